@@ -1,13 +1,18 @@
 """A third-party feature has names of its own for everything that is stored or shown."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from importlib.metadata import EntryPoint
 from typing import Any, ClassVar
 
+import msgspec
 import pytest
+import typer
 
 from ledgerpress import feature
+from ledgerpress.cli import app
 from ledgerpress.feature import Event, EventType, Feature, FeatureSet, InvalidFeature
+from ledgerpress.feature.third_party_names import RESERVED_COMMANDS
 from ledgerpress.features.registry import FIRST_PARTY
 from ledgerpress.features.third_party_loading import GROUP, load_features
 from tests.contract.tags_feature import TAGS
@@ -25,6 +30,10 @@ class RatePost:
 @dataclass(frozen=True)
 class FirstRating:
     fingerprint_name: ClassVar[str] = "x.other.FirstRating"
+
+
+class Wider(Event, frozen=True):
+    stars: int
 
 
 def projector(name: str = "x.stars", schema: str = "", indexes: str = "") -> feature.ImmediateProjector:
@@ -67,11 +76,122 @@ STARS = Feature(name="stars", requires=("posts",), events=(EventType("x.stars.ra
         ({"permissions": (feature.Permission("stars:write"),)}, "the permission 'stars:write'"),
         ({"permissions": (feature.Permission("x.stars:read", enum_name="READ_STARS"),)}, "the enum_name 'READ_STARS'"),
         ({"error_codes": ("TOO_MANY_STARS",)}, "the error code 'TOO_MANY_STARS'"),
+        ({"error_codes": ("X_STARS_",)}, "the error code 'X_STARS_' must match"),
+        ({"error_codes": ("X_STARS_a b",)}, "the error code 'X_STARS_a b' must match"),
+        ({"permissions": (feature.Permission("x.stars:"),)}, "the permission 'x.stars:' must match"),
+        ({"permissions": (feature.Permission("x.stars:a b\nc"),)}, "the permission .* must match"),
+        ({"permissions": (feature.Permission("x.stars:read", enum_name="X_STARS_a"),)}, "the enum_name .* must match"),
+        ({"streams": (feature.StreamCategory("x.stars.", None, lambda s, _: s),)}, "the stream category 'x.stars.' must"),
+        ({"streams": (feature.StreamCategory("x.stars.*.>", None, lambda s, _: s),)}, "the stream category .* must"),
+        ({"streams": (feature.StreamCategory("x.stars.a_b", None, lambda s, _: s),)}, "is no name of a stream"),
+        ({"name": "serve", "events": (), "cli": "stars:rate"}, "hidden by `ledgerpress serve`"),
+        ({"recent_events": lambda _, __: []}, "recent_events is declared by LedgerPress"),
     ],
 )  # fmt: skip
 def test_a_name_outside_of_the_features_own_is_rejected(changes: dict[str, Any], message: str) -> None:
     with pytest.raises(InvalidFeature, match=message):
         FeatureSet(FIRST_PARTY, third_party=[replace(STARS, **changes)])
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"name": 5}, "the name must be text, not 5"),
+        ({"requires": "posts"}, "requires must be a tuple of names, not 'posts'"),
+        ({"requires": (5,)}, "requires must be a tuple of names: it has 5"),
+        ({"events": EventType("x.stars.rated", 1, Rated)}, "events must be a tuple of EventType, not EventType"),
+        ({"events": (Rated,)}, "events must be a tuple of EventType: it has <class"),
+        ({"events": (EventType("x.stars.rated", 0, Rated),)}, "must have a version from 1, not 0"),
+        ({"events": (EventType("x.stars.rated", "1", Rated),)}, "must have a version from 1, not '1'"),  # type: ignore[arg-type]
+        ({"events": (EventType("x.stars.rated", 3, Rated),)}, "version 3, so it must have 2 upcasters, not 0"),
+        ({"events": (EventType("x.stars.rated", 1, Rated, (lambda body: body,)),)}, "must have 0 upcasters, not 1"),
+        ({"events": (EventType("x.stars.rated", 1, dict),)}, "must have a subclass of Event, not <class 'dict'>"),
+        (
+            {"events": (EventType("x.stars.rated", 1, Rated), EventType("x.stars.praised", 1, Rated))},
+            "'x.stars.rated' and 'x.stars.praised' must not have the same class",
+        ),
+        ({"first_events": (("x.stars", Rated),)}, "first_events must be a tuple of pairs"),
+        ({"projectors": projector()}, "projectors must be a tuple of projectors"),
+        ({"projectors": (projector,)}, "projectors must be a tuple of projectors"),
+        ({"projectors": (replace(projector(), version=0),)}, "with versions from 1"),
+        ({"projectors": (projector(schema=5),)}, "projectors must be a tuple of projectors"),  # type: ignore[arg-type]
+        ({"listings": (replace(TAGS.listings[0], version=0),)}, "with versions from 1"),
+        ({"commands": feature.commands(feature.RequiredPermission(None), 5)}, "wrong type"),  # type: ignore[arg-type]
+        ({"subjects": (5,)}, "subjects must be a tuple of Subject: it has 5"),
+        ({"schema": "stars"}, "schema must be a reference, 'module:attribute', not 'stars'"),
+        ({"cli": print}, "cli must be a reference"),
+    ],
+)  # fmt: skip
+def test_a_value_of_a_wrong_type_is_rejected(changes: dict[str, Any], message: str) -> None:
+    with pytest.raises(InvalidFeature, match=message):
+        FeatureSet(FIRST_PARTY, third_party=[replace(STARS, **changes)])
+
+
+def test_events_with_a_class_and_the_upcasters_of_their_own_are_accepted() -> None:
+    events = (
+        EventType("x.stars.rated", 2, Rated, (lambda body: body,)),
+        EventType("x.stars.widened", 1, Wider),
+    )
+    assert FeatureSet(FIRST_PARTY, third_party=[replace(STARS, events=events)]).third_party == ("stars",)
+
+
+def test_the_reserved_commands_are_those_of_the_program() -> None:
+    click: Any = typer.main.get_command(app)
+    assert set(click.commands) == RESERVED_COMMANDS
+
+
+def referring(section: str, reference: str) -> Feature:
+    changes: dict[str, Any] = {section: reference}
+    return replace(STARS, **changes)
+
+
+def sections(features: FeatureSet) -> dict[str, Callable[[], object]]:
+    return {
+        "schema": features.graphql_schema,
+        "pages": features.page_contributions,
+        "routes": lambda: features.routes(lambda _: None),  # type: ignore[arg-type,return-value]
+        "settings": features.settings,
+    }
+
+
+class NeedsValue(msgspec.Struct):
+    most: int
+
+
+def raises(_: object) -> object:
+    raise LookupError("no stars")
+
+
+@pytest.mark.parametrize("section", ["schema", "pages", "routes", "settings"])
+@pytest.mark.parametrize(
+    ("reference", "message"),
+    [
+        ("nope:X", "cannot be loaded: ModuleNotFoundError: No module named 'nope'"),
+        (f"{__name__}:NOTHING", "cannot be loaded: AttributeError"),
+        ("tests.contract.module_that_exits:ANYTHING", "cannot be loaded: SystemExit: 3"),
+        (f"{__name__}:GROUP", "is not a"),
+    ],
+)
+def test_a_reference_that_cannot_be_used_is_named(section: str, reference: str, message: str) -> None:
+    features = FeatureSet(FIRST_PARTY, third_party=[referring(section, reference)])
+    expected = "failed: TypeError" if (section, message) == ("routes", "is not a") else message
+    with pytest.raises(InvalidFeature, match=rf"^feature stars: {section}='{reference}' {expected}"):
+        sections(features)[section]()
+
+
+@pytest.mark.parametrize(
+    ("section", "attribute", "message"),
+    [
+        ("settings", "NeedsValue", "is not a msgspec.Struct with a default for each field"),
+        ("routes", "raises", "failed: LookupError: no stars"),
+        ("routes", "repr", "is not a function that returns a list of Starlette's routes"),
+    ],
+)
+def test_what_a_reference_makes_is_checked(section: str, attribute: str, message: str) -> None:
+    module = "builtins" if attribute == "repr" else __name__
+    features = FeatureSet(FIRST_PARTY, third_party=[referring(section, f"{module}:{attribute}")])
+    with pytest.raises(InvalidFeature, match=message):
+        sections(features)[section]()
 
 
 def test_every_mistake_is_named_at_once() -> None:
@@ -109,6 +229,7 @@ def test_a_feature_is_loaded_by_its_entry_point() -> None:
     ("name", "value", "message"),
     [
         ("stars", "ledgerpress_stars:FEATURE", "cannot be loaded: ModuleNotFoundError"),
+        ("stars", "tests.contract.module_that_exits:ANYTHING", "cannot be loaded: SystemExit: 3"),
         ("stars", f"{__name__}:SUNS", "cannot be loaded: AttributeError"),
         ("stars", f"{__name__}:GROUP", "is a str, not a ledgerpress.feature.Feature"),
         ("suns", f"{__name__}:STARS", "has the feature 'stars': both must have the same name"),

@@ -38,6 +38,21 @@ FEATURE = Feature(name="stars", settings="ledgerpress_stars:Settings", cli="ledg
 """
 
 
+UNPERMITTED: Final = """
+from ledgerpress.feature import Feature
+
+def __getattr__(name):
+    import strawberry
+    from ledgerpress.feature.schema import SchemaContribution
+    if name != "SCHEMA":
+        raise AttributeError(name)
+    @strawberry.type
+    class Queries:
+        stars: int = strawberry.field(resolver=lambda: 5)
+    return SchemaContribution(query=Queries)
+"""
+
+
 @pytest.fixture
 def site(tmp_path: Path) -> Path:
     """A directory with an installed package."""
@@ -87,6 +102,38 @@ def test_a_package_that_cannot_be_loaded_stops_the_program(site: Path) -> None:
         "ledgerpress_stars:FEATURE of ledgerpress-stars cannot be loaded: ModuleNotFoundError"
         in stopped.stderr
     )
+    assert "Traceback" not in stopped.stderr
+
+
+@pytest.mark.parametrize(
+    ("source", "arguments", "message"),
+    [
+        ("import sys; sys.exit(0)", ["status"], "cannot be loaded: SystemExit: 0"),
+        ('cli="nope:cli"', ["--help"], "feature stars: cli='nope:cli' cannot be loaded: ModuleNotFoundError"),
+        ('cli="builtins:dict"', ["stars"], "feature stars: cli='builtins:dict' is no function"),
+        ('settings="nope:S"', ["settings"], "feature stars: settings='nope:S' cannot be loaded"),
+        ('schema="nope:S"', ["serve", "--port", "0"], "feature stars: schema='nope:S' cannot be loaded"),
+        (
+            'schema="ledgerpress_stars:SCHEMA"',
+            ["serve", "--port", "0"],
+            "Query.stars has no declared permission",
+        ),
+    ],
+)
+def test_a_mistake_of_a_package_is_one_line(
+    site: Path, source: str, arguments: list[str], message: str
+) -> None:
+    module = (
+        source
+        if source.startswith("import")
+        else f'{UNPERMITTED}\nFEATURE = Feature(name="stars", {source})\n'
+    )
+    (site / "ledgerpress_stars.py").write_text(module)
+    stopped = ledgerpress(site, *arguments)
+    assert stopped.returncode == 3
+    last = stopped.stderr.splitlines()[-1]
+    assert last.startswith("ledgerpress: ")
+    assert message in last
     assert "Traceback" not in stopped.stderr
 
 

@@ -3,8 +3,7 @@
 from collections import Counter
 from collections.abc import Callable, Sequence
 from functools import cached_property
-from importlib import import_module
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from ledgerpress.commands.command_and_guard_declarations import CommandDeclarations
 from ledgerpress.commands.errors import ErrorCode
@@ -15,6 +14,7 @@ from ledgerpress.eventlog.codec import Codec
 from ledgerpress.eventlog.event_and_withdrawn_event import Event, withdrawn
 from ledgerpress.eventlog.kernel_events import LOG_EVENTS
 from ledgerpress.eventlog.unknown_third_party_events import of_features_not_in
+from ledgerpress.feature.lazy_references import load_section, require
 from ledgerpress.feature.manifest import Feature
 from ledgerpress.feature.third_party_names import InvalidFeature, check_names
 from ledgerpress.views.feature_declarations import DeclaredViews
@@ -30,12 +30,6 @@ if TYPE_CHECKING:
     from ledgerpress.http.pages.page_contributions_and_rendering import PageContribution
 
 T = TypeVar("T")
-
-
-def load(reference: str) -> Any:
-    """Return the attribute that a lazy reference, "module:attribute", names."""
-    module, _, attribute = reference.partition(":")
-    return getattr(import_module(module), attribute)
 
 
 class FeatureSet:
@@ -104,12 +98,14 @@ class FeatureSet:
     def graphql_schema(self, extensions: "Sequence[ExtensionFactory]" = ()) -> "Schema":
         """Return the GraphQL schema, with Strawberry extensions.
 
-        Raises `SchemaError` if a feature's contribution is not complete, or if an extension cannot take effect.
+        Raises `SchemaError` if a feature's contribution is not complete, or if an extension cannot take effect, and
+        `InvalidFeature` if a contribution cannot be loaded.
         """
-        from ledgerpress.graphql.schema import build_schema  # noqa: PLC0415 - slow to import
+        from ledgerpress.graphql.feature_declarations import SchemaContribution  # noqa: PLC0415 - slow to import
+        from ledgerpress.graphql.schema import build_schema  # noqa: PLC0415
 
         return build_schema(
-            [load(feature.schema) for feature in self.features if feature.schema],
+            [part for _, part in self._loaded("schema", SchemaContribution)],
             commands=self.declarations.commands,
             error_codes=self.error_codes,
             event_types=[event.name for event in self.events],
@@ -118,20 +114,57 @@ class FeatureSet:
         )
 
     def page_contributions(self) -> "list[PageContribution]":
-        """Return what the features contribute to the pages."""
-        return [load(feature.pages) for feature in self.features if feature.pages]
+        """Return what the features contribute to the pages. Raises `InvalidFeature`."""
+        from ledgerpress.http.pages.page_contributions_and_rendering import PageContribution  # noqa: PLC0415
+
+        return [part for _, part in self._loaded("pages", PageContribution)]
 
     def routes(self, context: Callable[[str], "RouteContext"]) -> "list[BaseRoute]":
-        """Return the routes of the features. `context` returns what those of the feature of that name work with."""
+        """Return the routes of the features. `context` returns what those of the feature of that name work with.
+
+        Raises `InvalidFeature`, also for what the function of a feature raises.
+        """
+        from starlette.routing import BaseRoute  # noqa: PLC0415 - slow to import
+
         found: list[BaseRoute] = []
         for feature in self.features:
-            if feature.routes:
-                found += load(feature.routes)(context(feature.name))
+            if not feature.routes:
+                continue
+            function = load_section(feature, "routes")
+            try:
+                made = function(context(feature.name))
+            except Exception as error:
+                raise InvalidFeature(
+                    f"feature {feature.name}: routes={feature.routes!r} failed: {type(error).__name__}: {error}"
+                ) from error
+            are_routes = isinstance(made, list | tuple) and all(isinstance(one, BaseRoute) for one in made)
+            require(feature, "routes", are_routes, "a function that returns a list of Starlette's routes")
+            found += made
         return found
 
     def settings(self) -> "dict[str, type[msgspec.Struct]]":
-        """Return the sections of settings that features declare, by the section's name."""
-        return {f"x_{feature.name}": load(feature.settings) for feature in self.features if feature.settings}
+        """Return the sections of settings that features declare, by the section's name. Raises `InvalidFeature`."""
+        import msgspec  # noqa: PLC0415 - for features with settings alone
+
+        sections: dict[str, type[msgspec.Struct]] = {}
+        for feature in self.features:
+            if feature.settings:
+                section = load_section(feature, "settings")
+                is_section = isinstance(section, type) and issubclass(section, msgspec.Struct)
+                is_section = is_section and len(section.__struct_defaults__) == len(section.__struct_fields__)
+                require(feature, "settings", is_section, "a msgspec.Struct with a default for each field")
+                sections[f"x_{feature.name}"] = section
+        return sections
+
+    def _loaded(self, section: str, expected: type[T]) -> list[tuple[str, T]]:
+        """Return what a section refers to, by feature, for those that have one. Raises `InvalidFeature`."""
+        found: list[tuple[str, T]] = []
+        for feature in self.features:
+            if getattr(feature, section):
+                part = load_section(feature, section)
+                require(feature, section, isinstance(part, expected), f"a {expected.__name__}")
+                found.append((feature.name, part))
+        return found
 
     def _all(self, section: Callable[[Feature], Sequence[T]]) -> tuple[T, ...]:
         return tuple(item for feature in self.features for item in section(feature))

@@ -9,11 +9,36 @@ from collections.abc import Iterator
 from contextlib import closing
 from typing import Any, Final
 
-from ledgerpress.eventlog.envelope import is_event_type_name
+from ledgerpress.eventlog.envelope import check_stream_name, is_event_type_name
+from ledgerpress.eventlog.errors import InvalidEnvelope
 from ledgerpress.feature.manifest import Feature
+from ledgerpress.feature.manifest_types import wrong_event_types, wrong_types
 from ledgerpress.sqlite.connection import statements
 
 _NAME: Final = re.compile(r"[a-z][a-z0-9]*")
+_PART: Final = re.compile(r"[a-z0-9]+(?:[._-][a-z0-9]+)*")
+_CODE: Final = re.compile(r"[A-Z0-9]+(?:_[A-Z0-9]+)*")
+RESERVED_COMMANDS: Final = frozenset(
+    [
+        "demo",
+        "events",
+        "head",
+        "history",
+        "import",
+        "log",
+        "projection",
+        "rebuild",
+        "schema",
+        "serve",
+        "settings",
+        "status",
+        "token",
+        "verify",
+        "views",
+        "withdraw",
+    ]
+)
+"""The commands of `ledgerpress`, which a feature's command would be hidden by."""
 _OBJECTS: Final = "SELECT type, name FROM sqlite_schema WHERE name NOT LIKE 'sqlite_%'"
 
 
@@ -23,22 +48,61 @@ class InvalidFeature(ValueError):
 
 def check_names(feature: Feature) -> None:
     """Raise `InvalidFeature` unless every name that a third-party feature declares is within its own namespace."""
+    if wrong := list(wrong_types(feature)):
+        raise InvalidFeature(f"feature {feature.name}: {'; '.join(wrong)}")
     if not _NAME.fullmatch(feature.name):
         raise InvalidFeature(
             f"feature {feature.name!r}: the name must match [a-z][a-z0-9]*, as it is part of other names"
         )
-    mistakes = [*_mistakes(feature), *_tables(feature)]
+    try:
+        mistakes = [*_mistakes(feature), *_tables(feature)]
+    except (AttributeError, TypeError) as error:
+        raise InvalidFeature(
+            f"feature {feature.name}: a value in the manifest has a wrong type: {error}"
+        ) from error
     if mistakes:
         raise InvalidFeature(f"feature {feature.name}: {'; '.join(mistakes)}")
 
 
 def _mistakes(feature: Feature) -> Iterator[str]:
-    """Yield what is wrong with the names of events, streams, commands, projections, permissions and error codes."""
+    """Yield what is wrong with the names in a manifest, apart from those in its SQL."""
     own = f"x.{feature.name}"
     events = [*feature.events, *(content.event for content in feature.content)]
     for name in dict.fromkeys(event.name for event in events):
         if not (name.startswith(f"{own}.") and is_event_type_name(name)):
             yield f"the event {name!r} must be named {own}.<name>, with the letters a to z in <name>"
+    yield from wrong_event_types(feature)
+    if feature.recent_events is not None:
+        yield "recent_events is declared by LedgerPress itself, and only one feature may"
+    if feature.cli and feature.name in RESERVED_COMMANDS:
+        yield f"its command would be hidden by `ledgerpress {feature.name}`: the feature needs another name"
+    yield from _names_of_streams_and_views(feature, own)
+    classes: list[type[Any]] = [one.input for one in feature.inputs]
+    classes += [one.input for one in feature.content]
+    classes += [declared.command for declared in feature.commands]
+    for class_ in classes:
+        if not class_.fingerprint_name.startswith(f"{own}."):
+            yield f"the fingerprint_name {class_.fingerprint_name!r} of {class_.__name__} must begin with {own}."
+    yield from _codes_and_permissions(feature, own)
+
+
+def _codes_and_permissions(feature: Feature, own: str) -> Iterator[str]:
+    """Yield what is wrong with the names of permissions and error codes."""
+    prefix = f"X_{feature.name.upper()}_"
+    for what, beginning, rest, names in (
+        ("the permission", f"{own}:", _PART, [str(permission) for permission in feature.permissions]),
+        ("the enum_name", prefix, _CODE, [permission.enum_name for permission in feature.permissions]),
+        ("the error code", prefix, _CODE, list(feature.error_codes)),
+    ):
+        for name in names:
+            if not name.startswith(beginning):
+                yield f"{what} {name!r} must begin with {beginning}"
+            elif not rest.fullmatch(name.removeprefix(beginning)):
+                yield f"{what} {name!r} must match {beginning}{rest.pattern}"
+
+
+def _names_of_streams_and_views(feature: Feature, own: str) -> Iterator[str]:
+    """Yield what is wrong with the names of streams, projections, contributions to listings, and subjects."""
     for what, names in (
         ("the stream category", [category.prefix for category in feature.streams]),
         ("the stream", [stream for stream, _ in feature.first_events]),
@@ -49,21 +113,18 @@ def _mistakes(feature: Feature) -> Iterator[str]:
         for name in names:
             if name != own and not name.startswith(f"{own}."):
                 yield f"{what} {name!r} must be named {own}, or begin with {own}."
-    classes: list[type[Any]] = [one.input for one in feature.inputs]
-    classes += [one.input for one in feature.content]
-    classes += [declared.command for declared in feature.commands]
-    for class_ in classes:
-        if not class_.fingerprint_name.startswith(f"{own}."):
-            yield f"the fingerprint_name {class_.fingerprint_name!r} of {class_.__name__} must begin with {own}."
-    prefix = f"X_{feature.name.upper()}_"
-    for what, beginning, names in (
-        ("the permission", f"{own}:", [str(permission) for permission in feature.permissions]),
-        ("the enum_name", prefix, [permission.enum_name for permission in feature.permissions]),
-        ("the error code", prefix, list(feature.error_codes)),
-    ):
-        for name in names:
-            if not name.startswith(beginning):
-                yield f"{what} {name!r} must begin with {beginning}"
+            elif name != own and not _PART.fullmatch(name.removeprefix(f"{own}.")):
+                yield f"{what} {name!r} must have only a to z, 0 to 9, and single . - _ between them after {own}."
+            elif "stream" in what and not _is_stream(name):
+                yield f"{what} {name!r} is no name of a stream"
+
+
+def _is_stream(name: str) -> bool:
+    try:
+        check_stream_name(name)
+    except InvalidEnvelope:
+        return False
+    return True
 
 
 def _tables(feature: Feature) -> Iterator[str]:

@@ -27,9 +27,10 @@ from ledgerpress.commands.errors import ErrorCode
 from ledgerpress.commands.roles_and_permissions import Permission
 from ledgerpress.graphql import cost_directives, viewer_node_and_projection_queries
 from ledgerpress.graphql.access_control import guard_fields
-from ledgerpress.graphql.feature_declarations import SchemaContribution, SchemaDeclarations, SchemaError
+from ledgerpress.graphql.feature_declarations import SchemaContribution, SchemaDeclarations
 from ledgerpress.graphql.scalars import SCALARS
 from ledgerpress.graphql.schema_checks import check_extensions
+from ledgerpress.graphql.schema_error import SchemaError
 from ledgerpress.graphql.schema_extensions import ExtensionFactory
 
 
