@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from importlib.metadata import EntryPoint
+from pathlib import Path
 from typing import Any, ClassVar
 
 import msgspec
@@ -128,7 +129,7 @@ def test_a_value_of_a_wrong_type_is_rejected(changes: dict[str, Any], message: s
 
 
 def test_events_with_a_class_and_the_upcasters_of_their_own_are_accepted() -> None:
-    events = (
+    events: tuple[Any, ...] = (
         EventType("x.stars.rated", 2, Rated, (lambda body: body,)),
         EventType("x.stars.widened", 1, Wider),
     )
@@ -152,6 +153,76 @@ def sections(features: FeatureSet) -> dict[str, Callable[[], object]]:
         "routes": lambda: features.routes(lambda _: None),  # type: ignore[arg-type,return-value]
         "settings": features.settings,
     }
+
+
+@pytest.mark.parametrize(
+    ("sql", "message"),
+    [
+        ("DROP TABLE IF EXISTS post;", "'DROP TABLE IF EXISTS post;' does not"),
+        ("DROP TABLE x_stars_a;", "'DROP TABLE x_stars_a;' does not"),
+        ("ALTER TABLE x_stars_a ADD COLUMN b;", "'ALTER TABLE .*' does not"),
+        ("PRAGMA user_version = 99;", "'PRAGMA user_version = 99;' does not"),
+        ("INSERT INTO x_stars_a VALUES (1);", "'INSERT INTO .*' does not"),
+        ("SELECT * FROM x_stars_a;", "'SELECT .*' does not"),
+        ("COMMIT;", "'COMMIT;' does not"),
+        ("SAVEPOINT a;", "'SAVEPOINT a;' does not"),
+        ("VACUUM;", "'VACUUM;' does not"),
+        ("CREATE TEMP TABLE x_stars_b (a);", "'CREATE TEMP TABLE .*' does not"),
+        ("CREATE VIEW x_stars_b AS SELECT 1;", "'CREATE VIEW .*' does not"),
+        ("CREATE TABLE x_stars_b AS SELECT * FROM x_stars_a;", "'CREATE TABLE x_stars_b AS .*' does not"),
+        ("CREATE TABLE IF NOT EXISTS x_stars_a (a);", "'CREATE TABLE IF NOT EXISTS .*' does not"),
+        ("CREATE VIRTUAL TABLE x_stars_b USING fts5 (a);", "'CREATE VIRTUAL TABLE .*' does not"),
+        (
+            "CREATE TRIGGER x_stars_t AFTER INSERT ON x_stars_a BEGIN DELETE FROM x_stars_a; END;",
+            "'CREATE TRIGGER .*' does not",
+        ),
+        ("CREATE INDEX IF NOT EXISTS x_stars_i ON post (title);", "no such table: main.post"),
+        ("CREATE TABLE x_stars_a (b);", "table x_stars_a already exists"),
+        ("CREATE TABLE sqlitefoo (a);", "the table 'sqlitefoo' must begin with x_stars_"),
+    ],
+)  # fmt: skip
+def test_sql_that_does_more_than_to_create_tables_and_indexes_is_rejected(sql: str, message: str) -> None:
+    own = projector(schema="CREATE TABLE x_stars_a (a TEXT) STRICT;\n" + sql)
+    with pytest.raises(InvalidFeature, match=message):
+        FeatureSet(FIRST_PARTY, third_party=[replace(STARS, projectors=(own,))])
+
+
+def test_checking_sql_writes_no_file(tmp_path: Path) -> None:
+    other = tmp_path / "other.db"
+    sql = f"ATTACH '{other}' AS other;\nCREATE TABLE other.x_stars_a (a);\nVACUUM INTO '{other}';"
+    with pytest.raises(InvalidFeature, match=r"ATTACH .* does not; .*VACUUM INTO .* does not"):
+        FeatureSet(FIRST_PARTY, third_party=[replace(STARS, projectors=(projector(schema=sql),))])
+    assert not other.exists()
+
+
+def test_a_table_in_two_projectors_is_rejected() -> None:
+    sql = "CREATE TABLE x_stars_a (a TEXT) STRICT;"
+    both = (projector(schema=sql), projector("x.stars.more", schema=sql))
+    with pytest.raises(InvalidFeature, match="table x_stars_a already exists"):
+        FeatureSet(FIRST_PARTY, third_party=[replace(STARS, projectors=both)])
+
+
+@pytest.mark.parametrize("schema", ["", "-- none\n", "-- none\n;"])
+def test_a_listing_without_a_table_is_rejected(schema: str) -> None:
+    listing = replace(TAGS.listings[0], name="x.stars", schema=schema)
+    with pytest.raises(InvalidFeature, match=r"'x.stars' must create a table of its own"):
+        FeatureSet(FIRST_PARTY, third_party=[replace(STARS, listings=(listing,))])
+
+
+def test_every_kind_of_table_and_index_is_accepted() -> None:
+    own = projector(
+        schema="""
+            -- Stars; of a post.
+            CREATE TABLE x_stars_a (
+                id INTEGER PRIMARY KEY AUTOINCREMENT, -- never again; not even later
+                post TEXT NOT NULL UNIQUE DEFAULT (';' || lower('A')), stars INTEGER CHECK (abs(stars) < 6),
+                twice INTEGER GENERATED ALWAYS AS (stars * 2) STORED
+            ) STRICT; CREATE TABLE x_stars_b (a TEXT REFERENCES x_stars_a (post), PRIMARY KEY (a)) WITHOUT ROWID;
+            CREATE TABLE x_stars_c (a TEXT); -- the last one
+        """,
+        indexes="CREATE UNIQUE INDEX x_stars_i ON x_stars_a (lower(post)) WHERE stars > 1; CREATE INDEX x_stars_j ON x_stars_c (a);",
+    )
+    assert FeatureSet(FIRST_PARTY, third_party=[replace(STARS, projectors=(own,))]).third_party == ("stars",)
 
 
 class NeedsValue(msgspec.Struct):

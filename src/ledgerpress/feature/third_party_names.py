@@ -4,16 +4,14 @@ docs/decisions/0036-third-party-features.md explains the rules.
 """
 
 import re
-import sqlite3
 from collections.abc import Iterator
-from contextlib import closing
 from typing import Any, Final
 
 from ledgerpress.eventlog.envelope import check_stream_name, is_event_type_name
 from ledgerpress.eventlog.errors import InvalidEnvelope
 from ledgerpress.feature.manifest import Feature
 from ledgerpress.feature.manifest_types import wrong_event_types, wrong_types
-from ledgerpress.sqlite.connection import statements
+from ledgerpress.feature.third_party_sql import sql_mistakes
 
 _NAME: Final = re.compile(r"[a-z][a-z0-9]*")
 _PART: Final = re.compile(r"[a-z0-9]+(?:[._-][a-z0-9]+)*")
@@ -39,7 +37,6 @@ RESERVED_COMMANDS: Final = frozenset(
     ]
 )
 """The commands of `ledgerpress`, which a feature's command would be hidden by."""
-_OBJECTS: Final = "SELECT type, name FROM sqlite_schema WHERE name NOT LIKE 'sqlite_%'"
 
 
 class InvalidFeature(ValueError):
@@ -55,7 +52,7 @@ def check_names(feature: Feature) -> None:
             f"feature {feature.name!r}: the name must match [a-z][a-z0-9]*, as it is part of other names"
         )
     try:
-        mistakes = [*_mistakes(feature), *_tables(feature)]
+        mistakes = [*_mistakes(feature), *sql_mistakes(feature)]
     except (AttributeError, TypeError) as error:
         raise InvalidFeature(
             f"feature {feature.name}: a value in the manifest has a wrong type: {error}"
@@ -125,24 +122,3 @@ def _is_stream(name: str) -> bool:
     except InvalidEnvelope:
         return False
     return True
-
-
-def _tables(feature: Feature) -> Iterator[str]:
-    """Yield the tables and indexes whose names lack the feature's prefix, and SQL that cannot be used."""
-    prefix = f"x_{feature.name}_"
-    schemas = [
-        *(f"{projector.schema}\n{projector.indexes}" for projector in feature.projectors),
-        *(listing.schema for listing in feature.listings),
-    ]
-    for schema in schemas:
-        if schema.strip() and not sqlite3.complete_statement(schema):
-            yield f"the last statement of its SQL must end with a semicolon: {schema.strip()[-40:]!r}"
-        with closing(sqlite3.connect(":memory:")) as db:
-            try:
-                for statement in statements(schema):
-                    db.execute(statement)
-            except sqlite3.Error as error:
-                yield f"its SQL is not valid: {error}"
-            for kind, name in db.execute(_OBJECTS):
-                if not name.startswith(prefix):
-                    yield f"the {kind} {name!r} must begin with {prefix}"
