@@ -19,6 +19,7 @@ from ledgerpress.commands.client_identity import LOCAL_OPERATOR, FixedIdentity
 from ledgerpress.feature import FeatureSet
 from ledgerpress.features.registry import FIRST_PARTY
 from ledgerpress.http.app import make_app
+from ledgerpress.http.feature_path_conflicts import RESERVED
 from ledgerpress.http.feature_routes import RouteContext
 from ledgerpress.server.store import open_store
 from tests.contract.stars_feature import STARS
@@ -161,6 +162,9 @@ async def test_its_routes_take_any_method_and_know_the_client(tmp_path: Path) ->
             pages=features.page_contributions(),
             routes=features.routes(lambda _: RouteContext(store, authenticator, Settings(most=3))),
         )
+        features_paths = {"/stars", *(path for part in features.page_contributions() for path in part.routes)}
+        own_paths = {getattr(one, "path", "") for one in app.routes} - features_paths - {"/{path:path}"}
+        assert all(path.startswith(RESERVED) for path in own_paths)
         transport = httpx2.ASGITransport(app=app)
         async with httpx2.AsyncClient(transport=transport, base_url="http://localhost") as http:
             assert (await http.post("/stars")).json() == {"role": "admin", "most": 3}

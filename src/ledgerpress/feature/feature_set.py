@@ -101,32 +101,44 @@ class FeatureSet:
         Raises `SchemaError` if a feature's contribution is not complete, or if an extension cannot take effect, and
         `InvalidFeature` if a contribution cannot be loaded.
         """
+        from ledgerpress.feature.schema_of_features import schema_of_features  # noqa: PLC0415 - slow to import
         from ledgerpress.graphql.feature_declarations import SchemaContribution  # noqa: PLC0415 - slow to import
         from ledgerpress.graphql.schema import build_schema  # noqa: PLC0415
 
-        return build_schema(
-            [part for _, part in self._loaded("schema", SchemaContribution)],
-            commands=self.declarations.commands,
-            error_codes=self.error_codes,
-            event_types=[event.name for event in self.events],
-            permissions=self.roles.contributed,
-            extensions=extensions,
-        )
+        def build(parts: list[SchemaContribution]) -> "Schema":
+            return build_schema(
+                parts,
+                commands=self.declarations.commands,
+                error_codes=self.error_codes,
+                event_types=[event.name for event in self.events],
+                permissions=self.roles.contributed,
+                extensions=extensions,
+            )
+
+        return schema_of_features(self._loaded("schema", SchemaContribution), self.third_party, build)
 
     def page_contributions(self) -> "list[PageContribution]":
-        """Return what the features contribute to the pages. Raises `InvalidFeature`."""
+        """Return what the features contribute to the pages.
+
+        Raises `InvalidFeature`, also for a path of a third-party feature that conflicts with another.
+        """
         from ledgerpress.http.pages.page_contributions_and_rendering import PageContribution  # noqa: PLC0415
 
-        return [part for _, part in self._loaded("pages", PageContribution)]
+        loaded = self._loaded("pages", PageContribution)
+        self._check_paths(loaded)
+        return [part for _, part in loaded]
 
     def routes(self, context: Callable[[str], "RouteContext"]) -> "list[BaseRoute]":
         """Return the routes of the features. `context` returns what those of the feature of that name work with.
 
-        Raises `InvalidFeature`, also for what the function of a feature raises.
+        Raises `InvalidFeature`, also for what the function of a feature raises, and for a path of a third-party feature that
+        conflicts with another.
         """
         from starlette.routing import BaseRoute  # noqa: PLC0415 - slow to import
 
-        found: list[BaseRoute] = []
+        from ledgerpress.http.pages.page_contributions_and_rendering import PageContribution  # noqa: PLC0415
+
+        found: list[tuple[str, BaseRoute]] = []
         for feature in self.features:
             if not feature.routes:
                 continue
@@ -139,8 +151,10 @@ class FeatureSet:
                 ) from error
             are_routes = isinstance(made, list | tuple) and all(isinstance(one, BaseRoute) for one in made)
             require(feature, "routes", are_routes, "a function that returns a list of Starlette's routes")
-            found += made
-        return found
+            found += [(feature.name, route) for route in made]
+        if found:
+            self._check_paths(self._loaded("pages", PageContribution), found)
+        return [route for _, route in found]
 
     def settings(self) -> "dict[str, type[msgspec.Struct]]":
         """Return the sections of settings that features declare, by the section's name. Raises `InvalidFeature`."""
@@ -156,14 +170,31 @@ class FeatureSet:
                 sections[f"x_{feature.name}"] = section
         return sections
 
-    def _loaded(self, section: str, expected: type[T]) -> list[tuple[str, T]]:
-        """Return what a section refers to, by feature, for those that have one. Raises `InvalidFeature`."""
-        found: list[tuple[str, T]] = []
+    def _check_paths(
+        self,
+        pages: "Sequence[tuple[Feature, PageContribution]]",
+        routes: "Sequence[tuple[str, BaseRoute]]" = (),
+    ) -> None:
+        """Raise `InvalidFeature` for a path of a third-party feature that is wrong, or conflicts with another."""
+        from ledgerpress.http.feature_path_conflicts import page_routes, path_conflicts  # noqa: PLC0415
+
+        every: list[tuple[str, BaseRoute]] = []
+        for feature, part in pages:
+            try:
+                every += page_routes(feature.name, part)
+            except (ValueError, AssertionError) as error:
+                raise InvalidFeature(f"feature {feature.name}: {error}") from error
+        if conflicts := list(path_conflicts([*every, *routes], self.third_party)):
+            raise InvalidFeature("; ".join(conflicts))
+
+    def _loaded(self, section: str, expected: type[T]) -> list[tuple[Feature, T]]:
+        """Return what a section refers to, with the feature, for those that have one. Raises `InvalidFeature`."""
+        found: list[tuple[Feature, T]] = []
         for feature in self.features:
             if getattr(feature, section):
                 part = load_section(feature, section)
                 require(feature, section, isinstance(part, expected), f"a {expected.__name__}")
-                found.append((feature.name, part))
+                found.append((feature, part))
         return found
 
     def _all(self, section: Callable[[Feature], Sequence[T]]) -> tuple[T, ...]:
