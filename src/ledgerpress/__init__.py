@@ -8,6 +8,8 @@ loaded when it is first used, so that importing this package alone imports no we
 from importlib import import_module
 from typing import TYPE_CHECKING, Final
 
+from ledgerpress.graphql.exception_hooks import unchanged_exception_hooks as _unchanged_exception_hooks
+
 if TYPE_CHECKING:
     from ledgerpress.commands.client_identity import ANONYMOUS, LOCAL_OPERATOR
     from ledgerpress.commands.command_request_and_context import CommandResult
@@ -187,7 +189,8 @@ def __getattr__(name: str) -> object:
     """Load a public name, and keep it."""
     if name not in _MODULES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    value: object = getattr(import_module(f"{__name__}.{_MODULES[name]}"), name)
+    with _unchanged_exception_hooks():
+        value: object = getattr(import_module(f"{__name__}.{_MODULES[name]}"), name)
     globals()[name] = value
     return value
 

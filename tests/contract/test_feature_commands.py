@@ -281,6 +281,17 @@ async def test_two_racing_commands_cannot_bypass_a_guard(tmp_path: Path) -> None
         assert not any(isinstance(one.event, PostPublished) for one in await desk.events(post))
 
 
+async def test_an_expected_version_that_a_command_does_not_check_is_rejected(tmp_path: Path) -> None:
+    async with opened_desk(tmp_path) as desk:
+        post = await desk.do(CreatePost(title="Night"))
+        before = len(await desk.events(post))
+        for expected in (0, 1, 99):
+            with pytest.raises(Rejection, match="does not check a version") as rejected:
+                await desk.do(LockPost(post_id=post), expected_version=expected)
+            assert (rejected.value.code, rejected.value.field) == ("INVALID_VALUE", ("expectedVersion",))
+        assert len(await desk.events(post)) == before
+
+
 # --- added events and inputs ---------------------------------------------------------------------
 
 

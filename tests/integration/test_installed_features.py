@@ -15,8 +15,8 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute, Route
 
-from ledgerpress.commands.client_identity import LOCAL_OPERATOR, FixedIdentity
-from ledgerpress.feature import FeatureSet
+from ledgerpress.commands.client_identity import LOCAL_OPERATOR, FixedIdentity, Unauthenticated
+from ledgerpress.feature import ErrorCode, FeatureSet, PermissionDenied, Rejection
 from ledgerpress.features.registry import FIRST_PARTY
 from ledgerpress.http.app import make_app
 from ledgerpress.http.feature_path_conflicts import RESERVED
@@ -148,7 +148,25 @@ def routes(context: RouteContext) -> list[BaseRoute]:
         assert isinstance(context.settings, Settings)
         return JSONResponse({"role": who.role, "most": context.settings.most})
 
-    return [Route("/stars", rate, methods=["POST"])]
+    async def fail(request: Request) -> Response:
+        raise ERRORS[request.path_params["error"]]
+
+    async def link(request: Request) -> Response:
+        return JSONResponse({"link": context.url(request, "/stars")})
+
+    return [
+        Route("/stars", rate, methods=["POST"]),
+        Route("/stars/link", link),
+        Route("/stars/fails/{error}", fail),
+    ]
+
+
+ERRORS = {
+    "token": Unauthenticated("The token is not known."),
+    "permission": PermissionDenied("x.stars:write"),
+    "nothing": Rejection(ErrorCode.NOT_FOUND, "There is no such post.", field=("id",)),
+    "stars": Rejection("X_STARS_MANY", "At most five stars."),
+}
 
 
 async def test_its_routes_take_any_method_and_know_the_client(tmp_path: Path) -> None:
@@ -162,10 +180,20 @@ async def test_its_routes_take_any_method_and_know_the_client(tmp_path: Path) ->
             pages=features.page_contributions(),
             routes=features.routes(lambda _: RouteContext(store, authenticator, Settings(most=3))),
         )
-        features_paths = {"/stars", *(path for part in features.page_contributions() for path in part.routes)}
-        own_paths = {getattr(one, "path", "") for one in app.routes} - features_paths - {"/{path:path}"}
-        assert all(path.startswith(RESERVED) for path in own_paths)
+        of_features = {path for part in features.page_contributions() for path in part.routes}
+        others = {getattr(one, "path", "") for one in app.routes} - of_features - {"/{path:path}"}
+        assert [path for path in others if not path.startswith((*RESERVED, "/stars"))] == []
         transport = httpx2.ASGITransport(app=app)
         async with httpx2.AsyncClient(transport=transport, base_url="http://localhost") as http:
             assert (await http.post("/stars")).json() == {"role": "admin", "most": 3}
             assert (await http.get("/stars")).status_code == 404
+
+            statuses = {name: (await http.get(f"/stars/fails/{name}")).status_code for name in ERRORS}
+            assert statuses == {"token": 401, "permission": 403, "nothing": 404, "stars": 422}
+            unknown = await http.get("/stars/fails/token")
+            assert unknown.headers["WWW-Authenticate"].startswith('Bearer realm="LedgerPress"')
+            rejected = await http.get("/stars/fails/stars")
+            assert rejected.json() == {"error": "At most five stars.", "code": "X_STARS_MANY", "field": []}
+        mounted = httpx2.ASGITransport(app=app, root_path="/site")
+        async with httpx2.AsyncClient(transport=mounted, base_url="http://localhost") as http:
+            assert (await http.get("/site/stars/link")).json() == {"link": "/site/stars"}

@@ -3,7 +3,7 @@
 docs/decisions/0028-features-extend-commands.md explains guards, added events and inputs.
 """
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Protocol, TypeAlias
 
@@ -12,6 +12,7 @@ from ledgerpress.commands.content_field_declarations_and_revert import ContentDe
 from ledgerpress.commands.roles_and_permissions import RequiredPermission, RolePermissions
 from ledgerpress.commands.streams_and_append_plan import AppendPlan, PlannedWrite, StateLoader
 from ledgerpress.eventlog.event_and_withdrawn_event import Event
+from ledgerpress.eventlog.unknown_third_party_events import feature_of
 
 OwnershipCheck: TypeAlias = Callable[[Any, StateLoader, str], Awaitable[None]]
 """Takes a command, the states and an actor's id. Raises `Rejection` if what the command is about is not the actor's."""
@@ -61,7 +62,7 @@ class GuardDeclaration:
     It applies to the classes in `commands`, and to every command that records one of `events`: a post is published by
     creating and editing, too. `load` takes the command, its plan and the context, and returns the facts. All streams that
     it loads become part of the append with the versions loaded, so no command that is recorded in between can bypass the
-    rule; it MUST NOT decide on views. `check` is pure: it takes the command, the events to be recorded and the facts, and
+    rule. Views may be behind, so its context raises `TypeError` for a query of them. `check` is pure: it takes the command, the events to be recorded and the facts, and
     raises `Rejection`.
     """
 
@@ -109,6 +110,20 @@ class CommandDeclarations:
     roles: RolePermissions = field(default_factory=RolePermissions)
     streams: tuple[str, ...] = ()
     """The prefixes of the streams in which third-party features may record events."""
+    third_party: Mapping[object, str] = field(default_factory=dict)
+    """The third-party feature that declares a class of commands, or an `AddedEvents`."""
+
+    def check_events(self, declared: object, types: Iterable[str]) -> None:
+        """Raise `ValueError` for events of others in what a third-party feature records by `declared`."""
+        feature = self.third_party.get(declared)
+        if feature is None:
+            return
+        for type_ in types:
+            if feature_of(type_) != feature:
+                raise ValueError(
+                    f"feature {feature} cannot record {type_}: its commands and added events record its own events only, "
+                    f"x.{feature}.…; to change something else, run the command of the feature that owns it"
+                )
 
     def check_stream(self, event: str, stream: str) -> None:
         """Raise `ValueError` for an event of a third-party feature in a stream that no feature declares."""

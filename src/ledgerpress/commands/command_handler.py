@@ -23,9 +23,9 @@ from ledgerpress.commands.command_request_and_context import (
     CommandViews,
 )
 from ledgerpress.commands.errors import ErrorCode, Rejection
-from ledgerpress.commands.executed_commands_view import previous_result
+from ledgerpress.commands.executed_commands_view import check_subject, previous_result
 from ledgerpress.commands.roles_and_permissions import Permission, PermissionDenied, RequiredPermission
-from ledgerpress.commands.streams_and_append_plan import AppendPlan, StateLoader
+from ledgerpress.commands.streams_and_append_plan import AppendPlan, PlannedWrite, StateLoader
 from ledgerpress.eventlog.clock_randomness_ids import Clock, Randomness, uuid7, uuid8
 from ledgerpress.eventlog.codec import Codec
 from ledgerpress.eventlog.envelope import SALT_BYTES, NewEvent
@@ -178,18 +178,25 @@ class CommandHandler:
         command, declarations = execution.command, self._declarations
         context = self._context(execution, now)
         plan = await command.plan(context)
+        context.check_used()
+        declarations.check_events(type(command), self._types(plan.writes))
         for added in reversed(declarations.adds):
             is_named = context.request.actor_name is not None
             if isinstance(command, added.commands) and (is_named or not added.for_named_actor):
-                plan = plan.adding(await added.add(command, plan, context))
+                writes = await added.add(command, plan, context)
+                declarations.check_events(added, self._types(writes))
+                plan = plan.adding(writes)
         if not plan.writes:
             return plan
         for guard in declarations.guards:
             if guard.applies(command, plan):
-                context = self._context(execution, now)
+                context = self._context(execution, now).for_guard()
                 guard.check(command, plan.events, await guard.load(command, plan, context))
                 plan = plan.checking(context.loaded.items())
         return plan
+
+    def _types(self, writes: Sequence[PlannedWrite]) -> list[str]:
+        return [self._codec.name_of(event)[0] for write in writes for event in write.events]
 
     async def _append(self, writes: Sequence[StreamWrite], fence: Fence | None) -> int:
         with self._observer.span("append"):
@@ -254,6 +261,7 @@ class CommandHandler:
         )
 
     def _stream_writes(self, plan: AppendPlan, execution: _Execution, now: int) -> list[StreamWrite]:
+        """Return the writes of a plan with events. Raises `ValueError` if a feature may not record them like that."""
         index = 0
         writes = []
         for write in plan.writes:
@@ -262,6 +270,8 @@ class CommandHandler:
                 new = self._new_event(event, execution, index, now)
                 if new.type.startswith(THIRD_PARTY):
                     self._declarations.check_stream(new.type, write.stream)
+                    if not index:
+                        check_subject(plan.subject_id, new.type, write.stream)
                 events.append(new)
                 index += 1
             writes.append(StreamWrite(write.stream, write.expected, tuple(events)))

@@ -2,8 +2,8 @@
 
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass, field
-from typing import Any, Protocol, TypeVar
+from dataclasses import dataclass, field, replace
+from typing import Any, Protocol, Self, TypeVar
 
 from ledgerpress.commands import text_rules
 from ledgerpress.commands.client_identity import LOCAL_OPERATOR, OPERATOR_ACTOR_ID, Identity
@@ -116,6 +116,23 @@ class CommandContext:
     roles: RolePermissions
     catch_up: Callable[[str], Awaitable[None]]
     loaded: dict[str, int] = field(default_factory=dict)
+    used: set[str] = field(default_factory=set)
+    """The names of the fields of `request` that the plan has to use if the client gives them, and has used."""
+
+    @property
+    def expected_version(self) -> int | None:
+        """The version that the client expects. If there is one, the plan has to check it: `check_version` does."""
+        self.used.add("expected_version")
+        return self.request.expected_version
+
+    def check_used(self) -> None:
+        """Raise `Rejection` if the client expects a version that the plan has not checked."""
+        if self.request.expected_version is not None and "expected_version" not in self.used:
+            raise Rejection(
+                ErrorCode.INVALID_VALUE,
+                "This command does not check a version: leave expectedVersion out.",
+                field=("expectedVersion",),
+            )
 
     def new_id(self, kind: str) -> str:
         """Return the id of what this command creates: the same whenever the command is repeated."""
@@ -132,9 +149,13 @@ class CommandContext:
 
     def check_version(self, current: int) -> None:
         """Raise `Rejection` if the client expects another version than the current one."""
-        expected = self.request.expected_version
+        expected = self.expected_version
         if expected is not None and expected != current:
             raise version_conflict(expected=expected, current=current)
+
+    def for_guard(self) -> Self:
+        """Return the context for a guard, which cannot query views: they may be behind what is recorded."""
+        return replace(self, catch_up=_no_views)
 
     async def load(self, category: StreamCategory[S], id: str = "") -> LoadedStream[S]:
         loaded = await self.states.load(category, id)
@@ -162,3 +183,9 @@ class CommandContext:
         await self.catch_up(projection)
         with self.views.snapshot() as snapshot:
             return query(snapshot)
+
+
+async def _no_views(projection: str) -> None:
+    raise TypeError(
+        "A guard cannot query views, which may be behind: load the streams that the rule depends on."
+    )

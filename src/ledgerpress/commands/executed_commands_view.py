@@ -70,13 +70,30 @@ class _CommandRows:
         )
 
 
+def check_subject(subject_id: str, type_: str, stream: str) -> None:
+    """Raise `ValueError` if a repeated command would be answered with another subject than `subject_id`.
+
+    `type_` and `stream` are those of the command's first event, which is of a third-party feature.
+    """
+    if subject_id != _id_in(stream):
+        raise ValueError(
+            f"a command whose first event is {type_} in {stream} is about {_id_in(stream)!r}, not about {subject_id!r}: "
+            "give AppendPlan.of the end of the stream's name"
+        )
+
+
+def _id_in(stream: str) -> str:
+    return stream.rpartition(".")[2]
+
+
 def _subject_id(recorded: Recorded[Event]) -> str:
     """Return what the event is about: the id in its first field, or else the last part of its stream's name.
 
     For an event of a third-party feature it is always the latter, so that processes without the feature write the same.
     """
     event, header = recorded.event, recorded.header
-    first = event.__struct_fields__[0]
-    if first.endswith("_id") and feature_of(header.type) is None:
-        return str(getattr(event, first))
-    return header.stream.rpartition(".")[2]
+    if feature_of(header.type) is None:
+        for first in event.__struct_fields__[:1]:
+            if first.endswith("_id"):
+                return str(getattr(event, first))
+    return _id_in(header.stream)

@@ -17,6 +17,7 @@ from ledgerpress.eventlog.unknown_third_party_events import of_features_not_in
 from ledgerpress.feature.lazy_references import load_section, require
 from ledgerpress.feature.manifest import Feature
 from ledgerpress.feature.third_party_names import InvalidFeature, check_names
+from ledgerpress.graphql.exception_hooks import unchanged_exception_hooks
 from ledgerpress.views.feature_declarations import DeclaredViews
 from ledgerpress.views.projection.projector_interface_and_composition import Projector
 
@@ -65,6 +66,11 @@ class FeatureSet:
             inputs=self._all(lambda feature: feature.inputs),
             content=self._all(lambda feature: feature.content),
             roles=RolePermissions(self._all(lambda feature: feature.permissions)),
+            third_party={
+                declared: feature.name
+                for feature in self.features[len(features) :]
+                for declared in (*(one.command for one in feature.commands), *feature.adds)
+            },
             streams=tuple(category.prefix for category in self._all(lambda feature: feature.streams)),
         )
         _check_unique("event", [event.name for event in self.events])
@@ -101,9 +107,10 @@ class FeatureSet:
         Raises `SchemaError` if a feature's contribution is not complete, or if an extension cannot take effect, and
         `InvalidFeature` if a contribution cannot be loaded.
         """
-        from ledgerpress.feature.schema_of_features import schema_of_features  # noqa: PLC0415 - slow to import
-        from ledgerpress.graphql.feature_declarations import SchemaContribution  # noqa: PLC0415 - slow to import
-        from ledgerpress.graphql.schema import build_schema  # noqa: PLC0415
+        with unchanged_exception_hooks():
+            from ledgerpress.feature.schema_of_features import schema_of_features  # noqa: PLC0415 - slow to import
+            from ledgerpress.graphql.feature_declarations import SchemaContribution  # noqa: PLC0415
+            from ledgerpress.graphql.schema import build_schema  # noqa: PLC0415
 
         def build(parts: list[SchemaContribution]) -> "Schema":
             return build_schema(

@@ -23,6 +23,7 @@ from ledgerpress.graphql.limits.settings import Limits
 from ledgerpress.graphql.response_cache import CacheableStore
 from ledgerpress.graphql.subscriptions.hub import SubscriptionHub
 from ledgerpress.graphql.subscriptions.settings import SubscriptionSettings
+from ledgerpress.http import feature_routes
 from ledgerpress.http.content_negotiation import prefers_event_stream
 from ledgerpress.http.fast_path.fast_path import FastPath
 from ledgerpress.http.graphql_endpoint import GraphQLEndpoint
@@ -178,7 +179,7 @@ def make_app(
     ]
     app = Starlette(
         routes=[*runtime.routes(store, authenticator), *routes, *site.routes()],
-        exception_handlers={LogReplaced: _log_replaced},
+        exception_handlers={LogReplaced: _log_replaced, **feature_routes.ERRORS},
     )
     # Other exceptions are handled by the middleware around all requests.
     stack = _dispatch(endpoint, streaming, ExceptionMiddleware(app.router, handlers=app.exception_handlers))

@@ -1,15 +1,20 @@
 """Routes that features add: other than pages, they may take any method and return anything."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TypeAlias
+from typing import Any, Final, TypeAlias
 
 import msgspec
 from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute
 
-from ledgerpress.commands.client_identity import Authenticator, Identity
+from ledgerpress.commands.client_identity import Authenticator, Identity, Unauthenticated
+from ledgerpress.commands.errors import ErrorCode, Rejection
+from ledgerpress.commands.roles_and_permissions import PermissionDenied
 from ledgerpress.graphql.context import Store
+from ledgerpress.http.request_rejection_error import invalid_token
+from ledgerpress.http.requests.url_prefix_and_route_path import url_prefix
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,9 +26,40 @@ class RouteContext:
     settings: msgspec.Struct | None = None
 
     async def identify(self, request: Request) -> Identity:
-        """Return the identity of the client. A route checks itself what it may do. Raises `Unauthenticated`."""
+        """Return the identity of the client. A route checks itself what it may do.
+
+        Raises `Unauthenticated` for an invalid token, which the application answers with 401.
+        """
         return await self.authenticator.identify(request.headers.get("authorization"))
 
+    def url(self, request: Request, path: str) -> str:
+        """Return the URL path of a page or a route, below the prefix under which clients reach the application."""
+        return url_prefix(request.scope) + path
 
+
+async def unauthenticated(_: Request, error: Any) -> Response:
+    """Return the response for an invalid token: 401, with a challenge (RFC 6750, section 3)."""
+    rejected = invalid_token(error)
+    headers = {name.decode("ascii"): value.decode("ascii") for name, value in rejected.headers}
+    return JSONResponse({"error": str(error)}, rejected.status, headers)
+
+
+async def forbidden(_: Request, error: Exception) -> Response:
+    """Return the response for a client without the permission: 403."""
+    return JSONResponse({"error": str(error)}, 403)
+
+
+async def rejection(_: Request, error: Any) -> Response:
+    """Return the response for a rejected command: 422, or 404 if there is no such object."""
+    status = 404 if error.code == ErrorCode.NOT_FOUND else 422
+    return JSONResponse({"error": error.message, "code": error.code, "field": error.field}, status)
+
+
+ERRORS: Final[Mapping[type[Exception], Callable[[Request, Any], Awaitable[Response]]]] = {
+    Unauthenticated: unauthenticated,
+    PermissionDenied: forbidden,
+    Rejection: rejection,
+}
+"""The responses for errors that a route raises."""
 Routes: TypeAlias = Callable[[RouteContext], Sequence[BaseRoute]]
 """Returns the routes of a feature. They come after LedgerPress's own, and before its pages."""

@@ -32,7 +32,7 @@ async def load_demo_into(
     `log_timeout` seconds.
     """
     if not url.is_local:
-        return await _copy_demo_to(url, data, progress, log_timeout)
+        return await _copy_demo_to(url, data, progress, log_timeout, features)
     if not is_vacant(data):
         return False
     with TemporaryDirectory(prefix=TEMPORARY, dir=data) as temporary:
@@ -44,7 +44,9 @@ async def load_demo_into(
     return True
 
 
-async def _copy_demo_to(url: LogUrl, data: Path, progress: Progress, log_timeout: float) -> bool:
+async def _copy_demo_to(
+    url: LogUrl, data: Path, progress: Progress, log_timeout: float, features: FeatureSet
+) -> bool:
     """Write the demo elsewhere, and copy its log to `url`: it becomes a log only when it is complete."""
     try:
         async with aclosing(await open_when_available(url, data, create_as=None, timeout=log_timeout)):
@@ -54,7 +56,7 @@ async def _copy_demo_to(url: LogUrl, data: Path, progress: Progress, log_timeout
         pass
     with TemporaryDirectory() as temporary:
         place = Path(temporary) / "store"
-        await _write_demo(place, progress, FEATURES)
+        await _write_demo(place, progress, features)
         async with existing_log(place) as log:
             await copy_of(log, url, data)
     return True

@@ -101,10 +101,9 @@ def _views(
     features: FeatureSet,
 ) -> dict[str, Any]:
     digests, codec = checkpoints.digests(snapshot.db), features.codec()
-    recorded = changes.third_party_events(snapshot)
     return {
         "site": site_queries.site_name(snapshot),
-        "unknown": {type_: count for type_, count in recorded.items() if not codec.knows(type_)},
+        "unknown": changes.unknown_events(snapshot, codec),
         "projections": [
             {
                 "name": name,

@@ -1,6 +1,7 @@
 """Serve a store over HTTP: build the application from the settings, and run it until a signal."""
 
 import asyncio
+import logging
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, AsyncExitStack, closing, contextmanager, suppress
 from socket import socket
@@ -26,6 +27,8 @@ from ledgerpress.server.settings import InvalidSettings
 from ledgerpress.server.settings.sections import Settings
 from ledgerpress.server.store import Store, open_store
 from ledgerpress.server.tracing.settings import TracingSettings
+
+logger = logging.getLogger(__name__)
 
 if TYPE_CHECKING:
     from ledgerpress.graphql.schema import Schema
@@ -151,6 +154,12 @@ def application(
     allowed_hosts: Sequence[str],
 ) -> Starlette:
     """Return the application that the settings describe. Raises `InvalidSettings` and `SchemaError`."""
+    if unknown := store.unknown_events():
+        logger.warning(
+            "%d events are of features that are not installed (%s): their rules do not hold in this process",
+            sum(unknown.values()),
+            ", ".join(unknown),
+        )
 
     def context_of(feature: str) -> RouteContext:
         return RouteContext(store, authenticator, settings.features.get(f"x_{feature}"))

@@ -63,6 +63,11 @@ class Store:
         """Return the position of the last withdrawal of a payload: older responses may contain it."""
         return _last_withdrawal(snapshot)
 
+    def unknown_events(self) -> dict[str, int]:
+        """Return how many events of features that are not loaded there are, by type."""
+        with self.snapshot() as snapshot:
+            return changes.unknown_events(snapshot, self.codec)
+
     def snapshot(self) -> AbstractContextManager[Snapshot]:
         """Lend the views as of the position that every projection has reached. Raises `LogReplaced`."""
         self.log.check_not_replaced()

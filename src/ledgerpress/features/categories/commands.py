@@ -108,7 +108,7 @@ class CategoryCommand(ABC):
         category = taxonomy.find(self.category, field="category")
         facts = CategoryFacts(
             category_id=category.id,
-            expected_version=context.request.expected_version,
+            expected_version=context.expected_version,
             other_id=self.other_id(taxonomy),
             has_posts=await self.has_posts(context, taxonomy, category),
         )

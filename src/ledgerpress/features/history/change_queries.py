@@ -9,6 +9,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final, NamedTuple
 
+from ledgerpress.eventlog.codec import Codec
+from ledgerpress.eventlog.event_and_withdrawn_event import Event
 from ledgerpress.eventlog.kernel_events import SKIP
 from ledgerpress.eventlog.unknown_third_party_events import THIRD_PARTY
 from ledgerpress.features.actors.projector_and_queries import actor_topic
@@ -152,14 +154,14 @@ def count(snapshot: Snapshot, query: ChangeQuery) -> int:
     return total
 
 
-def third_party_events(snapshot: Snapshot) -> dict[str, int]:
-    """Return how many events of third-party features there are, by type."""
+def unknown_events(snapshot: Snapshot, codec: Codec[Event]) -> dict[str, int]:
+    """Return how many events of third-party features that `codec` does not know there are, by type."""
     rows = snapshot.db.execute(
         "SELECT name, count(*) FROM change_key JOIN change ON type = k WHERE name GLOB ? AND position <= ?"
         " GROUP BY name ORDER BY name",
         (f"{THIRD_PARTY}*", snapshot.position),
     )
-    return dict(rows.fetchall())
+    return {type_: count for type_, count in rows.fetchall() if not codec.knows(type_)}
 
 
 def _about(snapshot: Snapshot, query: ChangeQuery) -> sqlite3.Connection:

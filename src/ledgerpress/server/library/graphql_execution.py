@@ -64,6 +64,7 @@ class GraphQLExecution:
         )
         self._hub = SubscriptionHub(self._executor, store, unlimited)
         self._subscriptions: set[_Subscription] = set()
+        self._has_ended = False
 
     async def execute(
         self,
@@ -90,6 +91,8 @@ class GraphQLExecution:
         operation_name: str | None,
     ) -> AsyncGenerator[GraphQLResult, None]:
         """Execute a subscription, and yield its results. One that ends with errors has them in its last result."""
+        if self._has_ended:
+            return
         subscription = _Subscription()
         try:
             operation = await self._resolve(document, operation_name, is_subscription=True)
@@ -112,7 +115,8 @@ class GraphQLExecution:
             subscription.subscriber.cancel()
 
     def end_subscriptions(self) -> None:
-        """End all subscriptions: their iterators end."""
+        """End all subscriptions: their iterators end, and those that have not begun yield nothing."""
+        self._has_ended = True
         for subscription in self._subscriptions:
             subscription.close()
 

@@ -4,7 +4,9 @@ It changes nothing in the process: no logging, signal handlers, limits of the sy
 the event loop in which it was opened.
 """
 
+import asyncio
 import re
+import threading
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, aclosing, asynccontextmanager, contextmanager
 from pathlib import Path
@@ -20,7 +22,9 @@ from ledgerpress.eventlog.codec import Recorded
 from ledgerpress.eventlog.errors import LogClosed
 from ledgerpress.eventlog.event_and_withdrawn_event import Event
 from ledgerpress.feature import Feature, FeatureSet
+from ledgerpress.features.actors.model import RESERVED
 from ledgerpress.features.registry import FIRST_PARTY, installed_features
+from ledgerpress.graphql.exception_hooks import unchanged_exception_hooks
 from ledgerpress.graphql.limits.settings import Limits
 from ledgerpress.server.library.event_reading import follow_events, read_events
 from ledgerpress.server.log_url import LOCAL
@@ -43,9 +47,10 @@ class StoreClosed(Exception):
 
 
 class OpenStore:
-    """An open store.
+    """An open store. It belongs to the thread and the event loop in which it was opened.
 
-    Each method raises `StoreClosed` once it is closed, and `LogUnavailable` if it needs a log that cannot be reached.
+    Each method raises `StoreClosed` once it is closed, `RuntimeError` in another thread or event loop, and `LogUnavailable`
+    if it needs a log that cannot be reached.
     """
 
     def __init__(self, store: Store, limits: Limits, schema: "Schema | None" = None) -> None:
@@ -55,6 +60,8 @@ class OpenStore:
         self._schema = schema
         self._execution: GraphQLExecution | None = None
         self._is_closed = False
+        self._thread = threading.get_ident()
+        self._loop = asyncio.get_running_loop()
 
     # --- writing ---
 
@@ -108,8 +115,12 @@ class OpenStore:
         """Return the identity of a user with `role`, restricted to the permissions in `scopes` if they are given.
 
         `actor_id` is a UUID in lower case. An actor that is not registered yet is registered under `name` with the first
-        command. Raises `ValueError`.
+        command. Raises `ValueError`, also for the id of an actor of LedgerPress itself, and `TypeError`.
         """
+        if not isinstance(role, Role):
+            raise TypeError(f"{role!r} is not a Role, such as Role.EDITOR")
+        if actor_id in {actor.id for actor in RESERVED}:
+            raise ValueError(f"{actor_id} is an actor of LedgerPress itself: give the user an id of its own")
         if not _UUID.fullmatch(actor_id):
             raise ValueError(f"{actor_id!r} is not a UUID in lower case, which the id of an actor has to be")
         roles = self._opened().features.roles
@@ -160,12 +171,14 @@ class OpenStore:
         stream: str | None = None,
         types: Collection[str] = (),
     ) -> AsyncGenerator[Recorded[Event], None]:
-        """Return the events after the position `after`, up to and including `until`, by default the head as it is now.
+        """Return the events after the position `after` (at least 0), up to and including `until`, by default the head as it is now.
 
         They may be restricted to one stream, such as `post.<id>`, and to types, such as `["post.published"]`. Raises
         `ValueError` for an unknown type, and `UndecodableEvent` for an event that a newer version wrote.
         """
         store = self._opened()
+        if after < 0:
+            raise ValueError(f"{after} is no position: positions count from 1, and 0 is the beginning")
         return self._until_closed(
             read_events(store.log, store.codec, after=after, until=until, stream=stream, types=types)
         )
@@ -209,12 +222,18 @@ class OpenStore:
     def _opened(self) -> Store:
         if self._is_closed:
             raise StoreClosed
+        if threading.get_ident() != self._thread or _running_loop() not in {self._loop, None}:
+            raise RuntimeError(
+                "A store is used in the thread and the event loop in which it was opened: from another thread, use "
+                "asyncio.run_coroutine_threadsafe(store.execute(…), loop)."
+            )
         return self._store
 
     def _graphql(self) -> "GraphQLExecution":
         store = self._opened()
         if self._execution is None:
-            from ledgerpress.server.library.graphql_execution import GraphQLExecution  # noqa: PLC0415 - slow to import
+            with unchanged_exception_hooks():
+                from ledgerpress.server.library.graphql_execution import GraphQLExecution  # noqa: PLC0415 - slow to import
 
             self._execution = GraphQLExecution(store, self._limits, self._schema)
         return self._execution
@@ -225,6 +244,7 @@ class OpenStore:
         with self._closed_meanwhile():
             async with aclosing(events):
                 async for recorded in events:
+                    self._opened()
                     yield recorded
 
     @contextmanager
@@ -239,6 +259,13 @@ class OpenStore:
         self._is_closed = True
         if self._execution is not None:
             self._execution.end_subscriptions()
+
+
+def _running_loop() -> asyncio.AbstractEventLoop | None:
+    try:
+        return asyncio.get_running_loop()
+    except RuntimeError:
+        return None
 
 
 @contextmanager

@@ -1,0 +1,159 @@
+"""What the commands, added events and guards of a third-party feature may record and read: the kernel checks each append."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, ClassVar, Final
+
+import pytest
+
+from ledgerpress.commands.command_request_and_context import CommandRequest
+from ledgerpress.feature import (
+    AddedEvents,
+    AppendPlan,
+    CommandContext,
+    Event,
+    EventType,
+    Feature,
+    FeatureSet,
+    GuardDeclaration,
+    PlannedWrite,
+    RequiredPermission,
+    StreamCategory,
+    commands,
+)
+from ledgerpress.features.posts import POSTS, WRITE_POSTS, CreatePost, PostPublished, PublishPost
+from ledgerpress.features.registry import FIRST_PARTY
+from ledgerpress.server.store import Store, open_store
+
+
+class Closed(Event, frozen=True):
+    """Comments are closed. It has no fields: its stream says on what."""
+
+
+def evolve(closed: bool, event: Event) -> bool:
+    return closed or isinstance(event, Closed)
+
+
+CLOSED: Final = StreamCategory[bool]("x.comments", False, evolve)
+
+
+@dataclass(frozen=True, slots=True)
+class CloseComments:
+    """Close the comments on a post."""
+
+    fingerprint_name: ClassVar[str] = "x.comments.CloseComments"
+    lock_key = None
+
+    post_id: str
+
+    async def plan(self, context: CommandContext) -> AppendPlan:
+        return AppendPlan.of(self.post_id, (await context.load(CLOSED, self.post_id)).write([Closed()]))
+
+
+@dataclass(frozen=True, slots=True)
+class CloseEverything:
+    """A wrong command: it is about a post, and records its event in a stream of another name."""
+
+    fingerprint_name: ClassVar[str] = "x.comments.CloseEverything"
+    lock_key = None
+
+    post_id: str
+
+    async def plan(self, context: CommandContext) -> AppendPlan:
+        return AppendPlan.of(self.post_id, (await context.load(CLOSED, "all")).write([Closed()]))
+
+
+@dataclass(frozen=True, slots=True)
+class PublishAnyway:
+    """A wrong command: it records an event of posts."""
+
+    fingerprint_name: ClassVar[str] = "x.comments.PublishAnyway"
+    lock_key = None
+
+    post_id: str
+
+    async def plan(self, context: CommandContext) -> AppendPlan:
+        return AppendPlan.of(self.post_id, await publication(context, self.post_id))
+
+
+async def publication(context: CommandContext, post_id: str) -> PlannedWrite:
+    post = await context.load(POSTS, post_id)
+    return post.write([PostPublished(post_id=post_id, revision=1, published_at=context.now, correction=None)])
+
+
+COMMENTS: Final = Feature(
+    name="comments",
+    requires=("posts",),
+    events=(EventType[Event]("x.comments.closed", 1, Closed),),
+    streams=(CLOSED,),
+    commands=commands(RequiredPermission(WRITE_POSTS), CloseComments, CloseEverything, PublishAnyway),
+)
+
+
+def with_comments(**changes: Any) -> FeatureSet:
+    return FeatureSet(FIRST_PARTY, third_party=[replace(COMMENTS, **changes)])
+
+
+async def new_post(store: Store) -> str:
+    return (await store.commands.handle(CreatePost(title="Tide"))).subject_id
+
+
+async def test_an_event_without_fields_is_recorded_and_a_repeated_command_has_the_same_subject(
+    tmp_path: Path,
+) -> None:
+    async with open_store(tmp_path, features=with_comments()) as store:
+        post = await new_post(store)
+        request = CommandRequest(idempotency_key="close")
+        first = await store.commands.handle(CloseComments(post), request)
+        again = await store.commands.handle(CloseComments(post), request)
+        assert (first.subject_id, first.replayed) == (post, False)
+        assert (again.subject_id, again.replayed, again.position) == (post, True, first.position)
+        assert store.position == await store.log.head()
+    async with open_store(tmp_path) as store:
+        assert store.position == await store.log.head()
+
+
+@pytest.mark.parametrize(
+    ("command", "mistake"),
+    [
+        (PublishAnyway, "feature comments cannot record post.published"),
+        (CloseEverything, "is about 'all', not about"),
+    ],
+)
+async def test_a_plan_that_a_feature_may_not_record_changes_nothing(
+    tmp_path: Path, command: type, mistake: str
+) -> None:
+    async with open_store(tmp_path, features=with_comments()) as store:
+        post, head = await new_post(store), await store.log.head()
+        with pytest.raises(ValueError, match=mistake):
+            await store.commands.handle(command(post))
+        assert await store.log.head() == head
+
+
+async def test_added_events_of_others_are_an_error(tmp_path: Path) -> None:
+    async def publish(command: CreatePost, plan: AppendPlan, context: CommandContext) -> list[PlannedWrite]:
+        return [await publication(context, plan.subject_id)]
+
+    async with open_store(
+        tmp_path, features=with_comments(adds=(AddedEvents((CreatePost,), publish),))
+    ) as store:
+        head = await store.log.head()
+        with pytest.raises(ValueError, match=r"feature comments cannot record post\.published"):
+            await store.commands.handle(CreatePost(title="Tide"))
+        assert await store.log.head() == head
+
+
+async def test_a_guard_cannot_query_views(tmp_path: Path) -> None:
+    async def count(command: Any, plan: AppendPlan, context: CommandContext) -> int:
+        return await context.query("posts", lambda snapshot: snapshot.position)
+
+    def check(command: Any, events: Sequence[Event], facts: int) -> None:
+        raise AssertionError(facts)
+
+    guards = (GuardDeclaration((PublishPost,), count, check),)
+    async with open_store(tmp_path, features=with_comments(guards=guards)) as store:
+        post, head = await new_post(store), await store.log.head()
+        with pytest.raises(TypeError, match="A guard cannot query views"):
+            await store.commands.handle(PublishPost(post_id=post))
+        assert await store.log.head() == head
