@@ -226,7 +226,7 @@ BROKEN: Final[list[tuple[str, str, Callable[[], Feature], list[str]]]] = [
     ("withdrawn payload", "withdrawal", with_failure_on_withdrawn, ["projection x.factcheck fails at position", "if the payload of x.factcheck.checked is withdrawn: AttributeError", "ledgerpress.feature.Withdrawn"]),
     ("leak", "withdrawal", with_leak, ["still in x_factcheck_check.note", "it contains '", "x.factcheck.checked"]),
     ("template is missing", "coverage", lambda: replace(FEATURE, pages=f"{__name__}:WRONG_TEMPLATE"), ["a probe fails", "the page /factchecks", "status 500"]),
-    ("no upcaster", "stored-versions", with_event(2), ["has version 2 and 0 upcasters"]),
+    ("no upcaster", "stored-versions", with_event(2), ["has version 2, so it must have 1 upcasters, not 0"]),
     ("no sample", "stored-versions", with_event(2, lambda fields: fields), ["no sample of x.factcheck.checked in version 1"]),
 ]  # fmt: skip
 

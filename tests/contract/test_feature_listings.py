@@ -15,6 +15,7 @@ from ledgerpress.views.files.views_directory import digest_of
 from ledgerpress.views.filter_past_items_public_today import PublicFilter
 from ledgerpress.views.listings.projector import ListingContribution, ListingsProjector, ListingWriter
 from ledgerpress.views.listings.queries import count, list_keys
+from ledgerpress.views.projection.projector_interface_and_composition import ImmediateProjector
 from ledgerpress.views.snapshot_and_cache_dependencies import Snapshot
 from tests.apply_projector import apply_all
 from tests.contract.tagged_posts import TAGS, tagged_posts
@@ -95,3 +96,33 @@ def test_a_contribution_identifies_other_views_and_has_a_table_of_its_own() -> N
     assert len({digest(1, 1), digest(1, 2), digest(2, 1), digest(2, 2)}) == 4
     with pytest.raises(ValueError, match="without a table of their own: bare"):
         ListingsProjector([ListingContribution(name="bare", schema="", begin=lambda _: ListingWriter())])
+
+
+def test_a_comment_after_the_last_table_does_not_hide_the_next_contribution() -> None:
+    first, second = (
+        ListingContribution(
+            name=name,
+            schema=f"CREATE TABLE x_{name} (k INTEGER); -- {name}",
+            begin=lambda _: ListingWriter(),
+        )
+        for name in ("tags", "series")
+    )
+    with closing(sqlite3.connect(":memory:")) as db:
+        create_tables(db, [ListingsProjector([first, second])])
+        made = {name for (name,) in db.execute("SELECT name FROM sqlite_schema")}
+    assert made >= {"x_tags", "x_series"}
+    assert len({digest_of([ListingsProjector(some)]) for some in ([first], [second], [first, second])}) == 3
+
+
+def test_a_comment_after_the_last_table_does_not_hide_an_index() -> None:
+    def projector(indexes: str) -> ImmediateProjector:
+        return ImmediateProjector(
+            name="x.tags",
+            version=1,
+            schema="CREATE TABLE x_tags (k INTEGER); -- tags",
+            indexes=indexes,
+            events=frozenset(),
+            apply=lambda _, __: None,
+        )
+
+    assert digest_of([projector("")]) != digest_of([projector("CREATE INDEX x_tags_k ON x_tags (k);")])

@@ -19,6 +19,7 @@ from ledgerpress.commands.client_identity import LOCAL_OPERATOR, FixedIdentity, 
 from ledgerpress.feature import ErrorCode, FeatureSet, PermissionDenied, Rejection
 from ledgerpress.features.registry import FIRST_PARTY
 from ledgerpress.http.app import make_app
+from ledgerpress.http.feature_path_conflicts import RESERVED
 from ledgerpress.http.feature_routes import RouteContext
 from ledgerpress.server.store import open_store
 from tests.contract.stars_feature import STARS
@@ -35,6 +36,21 @@ def rate(stars: int) -> None:
     print(f"rated {stars}")
 
 FEATURE = Feature(name="stars", settings="ledgerpress_stars:Settings", cli="ledgerpress_stars:rate")
+"""
+
+
+UNPERMITTED: Final = """
+from ledgerpress.feature import Feature
+
+def __getattr__(name):
+    import strawberry
+    from ledgerpress.feature.schema import SchemaContribution
+    if name != "SCHEMA":
+        raise AttributeError(name)
+    @strawberry.type
+    class Queries:
+        stars: int = strawberry.field(resolver=lambda: 5)
+    return SchemaContribution(query=Queries)
 """
 
 
@@ -90,6 +106,38 @@ def test_a_package_that_cannot_be_loaded_stops_the_program(site: Path) -> None:
     assert "Traceback" not in stopped.stderr
 
 
+@pytest.mark.parametrize(
+    ("source", "arguments", "message"),
+    [
+        ("import sys; sys.exit(0)", ["status"], "cannot be loaded: SystemExit: 0"),
+        ('cli="nope:cli"', ["--help"], "feature stars: cli='nope:cli' cannot be loaded: ModuleNotFoundError"),
+        ('cli="builtins:dict"', ["stars"], "feature stars: cli='builtins:dict' is no function"),
+        ('settings="nope:S"', ["settings"], "feature stars: settings='nope:S' cannot be loaded"),
+        ('schema="nope:S"', ["serve", "--port", "0"], "feature stars: schema='nope:S' cannot be loaded"),
+        (
+            'schema="ledgerpress_stars:SCHEMA"',
+            ["serve", "--port", "0"],
+            "Query.stars has no declared permission",
+        ),
+    ],
+)
+def test_a_mistake_of_a_package_is_one_line(
+    site: Path, source: str, arguments: list[str], message: str
+) -> None:
+    module = (
+        source
+        if source.startswith("import")
+        else f'{UNPERMITTED}\nFEATURE = Feature(name="stars", {source})\n'
+    )
+    (site / "ledgerpress_stars.py").write_text(module)
+    stopped = ledgerpress(site, *arguments)
+    assert stopped.returncode == 3
+    last = stopped.stderr.splitlines()[-1]
+    assert last.startswith("ledgerpress: ")
+    assert message in last
+    assert "Traceback" not in stopped.stderr
+
+
 class Settings(msgspec.Struct, frozen=True):
     most: int = 5
 
@@ -132,6 +180,9 @@ async def test_its_routes_take_any_method_and_know_the_client(tmp_path: Path) ->
             pages=features.page_contributions(),
             routes=features.routes(lambda _: RouteContext(store, authenticator, Settings(most=3))),
         )
+        of_features = {path for part in features.page_contributions() for path in part.routes}
+        others = {getattr(one, "path", "") for one in app.routes} - of_features - {"/{path:path}"}
+        assert [path for path in others if not path.startswith((*RESERVED, "/stars"))] == []
         transport = httpx2.ASGITransport(app=app)
         async with httpx2.AsyncClient(transport=transport, base_url="http://localhost") as http:
             assert (await http.post("/stars")).json() == {"role": "admin", "most": 3}

@@ -31,9 +31,9 @@ from strawberry.types.graphql import OperationType
 from ledgerpress.commands.client_identity import ANONYMOUS, LOCAL_OPERATOR, FixedIdentity
 from ledgerpress.features.registry import FEATURES
 from ledgerpress.graphql.executor import Executor
-from ledgerpress.graphql.feature_declarations import SchemaError
 from ledgerpress.graphql.limits.settings import Limits
 from ledgerpress.graphql.results import ResultKind
+from ledgerpress.graphql.schema_error import SchemaError
 from ledgerpress.graphql.schema_extensions import ExtensionFactory
 from ledgerpress.http.app import make_app
 from ledgerpress.http.graphql_over_http_settings import HttpSettings

@@ -13,8 +13,9 @@ from ledgerpress.feature import Feature, FeatureSet, InvalidFeature
 from ledgerpress.features.posts.permissions import READ_POSTS
 from ledgerpress.features.registry import FEATURES
 from ledgerpress.features.tokens.token_or_jwt_authenticator import anonymous
-from ledgerpress.graphql.feature_declarations import SchemaContribution, SchemaError
+from ledgerpress.graphql.feature_declarations import SchemaContribution
 from ledgerpress.graphql.schema import build_schema
+from ledgerpress.graphql.schema_error import SchemaError
 from tests.contract.stars_feature import RATE, WITH_STARS
 from tests.identities import GRANTED, PERMISSIONS, identity
 

@@ -23,11 +23,12 @@ from ledgerpress.features.site.schema import Site
 from ledgerpress.graphql import cost_directives
 from ledgerpress.graphql.access_control import GUARDED
 from ledgerpress.graphql.context import PointInTime
-from ledgerpress.graphql.feature_declarations import SchemaContribution, SchemaError
+from ledgerpress.graphql.feature_declarations import SchemaContribution
 from ledgerpress.graphql.mutations import AddedInput
 from ledgerpress.graphql.relay.global_ids import Node
 from ledgerpress.graphql.request_telemetry_record import NO_TRACE
 from ledgerpress.graphql.schema import Schema, build_schema
+from ledgerpress.graphql.schema_error import SchemaError
 
 COMMANDS: Final = FEATURES.declarations.commands
 PERMISSIONS: Final = FEATURES.roles.contributed

@@ -26,8 +26,10 @@ from ledgerpress.cli import (
 )
 from ledgerpress.cli.printing_and_exit_codes import UNUSABLE, out, print_error
 from ledgerpress.cli.stdout_write_errors import OutputUnwritable, check_standard_output
-from ledgerpress.feature import InvalidFeature, load
+from ledgerpress.feature import Feature, InvalidFeature
+from ledgerpress.feature.lazy_references import load_section
 from ledgerpress.features.registry import installed_features
+from ledgerpress.graphql.schema_error import SchemaError
 
 
 class _Commands(TyperGroup):
@@ -38,20 +40,26 @@ class _Commands(TyperGroup):
 
     def get_command(self, ctx: Any, cmd_name: str) -> Any:
         own = super().get_command(ctx, cmd_name)
-        if own is not None or (reference := _of_features().get(cmd_name)) is None:
+        if own is not None or (feature := _of_features().get(cmd_name)) is None:
             return own
-        command = load(reference)
-        if not isinstance(command, typer.Typer):
-            command, function = typer.Typer(add_completion=False, pretty_exceptions_enable=False), command
-            command.command()(function)
-        made = typer.main.get_command(command)
+        command = load_section(feature, "cli")
+        try:
+            if not isinstance(command, typer.Typer):
+                command, function = typer.Typer(add_completion=False, pretty_exceptions_enable=False), command
+                command.command()(function)
+            made = typer.main.get_command(command)
+        except Exception as error:
+            raise InvalidFeature(
+                f"feature {feature.name}: cli={feature.cli!r} is no function or typer.Typer that can be a command: "
+                f"{type(error).__name__}: {error}"
+            ) from error
         made.name = cmd_name
         return made
 
 
-def _of_features() -> dict[str, str]:
-    """Return the references to the commands of installed features, by the feature's name."""
-    return {feature.name: feature.cli for feature in installed_features().features if feature.cli}
+def _of_features() -> dict[str, Feature]:
+    """Return the installed features with a command, by their names."""
+    return {feature.name: feature for feature in installed_features().features if feature.cli}
 
 
 app = typer.Typer(
@@ -102,4 +110,7 @@ def main() -> None:
         app()
     except (InvalidFeature, OutputUnwritable) as error:
         print_error(str(error))
+        sys.exit(UNUSABLE)
+    except SchemaError as error:
+        print_error(f"{error} What to do: {error.todo}")
         sys.exit(UNUSABLE)

@@ -36,7 +36,8 @@ from ledgerpress.commands.streams_and_append_plan import (
 from ledgerpress.eventlog.codec import EventType, Recorded
 from ledgerpress.eventlog.event_and_withdrawn_event import Event, Withdrawn
 from ledgerpress.eventlog.unknown_third_party_events import UnknownEvent
-from ledgerpress.feature.feature_set import FeatureSet, load
+from ledgerpress.feature.feature_set import FeatureSet
+from ledgerpress.feature.lazy_references import load
 from ledgerpress.feature.manifest import Feature
 from ledgerpress.feature.third_party_names import InvalidFeature
 from ledgerpress.views.feature_declarations import (

@@ -3,8 +3,7 @@
 from collections import Counter
 from collections.abc import Callable, Sequence
 from functools import cached_property
-from importlib import import_module
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from ledgerpress.commands.command_and_guard_declarations import CommandDeclarations
 from ledgerpress.commands.errors import ErrorCode
@@ -15,6 +14,7 @@ from ledgerpress.eventlog.codec import Codec
 from ledgerpress.eventlog.event_and_withdrawn_event import Event, withdrawn
 from ledgerpress.eventlog.kernel_events import LOG_EVENTS
 from ledgerpress.eventlog.unknown_third_party_events import of_features_not_in
+from ledgerpress.feature.lazy_references import load_section, require
 from ledgerpress.feature.manifest import Feature
 from ledgerpress.feature.third_party_names import InvalidFeature, check_names
 from ledgerpress.graphql.exception_hooks import unchanged_exception_hooks
@@ -31,12 +31,6 @@ if TYPE_CHECKING:
     from ledgerpress.http.pages.page_contributions_and_rendering import PageContribution
 
 T = TypeVar("T")
-
-
-def load(reference: str) -> Any:
-    """Return the attribute that a lazy reference, "module:attribute", names."""
-    module, _, attribute = reference.partition(":")
-    return getattr(import_module(module), attribute)
 
 
 class FeatureSet:
@@ -110,72 +104,108 @@ class FeatureSet:
     def graphql_schema(self, extensions: "Sequence[ExtensionFactory]" = ()) -> "Schema":
         """Return the GraphQL schema, with Strawberry extensions.
 
-        Raises `InvalidFeature` if the contribution of a third-party feature is not complete, and `SchemaError` for
-        another one or if an extension cannot take effect.
+        Raises `SchemaError` if a feature's contribution is not complete, or if an extension cannot take effect, and
+        `InvalidFeature` if a contribution cannot be loaded.
         """
         with unchanged_exception_hooks():
-            from ledgerpress.graphql.feature_declarations import (  # noqa: PLC0415 - slow to import
-                SchemaError,
+            from ledgerpress.feature.schema_of_features import schema_of_features  # noqa: PLC0415 - slow to import
+            from ledgerpress.graphql.feature_declarations import SchemaContribution  # noqa: PLC0415
+            from ledgerpress.graphql.schema import build_schema  # noqa: PLC0415
+
+        def build(parts: list[SchemaContribution]) -> "Schema":
+            return build_schema(
+                parts,
+                commands=self.declarations.commands,
+                error_codes=self.error_codes,
+                event_types=[event.name for event in self.events],
+                permissions=self.roles.contributed,
+                extensions=extensions,
             )
 
-        try:
-            return self._schema_with(len(self.features), extensions)
-        except SchemaError as error:
-            # It is the fault of the first feature with which the schema cannot be built.
-            for count in range(len(self.features) - len(self.third_party), len(self.features) + 1):
-                try:
-                    self._schema_with(count, ())
-                except SchemaError as first:
-                    if (name := self.features[count - 1].name) in self.third_party:
-                        raise InvalidFeature(f"feature {name}: {first} What to do: {first.todo}") from first
-                    break
-            raise error from None
-
-    def _schema_with(self, count: int, extensions: "Sequence[ExtensionFactory]") -> "Schema":
-        """Return the schema with the contributions of the first `count` features."""
-        with unchanged_exception_hooks():
-            from ledgerpress.graphql.schema import build_schema  # noqa: PLC0415 - slow to import
-
-        return build_schema(
-            [_load(feature, feature.schema) for feature in self.features[:count] if feature.schema],
-            commands=self.declarations.commands,
-            error_codes=self.error_codes,
-            event_types=[event.name for event in self.events],
-            permissions=self.roles.contributed,
-            extensions=extensions,
-        )
+        return schema_of_features(self._loaded("schema", SchemaContribution), self.third_party, build)
 
     def page_contributions(self) -> "list[PageContribution]":
-        """Return what the features contribute to the pages."""
-        return [_load(feature, feature.pages) for feature in self.features if feature.pages]
+        """Return what the features contribute to the pages.
+
+        Raises `InvalidFeature`, also for a path of a third-party feature that conflicts with another.
+        """
+        from ledgerpress.http.pages.page_contributions_and_rendering import PageContribution  # noqa: PLC0415
+
+        loaded = self._loaded("pages", PageContribution)
+        self._check_paths(loaded)
+        return [part for _, part in loaded]
 
     def routes(self, context: Callable[[str], "RouteContext"]) -> "list[BaseRoute]":
-        """Return the routes of the features. `context` returns what those of the feature of that name work with."""
-        found: list[BaseRoute] = []
+        """Return the routes of the features. `context` returns what those of the feature of that name work with.
+
+        Raises `InvalidFeature`, also for what the function of a feature raises, and for a path of a third-party feature that
+        conflicts with another.
+        """
+        from starlette.routing import BaseRoute  # noqa: PLC0415 - slow to import
+
+        from ledgerpress.http.pages.page_contributions_and_rendering import PageContribution  # noqa: PLC0415
+
+        found: list[tuple[str, BaseRoute]] = []
         for feature in self.features:
-            if feature.routes:
-                found += _load(feature, feature.routes)(context(feature.name))
-        return found
+            if not feature.routes:
+                continue
+            function = load_section(feature, "routes")
+            try:
+                made = function(context(feature.name))
+            except Exception as error:
+                raise InvalidFeature(
+                    f"feature {feature.name}: routes={feature.routes!r} failed: {type(error).__name__}: {error}"
+                ) from error
+            are_routes = isinstance(made, list | tuple) and all(isinstance(one, BaseRoute) for one in made)
+            require(feature, "routes", are_routes, "a function that returns a list of Starlette's routes")
+            found += [(feature.name, route) for route in made]
+        if found:
+            self._check_paths(self._loaded("pages", PageContribution), found)
+        return [route for _, route in found]
 
     def settings(self) -> "dict[str, type[msgspec.Struct]]":
-        """Return the sections of settings that features declare, by the section's name."""
-        return {
-            f"x_{feature.name}": _load(feature, feature.settings)
-            for feature in self.features
-            if feature.settings
-        }
+        """Return the sections of settings that features declare, by the section's name. Raises `InvalidFeature`."""
+        import msgspec  # noqa: PLC0415 - for features with settings alone
+
+        sections: dict[str, type[msgspec.Struct]] = {}
+        for feature in self.features:
+            if feature.settings:
+                section = load_section(feature, "settings")
+                is_section = isinstance(section, type) and issubclass(section, msgspec.Struct)
+                is_section = is_section and len(section.__struct_defaults__) == len(section.__struct_fields__)
+                require(feature, "settings", is_section, "a msgspec.Struct with a default for each field")
+                sections[f"x_{feature.name}"] = section
+        return sections
+
+    def _check_paths(
+        self,
+        pages: "Sequence[tuple[Feature, PageContribution]]",
+        routes: "Sequence[tuple[str, BaseRoute]]" = (),
+    ) -> None:
+        """Raise `InvalidFeature` for a path of a third-party feature that is wrong, or conflicts with another."""
+        from ledgerpress.http.feature_path_conflicts import page_routes, path_conflicts  # noqa: PLC0415
+
+        every: list[tuple[str, BaseRoute]] = []
+        for feature, part in pages:
+            try:
+                every += page_routes(feature.name, part)
+            except (ValueError, AssertionError) as error:
+                raise InvalidFeature(f"feature {feature.name}: {error}") from error
+        if conflicts := list(path_conflicts([*every, *routes], self.third_party)):
+            raise InvalidFeature("; ".join(conflicts))
+
+    def _loaded(self, section: str, expected: type[T]) -> list[tuple[Feature, T]]:
+        """Return what a section refers to, with the feature, for those that have one. Raises `InvalidFeature`."""
+        found: list[tuple[Feature, T]] = []
+        for feature in self.features:
+            if getattr(feature, section):
+                part = load_section(feature, section)
+                require(feature, section, isinstance(part, expected), f"a {expected.__name__}")
+                found.append((feature, part))
+        return found
 
     def _all(self, section: Callable[[Feature], Sequence[T]]) -> tuple[T, ...]:
         return tuple(item for feature in self.features for item in section(feature))
-
-
-def _load(feature: Feature, reference: str) -> Any:
-    """Return what a lazy reference of a feature names. Raises `InvalidFeature` if there is no such thing."""
-    try:
-        return load(reference)
-    except (AttributeError, ImportError) as error:
-        message = f"feature {feature.name}: {reference} cannot be loaded: {type(error).__name__}: {error}"
-        raise InvalidFeature(message) from error
 
 
 def _in_order(below: Sequence[Feature], features: Sequence[Feature]) -> list[Feature]:

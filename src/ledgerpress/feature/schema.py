@@ -5,7 +5,7 @@ from ledgerpress.graphql.as_of import AsOf, moment_of
 from ledgerpress.graphql.context import PointInTime, RequestInfo
 from ledgerpress.graphql.errors import BadRequest
 from ledgerpress.graphql.event_loader_and_payload_redaction import EventAccess
-from ledgerpress.graphql.feature_declarations import NodeLoader, SchemaContribution, SchemaError, runs
+from ledgerpress.graphql.feature_declarations import NodeLoader, SchemaContribution, runs
 from ledgerpress.graphql.mutations import (
     AddedInput,
     MutationInput,
@@ -18,6 +18,7 @@ from ledgerpress.graphql.relay import global_ids
 from ledgerpress.graphql.relay.connection import Connection, connect_in_order_of_creation
 from ledgerpress.graphql.relay.global_ids import Node
 from ledgerpress.graphql.scalars import DateTime, Position
+from ledgerpress.graphql.schema_error import SchemaError
 from ledgerpress.graphql.viewer_node_and_projection_queries import Viewer
 from ledgerpress.views.paging import PageRequest
 

@@ -4,19 +4,41 @@ docs/decisions/0036-third-party-features.md explains the rules.
 """
 
 import re
-import sqlite3
 import sys
 from collections.abc import Iterator
-from contextlib import closing
 from typing import Any, Final
 
 from ledgerpress.commands.streams_and_append_plan import StreamCategory
-from ledgerpress.eventlog.envelope import is_event_type_name
+from ledgerpress.eventlog.envelope import check_stream_name, is_event_type_name
+from ledgerpress.eventlog.errors import InvalidEnvelope
 from ledgerpress.feature.manifest import Feature
-from ledgerpress.sqlite.connection import statements
+from ledgerpress.feature.manifest_types import wrong_event_types, wrong_types
+from ledgerpress.feature.third_party_sql import sql_mistakes
 
 _NAME: Final = re.compile(r"[a-z][a-z0-9]*")
-_OBJECTS: Final = "SELECT type, name FROM sqlite_schema WHERE name NOT LIKE 'sqlite_%'"
+_PART: Final = re.compile(r"[a-z0-9]+(?:[._-][a-z0-9]+)*")
+_CODE: Final = re.compile(r"[A-Z0-9]+(?:_[A-Z0-9]+)*")
+RESERVED_COMMANDS: Final = frozenset(
+    [
+        "demo",
+        "events",
+        "head",
+        "history",
+        "import",
+        "log",
+        "projection",
+        "rebuild",
+        "schema",
+        "serve",
+        "settings",
+        "status",
+        "token",
+        "verify",
+        "views",
+        "withdraw",
+    ]
+)
+"""The commands of `ledgerpress`, which a feature's command would be hidden by."""
 
 
 class InvalidFeature(ValueError):
@@ -25,22 +47,55 @@ class InvalidFeature(ValueError):
 
 def check_names(feature: Feature) -> None:
     """Raise `InvalidFeature` unless every name that a third-party feature declares is within its own namespace."""
+    if wrong := list(wrong_types(feature)):
+        raise InvalidFeature(f"feature {feature.name}: {'; '.join(wrong)}")
     if not _NAME.fullmatch(feature.name):
         raise InvalidFeature(
             f"feature {feature.name!r}: the name must match [a-z][a-z0-9]*, as it is part of other names"
         )
-    mistakes = [*_mistakes(feature), *_commands(feature), *_tables(feature)]
+    try:
+        mistakes = [*_mistakes(feature), *_commands(feature), *sql_mistakes(feature)]
+    except (AttributeError, TypeError) as error:
+        raise InvalidFeature(
+            f"feature {feature.name}: a value in the manifest has a wrong type: {error}"
+        ) from error
     if mistakes:
         raise InvalidFeature(f"feature {feature.name}: {'; '.join(mistakes)}")
 
 
 def _mistakes(feature: Feature) -> Iterator[str]:
-    """Yield what is wrong with the names of events, streams, projections, permissions and error codes."""
+    """Yield what is wrong with the names in a manifest, apart from those in its SQL."""
     own = f"x.{feature.name}"
     events = [*feature.events, *(content.event for content in feature.content)]
     for name in dict.fromkeys(event.name for event in events):
         if not (name.startswith(f"{own}.") and is_event_type_name(name)):
             yield f"the event {name!r} must be named {own}.<name>, with the letters a to z in <name>"
+    yield from wrong_event_types(feature)
+    if feature.recent_events is not None:
+        yield "recent_events is declared by LedgerPress itself, and only one feature may"
+    if feature.cli and feature.name in RESERVED_COMMANDS:
+        yield f"its command would be hidden by `ledgerpress {feature.name}`: the feature needs another name"
+    yield from _names_of_streams_and_views(feature, own)
+    yield from _codes_and_permissions(feature, own)
+
+
+def _codes_and_permissions(feature: Feature, own: str) -> Iterator[str]:
+    """Yield what is wrong with the names of permissions and error codes."""
+    prefix = f"X_{feature.name.upper()}_"
+    for what, beginning, rest, names in (
+        ("the permission", f"{own}:", _PART, [str(permission) for permission in feature.permissions]),
+        ("the enum_name", prefix, _CODE, [permission.enum_name for permission in feature.permissions]),
+        ("the error code", prefix, _CODE, list(feature.error_codes)),
+    ):
+        for name in names:
+            if not name.startswith(beginning):
+                yield f"{what} {name!r} must begin with {beginning}"
+            elif not rest.fullmatch(name.removeprefix(beginning)):
+                yield f"{what} {name!r} must match {beginning}{rest.pattern}"
+
+
+def _names_of_streams_and_views(feature: Feature, own: str) -> Iterator[str]:
+    """Yield what is wrong with the names of streams, projections, contributions to listings, and subjects."""
     for what, names in (
         ("the stream category", [category.prefix for category in feature.streams]),
         ("the stream", [stream for stream, _ in feature.first_events]),
@@ -51,19 +106,22 @@ def _mistakes(feature: Feature) -> Iterator[str]:
         for name in names:
             if name != own and not name.startswith(f"{own}."):
                 yield f"{what} {name!r} must be named {own}, or begin with {own}."
+            elif name != own and not _PART.fullmatch(name.removeprefix(f"{own}.")):
+                yield f"{what} {name!r} must have only a to z, 0 to 9, and single . - _ between them after {own}."
+            elif "stream" in what and not _is_stream(name):
+                yield f"{what} {name!r} is no name of a stream"
     declared = {category.prefix for category in feature.streams}
     for prefix, module in sorted(_categories(feature).items()):
         if (prefix == own or prefix.startswith(f"{own}.")) and prefix not in declared:
             yield f"the stream category {prefix!r} of {module} is not in `streams`"
-    prefix = f"X_{feature.name.upper()}_"
-    for what, beginning, names in (
-        ("the permission", f"{own}:", [str(permission) for permission in feature.permissions]),
-        ("the enum_name", prefix, [permission.enum_name for permission in feature.permissions]),
-        ("the error code", prefix, list(feature.error_codes)),
-    ):
-        for name in names:
-            if not name.startswith(beginning):
-                yield f"{what} {name!r} must begin with {beginning}"
+
+
+def _is_stream(name: str) -> bool:
+    try:
+        check_stream_name(name)
+    except InvalidEnvelope:
+        return False
+    return True
 
 
 def _categories(feature: Feature) -> dict[str, str]:
@@ -91,24 +149,3 @@ def _commands(feature: Feature) -> Iterator[str]:
             yield f"the fingerprint_name {name!r} of {class_.__name__} must begin with {own}"
         if what == "command" and not hasattr(class_, "lock_key"):
             yield f"the command {class_.__name__} has no `lock_key`: derive it from ledgerpress.feature.Command"
-
-
-def _tables(feature: Feature) -> Iterator[str]:
-    """Yield the tables and indexes whose names lack the feature's prefix, and SQL that cannot be used."""
-    prefix = f"x_{feature.name}_"
-    schemas = [
-        *(f"{projector.schema}\n{projector.indexes}" for projector in feature.projectors),
-        *(listing.schema for listing in feature.listings),
-    ]
-    for schema in schemas:
-        if schema.strip() and not sqlite3.complete_statement(schema):
-            yield f"the last statement of its SQL must end with a semicolon: {schema.strip()[-40:]!r}"
-        with closing(sqlite3.connect(":memory:")) as db:
-            try:
-                for statement in statements(schema):
-                    db.execute(statement)
-            except sqlite3.Error as error:
-                yield f"its SQL is not valid: {error}"
-            for kind, name in db.execute(_OBJECTS):
-                if not name.startswith(prefix):
-                    yield f"the {kind} {name!r} must begin with {prefix}"

@@ -13,7 +13,7 @@ GROUP: Final = "ledgerpress.features"
 def load_features(installed: Sequence[EntryPoint] | None = None) -> list[Feature]:
     """Return the features of all installed packages, or of the entry points `installed`, by name.
 
-    Raises `InvalidFeature` for an entry point that cannot be imported, or that does not name a `Feature`.
+    Raises `InvalidFeature` for an entry point that cannot be imported, also where it ends the program, or that does not name a `Feature`.
     """
     points = entry_points(group=GROUP) if installed is None else installed
     return [_load(point) for point in sorted(points, key=lambda point: point.name)]
@@ -23,7 +23,7 @@ def _load(point: EntryPoint) -> Feature:
     source = f"the entry point {point.name} = {point.value} of {point.dist.name if point.dist else GROUP}"
     try:
         feature = point.load()
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         raise InvalidFeature(f"{source} cannot be loaded: {type(error).__name__}: {error}") from error
     if not isinstance(feature, Feature):
         raise InvalidFeature(f"{source} is a {type(feature).__name__}, not a ledgerpress.feature.Feature")

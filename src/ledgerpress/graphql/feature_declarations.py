@@ -17,20 +17,13 @@ from ledgerpress.commands.roles_and_permissions import (
 from ledgerpress.graphql.context import PointInTime
 from ledgerpress.graphql.event_loader_and_payload_redaction import EventAccess
 from ledgerpress.graphql.relay.global_ids import Node
+from ledgerpress.graphql.schema_error import SchemaError
 
 NodeLoader: TypeAlias = Callable[[PointInTime, str], Node | None]
 """Returns the object with an id as of a moment, `None` if there is none or the viewer must not see it."""
 
 T = TypeVar("T")
 _COMMAND: Final = "ledgerpress-command"
-
-
-class SchemaError(Exception):
-    """The contributions do not make a valid schema. `todo` is what the author of a feature can do."""
-
-    def __init__(self, message: str, *, todo: str = "correct the SchemaContribution.") -> None:
-        super().__init__(message)
-        self.todo = todo
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

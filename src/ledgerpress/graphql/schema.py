@@ -5,7 +5,7 @@ never in the classes of types, which schemas share.
 """
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Final
 
 import strawberry
@@ -27,9 +27,10 @@ from ledgerpress.commands.errors import ErrorCode
 from ledgerpress.commands.roles_and_permissions import Permission
 from ledgerpress.graphql import cost_directives, viewer_node_and_projection_queries
 from ledgerpress.graphql.access_control import guard_fields
-from ledgerpress.graphql.feature_declarations import SchemaContribution, SchemaDeclarations, SchemaError
+from ledgerpress.graphql.feature_declarations import SchemaContribution, SchemaDeclarations
 from ledgerpress.graphql.scalars import SCALARS
 from ledgerpress.graphql.schema_checks import check_extensions
+from ledgerpress.graphql.schema_error import SchemaError
 from ledgerpress.graphql.schema_extensions import ExtensionFactory
 
 
@@ -84,6 +85,11 @@ class Schema(strawberry.Schema):
     def get_fields(self, type_definition: StrawberryObjectDefinition) -> list[StrawberryField]:
         """Return the fields of a type: its own, then those that features add to it."""
         return [*type_definition.fields, *self._added.get(type_definition.origin, ())]
+
+    @property
+    def type_names(self) -> Collection[str]:
+        """The names of all types."""
+        return self._schema.type_map.keys()
 
     def _check(self) -> None:
         """Raise `SchemaError` unless everything has a permission, and every declaration names something."""

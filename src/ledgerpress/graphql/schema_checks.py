@@ -7,7 +7,7 @@ import strawberry
 from strawberry.extensions import DisableValidation, ParserCache, SchemaExtension, ValidationCache
 from strawberry.extensions.base_extension import HOOK_METHODS
 
-from ledgerpress.graphql.feature_declarations import SchemaError
+from ledgerpress.graphql.schema_error import SchemaError
 
 _INEFFECTIVE_EXTENSIONS: Final[Mapping[type[SchemaExtension], str]] = {
     DisableValidation: "every document is validated, since limits and permissions depend on it",

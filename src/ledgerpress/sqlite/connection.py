@@ -4,6 +4,7 @@ A hop to another thread and back costs about 80 µs, more than most statements. 
 begins and commits it. If the caller is cancelled while it waits, nothing stays open: the function runs to its end.
 """
 
+import re
 import sqlite3
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
@@ -165,8 +166,8 @@ def set_pragmas(db: sqlite3.Connection, pragmas: Mapping[str, str | int]) -> Non
 def statements(script: str) -> Iterator[str]:
     """Yield the statements of `script` one by one: `executescript` would commit the open transaction."""
     statement = ""
-    for line in script.splitlines(keepends=True):
-        statement += line
+    for part in re.findall(r"[^;\n]*[;\n]|[^;\n]+", script):
+        statement += part
         if sqlite3.complete_statement(statement):
             yield statement
             statement = ""

@@ -9,8 +9,9 @@ from strawberry.schema.name_converter import NameConverter
 from ledgerpress.eventlog.unknown_third_party_events import feature_of
 from ledgerpress.feature import Feature, FeatureSet, InvalidFeature, load
 from ledgerpress.features.registry import FIRST_PARTY
-from ledgerpress.graphql.feature_declarations import SchemaContribution, SchemaError
+from ledgerpress.graphql.feature_declarations import SchemaContribution
 from ledgerpress.graphql.schema import Schema
+from ledgerpress.graphql.schema_error import SchemaError
 from ledgerpress.testing.contract_violation import ContractViolation
 from ledgerpress.testing.probes import InvalidProbe, PageProbe, Probe, QueryProbe, page_probe, query_probe
 from ledgerpress.testing.store_client import StoreClient

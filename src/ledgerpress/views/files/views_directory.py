@@ -287,7 +287,7 @@ def digest_of(projectors: Sequence[Projector]) -> str:
     So it identifies a set of features by what they write. The order of features does not matter.
     """
     made_by = sorted(
-        f"{projector.name} {projector.version} {_sql(projector.schema + projector.indexes)}{_newer_parts(projector)}"
+        f"{projector.name} {projector.version} {_sql(projector.schema, projector.indexes)}{_newer_parts(projector)}"
         for projector in projectors
     )
     text = "\n".join((normalized(checkpoints.SCHEMA), *made_by))
@@ -295,8 +295,8 @@ def digest_of(projectors: Sequence[Projector]) -> str:
     return _NAMED_BEFORE.get(digest, digest)
 
 
-def _sql(script: str) -> str:
-    return " ".join(sorted(map(normalized, statements(script))))
+def _sql(*scripts: str) -> str:
+    return " ".join(sorted(normalized(statement) for script in scripts for statement in statements(script)))
 
 
 def has_only_first_parts(projector: Projector) -> bool:

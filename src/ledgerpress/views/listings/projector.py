@@ -180,7 +180,9 @@ class ListingsProjector:
         if bare := [contribution.name for contribution in contributions if not contribution.schema.strip()]:
             raise ValueError(f"listings without a table of their own: {', '.join(bare)}")
         self.version = composed_version(contribution.version for contribution in contributions)
-        self.schema = membership_btree.SCHEMA + "".join(contribution.schema for contribution in contributions)
+        schemas = (membership_btree.SCHEMA, *(contribution.schema for contribution in contributions))
+        # A schema may end with a comment, which only a new line ends.
+        self.schema = "\n".join(schemas)
         self._contributions = tuple(contributions)
 
     @property

@@ -1,0 +1,103 @@
+"""The GraphQL schema of a set of features, with errors that name the third-party features at fault."""
+
+from collections.abc import Callable, Collection, Iterator, Sequence
+from itertools import combinations
+
+from strawberry.schema.name_converter import NameConverter
+
+from ledgerpress.feature.manifest import Feature
+from ledgerpress.graphql.feature_declarations import SchemaContribution
+from ledgerpress.graphql.schema import Schema
+from ledgerpress.graphql.schema_error import SchemaError
+
+Build = Callable[[list[SchemaContribution]], Schema]
+
+
+def schema_of_features(
+    parts: Sequence[tuple[Feature, SchemaContribution]], third_party: Collection[str], build: Build
+) -> Schema:
+    """Return the schema of features, in their order, of which some are third-party.
+
+    Raises `SchemaError`: for what is wrong with the schema, and for coordinates that a third-party feature declares and
+    does not add.
+    """
+    ours = [part for feature, part in parts if feature.name not in third_party]
+    others = [(feature, part) for feature, part in parts if feature.name in third_party]
+    if not others:
+        return build(ours)
+    # What is wrong with this one is not a feature's fault.
+    below = build(ours)
+    for feature, part in others:
+        owners = dict.fromkeys(below.type_names, "ledgerpress")
+        owners |= {name: other.name for other, its in others if other is not feature for name in its.objects}
+        if foreign := list(_foreign(feature, part, owners)):
+            raise SchemaError(f"feature {feature.name}: {'; '.join(foreign)}")
+    try:
+        return build([*ours, *(part for _, part in others)])
+    except Exception as error:
+        raise _explained(error, ours, others, build) from error
+
+
+def _foreign(feature: Feature, part: SchemaContribution, owners: dict[str, str]) -> Iterator[str]:
+    """Yield the declarations for fields, types and events that are not the feature's own."""
+    added = set(_added_fields(part))
+    for section in ("permissions", "weights", "sizes", "list_arguments"):
+        for coordinate in getattr(part, section):
+            type_ = coordinate.partition(".")[0]
+            if (type_ in owners or type_ == "*") and coordinate not in added:
+                yield f"{section} declares {coordinate}, a field that the feature does not add"
+    for section in ("objects", "nodes"):
+        for name in getattr(part, section):
+            if name in owners:
+                yield f"{section} declares {name}, which is a type of {owners[name]}"
+    events = {event.name for event in (*feature.events, *(content.event for content in feature.content))}
+    for name in part.events.keys() - events:
+        yield f"events declares {name}, which is not an event of the feature"
+
+
+def _added_fields(part: SchemaContribution) -> Iterator[str]:
+    """Yield the coordinates of the root fields and of the fields of others' types that a contribution adds."""
+    names = NameConverter()
+    classes = [("Query", part.query), ("Mutation", part.mutation), ("Subscription", part.subscription)]
+    for type_, added in part.extends.items():
+        if (definition := getattr(type_, "__strawberry_definition__", None)) is not None:
+            classes.append((names.from_type(definition), added))
+    for name, class_ in classes:
+        # Building the schema reports classes without a definition.
+        for field in getattr(getattr(class_, "__strawberry_definition__", None), "fields", ()):
+            yield f"{name}.{names.from_field(field)}"
+
+
+def _explained(
+    error: Exception,
+    ours: Sequence[SchemaContribution],
+    others: Sequence[tuple[Feature, SchemaContribution]],
+    build: Build,
+) -> SchemaError:
+    """Return the error that names the feature whose contribution is wrong, or the two that contradict each other."""
+    names = [feature.name for feature, _ in others]
+    for chosen in (*combinations(names, 1), *combinations(names, 2)):
+        try:
+            build([*ours, *_with_required(chosen, others)])
+        except Exception as found:  # noqa: BLE001 - a contribution is code of others
+            return _named(chosen, found)
+    return _named(names, error)
+
+
+def _with_required(
+    names: Collection[str], others: Sequence[tuple[Feature, SchemaContribution]]
+) -> list[SchemaContribution]:
+    """Return the contributions of the features of these names and of those that they require, in their order."""
+    needed, chosen = set(names), list[SchemaContribution]()
+    for feature, part in reversed(others):
+        if feature.name in needed:
+            needed.update(feature.requires)
+            chosen.insert(0, part)
+    return chosen
+
+
+def _named(names: Sequence[str], error: Exception) -> SchemaError:
+    whose = f"{'feature' if len(names) == 1 else 'features'} {' and '.join(names)}"
+    if isinstance(error, SchemaError):
+        return SchemaError(f"{whose}: {error}", todo=error.todo)
+    return SchemaError(f"{whose}: {type(error).__name__}: {error}")
