@@ -107,5 +107,5 @@ async def proxied(
         yield f"127.0.0.1:{port}"
     finally:
         if process.returncode is None:
-            process.terminate()
+            process.kill()  # on SIGTERM, an idle nginx without a master process may wait for its next request
         await process.wait()

@@ -1,5 +1,6 @@
 """Applies recorded events to views in memory, as the runner and a rebuild do, and finds what projectors must not use."""
 
+import gc
 import sqlite3
 import sys
 from collections.abc import Iterator, Sequence
@@ -67,17 +68,21 @@ class MemoryViews:
 @contextmanager
 def _recorded_calls(calls: list[str]) -> Iterator[None]:
     """Add a description of each call that reads a clock or a source of randomness in the context to `calls`."""
-    former = sys.getprofile()
+    former, collects = sys.getprofile(), gc.isenabled()
 
     def profile(frame: FrameType, event: str, argument: Any) -> None:
         if event == "c_call" and (name := _forbidden(argument)):
             calls.append(f"{name}() in {_place(frame.f_code, frame.f_lineno)}")
 
+    # What the garbage collector finalizes meanwhile is not the projectors'.
+    gc.disable()
     sys.setprofile(profile)
     try:
         yield
     finally:
         sys.setprofile(former)
+        if collects:
+            gc.enable()
 
 
 def _forbidden(function: Any) -> str | None:
