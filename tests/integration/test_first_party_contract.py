@@ -51,7 +51,7 @@ async def scenario(client: StoreClient) -> dict[str, str]:
         CreateToken(
             name="Desk",
             role=Role.EDITOR,
-            scopes=("posts:read",),
+            scopes=("site:write",),
             expires_at=client.now + 86_400_000_000,
             secret_hash="11" * 32,
         )
