@@ -8,7 +8,7 @@ loaded when it is first used, so that importing this package alone imports no we
 from importlib import import_module
 from typing import TYPE_CHECKING, Final
 
-from ledgerpress.graphql.exception_hooks import unchanged_exception_hooks as _unchanged_exception_hooks
+import ledgerpress.graphql.exception_hooks as _exception_hooks
 
 if TYPE_CHECKING:
     from ledgerpress.commands.client_identity import ANONYMOUS, LOCAL_OPERATOR
@@ -189,7 +189,7 @@ def __getattr__(name: str) -> object:
     """Load a public name, and keep it."""
     if name not in _MODULES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    with _unchanged_exception_hooks():
+    with _exception_hooks.unchanged_exception_hooks():
         value: object = getattr(import_module(f"{__name__}.{_MODULES[name]}"), name)
     globals()[name] = value
     return value

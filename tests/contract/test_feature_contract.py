@@ -1,5 +1,6 @@
 """The contract suite passes for a sound feature, and fails for each way in which one can be broken, with what to do."""
 
+import os
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import replace
@@ -20,6 +21,7 @@ from ledgerpress.testing import ContractViolation, FeatureContract, StoreClient
 from ledgerpress_factcheck import FEATURE, model, projection
 from ledgerpress_factcheck.commands import CHECK, CheckPost
 from ledgerpress_factcheck.model import CHECKED, CHECKS, PostChecked
+from ledgerpress_factcheck.pages import PAGES
 from ledgerpress_factcheck.schema import SCHEMA, FactCheck
 
 ARTICLE: Final = "query ($article: ID!) { article(id: $article) { factChecks { passed note } } }"
@@ -75,6 +77,31 @@ def with_clock() -> Feature:
             insert(db, recorded, recorded.event.passed, str(time.time_ns()))
 
     return with_projector(apply)
+
+
+def with_process_id() -> Feature:
+    def apply(recorded: Recorded[Event], db: Any) -> None:
+        if isinstance(recorded.event, PostChecked):
+            insert(db, recorded, recorded.event.passed, str(os.getpid()))
+
+    return with_projector(apply)
+
+
+def with_local_time() -> Feature:
+    def apply(recorded: Recorded[Event], db: Any) -> None:
+        if isinstance(recorded.event, PostChecked):
+            insert(db, recorded, recorded.event.passed, time.ctime())
+
+    return with_projector(apply)
+
+
+def with_permission_forgotten() -> Feature:
+    return replace(FEATURE, permissions=())
+
+
+def with_strict_states() -> Feature:
+    strict = CHECKS._replace(evolve=lambda _, event: event.passed)
+    return replace(FEATURE, streams=(strict,))
 
 
 def with_clock_of_sql() -> Feature:
@@ -155,6 +182,9 @@ FAILS: Final = replace(SCHEMA, extends=extended_by(FailingFields))
 LACKS_PERMISSION: Final = replace(SCHEMA, permissions={"Query.checkedArticles": None})
 LACKS_PERMISSION_OF_OBJECT: Final = replace(SCHEMA, objects={})
 GUARDED = SCHEMA
+WRONG_TEMPLATE: Final = replace(
+    PAGES, routes={"/factchecks": lambda pages, snapshot, _: pages.page(snapshot, "x_missing.html")}
+)
 
 
 def with_schema(name: str) -> Callable[[], Feature]:
@@ -176,6 +206,12 @@ BROKEN: Final[list[tuple[str, str, Callable[[], Feature], list[str]]]] = [
     ("object without permission", "declarations", with_schema("LACKS_PERMISSION_OF_OBJECT"), ["FactCheck has no declared permission"]),
     ("no rule", "declarations", with_dependencies(projection.LISTINGS.dependencies), ["no DependencyRule of factcheck covers x.factcheck.checked"]),
     ("clock", "rebuild", with_clock, ["a projector uses time.time_ns() in", __file__, "x.factcheck.checked", "recorded.header.recorded_at"]),
+    ("process", "rebuild", with_process_id, ["a projector uses posix.getpid() in", __file__]),
+    ("local time", "rebuild", with_local_time, ["a projector uses time.ctime() in", __file__]),
+    ("permission is missing", "declarations", with_permission_forgotten, ["Mutation.postCheck requires x.factcheck:write", "add it to `Feature.permissions`"]),
+    ("command is missing", "declarations", lambda: replace(FEATURE, commands=()), ["runs CheckPost", "add `feature.commands(RequiredPermission(…), CheckPost)` to `Feature.commands`"]),
+    ("streams are missing", "declarations", lambda: replace(FEATURE, streams=()), ["the stream category 'x.factcheck' of ledgerpress_factcheck", "is not in `streams`"]),
+    ("state of withdrawn", "withdrawal", with_strict_states, ["`evolve` of x.factcheck fails", "a withdrawn event is a `Withdrawn`, without your fields"]),
     ("clock of SQL", "rebuild", with_clock_of_sql, ["a projector uses current_timestamp in SQL", "x.factcheck.checked"]),
     ("memory", "rebuild", with_memory, ["feature factcheck: a row of x_factcheck_check differs", "Nobody measured it."]),
     ("memory", "switch", with_memory, ["feature factcheck: a row of x_factcheck_check differs"]),
@@ -189,6 +225,7 @@ BROKEN: Final[list[tuple[str, str, Callable[[], Feature], list[str]]]] = [
     ("resolver fails", "cache", with_schema("FAILS"), ["a probe fails", "as anonymous", "INTERNAL_SERVER_ERROR"]),
     ("withdrawn payload", "withdrawal", with_failure_on_withdrawn, ["projection x.factcheck fails at position", "if the payload of x.factcheck.checked is withdrawn: AttributeError", "ledgerpress.feature.Withdrawn"]),
     ("leak", "withdrawal", with_leak, ["still in x_factcheck_check.note", "it contains '", "x.factcheck.checked"]),
+    ("template is missing", "coverage", lambda: replace(FEATURE, pages=f"{__name__}:WRONG_TEMPLATE"), ["a probe fails", "the page /factchecks", "status 500"]),
     ("no upcaster", "stored-versions", with_event(2), ["has version 2, so it must have 1 upcasters, not 0"]),
     ("no sample", "stored-versions", with_event(2, lambda fields: fields), ["no sample of x.factcheck.checked in version 1"]),
 ]  # fmt: skip
@@ -226,6 +263,11 @@ async def without_checks(client: StoreClient) -> Mapping[str, str]:
     return {"article": client.global_id("Article", post)}
 
 
+async def about_another_post(client: StoreClient) -> Mapping[str, str]:
+    await scenario(client)
+    return await without_checks(client)
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [
@@ -233,6 +275,7 @@ async def without_checks(client: StoreClient) -> Mapping[str, str]:
         ({"queries": QUERIES[1:]}, "no query of the contract reads Article.factChecks"),
         ({"queries": [*QUERIES[1:], ARTICLE.replace("note", "")]}, "no query of the contract reads FactCheck.note"),
         ({"queries": [ARTICLE]}, "no query of the contract reads Query.checkedArticles"),
+        ({"scenario": about_another_post}, "Article.factChecks is null, or an empty list, in every answer of the scenario"),
         ({"pages": []}, "no page of the contract is one of /factchecks"),
         ({"queries": ["{ factChecks }"]}, "cannot be used: Cannot query field"),
         ({"queries": ["query ($post: ID!) { article(id: $post) { id } }"]}, "needs the variable $post"),
@@ -241,6 +284,14 @@ async def without_checks(client: StoreClient) -> Mapping[str, str]:
 )  # fmt: skip
 def test_what_is_not_reached_is_named(options: dict[str, Any], message: str, tmp_path: Path) -> None:
     assert message in failure(contract(**options), "coverage", tmp_path)
+
+
+def test_a_field_within_a_fragment_is_reached(tmp_path: Path) -> None:
+    document = "query ($article: ID!) { article(id: $article) { ...Checks } } fragment Checks on Article { factChecks { passed note } }"
+    (check,) = (
+        check for check in contract(queries=[document, *QUERIES[1:]]).checks if check.name == "coverage"
+    )
+    check.run(tmp_path)
 
 
 def test_what_is_stated_as_unreached_is_not_asked_for(tmp_path: Path) -> None:
@@ -291,6 +342,14 @@ def test_a_command_that_no_feature_declares_is_named(tmp_path: Path) -> None:
 
     message = failure(FeatureContract(silent, scenario=run), "coverage", tmp_path)
     assert "no feature declares the command CheckPost with a permission" in message
+
+
+def test_an_error_code_that_no_feature_declares_is_named(tmp_path: Path) -> None:
+    (check,) = (
+        check for check in contract(replace(FEATURE, error_codes=())).checks if check.name == "coverage"
+    )
+    with pytest.raises(AssertionError, match=r"X_FACTCHECK_FAILED is not in `Feature\.error_codes`"):
+        check.run(tmp_path)
 
 
 def test_a_command_that_is_not_rejected_as_expected_fails_the_scenario(tmp_path: Path) -> None:

@@ -52,7 +52,7 @@ def imported(path: Path) -> Iterator[str]:
 
 def test_the_example_imports_public_names_only() -> None:
     public = {*NAMES, *(f"{module}.{name}" for module, names in NAMES.items() for name in names)}
-    sources = (ROOT / "docs/examples/factcheck/src").rglob("*.py")
+    sources = (ROOT / "docs/examples/factcheck").rglob("*.py")
     used = {name for path in sources for name in imported(path)}
     assert len(used) > 20
     assert used - public == set()

@@ -8,14 +8,17 @@ from typing import Any, ClassVar
 
 import msgspec
 import pytest
+import strawberry
 import typer
 
 from ledgerpress import feature
 from ledgerpress.cli import app
 from ledgerpress.feature import Event, EventType, Feature, FeatureSet, InvalidFeature
+from ledgerpress.feature.schema import SchemaContribution, SchemaError
 from ledgerpress.feature.third_party_names import RESERVED_COMMANDS
 from ledgerpress.features.registry import FIRST_PARTY
 from ledgerpress.features.third_party_loading import GROUP, load_features
+from tests.contract import stars_feature
 from tests.contract.tags_feature import TAGS
 
 
@@ -29,8 +32,21 @@ class RatePost:
 
 
 @dataclass(frozen=True)
+class NamelessRating:
+    """It has neither a name nor a lock key."""
+
+
+@dataclass(frozen=True)
 class FirstRating:
     fingerprint_name: ClassVar[str] = "x.other.FirstRating"
+
+
+@strawberry.type
+class Queries:
+    stars: int = 5
+
+
+WITHOUT_PERMISSION = SchemaContribution(query=Queries)
 
 
 class Wider(Event, frozen=True):
@@ -73,6 +89,8 @@ STARS = Feature(name="stars", requires=("posts",), events=(EventType("x.stars.ra
         ({"listings": TAGS.listings}, "the table 'x_tags_listing'"),
         ({"subjects": (feature.Subject(kind="post", values=lambda _, __: {}),)}, "the subject 'post'"),
         ({"commands": feature.commands(feature.RequiredPermission(None), RatePost)}, "'RatePost' of RatePost"),
+        ({"commands": feature.commands(feature.RequiredPermission(None), NamelessRating)}, r"the command NamelessRating has no `fingerprint_name` \(x.stars.…\)"),
+        ({"commands": feature.commands(feature.RequiredPermission(None), NamelessRating)}, "the command NamelessRating has no `lock_key`"),
         ({"inputs": (feature.InputDeclaration((), FirstRating),)}, "'x.other.FirstRating' of FirstRating"),
         ({"permissions": (feature.Permission("stars:write"),)}, "the permission 'stars:write'"),
         ({"permissions": (feature.Permission("x.stars:read", enum_name="READ_STARS"),)}, "the enum_name 'READ_STARS'"),
@@ -92,6 +110,19 @@ STARS = Feature(name="stars", requires=("posts",), events=(EventType("x.stars.ra
 def test_a_name_outside_of_the_features_own_is_rejected(changes: dict[str, Any], message: str) -> None:
     with pytest.raises(InvalidFeature, match=message):
         FeatureSet(FIRST_PARTY, third_party=[replace(STARS, **changes)])
+
+
+def test_a_stream_category_that_the_manifest_lacks_is_named() -> None:
+    message = r"the stream category 'x\.stars' of tests\.contract\.stars_feature is not in `streams`"
+    with pytest.raises(InvalidFeature, match=message):
+        FeatureSet(FIRST_PARTY, third_party=[replace(stars_feature.STARS, streams=())])
+
+
+def test_a_schema_that_cannot_be_built_is_named_with_its_feature_and_what_to_do() -> None:
+    wrong = [replace(STARS, schema=f"{__name__}:WITHOUT_PERMISSION"), Feature(name="awards")]
+    with pytest.raises(SchemaError, match=r"feature stars: Query\.stars ") as raised:
+        FeatureSet(FIRST_PARTY, third_party=wrong).graphql_schema()
+    assert raised.value.todo.startswith("add it to `permissions`")
 
 
 @pytest.mark.parametrize(

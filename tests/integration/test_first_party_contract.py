@@ -47,6 +47,15 @@ async def scenario(client: StoreClient) -> dict[str, str]:
     desk = await client.create(RegisterActor(name="Night desk"))
     await client.command(RenameActor(actor_id=desk, name="Late desk"))
     token = await client.create(CreateToken(name="Feed", role=Role.READER, secret_hash="00" * 32))
+    await client.command(
+        CreateToken(
+            name="Desk",
+            role=Role.EDITOR,
+            scopes=("posts:read",),
+            expires_at=client.now + 86_400_000_000,
+            secret_hash="11" * 32,
+        )
+    )
     await client.command(RevokeToken(token_id=token))
     author = await client.create(RegisterAuthor(name="Ada Brook"))
     town = await client.create(CreateCategory(name="Town", description="Streets and squares."))
@@ -60,7 +69,8 @@ async def scenario(client: StoreClient) -> dict[str, str]:
     await client.command(PublishPost(post_id=tide))
     ebb = await client.create(CreatePost(title="Ebb", body="Low.", teaser="Lower.", categories=(TOWN,)))
     await client.command(
-        EditPost(post_id=tide, title="Tide mill turns", body="# Wheels\n\nThree.", slug="mill")
+        EditPost(post_id=tide, title="Tide mill turns", body="# Wheels\n\nThree.", slug="mill"),
+        reason="The third wheel was found.",
     )
     await client.command(PublishPost(post_id=tide, correction="It has three wheels."))
     await client.command(PublishPost(post_id=ebb))
@@ -118,6 +128,7 @@ def queries() -> list[str]:
         "query ($post: ID!) { post(id: $post)": ("Post", 2),
         '{ post(slug: "ebb")': ("Post", 1),
         "query ($post: ID!) { post(id: $post) { diff(from: 0, to: 4)": ("PostDiff", 2),
+        "query ($post: ID!) { post(id: $post) { diff(from: 4, to: 0)": ("PostDiff", 2),
         "query ($post: ID!) { post(id: $post) { blame": ("BlameSpan", 1),
         "{ articles(first: 5)": ("ArticleConnection", 1),
         "{ recentPosts(first: 2)": ("ArticleConnection", 1),
@@ -140,7 +151,12 @@ CONTRACT: Final = FeatureContract(
     scenario=scenario,
     queries=queries(),
     pages=["/", "/articles/mill", "/articles/tide-mill", "/categories/town", "/categories/night", "/nothing"],
-    unreached=["ArticleChanged.article", "ArticleChanged.change", "ArticleChanged.position"],
+    unreached=[
+        "ArticleChanged.article",
+        "ArticleChanged.change",
+        "ArticleChanged.position",
+        "Change.onBehalfOf",
+    ],
 )
 
 

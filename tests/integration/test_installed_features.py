@@ -197,3 +197,29 @@ async def test_its_routes_take_any_method_and_know_the_client(tmp_path: Path) ->
         mounted = httpx2.ASGITransport(app=app, root_path="/site")
         async with httpx2.AsyncClient(transport=mounted, base_url="http://localhost") as http:
             assert (await http.get("/site/stars/link")).json() == {"link": "/site/stars"}
+
+
+@pytest.mark.parametrize(
+    ("schema", "reason"),
+    [
+        ("SHEMA", "ledgerpress_stars:SHEMA cannot be loaded: AttributeError"),
+        ("SCHEMA", "Query.stars has no declared permission"),
+    ],
+)
+def test_a_schema_that_cannot_be_built_ends_the_server_with_one_line(
+    schema: str, reason: str, site: Path
+) -> None:
+    (site / "ledgerpress_stars.py").write_text(
+        "import strawberry\n"
+        "from ledgerpress.feature import Feature\n"
+        "from ledgerpress.feature.schema import SchemaContribution\n"
+        "@strawberry.type\n"
+        "class Queries:\n"
+        "    stars: int = 5\n"
+        "SCHEMA = SchemaContribution(query=Queries)\n"
+        f"FEATURE = Feature(name='stars', schema='ledgerpress_stars:{schema}')\n"
+    )
+    stopped = ledgerpress(site, "serve", "--port", "0")
+    assert stopped.returncode == 3
+    assert stopped.stderr.splitlines()[-1].startswith(f"ledgerpress: feature stars: {reason}")
+    assert "Traceback" not in stopped.stderr

@@ -155,6 +155,19 @@ async def test_a_mended_projector_applies_what_was_skipped_when_the_views_are_ma
     assert checked.differing
 
 
+async def test_a_skip_is_logged_with_the_class_of_what_failed(
+    session: Session, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.WARNING, "ledgerpress.views.projection")
+    log = session.store.log
+    await skip(log, "posts", FAILS_AT)
+    async with running(
+        log, tmp_path / "views.sqlite", projectors=with_failing("posts", at(FAILS_AT))
+    ) as runner:
+        await runner.catch_up()
+    assert f"projection posts skips position {FAILS_AT}: ValueError: this cannot be" in caplog.messages
+
+
 async def test_a_skip_of_another_event_or_of_another_projection_changes_nothing(
     session: Session, tmp_path: Path
 ) -> None:

@@ -108,6 +108,9 @@ def main() -> None:
     try:
         check_standard_output()
         app()
-    except (InvalidFeature, SchemaError, OutputUnwritable) as error:
+    except (InvalidFeature, OutputUnwritable) as error:
         print_error(str(error))
+        sys.exit(UNUSABLE)
+    except SchemaError as error:
+        print_error(f"{error} What to do: {error.todo}")
         sys.exit(UNUSABLE)

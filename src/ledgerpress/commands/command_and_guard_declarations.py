@@ -19,7 +19,10 @@ OwnershipCheck: TypeAlias = Callable[[Any, StateLoader, str], Awaitable[None]]
 
 
 class Command(Protocol):
-    """A change that a client wants: a dataclass whose fields are the client's input."""
+    """A change that a client wants: a dataclass whose fields are the client's input.
+
+    A class that derives from it has a `lock_key` of `None`: its commands wait for no others.
+    """
 
     __dataclass_fields__: ClassVar[dict[str, Any]]
     fingerprint_name: ClassVar[str]
@@ -28,7 +31,7 @@ class Command(Protocol):
     @property
     def lock_key(self) -> str | None:
         """Commands with the same key, most often a stream's name, are executed one after another in a process."""
-        ...
+        return None
 
     async def plan(self, context: CommandContext) -> AppendPlan:
         """Load what the decision needs, decide, and return what to record. Raises `Rejection`."""

@@ -9,6 +9,7 @@ from ledgerpress.commands import text_rules
 from ledgerpress.commands.client_identity import Identity
 from ledgerpress.commands.command_and_guard_declarations import (
     AddedEvents,
+    Command,
     CommandDeclaration,
     GuardDeclaration,
     InputDeclaration,
@@ -71,6 +72,7 @@ __all__ = [
     "WRITE_OPERATIONS",
     "AddedEvents",
     "AppendPlan",
+    "Command",
     "CommandContext",
     "CommandDeclaration",
     "CommandRequest",

@@ -97,5 +97,7 @@ def _with_required(
 
 
 def _named(names: Sequence[str], error: Exception) -> SchemaError:
-    what = str(error) if isinstance(error, SchemaError) else f"{type(error).__name__}: {error}"
-    return SchemaError(f"{'feature' if len(names) == 1 else 'features'} {' and '.join(names)}: {what}")
+    whose = f"{'feature' if len(names) == 1 else 'features'} {' and '.join(names)}"
+    if isinstance(error, SchemaError):
+        return SchemaError(f"{whose}: {error}", todo=error.todo)
+    return SchemaError(f"{whose}: {type(error).__name__}: {error}")

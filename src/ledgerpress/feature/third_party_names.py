@@ -4,9 +4,11 @@ docs/decisions/0036-third-party-features.md explains the rules.
 """
 
 import re
+import sys
 from collections.abc import Iterator
 from typing import Any, Final
 
+from ledgerpress.commands.streams_and_append_plan import StreamCategory
 from ledgerpress.eventlog.envelope import check_stream_name, is_event_type_name
 from ledgerpress.eventlog.errors import InvalidEnvelope
 from ledgerpress.feature.manifest import Feature
@@ -52,7 +54,7 @@ def check_names(feature: Feature) -> None:
             f"feature {feature.name!r}: the name must match [a-z][a-z0-9]*, as it is part of other names"
         )
     try:
-        mistakes = [*_mistakes(feature), *sql_mistakes(feature)]
+        mistakes = [*_mistakes(feature), *_commands(feature), *sql_mistakes(feature)]
     except (AttributeError, TypeError) as error:
         raise InvalidFeature(
             f"feature {feature.name}: a value in the manifest has a wrong type: {error}"
@@ -74,12 +76,6 @@ def _mistakes(feature: Feature) -> Iterator[str]:
     if feature.cli and feature.name in RESERVED_COMMANDS:
         yield f"its command would be hidden by `ledgerpress {feature.name}`: the feature needs another name"
     yield from _names_of_streams_and_views(feature, own)
-    classes: list[type[Any]] = [one.input for one in feature.inputs]
-    classes += [one.input for one in feature.content]
-    classes += [declared.command for declared in feature.commands]
-    for class_ in classes:
-        if not class_.fingerprint_name.startswith(f"{own}."):
-            yield f"the fingerprint_name {class_.fingerprint_name!r} of {class_.__name__} must begin with {own}."
     yield from _codes_and_permissions(feature, own)
 
 
@@ -114,6 +110,10 @@ def _names_of_streams_and_views(feature: Feature, own: str) -> Iterator[str]:
                 yield f"{what} {name!r} must have only a to z, 0 to 9, and single . - _ between them after {own}."
             elif "stream" in what and not _is_stream(name):
                 yield f"{what} {name!r} is no name of a stream"
+    declared = {category.prefix for category in feature.streams}
+    for prefix, module in sorted(_categories(feature).items()):
+        if (prefix == own or prefix.startswith(f"{own}.")) and prefix not in declared:
+            yield f"the stream category {prefix!r} of {module} is not in `streams`"
 
 
 def _is_stream(name: str) -> bool:
@@ -122,3 +122,30 @@ def _is_stream(name: str) -> bool:
     except InvalidEnvelope:
         return False
     return True
+
+
+def _categories(feature: Feature) -> dict[str, str]:
+    """Return the stream categories in the modules of a feature's events and commands: their prefixes, with the module."""
+    classes = [*(event.type for event in feature.events), *(one.command for one in feature.commands)]
+    return {
+        value.prefix: module
+        for module in sorted({class_.__module__ for class_ in classes}, reverse=True)
+        for value in vars(sys.modules[module]).values()
+        if isinstance(value, StreamCategory)
+    }
+
+
+def _commands(feature: Feature) -> Iterator[str]:
+    """Yield what commands and inputs lack, and the names in fingerprints that are not the feature's own."""
+    own = f"x.{feature.name}."
+    classes: list[tuple[str, type[Any]]] = [("input", one.input) for one in feature.inputs]
+    classes += [("input", one.input) for one in feature.content]
+    classes += [("command", declared.command) for declared in feature.commands]
+    for what, class_ in classes:
+        name = getattr(class_, "fingerprint_name", None)
+        if name is None:
+            yield f"the {what} {class_.__name__} has no `fingerprint_name` ({own}…)"
+        elif not name.startswith(own):
+            yield f"the fingerprint_name {name!r} of {class_.__name__} must begin with {own}"
+        if what == "command" and not hasattr(class_, "lock_key"):
+            yield f"the command {class_.__name__} has no `lock_key`: derive it from ledgerpress.feature.Command"

@@ -98,7 +98,8 @@ class SchemaDeclarations:
                 filter(None, (need.permission, need.own))
             ):
                 raise SchemaError(
-                    f"{coordinate} requires {need.permission}, a permission that no feature declares."
+                    f"{coordinate} requires {need.permission}, a permission that no feature declares.",
+                    todo="add it to `Feature.permissions`.",
                 )
 
 
@@ -132,6 +133,9 @@ def _command_permissions(
             continue
         name = f"Mutation.{NameConverter().from_field(field_)}"
         if command not in commands:
-            raise SchemaError(f"{name} runs {command.__name__}, which no feature declares with a permission.")
+            raise SchemaError(
+                f"{name} runs {command.__name__}, which no feature declares with a permission.",
+                todo=f"add `feature.commands(RequiredPermission(…), {command.__name__})` to `Feature.commands`.",
+            )
         permissions[name] = commands[command].required
     return permissions

@@ -133,6 +133,8 @@ async def run_command(
     except PermissionDenied as denial:
         raise AccessDenied(identity, denial.permission) from None
     except Rejection as rejection:
+        if rejection.code not in {*ErrorCode, *declared.error_codes}:
+            raise LookupError(f"{rejection.code} is not in `Feature.error_codes`") from rejection
         error = UserError(
             code=rejection.code,
             field=["input", *rejection.field] if rejection.field else None,

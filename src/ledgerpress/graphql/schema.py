@@ -97,7 +97,8 @@ class Schema(strawberry.Schema):
         for coordinate in self._added_fields():
             if coordinate not in declared.permissions:
                 raise SchemaError(
-                    f"{coordinate} has no declared permission; None means that everyone may have it."
+                    f"{coordinate} has no declared permission; None means that everyone may have it.",
+                    todo="add it to `permissions` of the SchemaContribution.",
                 )
         objects = {
             type_.name: type_
@@ -107,7 +108,8 @@ class Schema(strawberry.Schema):
         for name in objects.keys() - declared.objects.keys():
             if self._needs_permission(objects[name]):
                 raise SchemaError(
-                    f"The type {name} has no declared permission; None means that everyone may see it."
+                    f"The type {name} has no declared permission; None means that everyone may see it.",
+                    todo="add it to `objects` of the SchemaContribution.",
                 )
         loaded = {name for name, type_ in objects.items() if "Node" in _interfaces(type_)}
         if loaded != declared.nodes.keys():

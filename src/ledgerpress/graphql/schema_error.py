@@ -2,4 +2,8 @@
 
 
 class SchemaError(Exception):
-    """The contributions do not make a valid schema."""
+    """The contributions do not make a valid schema. `todo` is what the author of a feature can do."""
+
+    def __init__(self, message: str, *, todo: str = "correct the SchemaContribution.") -> None:
+        super().__init__(message)
+        self.todo = todo

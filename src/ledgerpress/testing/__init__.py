@@ -30,7 +30,7 @@ The checks, by name:
     mutation has a declared permission), and a `DependencyRule` covers each event type.
 `coverage`
     The scenario records each event type. The queries read each field of `Query`, each added field, and each field of the
-    feature's objects; `pages` has each page. Each command that is run is declared with a permission. Without this, the other
+    feature's objects, and get a value of each somewhere; `pages` has each page. No probe fails. Each command that is run is declared with a permission. Without this, the other
     checks would say nothing about what is missing.
 `stored-versions`
     Each event is the same after it is recorded and read. There is an upcaster for each older version of an event type, and
@@ -57,17 +57,24 @@ The checks, by name:
     A process without the feature passes over its events, on the same directory. When the feature is back, each answer is
     the same. For third-party features only.
 
+`StoreClient` has the time of the store (`now`, `advance`), clients of each role (`identity`), and `verify`, too.
+
 What it does not check: races of commands with guards, routes (`Feature.routes`), settings, and the program's commands.
 """
 
+from ledgerpress.commands.client_identity import ANONYMOUS, LOCAL_OPERATOR
+from ledgerpress.eventlog.clock_randomness_ids import Clock
 from ledgerpress.testing.contract_violation import ContractViolation
 from ledgerpress.testing.definition import Scenario
 from ledgerpress.testing.feature_contract import Check, FeatureContract
 from ledgerpress.testing.store_client import Answer, StoreClient, open_client
 
 __all__ = [
+    "ANONYMOUS",
+    "LOCAL_OPERATOR",
     "Answer",
     "Check",
+    "Clock",
     "ContractViolation",
     "FeatureContract",
     "Scenario",

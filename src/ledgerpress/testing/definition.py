@@ -84,11 +84,11 @@ class Definition:
         """The schema. Raises `ContractViolation` if it cannot be built, such as for a field without a permission."""
         try:
             return self.feature_set.graphql_schema()
-        except SchemaError as error:
-            todo = (
-                "declare it in the SchemaContribution: `permissions` has root fields and added fields, `objects` has "
-                "object types; None grants access to everyone."
-            )
+        except (InvalidFeature, SchemaError) as error:
+            cause = error if isinstance(error, SchemaError) else error.__cause__
+            if isinstance(cause, SchemaError):
+                raise ContractViolation(str(cause), feature=self.names, todo=cause.todo) from error
+            todo = "correct the reference in the manifest, “module:attribute”."
             raise ContractViolation(str(error), feature=self.names, todo=todo) from error
 
     def contributions(self) -> dict[str, SchemaContribution]:

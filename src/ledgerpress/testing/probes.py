@@ -1,6 +1,6 @@
 """The questions that the checks ask again and again: GraphQL queries and pages."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Final, Protocol
 
@@ -8,8 +8,11 @@ from graphql import (
     ConstArgumentNode,
     DocumentNode,
     FieldNode,
+    FragmentDefinitionNode,
+    FragmentSpreadNode,
     GraphQLError,
     GraphQLSchema,
+    InlineFragmentNode,
     NamedTypeNode,
     NameNode,
     OperationDefinitionNode,
@@ -66,13 +69,13 @@ class PageProbe:
 
 @dataclass(frozen=True, slots=True)
 class QueryProbe:
-    """A query with its variables. `fields` are the coordinates of all fields that it selects, with their paths."""
+    """A query with its variables. `fields` are the coordinates of all fields that it selects, each with its paths."""
 
     document: str
     variables: Mapping[str, Any]
     as_of: str | None
     """The same query with `asOf` at each root field; `None` if one of them has no such argument, or is given it."""
-    fields: Mapping[str, tuple[str, ...]]
+    fields: Mapping[str, Sequence[tuple[str, ...]]]
 
     @property
     def name(self) -> str:
@@ -80,6 +83,11 @@ class QueryProbe:
 
     async def ask(self, client: StoreClient, identity: Identity, *, cached: bool = True) -> Answer:
         return await client.post(self.document, self.variables, identity=identity, cached=cached)
+
+    def values(self, coordinate: str, answer: Answer) -> Iterator[Any]:
+        """Yield the values of a field in an answer; lists count as their items."""
+        for path in self.fields.get(coordinate, ()):
+            yield from _values_at(answer.data, path)
 
     async def ask_as_of(self, client: StoreClient, identity: Identity, position: int) -> Answer:
         """Return the answer as of a position. `as_of` MUST not be `None`."""
@@ -107,7 +115,8 @@ def query_probe(text: str, values: Mapping[str, Any], schema: GraphQLSchema) -> 
         elif definition.default_value is None and is_non_null_type(type_from_ast(schema, definition.type)):
             raise InvalidProbe(f"it needs the variable ${name}, which the scenario does not return")
     visitor = _AsOfVisitor(schema)
-    changed: DocumentNode = visit(document, TypeInfoVisitor(visitor.info, visitor))
+    inlined: DocumentNode = visit(document, _InliningVisitor(document))
+    changed: DocumentNode = visit(inlined, TypeInfoVisitor(visitor.info, visitor))
     as_of = print_ast(changed) if visitor.is_complete else None
     return QueryProbe(text, variables, as_of, visitor.fields)
 
@@ -120,13 +129,46 @@ def page_probe(path: str, values: Mapping[str, Any]) -> PageProbe:
         raise InvalidProbe(f"its path needs {error.args[0]!r}, which the scenario does not return") from error
 
 
+def _values_at(data: Any, path: tuple[str, ...]) -> Iterator[Any]:
+    """Yield the values at a path of response keys; lists count as their items."""
+    if isinstance(data, list):
+        for item in data:
+            yield from _values_at(item, path)
+    elif not path:
+        yield data
+    elif isinstance(data, dict):
+        yield from _values_at(data.get(path[0]), path[1:])
+
+
+class _InliningVisitor(Visitor):
+    """Puts the selections of fragments in the places of their names, so that each field has its whole path."""
+
+    def __init__(self, document: DocumentNode) -> None:
+        super().__init__()
+        definitions = document.definitions
+        self._fragments = {
+            node.name.value: node for node in definitions if isinstance(node, FragmentDefinitionNode)
+        }
+
+    def enter_fragment_spread(self, node: FragmentSpreadNode, *_: Any) -> InlineFragmentNode:
+        fragment = self._fragments[node.name.value]
+        return InlineFragmentNode(
+            type_condition=fragment.type_condition,
+            directives=node.directives,
+            selection_set=fragment.selection_set,
+        )
+
+    def enter_fragment_definition(self, *_: Any) -> Any:
+        return self.REMOVE
+
+
 class _AsOfVisitor(Visitor):
     """Passes `asOf` to each root field, and collects the fields that are selected."""
 
     def __init__(self, schema: GraphQLSchema) -> None:
         super().__init__()
         self.info = TypeInfo(schema)
-        self.fields: dict[str, tuple[str, ...]] = {}
+        self.fields: dict[str, list[tuple[str, ...]]] = {}
         self.is_complete = True
         self._root = schema.query_type
         self._path: list[str] = []
@@ -136,7 +178,7 @@ class _AsOfVisitor(Visitor):
         assert parent is not None
         assert definition is not None
         self._path.append((node.alias or node.name).value)
-        self.fields.setdefault(f"{parent.name}.{node.name.value}", tuple(self._path))
+        self.fields.setdefault(f"{parent.name}.{node.name.value}", []).append(tuple(self._path))
         if parent is not self._root:
             return None
         arguments = node.arguments or ()

@@ -1,7 +1,7 @@
 """A store with features, and a client of its application: what scenarios and tests of features work with."""
 
 import json
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Collection, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,11 +11,13 @@ import httpx2
 from graphql import GraphQLObjectType
 from starlette.applications import Starlette
 
+from ledgerpress.commands import client_identity
 from ledgerpress.commands.client_identity import ANONYMOUS, LOCAL_OPERATOR, Identity
 from ledgerpress.commands.command_and_guard_declarations import Command
 from ledgerpress.commands.command_request_and_context import CommandRequest, CommandResult
-from ledgerpress.commands.errors import Rejection
-from ledgerpress.eventlog.clock_randomness_ids import Clock, Randomness
+from ledgerpress.commands.errors import ErrorCode, Rejection
+from ledgerpress.commands.roles_and_permissions import Role
+from ledgerpress.eventlog.clock_randomness_ids import Clock, Randomness, uuid8
 from ledgerpress.feature import FeatureSet
 from ledgerpress.graphql.cached_executor import CacheSettings
 from ledgerpress.graphql.limits.settings import Limits
@@ -25,8 +27,10 @@ from ledgerpress.http.app import make_app
 from ledgerpress.http.feature_routes import RouteContext
 from ledgerpress.http.graphql_over_http_settings import HttpSettings
 from ledgerpress.http.responses import POSITION_HEADER
+from ledgerpress.operator.verify import verify_log, verify_views
 from ledgerpress.server.log_url import LOCAL
 from ledgerpress.server.store import Store, open_store
+from ledgerpress.testing.fixed_clock_and_randomness import StandingClock, SteppingClock
 
 _EXECUTED: Final = 'ledgerpress_answers_total{kind="executed"}'
 _UNCACHED: Final = CacheSettings(max_bytes=0)
@@ -80,7 +84,9 @@ class StoreClient:
         tokens: _TokensOfIdentities,
         cached: httpx2.AsyncClient,
         uncached: httpx2.AsyncClient,
+        place: tuple[Path, str] | None = None,
     ) -> None:
+        """`place` is the directory of the store and the URL of its log, for `verify`."""
         self.store: Final = store
         self.schema: Final = schema
         self.app: Final = app
@@ -91,6 +97,43 @@ class StoreClient:
         """The classes of the commands that `command` has run."""
         self._tokens = tokens
         self._uncached = uncached
+        self._place = place
+
+    @property
+    def now(self) -> int:
+        """The time of the store, in microseconds since 1970, UTC."""
+        clock = self.store.clock
+        return clock.time if isinstance(clock, StandingClock) else clock.now()
+
+    def advance(self, seconds: float) -> None:
+        """Advance the clock of the store, which in tests steps by a second each time it is read."""
+        clock = self.store.clock
+        assert isinstance(clock, StandingClock), "the clock that was given to open_client cannot be advanced"
+        clock.time += round(seconds * 1_000_000)
+
+    def identity(self, role: Role, *, scopes: Collection[str] | None = None) -> Identity:
+        """Return a client with a role, an actor of its own, and no more than the permissions in `scopes`, if given."""
+        return client_identity.identity(
+            role,
+            uuid8("testing", role),
+            roles=self.store.features.roles,
+            scopes=None if scopes is None else frozenset(scopes),
+        )
+
+    async def verify(self) -> Mapping[str, int]:
+        """Verify the log and the views, as `ledgerpress verify` does; return the events of features that are not installed.
+
+        They are counted by type. Raises `AssertionError` for what is found.
+        """
+        assert self._place is not None, "only the client that open_client lends can verify its store"
+        data, log = self._place
+        in_log = await verify_log(data, log=log, features=self.store.features)
+        assert in_log.finding is None, str(in_log.finding)
+        in_views = await verify_views(data, log=log, features=self.store.features)
+        assert in_views is not None, "there are no views of these features"
+        assert in_views.failure is None, in_views.failure
+        assert not in_views.differing, f"rebuilt views differ in {', '.join(in_views.differing)}"
+        return in_log.unknown
 
     @staticmethod
     def global_id(type: str, id: str) -> str:
@@ -104,15 +147,23 @@ class StoreClient:
         rejected: str | None = None,
         identity: Identity = LOCAL_OPERATOR,
         inputs: tuple[Any, ...] = (),
+        reason: str | None = None,
+        expected_version: int | None = None,
     ) -> CommandResult | None:
         """Run a command, with the inputs that features add to it, and return its result.
+
+        `expected_version` is that of the stream which the client has seen.
 
         With `rejected`, the command must be rejected with that error code, and record nothing; then return `None`.
         Raises `Rejection`, `PermissionDenied`, and `AssertionError` if it is not rejected as expected.
         """
         self.run_commands.add(type(command))
         request = CommandRequest(
-            actor_id=identity.actor_id or CommandRequest().actor_id, identity=identity, inputs=inputs
+            actor_id=identity.actor_id or CommandRequest().actor_id,
+            identity=identity,
+            reason=reason,
+            expected_version=expected_version,
+            inputs=inputs,
         )
         if rejected is None:
             return await self.store.commands.handle(command, request)
@@ -217,14 +268,18 @@ class StoreClient:
         return next((line for line in lines if line.startswith(_EXECUTED)), "none yet")
 
     async def _check_rejected(self, what: str, codes: list[str], expected: str, head: int) -> None:
+        known = {*ErrorCode, *self.store.features.error_codes}
+        assert known.issuperset(codes), f"{', '.join({*codes} - known)} is not in `Feature.error_codes`"
         assert expected in codes, f"{what} was not rejected with {expected}, but with {codes}"
         now = await self.store.log.head()
         assert now == head, f"{what} was rejected, and recorded {now - head} events"
 
 
 @asynccontextmanager
-async def client_of(store: Store, schema: Schema) -> AsyncIterator[StoreClient]:
-    """Lend a client of the application on an open store."""
+async def client_of(
+    store: Store, schema: Schema, place: tuple[Path, str] | None = None
+) -> AsyncIterator[StoreClient]:
+    """Lend a client of the application on an open store. `place` is its directory and the URL of its log."""
     tokens = _TokensOfIdentities()
     settings = {name: section() for name, section in store.features.settings().items()}
 
@@ -246,7 +301,7 @@ async def client_of(store: Store, schema: Schema) -> AsyncIterator[StoreClient]:
 
     app = application(CacheSettings())
     async with http(app) as cached, http(application(_UNCACHED)) as uncached:
-        yield StoreClient(store, schema, app, tokens, cached, uncached)
+        yield StoreClient(store, schema, app, tokens, cached, uncached, place)
 
 
 @asynccontextmanager
@@ -258,9 +313,13 @@ async def open_client(
     clock: Clock | None = None,
     randomness: Randomness | None = None,
 ) -> AsyncIterator[StoreClient]:
-    """Open the store with `features` in the directory `data`, with its log at the URL `log`, and lend a client of it."""
+    """Open the store with `features` in the directory `data`, with its log at the URL `log`, and lend a client of it.
+
+    Without a `clock`, that of the store starts at 2024-05-04 08:00 UTC and steps by a second each time it is read.
+    """
+    clock = clock or SteppingClock()
     async with (
         open_store(data, log=log, features=features, clock=clock, randomness=randomness) as store,
-        client_of(store, features.graphql_schema()) as client,
+        client_of(store, features.graphql_schema(), (data, log)) as client,
     ):
         yield client

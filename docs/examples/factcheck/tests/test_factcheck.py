@@ -5,26 +5,23 @@ import os
 import re
 import subprocess
 import sys
+import uuid
 from collections.abc import AsyncIterator
+from dataclasses import dataclass
 from pathlib import Path
 from textwrap import dedent
-from typing import Final
+from typing import Any, ClassVar, Final
 
 import httpx2
 import pytest
 
 import ledgerpress_factcheck
-from ledgerpress.commands.client_identity import ANONYMOUS, identity
-from ledgerpress.commands.errors import Rejection
-from ledgerpress.commands.roles_and_permissions import Role
-from ledgerpress.feature import FeatureSet
+from ledgerpress.feature import AppendPlan, Command, CommandContext, FeatureSet, Rejection, Role, Withdrawn
 from ledgerpress.features.posts import CreatePost, PublishPost
 from ledgerpress.features.registry import FIRST_PARTY
-from ledgerpress.operator.verify import verify_log
-from ledgerpress.server.store import open_store
-from ledgerpress.testing import StoreClient, open_client
-from ledgerpress_factcheck.commands import CHECK, CheckPost
-from ledgerpress_factcheck.model import CHECKS
+from ledgerpress.testing import ANONYMOUS, StoreClient, open_client
+from ledgerpress_factcheck.commands import CHECK, CheckPost, reject_if_failed
+from ledgerpress_factcheck.model import CHECKS, PostChecked
 
 ROOT: Final = Path(__file__).parents[4]
 PACKAGE: Final = Path(__file__).parents[1]
@@ -39,6 +36,18 @@ RECORD: Final = "mutation ($input: PostCheckInput!) { postCheck(input: $input) {
 async def desk(tmp_path: Path, log_url: str) -> AsyncIterator[StoreClient]:
     async with open_client(FEATURES, tmp_path / "data", log=log_url) as client:
         yield client
+
+
+@dataclass(frozen=True, slots=True)
+class PublishBriefing(Command):
+    """A command of some other feature: what it is about is a briefing, and it publishes a post."""
+
+    fingerprint_name: ClassVar[str] = "x.briefings.PublishBriefing"
+    post_id: str
+
+    async def plan(self, context: CommandContext) -> AppendPlan:
+        plan = await PublishPost(post_id=self.post_id).plan(context)
+        return AppendPlan("briefing", plan.writes)
 
 
 async def article(desk: StoreClient, title: str) -> str:
@@ -64,34 +73,53 @@ async def test_a_post_that_fails_as_it_is_created_is_not_published_in_the_same_s
     await desk.mutate("postCreate", post, rejected="X_FACTCHECK_FAILED")
 
 
+async def test_a_check_of_a_post_that_is_not_there_or_has_changed_is_rejected(desk: StoreClient) -> None:
+    post = await desk.create(CreatePost(title="Tide"))
+    await desk.command(CheckPost("0198c0de", True, ""), rejected="NOT_FOUND")
+    await desk.command(CheckPost(post, True, ""), rejected="VERSION_CONFLICT", expected_version=2)
+    await desk.command(CheckPost(post, True, ""), expected_version=1, reason="Asked by the desk.")
+
+
+def test_a_failed_check_rejects_only_the_publication_of_its_post() -> None:
+    """The rule is about the posts that are published, not about what the command is about."""
+    reject_if_failed(None, [PostChecked(post_id="other", passed=False, note="")], {"post": True})
+    with pytest.raises(Rejection):
+        reject_if_failed(None, [], {"other": None, "post": False})
+
+
+async def test_the_rule_holds_for_a_command_that_is_about_something_else(desk: StoreClient) -> None:
+    post = await desk.create(CreatePost(title="Tide"))
+    await desk.command(CheckPost(post, False, ""))
+    await desk.command(PublishBriefing(post), rejected="X_FACTCHECK_FAILED")
+
+
 async def test_of_two_racing_commands_one_cannot_bypass_the_guard(
     desk: StoreClient, tmp_path: Path, log_url: str
 ) -> None:
     """Two nodes check and publish at the same moment: if the check is recorded first, the publication is rejected."""
-    async with open_store(tmp_path / "other", log=log_url, features=FEATURES) as other:
+    async with open_client(FEATURES, tmp_path / "other", log=log_url) as other:
         for number in range(10):
             post = await desk.create(CreatePost(title=f"Tide {number}"))
             checked, published = await asyncio.gather(
-                desk.store.commands.handle(CheckPost(post, False, "")),
-                other.commands.handle(PublishPost(post_id=post)),
+                desk.command(CheckPost(post, False, "")),
+                other.command(PublishPost(post_id=post)),
                 return_exceptions=True,
             )
+            assert checked is not None
             assert not isinstance(checked, BaseException)
             if isinstance(published, BaseException):
                 assert isinstance(published, Rejection)
                 assert published.code == "X_FACTCHECK_FAILED"
             else:
+                assert published is not None
                 assert published.position < checked.position
 
 
 async def test_a_check_takes_the_permission(desk: StoreClient) -> None:
     """An editor has it. The field of a new post requires it, too, which the command of the post does not."""
     post = await article(desk, "Tide")
-    author = identity(Role.AUTHOR, "00000000-0000-8000-8000-0000000000aa", roles=FEATURES.roles)
-    editor = identity(Role.EDITOR, author.actor_id, roles=FEATURES.roles)
-    only_posts = identity(
-        Role.EDITOR, author.actor_id, roles=FEATURES.roles, scopes=frozenset({"posts:write"})
-    )
+    author, editor = desk.identity(Role.AUTHOR), desk.identity(Role.EDITOR)
+    only_posts = desk.identity(Role.EDITOR, scopes={"posts:write"})
     check = {"id": desk.global_id("Post", post), "check": {"passed": True}}
     first, head = {"title": "Ebb", "factCheck": {"passed": True}}, await desk.store.log.head()
     for who in (ANONYMOUS, author, only_posts):
@@ -118,10 +146,9 @@ async def test_a_check_takes_exactly_the_cached_answers_that_show_it(desk: Store
     assert not await desk.is_executed(CHECKED)
 
 
-async def test_every_event_of_the_log_is_known(desk: StoreClient, tmp_path: Path, log_url: str) -> None:
+async def test_every_event_of_the_log_is_known(desk: StoreClient) -> None:
     await desk.command(CheckPost(await article(desk, "Tide"), True, ""))
-    verification = await verify_log(tmp_path / "data", log=log_url, features=FEATURES)
-    assert (verification.finding, verification.unknown) == (None, {})
+    assert await desk.verify() == {}
 
 
 async def test_the_page_lists_checked_articles(desk: StoreClient) -> None:
@@ -144,6 +171,9 @@ def test_the_state_of_a_stream_is_the_last_check() -> None:
     for passed in (False, True):
         states.append(CHECKS.evolve(states[-1], check(post_id="p", passed=passed, note="")))
     assert states == [None, False, True]
+    withdrawn = Withdrawn(type="x.factcheck.checked", stream="x.factcheck.p", recorded_at=0)
+    assert CHECKS.evolve(True, withdrawn) is False
+    assert CHECKS.evolve(True, Withdrawn(type="x.other.noted", stream="x.factcheck.p", recorded_at=0)) is True
 
 
 def test_it_takes_less_than_two_hundred_lines() -> None:
@@ -161,7 +191,23 @@ def test_the_how_to_shows_the_example_as_it_is() -> None:
     shown = [part for block in blocks for part in block.split("\n\n\n")]
     # The block with the permission has lines of two places.
     missing = [part for part in shown if not any(part.strip() in source for source in sources)]
-    assert [part.partition("\n")[0] for part in missing] == [blocks[2].partition("\n")[0]]
+    fixture = next(block for block in blocks if "LOG_URL" in block)
+    assert [part.partition("\n")[0] for part in missing] == [
+        block.partition("\n")[0] for block in (blocks[2], fixture)
+    ]
+
+
+def test_the_fixture_of_the_how_to_names_a_new_place_each_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    page = (ROOT / "docs" / "how-to" / "extend.md").read_text()
+    (code,) = re.findall(r"^@pytest.fixture\n(def log_url.*?)^```", page, re.DOTALL | re.MULTILINE)
+    names: dict[str, Any] = {"os": os, "uuid": uuid}
+    exec(code, names)
+    monkeypatch.delenv("LOG_URL", raising=False)
+    assert names["log_url"]() == "sqlite:"
+    monkeypatch.setenv("LOG_URL", "postgresql://db.example.org/news?publication=test-NEW")
+    places = {names["log_url"]() for _ in range(2)}
+    assert len(places) == 2
+    assert all(re.search(r"\?publication=test-[0-9a-f]{12}$", place) for place in places)
 
 
 def test_the_program_finds_the_installed_package(tmp_path: Path) -> None:
@@ -202,6 +248,5 @@ def test_the_program_finds_the_installed_package(tmp_path: Path) -> None:
 
 
 async def _record_one_check(data: Path) -> None:
-    async with open_store(data, features=FEATURES) as store:
-        post = (await store.commands.handle(CreatePost(title="Tide"))).subject_id
-        await store.commands.handle(CheckPost(post, True, ""))
+    async with open_client(FEATURES, data) as client:
+        await client.command(CheckPost(await client.create(CreatePost(title="Tide")), True, ""))

@@ -1,5 +1,6 @@
 """Checks of what features declare, and that the scenario and the probes reach all of it."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
@@ -18,8 +19,10 @@ from ledgerpress.eventlog.envelope import (
 )
 from ledgerpress.eventlog.errors import UndecodableEvent
 from ledgerpress.feature import load
+from ledgerpress.testing.checks.cache_and_past import check_answer
 from ledgerpress.testing.definition import Definition
-from ledgerpress.testing.recording import Recording, record
+from ledgerpress.testing.probes import CLIENTS, QueryProbe
+from ledgerpress.testing.recording import Recording, record, replayed
 
 _SALT: Final = bytes(SALT_BYTES)
 
@@ -45,7 +48,10 @@ async def check_declarations(definition: Definition, directory: Path, log: str) 
 
 
 async def check_coverage(definition: Definition, directory: Path, log: str) -> None:
-    """The scenario records every event type of the features; queries and pages reach all fields, objects and pages."""
+    """The scenario records every event type of the features; queries and pages reach all fields, objects and pages.
+
+    No probe fails, and each field has a value at some position.
+    """
     recording = await record(definition, directory, log)
     types = {event.header.type for event in recording.events}
     for feature in definition.features:
@@ -57,14 +63,15 @@ async def check_coverage(definition: Definition, directory: Path, log: str) -> N
                     event=event.name,
                     todo="run a command in the scenario that records it.",
                 )
-    _check_fields(recording)
+    fields = _check_fields(recording)
     _check_pages(recording)
     declared = definition.feature_set.declarations.commands
     for command in sorted(recording.run_commands - declared.keys(), key=lambda class_: class_.__name__):
         raise definition.violation(
             f"no feature declares the command {command.__name__} with a permission.",
-            todo="add it to `commands`: feature.commands(RequiredPermission(…), …).",
+            todo=f"add `feature.commands(RequiredPermission(…), {command.__name__})` to `Feature.commands`.",
         )
+    await _check_values(recording, directory, fields)
 
 
 async def check_stored_versions(definition: Definition, directory: Path, log: str) -> None:
@@ -106,8 +113,36 @@ async def check_stored_versions(definition: Definition, directory: Path, log: st
             )
 
 
-def _check_fields(recording: Recording) -> None:
-    """Raise `ContractViolation` for a field that the features add, and that no query reads."""
+async def _check_values(recording: Recording, directory: Path, fields: Sequence[tuple[str, str]]) -> None:
+    """Ask each probe after each event. Raises `ContractViolation` for one that fails, and for a field without a value."""
+    definition, end = recording.definition, len(recording.events)
+    missing = {coordinate: feature for feature, coordinate in fields}
+    for coordinate in definition.unreached:
+        missing.pop(coordinate, None)
+    probes = definition.probes(recording.values)
+    async with replayed(recording, directory / "replayed", recording.first_position) as replay:
+        for position in range(recording.first_position, end + 1):
+            await replay.advance(position)
+            for probe in probes:
+                answer = await probe.ask(replay.client, CLIENTS["operator"], cached=False)
+                check_answer(recording, probe, "operator", answer, position)
+                if isinstance(probe, QueryProbe):
+                    for coordinate in [*missing]:
+                        if any(value is not None for value in probe.values(coordinate, answer)):
+                            del missing[coordinate]
+    if missing:
+        coordinate, *others = missing
+        raise definition.violation(
+            f"{coordinate} is null, or an empty list, in every answer of the scenario, so the other checks say nothing "
+            "about it.",
+            feature=missing[coordinate],
+            details=[f"and also: {other}" for other in others],
+            todo="let the scenario record something that this field shows, and a query read it; or name it in `unreached`.",
+        )
+
+
+def _check_fields(recording: Recording) -> list[tuple[str, str]]:
+    """Return the fields that queries must read, each after its feature. Raises `ContractViolation` for one that none reads."""
     definition = recording.definition
     read = {name for probe in definition.query_probes(recording.values) for name in probe.fields}
     wanted = [
@@ -128,6 +163,7 @@ def _check_fields(recording: Recording) -> None:
                 feature=feature,
                 todo="read it in one of `queries`.",
             )
+    return wanted
 
 
 def _check_pages(recording: Recording) -> None:

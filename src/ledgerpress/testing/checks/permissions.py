@@ -126,15 +126,14 @@ async def _check_field(
     definition = live.recording.definition
     is_reached = False
     for probe in definition.query_probes(live.recording.values):
-        path = probe.fields.get(field.coordinate)
-        if path is None:
+        if field.coordinate not in probe.fields:
             continue
         whole = await probe.ask(live.client, CLIENTS["operator"])
-        if not any(value is not None for value in _values_at(whole.data, path)):
+        if not any(value is not None for value in probe.values(field.coordinate, whole)):
             continue
         is_reached = True
         answer = await probe.ask(live.client, identity)
-        if any(value is not None for value in _values_at(answer.data, path)):
+        if any(value is not None for value in probe.values(field.coordinate, answer)):
             raise _granted(live, field, need, client, answer)
     if not is_reached and field.coordinate not in definition.unreached:
         raise definition.violation(
@@ -179,17 +178,6 @@ def _granted(
         details=[f"status {answer.status}: {str(answer.body)[:300]}"] if answer else (),
         todo="declare the permission in the SchemaContribution or for the command, and leave its check to LedgerPress.",
     )
-
-
-def _values_at(data: Any, path: tuple[str, ...]) -> Iterator[Any]:
-    """Yield the values at a path of response keys; lists count as their items."""
-    if isinstance(data, list):
-        for item in data:
-            yield from _values_at(item, path)
-    elif not path:
-        yield data
-    elif isinstance(data, dict):
-        yield from _values_at(data.get(path[0]), path[1:])
 
 
 def _operation(definition: Definition, field: AddedField) -> tuple[str, dict[str, Any]]:

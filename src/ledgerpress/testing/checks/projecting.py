@@ -17,9 +17,12 @@ from ledgerpress.views.projection.checkpoints import Checkpoint
 
 _SQL_FUNCTIONS: Final = ("current_timestamp", "current_date", "current_time", "random")
 _MODULES: Final = {
-    "time": {"time", "time_ns", "monotonic", "monotonic_ns", "perf_counter", "perf_counter_ns"},
-    "posix": {"urandom", "getrandom"},
-    "nt": {"urandom"},
+    "time": {
+        *("time", "time_ns", "monotonic", "monotonic_ns", "perf_counter", "perf_counter_ns"),
+        *("process_time", "process_time_ns", "ctime", "localtime"),
+    },
+    "posix": {"urandom", "getrandom", "getpid"},
+    "nt": {"urandom", "getpid"},
 }
 _CLASS_METHODS: Final = {"datetime": {"now", "utcnow", "today"}, "date": {"today"}}
 

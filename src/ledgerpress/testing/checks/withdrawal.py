@@ -82,7 +82,8 @@ def _apply_without_payload(recording: Recording, gone: StoredEvent) -> None:
                 f"`evolve` of {category.prefix} fails if the payload of {gone.header.type} is withdrawn: {error!r}",
                 position=position,
                 **facts,
-                todo="let `evolve` return the state for every event: it never rejects one that is recorded.",
+                todo="let `evolve` return the state for every event: it never rejects one that is recorded, and a withdrawn "
+                "event is a `Withdrawn`, without your fields.",
             ) from error
 
 

@@ -153,7 +153,8 @@ def _apply_one_by_one(
                 "projection %s paused at position %d", projector.name, event.position, exc_info=error
             )
             return passed, error
-        logger.warning("projection %s skips position %d: %s", projector.name, event.position, error)
+        description = f"{type(error).__name__}: {error}"
+        logger.warning("projection %s skips position %d: %s", projector.name, event.position, description)
     return len(events), None
 
 

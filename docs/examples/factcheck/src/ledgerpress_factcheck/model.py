@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from ledgerpress.feature import Event, EventType, StreamCategory
+from ledgerpress.feature import Event, EventType, StreamCategory, Withdrawn
 
 CHECKED: Final = "x.factcheck.checked"
 FAILED_CHECK: Final = "X_FACTCHECK_FAILED"
@@ -17,6 +17,9 @@ class PostChecked(Event, frozen=True):
 
 
 def evolve(passed: bool | None, event: Event) -> bool | None:
+    """A check whose payload was withdrawn counts as failed."""
+    if isinstance(event, Withdrawn) and event.type == CHECKED:
+        return False
     return event.passed if isinstance(event, PostChecked) else passed
 
 
