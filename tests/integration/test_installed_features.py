@@ -202,7 +202,7 @@ async def test_its_routes_take_any_method_and_know_the_client(tmp_path: Path) ->
 @pytest.mark.parametrize(
     ("schema", "reason"),
     [
-        ("SHEMA", "ledgerpress_stars:SHEMA cannot be loaded: AttributeError"),
+        ("SHEMA", "schema='ledgerpress_stars:SHEMA' cannot be loaded: AttributeError"),
         ("SCHEMA", "Query.stars has no declared permission"),
     ],
 )

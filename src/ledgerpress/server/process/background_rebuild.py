@@ -107,7 +107,7 @@ async def _run(command: Sequence[str], environment: Mapping[str, str]) -> bool:
     except asyncio.CancelledError:
         with suppress(ProcessLookupError):
             process.terminate()
-        await process.wait()
+        await process.communicate()  # to its end, so that no pipe stays open
         raise
     if process.returncode:
         logger.warning("the views could not be rebuilt: %s", errors.decode(errors="replace").strip())
