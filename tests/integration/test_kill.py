@@ -21,7 +21,7 @@ from tests.integration.server_process import Server, Servers
 from tests.property.view_rows import Rows, rebuilt, rows_of, views_in_use
 
 EDITORS: Final = 12
-KILLS: Final = int(os.environ.get("LEDGERPRESS_TEST_KILLS") or 10)
+KILLS: Final = int(os.environ.get("LEDGERPRESS_TEST_KILLS") or 8)
 LONGEST_RUN_SECONDS: Final = 0.8
 LONGEST_START_SECONDS: Final = 1.5
 

@@ -10,7 +10,7 @@ from tests.integration.several_versions_scenario import side_by_side, upgrade_an
 
 pytestmark = pytest.mark.serial
 
-SECONDS = 12.0
+SECONDS = 6.0
 
 
 async def test_four_processes_do_not_disturb_each_other(
