@@ -65,7 +65,6 @@ async def test_the_show_ends_well_and_leaves_nothing_behind(
     nothing_left(temporary, said)
 
 
-@pytest.mark.serial
 async def test_it_stays_up_starts_again_what_is_killed_and_stops_on_a_signal(temporary: Path) -> None:
     process = await started(temporary, "--no-show")
     assert process.stdout is not None

@@ -78,7 +78,6 @@ def tables_that_differ(found: Rows, wanted: Rows) -> list[str]:
     return [name for name in sorted(found.keys() | wanted.keys()) if found.get(name) != wanted.get(name)]
 
 
-@pytest.mark.serial
 @pytest.mark.parametrize(
     ("processes", "kills"), [(1, KILLS), (2, KILLS)], ids=["one process", "two processes"]
 )

@@ -21,8 +21,8 @@ from tests.written_log import write_copy
 EVENTS = 3_000
 
 
-@pytest.fixture
-async def events(tmp_path: Path) -> list[Recorded[Event]]:
+@pytest.fixture(scope="module")
+def events() -> list[Recorded[Event]]:
     return event_codec().decode_all([one for batch in GeneratedLog().batches(EVENTS, 500) for one in batch])
 
 

@@ -3,12 +3,8 @@
 from collections.abc import Callable
 from pathlib import Path
 
-import pytest
-
 from tests.integration.several_versions import changed_version, this_version, version_with_factcheck
 from tests.integration.several_versions_scenario import side_by_side, upgrade_and_downgrade
-
-pytestmark = pytest.mark.serial
 
 SECONDS = 6.0
 
