@@ -1,6 +1,5 @@
 """Servers of several versions and sets of features on one data directory, under load, while each is stopped and started."""
 
-from collections.abc import Callable
 from pathlib import Path
 
 from tests.integration.several_versions import changed_version, this_version, version_with_factcheck
@@ -9,9 +8,7 @@ from tests.integration.several_versions_scenario import side_by_side, upgrade_an
 SECONDS = 6.0
 
 
-async def test_four_processes_do_not_disturb_each_other(
-    tmp_path: Path, record_property: Callable[[str, object], None]
-) -> None:
+async def test_four_processes_do_not_disturb_each_other(tmp_path: Path) -> None:
     versions = [
         changed_version("old", "small-letters", str.lower),
         changed_version("new", "capitals", str.upper),
@@ -21,7 +18,6 @@ async def test_four_processes_do_not_disturb_each_other(
     report = await side_by_side(tmp_path, versions, seconds=SECONDS, pause=0.2, readers=1)
     assert len(report.files) == len(versions)
     assert all(report.restarts.values())
-    record_property("report", report)
 
 
 async def test_an_upgrade_is_gradual_and_a_downgrade_is_served_at_once(tmp_path: Path) -> None:
