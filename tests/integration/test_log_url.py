@@ -177,7 +177,10 @@ async def test_a_rebuild_beside_gets_the_url_where_others_cannot_see_it(tmp_path
     work.cancel()
     with suppress(asyncio.CancelledError):
         await work
-    assert json.loads(told.read_text()) == [["rebuild", "--data", str(tmp_path / "node")], url]
+    assert json.loads(told.read_text()) == [
+        ["rebuild", "--if-outdated", "--data", str(tmp_path / "node")],
+        url,
+    ]
 
 
 def test_servers_that_do_not_sync_are_allowed_by_a_setting_which_status_shows() -> None:

@@ -322,7 +322,7 @@ async def test_a_skip_is_recorded_once(tmp_path: Path) -> None:
 async def test_a_skip_cannot_be_withdrawn_since_views_go_by_it(tmp_path: Path) -> None:
     async with store_in(tmp_path / "data") as store:
         skipped = await store.commands.handle(SkipEvent(projection="posts", position=2))
-        with pytest.raises(Rejection, match="views that are made anew go by it"):
+        with pytest.raises(Rejection, match="a rebuild depends on it"):
             await withdraw_payload(
                 store.log,
                 event_codec(),
