@@ -36,7 +36,7 @@ from tests.property.read_model_comparison import assert_agree
 from tests.property.store_session import Action, Session, actions
 from tests.property.view_rows import rebuilt, rows_of, views_in_use
 
-EXAMPLES: Final = int(os.environ.get("LEDGERPRESS_TEST_EXAMPLES", "30"))
+EXAMPLES: Final = int(os.environ.get("LEDGERPRESS_TEST_EXAMPLES", "24"))
 NOT_COMMANDED: Final = {"payload.withdrawn", "projection.skipped", "lease.taken"}
 """Events that none of these commands records: they are what an operator does, or a node by itself."""
 REFUSALS: Final = {
