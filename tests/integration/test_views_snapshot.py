@@ -142,16 +142,19 @@ async def test_a_snapshot_is_of_one_position_whatever_is_written_meanwhile(tmp_p
             assert taking.stdout
             begun = await taking.stdout.readexactly(1)
             before = views_in_use(data).read_bytes()
-            for number in range(40):
-                written = await editor.mutate("postCreate", title=f"During {number}", body="y" * LARGE)
-                assert not written.views_behind
+            # The server closes a connection that was idle for too long.
+            async with await server.connect() as another:
+                for number in range(40):
+                    written = await another.mutate("postCreate", title=f"During {number}", body="y" * LARGE)
+                    assert not written.views_behind
             assert (data / f"{views_in_use(data).name}-wal").stat().st_size > 40 * LARGE
             assert views_in_use(data).read_bytes() == before
             out, err = await taking.communicate()
             assert taking.returncode == 0, err.decode()
             file = tmp_path / "snapshot"
             file.write_bytes(begun + out)
-            await editor.mutate("postCreate", title="After")
+            async with await server.connect() as another:
+                await another.mutate("postCreate", title="After")
             await done("views", "restore", file, "--data", other, "--log", log_of(data))
             with closing(sqlite3.connect(views_in_use(other))) as db:
                 assert db.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
