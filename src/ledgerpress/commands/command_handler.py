@@ -6,7 +6,7 @@ then it is rejected. Nothing is recorded for a command that is rejected or has n
 
 import asyncio
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import AbstractAsyncContextManager, AbstractContextManager, nullcontext
 from dataclasses import dataclass, fields
 from typing import Any, Final, Protocol
@@ -195,8 +195,9 @@ class CommandHandler:
                 plan = plan.checking(context.loaded.items())
         return plan
 
-    def _types(self, writes: Sequence[PlannedWrite]) -> list[str]:
-        return [self._codec.name_of(event)[0] for write in writes for event in write.events]
+    def _types(self, writes: Sequence[PlannedWrite]) -> Iterator[str]:
+        """Yield the types of the events, one by one: the commands of our own features need none."""
+        return (self._codec.name_of(event)[0] for write in writes for event in write.events)
 
     async def _append(self, writes: Sequence[StreamWrite], fence: Fence | None) -> int:
         with self._observer.span("append"):

@@ -92,10 +92,15 @@ def check_types(codec: Codec[Event], types: Collection[str]) -> None:
         raise ValueError(f"no event has the type {', '.join(unknown)}: docs/reference/events.md lists them")
 
 
-async def _check_position(log: EventLog, after: int) -> None:
-    """Raise `ValueError` if `after` lies beyond the head: it was saved with another log, or before a restore."""
+def check_not_negative(after: int) -> None:
+    """Raise `ValueError` for a position below 0."""
     if after < 0:
         raise ValueError(f"{after} is no position: positions count from 1, and 0 is the beginning")
+
+
+async def _check_position(log: EventLog, after: int) -> None:
+    """Raise `ValueError` if `after` lies beyond the head: it was saved with another log, or before a restore."""
+    check_not_negative(after)
     if after > await log.head() and not await log.wait_beyond(after - 1, log.staleness):
         raise ValueError(
             f"position {after} lies beyond the head of the log, {await log.head()}: it was saved with another log, or this "

@@ -26,7 +26,7 @@ from ledgerpress.features.actors.model import RESERVED
 from ledgerpress.features.registry import FIRST_PARTY, installed_features
 from ledgerpress.graphql.exception_hooks import unchanged_exception_hooks
 from ledgerpress.graphql.limits.settings import Limits
-from ledgerpress.server.library.event_reading import follow_events, read_events
+from ledgerpress.server.library.event_reading import check_not_negative, follow_events, read_events
 from ledgerpress.server.log_url import LOCAL
 from ledgerpress.server.store import Store
 from ledgerpress.server.store import open_store as open_internal_store
@@ -177,8 +177,7 @@ class OpenStore:
         `ValueError` for an unknown type, and `UndecodableEvent` for an event that a newer version wrote.
         """
         store = self._opened()
-        if after < 0:
-            raise ValueError(f"{after} is no position: positions count from 1, and 0 is the beginning")
+        check_not_negative(after)
         return self._until_closed(
             read_events(store.log, store.codec, after=after, until=until, stream=stream, types=types)
         )
