@@ -27,8 +27,8 @@ TaxonomyEvents: TypeAlias = tuple[TaxonomyEvent, ...]
 class CategoryFacts(Facts):
     """The facts for a command on a category.
 
-    `expected_version` is the expected version of the category, not of the stream. `other_id` is the id of the parent, or
-    of the category to merge into. `has_posts` comes from the views.
+    `expected_version` is the expected version of the category, not of the stream. `other_id` is the id of the parent,
+    or of the category to merge into. `has_posts` comes from the views.
     """
 
     category_id: str = ""

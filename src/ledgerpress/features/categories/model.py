@@ -55,7 +55,7 @@ class CategoryMoved(Event, frozen=True):
 
 
 class CategoryMerged(Event, frozen=True):
-    """A category was merged into another, which took over its posts, subcategories and slugs. Its id now leads to the other."""
+    """A category was merged into another, which took over its posts, subcategories and slugs."""
 
     category_id: str
     into_id: str

@@ -62,7 +62,7 @@ def parse(markdown: str) -> Parsed:
 
 
 class BoundedReferences(dict[str, dict[str, Any]]):
-    """Link definitions with a limit: after `limit` characters of URLs and titles, `get` returns no more definitions.
+    """Link definitions with a limit: after `limit` characters of URLs and titles, `get` finds no definitions.
 
     A reference without a definition stays plain text. cmark has the same rule, for the same reason.
     """

@@ -33,7 +33,7 @@ _ATTRIBUTES: Final = {
     "td": {"align"},
 }
 _SCHEMES: Final = {"http", "https", "mailto"}
-# Authors belong to the publication and are trusted, so search engines may follow their links (no nofollow).
+# Authors belong to the publication and are trusted, so search engines may follow their links.
 _LINK_REL: Final = "noopener"
 
 _MAX_CACHED_BODIES: Final = 32 * 1024 * 1024

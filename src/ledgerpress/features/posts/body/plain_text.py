@@ -9,8 +9,8 @@ from markdown_it.token import Token
 
 TEASER_LENGTH: Final = 200
 WORDS_A_MINUTE: Final = 238
-"""The speed of silent reading of English non-fiction: Brysbaert, "How many words do we read per minute?", Journal of Memory
-and Language 109 (2019)."""
+"""The speed of silent reading of English non-fiction: Brysbaert, "How many words do we read per minute?", Journal of
+Memory and Language 109 (2019)."""
 
 _IDEOGRAPHS: Final = re.compile(
     "[\u3005\u3007\u3041-\u3096\u309d-\u309f\u30a1-\u30fa\u30fc-\u30ff\u31f0-\u31ff"
