@@ -207,7 +207,7 @@ async def test_two_imports_of_one_page_at_once_make_it_once(tmp_path: Path) -> N
 async def test_a_retrieval_in_the_future_is_refused_and_nothing_recorded(store: Store) -> None:
     soon = datetime.now(UTC) + timedelta(days=1)
     for text in (TIDE_MILL, a_page(kept=("Published on 3 March 2020",))):
-        with pytest.raises(Rejection, match="is in the future") as refused:
+        with pytest.raises(Rejection, match="lies in the future") as refused:
             await bring(store, text, soon)
         assert refused.value.code is PUBLISHED_AT_IN_FUTURE
     assert await store.log.head() == OPENING_EVENTS

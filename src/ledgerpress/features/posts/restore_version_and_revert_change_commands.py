@@ -77,7 +77,7 @@ class RestorePost(post_commands.PostCommand[RestoreFacts]):
     async def change_slug(
         self, context: CommandContext, post: Post, slug: str, facts: RestoreFacts
     ) -> Sequence[PlannedWrite]:
-        """Return the writes that `facts` planned, so that a concurrent claim of the slug by another post is detected."""
+        """Return the writes that `facts` planned, so that a concurrent claim of the slug is detected."""
         return facts.slug_writes
 
 

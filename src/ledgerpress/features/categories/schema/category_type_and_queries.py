@@ -66,7 +66,7 @@ def named_category(moment: PointInTime, global_id: str | None, slug: str | None)
 @strawberry.type
 class CategoryQueries:
     @strawberry.field(
-        description="The category with this `id` or `slug`. Former slugs, and ids or slugs of merged categories, work too."
+        description="The category with this `id` or `slug`. Former slugs and merged categories work too."
     )
     def category(
         self,
