@@ -334,7 +334,11 @@ def test_a_feature_is_loaded_by_its_entry_point() -> None:
         ("stars", "tests.contract.module_that_exits:ANYTHING", "cannot be loaded: SystemExit: 3"),
         ("stars", f"{__name__}:SUNS", "cannot be loaded: AttributeError"),
         ("stars", f"{__name__}:GROUP", "is a str, not a ledgerpress.feature.Feature"),
-        ("suns", f"{__name__}:STARS", "has the feature 'stars': both must have the same name"),
+        (
+            "suns",
+            f"{__name__}:STARS",
+            "has the feature 'stars'; the entry point and the feature must have the same name",
+        ),
     ],
 )
 def test_an_entry_point_that_is_no_feature_is_named(name: str, value: str, message: str) -> None:

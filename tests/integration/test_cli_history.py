@@ -104,7 +104,7 @@ async def _refuse_what_is_gone(data: Path) -> None:
             RestorePost(post_id=post.id, to_version=30),
             RevertPost(post_id=post.id, version=30),
         ):
-            with pytest.raises(Rejection, match="withdrawn by law") as refusal:
+            with pytest.raises(Rejection, match="was withdrawn") as refusal:
                 await do(command)
             assert refusal.value.code is ErrorCode.NOT_FOUND
         restored = await do(RestorePost(post_id=post.id, to_version=29))

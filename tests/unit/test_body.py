@@ -403,7 +403,7 @@ def test_a_long_paragraph_is_cut_between_words() -> None:
 
 
 def test_a_teaser_needs_room() -> None:
-    with pytest.raises(ValueError, match="room"):
+    with pytest.raises(ValueError, match="at least 1"):
         derived_teaser("text", 0)
 
 

@@ -251,7 +251,7 @@ def test_a_category_with_posts_or_with_others_below_it_is_not_deleted() -> None:
     assert "posts" in posts.value.message
     with refused(CATEGORY_NOT_EMPTY, "id") as below:
         when(given(*TREE), delete(category_id="town", has_posts=False))
-    assert "categories below it" in below.value.message
+    assert "subcategories" in below.value.message
 
 
 # --- versions and unknown ids --------------------------------------------------------------------

@@ -1,1 +1,1 @@
-"""Features: each folder owns one concept from the event to the page."""
+"""The features of LedgerPress. Each folder owns one concept, from its events to its pages."""

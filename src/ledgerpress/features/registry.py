@@ -1,4 +1,4 @@
-"""The features that LedgerPress ships, and those that are installed in addition."""
+"""The features that LedgerPress ships, and third-party features that are installed."""
 
 from functools import lru_cache
 from typing import TYPE_CHECKING, Final
@@ -28,9 +28,9 @@ __all__ = ["FIRST_PARTY", "installed_features"]
 
 _ORDER = (slugs, actors, tokens, site, authors, categories, posts, history, integrity, demo, page_import)
 FIRST_PARTY: Final[tuple[Feature, ...]] = tuple(package.FEATURE for package in _ORDER)
-"""Each feature after those that it requires."""
+"""The features that LedgerPress ships, each after the features that it requires."""
 FEATURES: Final = FeatureSet(FIRST_PARTY)
-"""The features of a process without third-party ones."""
+"""The features of a process that has no third-party features."""
 EVENT_TYPES: Final = FEATURES.events
 event_codec: Final = FEATURES.codec
 page_contributions: Final = FEATURES.page_contributions
@@ -38,17 +38,20 @@ page_contributions: Final = FEATURES.page_contributions
 
 @lru_cache(maxsize=1)
 def installed_features() -> FeatureSet:
-    """Return our own features and those of all installed packages. Raises `InvalidFeature`."""
+    """Return the features that LedgerPress ships and those of all installed packages.
+
+    Raises `InvalidFeature` if a third-party feature is invalid.
+    """
     return FeatureSet(FIRST_PARTY, third_party=load_features())
 
 
 def declared_views(*more: Feature) -> DeclaredViews:
-    """Return what our own features, and `more`, declare for the views."""
+    """Return the declarations for the views of the features that LedgerPress ships and of `more`."""
     return FeatureSet((*FIRST_PARTY, *more)).views
 
 
 def all_projectors() -> tuple[Projector, ...]:
-    """Return every projector of our own features, in the order of their names."""
+    """Return all projectors of the features that LedgerPress ships, sorted by name."""
     return FEATURES.projectors
 
 

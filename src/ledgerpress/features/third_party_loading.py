@@ -1,4 +1,4 @@
-"""Load third-party features by entry point."""
+"""Loads third-party features by entry point."""
 
 from collections.abc import Sequence
 from importlib.metadata import EntryPoint, entry_points
@@ -7,13 +7,13 @@ from typing import Final
 from ledgerpress.feature import Feature, InvalidFeature
 
 GROUP: Final = "ledgerpress.features"
-"""The group of entry points. Each one names the `Feature` of a package: `factcheck = "ledgerpress_factcheck:FEATURE"`."""
+"""The group of entry points. Each names the `Feature` of a package: `factcheck = "ledgerpress_factcheck:FEATURE"`."""
 
 
 def load_features(installed: Sequence[EntryPoint] | None = None) -> list[Feature]:
-    """Return the features of all installed packages, or of the entry points `installed`, by name.
+    """Return the features of all installed packages, or of the entry points `installed`, sorted by name.
 
-    Raises `InvalidFeature` for an entry point that cannot be imported, also where it ends the program, or that does not name a `Feature`.
+    Raises `InvalidFeature` if an entry point cannot be imported, exits the program, or does not name a `Feature`.
     """
     points = entry_points(group=GROUP) if installed is None else installed
     return [_load(point) for point in sorted(points, key=lambda point: point.name)]
@@ -28,5 +28,7 @@ def _load(point: EntryPoint) -> Feature:
     if not isinstance(feature, Feature):
         raise InvalidFeature(f"{source} is a {type(feature).__name__}, not a ledgerpress.feature.Feature")
     if feature.name != point.name:
-        raise InvalidFeature(f"{source} has the feature {feature.name!r}: both must have the same name")
+        raise InvalidFeature(
+            f"{source} has the feature {feature.name!r}; the entry point and the feature must have the same name"
+        )
     return feature

@@ -1,6 +1,7 @@
-"""Authors, the names in the byline: the manifest, and what features above authors need to write.
+"""Authors, the names in the byline: the manifest, and the public names for features above that write authors.
 
-`authors.queries` has what they need to read, `authors.schema` what they need to show: docs/reference/public-modules.md.
+Features above import queries from `authors.queries` and GraphQL types from `authors.schema`: see
+docs/reference/public-modules.md.
 """
 
 from typing import Final

@@ -1,4 +1,4 @@
-"""The commands on authors."""
+"""The commands that register and rename authors."""
 
 from dataclasses import dataclass
 from typing import ClassVar, Final
@@ -22,7 +22,7 @@ class RegisterAuthor:
     lock_key = None
 
     def decide(self, author: Author | None, facts: Facts) -> tuple[AuthorRegistered, ...]:
-        """Return the registration, unless the author is registered already. Raises `Rejection`."""
+        """Return the registration, or nothing if the author exists. Raises `Rejection` for an invalid name."""
         name = text_rules.line(self.name, field="name", limit=text_rules.MAX_NAME)
         return () if author else (AuthorRegistered(author_id=facts.new_id, name=name),)
 
@@ -45,7 +45,7 @@ class RenameAuthor:
         return AUTHORS.stream(self.author_id)
 
     def decide(self, author: Author | None, facts: Facts) -> tuple[AuthorRenamed, ...]:
-        """Return the event, if the name is new. Raises `Rejection`."""
+        """Return the event, or nothing if the name is unchanged. Raises `Rejection` for an invalid name."""
         name = text_rules.line(self.name, field="name", limit=text_rules.MAX_NAME)
         if author is None or author.name == name:
             return ()

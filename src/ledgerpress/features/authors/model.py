@@ -1,4 +1,4 @@
-"""Authors: the names in the by-line of an article."""
+"""Authors: the names in the byline of an article."""
 
 from dataclasses import dataclass
 from typing import Final
@@ -9,14 +9,14 @@ from ledgerpress.eventlog.event_and_withdrawn_event import Event, Withdrawn
 
 
 class AuthorRegistered(Event, frozen=True):
-    """An author is known from now on."""
+    """An author was added."""
 
     author_id: str
     name: str
 
 
 class AuthorRenamed(Event, frozen=True):
-    """The author goes by another name."""
+    """The author's name was changed."""
 
     author_id: str
     name: str
@@ -24,7 +24,7 @@ class AuthorRenamed(Event, frozen=True):
 
 @dataclass(frozen=True, slots=True)
 class Author:
-    """An author; the name is empty after a withdrawal."""
+    """An author. The name is empty if the payload of the registration was withdrawn."""
 
     id: str
     name: str

@@ -1,4 +1,4 @@
-"""Authors as of every position: tables, their part of the projection `people`, listings, and queries."""
+"""Authors as of any position: tables, their part of the projection `people`, article listings and queries."""
 
 import sqlite3
 from collections.abc import Iterable, Sequence
@@ -28,20 +28,22 @@ def _apply(recorded: Recorded[Event], db: sqlite3.Connection) -> None:
             db.execute("INSERT INTO author_name VALUES (?, ?, ?, ?)", (author_id, position, name, version))
         case AuthorRenamed(author_id=author_id, name=name):
             db.execute("INSERT INTO author_name VALUES (?, ?, ?, ?)", (author_id, position, name, version))
-        case Withdrawn(type="author.registered") as gone:
-            db.execute("INSERT INTO author VALUES (?, ?)", (position, gone.subject_id))
-            db.execute("INSERT INTO author_name VALUES (?, ?, '', ?)", (gone.subject_id, position, version))
-        case Withdrawn(type="author.renamed") as gone:
+        case Withdrawn(type="author.registered") as withdrawn:
+            db.execute("INSERT INTO author VALUES (?, ?)", (position, withdrawn.subject_id))
+            db.execute(
+                "INSERT INTO author_name VALUES (?, ?, '', ?)", (withdrawn.subject_id, position, version)
+            )
+        case Withdrawn(type="author.renamed") as withdrawn:
             db.execute(
                 "INSERT INTO author_name SELECT author_id, ?, name, ? FROM author_name"
                 " WHERE author_id = ? ORDER BY from_pos DESC LIMIT 1",
-                (position, version, gone.subject_id),
+                (position, version, withdrawn.subject_id),
             )
         case _:
             pass
 
 
-# A name is true from its position to that of the next row; one withdrawn at the start is empty.
+# A name is valid from its position until the next row of the author. If the registration was withdrawn, it is empty.
 PROJECTOR: Final = ImmediateProjector(
     name="people",
     version=1,
@@ -78,8 +80,8 @@ class _AuthorListings(ListingWriter[BylinedItem]):
         match recorded.event:
             case AuthorRegistered(author_id=author_id):
                 self._add(author_id, recorded.position)
-            case Withdrawn(type="author.registered") as gone:
-                self._add(gone.subject_id, recorded.position)
+            case Withdrawn(type="author.registered") as withdrawn:
+                self._add(withdrawn.subject_id, recorded.position)
             case _:
                 pass
 
@@ -107,7 +109,7 @@ LISTINGS: Final = ListingContribution(
 
 
 AUTHORS: Final = Topic("authors", 0)
-"""Which authors there are."""
+"""The topic of the list of all authors."""
 
 
 def author_topic(author_id: str) -> Topic:
@@ -121,7 +123,7 @@ DEPENDENCIES: Final = DependencyRule.by_type(
 
 @dataclass(frozen=True, slots=True)
 class Author:
-    """An author; `seq` is the position of the registration."""
+    """An author. `seq` is the position of the registration."""
 
     seq: int
     id: str
@@ -139,8 +141,8 @@ def author(snapshot: Snapshot, author_id: str) -> Author | None:
 
 
 def authors(snapshot: Snapshot, author_ids: Sequence[str]) -> list[Author]:
-    """Return the authors with these ids, in that order."""
-    return [known for author_id in author_ids if (known := author(snapshot, author_id))]
+    """Return the authors with these ids, in the order of the ids. Unknown ids are left out."""
+    return [record for author_id in author_ids if (record := author(snapshot, author_id))]
 
 
 def authors_after(snapshot: Snapshot, seq: int, limit: int) -> list[Author]:
@@ -159,13 +161,13 @@ def count_authors(snapshot: Snapshot) -> int:
 
 
 def reference(snapshot: Snapshot, author_id: str) -> Reference:
-    known = author(snapshot, author_id)
-    return Reference("Author", author_id, known.name if known else "")
+    record = author(snapshot, author_id)
+    return Reference("Author", author_id, record.name if record else "")
 
 
 def _values(snapshot: Snapshot, author_id: str) -> FieldValues:
-    known = author(snapshot, author_id)
-    return {"name": plain(known.name)} if known else {}
+    record = author(snapshot, author_id)
+    return {"name": plain(record.name)} if record else {}
 
 
 SUBJECT: Final = Subject(kind="author", values=_values)

@@ -1,4 +1,4 @@
-"""What features above authors need to read authors, as of a snapshot."""
+"""Public queries for authors as of a snapshot, for features above authors."""
 
 from ledgerpress.features.authors.projector_and_queries import (
     AUTHORS,

@@ -1,4 +1,4 @@
-"""The GraphQL schema of authors, and what features above authors need for theirs."""
+"""The GraphQL schema of authors, and its public names for features above authors."""
 
 from functools import partial
 from typing import Final
@@ -26,11 +26,13 @@ __all__ = [
 ]
 
 
-@strawberry.type(description="Whose name stands above an article.")
+@strawberry.type(description="An author, whose name is shown in the byline of articles.")
 class Author(Node):
     seq: strawberry.Private[int]
     moment: strawberry.Private[PointInTime]
-    version: int = strawberry.field(description="Raised with every change; for expectedVersion.")
+    version: int = strawberry.field(
+        description="Increases with every change of the author. Pass it as `expectedVersion`."
+    )
     name: str
 
 
@@ -55,7 +57,7 @@ class AuthorQueries:
     def author(self, info: RequestInfo, id: strawberry.ID, as_of: AsOf | None = None) -> Author | None:
         return load_author(moment_of(info.context, as_of), global_ids.argument(id, "Author"))
 
-    @strawberry.field(description="All authors, in the order in which they were registered.")
+    @strawberry.field(description="All authors, in the order of registration.")
     def authors(
         self, info: RequestInfo, first: int | None = None, after: str | None = None, as_of: AsOf | None = None
     ) -> Connection[Author]:
@@ -92,8 +94,8 @@ _mutation = partial(command_mutation, payload=AuthorPayload, field="author", loa
 
 @strawberry.type
 class AuthorMutations:
-    author_register = _mutation(RegisterAuthor, AuthorRegisterInput, "Make an author known.")
-    author_rename = _mutation(RenameAuthor, AuthorRenameInput, "Give an author another name.")
+    author_register = _mutation(RegisterAuthor, AuthorRegisterInput, "Add an author.")
+    author_rename = _mutation(RenameAuthor, AuthorRenameInput, "Change the name of an author.")
 
 
 SCHEMA: Final = SchemaContribution(

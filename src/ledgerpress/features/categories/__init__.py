@@ -1,7 +1,7 @@
-"""The category tree: the manifest, and what features above categories need to write.
+"""The category tree: the manifest, and the public names for features above that write categories.
 
-`categories.queries` has what they need to read, `categories.schema` and `categories.pages` what they need to show:
-docs/reference/public-modules.md.
+Features above import queries from `categories.queries`, GraphQL types from `categories.schema` and links for pages
+from `categories.pages`: see docs/reference/public-modules.md.
 """
 
 from typing import Final

@@ -1,8 +1,8 @@
-"""The listings of categories, and how many articles each has: directly, and with the categories below it.
+"""The article listings of categories, and their article counts: direct, and with subcategories.
 
-An article counts once in each. Counts are step functions of the position: a count as of any position is one look-up,
-and no page of a listing is counted. Moving or merging a category rewrites no post: only the counts of the categories
-above it are computed again.
+Each count includes an article at most once. Counts are stored as step functions of the position: a count as of any
+position is one lookup, and pages of a listing are never counted. Moving or merging a category rewrites no post; only
+the counts of the categories above it are computed again.
 """
 
 import sqlite3
@@ -22,9 +22,9 @@ from ledgerpress.views.listings.projector import (
 from ledgerpress.views.projection.projector_interface_and_composition import write_all
 
 DIRECT: Final = 0
-"""Count what is in the category itself, and in those merged into it."""
+"""The count of articles in the category itself, and in categories merged into it."""
 WITH_DESCENDANTS: Final = 1
-"""Count what is in the category or in any below it."""
+"""The count of articles in the category or in any category below it."""
 
 _SCHEMA: Final = """
     CREATE TABLE listed_category (
@@ -52,16 +52,16 @@ _BELOW = """
 
 
 class CategorizedItem(ListedItem, Protocol):
-    """An item that may be in categories."""
+    """An item that can be in categories."""
 
     @property
     def category_ids(self) -> tuple[str, ...]:
-        """The ids under which it was put into categories."""
+        """The ids of the categories, as recorded when the item was added to them; may name merged categories."""
         ...
 
 
 class _CategoryListings(ListingWriter[CategorizedItem]):
-    """The listings and counts of all categories, in one transaction. What items change is written in `flush`."""
+    """Writes the listings and counts of all categories in one transaction. `flush` writes the changes by items."""
 
     def __init__(self, db: sqlite3.Connection) -> None:
         self._db = db
@@ -85,13 +85,13 @@ class _CategoryListings(ListingWriter[CategorizedItem]):
             case model.CategoryMerged(category_id=category_id, into_id=into_id):
                 self._merge(category_id, into_id, at)
             case model.CategoryDeleted(category_id=category_id):
-                # An item that entered it at that very moment is not counted above it.
+                # An item that was added to it concurrently is not counted in the categories above it.
                 self._move(category_id, None, at)
             case _:
                 pass
 
     def _key(self, category_id: str) -> int | None:
-        """Return the key of the listing of a category: the position at which it was created."""
+        """Return the key of a category's listing (the position of its creation), or `None` if it is unknown."""
         try:
             return self._keys[category_id]
         except KeyError:
@@ -105,7 +105,7 @@ class _CategoryListings(ListingWriter[CategorizedItem]):
         self._keys[category_id] = k
 
     def _move(self, category_id: str, parent_id: str | None, at: int) -> None:
-        """Put a category under another, or at the top, and count again above its old and its new place."""
+        """Move a category to another parent or to the top level, and recount above its old and new place."""
         k = self._key(category_id)
         if k is None:
             return
@@ -115,7 +115,7 @@ class _CategoryListings(ListingWriter[CategorizedItem]):
         self._recount((affected | self._upwards(k)) - {k}, at)
 
     def _merge(self, category_id: str, into_id: str, at: int) -> None:
-        """Merge a category and its children into another; into an unknown one, it leaves the tree."""
+        """Merge a category and its children into another. If the other is unknown, they have no parent afterwards."""
         k, into = self._key(category_id), self._key(into_id)
         if k is None:
             return
@@ -168,11 +168,11 @@ class _CategoryListings(ListingWriter[CategorizedItem]):
         return {k for k in map(self._key, category_ids) if k is not None}
 
     def _upwards(self, k: int) -> frozenset[int]:
-        """Return the category and all above it."""
+        """Return the keys of the category and of all categories above it."""
         return self._all_counted_in({k}, WITH_DESCENDANTS)
 
     def _all_counted_in(self, keys: set[int], scope: int) -> frozenset[int]:
-        """Return the categories whose count takes in an article that is in one of `keys`."""
+        """Return the categories whose count includes an article that is in one of the categories `keys`."""
         return frozenset().union(*[self._path(k, scope) for k in keys])
 
     def _path(self, k: int, scope: int) -> frozenset[int]:

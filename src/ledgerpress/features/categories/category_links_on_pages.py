@@ -1,4 +1,4 @@
-"""Categories on pages: links, the tree, and the navigation at the head of every page."""
+"""Categories on HTML pages: links, the tree, and the navigation at the top of every page."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ _MAX_MAIN_CATEGORIES: Final = 8
 
 @dataclass(frozen=True, slots=True)
 class Branch:
-    """A category with those below it, which its count includes."""
+    """A category with its subcategories. `count` includes the articles in the subcategories."""
 
     name: str
     href: str
@@ -32,7 +32,7 @@ def category_link(category: queries.Category) -> Link:
 
 
 def category_tree(snapshot: Snapshot, below: int = ROOT) -> list[Branch]:
-    """Return the tree below a category, or all of it."""
+    """Return the tree below the category with the key `below`, or the whole tree for `ROOT`."""
     return [
         Branch(
             name=category.name,
@@ -45,7 +45,7 @@ def category_tree(snapshot: Snapshot, below: int = ROOT) -> list[Branch]:
 
 
 def _main_categories(snapshot: Snapshot) -> list[Link]:
-    """Return the first categories at the top of the tree, by name: as many as fit at the head of a page."""
+    """Return the first top-level categories, sorted by name, as many as fit at the top of a page."""
     return [category_link(category) for category in queries.children(snapshot, ROOT)[:_MAX_MAIN_CATEGORIES]]
 
 

@@ -1,4 +1,4 @@
-"""The commands on categories. All of them write to one stream, which holds the tree."""
+"""The commands on categories. All of them write to one stream, which contains the tree."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
@@ -25,9 +25,10 @@ TaxonomyEvents: TypeAlias = tuple[TaxonomyEvent, ...]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CategoryFacts(Facts):
-    """The category that a command is about, what else it names, and what the views know of it.
+    """The facts for a command on a category.
 
-    `expected_version` is that of the category itself. `other_id` is its parent, or the category to merge it into.
+    `expected_version` is the expected version of the category, not of the stream. `other_id` is the id of the parent,
+    or of the category to merge into. `has_posts` comes from the views.
     """
 
     category_id: str = ""
@@ -51,7 +52,7 @@ class CreateCategory:
     lock_key = TAXONOMY.prefix
 
     def decide(self, taxonomy: Taxonomy, facts: CategoryFacts) -> TaxonomyEvents:
-        """Return the creation, unless the category exists already. Raises `Rejection`."""
+        """Return the creation, or nothing if the category exists. Raises `Rejection`."""
         if facts.new_id in taxonomy.categories:
             return ()
         parent_id = (
@@ -86,12 +87,14 @@ class CreateCategory:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CategoryCommand(ABC):
+    """A command on an existing category."""
+
     category: CategoryRef
 
     lock_key = TAXONOMY.prefix
 
     def decide(self, taxonomy: Taxonomy, facts: CategoryFacts) -> TaxonomyEvents:
-        """Return the events, none if there is nothing to do. Raises `Rejection`."""
+        """Return the events; none if there is nothing to do. Raises `Rejection`."""
         category = model.known(taxonomy, facts.category_id, field="id")
         expected = facts.expected_version
         if expected is not None and expected != category.version:
@@ -117,23 +120,23 @@ class CategoryCommand(ABC):
         return AppendPlan.of(category.id, loaded.write(events), *slugs)
 
     def other_id(self, taxonomy: Taxonomy) -> str | None:
-        """Return the id of the other category that the command names. Raises `Rejection`."""
+        """Return the id of the second category of the command, if any. Raises `Rejection` if it does not exist."""
         return None
 
     async def has_posts(self, context: CommandContext, taxonomy: Taxonomy, category: Category) -> bool:
-        """Return whether any post is in the category, for a command that depends on it. Raises `Rejection`."""
+        """Return whether any post is in the category. Only commands that depend on this override it."""
         return False
 
     async def slug_writes(
         self, context: CommandContext, taxonomy: Taxonomy, category: Category
     ) -> Sequence[PlannedWrite]:
-        """Return the writes that claim and release slugs along with the events."""
+        """Return the writes that claim and release slugs, to append together with the events."""
         return ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RenameCategory(CategoryCommand):
-    """Give a category another name, slug or both. The old slug still leads to it."""
+    """Change the name, the slug or both of a category. The old slug still leads to it."""
 
     fingerprint_name: ClassVar[str] = "RenameCategory"
 
@@ -141,7 +144,7 @@ class RenameCategory(CategoryCommand):
     slug: str | UnsetType = UNSET
 
     def change(self, taxonomy: Taxonomy, category: Category, facts: CategoryFacts) -> TaxonomyEvents:
-        """Return the event, if the name or the slug is new. Raises `Rejection`."""
+        """Return the event, or nothing if name and slug are unchanged. Raises `Rejection`."""
         name: str | UnsetType = UNSET
         if self.name is not UNSET:
             name = text_rules.line(self.name, field="name", limit=text_rules.MAX_NAME)
@@ -155,7 +158,7 @@ class RenameCategory(CategoryCommand):
     async def slug_writes(
         self, context: CommandContext, taxonomy: Taxonomy, category: Category
     ) -> Sequence[PlannedWrite]:
-        """Claim the new slug, unless it leads to the category already."""
+        """Return the claim of the new slug, unless the slug already leads to the category."""
         if self.slug is UNSET or self.slug in taxonomy.slugs_of(category.id):
             return ()
         return (await claim_slug(context, SlugKind.CATEGORY, self.slug, owner_id=category.id),)
@@ -163,14 +166,14 @@ class RenameCategory(CategoryCommand):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DescribeCategory(CategoryCommand):
-    """Describe a category; `None` clears the description."""
+    """Change the description of a category. `None` clears it."""
 
     fingerprint_name: ClassVar[str] = "DescribeCategory"
 
     description: str | None
 
     def change(self, taxonomy: Taxonomy, category: Category, facts: CategoryFacts) -> TaxonomyEvents:
-        """Return the event, if the description is new. Raises `Rejection`."""
+        """Return the event, or nothing if the description is unchanged. Raises `Rejection`."""
         description = _description(self.description)
         if description == category.description:
             return ()
@@ -179,14 +182,14 @@ class DescribeCategory(CategoryCommand):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MoveCategory(CategoryCommand):
-    """Put a category under another, or, without a parent, at the top."""
+    """Move a category to another parent. Without a parent, move it to the top level."""
 
     fingerprint_name: ClassVar[str] = "MoveCategory"
 
     parent: CategoryRef | None
 
     def change(self, taxonomy: Taxonomy, category: Category, facts: CategoryFacts) -> TaxonomyEvents:
-        """Return the event, if the parent is new. Raises `Rejection`."""
+        """Return the event, or nothing if the parent is unchanged. Raises `Rejection`."""
         parent_id = (
             None if facts.other_id is None else model.known(taxonomy, facts.other_id, field="parent").id
         )
@@ -203,7 +206,7 @@ class MoveCategory(CategoryCommand):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MergeCategory(CategoryCommand):
-    """Merge a category into another one, which takes over its posts, children and slugs."""
+    """Merge a category into another category, which takes over its posts, subcategories and slugs."""
 
     fingerprint_name: ClassVar[str] = "MergeCategory"
 
@@ -217,25 +220,25 @@ class MergeCategory(CategoryCommand):
         return (model.CategoryMerged(category_id=category.id, into_id=into.id),)
 
     def other_id(self, taxonomy: Taxonomy) -> str | None:
-        """Return the id of the category that takes over. Raises `Rejection`."""
+        """Return the id of the category to merge into. Raises `Rejection` if it does not exist."""
         return taxonomy.find(self.into, field="into").id
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DeleteCategory(CategoryCommand):
-    """Delete an empty category; its slugs, present and former, are free again."""
+    """Delete an empty category. This releases its current and former slugs."""
 
     fingerprint_name: ClassVar[str] = "DeleteCategory"
 
     def change(self, taxonomy: Taxonomy, category: Category, facts: CategoryFacts) -> TaxonomyEvents:
         if facts.has_posts or model.children(taxonomy, {category.id}):
-            what = "posts" if facts.has_posts else "categories below it"
-            message = f"“{category.name}” still has {what}; move them, or merge it into another category."
+            contents = "posts" if facts.has_posts else "subcategories"
+            message = f"“{category.name}” still has {contents}; move them, or merge it into another category."
             raise Rejection(model.CATEGORY_NOT_EMPTY, message, field=("id",))
         return (model.CategoryDeleted(category_id=category.id),)
 
     async def has_posts(self, context: CommandContext, taxonomy: Taxonomy, category: Category) -> bool:
-        """Return whether any post is in the category, as far as the listings know. Raises `Rejection`."""
+        """Return whether the projection `listings` has any post in the category. Raises `Rejection`."""
         ids = taxonomy.equivalents(category.id)
         return await context.query("listings", partial(queries.is_category_in_use, category_ids=ids))
 

@@ -1,6 +1,6 @@
-"""Categories: a tree in one stream, `taxonomy`, so that no two moves together can make a cycle.
+"""Categories: a tree in one stream, `taxonomy`, so that two concurrent moves cannot create a cycle.
 
-A category's version is the version that the stream had at the category's last change.
+The version of a category is the stream version of its last change.
 """
 
 from collections.abc import Mapping
@@ -15,7 +15,7 @@ from ledgerpress.eventlog.codec import EventType
 from ledgerpress.eventlog.event_and_withdrawn_event import Event, Withdrawn
 
 MAX_DEPTH: Final = 20
-"""The greatest depth of the tree."""
+"""The maximum number of levels of the tree."""
 CATEGORY_CYCLE: Final = "CATEGORY_CYCLE"
 CATEGORY_NOT_EMPTY: Final = "CATEGORY_NOT_EMPTY"
 CATEGORY_TOO_DEEP: Final = "CATEGORY_TOO_DEEP"
@@ -23,7 +23,7 @@ ERROR_CODES: Final = (CATEGORY_CYCLE, CATEGORY_NOT_EMPTY, CATEGORY_TOO_DEEP)
 
 
 class CategoryCreated(Event, frozen=True):
-    """A category exists."""
+    """A category was created."""
 
     category_id: str
     slug: str
@@ -33,7 +33,7 @@ class CategoryCreated(Event, frozen=True):
 
 
 class CategoryRenamed(Event, frozen=True):
-    """The category has another name, slug or both."""
+    """The name, the slug or both of a category were changed. Absent means unchanged."""
 
     category_id: str
     name: str | UnsetType = UNSET
@@ -41,28 +41,28 @@ class CategoryRenamed(Event, frozen=True):
 
 
 class CategoryDescribed(Event, frozen=True):
-    """The category has another description, or none."""
+    """The description of a category was changed, or cleared (null)."""
 
     category_id: str
     description: str | None
 
 
 class CategoryMoved(Event, frozen=True):
-    """The category is under another parent, or at the top."""
+    """A category was moved to another parent, or to the top level (null)."""
 
     category_id: str
     parent_id: str | None
 
 
 class CategoryMerged(Event, frozen=True):
-    """The category's posts and children are another's from now on; its id stands for the other."""
+    """A category was merged into another, which took over its posts, subcategories and slugs."""
 
     category_id: str
     into_id: str
 
 
 class CategoryDeleted(Event, frozen=True):
-    """The category, which was empty, is gone."""
+    """An empty category was deleted."""
 
     category_id: str
 
@@ -75,7 +75,7 @@ TaxonomyEvent: TypeAlias = TaxonomyChange | Withdrawn
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CategoryRef:
-    """Names a category, by id or by slug."""
+    """A reference to a category by id or by slug."""
 
     id: str | None = None
     slug: str | None = None
@@ -93,9 +93,10 @@ class Category:
 
 @dataclass(frozen=True, slots=True)
 class Taxonomy:
-    """All categories that exist, by id, and into which one each merged category went.
+    """The tree: `categories` contains all existing categories by id.
 
-    `slugs` holds the id of the category that claimed each slug, present or former.
+    `merged` maps the id of each merged category to the id of the category that it was merged into. `slugs` maps each
+    current or former slug to the id of the category that claimed it.
     """
 
     version: int = 0
@@ -104,22 +105,22 @@ class Taxonomy:
     slugs: Mapping[str, str] = field(default_factory=dict)
 
     def resolve(self, category_id: str) -> Category | None:
-        """Return the category that `category_id` stands for today, if any."""
-        seen: set[str] = set()
-        while category_id in self.merged and category_id not in seen:
-            seen.add(category_id)
+        """Return the category that an id now leads to: the category itself, or the one that it was merged into."""
+        visited: set[str] = set()
+        while category_id in self.merged and category_id not in visited:
+            visited.add(category_id)
             category_id = self.merged[category_id]
         return self.categories.get(category_id)
 
     def equivalents(self, category_id: str) -> frozenset[str]:
-        """Return every id that stands for the category."""
+        """Return the id of the category and the ids of all categories that were merged into it."""
         ids = {category_id}
         while more := {old for old, new in self.merged.items() if new in ids} - ids:
             ids |= more
         return frozenset(ids)
 
     def by_slug(self, slug: str) -> Category | None:
-        """Return the category that a slug, present or former, leads to."""
+        """Return the category that a current or former slug leads to."""
         owner = self.slugs.get(slug)
         return None if owner is None else self.resolve(owner)
 
@@ -132,27 +133,27 @@ class Taxonomy:
         return category
 
     def slugs_of(self, category_id: str) -> dict[str, str]:
-        """Return every slug that leads to the category, with the id that claimed it."""
+        """Return every slug that leads to the category, with the id of the category that claimed it."""
         equivalents = self.equivalents(category_id)
         return {slug: owner for slug, owner in self.slugs.items() if owner in equivalents}
 
     def is_within(self, category_id: str | None, ancestor_id: str) -> bool:
-        """Whether a category is `ancestor_id` or stands below it.
+        """Return whether a category is `ancestor_id` or is below it.
 
-        It ends in any tree: where a move was withdrawn, the later ones can make a cycle.
+        Terminates even if the tree has a cycle: if a move was withdrawn, later moves can create one.
         """
-        seen: set[str] = set()
-        while category_id is not None and category_id not in seen:
+        visited: set[str] = set()
+        while category_id is not None and category_id not in visited:
             if category_id == ancestor_id:
                 return True
-            seen.add(category_id)
+            visited.add(category_id)
             category = self.categories.get(category_id)
             category_id = category.parent_id if category else None
         return False
 
 
 def evolve(taxonomy: Taxonomy, event: TaxonomyEvent) -> Taxonomy:
-    """Return the taxonomy after `event`. An event about an unknown category changes only the version."""
+    """Return the taxonomy after `event`. An event about an unknown category only increases the version."""
     version = taxonomy.version + 1
     if not isinstance(event, TaxonomyChange):
         return replace(taxonomy, version=version)
@@ -184,19 +185,19 @@ def evolve(taxonomy: Taxonomy, event: TaxonomyEvent) -> Taxonomy:
         case CategoryMerged(into_id=into_id):
             del categories[old.id]
             merged = {**merged, old.id: into_id}
-            for child in [one for one in categories.values() if one.parent_id == old.id]:
+            for child in [category for category in categories.values() if category.parent_id == old.id]:
                 categories[child.id] = replace(child, parent_id=into_id, version=version)
             if into_id in categories:
                 categories[into_id] = replace(categories[into_id], version=version)
         case CategoryDeleted():
             del categories[old.id]
-            gone = taxonomy.slugs_of(old.id)
-            slugs = {slug: owner for slug, owner in slugs.items() if slug not in gone}
+            released = taxonomy.slugs_of(old.id)
+            slugs = {slug: owner for slug, owner in slugs.items() if slug not in released}
     return Taxonomy(version, categories, merged, slugs)
 
 
 def known(taxonomy: Taxonomy, category_id: str, *, field: str) -> Category:
-    """Return the category that the id stands for. Raises `Rejection` if there is none."""
+    """Return the category that an id leads to. Raises `Rejection` if there is none."""
     category = taxonomy.resolve(category_id)
     if category is None:
         raise Rejection(ErrorCode.NOT_FOUND, "There is no such category.", field=(field,))
@@ -204,14 +205,14 @@ def known(taxonomy: Taxonomy, category_id: str, *, field: str) -> Category:
 
 
 def check_cycle(taxonomy: Taxonomy, category: Category, target: str | None, *, field: str) -> None:
-    """Raise `Rejection` if `target` is the category or stands below it."""
+    """Raise `Rejection` if `target` is the category or is below it."""
     if taxonomy.is_within(target, category.id):
-        message = f"“{category.name}” cannot go into itself or into a category below it."
+        message = f"“{category.name}” cannot be moved or merged into itself or one of its subcategories."
         raise Rejection(CATEGORY_CYCLE, message, field=(field,))
 
 
 def check_depth(taxonomy: Taxonomy, category_id: str, target: str, *, field: str) -> None:
-    """Raise `Rejection` if a category, with what is below it, would stand too deep under `target`."""
+    """Raise `Rejection` if a category with its subcategories would be too deep below `target`."""
     depth, above = 1, taxonomy.categories.get(target)
     while above is not None and depth <= MAX_DEPTH:
         depth, above = depth + 1, taxonomy.categories.get(above.parent_id or "")
@@ -219,13 +220,13 @@ def check_depth(taxonomy: Taxonomy, category_id: str, target: str, *, field: str
     while depth <= MAX_DEPTH and (below := children(taxonomy, below)):
         depth += 1
     if depth > MAX_DEPTH:
-        message = f"The tree of categories would be more than {MAX_DEPTH} deep."
+        message = f"The tree of categories would have more than {MAX_DEPTH} levels."
         raise Rejection(CATEGORY_TOO_DEEP, message, field=(field,))
 
 
 def children(taxonomy: Taxonomy, category_ids: set[str]) -> set[str]:
-    """Return the ids of the categories directly below some categories."""
-    return {one.id for one in taxonomy.categories.values() if one.parent_id in category_ids}
+    """Return the ids of the direct subcategories of the categories `category_ids`."""
+    return {category.id for category in taxonomy.categories.values() if category.parent_id in category_ids}
 
 
 TAXONOMY: Final = StreamCategory("taxonomy", Taxonomy(), evolve)

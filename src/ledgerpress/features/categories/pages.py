@@ -1,4 +1,4 @@
-"""What features above categories need to link to categories on their pages."""
+"""Public names for features above categories that link to categories on their pages."""
 
 from ledgerpress.features.categories.category_links_on_pages import (
     Branch,

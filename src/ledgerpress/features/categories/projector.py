@@ -1,4 +1,4 @@
-"""The category tree as of every position: states, edges, and the slugs that ever led to a category."""
+"""The category tree as of any position: states, edges, and the current and former slugs of categories."""
 
 import sqlite3
 from typing import Final
@@ -12,7 +12,7 @@ from ledgerpress.views.projection.projector_interface_and_composition import Imm
 from ledgerpress.views.temporal_and_step_rows import OPEN, TemporalRows, TemporalTable
 
 ROOT: Final = 0
-"""The parent of the categories at the top."""
+"""The parent of top-level categories."""
 CHILD: Final = 0
 TAKEN_OVER: Final = 1
 
@@ -71,7 +71,7 @@ def _seq(db: sqlite3.Connection, category_id: str | None) -> int:
 
 
 def _change(db: sqlite3.Connection, seq: int, position: int, version: int, **changes: object) -> int:
-    """Add a state of a category, unless it is not known. Returns its `seq`."""
+    """Add a state of a category, if the category is known (`seq` is not 0), and return `seq`."""
     if seq:
         row = db.execute(_LAST_STATE, (seq,)).fetchone()
         state = dict(zip(_STATE, row, strict=True)) | changes
@@ -92,7 +92,7 @@ def _merge(db: sqlite3.Connection, seq: int, into: int, position: int, version: 
 
 
 def _open_edge(db: sqlite3.Connection, parent: int, category: int, position: int, kind: int) -> None:
-    """Put a category under another, and end the edge that it had."""
+    """Put a category under a parent, and close its previous edge."""
     edges = TemporalRows(db, _EDGES)
     edges.close(position, category)
     edges.put([parent, position, category, OPEN, kind])
@@ -100,7 +100,7 @@ def _open_edge(db: sqlite3.Connection, parent: int, category: int, position: int
 
 
 def _open_slug(db: sqlite3.Connection, slug: str, seq: int, position: int) -> None:
-    """Let the slug lead to the category, unless it leads to one already."""
+    """Let a slug lead to a category, unless the slug already leads to a category."""
     slugs = TemporalRows(db, _SLUGS)
     if slugs.find(slug) is None:
         slugs.put([slug, position, seq, OPEN])
@@ -108,7 +108,7 @@ def _open_slug(db: sqlite3.Connection, slug: str, seq: int, position: int) -> No
 
 
 def _close_slugs(db: sqlite3.Connection, seq: int, position: int) -> None:
-    """Let no slug lead to the category any more, nor to one that was merged into it."""
+    """Close all slugs that lead to a category, or to a category that was merged into it."""
     db.execute(
         "WITH RECURSIVE gone (seq) AS (VALUES (:seq) UNION SELECT edge.category FROM category_edge AS edge"
         " JOIN gone ON edge.parent = gone.seq WHERE edge.kind = :kind AND edge.to_pos = :open)"
@@ -117,8 +117,8 @@ def _close_slugs(db: sqlite3.Connection, seq: int, position: int) -> None:
     )
 
 
-# A state row for each change, and edges true from one position to another. `seq` is the position at which a category was
-# created. An edge of the kind `TAKEN_OVER` leads from a category to one that was merged into it.
+# One state row for each change, and edges that are valid from one position to another. `seq` is the position at which a
+# category was created. An edge of the kind `TAKEN_OVER` leads from a category to one that was merged into it.
 PROJECTOR: Final = ImmediateProjector(
     name="categories",
     version=1,

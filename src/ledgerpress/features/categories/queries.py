@@ -1,4 +1,4 @@
-"""The category tree as of a snapshot: names, slugs and places as they then were."""
+"""The category tree as of a snapshot: the names, slugs and parents of that moment."""
 
 import json
 from collections.abc import Iterable, Sequence
@@ -32,18 +32,18 @@ __all__ = [
 ]
 
 TAXONOMY: Final = Topic("taxonomy", 0)
-"""All categories: their names, slugs and places in the tree."""
+"""The topic of all categories: their names, slugs and places in the tree."""
 
 
 def count_topic(k: int) -> Topic:
-    """Return the topic of how many articles a category has, with those below it or without."""
+    """Return the topic of both article counts of a category: direct, and with subcategories."""
     return Topic("counted in", k)
 
 
 DEPENDENCIES: Final = DependencyRule.by_type(
     {
-        f"category.{what}": [TAXONOMY]
-        for what in ("created", "renamed", "described", "moved", "merged", "deleted")
+        f"category.{change}": [TAXONOMY]
+        for change in ("created", "renamed", "described", "moved", "merged", "deleted")
     }
 )
 
@@ -75,7 +75,7 @@ _MERGED: Final = """
 
 @dataclass(frozen=True, slots=True)
 class Category:
-    """A category that exists; `seq` is the position of its creation, `parent` the parent's, 0 at the top."""
+    """An existing category. `seq` is the position of its creation; `parent` is the `seq` of the parent, or 0."""
 
     seq: int
     id: str
@@ -87,17 +87,17 @@ class Category:
 
 
 def by_seq(snapshot: Snapshot, seq: int) -> Category | None:
-    """Return the category that `seq` stands for: itself, or the one it was merged into; `None` once deleted."""
+    """Return the category created at `seq`, or the one that it was merged into; `None` if that was deleted."""
     return _existing(_last(snapshot, _BY_SEQ, seq))
 
 
 def by_id(snapshot: Snapshot, category_id: str) -> Category | None:
-    """Return the category that an id stands for: itself, or the one it was merged into; `None` once deleted."""
+    """Return the category with an id, or the one that it was merged into; `None` if that was deleted."""
     return _existing(_last(snapshot, _BY_ID, category_id))
 
 
 def by_slug(snapshot: Snapshot, slug: str) -> Category | None:
-    """Return the category that a slug, present or former, leads to."""
+    """Return the category that a current or former slug leads to."""
     row = _row(
         snapshot, "SELECT seq FROM category_slug WHERE slug = ?1 AND from_pos <= ?2 AND to_pos > ?2", slug
     )
@@ -105,7 +105,7 @@ def by_slug(snapshot: Snapshot, slug: str) -> Category | None:
 
 
 def children(snapshot: Snapshot, seq: int) -> list[Category]:
-    """Return the categories directly under one, or with 0 those at the top, by name."""
+    """Return the direct subcategories of the category `seq`, or for 0 the top-level categories, sorted by name."""
     query = f"SELECT category FROM category_edge WHERE parent = ?1 AND {_CHILD_EDGE}"  # noqa: S608
     rows = snapshot.about(TAXONOMY).execute(query, (seq, snapshot.position)).fetchall()
     existing = [category for (child,) in rows if (category := by_seq(snapshot, child))]
@@ -113,7 +113,10 @@ def children(snapshot: Snapshot, seq: int) -> list[Category]:
 
 
 def ancestors(snapshot: Snapshot, category: Category) -> list[Category]:
-    """Return the categories above one, from the top down; of a cycle, left by a withdrawn move, each once."""
+    """Return the categories above a category, from the top down.
+
+    A withdrawn move can leave a cycle; then each category is returned once.
+    """
     path: list[Category] = []
     while category.parent and (parent := by_seq(snapshot, category.parent)) and parent not in path:
         path.insert(0, parent)
@@ -122,7 +125,7 @@ def ancestors(snapshot: Snapshot, category: Category) -> list[Category]:
 
 
 def categories_after(snapshot: Snapshot, seq: int, limit: int) -> list[Category]:
-    """Return up to `limit` existing categories created after the position `seq`, in the order of creation."""
+    """Return up to `limit` existing categories created after position `seq`, in the order of creation."""
     query = (
         f"SELECT category FROM category_edge WHERE category > ?1 AND {_CHILD_EDGE} ORDER BY category LIMIT ?3"  # noqa: S608
     )
@@ -137,13 +140,16 @@ def count_categories(snapshot: Snapshot) -> int:
 
 
 def listing_keys(snapshot: Snapshot, category: Category, *, descend: bool) -> list[int]:
-    """Return the keys of the listings that together are the category's, with those below it or without."""
+    """Return the keys of the listings that together contain the posts of a category.
+
+    `descend` includes the listings of subcategories.
+    """
     below = {"seq": category.seq, "position": snapshot.position, "descend": descend}
     return [k for (k,) in snapshot.about(TAXONOMY).execute(_BELOW, below)]
 
 
 def with_merged(snapshot: Snapshot, category_id: str) -> list[tuple[int, str]]:
-    """Return seq and id of the category that an id stands for, deleted or not, and of those merged into it."""
+    """Return `seq` and id of the category that an id leads to, deleted or not, and of all categories merged into it."""
     row = _last(snapshot, _BY_ID, category_id)
     if row is None:
         return []
@@ -152,7 +158,7 @@ def with_merged(snapshot: Snapshot, category_id: str) -> list[tuple[int, str]]:
 
 
 def count_articles(snapshot: Snapshot, category: Category, *, descend: bool) -> int:
-    """Return how many articles are in the category, each counted once."""
+    """Return how many articles are in the category, each counted once. `descend` includes subcategories."""
     row = (
         snapshot.about(TAXONOMY, count_topic(category.seq))
         .execute(
@@ -180,7 +186,7 @@ _CHANGED_COUNTS: Final = """
 
 
 def changed_counts(snapshot: Snapshot, after: int, ks: Sequence[int]) -> Iterable[Topic]:
-    """Return the topics of the counts that changed after a position, of the categories of `ks` and those above them."""
+    """Return the topics of counts that changed after position `after`, for the categories `ks` and those above them."""
     rows = snapshot.about().execute(_CHANGED_COUNTS, (after, json.dumps(ks)))
     return [count_topic(k) for (k,) in rows]
 
@@ -197,7 +203,7 @@ def _row(snapshot: Snapshot, query: str, key: int | str) -> tuple[Any, ...] | No
 
 
 def reference(snapshot: Snapshot, category_id: str) -> Reference:
-    """Return a reference to the category itself, whatever has become of it."""
+    """Return a reference to the category with this id, even if it was merged or deleted."""
     row = _row(snapshot, _VALUES, category_id)
     return Reference("Category", category_id, row[0] if row else "")
 
@@ -225,7 +231,7 @@ SUBJECT: Final = Subject(kind="category", values=_values)
 
 
 def _last(snapshot: Snapshot, query: str, key: int | str) -> tuple[Any, ...] | None:
-    """Return the row of a category, or of the one into which it was merged."""
+    """Return the last row of a category, or of the category that it was merged into."""
     row = _row(snapshot, query, key)
     while row is not None and row[7] is not None:
         row = _row(snapshot, _BY_SEQ, row[7])

@@ -1,7 +1,7 @@
-"""Posts and articles: the manifest, and what features above posts need to write.
+"""Posts and articles: the manifest, and the public names for features above that write posts.
 
-`posts.article_queries` and `posts.post_queries` have what they need to read, `posts.schema` and `posts.pages` what they need
-to show: docs/reference/public-modules.md.
+Features above import queries from `posts.article_queries` and `posts.post_queries`, GraphQL types from `posts.schema`
+and page contents from `posts.pages`: see docs/reference/public-modules.md.
 """
 
 from typing import Final

@@ -1,4 +1,4 @@
-"""Articles as readers see them, as of a snapshot: posts as last published."""
+"""Articles as of a snapshot: posts as last published, which is what readers see."""
 
 import json
 from collections.abc import Sequence
@@ -60,53 +60,53 @@ class Article(ContentRow):
 
 @dataclass(frozen=True, slots=True)
 class Correction:
-    """A public note on what was corrected, and when: microseconds since 1970, UTC."""
+    """A public note on what was corrected. `at` is in microseconds since 1970, UTC."""
 
     at: int
     note: str
 
 
 def article_topic(key: int | str) -> Topic:
-    """Return the topic of what readers see of a post, named by the position of its creation, or by id."""
+    """Return the topic of an article. `key` is the position at which its post was created, or the id of the post."""
     return Topic("article", key)
 
 
 def public_slug_topic(slug: str) -> Topic:
-    """Return the topic of the article that a slug leads to. No change of a draft invalidates it."""
+    """Return the topic of the article that a slug leads to. Changes of drafts do not invalidate it."""
     return Topic("public slug", slug)
 
 
 def by_seq(snapshot: Snapshot, seq: int) -> Article | None:
-    """Return an article by the position of its post's creation, if readers see it."""
+    """Return the article of the post created at position `seq`, if it is public."""
     return _article(snapshot, _BY_SEQ, seq)
 
 
 def by_seqs(snapshot: Snapshot, seqs: Sequence[int]) -> list[Article | None]:
-    """Return articles by the positions of their posts' creation, in that order; `None` where readers see none."""
+    """Return the articles of the posts created at the positions `seqs`, in that order; `None` if not public."""
     db = snapshot.about(*map(article_topic, seqs))
     rows = db.execute(_BY_SEQS, (json.dumps(seqs), snapshot.position))
     articles = {row[0]: _article_of(row) for row in rows}
-    shown = snapshot.only.among(seqs) if snapshot.only else articles
-    return [articles.get(seq) if seq in shown else None for seq in seqs]
+    public_seqs = snapshot.only.among(seqs) if snapshot.only else articles
+    return [articles.get(seq) if seq in public_seqs else None for seq in seqs]
 
 
 def by_id(snapshot: Snapshot, post_id: str) -> Article | None:
-    """Return an article by its post's id, if readers see it."""
+    """Return the article of a post by id, if it is public."""
     return _article(snapshot, _BY_ID, post_id)
 
 
 def by_slug(snapshot: Snapshot, slug: str) -> Article | None:
-    """Return the article that a slug leads to, present or former; a slug that was never public leads nowhere.
+    """Return the article that a current or former slug leads to. A slug that was never public leads to none.
 
-    It executes as many statements for a slug that nothing has, one of a draft and one of an article that is no longer
-    public, so that the time taken does not reveal which exist.
+    Executes the same number of statements for unknown slugs, slugs of drafts and slugs of articles that are no longer
+    public, so that response times do not reveal which of them exist.
     """
     row = snapshot.about(public_slug_topic(slug)).execute(_SEQ_OF_SLUG, (slug, snapshot.position)).fetchone()
     return by_seq(snapshot, row[0] if row else NO_POSITION)
 
 
 def previous_slugs(snapshot: Snapshot, article: Article) -> list[str]:
-    """Return the slugs under which the article was public before, oldest first."""
+    """Return the former public slugs of an article, oldest first."""
     rows = snapshot.about(article_topic(article.seq)).execute(
         "SELECT slug FROM post_slug WHERE seq = ? AND public_from <= ? AND slug <> ? ORDER BY public_from",
         (article.seq, snapshot.position, article.slug),
@@ -115,7 +115,7 @@ def previous_slugs(snapshot: Snapshot, article: Article) -> list[str]:
 
 
 def corrections(snapshot: Snapshot, article: Article) -> list[Correction]:
-    """Return the article's public correction notes, oldest first."""
+    """Return the public correction notes of an article, oldest first."""
     rows = snapshot.about(article_topic(article.seq)).execute(
         "SELECT at, note FROM correction WHERE seq = ? AND position <= ? ORDER BY position",
         (article.seq, snapshot.position),
@@ -124,7 +124,7 @@ def corrections(snapshot: Snapshot, article: Article) -> list[Correction]:
 
 
 def count_articles(snapshot: Snapshot, k: int = EVERY_ARTICLE) -> int:
-    """Return how many articles there are, in all or in an author's listing."""
+    """Return the number of articles in the listing `k`: of all articles, or of an author."""
     articles = count(snapshot.about(listing_topic(k)), k, snapshot.position)
     return articles - snapshot.only.count_hidden([k], snapshot.position) if snapshot.only else articles
 
@@ -142,7 +142,7 @@ def _article_of(row: tuple[Any, ...]) -> Article:
     return Article(seq=seq, id=post_id, published_at=published_at, updated_at=updated_at, **values)
 
 
-# An article changes where a row of it begins or ends: that of the slug, of the text, or of a category it is in.
+# An article changes where one of its rows begins or ends: a row of its slug, its content or its categories.
 _CANDIDATES: Final = """
     WITH owner AS (
         SELECT seq, from_pos, to_pos, public_from FROM post_slug WHERE slug = ?1 AND public_from IS NOT NULL
@@ -161,9 +161,9 @@ _CANDIDATES: Final = """
 
 
 def next_change(snapshot: Snapshot, slug: str, after: int) -> int | None:
-    """Return the first position after `after` at which the article that `slug` leads readers to appeared, changed or went.
+    """Return the first position after `after` at which an article with this slug appeared, changed or disappeared.
 
-    Only what readers could see counts: it reveals nothing about drafts.
+    Only public changes count, so this reveals nothing about drafts.
     """
     rows = snapshot.db.execute(_CANDIDATES, (slug, after + 1, snapshot.position)).fetchall()
     for (position,) in rows:

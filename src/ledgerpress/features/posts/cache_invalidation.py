@@ -1,6 +1,6 @@
-"""What cached responses about posts depend on, and what events of posts invalidate.
+"""Computes the topics that events of posts invalidate, for the exact caching of responses.
 
-That is computed from the rows that the events changed, so that no type of event of a post is forgotten.
+The topics are computed from the rows that the events changed, so no event type of a post can be forgotten.
 """
 
 import json
@@ -20,7 +20,7 @@ _EVENTS: Final = frozenset(event.name for event in EVENTS)
 _SEQS: Final = "SELECT seq FROM post WHERE id IN (SELECT value FROM json_each(?))"
 _IDS: Final = "SELECT id FROM post WHERE seq IN (SELECT value FROM json_each(?))"
 
-# What follows takes the position before the events as ?1, and as ?2 the posts, by the positions of their creation.
+# In the queries below, ?1 is the position before the events, and ?2 the positions at which the posts were created.
 _ARTICLES: Final = """
     SELECT seq FROM json_each(?2) CROSS JOIN article ON seq = value
     WHERE from_pos > ?1 OR (to_pos > ?1 AND to_pos < 9007199254740991)
@@ -39,7 +39,7 @@ _CATEGORIES_OF: Final = """
     SELECT DISTINCT seq FROM json_each(?2) CROSS JOIN post_category ON seq = value
     WHERE from_pos > ?1 OR (to_pos > ?1 AND to_pos < 9007199254740991)
 """
-# The listings that the posts may have entered or left: of the categories and authors that they had before or have since.
+# The listings that the posts may have entered or left: those of their categories and authors, before and after.
 _OWN_LISTINGS: Final = """
     SELECT k FROM json_each(?2) CROSS JOIN post_category ON seq = value
         CROSS JOIN listed_category ON listed_category.id = category_id
@@ -52,7 +52,7 @@ _OWN_LISTINGS: Final = """
 
 
 def _invalidated(snapshot: Snapshot, after: int, events: Sequence[RecentEvent]) -> set[Topic] | None:
-    # Events of features above in the stream of a post are versions of it, and part of its history.
+    # Events of features above in the stream of a post count too: they raise its version and are part of its history.
     post_ids = {event.subject_id for event in events if event.subject.startswith(f"{POSTS.prefix}.")}
     if not post_ids:
         return set()
@@ -61,13 +61,13 @@ def _invalidated(snapshot: Snapshot, after: int, events: Sequence[RecentEvent]) 
     if len(seqs) != len(post_ids):
         return None
     topics = {*_by_rows(snapshot, after, seqs), *map(post_topic, post_ids)}
-    # An article is read by its id, too.
+    # Queries also read an article by its id.
     article_seqs = [topic.key for topic in topics if topic.kind == "article"]
     return topics | {article_topic(post_id) for (post_id,) in db.execute(_IDS, (json.dumps(article_seqs),))}
 
 
 def _by_rows(snapshot: Snapshot, after: int, seqs: Sequence[int]) -> Iterator[Topic]:
-    """Yield the topics that changed rows of the posts invalidate."""
+    """Yield the topics that the changed rows of the posts invalidate."""
     values = (after, json.dumps(seqs))
 
     def changed(query: str) -> Iterable[tuple[int | str]]:

@@ -1,4 +1,4 @@
-"""The commands that write posts: what all commands on a post have in common, creating, editing, categories."""
+"""The commands that create, edit and categorize posts, and the base class of all commands on a post."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
@@ -31,6 +31,8 @@ F = TypeVar("F", bound=Facts)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PostCommand(ABC, Generic[F]):
+    """A command on an existing post. It is rejected for an archived post unless `allows_archived`."""
+
     allows_archived: ClassVar[bool] = False
 
     post_id: str
@@ -40,15 +42,15 @@ class PostCommand(ABC, Generic[F]):
         return POSTS.stream(self.post_id)
 
     def decide(self, post: Post, facts: F) -> tuple[Event, ...]:
-        """Return the events, none if there is nothing to do. Raises `Rejection`."""
+        """Return the events; none if there is nothing to do. Raises `Rejection`."""
         if post.lifecycle.status is model.PostStatus.ARCHIVED and not self.allows_archived:
-            message = "The post is archived: bring it back before changing it."
+            message = "The post is archived. Unarchive it before you change it."
             raise Rejection(model.POST_ARCHIVED, message, field=("id",))
         return self.change(post, facts)
 
     @abstractmethod
     def change(self, post: Post, facts: F) -> tuple[Event, ...]:
-        """Return the events for a post on which the command is allowed. Raises `Rejection`."""
+        """Return the events for a post whose status allows the command. Raises `Rejection`."""
 
     @abstractmethod
     async def facts(self, context: CommandContext, post: LoadedStream[Post]) -> F:
@@ -65,13 +67,13 @@ class PostCommand(ABC, Generic[F]):
     async def change_slug(
         self, context: CommandContext, post: Post, slug: str, facts: F
     ) -> Sequence[PlannedWrite]:
-        """Return the writes that give the post another slug. Raises `Rejection` if it is taken."""
+        """Return the writes that change the slug of the post. Raises `Rejection` if the slug is taken."""
         return await slug_change(context, post, slug)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ContentFacts(Facts):
-    """The events by which content of features above changes along with the post's own."""
+    """The time, and `added`: the events that change content of features above together with the post's own content."""
 
     added: tuple[Event, ...] = ()
 
@@ -85,9 +87,9 @@ def changed(
     publish: bool,
     **cause: int,
 ) -> tuple[Event, ...]:
-    """Return the change of the content, if there is any, and with `publish` the publication of the result.
+    """Return the events that change the content; with `publish`, also the publication of the result.
 
-    `event` is recorded without values if only content of features above changes: it raises the revision.
+    If only content of features above changes, `event` is recorded without values, because it raises the revision.
     """
     events: tuple[Event, ...] = ()
     after: Post | None = post
@@ -100,11 +102,16 @@ def changed(
 def publication(
     post: Post | None, now: int, *, published_at: int | None = None, correction: str | None = None
 ) -> tuple[model.PostPublished, ...]:
-    """Return the publication of a post, if it changes what readers see. Without a date, the first one stays."""
+    """Return the publication of a post, or nothing if readers would see no change.
+
+    Without `published_at`, the date of an earlier publication stays. Raises `Rejection` for a future date.
+    """
     if post is None:
         return ()
     if published_at is not None and published_at > now:
-        message = "publishedAt lies in the future; a post can be published now or with a past date."
+        message = (
+            "publishedAt is in the future. Use a past date, or omit it to publish with the current time."
+        )
         raise Rejection(model.PUBLISHED_AT_IN_FUTURE, message, field=("publishedAt",))
     correction = text_rules.optional_text(correction, field="correction", limit=text_rules.MAX_NOTE)
     lifecycle = post.lifecycle
@@ -120,9 +127,9 @@ def publication(
 
 
 async def slug_change(context: CommandContext, post: Post, slug: str) -> Sequence[PlannedWrite]:
-    """Return the writes that give a post another slug. Raises `Rejection` if it is taken.
+    """Return the writes that change the slug of a post. Raises `Rejection` if the slug is taken.
 
-    The old slug is released unless it was ever published.
+    The old slug is released, unless it was ever published.
     """
     old = post.content.slug
     if slug == old:
@@ -134,14 +141,14 @@ async def slug_change(context: CommandContext, post: Post, slug: str) -> Sequenc
 
 
 async def check_own_post(command: Any, states: StateLoader, actor_id: str) -> None:
-    """Raise `Rejection` if another actor created the post, as if it did not exist."""
+    """Raise the same `Rejection` as for a missing post if another actor created the post."""
     if (await states.load(POSTS, command.post_id)).created_by != actor_id:
         raise Rejection(ErrorCode.NOT_FOUND, "There is no such post.", field=("id",))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NewPostFacts(Facts):
-    """Facts for a new post: the slug that is claimed for it, and the categories that it names."""
+    """Facts for a new post: the slug that is claimed for it, and the ids of its categories."""
 
     slug: str
     category_ids: tuple[str, ...] = ()
@@ -164,7 +171,7 @@ class CreatePost:
 
     @property
     def lock_key(self) -> str | None:
-        """The base of a derived slug, so that posts created at once with the same title do not conflict."""
+        """The base of a derived slug, so that posts created concurrently with the same title do not conflict."""
         if self.slug is not None:
             return None
         return f"slug.{SlugKind.POST}.{slugs.derive(self.title, fallback=SlugKind.POST)}"
@@ -179,7 +186,7 @@ class CreatePost:
         )
         if not self.publish:
             if self.published_at is not None:
-                message = "publishedAt is for a post that is published: say publish: true, or leave it out."
+                message = "publishedAt requires publish: true. Set publish to true, or omit publishedAt."
                 raise Rejection(ErrorCode.INVALID_VALUE, message, field=("publishedAt",))
             return created, *categorized
         published = publication(model.evolve(post, created), facts.now, published_at=self.published_at)
@@ -204,7 +211,7 @@ class CreatePost:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EditPost(PostCommand[ContentFacts]):
-    """Change the fields that are given: `UNSET` means unchanged, `None` means cleared."""
+    """Edit the content of a post. `UNSET` means unchanged, `None` means cleared."""
 
     fingerprint_name: ClassVar[str] = "EditPost"
 
@@ -216,26 +223,28 @@ class EditPost(PostCommand[ContentFacts]):
     publish: bool = False
 
     def change(self, post: Post, facts: ContentFacts) -> tuple[Event, ...]:
-        """Return the edit, if it changes anything, and the publication of the result. Raises `Rejection`."""
+        """Return the edit if it changes anything, and with `publish` the publication. Raises `Rejection`."""
         values = differing(checked(CONTENT, self), values_of(CONTENT, post.content))
         return changed(model.PostEdited, post, values, facts, publish=self.publish)
 
     async def facts(self, context: CommandContext, post: LoadedStream[Post]) -> ContentFacts:
-        """Check the authors, and return the changes of added content. Raises `Rejection`."""
+        """Return the changes of content of features above. Raises `Rejection` if an author is unknown."""
         if self.author_ids is not UNSET:
             await _check_authors(context, self.author_ids)
         added: list[Event] = []
         for content in context.content:
-            given = context.input(content.input)
-            if content.of is POSTS and given is not None:
+            content_input = context.input(content.input)
+            if content.of is POSTS and content_input is not None:
                 current = content.history(await context.events(post.name)).values
-                added += content.change(post.state.id, differing(checked(content.fields, given), current))
+                added += content.change(
+                    post.state.id, differing(checked(content.fields, content_input), current)
+                )
         return ContentFacts(now=context.now, added=tuple(added))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CategoryFacts(Facts):
-    """The category that a command names, and all ids that stand for it."""
+    """The category that a command names. `equivalents` are its id and the ids of categories merged into it."""
 
     category_id: str
     equivalents: frozenset[str]
@@ -253,7 +262,7 @@ class _CategoryCommand(PostCommand[CategoryFacts]):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CategorizePost(_CategoryCommand):
-    """Put the post into a category; the listings show it at once."""
+    """Add the post to a category. Listings show the change immediately, without publishing."""
 
     fingerprint_name: ClassVar[str] = "CategorizePost"
 
@@ -263,7 +272,7 @@ class CategorizePost(_CategoryCommand):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class UncategorizePost(_CategoryCommand):
-    """Take the post out of a category."""
+    """Remove the post from a category."""
 
     fingerprint_name: ClassVar[str] = "UncategorizePost"
 
@@ -274,13 +283,13 @@ class UncategorizePost(_CategoryCommand):
 def categorize(
     post: Post, category_id: str, equivalents: frozenset[str]
 ) -> tuple[model.PostCategorized, ...]:
-    """Return the event that puts a post into a category, unless it is in it under any of the `equivalents`."""
+    """Return the event that adds a post to a category, unless the post is in any of the `equivalents`."""
     is_in = bool(post.category_ids & equivalents)
     return () if is_in else (model.PostCategorized(post_id=post.id, category_id=category_id),)
 
 
 def uncategorize(post: Post, equivalents: frozenset[str]) -> tuple[model.PostUncategorized, ...]:
-    """Return the events that take a post out of a category under all of its ids."""
+    """Return the events that remove a post from a category, one for each of its ids that the post has."""
     return tuple(
         model.PostUncategorized(post_id=post.id, category_id=category_id)
         for category_id in sorted(post.category_ids & equivalents)
@@ -288,7 +297,7 @@ def uncategorize(post: Post, equivalents: frozenset[str]) -> tuple[model.PostUnc
 
 
 async def _check_new_post(command: object, states: StateLoader, actor_id: str) -> None:
-    """Accept every new post: it is the actor's own."""
+    """Accept every new post, because it belongs to its actor."""
 
 
 async def _check_authors(context: CommandContext, author_ids: Sequence[str]) -> None:

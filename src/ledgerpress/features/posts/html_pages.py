@@ -1,4 +1,4 @@
-"""The front page, and the pages of an article and of a category, with what they read from one snapshot."""
+"""The front page, article pages and category pages, each rendered from one snapshot."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -35,7 +35,7 @@ _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
 @dataclass(frozen=True, slots=True)
 class Moment:
-    """A moment in UTC: for programs, as a day and to the minute for readers, and as an age."""
+    """A time in UTC, formatted: `iso` for programs, `day` and `minute` for readers, and the relative `age`."""
 
     iso: str
     day: str
@@ -45,7 +45,7 @@ class Moment:
 
 @dataclass(frozen=True, slots=True)
 class Card:
-    """An article in a list."""
+    """An article in a list of articles."""
 
     title: str
     href: str
@@ -57,7 +57,7 @@ class Card:
 
 @dataclass(frozen=True, slots=True)
 class ArticleList:
-    """A page of a list of articles; `newer` and `older` are queries that lead to its neighbours."""
+    """A page of a list of articles. `newer` and `older` are the URL queries of the adjacent pages, if any."""
 
     cards: Sequence[Card]
     newer: str | None
@@ -66,7 +66,7 @@ class ArticleList:
 
 @dataclass(frozen=True, slots=True)
 class ArticleContent(Card):
-    """An article. `sections` is empty if the body is too short for a table of contents."""
+    """An article with its body. `sections` is empty if the body has too few for a table of contents."""
 
     updated: Moment | None
     reading_minutes: int
@@ -78,7 +78,7 @@ class ArticleContent(Card):
 def article_list(
     snapshot: Snapshot, ks: Sequence[int], now: int, *, after: str | None, before: str | None
 ) -> ArticleList:
-    """Return the articles of the listings `ks` next to a cursor, the newest first. Raises `BadPageRequest`."""
+    """Return a page of the listings `ks`, after or before a cursor, newest first. Raises `BadPageRequest`."""
     request = (
         PageRequest(last=PAGE_SIZE, before=before) if before else PageRequest(first=PAGE_SIZE, after=after)
     )
@@ -114,7 +114,7 @@ def article_href(slug: str) -> str:
 
 
 def _card_fields(snapshot: Snapshot, article: article_queries.Article, now: int) -> dict[str, Any]:
-    """Return the values of the fields of `Card`."""
+    """Return the values for the fields of `Card`."""
     teaser, authors = article.teaser, authors_queries.authors(snapshot, article.author_ids)
     categories = post_queries.categories_of(snapshot, article.seq)
     return {
@@ -183,9 +183,9 @@ def _listing(pages: Pages, snapshot: Snapshot, ks: list[int], request: Request) 
 
 
 def _examples(snapshot: Snapshot) -> dict[str, str]:
-    """Return the slug and the id of the newest article, so that GraphiQL's examples have an answer.
+    """Return the slug and the id of the newest article, so that the examples in GraphiQL return data.
 
-    The page is the same for everyone, so it has only what readers see: no version, which drafts change too.
+    The page is the same for all users, so it contains only public data. A version is not public: drafts change it.
     """
     newest = page_of(snapshot, [EVERY_ARTICLE], PageRequest(first=1)).entries
     article = article_queries.by_seq(snapshot, newest[0].post) if newest else None

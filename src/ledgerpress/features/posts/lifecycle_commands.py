@@ -1,4 +1,4 @@
-"""The commands that move a post through its lifecycle: publish, unpublish, archive, unarchive."""
+"""The commands that change the status of a post: publish, unpublish, archive, unarchive."""
 
 from dataclasses import dataclass
 from typing import ClassVar, Final
@@ -19,7 +19,7 @@ from ledgerpress.features.posts.model import Post
 
 
 class TimedCommand(PostCommand[Facts]):
-    """A command on one post that needs no fact but the time."""
+    """A command on a post whose only fact is the time."""
 
     __slots__ = ()
 
@@ -29,7 +29,7 @@ class TimedCommand(PostCommand[Facts]):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PublishPost(TimedCommand):
-    """Publish the post as it is; optionally with a past date or a public correction note."""
+    """Publish the current revision of the post, optionally with a past date or a public correction note."""
 
     fingerprint_name: ClassVar[str] = "PublishPost"
 
@@ -37,18 +37,18 @@ class PublishPost(TimedCommand):
     correction: str | None = None
 
     def change(self, post: Post, facts: Facts) -> tuple[Event, ...]:
-        """Return the publication, if it changes what readers see. Raises `Rejection`."""
+        """Return the publication, or nothing if readers would see no change. Raises `Rejection`."""
         return publication(post, facts.now, published_at=self.published_at, correction=self.correction)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class UnpublishPost(TimedCommand):
-    """Remove the article from readers."""
+    """Remove the article from public view."""
 
     fingerprint_name: ClassVar[str] = "UnpublishPost"
 
     def change(self, post: Post, facts: Facts) -> tuple[Event, ...]:
-        """Return the event, unless the post is unpublished already. Raises `Rejection`."""
+        """Return the event, or nothing if the post is already unpublished. Raises `Rejection` for a draft."""
         if post.lifecycle.status is model.PostStatus.DRAFT:
             message = "The post has never been published."
             raise Rejection(model.POST_NOT_PUBLISHED, message, field=("id",))

@@ -1,4 +1,4 @@
-"""The listings of posts: all articles, and the editors' listings by status."""
+"""The listings of posts: all articles for readers, and posts by status for editors."""
 
 import json
 import sqlite3
@@ -25,20 +25,20 @@ STATUS_KEYS: Final = {
     model.PostStatus.UNPUBLISHED: -3,
     model.PostStatus.ARCHIVED: -4,
 }
-"""The keys of the editors' listings by status.
+"""The keys of the listings by status, for editors.
 
-Stored in every row of a listing: a key MUST never change, and a new status takes the next free number.
+Each row of a listing stores its key. A key MUST never change; a new status gets the next free number.
 """
 
 EVERY_POST: Final = tuple(STATUS_KEYS.values())
-"""The keys that together list every post once."""
+"""The keys of the listings that together contain each post once."""
 
 NO_LONGER_PUBLIC: Final = (STATUS_KEYS[model.PostStatus.UNPUBLISHED], STATUS_KEYS[model.PostStatus.ARCHIVED])
-"""The keys that together list every post that was public once and is not; archived drafts are among them."""
+"""The keys of the listings that contain all posts that are no longer public; they also contain archived drafts."""
 
 
 class ListedPost(msgspec.Struct, frozen=True, gc=False):
-    """What decides in which listings a post is. `article_author_ids` are those of the content last published."""
+    """The state that determines the listings of a post. `article_author_ids` are the authors as last published."""
 
     seq: int
     created_at: int
@@ -50,7 +50,7 @@ class ListedPost(msgspec.Struct, frozen=True, gc=False):
 
     @property
     def public_date(self) -> int | None:
-        """The date under which readers find it; `None` while it is not public."""
+        """The publication date, by which readers' listings are sorted; `None` if the post is not public."""
         return self.published_at if self.status is model.PostStatus.PUBLISHED else None
 
 
@@ -130,7 +130,7 @@ def _after(post: ListedPost, event: Event) -> ListedPost:
             )
 
 
-# Which of the articles ?1, public as of ?2, were in which listing then: of all articles, of categories and of authors.
+# The listings (?3 for all articles, categories, authors) that contained the articles ?1 as of ?2, if they were public.
 _LISTINGS_OF: Final = """
     WITH public AS MATERIALIZED (
         SELECT seq, content FROM json_each(?1) JOIN article ON seq = value WHERE from_pos <= ?2 AND to_pos > ?2

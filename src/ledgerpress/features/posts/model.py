@@ -1,6 +1,6 @@
-"""Posts: what an editor works on. Readers see the article: the post as last published.
+"""Posts: events, content fields, lifecycle and state. Readers see the article, which is the post as last published.
 
-Only creating, editing, restoring and reverting raise the content revision; publishing makes the current revision the
+Only creating, editing, restoring and reverting raise the content revision. Publishing makes the current revision the
 live one.
 """
 
@@ -28,7 +28,7 @@ ERROR_CODES: Final = (POST_ARCHIVED, POST_NOT_PUBLISHED, PUBLISHED_AT_IN_FUTURE,
 
 
 class PostCreated(Event, frozen=True):
-    """A post exists, with its first revision."""
+    """A post was created, with its first revision."""
 
     post_id: str
     slug: str
@@ -39,13 +39,13 @@ class PostCreated(Event, frozen=True):
 
 
 class PostChange(Event, frozen=True):
-    """An event of a post that exists: each raises the version of the post."""
+    """An event of an existing post. Each raises the version of the post."""
 
     post_id: str
 
 
 class ContentChanged(PostChange, frozen=True):
-    """Some of the post's content has new values, in full. Absent means unchanged, null means cleared."""
+    """A change of content. It contains the new values in full; absent means unchanged, null means cleared."""
 
     slug: str | UnsetType = UNSET
     title: str | UnsetType = UNSET
@@ -55,35 +55,35 @@ class ContentChanged(PostChange, frozen=True):
 
 
 class PostEdited(ContentChanged, frozen=True):
-    """Some of the post's content has new values, in full. Absent means unchanged, null means cleared."""
+    """The post was edited. New values are complete; absent means unchanged, null means cleared."""
 
 
 class PostRestored(ContentChanged, frozen=True, kw_only=True):
-    """The content is that of the stream version `to_version` again. Absent is what did not differ, or could not be had."""
+    """The content of stream version `to_version` was restored. Absent fields did not differ, or were unavailable."""
 
     to_version: int
 
 
 class PostReverted(ContentChanged, frozen=True, kw_only=True):
-    """What the stream version `reverted_version` changed has been taken back."""
+    """The change of stream version `reverted_version` was reverted."""
 
     reverted_version: int
 
 
 class PostCategorized(PostChange, frozen=True):
-    """The post is in a category from now on."""
+    """The post was added to a category."""
 
     category_id: str
 
 
 class PostUncategorized(PostChange, frozen=True):
-    """The post is in a category no longer."""
+    """The post was removed from a category."""
 
     category_id: str
 
 
 class PostPublished(PostChange, frozen=True):
-    """The content of `revision` is what readers see. `published_at` is the date that the article bears."""
+    """The content of `revision` was published. `published_at` is the date that readers see."""
 
     revision: int
     published_at: int
@@ -91,15 +91,15 @@ class PostPublished(PostChange, frozen=True):
 
 
 class PostUnpublished(PostChange, frozen=True):
-    """Readers no longer see the article."""
+    """The article was removed from public view."""
 
 
 class PostArchived(PostChange, frozen=True):
-    """The post is put away: no article, no edits."""
+    """The post was archived: it has no article and cannot be edited."""
 
 
 class PostUnarchived(PostChange, frozen=True):
-    """The post is brought back, unpublished."""
+    """The post was brought back from the archive, unpublished."""
 
 
 EVENTS: Final = (
@@ -115,14 +115,14 @@ EVENTS: Final = (
     EventType[Event]("post.reverted", 1, PostReverted),
 )
 CONTENT_EVENTS: Final = frozenset({"post.created", "post.edited", "post.restored", "post.reverted"})
-"""The stored names of the events that bring content."""
+"""The stored names of the events that contain content."""
 
 # --- content -------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True, slots=True)
 class Content:
-    """What a revision holds."""
+    """The content of a revision."""
 
     slug: str
     title: str
@@ -173,7 +173,7 @@ class PostStatus(StrEnum):
 
 
 class Lifecycle(NamedTuple):
-    """Where a post stands. `published_at` is in microseconds since 1970, UTC, and `None` before the first time."""
+    """The lifecycle of a post. `published_at` is in microseconds since 1970, UTC; `None` if never published."""
 
     status: PostStatus = PostStatus.DRAFT
     revision: int = 1
@@ -182,7 +182,7 @@ class Lifecycle(NamedTuple):
 
     @property
     def has_unpublished_changes(self) -> bool:
-        """Whether the content differs from what was last published."""
+        """Whether the current revision differs from the revision last published."""
         return self.live_revision != self.revision
 
 
@@ -191,9 +191,9 @@ DRAFT: Final = Lifecycle()
 
 
 def advance(lifecycle: Lifecycle, event: Event) -> Lifecycle:
-    """Return the lifecycle after `event`. Every decision and every projection of a post uses this function.
+    """Return the lifecycle after `event`. All decisions and projections of posts use this function.
 
-    For a withdrawn event, pass what `known_event` returns. An event that is not about the lifecycle changes nothing.
+    For a withdrawn event, pass the result of `known_event`. Events that do not affect the lifecycle change nothing.
     """
     status, revision, live_revision, published_at = lifecycle
     match event:
@@ -212,20 +212,20 @@ def advance(lifecycle: Lifecycle, event: Event) -> Lifecycle:
     return Lifecycle(status, revision, live_revision, published_at)
 
 
-def known_event(gone: Withdrawn, lifecycle: Lifecycle | None) -> Event:
-    """Return the event that stands for a withdrawn one: its type is known, its values are not.
+def known_event(withdrawn: Withdrawn, lifecycle: Lifecycle | None) -> Event:
+    """Return a replacement for a withdrawn event, of which the type is known, but not the values.
 
-    A post whose creation is withdrawn, or unknown (`lifecycle` is `None`), has empty content and its id as its slug.
-    Returns `gone` itself if its type says nothing about the post but that its version has changed.
+    A post whose creation was withdrawn or is unknown (`lifecycle` is `None`) has empty content, and its id as its slug.
+    Returns `withdrawn` itself if it affects only the version of the post.
     """
-    post_id = gone.subject_id
-    if lifecycle is None or gone.type == "post.created":
+    post_id = withdrawn.subject_id
+    if lifecycle is None or withdrawn.type == "post.created":
         return PostCreated(post_id=post_id, **{**EMPTY, "slug": post_id})
-    match gone.type:
+    match withdrawn.type:
         case "post.edited" | "post.restored" | "post.reverted":
             return PostEdited(post_id=post_id)
         case "post.published":
-            date = gone.recorded_at if lifecycle.published_at is None else lifecycle.published_at
+            date = withdrawn.recorded_at if lifecycle.published_at is None else lifecycle.published_at
             return PostPublished(
                 post_id=post_id, revision=lifecycle.revision, published_at=date, correction=None
             )
@@ -236,7 +236,7 @@ def known_event(gone: Withdrawn, lifecycle: Lifecycle | None) -> Event:
         case "post.unarchived":
             return PostUnarchived(post_id=post_id)
         case _:
-            return gone
+            return withdrawn
 
 
 # --- state ---------------------------------------------------------------------------------------
@@ -244,7 +244,7 @@ def known_event(gone: Withdrawn, lifecycle: Lifecycle | None) -> Event:
 
 @dataclass(frozen=True, slots=True)
 class Post:
-    """A post as an editor works on it."""
+    """The state of a post: its current content and lifecycle. `published_slugs` are all slugs that it had in public."""
 
     id: str
     content: Content
@@ -254,7 +254,7 @@ class Post:
 
 
 def evolve(post: Post | None, event: Event) -> Post | None:
-    """Return the post after `event`. History is never rejected: an event that cannot apply changes nothing."""
+    """Return the post after `event`. Recorded events are never rejected: one that cannot apply changes nothing."""
     known = known_event(event, post.lifecycle if post else None) if isinstance(event, Withdrawn) else event
     if isinstance(known, PostCreated):
         return Post(known.post_id, Content(**values_of(CONTENT, known)))

@@ -1,4 +1,4 @@
-"""What features above posts need to show articles on their pages."""
+"""Public names for features above posts that show articles on their pages."""
 
 from ledgerpress.features.posts.html_pages import (
     ArticleContent,

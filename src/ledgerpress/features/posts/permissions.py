@@ -1,4 +1,4 @@
-"""The permissions of posts. `posts:read-own` is declared by actors, which require it too."""
+"""The permissions of posts. The feature actors declares `posts:read-own`, because it also needs this permission."""
 
 from typing import Final
 

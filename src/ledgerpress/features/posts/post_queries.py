@@ -1,4 +1,4 @@
-"""Posts as their editors see them, as of a snapshot; and their values before and after a change."""
+"""Posts as of a snapshot, as editors see them, and the values of a post for its history."""
 
 import json
 from collections.abc import Sequence
@@ -53,7 +53,7 @@ _CREATED_BY: Final = """
 class Post(ContentRow):
     """A post. Times are in microseconds since 1970, UTC.
 
-    `live_revision` is that of the content last published, and `published_at` the date that it bears.
+    `live_revision` is the revision last published, and `published_at` its publication date.
     """
 
     seq: int
@@ -67,7 +67,7 @@ class Post(ContentRow):
 
 
 def post_topic(key: int | str) -> Topic:
-    """Return the topic of every change of a post, named by the position of its creation, or by id."""
+    """Return the topic of all changes of a post. `key` is the position of its creation, or its id."""
     return Topic("post", key, internal=True)
 
 
@@ -76,12 +76,12 @@ def categories_topic(seq: int) -> Topic:
 
 
 def post_slug_topic(slug: str) -> Topic:
-    """Return the topic of the post that a slug, present or former, leads to, published or not."""
+    """Return the topic of the post that a current or former slug leads to, published or not."""
     return Topic("post slug", slug, internal=True)
 
 
 def by_seq(snapshot: Snapshot, seq: int) -> Post | None:
-    """Return a post by the position of its creation."""
+    """Return the post created at position `seq`."""
     return _post(snapshot, _BY_SEQ, seq)
 
 
@@ -90,9 +90,9 @@ def by_id(snapshot: Snapshot, post_id: str) -> Post | None:
 
 
 def by_slug(snapshot: Snapshot, slug: str) -> Post | None:
-    """Return the post that a slug, present or former, leads to.
+    """Return the post that a current or former slug leads to.
 
-    It executes as many statements for a slug that leads nowhere, so that the time taken does not reveal which exist.
+    Executes the same number of statements for unknown slugs, so that response times do not reveal which slugs exist.
     """
     query = "SELECT seq FROM post_slug WHERE slug = ?1 AND from_pos <= ?2 AND to_pos > ?2"
     row = snapshot.about(post_slug_topic(slug)).execute(query, (slug, snapshot.position)).fetchone()
@@ -100,26 +100,26 @@ def by_slug(snapshot: Snapshot, slug: str) -> Post | None:
 
 
 def markdown(snapshot: Snapshot, body: int) -> str:
-    """Return the text of a body by the position that brought it, which never changes."""
+    """Return the text of the body that was recorded at position `body`. The text never changes."""
     (text,) = snapshot.about().execute("SELECT markdown FROM body WHERE position = ?", (body,)).fetchone()
     return str(text)
 
 
 def created_by(snapshot: Snapshot, seq: int) -> str | None:
-    """Return the id of the actor who wrote a post, by the position of its creation."""
+    """Return the id of the actor who created the post at position `seq`."""
     row = snapshot.about(post_topic(seq)).execute(_CREATED_BY, (seq, snapshot.position)).fetchone()
     return row[0] if row else None
 
 
 def position_of(snapshot: Snapshot, seq: int, version: int) -> int | None:
-    """Return the position that brought a post to a version."""
+    """Return the position at which a post got a version."""
     query = "SELECT from_pos FROM post_state WHERE seq = ? AND version = ? AND from_pos <= ?"
     row = snapshot.about(post_topic(seq)).execute(query, (seq, version, snapshot.position)).fetchone()
     return row[0] if row else None
 
 
 def body_versions(snapshot: Snapshot, seq: int) -> list[tuple[int, int]]:
-    """Return the versions that brought a post another body, in order, each with its position: the body's key."""
+    """Return the versions that changed the body of a post, in order, each with its position, the key of the body."""
     rows = snapshot.about(post_topic(seq)).execute(
         "SELECT version, from_pos FROM post_state JOIN content ON content.position = content"
         " WHERE seq = ? AND from_pos <= ? AND body = from_pos ORDER BY from_pos",
@@ -129,7 +129,7 @@ def body_versions(snapshot: Snapshot, seq: int) -> list[tuple[int, int]]:
 
 
 def category_ids(snapshot: Snapshot, seq: int) -> tuple[str, ...]:
-    """Return the ids under which a post was put into its categories, even of categories that were merged or deleted."""
+    """Return the category ids of a post as recorded, including ids of merged or deleted categories."""
     rows = snapshot.about(categories_topic(seq)).execute(
         "SELECT category_id FROM post_category WHERE seq = ? AND from_pos <= ? AND to_pos > ? ORDER BY from_pos",
         (seq, snapshot.position, snapshot.position),
@@ -138,20 +138,20 @@ def category_ids(snapshot: Snapshot, seq: int) -> tuple[str, ...]:
 
 
 def categories_of(snapshot: Snapshot, seq: int) -> list[Category]:
-    """Return the categories that a post is in, by name, each once."""
+    """Return the categories of a post, sorted by name, each once."""
     return categories_of_each(snapshot, [seq])[seq]
 
 
 def categories_of_each(snapshot: Snapshot, seqs: Sequence[int]) -> dict[int, list[Category]]:
-    """Return the categories that each of the posts is in, by name, each once."""
+    """Return the categories of each post by the `seq` of the post, sorted by name, each once."""
     db = snapshot.about(*map(categories_topic, seqs))
     rows = db.execute(_CATEGORIES, (json.dumps(seqs), snapshot.position)).fetchall()
     ids = dict.fromkeys(category_id for _, category_id in rows)
-    known = {category_id: categories.by_id(snapshot, category_id) for category_id in ids}
-    # Two ids may stand for one category, into which others were merged.
+    existing = {category_id: categories.by_id(snapshot, category_id) for category_id in ids}
+    # Two ids may lead to the same category, if others were merged into it.
     of_post: dict[int, dict[int, Category]] = {seq: {} for seq in seqs}
     for seq, category_id in rows:
-        if category := known[category_id]:
+        if category := existing[category_id]:
             of_post[seq][category.seq] = category
     return {seq: sorted(of_post[seq].values(), key=_by_name) for seq in seqs}
 
@@ -161,12 +161,12 @@ def _by_name(category: Category) -> tuple[str, int]:
 
 
 def listing_keys(status: PostStatus | None) -> tuple[int, ...]:
-    """Return the keys of the listings that hold the posts with a status, or all posts."""
+    """Return the keys of the listings that contain the posts with a status, or all posts."""
     return EVERY_POST if status is None else (STATUS_KEYS[status],)
 
 
 def count_posts(snapshot: Snapshot, status: PostStatus | None) -> int:
-    """Return how many posts have a status, or exist at all."""
+    """Return the number of posts with a status, or of all posts."""
     ks = listing_keys(status)
     db = snapshot.about(*map(listing_topic, ks))
     return sum(count(db, k, snapshot.position) for k in ks)
@@ -190,7 +190,7 @@ def _post(snapshot: Snapshot, query: str, key: int | str) -> Post | None:
     )
 
 
-# The actor who recorded a post's first event wrote it, and the position of that event is the post's own.
+# The creator of a post is the actor of its first event. The position of this event is the `seq` of the post.
 _WRITTEN_BY: Final = """    FROM change
     WHERE actor = (SELECT k FROM change_key WHERE name = :actor)
         AND type = (SELECT k FROM change_key WHERE name = 'post.created')
@@ -212,7 +212,7 @@ def positions_written_by(
     limit: int,
     newest_first: bool,
 ) -> list[int]:
-    """Return the positions of the first `limit` posts that the actor wrote from `low` to `high`."""
+    """Return the positions of the first `limit` posts that the actor created from position `low` to `high`."""
     order = "DESC" if newest_first else "ASC"
     query = (
         f"SELECT position {_WRITTEN_BY}{_OF_STATUS if status else ''} ORDER BY position {order} LIMIT :limit"
@@ -222,7 +222,7 @@ def positions_written_by(
 
 
 def count_written_by(snapshot: Snapshot, actor_id: str, status: PostStatus | None) -> int:
-    """Return how many posts the actor wrote; it reads each of them."""
+    """Return the number of posts that the actor created. Reads each of them, so it takes linear time."""
     query = f"SELECT count(*) {_WRITTEN_BY}{_OF_STATUS if status else ''}"
     values = _parameters(snapshot, actor_id, status, 1, snapshot.position)
     return int(snapshot.db.execute(query, values).fetchone()[0])
@@ -256,7 +256,7 @@ def _values(snapshot: Snapshot, post_id: str) -> FieldValues:
 
 
 def _event_values(snapshot: Snapshot, post_id: str, event_type: str) -> FieldValues:
-    """Return the correction note that an event of publishing brought, if it did."""
+    """Return the correction note of a publication, if it has one."""
     if event_type != "post.published":
         return {}
     query = "SELECT note FROM correction WHERE seq = (SELECT seq FROM post WHERE id = ?) AND position = ?"

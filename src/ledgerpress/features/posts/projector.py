@@ -1,7 +1,7 @@
-"""Posts and articles as of every position: content, states, categories, slugs, corrections.
+"""Posts and articles as of any position: content, states, categories, slugs, corrections.
 
-A post's `seq` is the position at which it was created. Content and body rows are keyed by the position that
-brought them, so that nothing is copied when only a status or a category changes.
+The `seq` of a post is the position at which it was created. The key of a content or body row is the position at which
+it was recorded, so a change of only the status or a category copies no content.
 """
 
 import sqlite3
@@ -24,7 +24,7 @@ from ledgerpress.views.temporal_and_step_rows import OPEN, TemporalRows, Tempora
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ContentRow:
-    """The content of a post or an article. `body` is the position of its body's text."""
+    """The content of a post or an article. `body` is the position at which the text of the body was recorded."""
 
     slug: str
     title: str
@@ -36,7 +36,7 @@ class ContentRow:
 _ContentValues: TypeAlias = tuple[Any, ...]
 _NAMES: Final = tuple(field.name for field in model.CONTENT)
 _SLUG: Final = _NAMES.index("slug")
-"""The place of the slug among the `COLUMNS`."""
+"""The index of the slug in `COLUMNS`."""
 COLUMNS: Final = ", ".join(f"content.{name}" for name in _NAMES)
 _INSERT_CONTENT: Final = (
     f"INSERT INTO content (position, {', '.join(_NAMES)}) VALUES (?{', ?' * len(_NAMES)})"  # noqa: S608
@@ -55,7 +55,7 @@ def values_of_row(row: Iterable[Any]) -> Values:
 def _row_after(
     old: _ContentValues, event: model.PostCreated | model.ContentChanged, position: int
 ) -> _ContentValues:
-    """Return the stored values of `COLUMNS` after an event at `position`; a value that it does not bring stays."""
+    """Return the stored values of `COLUMNS` after an event at `position`. Values that it does not contain stay."""
     row = list[Any]()
     for index, name in enumerate(_NAMES):
         value = getattr(event, name)
@@ -70,7 +70,7 @@ def _row_after(
 
 
 _State: TypeAlias = tuple[int, int, model.Lifecycle]
-"""seq, the position of the content, the lifecycle."""
+"""The `seq` of a post, the position of its content, and its lifecycle."""
 
 _INSERTS: Final = {
     "post": "INSERT INTO post VALUES (?, ?, ?)",
@@ -88,7 +88,7 @@ _CATEGORIES: Final = TemporalTable(
 )
 _SLUG_SEQ: Final = 2
 _PUBLIC_FROM: Final = 4
-"""Places in a row of `post_slug`."""
+"""Indexes in a row of `post_slug`."""
 
 
 class _Posts:
@@ -112,7 +112,7 @@ class _Posts:
         elif isinstance(event, Withdrawn) and event.type.startswith("post."):
             self._withdrawn(recorded, event)
         elif (stream := recorded.header.stream).startswith("post."):
-            # An event of a feature above changes nothing of the post but its version.
+            # An event of a feature above changes only the version of the post.
             post_id = stream.removeprefix("post.")
             if state := self._state(post_id):
                 self._put_state(post_id, recorded, state)
@@ -123,7 +123,7 @@ class _Posts:
         for temporal_rows in self._temporal_rows:
             temporal_rows.flush()
 
-    # Most events change none of these tables.
+    # The rows are created lazily, because most events change none of these tables.
     @cached_property
     def _articles(self) -> TemporalRows:
         return self._rows_of(_ARTICLES)
@@ -169,13 +169,13 @@ class _Posts:
                 self._articles.close(at, seq)
         self._put_state(post_id, recorded, (seq, content, model.advance(lifecycle, event)))
 
-    def _withdrawn(self, recorded: Recorded[Event], gone: Withdrawn) -> None:
-        state = self._state(gone.subject_id)
-        event = model.known_event(gone, state and state[2])
+    def _withdrawn(self, recorded: Recorded[Event], withdrawn: Withdrawn) -> None:
+        state = self._state(withdrawn.subject_id)
+        event = model.known_event(withdrawn, state and state[2])
         if state is None and isinstance(event, model.PostCreated):
             self._created(recorded, event)
         elif state and not isinstance(event, model.PostCreated):
-            self._changed(recorded, event, gone.subject_id, state)
+            self._changed(recorded, event, withdrawn.subject_id, state)
 
     def _edit(self, seq: int, at: int, content: int, event: model.ContentChanged) -> None:
         old, slug = self._content(content), event.slug
@@ -183,8 +183,8 @@ class _Posts:
         if event.body is not UNSET:
             self._rows["body"].append((at, event.body))
         if slug is not UNSET and slug != old_slug:
-            held = self._slugs.find(old_slug)
-            if held is not None and held[_SLUG_SEQ] == seq and held[_PUBLIC_FROM] is None:
+            row = self._slugs.find(old_slug)
+            if row is not None and row[_SLUG_SEQ] == seq and row[_PUBLIC_FROM] is None:
                 self._slugs.close(at, old_slug)
             self._open_slug(slug, seq, at)
         self._put_content(at, _row_after(old, event, at))
@@ -195,10 +195,10 @@ class _Posts:
         updated_at = event.published_at if lifecycle.live_revision is None else max(now, event.published_at)
         self._articles.close(at, seq)
         self._articles.put([seq, at, OPEN, content, event.published_at, updated_at])
-        held = self._slugs.find(self._content(content)[_SLUG])
-        if held is not None and held[_SLUG_SEQ] == seq and held[_PUBLIC_FROM] is None:
-            held[_PUBLIC_FROM] = at
-            self._slugs.put(held)
+        row = self._slugs.find(self._content(content)[_SLUG])
+        if row is not None and row[_SLUG_SEQ] == seq and row[_PUBLIC_FROM] is None:
+            row[_PUBLIC_FROM] = at
+            self._slugs.put(row)
         if event.correction is not None:
             self._rows["correction"].append((seq, at, now, event.correction))
 
@@ -238,7 +238,7 @@ class _Posts:
 
 
 class PostsProjector:
-    """Writes one state row an event of a post, and rows from-to for what an article, a slug or a category is."""
+    """Writes a state row per event of a post, and rows with a range of positions for articles, slugs and categories."""
 
     name: Final = "posts"
     version: Final = 1

@@ -1,4 +1,4 @@
-"""The commands that use a post's past: restore the content of a version, or revert the change of one version."""
+"""The commands that use the history of a post: restore the content of a version, revert the change of a version."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -28,7 +28,7 @@ from ledgerpress.features.slugs.model import SLUG_TAKEN
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RestoreFacts(post_commands.ContentFacts):
-    """The values of the post's content at the version to restore, and the writes that give it its slug."""
+    """The content of the post at the version to restore, and the writes that change the slug."""
 
     values: Values
     slug_writes: Sequence[PlannedWrite]
@@ -36,9 +36,9 @@ class RestoreFacts(post_commands.ContentFacts):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RestorePost(post_commands.PostCommand[RestoreFacts]):
-    """Restore the content that the post had at a version. Status, categories and later history stay.
+    """Restore the content that the post had at a version. Status, categories and history stay.
 
-    A slug that belongs to another post by now stays there; the post keeps its own.
+    If the old slug now belongs to another post, the post keeps its current slug.
     """
 
     fingerprint_name: ClassVar[str] = "RestorePost"
@@ -47,14 +47,14 @@ class RestorePost(post_commands.PostCommand[RestoreFacts]):
     to_version: int
 
     def change(self, post: Post, facts: RestoreFacts) -> tuple[Event, ...]:
-        """Return the restoration, if it changes anything, and the publication of the result. Raises `Rejection`."""
+        """Return the restoration if it changes anything, and with `publish` the publication. Raises `Rejection`."""
         values = differing(facts.values, values_of(CONTENT, post.content))
         return post_commands.changed(
             model.PostRestored, post, values, facts, publish=self.publish, to_version=self.to_version
         )
 
     async def facts(self, context: CommandContext, post: LoadedStream[Post]) -> RestoreFacts:
-        """Return the content at the version. Raises `Rejection` if there is none, or if some of it was withdrawn."""
+        """Return the content at the version. Raises `Rejection` for an unknown version, or if content was withdrawn."""
         _check_version(self.to_version, post.version, field="toVersion")
         events = await context.events(post.name)
         past = events[: self.to_version]
@@ -68,22 +68,24 @@ class RestorePost(post_commands.PostCommand[RestoreFacts]):
         added: list[Event] = []
         for content in context.content:
             if content.of is POSTS:
-                then = _known(content.fields, content.history(past), self.to_version, field="toVersion")
-                added += content.change(post.state.id, differing(then, content.history(events).values))
+                past_values = _known(
+                    content.fields, content.history(past), self.to_version, field="toVersion"
+                )
+                added += content.change(post.state.id, differing(past_values, content.history(events).values))
         return RestoreFacts(now=context.now, values=values, slug_writes=slug_writes, added=tuple(added))
 
     async def change_slug(
         self, context: CommandContext, post: Post, slug: str, facts: RestoreFacts
     ) -> Sequence[PlannedWrite]:
-        """Return the writes that were decided with the slug: another post cannot take it in between unnoticed."""
+        """Return the writes that `facts` planned, so that a concurrent claim of the slug is detected."""
         return facts.slug_writes
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RevertFacts(post_commands.ContentFacts):
-    """The change to revert, the content before it, and the category that it names.
+    """The change to revert, the content before it, and the category that the change names.
 
-    `category_ids` are all ids of that category, the one to use first.
+    `category_ids` contains all ids of this category, first the id to use.
     """
 
     change: Event
@@ -93,7 +95,7 @@ class RevertFacts(post_commands.ContentFacts):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RevertPost(post_commands.PostCommand[RevertFacts]):
-    """Revert what one version changed of the content or the categories, and keep all later changes."""
+    """Revert the change of content or categories that one version made, and keep all later changes."""
 
     fingerprint_name: ClassVar[str] = "RevertPost"
 
@@ -101,7 +103,7 @@ class RevertPost(post_commands.PostCommand[RevertFacts]):
     version: int
 
     def change(self, post: Post, facts: RevertFacts) -> tuple[Event, ...]:
-        """Return the events that undo the change. Raises `Rejection` where it no longer applies."""
+        """Return the events that undo the change. Raises `Rejection` if later changes conflict with it."""
         match facts.change:
             case model.PostCategorized():
                 return post_commands.uncategorize(post, frozenset(facts.category_ids))
@@ -120,7 +122,7 @@ class RevertPost(post_commands.PostCommand[RevertFacts]):
         )
 
     async def facts(self, context: CommandContext, post: LoadedStream[Post]) -> RevertFacts:
-        """Return the change and what it is reverted to. Raises `Rejection` for a version without such a change."""
+        """Return the change and the values before it. Raises `Rejection` for a version that cannot be reverted."""
         _check_version(self.version, post.version, field="version")
         events = await context.events(post.name)
         change, past = events[self.version - 1], events[: self.version - 1]
@@ -137,7 +139,9 @@ class RevertPost(post_commands.PostCommand[RevertFacts]):
                 taxonomy = (await context.load(TAXONOMY)).state
                 category = taxonomy.resolve(category_id)
                 if category is None:
-                    raise _conflict(self.version, {"categories": "categories (the category is gone)"})
+                    raise _conflict(
+                        self.version, {"categories": "categories (the category no longer exists)"}
+                    )
                 category_ids = (category.id, *taxonomy.equivalents(category.id))
             case Withdrawn():
                 raise _withdrawn(self.version, field="version")
@@ -148,66 +152,66 @@ class RevertPost(post_commands.PostCommand[RevertFacts]):
         )
 
     def _added(self, context: CommandContext, post: Post, events: Sequence[Event]) -> tuple[Event, ...]:
-        """Return the event that undoes a change of added content. Raises `Rejection` for any other event."""
+        """Return the event that undoes a change of content of a feature above. Raises `Rejection` for other events."""
         change, past = events[self.version - 1], events[: self.version - 1]
         for content in context.content:
             if content.of is POSTS and isinstance(change, content.event.type):
-                brought = values_of(content.fields, change)
-                fields = [field for field in content.fields if field.name in brought]
+                values_after = values_of(content.fields, change)
+                fields = [field for field in content.fields if field.name in values_after]
                 before = _known(fields, content.history(past), self.version, field="version")
-                values, conflicts = reverted(fields, brought, before, content.history(events).values)
+                values, conflicts = reverted(fields, values_after, before, content.history(events).values)
                 if conflicts:
                     raise _conflict(self.version, conflicts)
                 return content.change(post.id, values)
         message = (
-            f"Version {self.version} changed neither the content nor the categories: what it did is undone by "
-            "a command of its own."
+            f"Version {self.version} changed neither the content nor the categories, so it cannot be reverted. "
+            "Use the command that does the opposite."
         )
         raise Rejection(ErrorCode.INVALID_VALUE, message, field=("version",))
 
     async def change_slug(
         self, context: CommandContext, post: Post, slug: str, facts: RevertFacts
     ) -> Sequence[PlannedWrite]:
-        """Return the writes that give the post its old slug again. Raises `Rejection` if it is taken."""
+        """Return the writes that give the post its old slug again. Raises `Rejection` if the slug is taken."""
         try:
             return await post_commands.slug_change(context, post, slug)
         except Rejection as rejection:
             if rejection.code != SLUG_TAKEN:
                 raise
-            place = {"slug": f"slug (“{slug}” is another post's)"}
+            place = {"slug": f"slug (“{slug}” belongs to another post)"}
             raise _conflict(self.version, place) from rejection
 
 
 def _history(post_id: str, events: Sequence[Event]) -> ContentHistory:
-    """Return the post's own content after `events`; before its creation nothing is known."""
+    """Return the post's own content after `events`. Before the creation, all values are unknown."""
     history = ContentHistory(CONTENT, {**model.EMPTY, "slug": post_id})
     history.unknown = {field.name for field in CONTENT}
     return history.after(events, (model.PostCreated, model.ContentChanged), model.CONTENT_EVENTS)
 
 
 def _known(fields: Sequence[ContentField], history: ContentHistory, version: int, *, field: str) -> Values:
-    """Return all values of a content. Raises `Rejection` if one of `fields` was withdrawn."""
-    if history.unknown & {one.name for one in fields}:
+    """Return all values of `history`. Raises `Rejection` if the value of one of `fields` was withdrawn."""
+    if history.unknown & {content_field.name for content_field in fields}:
         raise _withdrawn(version, field=field)
     return history.values
 
 
 def _check_version(version: int, current: int, *, field: str) -> None:
     if not 1 <= version <= current:
-        message = f"The post has the versions 1 to {current}, and no {version}."
+        message = f"No version {version}; versions run from 1 to {current}."
         raise Rejection(ErrorCode.NOT_FOUND, message, field=(field,))
 
 
 def _withdrawn(version: int, *, field: str) -> Rejection:
-    message = f"Some of what is needed for version {version} was withdrawn by law, and is gone."
+    message = f"Content that is needed for version {version} was withdrawn and cannot be recovered."
     return Rejection(ErrorCode.NOT_FOUND, message, field=(field,))
 
 
 def _conflict(version: int, conflicts: dict[str, str]) -> Rejection:
-    """Return the rejection of a revert. `conflicts` maps fields to how the message names the place."""
+    """Return the rejection of a revert. `conflicts` maps each field to its place as shown in the message."""
     return Rejection(
         model.REVERT_CONFLICT,
-        f"Version {version} cannot be taken back: changed since at the same place: {', '.join(conflicts.values())}.",
+        f"Version {version} cannot be reverted, because later changes conflict: {', '.join(conflicts.values())}.",
         field=("version",),
         conflicts=tuple(conflicts),
     )

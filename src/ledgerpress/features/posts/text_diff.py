@@ -1,7 +1,6 @@
-"""What differs between two texts: word by word, and line by line in the unified format.
+"""The difference between two texts: word by word, or line by line in the unified format.
 
-Lines that are the same are found first, then the words that are the same within the lines that are not. The comparing
-is rapidfuzz's.
+The word diff first finds equal lines, then equal words within the lines that differ. rapidfuzz compares the sequences.
 """
 
 import re
@@ -14,7 +13,7 @@ from rapidfuzz.distance import Indel, Levenshtein
 
 
 class SpanKind(StrEnum):
-    """What has become of a span of text."""
+    """Whether a span of text is unchanged, inserted or deleted."""
 
     EQUAL = "EQUAL"
     INSERT = "INSERT"
@@ -22,14 +21,14 @@ class SpanKind(StrEnum):
 
 
 class Span(NamedTuple):
-    """Consecutive text with one fate. Equal and deleted spans make up the old text, equal and inserted ones the new."""
+    """A part of a difference. Equal and deleted spans form the old text, equal and inserted spans the new text."""
 
     kind: SpanKind
     text: str
 
 
 class Replaced(NamedTuple):
-    """`before[low_before:high_before]` gave way to `after[low_after:high_after]`; either may be empty."""
+    """`after[low_after:high_after]` replaces `before[low_before:high_before]`. Either can be empty, not both."""
 
     low_before: int
     high_before: int
@@ -40,37 +39,37 @@ class Replaced(NamedTuple):
 _MARKS: Final = r"!-/:-@\[-`{-~¡-¿‐-⁞、-〿！-／：-＠"
 _UNSPACED: Final = r"぀-ヿ㐀-䶿一-鿿豈-﫿"
 _WORD: Final = re.compile(rf"\s+|[{_MARKS}]|[{_UNSPACED}]|[^\s{_MARKS}{_UNSPACED}]+")
-"""White space, a punctuation mark, a character of a script that has no spaces, or a word."""
+"""White space, a punctuation mark, a character of a script without spaces, or a word."""
 
 _CONTEXT: Final = 3
-"""How many equal lines stand around each change of a unified difference."""
+"""The number of equal lines around each change in the unified format."""
 
 _SMALL: Final = 2**28
-"""The product of two lengths up to which as much as can be is kept, in an eighth of as many bytes.
+"""Up to this product of the two lengths, the number of equal items is maximised; this needs an eighth as many bytes.
 
-Beyond, as little as can be is replaced, which needs next to no memory and keeps a little less.
+Above, the number of replaced items is minimised, which needs almost no memory and finds slightly fewer equal items.
 """
 
 
 def difference(before: str, after: str) -> list[Span]:
-    """Return the spans that lead from one text to the other, none empty, deleted text before what takes its place."""
+    """Return the spans of the difference. No span is empty; deleted text comes before the text that replaces it."""
     return list(_joined(_spans(lines(before), lines(after), _in_words)))
 
 
 def lines(text: str) -> list[str]:
     """Return the lines of a text, each with the U+000A that ends it."""
-    *ended, last = text.split("\n")
-    found = [f"{line}\n" for line in ended]
-    return [*found, last] if last else found
+    *complete, last = text.split("\n")
+    with_ends = [f"{line}\n" for line in complete]
+    return [*with_ends, last] if last else with_ends
 
 
 def words(text: str) -> list[str]:
-    """Return white space, words and marks; joined they give the text."""
+    """Split a text into words, marks and white space. Joined, they are the text."""
     return _WORD.findall(text)
 
 
 def replaced(before: Sequence[str], after: Sequence[str]) -> Iterator[Replaced]:
-    """Yield what gave way to what, in order; between two of them everything is the same, and something is."""
+    """Yield the replaced ranges in order. Between two ranges there is at least one item, and all items are equal."""
     numbers: dict[str, int] = {}
     old, new = (
         "".join(chr(numbers.setdefault(item, len(numbers))) for item in items) for items in (before, after)
@@ -86,7 +85,7 @@ def replaced(before: Sequence[str], after: Sequence[str]) -> Iterator[Replaced]:
 def _spans(
     old: Sequence[str], new: Sequence[str], change: Callable[[str, str], Iterator[Span]]
 ) -> Iterator[Span]:
-    """Yield the spans from one sequence of pieces to the other; `change` returns those of what was replaced."""
+    """Yield the spans of the difference of two sequences. `change` returns the spans of replaced ranges."""
     at = 0
     for gap in replaced(old, new):
         yield Span(SpanKind.EQUAL, "".join(old[at : gap.low_before]))
@@ -102,7 +101,7 @@ def _in_words(before: str, after: str) -> Iterator[Span]:
 
 
 def _joined(spans: Iterable[Span]) -> Iterator[Span]:
-    """Yield `spans` without empty ones, neighbours of one kind as one, white space between two changes as part of them."""
+    """Drop empty spans, join adjacent spans of one kind, and merge white space between two changes into them."""
     merged = [
         Span(kind, "".join(span.text for span in group))
         for kind, group in groupby((span for span in spans if span.text), key=lambda span: span.kind)
@@ -130,7 +129,7 @@ def _change(deleted: str, inserted: str) -> Iterator[Span]:
 
 
 def unified(before: str, after: str) -> str:
-    """Return the difference of two texts in the unified format of GNU diff, empty where they are the same."""
+    """Return the difference of two texts in the unified format of GNU diff; empty if they are equal."""
     old, new = lines(before), lines(after)
     hunks = _hunks(replaced(old, new))
     rows = ["--- before\n", "+++ after\n"] if hunks else []
@@ -140,7 +139,7 @@ def unified(before: str, after: str) -> str:
 
 
 def _hunks(gaps: Iterable[Replaced]) -> list[list[Replaced]]:
-    """Return the changes, those together that stand so near to one another that their context meets."""
+    """Group the changes into hunks: changes whose context lines touch or overlap are in one hunk."""
     hunks: list[list[Replaced]] = []
     for gap in gaps:
         if hunks and gap.low_before - hunks[-1][-1].high_before <= 2 * _CONTEXT:
@@ -165,7 +164,7 @@ def _hunk(old: Sequence[str], new: Sequence[str], gaps: Sequence[Replaced]) -> I
 
 
 def _range(low: int, high: int) -> str:
-    """Return a range of lines as the format has it: from 1, without the number of lines where that is 1."""
+    """Return a range of lines in the unified format: numbered from 1, without the length if it is 1."""
     length = high - low
     if length == 1:
         return str(low + 1)

@@ -1,4 +1,4 @@
-"""Bringing two changes of one text together, where they touch different places."""
+"""Three-way merge: combines two changes of one text if they affect different places."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -8,7 +8,7 @@ from ledgerpress.features.posts.text_diff import SpanKind, difference
 
 
 class Edit(NamedTuple):
-    """The characters from `low` to `high` give way to `text`."""
+    """A replacement of the characters from `low` up to, and not including, `high` by `text`."""
 
     low: int
     high: int
@@ -17,47 +17,47 @@ class Edit(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Merged:
-    """A text with both changes, or the lines, from 1, of the one side where the other's no longer fit."""
+    """A text with both changes; or, if `conflicts` has line numbers (from 1), the text `ours` with these conflicts."""
 
     text: str
     conflicts: tuple[int, ...] = ()
 
 
-def merge(origin: str, one: str, other: str) -> Merged:
-    """Return what becomes of `origin` by the changes that made `one` of it, and those that made `other` of it.
+def merge(origin: str, ours: str, theirs: str) -> Merged:
+    """Merge the changes from `origin` to `ours` and from `origin` to `theirs`.
 
-    Changes at the same place, or with nothing between them, conflict, unless they are the same.
+    Overlapping or adjacent changes conflict, unless they are equal.
     """
-    ours = _edits(origin, one)
-    theirs = [edit for edit in _edits(origin, other) if edit not in ours]
+    our_edits = _edits(origin, ours)
+    their_edits = [edit for edit in _edits(origin, theirs) if edit not in our_edits]
     conflicts: list[int] = []
     shift = number = 0
-    for edit in theirs:
-        while number < len(ours) and ours[number].high < edit.low:
-            shift += len(ours[number].text) - (ours[number].high - ours[number].low)
+    for edit in their_edits:
+        while number < len(our_edits) and our_edits[number].high < edit.low:
+            shift += len(our_edits[number].text) - (our_edits[number].high - our_edits[number].low)
             number += 1
-        if number < len(ours) and ours[number].low <= edit.high:
-            conflicts.append(one.count("\n", 0, ours[number].low + shift) + 1)
+        if number < len(our_edits) and our_edits[number].low <= edit.high:
+            conflicts.append(ours.count("\n", 0, our_edits[number].low + shift) + 1)
     if conflicts:
-        return Merged(one, tuple(dict.fromkeys(conflicts)))
-    return Merged(_edited(origin, sorted([*ours, *theirs])))
+        return Merged(ours, tuple(dict.fromkeys(conflicts)))
+    return Merged(_edited(origin, sorted([*our_edits, *their_edits])))
 
 
 def _edits(before: str, after: str) -> list[Edit]:
-    found: list[Edit] = []
+    edits: list[Edit] = []
     at = 0
     for kind, text in difference(before, after):
         match kind:
             case SpanKind.EQUAL:
                 at += len(text)
             case SpanKind.DELETE:
-                found.append(Edit(at, at + len(text), ""))
+                edits.append(Edit(at, at + len(text), ""))
                 at += len(text)
-            case SpanKind.INSERT if found and found[-1].high == at and not found[-1].text:
-                found[-1] = found[-1]._replace(text=text)
+            case SpanKind.INSERT if edits and edits[-1].high == at and not edits[-1].text:
+                edits[-1] = edits[-1]._replace(text=text)
             case SpanKind.INSERT:
-                found.append(Edit(at, at, text))
-    return found
+                edits.append(Edit(at, at, text))
+    return edits
 
 
 def _edited(text: str, edits: Sequence[Edit]) -> str:

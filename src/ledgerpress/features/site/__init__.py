@@ -1,6 +1,7 @@
-"""The site: the manifest, and what features above the site need to write.
+"""The site and its name: the manifest, and the public names for features above that write to the site.
 
-`site.queries` has what they need to read, `site.schema` what they need to show: docs/reference/public-modules.md.
+Features above import queries from `site.queries` and GraphQL types from `site.schema`: see
+docs/reference/public-modules.md.
 """
 
 from typing import Final

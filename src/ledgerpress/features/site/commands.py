@@ -1,4 +1,4 @@
-"""The commands on the site."""
+"""The command that names the site."""
 
 from dataclasses import dataclass
 from typing import ClassVar, Final
@@ -20,7 +20,7 @@ class NameSite:
     lock_key = SITE.prefix
 
     def decide(self, site: Site, facts: Facts) -> tuple[SiteNamed, ...]:
-        """Return the event, if the name is new. Raises `Rejection`."""
+        """Return the event, or nothing if the name is unchanged. Raises `Rejection` for an invalid name."""
         name = text_rules.line(self.name, field="name", limit=text_rules.MAX_NAME)
         return () if name == site.name else (SiteNamed(name=name),)
 

@@ -1,4 +1,4 @@
-"""The name of the site on its pages."""
+"""Provides the name of the site to the HTML pages."""
 
 from typing import Final
 

@@ -1,4 +1,4 @@
-"""The site: its name."""
+"""The site, which has a name: event, state and stream."""
 
 from dataclasses import dataclass
 from typing import Final
@@ -9,14 +9,14 @@ from ledgerpress.eventlog.event_and_withdrawn_event import Event, Withdrawn
 
 
 class SiteNamed(Event, frozen=True):
-    """The site has a name."""
+    """The site was named."""
 
     name: str
 
 
 @dataclass(frozen=True, slots=True)
 class Site:
-    """The site; it has no name at first."""
+    """The site. The name is `None` until it is set."""
 
     name: str | None = None
 

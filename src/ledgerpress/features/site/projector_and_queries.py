@@ -1,4 +1,4 @@
-"""The names of the site as of every position: the table, its part of the projection `people`, and the queries."""
+"""The name of the site as of any position: the table, its part of the projection `people`, and the queries."""
 
 import sqlite3
 from typing import Any, Final
@@ -39,7 +39,7 @@ PROJECTOR: Final = ImmediateProjector(
 
 
 SITE: Final = Topic("site", 0)
-"""The site's name."""
+"""The topic of the name of the site."""
 DEPENDENCIES: Final = DependencyRule.by_type({"site.named": [SITE]})
 
 
@@ -49,7 +49,7 @@ def site_name(snapshot: Snapshot) -> str | None:
 
 
 def site_version(snapshot: Snapshot) -> int:
-    """Return how often the site has been named."""
+    """Return how often the name was set; 0 if never."""
     row = _row(snapshot)
     return int(row[1]) if row else 0
 

@@ -1,4 +1,4 @@
-"""What features above the site need to read its name, as of a snapshot."""
+"""Public queries for the name of the site as of a snapshot, for features above the site."""
 
 from ledgerpress.features.site.projector_and_queries import SITE, site_name, site_version
 

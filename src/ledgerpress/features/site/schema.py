@@ -1,4 +1,4 @@
-"""The GraphQL schema of the site, and what features above the site need for theirs."""
+"""The GraphQL schema of the site, and its public names for features above the site."""
 
 from functools import partial
 from typing import Final
@@ -17,13 +17,15 @@ from ledgerpress.graphql.scalars import Position
 __all__ = ["SCHEMA", "Site", "SiteNameInput", "SitePayload", "site_of"]
 
 
-@strawberry.type(description="The site that is being published.")
+@strawberry.type(description="The site of this publication.")
 class Site:
     moment: strawberry.Private[PointInTime]
     name: str | None
-    version: int = strawberry.field(description="Raised with every change; for expectedVersion. 0 at first.")
+    version: int = strawberry.field(
+        description="Increases with every change of the site. Pass it as `expectedVersion`. 0 until the site is named."
+    )
 
-    @strawberry.field(description="The position of the log as of which this is answered.")
+    @strawberry.field(description="The log position that the result reflects.")
     def position(self) -> Position:
         self.moment.snapshot.depends_on_position()
         return Position(self.moment.snapshot.position)
@@ -63,7 +65,7 @@ _mutation = partial(
 
 @strawberry.type
 class SiteMutations:
-    site_name = _mutation(NameSite, SiteNameInput, "Name the site.")
+    site_name = _mutation(NameSite, SiteNameInput, "Set the name of the site.")
 
 
 SCHEMA: Final = SchemaContribution(
@@ -71,6 +73,6 @@ SCHEMA: Final = SchemaContribution(
     mutation=SiteMutations,
     permissions={"Query.site": None},
     objects={"Site": None},
-    # With the name key, slugs could be guessed from the names of their streams.
+    # With the name key, a client could guess slugs from the names of their streams.
     events={"log.opened": EventAccess(secret=frozenset({"nameKey"}))},
 )

@@ -1,4 +1,4 @@
-"""Slugs: their form, and the stream that makes each one unique."""
+"""Slugs: their syntax, and the streams that make them unique."""
 
 from typing import Final
 

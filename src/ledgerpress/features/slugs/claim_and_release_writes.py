@@ -1,4 +1,4 @@
-"""Claims and releases slugs: the writes that commands on posts and categories add to their own."""
+"""Writes that claim and release slugs. Commands on posts and categories append them together with their own."""
 
 from itertools import count
 
@@ -10,14 +10,17 @@ from ledgerpress.features.slugs.model import SLUG_TAKEN, SLUGS, SlugKind
 
 
 async def claim_slug(context: CommandContext, kind: SlugKind, slug: str, *, owner_id: str) -> PlannedWrite:
-    """Return the write that claims a slug. Raises `Rejection` if it is malformed or taken."""
+    """Return the write that claims a slug. Raises `Rejection` if the slug is malformed or taken."""
     return await _claim(context, kind, slugs.checked(slug), owner_id)
 
 
 async def claim_derived_slug(
     context: CommandContext, kind: SlugKind, text: str, *, owner_id: str
 ) -> tuple[str, PlannedWrite]:
-    """Return a free slug derived from a title or a name, with -2, -3 … if need be, and the write that claims it."""
+    """Derive a free slug from a title or a name, and return it with the write that claims it.
+
+    If the derived slug is taken, a number is added: -2, -3 and so on.
+    """
     base = slugs.derive(text, fallback=kind.value)
     for number in count(1):
         candidate = slugs.numbered(base, number)

@@ -1,6 +1,7 @@
-"""Slugs: how they are written, and the stream that makes each one unique.
+"""Slugs: their syntax, and the streams that make them unique.
 
-Every slug has a stream of its own, named by a keyed hash, so that claiming it is an append that only one can win.
+Each slug has its own stream, named by a keyed hash. Claiming a slug appends to this stream; if two commands claim the
+same slug at the same time, only one append succeeds.
 """
 
 import hmac
@@ -21,23 +22,23 @@ ERROR_CODES: Final = (SLUG_MALFORMED, SLUG_TAKEN)
 MAX_SLUG: Final = 100
 _DERIVED_LENGTH: Final = 80
 _READ: Final = 1_000
-"""So many characters of a text are looked at; a slug needs no more."""
+"""The number of characters of a text from which a slug is derived; the rest is ignored."""
 _APOSTROPHES: Final = "'’ʼ"
 _NO_TRACE: Final = frozenset({"Cf", "Me"})
-"""Categories of what cannot be seen, such as a soft hyphen or a joiner, and of frames around a character."""
+"""Unicode categories that a slug omits: invisible characters (soft hyphen, joiner) and frames around a character."""
 _VARIATIONS: Final = re.compile(r"[\u180B-\u180F\uFE00-\uFE0F\U000E0100-\U000E01EF]")
-"""Marks that only choose how the character before them looks, such as that of an emoji."""
+"""Variation selectors: marks that only select the appearance of the character before them, such as an emoji."""
 
 
 class SlugKind(StrEnum):
-    """What a slug names. A post and a category may have the same slug."""
+    """The kind of object that a slug names. A post and a category can have the same slug."""
 
     POST = "post"
     CATEGORY = "category"
 
 
 class SlugClaimed(Event, frozen=True):
-    """The slug names `owner_id` from now on."""
+    """The slug was assigned to the post or category `owner_id`."""
 
     kind: SlugKind
     slug: str
@@ -45,7 +46,7 @@ class SlugClaimed(Event, frozen=True):
 
 
 class SlugReleased(Event, frozen=True):
-    """The slug, which was never published, is free again."""
+    """The slug is free again: a post changed it before publishing it, or its category was deleted."""
 
     kind: SlugKind
     slug: str
@@ -57,7 +58,7 @@ SlugEvent: TypeAlias = SlugClaimed | SlugReleased | Withdrawn
 
 @dataclass(frozen=True, slots=True)
 class Slug:
-    """Who has the slug: an owner, nobody (`None`), or somebody unknown (`""`, after a withdrawal)."""
+    """The owner of a slug: an id, `None` if the slug is free, or `""` if the owner is unknown after a withdrawal."""
 
     owner_id: str | None = None
 
@@ -77,7 +78,7 @@ def evolve(state: Slug, event: Event) -> Slug:
 
 
 def claim(state: Slug, *, kind: SlugKind, slug: str, owner_id: str) -> tuple[SlugEvent, ...]:
-    """Claim the slug for its owner. Raises `Rejection` where another has it."""
+    """Return the claim, or nothing if the owner already has the slug. Raises `Rejection` if the slug is taken."""
     if state.owner_id == owner_id:
         return ()
     if state.owner_id is not None:
@@ -86,7 +87,7 @@ def claim(state: Slug, *, kind: SlugKind, slug: str, owner_id: str) -> tuple[Slu
 
 
 def release(state: Slug, *, kind: SlugKind, slug: str, owner_id: str) -> tuple[SlugEvent, ...]:
-    """Give the slug back; nothing to do where it is not the owner's."""
+    """Return the release, or nothing if the slug does not belong to `owner_id`."""
     if state.owner_id != owner_id:
         return ()
     return (SlugReleased(kind=kind, slug=slug, owner_id=owner_id),)
@@ -100,12 +101,18 @@ EVENTS: Final = (
 
 
 def stream_id(kind: SlugKind, slug: str, name_key: bytes) -> str:
-    """Return the id of a slug's stream. The HMAC-SHA-256 keeps what a person wrote out of the header."""
+    """Return the id of a slug's stream.
+
+    It contains an HMAC-SHA-256 instead of the slug, so that the header, which is permanent, contains no user text.
+    """
     return f"{kind.value}.{hmac.digest(name_key, slug.encode(), 'sha256').hex()}"
 
 
 def derive(text: str, *, fallback: str) -> str:
-    """Return a slug made from a title or a name: NFC, lower case, letters of any script, digits, hyphens."""
+    """Derive a slug from a title or a name: NFC, lower case, letters of any script, digits, hyphens.
+
+    Return `fallback` if no letter or digit is left.
+    """
     words = "".join(map(_in_slug, unicodedata.normalize("NFC", text[:_READ].lower()))).split()
     slug = unicodedata.normalize("NFC", "-".join(filter(None, map(_without_leading_marks, words))))
     if len(slug) > _DERIVED_LENGTH:
@@ -114,23 +121,25 @@ def derive(text: str, *, fallback: str) -> str:
 
 
 def is_well_formed(slug: str) -> bool:
-    """Whether `slug` may be one: NFC, lower case, words of letters and digits joined by single hyphens.
+    """Return whether a slug is NFC, lower case, and words of letters and digits with single hyphens between them.
 
-    Marks may follow a letter, as in Devanagari; those that only choose how a character looks may not.
+    Marks may follow a letter, as in Devanagari. Variation selectors are not allowed.
     """
     return (
         0 < len(slug) <= MAX_SLUG
         and slug == unicodedata.normalize("NFC", slug)
         and slug == unicodedata.normalize("NFC", slug.lower())
         and all(
-            word and word == _without_leading_marks(word) and all(_in_slug(one) == one != " " for one in word)
+            word
+            and word == _without_leading_marks(word)
+            and all(_in_slug(character) == character != " " for character in word)
             for word in slug.split("-")
         )
     )
 
 
 def checked(slug: str, *, field: str = "slug") -> str:
-    """Return `slug` as it is. Raises `Rejection`, with a proposal, where it is malformed."""
+    """Return `slug` unchanged. Raises `Rejection`, with a proposal, if it is malformed or too long."""
     if len(slug) > MAX_SLUG:
         message = f"The slug has {len(slug):,} characters; at most {MAX_SLUG} are allowed."
         raise Rejection(ErrorCode.TOO_LONG, message, field=(field,))
@@ -139,14 +148,14 @@ def checked(slug: str, *, field: str = "slug") -> str:
         hint = f" Try “{proposal}”." if proposal else ""
         raise Rejection(
             SLUG_MALFORMED,
-            "A slug is made of lower-case letters and digits, with single hyphens between words." + hint,
+            "A slug consists of lower-case letters and digits, with single hyphens between words." + hint,
             field=(field,),
         )
     return slug
 
 
 def numbered(slug: str, number: int) -> str:
-    """Return the slug to try as the `number`-th: the slug itself first, then slug-2 and so on."""
+    """Return the `number`-th candidate for a slug: the slug itself, then slug-2, slug-3 and so on."""
     if number == 1:
         return slug
     suffix = f"-{number}"
@@ -154,7 +163,7 @@ def numbered(slug: str, number: int) -> str:
 
 
 def _in_slug(character: str) -> str:
-    """Return what a slug has for a character: itself, nothing, or the space that parts words."""
+    """Return the replacement of a character in a slug: itself, an empty string, or a space to separate words."""
     category = unicodedata.category(character)
     if category in _NO_TRACE or character in _APOSTROPHES or _VARIATIONS.search(character):
         return ""
@@ -168,7 +177,7 @@ def _without_leading_marks(word: str) -> str:
 
 
 def _cut(slug: str) -> str:
-    """Shorten a slug of one word, but not between a letter and its marks."""
+    """Shorten a slug of one word without separating a letter from its marks."""
     end = _DERIVED_LENGTH
     while unicodedata.category(slug[end])[0] == "M":
         end -= 1

@@ -1,4 +1,4 @@
-"""What categories contribute to the GraphQL schema, and what features above categories need for theirs."""
+"""The GraphQL schema of categories, and its public names for features above categories."""
 
 from typing import Final
 

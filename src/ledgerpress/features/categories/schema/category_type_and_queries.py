@@ -10,30 +10,30 @@ from ledgerpress.graphql.relay.connection import Connection, connect_in_order_of
 from ledgerpress.graphql.relay.global_ids import Node
 
 
-@strawberry.type(description="A category of the tree.")
+@strawberry.type(description="A category in the category tree.")
 class Category(Node):
     record: strawberry.Private[queries.Category]
     moment: strawberry.Private[PointInTime]
     version: int = strawberry.field(
-        description="Raised with every change of the category; for expectedVersion."
+        description="Increases with every change of the category. Pass it as `expectedVersion`."
     )
     slug: str
     name: str
     description: str | None
 
-    @strawberry.field(description="The category above, if any.")
+    @strawberry.field(description="The parent category; null at the top level.")
     def parent(self) -> "Category | None":
         if not self.record.parent:
             return None
         record = queries.by_seq(self.moment.snapshot, self.record.parent)
         return category_of(record, self.moment) if record else None
 
-    @strawberry.field(description="The categories directly below, by name.")
+    @strawberry.field(description="The direct subcategories, sorted by name.")
     def children(self) -> "list[Category]":
         records = queries.children(self.moment.snapshot, self.record.seq)
         return [category_of(record, self.moment) for record in records]
 
-    @strawberry.field(description="The categories above, from the top down.")
+    @strawberry.field(description="All categories above this one, from the top level down.")
     def ancestors(self) -> "list[Category]":
         records = queries.ancestors(self.moment.snapshot, self.record)
         return [category_of(record, self.moment) for record in records]
@@ -57,7 +57,7 @@ def load_category(moment: PointInTime, category_id: str) -> Category | None:
 
 
 def named_category(moment: PointInTime, global_id: str | None, slug: str | None) -> queries.Category | None:
-    """Return the category that one of the two arguments names. Raises `BadRequest` unless exactly one is given."""
+    """Return the category with a global id or a slug. Raises `BadRequest` unless exactly one of them is given."""
     return global_ids.by_id_or_slug(
         global_id, slug, "Category", moment.snapshot, queries.by_id, queries.by_slug
     )
@@ -65,7 +65,9 @@ def named_category(moment: PointInTime, global_id: str | None, slug: str | None)
 
 @strawberry.type
 class CategoryQueries:
-    @strawberry.field(description="A category by its id, or by any slug that leads to it.")
+    @strawberry.field(
+        description="The category with this `id` or `slug`. Former slugs and merged categories work too."
+    )
     def category(
         self,
         info: RequestInfo,
@@ -77,7 +79,7 @@ class CategoryQueries:
         record = named_category(moment, id, slug)
         return category_of(record, moment) if record else None
 
-    @strawberry.field(description="All categories, in the order in which they were made.")
+    @strawberry.field(description="All categories, in the order of creation.")
     def categories(
         self, info: RequestInfo, first: int | None = None, after: str | None = None, as_of: AsOf | None = None
     ) -> Connection[Category]:

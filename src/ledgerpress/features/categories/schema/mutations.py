@@ -1,4 +1,4 @@
-"""The GraphQL mutations of categories, with their inputs."""
+"""The GraphQL mutations of categories, and their inputs."""
 
 from functools import partial
 
@@ -12,7 +12,7 @@ from ledgerpress.graphql.mutations import MutationInput, Payload, command_mutati
 from ledgerpress.graphql.relay import global_ids
 
 
-@strawberry.input(one_of=True, description="Names a category, by id or by slug.")
+@strawberry.input(one_of=True, description="Identifies a category by id or by slug.")
 class CategoryBy:
     id: strawberry.ID | None = strawberry.UNSET
     slug: str | None = strawberry.UNSET
@@ -27,7 +27,7 @@ class CategoryBy:
 @strawberry.input
 class CategoryCreateInput(MutationInput):
     name: str
-    slug: str | None = strawberry.field(default=None, description="Derived from the name where absent.")
+    slug: str | None = strawberry.field(default=None, description="Default: derived from the name.")
     description: str | None = None
     parent: CategoryBy | None = None
 
@@ -52,7 +52,7 @@ class _CategoryInput(MutationInput):
 
 @strawberry.input
 class CategoryRenameInput(_CategoryInput):
-    """Another name, slug or both; the old slug still leads to the category."""
+    """A category and its new name, slug or both. The old slug still leads to the category."""
 
     name: str | None = strawberry.UNSET
     slug: str | None = strawberry.UNSET
@@ -65,7 +65,7 @@ class CategoryRenameInput(_CategoryInput):
 
 @strawberry.input
 class CategoryDescribeInput(_CategoryInput):
-    """Another description; null clears it."""
+    """A category and its new description. Null clears it."""
 
     description: str | None = strawberry.UNSET
 
@@ -78,7 +78,7 @@ class CategoryDescribeInput(_CategoryInput):
 
 @strawberry.input
 class CategoryMoveInput(_CategoryInput):
-    """Another place in the tree; without a parent, the top."""
+    """A category and its new parent. Without a parent, the category moves to the top level."""
 
     parent: CategoryBy | None = None
 
@@ -90,7 +90,7 @@ class CategoryMoveInput(_CategoryInput):
 
 @strawberry.input
 class CategoryMergeInput(_CategoryInput):
-    """The category that is to take over the posts, children and slugs of this one."""
+    """A category, and the category that takes over its posts, subcategories and slugs."""
 
     into: CategoryBy
 
@@ -114,23 +114,26 @@ _mutation = partial(command_mutation, payload=CategoryPayload, field="category",
 
 @strawberry.type
 class CategoryMutations:
-    category_create = _mutation(commands.CreateCategory, CategoryCreateInput, "Make a category.")
+    category_create = _mutation(commands.CreateCategory, CategoryCreateInput, "Create a category.")
     category_rename = _mutation(
-        commands.RenameCategory, CategoryRenameInput, "Give a category another name, slug or both."
+        commands.RenameCategory,
+        CategoryRenameInput,
+        "Change the name, the slug or both of a category. The old slug still leads to it.",
     )
     category_describe = _mutation(
-        commands.DescribeCategory, CategoryDescribeInput, "Say what a category is about."
+        commands.DescribeCategory, CategoryDescribeInput, "Set or clear the description of a category."
     )
     category_move = _mutation(
-        commands.MoveCategory, CategoryMoveInput, "Put a category under another, or at the top."
+        commands.MoveCategory, CategoryMoveInput, "Move a category to another parent, or to the top level."
     )
     category_merge = _mutation(
         commands.MergeCategory,
         CategoryMergeInput,
-        "Let another category take a category over; the payload has the other.",
+        "Merge a category into another one, which takes over its posts, subcategories and slugs. "
+        "The payload contains the other category.",
     )
     category_delete = _mutation(
         commands.DeleteCategory,
         CategoryDeleteInput,
-        "Delete an empty category; the payload's category is null.",
+        "Delete an empty category. The payload's `category` is null.",
     )

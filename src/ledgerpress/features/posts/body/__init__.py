@@ -1,1 +1,1 @@
-"""The body of a post: Markdown to safe HTML, plain text, sections."""
+"""Bodies of posts: Markdown, and the safe HTML, plain text and sections derived from it."""

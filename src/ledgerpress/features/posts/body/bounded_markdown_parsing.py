@@ -1,10 +1,10 @@
-"""Which Markdown a body may use, and the bounds that keep hostile Markdown cheap.
+"""Parses the Markdown of a body, with limits that keep hostile Markdown cheap.
 
-markdown-it-py takes time linear in its input, nesting being bounded; what grows without a bound is
-its output where one long link definition is used many times, hence `BoundedReferences`. Linear is not cheap,
-though: after each bracket it may look ahead once for every level of nesting, and each token has its price. A body
-of brackets or of cells alone took fifteen times as long as prose. So steps are counted, and a body that takes more
-than `MOST_STEPS` is shown as it was written: as one block of code.
+With limited nesting, markdown-it-py runs in linear time. Its output is not limited, however: a body can use one long
+link definition many times. `BoundedReferences` prevents this. Linear time can still be slow: the parser may look ahead
+once per nesting level after each bracket, and each token has a cost. A body of only brackets or table cells took
+fifteen times as long as prose. So the parser counts steps, and a body that needs more than `MOST_STEPS` is shown
+unparsed, as one code block.
 """
 
 import re
@@ -20,10 +20,10 @@ from markdown_it.token import Token
 from markdown_it.utils import EnvType
 
 MOST_STEPS: Final = 150_000
-"""Prose of 256 KiB with links and emphasis takes a third as many."""
+"""The maximum number of steps for a body. Prose of 256 KiB with links and emphasis needs a third of this."""
 _STEP: Final = 1
 _LOOK_STEPS: Final = 5
-"""A look ahead tries every rule, and so takes as long as about five tokens."""
+"""The steps for a look-ahead. It tries every rule, which takes about as long as five tokens."""
 _MAX_NESTING: Final = 20
 _MIN_EXPANSION: Final = 100_000
 _SCHEME: Final = re.compile(r"([a-z][a-z0-9+.-]*):", re.IGNORECASE)
@@ -33,18 +33,18 @@ _IMAGE_SCHEMES: Final = {"http", "https"}
 
 @dataclass(frozen=True, slots=True)
 class Parsed:
-    """A body's tokens, as markdown-it-py describes them, and what is needed to write them as HTML."""
+    """The markdown-it-py tokens of a body, and the environment that is needed to render them as HTML."""
 
     tokens: list[Token]
     env: EnvType
 
     def html(self) -> str:
-        """Return the tokens as HTML, not yet sanitised."""
+        """Return the tokens as unsanitised HTML."""
         return str(_COMMONMARK.renderer.render(self.tokens, _COMMONMARK.options, self.env))
 
 
 def parse(markdown: str) -> Parsed:
-    """Parse a body. Images of a scheme that is not allowed lose their source; tables are aligned by `align`."""
+    """Parse a body. Remove image sources with schemes that are not allowed; align table cells with `align`."""
     references = BoundedReferences(limit=max(len(markdown), _MIN_EXPANSION))
     env: EnvType = {"references": references, _STEPS: _Steps()}
     try:
@@ -56,15 +56,15 @@ def parse(markdown: str) -> Parsed:
             token.attrs.pop("src")
         style = token.attrs.pop("style", None)
         if style is not None:
-            # As GitHub writes it: an inline style would need a hole in a content security policy.
+            # GitHub does the same. An inline style would need an exception in the content security policy.
             token.attrSet("align", str(style).removeprefix("text-align:"))
     return Parsed(tokens, env)
 
 
 class BoundedReferences(dict[str, dict[str, Any]]):
-    """Link definitions that run dry: after `limit` characters of addresses and titles none is found any more.
+    """Link definitions with a limit: after `limit` characters of URLs and titles, `get` finds no definitions.
 
-    A reference that finds none stays the text it is. cmark has the same rule, for the same reason.
+    A reference without a definition stays plain text. cmark has the same rule, for the same reason.
     """
 
     def __init__(self, limit: int) -> None:
@@ -72,23 +72,23 @@ class BoundedReferences(dict[str, dict[str, Any]]):
         self._left = limit
 
     def get(self, label: str, default: Any = None) -> Any:
-        """Return the definition of `label`, or `default` where there is none or the limit is reached."""
-        found = super().get(label)
-        if found is None:
+        """Return the definition of `label`, or `default` if there is none or the limit is reached."""
+        definition = super().get(label)
+        if definition is None:
             return default
-        self._left -= len(found["href"]) + len(found["title"])
-        return found if self._left >= 0 else default
+        self._left -= len(definition["href"]) + len(definition["title"])
+        return definition if self._left >= 0 else default
 
 
 _STEPS: Final = "steps"
 
 
 class _TooManySteps(Exception):
-    """The body takes more work than it may."""
+    """Parsing the body needs more than `MOST_STEPS` steps."""
 
 
 class _Steps:
-    """How much work is left."""
+    """The number of steps that are left."""
 
     def __init__(self) -> None:
         self._left = MOST_STEPS
@@ -100,7 +100,7 @@ class _Steps:
 
 
 class _CountedTokens(list[Token]):
-    """A list of tokens, each of which costs."""
+    """A list of tokens that counts a step for each token."""
 
     def __init__(self, steps: _Steps) -> None:
         super().__init__()
@@ -113,7 +113,7 @@ class _CountedTokens(list[Token]):
 
 class _CountedInline(ParserInline):
     def skipToken(self, state: StateInline) -> None:  # noqa: N802
-        """Look ahead past one token; that costs little where it was done before."""
+        """Look ahead past one token. This is cheap if the result is cached."""
         state.env[_STEPS].take(_STEP if state.pos in state.cache else _LOOK_STEPS)
         super().skipToken(state)
 
@@ -141,7 +141,7 @@ class _CommonMark(MarkdownIt):
         self.core.ruler.at("inline", _parse_lines)
 
     def validateLink(self, url: str) -> bool:  # noqa: N802
-        """Whether a link or an image may have this address; where not, it stays the text it is."""
+        """Return whether a link or an image may have this URL. If not, it stays plain text."""
         return _has_scheme_of(url, _LINK_SCHEMES)
 
 

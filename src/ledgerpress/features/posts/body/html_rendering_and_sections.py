@@ -1,8 +1,8 @@
-"""What is derived from a body's Markdown: safe HTML, plain text, sections with anchors, length.
+"""Derives safe HTML, plain text, sections with anchors, and the length from the Markdown of a body.
 
-CommonMark 0.31 by markdown-it-py, with GitHub's tables and strikethrough. Raw HTML is shown as the text it is,
-and the result goes through nh3 with the allow-list below, so two separate guards stand between an author and a
-reader. The same Markdown always gives the same answer, for any string, in time linear in its length.
+The syntax is CommonMark 0.31 (markdown-it-py) with GitHub's tables and strikethrough. Two independent checks protect
+readers: raw HTML is escaped and shown as text, and nh3 sanitises the result with the allow-list below. Rendering is
+deterministic, accepts any string, and takes time linear in its length.
 """
 
 import re
@@ -28,23 +28,23 @@ _ATTRIBUTES: Final = {
     "a": {"href", "title"},
     "img": {"src", "alt", "title"},
     "ol": {"start"},
-    "code": {"class"},  # only ever language-…, from the info string of a fence
+    "code": {"class"},  # always language-…, from the info string of a fence
     "th": {"align"},
     "td": {"align"},
 }
 _SCHEMES: Final = {"http", "https", "mailto"}
-# Authors are people of the publication, not strangers, so search engines may follow their links.
+# Authors belong to the publication and are trusted, so search engines may follow their links.
 _LINK_REL: Final = "noopener"
 
 _MAX_CACHED_BODIES: Final = 32 * 1024 * 1024
 _MAX_CACHED_TEASERS: Final = 8 * 1024 * 1024
-"""Characters that are cached, with those of the bodies as keys."""
+"""The maximum sizes of the caches in characters, including the bodies, which are the keys."""
 _LONE_SURROGATE: Final = re.compile("[\ud800-\udfff]")
 
 
 @dataclass(frozen=True, slots=True)
 class Section:
-    """A heading: its level from 1 to 6, its plain text, and the id that its element has in the HTML."""
+    """A heading: its level from 1 to 6, its plain text, and the id of its HTML element."""
 
     level: int
     title: str
@@ -53,11 +53,11 @@ class Section:
 
 @dataclass(frozen=True, slots=True)
 class RenderedBody:
-    """What readers get of a body.
+    """A body as readers see it.
 
-    `text` is plain text, blocks separated by a blank line, headings included. `lead` is its first paragraph
-    that is not a heading (empty if there is none), from which a teaser is derived. `reading_minutes` is 0 for
-    a body without words, else at least 1.
+    `text` is plain text with a blank line between blocks; it includes headings. `lead` is the first paragraph, from
+    which a teaser is derived; it is empty if there is none. `reading_minutes` is 0 for a body without words, otherwise
+    at least 1.
     """
 
     html: str
@@ -78,12 +78,12 @@ _teasers: Final = BoundedCache[str, str](
 
 
 def render(markdown: str) -> RenderedBody:
-    """Derive everything a reader sees from a body. Never raises, whatever the string.
+    """Render a body. Never raises, for any string.
 
-    Links and images may point to http, https (links also mailto) or be relative; any other is left as the
-    text that the author wrote. Quotes and lists nested deeper than 20 levels (a list counts two) are left out. A
-    body that is nearly all markup, and long, is shown as it was written (see `markdown_syntax.MOST_STEPS`).
-    The bodies used last are cached.
+    Links may use http, https and mailto, images http and https; both may be relative. Any other link or image is shown
+    as the text that the author wrote. Quotes and lists nested deeper than 20 levels are omitted (a list counts as two
+    levels). A long body that is almost only markup is shown unparsed: see `bounded_markdown_parsing.MOST_STEPS`.
+    Recently used results are cached.
     """
     body = _bodies.get(markdown)
     if body is None:
@@ -93,7 +93,7 @@ def render(markdown: str) -> RenderedBody:
 
 
 def teaser_of(markdown: str) -> str:
-    """Return the teaser of a body for which none was written. The teasers used last are cached."""
+    """Return a teaser derived from a body. Recently used teasers are cached."""
     teaser = _teasers.get(markdown)
     if teaser is None:
         teaser = plain_text.derived_teaser(render(markdown).lead)
@@ -122,9 +122,9 @@ def _render(markdown: str) -> RenderedBody:
 
 
 def _anchor_headings(parsed: Parsed) -> tuple[Section, ...]:
-    """Give every heading of the body an id that no other has, and return them in order."""
+    """Give each heading of the body a unique id, and return the headings in order."""
     sections: list[Section] = []
-    taken: set[str] = set()
+    anchors: set[str] = set()
     tries: dict[str, int] = {}
     for token, content in pairwise(parsed.tokens):
         if token.type != "heading_open":
@@ -132,10 +132,10 @@ def _anchor_headings(parsed: Parsed) -> tuple[Section, ...]:
         title = " ".join(plain_text.inline_text(content).split())
         slug = slugs.derive(title, fallback="section")
         number = tries.get(slug, 0) + 1
-        while (anchor := slugs.numbered(slug, number)) in taken:
+        while (anchor := slugs.numbered(slug, number)) in anchors:
             number += 1
         tries[slug] = number
-        taken.add(anchor)
+        anchors.add(anchor)
         token.attrSet("id", anchor)
         sections.append(Section(level=int(token.tag[1:]), title=title, anchor=anchor))
     return tuple(sections)

@@ -1,4 +1,4 @@
-"""A body as plain text: the text itself, its length in words and minutes, and a teaser made from it."""
+"""Derives plain text, its length in words and minutes, and a teaser from a body."""
 
 import re
 import unicodedata
@@ -9,8 +9,8 @@ from markdown_it.token import Token
 
 TEASER_LENGTH: Final = 200
 WORDS_A_MINUTE: Final = 238
-"""Silent reading of English non-fiction: Brysbaert, "How many words do we read per minute?", Journal of Memory
-and Language 109 (2019)."""
+"""The speed of silent reading of English non-fiction: Brysbaert, "How many words do we read per minute?", Journal of
+Memory and Language 109 (2019)."""
 
 _IDEOGRAPHS: Final = re.compile(
     "[\u3005\u3007\u3041-\u3096\u309d-\u309f\u30a1-\u30fa\u30fc-\u30ff\u31f0-\u31ff"
@@ -21,29 +21,28 @@ _BETWEEN_WORDS: Final = re.compile("[\\s\u2013\u2014\u2026]+")
 
 
 def plain_text(tokens: Sequence[Token]) -> str:
-    """Return the text of all blocks, a blank line between them.
+    """Return the text of all blocks with a blank line between them.
 
-    An image counts as its description, a table row as one line with tabs between the cells.
+    An image is replaced by its description. A table row is one line with tabs between the cells.
     """
     return "\n\n".join(text for _, text in _blocks(tokens) if text.strip())
 
 
 def first_paragraph(tokens: Sequence[Token]) -> str:
-    """Return the text of the first paragraph, not counting headings, code and tables; empty if there is none."""
+    """Return the text of the first paragraph that is not a heading, code or a table; empty if there is none."""
     return next((text for kind, text in _blocks(tokens) if kind == "paragraph" and text.strip()), "")
 
 
 def inline_text(token: Token) -> str:
-    """Return what a reader sees of a line of text: no markup, a space for a soft break, descriptions of images."""
+    """Return inline content without markup: a space for each soft break, and descriptions instead of images."""
     return "".join(_pieces(token.children or ()))
 
 
 def word_count(text: str) -> int:
     """Count the words of a text in any script.
 
-    A word is what stands between spaces or dashes and has a letter or a digit. Where a script writes no
-    spaces, each Chinese character and each kana is a word, and up to four letters of Thai, Lao, Burmese or
-    Khmer are one.
+    Spaces and dashes separate words; a word contains a letter or a digit. In scripts without spaces, each Chinese
+    character and each kana counts as a word, and so do up to four consecutive letters of Thai, Lao, Burmese or Khmer.
     """
     rest, ideographs = _IDEOGRAPHS.subn(" ", text)
     rest, unspaced = _UNSPACED_LETTERS.subn(" ", rest)
@@ -52,18 +51,18 @@ def word_count(text: str) -> int:
 
 
 def reading_minutes(words: int) -> int:
-    """Return the minutes it takes to read so many words, rounded up; 0 only where there is nothing to read."""
+    """Return the reading time of `words` words in minutes, rounded up; 0 only for 0 words."""
     return -(-words // WORDS_A_MINUTE)
 
 
 def derived_teaser(text: str, limit: int = TEASER_LENGTH) -> str:
-    """Return the first paragraph of `text` in at most `limit` characters, ending in "…" where it was cut.
+    """Return the first paragraph of `text`, cut to at most `limit` characters; a cut text ends in "…".
 
-    Cut between words, or within one where the last space is in the first half. Raises ValueError if `limit` is
-    less than 1.
+    Cuts between words, or within a word if the last space is in the first half. Raises `ValueError` if `limit` is less
+    than 1.
     """
     if limit < 1:
-        raise ValueError("a teaser needs room for one character")
+        raise ValueError("limit must be at least 1")
     paragraph = " ".join(text.strip().partition("\n\n")[0].split())
     if len(paragraph) <= limit:
         return paragraph

@@ -1,4 +1,4 @@
-"""What posts contribute to the GraphQL schema, and what features above posts need for theirs."""
+"""The GraphQL schema of posts, and its public names for features above posts."""
 
 from typing import Final
 
@@ -101,7 +101,7 @@ SCHEMA: Final = SchemaContribution(
     },
     nodes={"Article": load_article, "Post": load_post},
     weights={
-        # Each renders the Markdown, unless the result is cached.
+        # Each of these fields renders the Markdown, unless the result is cached.
         **{f"Body.{name}": 5.0 for name in ("html", "text", "sections", "wordCount", "readingMinutes")},
         "Article.teaser": 1.0,
         "Article.teaserIsCut": 1.0,

@@ -1,4 +1,4 @@
-"""Fields that posts add to the GraphQL types of authors and categories."""
+"""The fields that posts add to the GraphQL types of authors and categories."""
 
 from typing import Annotated
 
@@ -14,7 +14,7 @@ from ledgerpress.views.paging import PageRequest
 
 @strawberry.type
 class AuthorFields:
-    @strawberry.field(description="The articles under this name, newest first.")
+    @strawberry.field(description="The articles of this author, newest first.")
     @staticmethod
     def articles(
         author: strawberry.Parent[Author],
@@ -29,13 +29,13 @@ class AuthorFields:
 @strawberry.type
 class CategoryFields:
     @strawberry.field(
-        description="How many articles are in the category and those below it, each counted once."
+        description="The number of articles in the category and its subcategories; each is counted once."
     )
     @staticmethod
     def article_count(category: strawberry.Parent[Category]) -> int:
         return category_queries.count_articles(category.moment.snapshot, category.record, descend=True)
 
-    @strawberry.field(description="The category's articles, newest first.")
+    @strawberry.field(description="The articles in the category, newest first.")
     @staticmethod
     def articles(
         category: strawberry.Parent[Category],
@@ -44,7 +44,7 @@ class CategoryFields:
         last: int | None = None,
         before: str | None = None,
         include_descendants: Annotated[
-            bool | None, strawberry.argument(description="Whether to take in the categories below.")
+            bool | None, strawberry.argument(description="Whether to include articles in subcategories.")
         ] = True,
     ) -> Connection[Article]:
         snapshot, record = category.moment.snapshot, category.record

@@ -1,4 +1,4 @@
-"""The articles of one page, with their categories and authors, which are read for all of them at once."""
+"""Loads the categories and authors of all articles of a page together."""
 
 from collections.abc import Sequence
 from functools import cached_property
@@ -11,7 +11,7 @@ from ledgerpress.graphql.context import PointInTime
 
 
 class ArticlePage:
-    """Articles that are answered together. A category or an author of several of them is one object."""
+    """The articles of one page. Articles with the same category or author share one object."""
 
     def __init__(self, moment: PointInTime, records: Sequence[article_queries.Article]) -> None:
         self._moment = moment
@@ -19,7 +19,7 @@ class ArticlePage:
         self._bodies: dict[int, str] = {}
 
     def markdown(self, record: article_queries.Article) -> str:
-        """Return the text of an article's body, which is read for that article alone: bodies are long."""
+        """Return the text of an article's body. It is read for this article only, because bodies are long."""
         text = self._bodies.get(record.body)
         if text is None:
             text = self._bodies[record.body] = post_queries.markdown(self._moment.snapshot, record.body)
@@ -29,7 +29,7 @@ class ArticlePage:
         return self._categories[record.seq]
 
     def authors(self, record: article_queries.Article) -> list[Author]:
-        """Return an article's authors, in the order of the by-line."""
+        """Return an article's authors, in the order of the byline."""
         return [author for author_id in record.author_ids if (author := self._authors.get(author_id))]
 
     @cached_property

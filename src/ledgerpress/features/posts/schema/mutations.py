@@ -1,4 +1,4 @@
-"""The GraphQL mutations of posts, with their inputs."""
+"""The GraphQL mutations of posts, and their inputs."""
 
 from functools import partial
 
@@ -24,12 +24,15 @@ class PostCreateInput(MutationInput):
     title: str
     body: str = strawberry.field(default="", description="CommonMark, at most 262,144 bytes of UTF-8.")
     teaser: str | None = None
-    slug: str | None = strawberry.field(default=None, description="Derived from the title where absent.")
+    slug: str | None = strawberry.field(default=None, description="Default: derived from the title.")
     authors: list[strawberry.ID] = strawberry.field(default_factory=list)
     categories: list[CategoryBy] = strawberry.field(default_factory=list)
-    publish: bool | None = strawberry.field(default=False, description="Publish it in the same step.")
+    publish: bool | None = strawberry.field(
+        default=False, description="Also publish the post, in the same step."
+    )
     published_at: DateTime | None = strawberry.field(
-        default=None, description="A date in the past that the article is to bear; only with publish."
+        default=None,
+        description="The publication date, not in the future. Requires `publish: true`. Default: now.",
     )
 
     def command(self) -> create_edit_categorize_commands.CreatePost:
@@ -47,7 +50,7 @@ class PostCreateInput(MutationInput):
 
 @strawberry.input
 class _PostInput(MutationInput):
-    id: strawberry.ID = strawberry.field(description="The post's id, or its article's.")
+    id: strawberry.ID = strawberry.field(description="The id of the post or of its article.")
 
     @property
     def post_id(self) -> str:
@@ -57,7 +60,7 @@ class _PostInput(MutationInput):
 
 @strawberry.input
 class PostEditInput(_PostInput):
-    """New values for the fields that are given; absent fields stay, and a null teaser is cleared."""
+    """A post, and new values for its fields. Absent fields stay; null clears the teaser and the authors."""
 
     title: str | None = strawberry.UNSET
     teaser: str | None = strawberry.UNSET
@@ -65,7 +68,7 @@ class PostEditInput(_PostInput):
     slug: str | None = strawberry.UNSET
     authors: list[strawberry.ID] | None = strawberry.UNSET
     publish: bool | None = strawberry.field(
-        default=False, description="Publish the outcome in the same step."
+        default=False, description="Also publish the result, in the same step."
     )
 
     def command(self) -> create_edit_categorize_commands.EditPost:
@@ -104,7 +107,8 @@ class PostUncategorizeInput(_PostInput):
 @strawberry.input
 class PostPublishInput(_PostInput):
     published_at: DateTime | None = strawberry.field(
-        default=None, description="A date in the past that the article is to bear."
+        default=None,
+        description="The publication date, not in the future. Default: the existing date; the first time, now.",
     )
     correction: str | None = strawberry.field(
         default=None, description="A public note on what was corrected."
@@ -136,11 +140,11 @@ class PostUnarchiveInput(_PostInput):
 
 @strawberry.input
 class PostRestoreInput(_PostInput):
-    """A post, and the version whose content it is to have again: title, teaser, body, authors, and slug if it is free."""
+    """A post, and the version whose content to restore: title, teaser, body, authors, and the slug if it is free."""
 
-    to_version: int = strawberry.field(description="A version of the post's history.")
+    to_version: int = strawberry.field(description="The version whose content to restore.")
     publish: bool | None = strawberry.field(
-        default=False, description="Publish the outcome in the same step."
+        default=False, description="Also publish the result, in the same step."
     )
 
     def command(self) -> restore_version_and_revert_change_commands.RestorePost:
@@ -151,11 +155,12 @@ class PostRestoreInput(_PostInput):
 
 @strawberry.input
 class PostRevertInput(_PostInput):
-    """A post, and the version whose change of the content or of a category is to be reverted."""
+    """A post, and the version whose change of content or categories to revert."""
 
-    version: int = strawberry.field(description="The version that the change brought the post to.")
+    version: int = strawberry.field(description="The version that the change created.")
     publish: bool = strawberry.field(
-        default=False, description="Publish the outcome in the same step, where the content changes."
+        default=False,
+        description="Also publish the result, in the same step. No effect if categories are reverted.",
     )
 
     def command(self) -> restore_version_and_revert_change_commands.RevertPost:
@@ -175,7 +180,7 @@ class PostRestorePayload(Payload):
     to_version: strawberry.Private[int]
 
     @strawberry.field(
-        description="Whether the post kept its slug because that of the version belongs to another post by now."
+        description="Whether the post kept its slug because the slug of the version now belongs to another post."
     )
     def slug_kept(self) -> bool | None:
         if self.post is None or self.position is None:
@@ -184,7 +189,7 @@ class PostRestorePayload(Payload):
 
 
 post_mutation = partial(command_mutation, payload=PostPayload, field="post", load=load_post)
-"""Returns a mutation of a post, from its command, its input and its description."""
+"""Builds a mutation of a post from a command, an input type and a description."""
 
 
 @strawberry.type
@@ -192,44 +197,50 @@ class PostMutations:
     post_create = post_mutation(
         create_edit_categorize_commands.CreatePost,
         PostCreateInput,
-        "Write a post; with publish, publish it in the same step.",
+        "Create a post. With `publish: true`, also publish it, in the same step.",
     )
     post_edit = post_mutation(
         create_edit_categorize_commands.EditPost,
         PostEditInput,
-        "Change a post; only what differs is recorded.",
+        "Change the content of a post. Only values that differ are recorded.",
     )
     post_categorize = post_mutation(
         create_edit_categorize_commands.CategorizePost,
         PostCategorizeInput,
-        "Put a post into a category; the listings show it at once.",
+        "Add a post to a category. Listings show the change immediately, without publishing.",
     )
     post_uncategorize = post_mutation(
         create_edit_categorize_commands.UncategorizePost,
         PostUncategorizeInput,
-        "Take a post out of a category.",
+        "Remove a post from a category. Listings show the change immediately, without publishing.",
     )
     post_publish = post_mutation(
-        lifecycle_commands.PublishPost, PostPublishInput, "Publish a post as it is, or publish it anew."
+        lifecycle_commands.PublishPost,
+        PostPublishInput,
+        "Publish the current content of a post, for the first time or again.",
     )
     post_unpublish = post_mutation(
-        lifecycle_commands.UnpublishPost, PostUnpublishInput, "Take a post's article away from readers."
+        lifecycle_commands.UnpublishPost, PostUnpublishInput, "Remove the article of a post from public view."
     )
     post_archive = post_mutation(
-        lifecycle_commands.ArchivePost, PostArchiveInput, "Put a post away: no article, no edits."
+        lifecycle_commands.ArchivePost,
+        PostArchiveInput,
+        "Archive a post: it has no article and cannot be changed until it is unarchived.",
     )
     post_unarchive = post_mutation(
-        lifecycle_commands.UnarchivePost, PostUnarchiveInput, "Bring an archived post back, unpublished."
+        lifecycle_commands.UnarchivePost,
+        PostUnarchiveInput,
+        "Bring a post back from the archive, unpublished.",
     )
     post_revert = post_mutation(
         restore_version_and_revert_change_commands.RevertPost,
         PostRevertInput,
-        "Take back what one version changed, as a new version that keeps what came since; refused with "
-        "REVERT_CONFLICT where that no longer applies.",
+        "Undo the change of one version, and keep all later changes. The result is a new version. "
+        "Fails with `REVERT_CONFLICT` if later changes conflict with it.",
     )
 
     @strawberry.mutation(
-        description="Give a post the content that it had at a version, as a new version. Status and categories stay.",
+        description="Restore the content that a post had at a version, as a new version. Status and categories stay.",
         metadata=runs(restore_version_and_revert_change_commands.RestorePost),
     )
     async def post_restore(self, info: RequestInfo, input: PostRestoreInput) -> PostRestorePayload:

@@ -21,28 +21,30 @@ from ledgerpress.views.paging import PageRequest
 
 @strawberry.enum(description="The order of articles.")
 class ArticleOrder(Enum):
-    PUBLISHED_AT_DESC = strawberry.enum_value("PUBLISHED_AT_DESC", description="The newest first.")
-    PUBLISHED_AT_ASC = strawberry.enum_value("PUBLISHED_AT_ASC", description="The oldest first.")
+    PUBLISHED_AT_DESC = strawberry.enum_value("PUBLISHED_AT_DESC", description="Newest first.")
+    PUBLISHED_AT_ASC = strawberry.enum_value("PUBLISHED_AT_ASC", description="Oldest first.")
 
 
-@strawberry.input(description="Which articles: those of one category or of one author.")
+@strawberry.input(
+    description="A filter for the articles of one category or one author. Use one condition at a time."
+)
 class ArticleFilter:
-    category: strawberry.ID | None = strawberry.field(default=None, description="A category, by id.")
-    category_slug: str | None = strawberry.field(default=None, description="A category, by slug.")
+    category: strawberry.ID | None = strawberry.field(default=None, description="The id of a category.")
+    category_slug: str | None = strawberry.field(default=None, description="The slug of a category.")
     include_descendants: bool | None = strawberry.field(
-        default=True, description="With the categories below it."
+        default=True, description="Whether to include articles in subcategories."
     )
-    author: strawberry.ID | None = strawberry.field(default=None, description="An author, by id.")
+    author: strawberry.ID | None = strawberry.field(default=None, description="The id of an author.")
 
 
-@strawberry.input(description="Which posts.")
+@strawberry.input(description="A filter for posts by status.")
 class PostFilter:
     status: types.PostStatusEnum | None = None  # type: ignore[valid-type]
 
 
 @strawberry.type
 class PostQueries:
-    @strawberry.field(description="An article by its id, or by any slug under which it was ever public.")
+    @strawberry.field(description="The article with this `id` or `slug`. Former public slugs work too.")
     def article(
         self,
         info: RequestInfo,
@@ -56,7 +58,7 @@ class PostQueries:
         )
         return types.article_of(record, moment) if record else None
 
-    @strawberry.field(description="The articles, the newest first unless another order is asked for.")
+    @strawberry.field(description="All articles, by default newest first.")
     def articles(
         self,
         info: RequestInfo,
@@ -74,14 +76,14 @@ class PostQueries:
             moment_of(info.context, as_of), filter or ArticleFilter(), request, newest_first=newest_first
         )
 
-    @strawberry.field(description="The articles published last.")
+    @strawberry.field(description="The most recently published articles.")
     def recent_posts(
         self, info: RequestInfo, first: int | None = 6, after: str | None = None, as_of: AsOf | None = None
     ) -> Connection[types.Article]:
         request = PageRequest(6 if first is None else first, after)
         return types.listed_articles(moment_of(info.context, as_of), [EVERY_ARTICLE], request)
 
-    @strawberry.field(description="A post by its id, or by any slug that it holds.")
+    @strawberry.field(description="The post with this `id` or `slug`. Former public slugs work too.")
     def post(
         self,
         info: RequestInfo,
@@ -95,7 +97,9 @@ class PostQueries:
         )
         return types.post_of(record, moment) if record else None
 
-    @strawberry.field(description="The posts, published or not, the newest first.")
+    @strawberry.field(
+        description="All posts that the viewer may see, published or not, most recently created first."
+    )
     def posts(
         self,
         info: RequestInfo,
@@ -114,7 +118,7 @@ class PostQueries:
 def _filtered_articles(
     moment: PointInTime, filter: ArticleFilter, request: PageRequest, *, newest_first: bool
 ) -> Connection[types.Article]:
-    """Return a page of the articles that a filter names. Raises `BadRequest` if it has more than one condition."""
+    """Return a page of the articles that match a filter. Raises `BadRequest` if it has more than one condition."""
     conditions = (filter.category, filter.category_slug, filter.author)
     if conditions.count(None) < 2:
         raise BadRequest("Filter by one of category, categorySlug and author at a time.")

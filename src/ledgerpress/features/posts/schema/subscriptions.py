@@ -1,6 +1,6 @@
 """The GraphQL subscriptions to articles.
 
-Each resolver is one step: see `ledgerpress.graphql.subscriptions.step_and_signals_for_resolvers`.
+Each resolver performs one step: see `ledgerpress.graphql.subscriptions.step_and_signals_for_resolvers`.
 """
 
 import strawberry
@@ -14,18 +14,18 @@ from ledgerpress.graphql.subscriptions import step_and_signals_for_resolvers as 
 from ledgerpress.views.paging import PageRequest
 
 
-@strawberry.type(description="An article appeared, changed or disappeared.")
+@strawberry.type(description="A change of an article: it appeared, changed or disappeared.")
 class ArticleChanged:
-    position: Position = strawberry.field(description="The position at which it did.")
+    position: Position = strawberry.field(description="The position of the change.")
     article: Article | None = strawberry.field(
-        description="The article as it was then; null where it had gone, or is not public any more."
+        description="The article after the change; null if it disappeared, or is no longer public today."
     )
 
 
 @strawberry.type
 class ArticleSubscriptions:
     @strawberry.field(
-        description="An article each time that it appears, changes or disappears, by any slug under which it is public."
+        description="Each time the article with this slug appears, changes or disappears. Former public slugs work too."
     )
     def article_changed(self, info: steps.SubscriptionInfo, slug: str) -> ArticleChanged:
         step = steps.step_of(info.context, steps.Kind.TODAY)
@@ -43,7 +43,7 @@ class ArticleSubscriptions:
         )
 
     @strawberry.field(
-        description="The articles published last: now, and again whenever the answer would be another."
+        description="The most recently published articles: immediately, and again each time the result changes."
     )
     def recent_posts(self, info: steps.SubscriptionInfo, first: int | None = 6) -> Connection[Article]:
         step = steps.step_of(info.context, steps.Kind.STATE)

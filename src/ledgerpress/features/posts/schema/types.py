@@ -30,16 +30,16 @@ from ledgerpress.views.paging import PageRequest
 from ledgerpress.views.snapshot_and_cache_dependencies import Snapshot
 
 
-@strawberry.type(description="A heading within a body.")
+@strawberry.type(description="A heading in a body.")
 class Section:
-    level: int = strawberry.field(description="1 to 6, as in HTML.")
+    level: int = strawberry.field(description="The level of the heading, 1 to 6 as in HTML.")
     title: str
-    anchor: str = strawberry.field(description="The heading's id in the HTML, unique within the body.")
+    anchor: str = strawberry.field(description="The id of the heading in the HTML, unique within the body.")
 
 
-@strawberry.type(description="A body, written in CommonMark.")
+@strawberry.type(description="The body of a post or an article, written in CommonMark.")
 class Body:
-    """A body, written in CommonMark. It is rendered when a derived field is requested."""
+    """A body. It is rendered when a query selects a derived field."""
 
     markdown: str
 
@@ -47,14 +47,15 @@ class Body:
     def html(self) -> str:
         return self._rendered.html
 
-    @strawberry.field(description="Plain text, paragraphs separated by an empty line.")
+    @strawberry.field(description="Plain text, with an empty line between paragraphs.")
     def text(self) -> str:
         return self._rendered.text
 
     @strawberry.field(description="The headings, in order.")
     def sections(self) -> list[Section]:
         return [
-            Section(level=one.level, title=one.title, anchor=one.anchor) for one in self._rendered.sections
+            Section(level=section.level, title=section.title, anchor=section.anchor)
+            for section in self._rendered.sections
         ]
 
     @strawberry.field
@@ -78,7 +79,7 @@ class Correction:
 
 @strawberry.type
 class ContentFields:
-    """The content fields that posts and articles show alike."""
+    """The content fields that posts and articles have in common."""
 
     slug: str
     title: str
@@ -88,23 +89,25 @@ def content_fields(record: ContentRow) -> dict[str, Any]:
     return {"slug": record.slug, "title": record.title}
 
 
-@strawberry.type(description="What a reader sees: a post as last published.")
+@strawberry.type(description="A post as last published, which is what readers see.")
 class Article(ContentFields, Node):
     record: strawberry.Private[article_queries.Article]
     moment: strawberry.Private[PointInTime]
     page: strawberry.Private[ArticlePage]
-    published_at: DateTime = strawberry.field(description="The date that the article bears.")
-    updated_at: DateTime = strawberry.field(description="When it was last published anew.")
+    published_at: DateTime = strawberry.field(description="The publication date that readers see.")
+    updated_at: DateTime = strawberry.field(
+        description="When the article was last published again; if never, the same as `publishedAt`."
+    )
 
-    @strawberry.field(description="Slugs under which the article was public before; they still lead to it.")
+    @strawberry.field(description="Former public slugs, oldest first. They still lead to the article.")
     def previous_slugs(self) -> list[str]:
         return article_queries.previous_slugs(self.moment.snapshot, self.record)
 
-    @strawberry.field(description="The teaser; where none was written, the beginning of the text.")
+    @strawberry.field(description="The teaser; if none was written, the beginning of the body.")
     def teaser(self) -> str:
         return self._teaser()
 
-    @strawberry.field(description="Whether the teaser ends in an ellipsis: there is more to read.")
+    @strawberry.field(description="Whether the teaser ends with an ellipsis, which indicates more text.")
     def teaser_is_cut(self) -> bool:
         return self._teaser().endswith(("…", "..."))
 
@@ -120,7 +123,7 @@ class Article(ContentFields, Node):
     def authors(self) -> list[Author]:
         return self.page.authors(self.record)
 
-    @strawberry.field(description="How long ago it was published, such as “5 days ago”.")
+    @strawberry.field(description="How long ago the article was published, such as “5 days ago”.")
     def age(self) -> str:
         return self.moment.age_of(self.record.published_at)
 
@@ -140,7 +143,7 @@ class Article(ContentFields, Node):
 def article_of(
     record: article_queries.Article, moment: PointInTime, page: ArticlePage | None = None
 ) -> Article:
-    """Return the article of a record of `moment`, on a page with others or alone."""
+    """Return the GraphQL article for a record as of `moment`, on `page` if it is on a page with others."""
     return Article(
         id=global_ids.encode("Article", record.id),
         record=record,
@@ -165,7 +168,7 @@ def listed_articles(
     count: Callable[[], int] | None = None,
     newest_first: bool = True,
 ) -> Connection[Article]:
-    """Return a page of the listings `ks` together. Without `count`, the total is that of the first listing."""
+    """Return a page of the merged listings `ks`. Without `count`, the total is the count of the first listing."""
     snapshot = moment.snapshot
     page = read_page(snapshot, ks, request, newest_first=newest_first)
     records = article_queries.by_seqs(snapshot, [key.post for key in page.entries])
@@ -174,14 +177,16 @@ def listed_articles(
     return connect(page, nodes, count or (lambda: article_queries.count_articles(snapshot, ks[0])))
 
 
-PostStatusEnum = strawberry.enum(PostStatus, name="PostStatus", description="Where a post stands.")
+PostStatusEnum = strawberry.enum(PostStatus, name="PostStatus", description="The status of a post.")
 
 
-@strawberry.type(description="What an editor works on, published or not.")
+@strawberry.type(description="A post as its editors see it, published or not.")
 class Post(ContentFields, Node):
     record: strawberry.Private[post_queries.Post]
     moment: strawberry.Private[PointInTime]
-    version: int = strawberry.field(description="Raised with every change; for expectedVersion.")
+    version: int = strawberry.field(
+        description="Increases with every change of the post. Pass it as `expectedVersion`."
+    )
     status: PostStatusEnum  # type: ignore[valid-type]
     teaser: str | None
     created_at: DateTime
@@ -189,7 +194,7 @@ class Post(ContentFields, Node):
 
     @property
     def is_own(self) -> bool:
-        """Whether it is the viewer's own."""
+        """Whether the viewer created the post."""
         return owns_post(self.moment, self.record.seq)
 
     @strawberry.field
@@ -206,14 +211,17 @@ class Post(ContentFields, Node):
         records = authors_queries.authors(self.moment.snapshot, self.record.author_ids)
         return [author_of(record, self.moment.for_related) for record in records]
 
-    @strawberry.field(description="What readers see of it, if anything.")
+    @strawberry.field(description="The article that readers see; null if the post is not public.")
     def article(self) -> Article | None:
         record = article_queries.by_seq(self.moment.snapshot, self.record.seq)
         return article_of(record, self.moment) if record else None
 
 
 def post_of(record: post_queries.Post, moment: PointInTime) -> Post | None:
-    """Return the post of a record of `moment`, `None` if the viewer does not see it. Every post is made here."""
+    """Return the GraphQL post for a record as of `moment`; `None` if the viewer may not see it.
+
+    Posts MUST be created only here, because this is the access check.
+    """
     if not sees_post(moment, record.seq):
         return None
     return Post(
@@ -230,13 +238,13 @@ def post_of(record: post_queries.Post, moment: PointInTime) -> Post | None:
 
 
 def load_post(moment: PointInTime, post_id: str) -> Post | None:
-    """Return a post by id if the viewer sees it."""
+    """Return the post with an id, if the viewer may see it."""
     record = post_queries.by_id(moment.snapshot, post_id) if sees_posts(moment.viewer) else None
     return post_of(record, moment) if record else None
 
 
 def slug_differs(post: Post, position: int, version: int) -> bool:
-    """Return whether a post had, at a position, another slug than at a version."""
+    """Return whether the slug of a post at a position differs from its slug at a version."""
     snapshot, seq = post.moment.snapshot, post.record.seq
     restored = post_queries.by_seq(Snapshot(snapshot.db, position), seq)
     version_position = post_queries.position_of(snapshot, seq, version)
@@ -245,7 +253,7 @@ def slug_differs(post: Post, position: int, version: int) -> bool:
 
 
 def listed_posts(moment: PointInTime, status: PostStatus | None, request: PageRequest) -> Connection[Post]:
-    """Return a page of the posts that the viewer sees, with a status if one is given, the newest first."""
+    """Return a page of the posts that the viewer may see, optionally with one status, newest first."""
     snapshot = moment.snapshot
     if moment.viewer.may(READ_POSTS):
         page = read_page(snapshot, post_queries.listing_keys(status), request)
