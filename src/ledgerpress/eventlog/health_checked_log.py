@@ -185,7 +185,7 @@ class HealthCheckedLog:
             self._lose(str(error))
         else:
             if self.health.is_lost:
-                logger.warning("the log is reachable again, after %.1f s", self.health.silence)
+                logger.warning("the log can be reached again, after %.1f s", self.health.silence)
             self.health.replaced = None
             self.health.regain()
         return not self.health.is_lost

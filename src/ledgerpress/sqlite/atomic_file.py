@@ -21,7 +21,7 @@ def check_free(*paths: Path) -> None:
     """Raise `FileExistsError` if one of `paths` exists."""
     for path in paths:
         if os.path.lexists(path):
-            raise FileExistsError(f"{path} already exists; it was not changed")
+            raise FileExistsError(f"{path} exists already; it was not changed")
 
 
 @contextmanager

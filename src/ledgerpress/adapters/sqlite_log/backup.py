@@ -83,7 +83,7 @@ def _copy(source: Path, target: Path, report: Progress) -> int:
     except sqlite3.Error as error:
         raise LogUnusable(f"{source} cannot be copied to {target}: {error}") from error
     except FileExistsError as error:
-        raise LogUnusable(f"{target} already exists; it was not changed") from error
+        raise LogUnusable(f"{target} exists already; it was not changed") from error
     except OSError as error:
         raise LogUnusable(f"{target} cannot be written: {error.strerror}") from error
     return head

@@ -102,7 +102,7 @@ def append_group(db: sqlite3.Connection, commands: Sequence[AppendRequest]) -> l
         with transaction(db):
             return insert(db, commands, look_up_ids=False)
     except sqlite3.IntegrityError:
-        # The database rejected a row and rolled everything back. Look up the ids to reject only the command of that row.
+        # The database rejected a row and rolled everything back. Look up ids to reject only the command of that row.
         with transaction(db):
             return insert(db, commands, look_up_ids=True)
 
@@ -125,7 +125,7 @@ def insert(
 ) -> list[AppendResult]:
     """Record `commands` in the open transaction, and return the result of each, in order.
 
-    With `look_up_ids`, reject a command with a recorded event id; without it, such a command raises `sqlite3.Error`.
+    With `look_up_ids`, reject a command with a recorded event id; without it, the database raises an error.
     """
     # What the group reads remains true until the transaction ends: no other connection can write meanwhile.
     group = AppendGroup(
