@@ -14,7 +14,7 @@ from ledgerpress.eventlog.errors import EventLogError, GapInLog
 class CopyTarget(Protocol):
     """An unfinished log. An interrupted copy can be continued: its events up to `head` are durable, each recorded once.
 
-    Opening a target creates it if its location is empty. It raises `LogExists` if there is a finished log, and
+    Opening a target creates it if its location is empty. Opening raises `LogExists` if there is a finished log, and
     `LogUnusable` if there is a copy of another publication, or if another process is copying to the target. If the
     engine cannot detect another process, `extend` detects it. Every method raises `LogUnavailable` if the engine cannot
     be reached: the caller then opens the target again and continues from `head`.

@@ -16,7 +16,7 @@ class WrongExpectedVersion(EventLogError):
 
 
 class DuplicateEvent(EventLogError):
-    """The log already contains the id of an event. Nothing was recorded."""
+    """An event id that the log already contains. Nothing was recorded."""
 
     def __init__(self, *, event_id: str) -> None:
         super().__init__(f"an event with the id {event_id} is already recorded")

@@ -92,7 +92,7 @@ class AppendGroup:
 
 
 class Recorder(Protocol):
-    """Records groups of commands, one group at a time."""
+    """A recorder of groups of commands, one group at a time."""
 
     def begin(self, commands: Sequence[AppendRequest], report: ReportResults) -> None:
         """Begin to record `commands` in one transaction, and return immediately.

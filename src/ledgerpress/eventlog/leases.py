@@ -241,10 +241,10 @@ class Leases:
     async def _write(self, lease: _HeldLease, entry: LeaseEntry) -> bool:
         """Write `entry` to the register unless another node has written it; return whether that succeeded."""
         while True:
-            started = _now()
+            start = _now()
             result = await self._register.write(lease.name, entry.text(), previous=lease.revision)
             if result is not None:
-                lease.revision, lease.written = result.revision, started
+                lease.revision, lease.written = result.revision, start
                 return True
             # An earlier write of ours may have succeeded without an answer.
             record = await self._register.read(lease.name)

@@ -116,10 +116,10 @@ class TreeHead(msgspec.Struct, frozen=True, rename="camel", forbid_unknown_field
     @classmethod
     def from_json(cls, text: bytes) -> "TreeHead":
         """Return the tree head that `head --json` or `log copy --json` printed. Raises `ValueError` for other texts."""
-        copied = msgspec.json.decode(text, type=_CopiedHead)
-        head = cls(copied.v, copied.publication, copied.size, copied.root, copied.recorded_time)
+        data = msgspec.json.decode(text, type=_CopiedHead)
+        head = cls(data.v, data.publication, data.size, data.root, data.recorded_time)
         if head.v != TREE_HEAD_VERSION:
-            raise ValueError(f"the tree head has the unknown version {head.v}")
+            raise ValueError(f"the tree head has version {head.v}; only version {TREE_HEAD_VERSION} is known")
         if head.size < 0 or not _ROOT.fullmatch(head.root):
             raise ValueError("a tree head needs a size of 0 or more, and a root of 64 hexadecimal digits")
         return head
@@ -155,7 +155,7 @@ def _range_hash(start: int, end: int, subtrees: Subtrees) -> bytes:
 
 
 def _fold(peaks: Sequence[bytes]) -> bytes:
-    folded = peaks[-1]
+    result = peaks[-1]
     for peak in reversed(peaks[:-1]):
-        folded = node_hash(peak, folded)
-    return folded
+        result = node_hash(peak, result)
+    return result

@@ -143,8 +143,8 @@ class _GroupAppend:
             raise
 
     async def _transact(self, connection: Connection, write_deadline: float) -> Sequence[AppendResult]:
-        # This waits for a transaction of an earlier attempt: it locks the head until it is committed or rolled back,
-        # even if its client is gone.
+        # Wait for a transaction of an earlier attempt: it locks the head until it is committed or rolled back, even if
+        # its client is gone.
         await append_transaction.begin(connection, self._log)
         if (previous := self._unconfirmed) is not None:
             was_recorded = await append_transaction.was_recorded(
@@ -152,8 +152,7 @@ class _GroupAppend:
             )
             self.resolved += 1
             if was_recorded:
-                # The server may have crashed before its standby had the rows. A commit waits for the standby, unlike a
-                # read.
+                # The server may have crashed before its standby had the rows. Only a commit waits for the standby.
                 await append_transaction.commit(connection)
                 return previous.results
             self._unconfirmed = None

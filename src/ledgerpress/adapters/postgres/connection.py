@@ -92,10 +92,10 @@ class Server:
         return connection
 
     def _connect_error(self, error: Exception) -> EventLogError:
-        translated = log_error(error, self.shown)
-        if isinstance(translated, LogUnavailable | LogUnusable) and not isinstance(translated, LogRefuses):
-            return translated
-        return LogUnusable(str(translated))
+        result = log_error(error, self.shown)
+        if isinstance(result, LogUnavailable | LogUnusable) and not isinstance(result, LogRefuses):
+            return result
+        return LogUnusable(str(result))
 
     async def _check(self, connection: Connection) -> None:
         row = await connection.fetchrow(_CHECK)

@@ -36,17 +36,17 @@ PERMANENT: Final = (
 
 @contextmanager
 def log_errors(shown: str) -> Iterator[None]:
-    """Raise the errors of asyncpg as errors of the log. `shown` is the URL of the server as it may be displayed."""
+    """Raise the errors of asyncpg as errors of the log. `shown` is the URL that may be displayed."""
     try:
         yield
     except EventLogError:
         raise
-    except Exception as error:  # asyncpg raises many classes, without a common base class
+    except Exception as error:  # asyncpg raises many classes without a common base class
         raise log_error(error, shown) from error
 
 
 def log_error(error: Exception, shown: str) -> EventLogError:
-    """Return the error of the log for an error of asyncpg: `LogUnavailable`, `LogUnusable` or `EventLogError`."""
+    """Return the log error that an error of asyncpg means: `LogUnavailable`, `LogUnusable` or `EventLogError`."""
     if isinstance(error, EventLogError):
         return error
     reason = str(error) or type(error).__name__

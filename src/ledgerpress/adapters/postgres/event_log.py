@@ -118,14 +118,14 @@ class PostgresEventLog:
         if writes:
             check_writes(writes)
         commands = [AppendRequest.of(writes)] if writes else []
-        recorded = 0
+        last_position = 0
         for result in await self._appender.record(commands, erase=position):
             if isinstance(result, EventLogError):
                 raise result
-            recorded = result
-        self._committed(recorded)
+            last_position = result
+        self._committed(last_position)
         await vacuum(self._server, position)
-        return recorded or await self.head()
+        return last_position or await self.head()
 
     async def head(self) -> int:
         return await self._read_pool.run(

@@ -48,8 +48,8 @@ async def open_location(
         location = await create_log(connection, server, name, create_as, complete=True)
     if not location.complete:
         raise LogUnusable(
-            f"{server.shown} is a copy of a log that is not finished: continue it with `ledgerpress log copy`, or delete it "
-            "as docs/how-to/postgresql.md describes"
+            f"{server.shown} is a copy of a log that is not finished: continue it with `ledgerpress log copy`, or "
+            "delete it as docs/how-to/postgresql.md describes"
         )
     return location
 

@@ -51,16 +51,14 @@ async def vacuum(server: Server, position: int) -> None:
 
     Raises `WithdrawalUnfinished` if dead row versions remain.
     """
-    unfinished = (
-        f"the payload at position {position} is withdrawn, but its space in the tables is not free yet"
-    )
-    again = "withdraw it again, or run VACUUM ledgerpress.event"
+    problem = f"the payload at position {position} is withdrawn, but its space in the tables is not free yet"
+    remedy = "withdraw it again, or run VACUUM ledgerpress.event"
 
     async def attempt() -> None:
         await connection.execute("VACUUM (TRUNCATE false) ledgerpress.event", timeout=VACUUM_TIMEOUT)
         if await connection.fetchval(_COUNT_DEAD):
             raise WithdrawalUnfinished(
-                f"{unfinished}: a transaction still reads an older state; later, {again}"
+                f"{problem}: a transaction still reads an older state; later, {remedy}"
             )
 
     try:
@@ -68,7 +66,7 @@ async def vacuum(server: Server, position: int) -> None:
         try:
             if not await connection.fetchval(_IS_OWNER):
                 raise WithdrawalUnfinished(
-                    f"{unfinished}: only the owner of the tables can free it; as the owner, {again}"
+                    f"{problem}: only the owner of the tables can free it; as the owner, {remedy}"
                 )
             await connection.execute("SET statement_timeout = 0")
             await retry(
@@ -82,4 +80,4 @@ async def vacuum(server: Server, position: int) -> None:
     except WithdrawalUnfinished:
         raise
     except Exception as error:
-        raise WithdrawalUnfinished(f"{unfinished}: {log_error(error, server.shown)}; {again}") from error
+        raise WithdrawalUnfinished(f"{problem}: {log_error(error, server.shown)}; {remedy}") from error

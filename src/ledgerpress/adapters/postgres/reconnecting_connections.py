@@ -109,17 +109,17 @@ class ReadPool:
             if self._closed:
                 raise LogClosed("the log was closed")
             # Take the most recently used connection, so that the others are opened only when needed.
-            pooled = self._idle.pop()
+            slot = self._idle.pop()
             try:
-                with log_errors(pooled.server.shown):
-                    connection = await pooled.get()
+                with log_errors(slot.server.shown):
+                    connection = await slot.get()
                     try:
                         return await work(connection)
                     except EventLogError:
                         raise
                     except Exception:
-                        pooled.drop()
+                        slot.drop()
                         raise
             finally:
                 # asyncpg cancels an abandoned statement on the server, and waits for this before the next statement.
-                self._idle.append(pooled)
+                self._idle.append(slot)

@@ -99,18 +99,18 @@ def _copy_pages(source: Path, copy: Path, report: Progress) -> int:
         closing(
             sqlite3.connect(uri(source, mode="rw"), uri=True, isolation_level=None, timeout=BUSY_TIMEOUT)
         ) as db,
-        closing(sqlite3.connect(uri(copy, mode="rw"), uri=True, isolation_level=None)) as to,
+        closing(sqlite3.connect(uri(copy, mode="rw"), uri=True, isolation_level=None)) as target_db,
     ):
         db.execute("PRAGMA query_only = ON")
-        to.execute("PRAGMA synchronous = OFF")
+        target_db.execute("PRAGMA synchronous = OFF")
         db.execute("BEGIN")
         read_head(db)
         _check_size(db, source)
-        db.backup(to, pages=STEP_PAGES, progress=step)
+        db.backup(target_db, pages=STEP_PAGES, progress=step)
         db.execute("COMMIT")
         # The copy has no side files, so that it can be moved, and read from read-only storage.
-        to.execute("PRAGMA journal_mode = DELETE")
-        return int(to.execute("PRAGMA page_count").fetchone()[0])
+        target_db.execute("PRAGMA journal_mode = DELETE")
+        return int(target_db.execute("PRAGMA page_count").fetchone()[0])
 
 
 def _check_size(db: sqlite3.Connection, source: Path) -> None:

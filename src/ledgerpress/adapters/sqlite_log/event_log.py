@@ -23,10 +23,11 @@ T = TypeVar("T")
 
 
 class SqliteEventLog:
-    """An `EventLog` in a SQLite file. SQLite orders the appends: it admits one writer (https://sqlite.org/wal.html).
+    """An `EventLog` in a SQLite file.
 
-    It belongs to the event loop in which it was opened. Reads have their own connection and never wait for a commit.
-    They never miss an acknowledged event.
+    SQLite admits one writer at a time, which gives the appends their order (https://sqlite.org/wal.html). The log
+    belongs to the event loop in which it was opened. Reads have their own connection and never wait for a commit. They
+    never miss an acknowledged event.
     """
 
     notices = ()
@@ -93,13 +94,13 @@ class SqliteEventLog:
             check_writes(writes)
         command = AppendRequest.of(writes) if writes else None
         try:
-            recorded = await self._writer.run(partial(withdraw, position=position, command=command))
+            last_position = await self._writer.run(partial(withdraw, position=position, command=command))
         except sqlite3.Error as error:
             raise EventLogError(f"the payload could not be withdrawn: {error}") from error
-        if recorded is None:
+        if last_position is None:
             return await self.head()
-        self._head_notifier.advance(recorded)
-        return recorded
+        self._head_notifier.advance(last_position)
+        return last_position
 
     async def head(self) -> int:
         return await self._read(event_reads_and_group_append.read_head)

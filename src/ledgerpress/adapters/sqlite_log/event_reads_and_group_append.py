@@ -63,7 +63,7 @@ def is_recorded(db: sqlite3.Connection, event_id: str) -> bool:
 
 
 class GroupAppender:
-    """Records the groups of a `GroupCommit` on the connection's thread."""
+    """A `Recorder` for a `GroupCommit`, on the thread of the connection."""
 
     def __init__(self, connection: SerialConnection) -> None:
         self._connection = connection

@@ -27,8 +27,8 @@ class SqliteLeaseRegister:
 
     async def write(self, name: str, holder: str, *, previous: int) -> LeaseRecord | None:
         statement, values = (_UPDATE, (holder, name, previous)) if previous else (_INSERT, (name, holder))
-        changed = await self._run(lambda db: retry_while_busy(db, statement, values).rowcount)
-        return LeaseRecord(previous + 1, holder) if changed else None
+        row_count = await self._run(lambda db: retry_while_busy(db, statement, values).rowcount)
+        return LeaseRecord(previous + 1, holder) if row_count else None
 
     async def _run(self, work: Callable[[sqlite3.Connection], Any]) -> Any:
         def create_and_work(db: sqlite3.Connection) -> Any:

@@ -16,7 +16,7 @@ APPLICATION_ID: Final = 0x4C64_5072
 UNFINISHED_ID: Final = 0x4C64_5063
 """Identifies an unfinished copy of a log, which cannot be opened as a log: "LdPc"."""
 FORMAT_VERSION: Final = 1
-"""The layout of tables and triggers, stored as `user_version`."""
+"""The version of the layout of tables and triggers, stored as `user_version`."""
 DURABLE: Final[Mapping[str, str | int]] = {"synchronous": "FULL", "fullfsync": "ON"}
 """With these settings, a commit returns when it is on disk. On macOS, this needs `fullfsync`."""
 
@@ -69,7 +69,7 @@ def is_log(path: Path) -> bool:
     """Return whether there is a log at `path`; `False` if the file is missing or empty.
 
     Reads only the file's first page and changes nothing, not even a file of another application that needs recovery.
-    Raises `LogUnusable` if there is anything else than a log that this program can read.
+    Raises `LogUnusable` if the file is not a log that this program can read.
     """
     try:
         if path.stat().st_size == 0 and path.is_file():

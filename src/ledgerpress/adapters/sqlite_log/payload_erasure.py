@@ -24,12 +24,12 @@ def withdraw(db: sqlite3.Connection, position: int, command: AppendRequest | Non
     not be emptied, and `sqlite3.Error`.
     """
     with transaction(db):
-        recorded = None
+        last_position = None
         if command is not None:
             (result,) = insert(db, [command], look_up_ids=True)
             if isinstance(result, EventLogError):
                 raise result
-            recorded = result
+            last_position = result
         try:
             db.execute(ERASE, (position,))
         except sqlite3.IntegrityError as error:
@@ -39,4 +39,4 @@ def withdraw(db: sqlite3.Connection, position: int, command: AppendRequest | Non
             f"the payload at position {position} is withdrawn, but not all of its bytes are overwritten, because a "
             f"process has been reading the log for {BUSY_TIMEOUT:.0f} seconds: withdraw it again"
         )
-    return recorded
+    return last_position
