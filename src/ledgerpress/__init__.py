@@ -1,8 +1,8 @@
 """LedgerPress: an event-sourced content store for newsrooms and blogs.
 
-`create_app` returns LedgerPress as an ASGI application, and `open_store` opens a store in the caller's process. Programs import
-everything for that from here (docs/how-to/use-as-a-library.md); authors of features import from `ledgerpress.feature`. A name is
-loaded when it is first used, so that importing this package alone imports no web framework.
+`create_app` returns LedgerPress as an ASGI application, and `open_store` opens a store in the caller's process.
+Programs import the public names from here (docs/how-to/use-as-a-library.md); features import from
+`ledgerpress.feature`. Each name is loaded on first use, so importing this package alone loads no web framework.
 """
 
 from importlib import import_module
@@ -181,12 +181,12 @@ _NAMES: Final = {
     "server.library.graphql_execution": "GraphQLResult global_id",
     "server.library.open_store": "OpenStore StoreClosed open_store",
 }
-"""The public names in each module, below this package. The imports for type checkers above are the same."""
+"""The public names by module, relative to this package. They MUST match the imports for type checkers above."""
 _MODULES: Final = {name: module for module, names in _NAMES.items() for name in names.split()}
 
 
 def __getattr__(name: str) -> object:
-    """Load a public name, and keep it."""
+    """Import a public name on first use, and cache it in this module."""
     if name not in _MODULES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     with _exception_hooks.unchanged_exception_hooks():

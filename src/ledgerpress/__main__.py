@@ -1,4 +1,4 @@
-"""`python -m ledgerpress` is the command `ledgerpress`."""
+"""Run the `ledgerpress` command with `python -m ledgerpress`."""
 
 from ledgerpress.cli import main
 

@@ -1,4 +1,4 @@
-"""A cache that keeps the most recently used entries within bounds."""
+"""A least-recently-used cache, bounded by the number and the size of its entries."""
 
 from collections import OrderedDict
 from collections.abc import Callable, Hashable
@@ -9,11 +9,11 @@ V = TypeVar("V")
 
 
 class BoundedCache(Generic[K, V]):
-    """Keep the most recently used entries, at most `max_entries` of them and at most `max_bytes` in all.
+    """A cache of the most recently used entries: at most `max_entries`, and at most `max_bytes` in total.
 
-    `size_of` returns the size of an entry in bytes, roughly. An entry larger than `max_entry_bytes` is not kept; the
-    default is a quarter of `max_bytes`. The newest entry is never evicted, even if it exceeds `max_bytes` alone. A cache
-    that may hold payloads MUST be cleared when one is withdrawn.
+    `size_of` returns the approximate size of an entry in bytes. An entry larger than `max_entry_bytes` is not cached;
+    the default is a quarter of `max_bytes`. The newest entry is never evicted, even if it alone exceeds `max_bytes`. A
+    cache that may contain payloads MUST be cleared when a payload is withdrawn.
     """
 
     def __init__(
@@ -32,7 +32,7 @@ class BoundedCache(Generic[K, V]):
         self._size_of = size_of
         self._entries: OrderedDict[K, tuple[V, int]] = OrderedDict()
         self.bytes = 0
-        """The size of all entries."""
+        """The total size of all entries, in bytes."""
 
     def __len__(self) -> int:
         return len(self._entries)
@@ -41,7 +41,7 @@ class BoundedCache(Generic[K, V]):
         return key in self._entries
 
     def get(self, key: K) -> V | None:
-        """Return the value of `key`, or `None` if there is none; it is now the most recently used."""
+        """Return the value of `key` and mark it as the most recently used; return `None` if there is none."""
         entry = self._entries.get(key)
         if entry is None:
             return None
@@ -49,17 +49,17 @@ class BoundedCache(Generic[K, V]):
         return entry[0]
 
     def put(self, key: K, value: V) -> None:
-        """Keep `value`, and evict the entries that were not used for longest."""
+        """Add `value`, and evict the least recently used entries until the cache is within its bounds."""
         self.pop(key)
         size = self._size_of(key, value) if self._size_of else 0
         if self._max_entry_bytes is not None and size > self._max_entry_bytes:
             return
         self._entries[key] = value, size
         self.bytes += size
-        most_entries, most_bytes = self._max_entries, self._max_bytes
+        max_entries, max_bytes = self._max_entries, self._max_bytes
         while len(self._entries) > 1 and (
-            (most_entries is not None and len(self._entries) > most_entries)
-            or (most_bytes is not None and self.bytes > most_bytes)
+            (max_entries is not None and len(self._entries) > max_entries)
+            or (max_bytes is not None and self.bytes > max_bytes)
         ):
             self.pop(next(iter(self._entries)))
 
@@ -72,10 +72,10 @@ class BoundedCache(Generic[K, V]):
         return entry[0]
 
     def values(self) -> list[V]:
-        """Return the values, the least recently used first."""
+        """Return the values, least recently used first."""
         return [value for value, _ in self._entries.values()]
 
     def clear(self) -> None:
-        """Remove everything."""
+        """Remove all entries."""
         self._entries.clear()
         self.bytes = 0

@@ -1,4 +1,4 @@
-"""The rest of a coroutine whose first step was taken without waiting."""
+"""Awaits the rest of a coroutine whose first step ran synchronously."""
 
 from collections.abc import Coroutine, Generator
 from typing import Any, Generic, TypeVar
@@ -7,7 +7,7 @@ T = TypeVar("T")
 
 
 class StartedCoroutine(Generic[T]):
-    """An awaitable for the rest of a coroutine that was started by `send`, and then waits for `waits_for`."""
+    """An awaitable for the rest of a coroutine that was started with `send(None)` and yielded `waits_for`."""
 
     def __init__(self, coroutine: Coroutine[Any, Any, T], waits_for: Any) -> None:
         self._coroutine = coroutine
@@ -18,11 +18,11 @@ class StartedCoroutine(Generic[T]):
         try:
             while True:
                 try:
-                    sent = yield waits_for
-                except BaseException as error:  # noqa: BLE001  # such as a cancellation: the coroutine handles it
+                    result = yield waits_for
+                except BaseException as error:  # noqa: BLE001  # such as a cancellation; the coroutine handles it
                     waits_for = self._coroutine.throw(error)
                 else:
-                    waits_for = self._coroutine.send(sent)
+                    waits_for = self._coroutine.send(result)
         except StopIteration as end:
             value: T = end.value
             return value

@@ -11,9 +11,9 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class Backoff:
-    """Delays that double from `first` to `longest`, in seconds.
+    """Delays in seconds that double from `first` to `longest`.
 
-    `spread` returns a factor by which each delay is multiplied, so that rivals get out of step.
+    Each delay is multiplied by a result of `spread`, so that competing processes do not retry at the same time.
     """
 
     first: float
@@ -21,7 +21,7 @@ class Backoff:
     spread: Callable[[], float] | None = None
 
     def delays(self) -> Iterator[float]:
-        """Yield delays in seconds, without end."""
+        """Yield the delays in seconds, endlessly."""
         delay = self.first
         while True:
             yield delay * (self.spread() if self.spread else 1.0)
@@ -29,9 +29,9 @@ class Backoff:
 
 
 async def poll(check: Callable[[], Awaitable[T | None]], *, interval: float, timeout: float) -> T | None:
-    """Call `check` every `interval` seconds until it returns something; return `None` after `timeout` seconds.
+    """Call `check` every `interval` seconds until it returns a value; return `None` after `timeout` seconds.
 
-    It is called at least once, and a last time when the timeout ends.
+    `check` is called at least once, and a last time when the timeout ends.
     """
     deadline = time.monotonic() + timeout
     while (result := await check()) is None and (left := deadline - time.monotonic()) > 0:  # noqa: ASYNC110
@@ -40,7 +40,7 @@ async def poll(check: Callable[[], Awaitable[T | None]], *, interval: float, tim
 
 
 def poll_blocking(check: Callable[[], T | None], *, interval: float, timeout: float) -> T | None:
-    """Do as `poll` does, on a thread without an event loop."""
+    """Do the same as `poll`, but block the thread: for threads without an event loop."""
     deadline = time.monotonic() + timeout
     while (result := check()) is None and (left := deadline - time.monotonic()) > 0:
         time.sleep(min(interval, left))
@@ -50,7 +50,10 @@ def poll_blocking(check: Callable[[], T | None], *, interval: float, timeout: fl
 async def retry(
     attempt: Callable[[], Awaitable[T]], *, on: type[Exception], delays: Iterable[float], timeout: float
 ) -> T:
-    """Call `attempt` until it does not raise `on`; raise that when the next attempt would begin after `timeout` seconds."""
+    """Call `attempt` until it does not raise `on`, with `delays` in seconds between the calls.
+
+    Raises the last error if the next call would begin after `timeout` seconds, or if no delay is left.
+    """
     deadline = time.monotonic() + timeout
     for delay in delays:
         try:

@@ -272,7 +272,7 @@ async def test_a_tail_that_is_missing_is_a_gap(nats_server: NatsServer) -> None:
     await asked(nats_server, "STREAM.MSG.DELETE", "tail", {"seq": 3})
     assert await log.head() == 3
     for after in (0, 2):
-        with pytest.raises(GapInLog, match="position 3 should come next, but the log gave nothing"):
+        with pytest.raises(GapInLog, match="position 3 should come next, but the log returned nothing"):
             await asyncio.wait_for(log.read(after, 10), 10)
     assert [event.position for event in await log.read(0, 2)] == [1, 2]
     await log.aclose()

@@ -204,4 +204,4 @@ async def test_a_node_notices_that_the_file_was_replaced(tmp_path: Path) -> None
             await socket.subscribe(CREATED, "too late", after=0)
             end = await socket.receive()
             assert (end["id"], end["payload"][0]["extensions"]) == ("too late", {"code": "LOG_UNAVAILABLE"})
-        await check_refusing(node, "is not the file any more that was opened")
+        await check_refusing(node, "is no longer the file that was opened")

@@ -131,7 +131,7 @@ async def test_what_cannot_be_found_out_is_said(
         proxy.refuses = True
 
     proxy.lose, proxy.then = "answer", go_away
-    with pytest.raises(AppendUnresolved, match="could not be found out"):
+    with pytest.raises(AppendUnresolved, match="it is unknown whether"):
         await log.append(command("first"))
     # The next ones have not been sent: it is known that they are not recorded.
     with pytest.raises(LogUnavailable) as refusal:

@@ -101,29 +101,29 @@ async def test_a_server_that_is_not_there(postgres_server: PostgresServer) -> No
     "part", ["sslmod=require", "foo=bar", "application_name=x", "user=a&user=b", "service=nope"]
 )
 async def test_a_parameter_that_nobody_knows_is_refused_before_anybody_is_asked(part: str) -> None:
-    with pytest.raises(LogUnusable, match=rf"{part.partition('=')[0]}.*(none of .*sslmode|twice)"):
+    with pytest.raises(LogUnusable, match=rf"{part.partition('=')[0]}.*(one of .*sslmode|twice)"):
         await open_at(f"postgresql://postgres@127.0.0.1:1/ledgerpress?{part}&publication=daily")
 
 
 @pytest.mark.parametrize(
     ("place", "parameters", "said"),
     [
-        ("u@h/db", "host=h2", "has host= and a host after //: leave one of them out"),
+        ("u@h/db", "host=h2", "has host= and a host after //: remove one of them"),
         ("u@h/db", "user=v", "has user= and a user before the @"),
         ("u:x@h/db", "password=y", "has password= and a password before the @"),
         ("u@h/db", "dbname=other", "has dbname= and a database after the host"),
         ("u@h/db", "database=other", "has database= and a database after the host"),
         ("u@h", "dbname=db&database=other", "has database= and dbname="),
-        ("u@h/db", "port=5433", "has port= and a host after //, where the port belongs as well"),
+        ("u@h/db", "port=5433", "has port= and a host after //, which must include the port"),
         ("u@/db", "host=h:5432&port=5433", "has a port in host= and port="),
-        ("u@/db", "host=h&port=x", "has a port 'x', which is no number from 1 to 65535"),
-        ("u@/db", "host=h&port=99999", "has a port '99999', which is no number from 1 to 65535"),
-        ("u@/db", "host=h:0", "has a port '0', which is no number"),
+        ("u@/db", "host=h&port=x", "has an invalid port 'x': use a number from 1 to 65535"),
+        ("u@/db", "host=h&port=99999", "has an invalid port '99999': use a number from 1 to 65535"),
+        ("u@/db", "host=h:0", "has an invalid port '0'"),
         ("u@/db", "host=h,g&port=1,2,3", "has 3 ports for 2 hosts"),
-        ("u@/db", "host=h,,g", "names no host before or after a comma"),
-        ("u@h,/db", "sslmode=prefer", "names no host before or after a comma"),
-        ("u@h/db", "target_session_attrs=bogus", "a server that is 'bogus'.*only used on the primary"),
-        ("u@h/db", "target_session_attrs=standby", "a server that is 'standby'.*only used on the primary"),
+        ("u@/db", "host=h,,g", "has no host before or after a comma"),
+        ("u@h,/db", "sslmode=prefer", "has no host before or after a comma"),
+        ("u@h/db", "target_session_attrs=bogus", "a server that is 'bogus'.*the log needs the primary"),
+        ("u@h/db", "target_session_attrs=standby", "a server that is 'standby'.*the log needs the primary"),
     ],
 )
 async def test_what_a_url_says_twice_or_in_vain_is_refused(place: str, parameters: str, said: str) -> None:
@@ -141,14 +141,14 @@ async def test_a_url_may_ask_for_the_primary(postgres_url: str, wish: str) -> No
 @pytest.mark.parametrize("file", ["/nowhere/file.pem", __file__, "system"])
 async def test_a_file_for_tls_that_is_none_is_named(name: str, file: str) -> None:
     where = "postgresql://postgres@127.0.0.1:1/ledgerpress?publication=daily&sslmode=verify-full"
-    with pytest.raises(LogUnusable, match=rf"{name}='{file}' is no file to read .*certificate.* from"):
+    with pytest.raises(LogUnusable, match=rf"{name}='{file}' is not a file with .*certificate.* in PEM format"):
         await open_at(f"{where}&{name}={file}")
 
 
 async def test_a_file_for_tls_that_the_environment_names_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PGSSLROOTCERT", "/nowhere/root.pem")
     where = "postgresql://postgres@127.0.0.1:1/ledgerpress?publication=daily"
-    with pytest.raises(LogUnusable, match=r"PGSSLROOTCERT=/nowhere/root\.pem is no file"):
+    with pytest.raises(LogUnusable, match=r"PGSSLROOTCERT=/nowhere/root\.pem is not a file"):
         await open_at(f"{where}&sslmode=verify-full")
     for unread in (where, f"{where}&sslmode=disable&sslrootcert=/nowhere/root.pem"):
         with pytest.raises(LogUnavailable, match="cannot be reached"):

@@ -177,7 +177,7 @@ async def test_an_event_of_unknown_type_pauses_everything_and_is_not_skipped(tmp
         for point in store.checkpoints.values():
             assert point.position == head
             assert point.error
-            assert "post.sparkled version 1 is not known here" in point.error
+            assert "post.sparkled version 1 is unknown" in point.error
         with pytest.raises(Rejection) as refused:
             await store.commands.handle(NameSite(name="The Tides"), CommandRequest(idempotency_key="once"))
         assert refused.value.code is ErrorCode.BUSY

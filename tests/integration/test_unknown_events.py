@@ -120,7 +120,7 @@ async def test_an_unknown_event_of_a_loaded_feature_pauses_projections(
         file.unlink()
     async with open_store(tmp_path / "data", features=features) as store:
         paused = {name: point.error for name, point in store.checkpoints.items()}
-    assert all(error is not None and "is not known here" in error for error in paused.values())
+    assert all(error is not None and "is unknown" in error for error in paused.values())
 
 
 async def test_a_process_that_cannot_decode_an_event_does_not_stop_others_on_the_same_views(

@@ -225,7 +225,7 @@ class TestByItself:
     @pytest.mark.parametrize(
         ("change", "says"),
         [
-            ("type = 'post.imagined'", "not known here"),
+            ("type = 'post.imagined'", "is unknown"),
             ("type = 'post.created'", "cannot be read"),
             ("schema_version = 9", "newer LedgerPress"),
             ("encoding = 'zstd'", "commits to"),

@@ -176,7 +176,7 @@ def test_an_unknown_type_or_version_is_refused(
     kind: str, version: int, payload: SealedPayload | None
 ) -> None:
     told = undecodable(event_codec(), stored(payload, kind=kind, version=version))
-    assert "is not known here: a newer LedgerPress wrote it" in told
+    assert "is unknown: a newer LedgerPress wrote it" in told
 
 
 @pytest.mark.parametrize(

@@ -99,7 +99,7 @@ async def test_while_it_is_lost_nobody_asks_but_who_looks(
     asked = engine.asked
     ask: list[Callable[[], Any]] = [log.head, lambda: log.read_stream("site"), lambda: log.append([])]
     for one in ask:
-        with pytest.raises(LogUnavailable, match="nothing was heard of it for 1 s"):
+        with pytest.raises(LogUnavailable, match="its last answer was 1 s ago"):
             await one()
     assert engine.asked == asked
     assert not await log.check()
@@ -145,7 +145,7 @@ async def test_who_is_reading_when_it_is_lost_waits_no_longer_and_appends_go_on(
     await asyncio.sleep(0)
     engine.hangs, engine.fails = False, LogUnavailable("away")
     assert not await log.check()
-    with pytest.raises(LogUnavailable, match="any more"):
+    with pytest.raises(LogUnavailable, match="can no longer be reached"):
         await reading
     assert not appending.done()
     appending.cancel()
@@ -193,7 +193,7 @@ async def test_events_may_be_missing_for_as_long_as_a_deposed_leader_may_answer(
         assert not await log.check()
     assert log.health.replaced is not None
     assert caplog.text.count("the log was replaced") == 1
-    with pytest.raises(LogReplaced, match="it ends at position 6, and 7 had been seen"):
+    with pytest.raises(LogReplaced, match="it ends at position 6, but it had already reached 7"):
         await log.read_stream("site")
     engine.at = 8
     assert await log.check()

@@ -1,1 +1,1 @@
-"""Where the ports meet real engines. Each adapter stands alone."""
+"""The adapters: the implementations of the log for each storage engine. No adapter uses another."""

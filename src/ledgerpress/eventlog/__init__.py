@@ -1,1 +1,1 @@
-"""The event log: the envelope of an event, the `EventLog` port, the codec, subscriptions, leases and the Merkle tree."""
+"""The event log: envelope, `EventLog` port, codec, catch-up subscriptions, leases and Merkle tree."""

@@ -1,4 +1,4 @@
-"""The clock, random bytes, and UUIDs by RFC 9562 made of them.
+"""The clock, the source of random bytes, and UUIDs built from both (RFC 9562).
 
 Clock and randomness are injected, so that a run can be repeated byte for byte.
 """
@@ -19,17 +19,17 @@ class SystemClock:
     """The clock of the machine."""
 
     def now(self) -> int:
-        return time.time_ns() // 1000  # noqa: TID251 - the only place that reads the machine's clock
+        return time.time_ns() // 1000  # noqa: TID251 - the only place that reads the clock of the machine
 
 
 class Randomness(Protocol):
     def bytes(self, count: int) -> bytes:
-        """Return `count` bytes that cannot be predicted."""
+        """Return `count` unpredictable bytes."""
         ...
 
 
 class SystemRandomness:
-    """The random source of the operating system."""
+    """The randomness of the operating system."""
 
     def bytes(self, count: int) -> bytes:
         return secrets.token_bytes(count)
@@ -38,14 +38,14 @@ class SystemRandomness:
 def uuid7(now: int, random: bytes) -> str:
     """Return a version 7 UUID (RFC 9562, section 5.7).
 
-    `now` is in microseconds since 1970, UTC; `random` holds at least 10 bytes.
+    `now` is in microseconds since 1970, UTC; `random` contains at least 10 bytes.
     """
     value = (now // 1000) << 80 | int.from_bytes(random[:10], "big")
     return _with_version(value, 7)
 
 
 def uuid8(*parts: str | int) -> str:
-    """Return the version 8 UUID (RFC 9562, section 5.8) derived from the SHA-256 of `parts`, joined by U+001F."""
+    """Return the version 8 UUID (RFC 9562, section 5.8) derived from the SHA-256 of `parts`, joined with U+001F."""
     digest = hashlib.sha256("\x1f".join(map(str, parts)).encode()).digest()
     return _with_version(int.from_bytes(digest[:16], "big"), 8)
 

@@ -1,10 +1,11 @@
-"""Events as lines of JSON: CloudEvents 1.0 in its JSON format, with the complete envelope.
+"""Events as lines of JSON, in the JSON format of CloudEvents 1.0, with the complete envelope.
 
 https://github.com/cloudevents/spec/blob/v1.0.2/cloudevents/spec.md and formats/json-format.md. Fields without a
-CloudEvents attribute are extension attributes, whose names are lower-case letters. CloudEvents integers end at 2^31-1,
-so ours are strings of digits. An attribute that does not apply is omitted.
+CloudEvents attribute are extension attributes, whose names are lower-case letters. CloudEvents integers cannot exceed
+2^31-1, so our numbers are strings of digits. An attribute that does not apply is omitted.
 
-`data` is the payload's own JSON, byte for byte: a reformatted line does not match its commitment.
+`data` is the JSON of the payload, byte for byte. If a program reformats a line, `data` no longer matches the
+commitment.
 """
 
 import base64
@@ -18,18 +19,18 @@ from ledgerpress.eventlog.envelope import JSON_ENCODING, Header, SealedPayload, 
 
 SPEC_VERSION: Final = "1.0"
 SOURCE: Final = "urn:uuid:"
-"""The prefix of the publication's id."""
+"""The prefix of `source`, followed by the id of the publication."""
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _Digits: TypeAlias = Annotated[str, Meta(pattern=r"^[0-9]{1,16}$")]
 
 
 class NotAnEvent(ValueError):
-    """A line is not an event that `to_line` wrote."""
+    """A line that `to_line` did not write."""
 
 
 class CloudEvent(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """The attributes of an event in the order of a line. Other attributes are ignored."""
+    """The attributes of an event, in their order in a line. Unknown attributes are ignored."""
 
     specversion: str
     id: str
@@ -55,7 +56,7 @@ class CloudEvent(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 
 def to_line(event: StoredEvent) -> bytes:
-    """Return an event as one line of JSON, without the newline. A withdrawn one has neither data nor salt."""
+    """Return an event as one line of JSON, without the newline. A withdrawn event has neither `data` nor `salt`."""
     header, payload = event.header, event.payload
     attributes = CloudEvent(
         specversion=SPEC_VERSION,
@@ -89,14 +90,16 @@ def to_line(event: StoredEvent) -> bytes:
 
 
 def from_line(line: bytes) -> StoredEvent:
-    """Return the event of a line that `to_line` wrote. Raises `NotAnEvent`.
+    """Return the event of a line that `to_line` wrote. Raises `NotAnEvent` for any other line.
 
-    It does not check whether the event may be stored.
+    The function does not check whether the log would accept the event.
     """
     try:
         attributes = msgspec.json.decode(line, type=CloudEvent)
         if attributes.specversion != SPEC_VERSION or not attributes.source.startswith(SOURCE):
-            raise NotAnEvent(f"its specversion is not {SPEC_VERSION}, or its source is no publication")
+            raise NotAnEvent(
+                f"its specversion is not {SPEC_VERSION}, or its source does not start with {SOURCE}"
+            )
         return StoredEvent(_header(attributes), _payload(attributes))
     except NotAnEvent:
         raise
@@ -130,7 +133,7 @@ def _payload(attributes: CloudEvent) -> SealedPayload | None:
     if encoding is UNSET and salt is UNSET and data is UNSET and data_base64 is UNSET:
         return None
     if encoding is UNSET or salt is UNSET or (data is UNSET) == (data_base64 is UNSET):
-        raise NotAnEvent("of payloadencoding, salt, and data or data_base64, it has some and not the others")
+        raise NotAnEvent("it needs payloadencoding, salt, and either data or data_base64; or none of these")
     plaintext = bytes(data) if data is not UNSET else base64.b64decode(str(data_base64), validate=True)
     return SealedPayload(encoding, plaintext, base64.b64decode(salt, validate=True))
 

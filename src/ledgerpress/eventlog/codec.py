@@ -1,4 +1,4 @@
-"""The codec between events and stored bytes."""
+"""Encodes events to stored bytes, and decodes stored bytes to events."""
 
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Generic, NamedTuple, TypeAlias, TypeVar, cast
@@ -14,7 +14,7 @@ E = TypeVar("E")
 D = TypeVar("D")
 JsonObject: TypeAlias = dict[str, Any]
 Upcaster: TypeAlias = Callable[[JsonObject], JsonObject]
-"""A pure step from one schema version of an event's data to the next."""
+"""A pure function from the data of one schema version to the data of the next."""
 
 
 class PayloadBody(
@@ -26,7 +26,7 @@ class PayloadBody(
     rename="camel",
     forbid_unknown_fields=True,
 ):
-    """The plaintext of a payload. `fingerprint` is that of the command, in hex."""
+    """The plaintext of a payload. `fingerprint` is the fingerprint of the command, in hex."""
 
     data: D
     reason: str | None
@@ -36,9 +36,9 @@ class PayloadBody(
 
 
 class EventType(NamedTuple, Generic[E]):
-    """One entry of the catalogue: a stored name, its newest schema version, and the class.
+    """An entry of the catalogue: the stored name of an event, its newest schema version, and its class.
 
-    The first upcaster is the step from version 1 to version 2, and so on.
+    The first upcaster converts version 1 to version 2, and so on.
     """
 
     name: str
@@ -48,7 +48,7 @@ class EventType(NamedTuple, Generic[E]):
 
 
 class Recorded(msgspec.Struct, Generic[E], frozen=True, gc=False):
-    """An event of the log, decoded. `reason` and the others are `None` where absent or withdrawn."""
+    """A decoded event of the log. `reason` and the fields after it are `None` if absent or withdrawn."""
 
     header: Header
     event: E
@@ -63,10 +63,10 @@ class Recorded(msgspec.Struct, Generic[E], frozen=True, gc=False):
 
 
 class Codec(Generic[E]):
-    """Encodes events of one catalogue, and decodes every stored version of them.
+    """A codec for the events of one catalogue, which decodes every stored version of them.
 
-    `withdrawn` returns the event that stands for a withdrawn one, from its type, stream and recorded-at. An event of an
-    unknown type that `passes_over` accepts is decoded as an `UnknownEvent`.
+    `withdrawn` returns the replacement for a withdrawn event, from its type, stream and recorded-at. An event of an
+    unknown type is decoded as an `UnknownEvent` if `passes_over` accepts the type.
     """
 
     def __init__(
@@ -75,7 +75,7 @@ class Codec(Generic[E]):
         withdrawn: Callable[[str, str, int], E],
         passes_over: PassOver = lambda _type: False,
     ) -> None:
-        """Take a catalogue with one entry per event."""
+        """Create a codec. `catalogue` has one entry per event class."""
         entries = list(catalogue)
         self._names = {entry.type: (entry.name, entry.version) for entry in entries}
         self._versions = {entry.name: entry.version for entry in entries}
@@ -95,11 +95,11 @@ class Codec(Generic[E]):
         self._encode = msgspec.json.Encoder().encode
 
     def name_of(self, event: E) -> tuple[str, int]:
-        """Return the stored name and the schema version under which `event` is recorded."""
+        """Return the stored name and the schema version with which `event` is recorded."""
         return self._names[type(event)]
 
     def knows(self, type: str) -> bool:
-        """Return whether the catalogue has a type of that stored name."""
+        """Return whether the catalogue contains an event type with this stored name."""
         return type in self._versions
 
     def encode(
@@ -112,7 +112,7 @@ class Codec(Generic[E]):
         trace_id: str | None = None,
         fingerprint: str | None = None,
     ) -> SealedPayload:
-        """Return the payload bytes of an event, sealed with `salt`."""
+        """Return the encoded payload of an event, sealed with `salt`."""
         body = PayloadBody(
             data=msgspec.Raw(self._encode(event)),
             reason=reason,
@@ -139,33 +139,33 @@ class Codec(Generic[E]):
     def decode(self, stored: StoredEvent) -> Recorded[E]:
         """Return the event of `stored`, upcast to the newest version of its schema.
 
-        Raises `UndecodableEvent` for a type, version, encoding or data that this program does not know, apart from
-        types that are passed over.
+        Raises `UndecodableEvent` if this program does not know the type, version, encoding or data, unless the type is
+        passed over.
         """
         header = stored.header
-        known = self._versions.get(header.type)
-        is_passed_over = known is None and self._passes_over(header.type)
-        if not is_passed_over and (known is None or header.schema_version > known):
-            raise self._undecodable(header, "is not known here: a newer LedgerPress wrote it")
+        newest = self._versions.get(header.type)
+        is_passed_over = newest is None and self._passes_over(header.type)
+        if not is_passed_over and (newest is None or header.schema_version > newest):
+            raise self._undecodable(header, "is unknown: a newer LedgerPress wrote it")
         if stored.payload is None:
             return Recorded(header, self._withdrawn(header.type, header.stream, header.recorded_at))
-        if known is None:
+        if newest is None:
             return self._unknown(stored)
         if stored.payload.encoding != JSON_ENCODING:
             raise self._undecodable(header, f"has an unknown encoding {stored.payload.encoding!r}")
         try:
-            if header.schema_version == known:
+            if header.schema_version == newest:
                 body = self._decoders[header.type].decode(stored.payload.plaintext)
                 event = body.data
             else:
                 body = self._older.decode(stored.payload.plaintext)
-                event = self._upcast(header, body.data, known)
+                event = self._upcast(header, body.data, newest)
         except (msgspec.MsgspecError, UnicodeDecodeError) as error:
             raise self._undecodable(header, f"cannot be read: {error}") from error
         return Recorded(header, event, body.reason, body.idempotency_key, body.trace_id, body.fingerprint)
 
     def _unknown(self, stored: StoredEvent) -> Recorded[E]:
-        """Return what stands for an event that is passed over, with what every payload has, as far as it can be read."""
+        """Return the replacement for an event that is passed over, with reason and ids if its payload can be read."""
         header, payload = stored.header, stored.payload
         event = cast("E", UnknownEvent(type=header.type))
         if payload is None or payload.encoding != JSON_ENCODING:

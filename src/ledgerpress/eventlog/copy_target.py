@@ -1,6 +1,7 @@
-"""The port to a log that is created as a copy of another one: events keep their positions, ids, times and salts.
+"""The port to copy targets: logs that are created as copies of other logs.
 
-So the copy has the same Merkle root as its source. It cannot be opened as a log until it is finished.
+Events keep their positions, ids, times and salts, so the copy has the same Merkle root as its source. A copy target
+cannot be opened as a log until it is finished.
 """
 
 from collections.abc import Sequence
@@ -13,10 +14,10 @@ from ledgerpress.eventlog.errors import EventLogError, GapInLog
 class CopyTarget(Protocol):
     """An unfinished log. An interrupted copy can be continued: its events up to `head` are durable, each recorded once.
 
-    Opening a target creates it if there is nothing yet. It raises `LogExists` if there is a finished log, and `LogUnusable`
-    if there is a copy of another publication, or if another process is copying to it, as far as the engine can detect that;
-    otherwise `extend` detects it. Every method raises `LogUnavailable` if the engine cannot be reached: the caller then
-    opens the target again and continues from `head`.
+    Opening a target creates it if its location is empty. Opening raises `LogExists` if there is a finished log, and
+    `LogUnusable` if there is a copy of another publication, or if another process is copying to the target. If the
+    engine cannot detect another process, `extend` detects it. Every method raises `LogUnavailable` if the engine cannot
+    be reached: the caller then opens the target again and continues from `head`.
     """
 
     async def head(self) -> int:
@@ -24,43 +25,44 @@ class CopyTarget(Protocol):
         ...
 
     async def read(self, after: int, limit: int) -> list[StoredEvent]:
-        """Return up to `limit` events, in order, with positions greater than `after`, as `EventLog.read` does.
+        """Return up to `limit` events with positions greater than `after`, in order, as `EventLog.read` does.
 
-        They are read back from storage: the copy is verified with them.
+        The events are read back from storage, to verify the copy.
         """
         ...
 
     async def extend(self, events: Sequence[StoredEvent]) -> None:
-        """Add `events`, which follow the head without a gap, including withdrawn ones; durable when it returns.
+        """Add `events`, which follow the head without a gap; they are durable when the call returns.
 
-        If it raises or is interrupted, a prefix of `events` may have been added, without a gap. A withdrawn event (its
-        payload is `None`) may come long before its `payload.withdrawn`. Raises `GapInLog`, and `EventLogError` for an
-        event that cannot come next.
+        If the call fails or is interrupted, the target may contain a prefix of `events`, without a gap. `events` may
+        include withdrawn events (their payload is `None`), long before their `payload.withdrawn`. Raises `GapInLog`,
+        and `EventLogError` for an event that cannot come next.
         """
         ...
 
     async def erase(self, position: int) -> None:
         """Erase payload and salt of the event at `position`, whose `payload.withdrawn` has just been added.
 
-        The event was read before its withdrawal was recorded. Does what `EventLog.withdraw` does without writes, and
-        nothing if they are erased already. Raises `WithdrawalUnfinished`.
+        This is necessary if the event was copied before its withdrawal was recorded. Does the same as
+        `EventLog.withdraw` without writes, and nothing if payload and salt are already erased. Raises
+        `WithdrawalUnfinished`.
         """
         ...
 
     async def save_note(self, text: str) -> None:
-        """Store `text` (ASCII, at most 8 KB) in place of the previous note; durable when it returns."""
+        """Replace the note by `text` (ASCII, at most 8 KB); it is durable when the call returns."""
         ...
 
     async def load_note(self) -> str:
-        """Return the last note, an empty text at first."""
+        """Return the note; it is empty at first."""
         ...
 
     async def finish(self) -> None:
-        """Turn it into a log that can be opened, in one step; the note may be dropped."""
+        """Turn the target into a log that can be opened, in one step; the note may be dropped."""
         ...
 
     async def aclose(self) -> None:
-        """Release it, finished or not."""
+        """Release the target, finished or not."""
         ...
 
 
@@ -70,4 +72,4 @@ def check_follows(events: Sequence[StoredEvent], head: int, publication: str) ->
         if event.position != expected:
             raise GapInLog(expected=expected, found=event.position)
         if event.header.publication != publication:
-            raise EventLogError(f"position {expected}: it belongs to another publication")
+            raise EventLogError(f"the event at position {expected} belongs to another publication")

@@ -1,8 +1,8 @@
 """The envelope of an event, whose bytes never change once stored: a header and a payload.
 
 The header contains only ids that LedgerPress created, numbers and type names. Its canonical JSON (RFC 8785) is the leaf
-of the Merkle tree. The payload contains everything that a person wrote. A payload can be withdrawn (legal erasure); the
-header stays, and commits to the payload without revealing it.
+of the Merkle tree. The payload contains everything that a person wrote. A payload can be withdrawn (legal erasure). The
+header remains: it contains a commitment to the payload, which does not reveal the payload.
 """
 
 import hashlib
@@ -32,7 +32,7 @@ _canonical = msgspec.json.Encoder(order="sorted")
 
 
 Attributes: TypeAlias = tuple[str, str, int, int, str, str | None, str, str, str | None]
-"""The attributes of an event that do not depend on its position: the values of `ATTRIBUTES`, in their order."""
+"""The values of an event's fields in `ATTRIBUTES`, in that order. They do not depend on the event's position."""
 ATTRIBUTES: Final = (
     "event_id",
     "type",
@@ -45,16 +45,16 @@ ATTRIBUTES: Final = (
     "causation_id",
 )
 Row: TypeAlias = tuple[Any, ...]
-"""An event in a database: position, v, stream, stream version, attributes, commitment in bytes, payload's parts."""
+"""An event as a database row: position, v, stream, stream version, attributes, commitment (bytes), payload parts."""
 attributes_of: Final[Callable[[Any], Attributes]] = attrgetter(*ATTRIBUTES)
-"""Returns the attributes of a `Header`, a `NewEvent`, or any object with fields of these names."""
+"""Returns the attributes of a `Header`, a `NewEvent` or any other object with these fields."""
 
 
 class Header(msgspec.Struct, frozen=True, gc=False, rename="camel"):
-    """The permanent part of an event. Every field is always present, `None` if it does not apply.
+    """The permanent part of an event. Every field is always present; a field that does not apply is `None`.
 
-    Times are integer microseconds since 1970, UTC; ids are UUIDs in lower case; `position` and `stream_version`
-    count from 1.
+    Times are integer microseconds since 1970, UTC. Ids are UUIDs in lower case. `position` and `stream_version` count
+    from 1.
     """
 
     v: int
@@ -76,17 +76,17 @@ class Header(msgspec.Struct, frozen=True, gc=False, rename="camel"):
     def leaf(self) -> bytes:
         """Return the canonical JSON of the header (RFC 8785).
 
-        Keys and strings are ASCII and numbers are integers, so sorted keys are all that RFC 8785 requires.
+        Keys and strings are ASCII and numbers are integers, so it is enough to sort the keys.
         """
         return _canonical.encode(self)
 
     def leaf_hash(self) -> bytes:
-        """Return SHA-256(0x00 ‖ leaf), the hash of a Merkle tree's leaf (RFC 9162, section 2.1.1)."""
+        """Return the hash of the leaf in the Merkle tree, SHA-256(0x00 ‖ leaf) (RFC 9162, section 2.1.1)."""
         return hashlib.sha256(b"\x00" + self.leaf()).digest()
 
 
 class SealedPayload(msgspec.Struct, frozen=True, gc=False):
-    """The bytes of a payload with the salt that its commitment needs."""
+    """The bytes of a payload, with the salt of its commitment."""
 
     encoding: str
     plaintext: bytes
@@ -100,7 +100,7 @@ class SealedPayload(msgspec.Struct, frozen=True, gc=False):
 
 
 class NewEvent(msgspec.Struct, frozen=True, gc=False, kw_only=True):
-    """An event before the log has given it a position and a stream version."""
+    """An event to which the log has not yet assigned a position and a stream version."""
 
     event_id: str
     type: str
@@ -114,7 +114,7 @@ class NewEvent(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     payload: SealedPayload
 
     def check(self) -> None:
-        """Raise `InvalidEnvelope` or `PayloadTooLarge` if the event must not be stored."""
+        """Raise `InvalidEnvelope` or `PayloadTooLarge` if the event cannot be stored."""
         ids = (self.event_id, self.actor_id, self.command_id, self.correlation_id)
         for uuid in (*ids, self.on_behalf_of_actor_id, self.causation_id):
             if uuid is not None and not _UUID.fullmatch(uuid):
@@ -122,21 +122,21 @@ class NewEvent(msgspec.Struct, frozen=True, gc=False, kw_only=True):
         if not is_event_type_name(self.type):
             raise InvalidEnvelope(f"{self.type!r} is not the stored name of an event type")
         if not (0 < self.schema_version <= MAX_INTEGER and 0 <= self.recorded_at <= MAX_INTEGER):
-            raise InvalidEnvelope("schema version and recorded-at must lie between 0 and 2^53-1")
+            raise InvalidEnvelope("schema version and recorded-at must be between 0 and 2^53-1")
         if len(self.payload.salt) != SALT_BYTES:
             raise InvalidEnvelope(f"a salt has {SALT_BYTES} bytes, not {len(self.payload.salt)}")
         if len(self.payload.plaintext) > MAX_PAYLOAD_BYTES:
             raise PayloadTooLarge(size=len(self.payload.plaintext), limit=MAX_PAYLOAD_BYTES)
 
     def header(self, *, publication: str, position: int, stream: str, stream_version: int) -> Header:
-        """Return the header of the event when it is recorded at `position`."""
+        """Return the header of the event for the given position and stream version."""
         own, commitment = attributes_of(self), self.payload.commitment()
         return Header(
             ENVELOPE_VERSION, publication, position, own[0], stream, stream_version, *own[1:], commitment
         )
 
     def row(self, commitment: bytes, position: int, stream: str, stream_version: int) -> Row:
-        """Return the row of the event when it is recorded at `position`."""
+        """Return the row of the event for the given position and stream version."""
         payload = msgspec.structs.astuple(self.payload)
         return (
             position,
@@ -157,7 +157,7 @@ class StoredEvent(msgspec.Struct, frozen=True, gc=False):
 
     @classmethod
     def of_row(cls, row: Iterable[Any], publication: str) -> Self:
-        """Return the event in a `Row`."""
+        """Return the event that a `Row` contains."""
         position, v, stream, stream_version, event_id, *others, commitment, encoding, payload, salt = row
         others.append(commitment.hex())
         header = Header(v, publication, position, event_id, stream, stream_version, *others)
@@ -165,7 +165,7 @@ class StoredEvent(msgspec.Struct, frozen=True, gc=False):
 
     @property
     def row(self) -> Row:
-        """The row of the event."""
+        """The event as a database row."""
         header = self.header
         start = (header.position, header.v, header.stream, header.stream_version)
         commitment = bytes.fromhex(header.payload_commitment)
@@ -173,7 +173,7 @@ class StoredEvent(msgspec.Struct, frozen=True, gc=False):
 
     @property
     def payload_parts(self) -> tuple[str, bytes | None, bytes | None]:
-        """The payload's encoding, plaintext and salt; only the default encoding if it was withdrawn."""
+        """The encoding, plaintext and salt of the payload; the default encoding and two `None` if it was withdrawn."""
         payload = self.payload
         return (JSON_ENCODING, None, None) if payload is None else msgspec.structs.astuple(payload)
 
@@ -183,11 +183,11 @@ class StoredEvent(msgspec.Struct, frozen=True, gc=False):
 
 
 def is_event_type_name(name: str) -> bool:
-    """Return whether `name` has the form of the stored name of an event type."""
+    """Return whether `name` is a syntactically valid event type name."""
     return _TYPE.fullmatch(name) is not None
 
 
 def check_stream_name(stream: str) -> None:
-    """Raise `InvalidEnvelope` unless `stream` is ASCII such as `post.<uuid>` or `taxonomy`."""
+    """Raise `InvalidEnvelope` unless `stream` is a valid stream name (ASCII), such as `post.<uuid>` or `taxonomy`."""
     if not _STREAM.fullmatch(stream):
         raise InvalidEnvelope(f"{stream!r} is not a stream name")

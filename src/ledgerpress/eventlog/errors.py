@@ -1,8 +1,8 @@
-"""The errors of the event log. Each carries its facts; the message is for people."""
+"""The errors of the event log. Programs use the attributes of an error; its message is for people."""
 
 
 class EventLogError(Exception):
-    """Anything that the log rejects or cannot do."""
+    """The base class of the errors of the log."""
 
 
 class WrongExpectedVersion(EventLogError):
@@ -16,10 +16,10 @@ class WrongExpectedVersion(EventLogError):
 
 
 class DuplicateEvent(EventLogError):
-    """An event id is in the log already. Nothing was recorded."""
+    """An event id that the log already contains. Nothing was recorded."""
 
     def __init__(self, *, event_id: str) -> None:
-        super().__init__(f"an event with the id {event_id} is recorded already")
+        super().__init__(f"an event with the id {event_id} is already recorded")
         self.event_id = event_id
 
 
@@ -28,7 +28,7 @@ class InvalidEnvelope(EventLogError, ValueError):
 
 
 class PayloadTooLarge(InvalidEnvelope):
-    """A payload over the limit, in bytes as encoded."""
+    """A payload that is too large. `size` and `limit` are in bytes of the encoded payload."""
 
     def __init__(self, *, size: int, limit: int) -> None:
         super().__init__(f"the payload has {size:,} bytes; at most {limit:,} are allowed")
@@ -37,20 +37,20 @@ class PayloadTooLarge(InvalidEnvelope):
 
 
 class GapInLog(EventLogError):
-    """A position is missing; the events after it must not be applied. `found` is `None` if nothing follows."""
+    """A position is missing, so the events after it must not be applied. `found` is `None` if no event follows."""
 
     def __init__(self, *, expected: int, found: int | None) -> None:
         super().__init__(
-            f"position {expected} should come next, but the log gave {'nothing' if found is None else found}"
+            f"position {expected} should come next, but the log returned {'nothing' if found is None else found}"
         )
         self.expected = expected
         self.found = found
 
 
 class UndecodableEvent(EventLogError):
-    """An event that this program does not know or cannot read. It is never skipped unless an operator requests it.
+    """An event that this program does not know or cannot read. It is skipped only if an operator requests this.
 
-    `leaf_hash` is the event's, in hex.
+    `leaf_hash` is the leaf hash of the event, in hex.
     """
 
     def __init__(self, *, position: int, leaf_hash: str, type: str, schema_version: int, why: str) -> None:
@@ -60,37 +60,37 @@ class UndecodableEvent(EventLogError):
 
 
 class LogUnusable(EventLogError):
-    """The location of the log contains something else, or a log that this program cannot read."""
+    """The location contains no log, or a log that this program cannot use."""
 
 
 class LogExists(LogUnusable):
-    """There is a finished log already at the location of a copy target."""
+    """The location of a copy target already contains a finished log."""
 
 
 class LogUnavailable(EventLogError):
-    """The engine of the log cannot be reached, or cannot answer now. Nothing was recorded; a retry may succeed."""
+    """The engine of the log cannot be reached, or cannot answer now. Nothing was recorded, and a retry may succeed."""
 
 
 class LogRefuses(LogUnavailable):
-    """The engine does not permit the operation. Nothing was recorded; an operator has to permit it first."""
+    """The engine does not permit the request. Nothing was recorded; an operator must permit it first."""
 
 
 class LogReplaced(LogUnavailable):
-    """The engine has another log than the one that was opened: another publication's, or one with other events.
+    """The log that was opened was replaced: by the log of another publication, or by a log with other events.
 
-    A retry does not help: close the log and find out what is there.
+    A retry does not help: close the log and find out which log is at its location now.
     """
 
 
 class AppendUnresolved(LogUnavailable):
     """The engine failed during an append, and it could not be determined whether the events were recorded.
 
-    If they are sent again with the same event ids, they are recorded once.
+    If the caller appends them again with the same event ids, they are still recorded only once.
     """
 
 
 class WithdrawalUnfinished(EventLogError):
-    """A payload is withdrawn and no longer readable, but not all of its bytes are overwritten yet."""
+    """A payload was withdrawn and is no longer readable, but not all of its bytes are overwritten yet."""
 
 
 class LogClosed(EventLogError):

@@ -1,4 +1,4 @@
-"""The base class of all events, and the event that stands for one whose payload was withdrawn."""
+"""The base class of all events, and the replacement for an event whose payload was withdrawn."""
 
 from typing import Final
 
@@ -9,13 +9,13 @@ SYSTEM_ACTOR_ID: Final = "00000000-0000-8000-8000-000000000001"
 
 
 class Event(msgspec.Struct, frozen=True, gc=False, kw_only=True, rename="camel", forbid_unknown_fields=True):
-    """A fact. An absent optional field is `UNSET`: unchanged. `None` means cleared."""
+    """A recorded fact. An optional field that is `UNSET` means "unchanged"; `None` means "cleared"."""
 
 
 class Withdrawn(Event, frozen=True):
-    """Stands for an event whose payload was withdrawn: nothing else is known of it.
+    """The replacement for an event whose payload was withdrawn. Only its header is known.
 
-    `type` is its stored name; `recorded_at` is in microseconds since 1970, UTC.
+    `type` is its stored type name; `recorded_at` is in microseconds since 1970, UTC.
     """
 
     type: str
@@ -29,5 +29,5 @@ class Withdrawn(Event, frozen=True):
 
 
 def withdrawn(type: str, stream: str, recorded_at: int) -> Withdrawn:
-    """Return the event that stands for a withdrawn one."""
+    """Return the replacement for an event whose payload was withdrawn."""
     return Withdrawn(type=type, stream=stream, recorded_at=recorded_at)

@@ -12,17 +12,17 @@ from ledgerpress.eventlog.log import ANY_VERSION, StreamWrite
 
 MAX_COMMANDS: Final = 1_000
 MAX_BYTES: Final = 8 * 1024 * 1024
-"""A group accepts no further command beyond this many bytes of payload; it always accepts one."""
+"""The maximum size of the payloads in a group, in bytes; a group of one command may exceed it."""
 
 AppendResult: TypeAlias = int | EventLogError
-"""The position of a command's last event; or the error for which it was not recorded."""
+"""The position of a command's last event, or the error because of which the command was not recorded."""
 ReportResults: TypeAlias = Callable[[Sequence["AppendResult"]], None]
 """Takes the result of each command of a group, in order."""
 
 
 @dataclass(frozen=True, slots=True)
 class AppendRequest:
-    """The checked writes of one append, the payload commitments of their events in order, and the size in bytes."""
+    """The checked writes of one append, the payload commitments of their events in order, and their size in bytes."""
 
     writes: Sequence[StreamWrite]
     commitments: Sequence[bytes]
@@ -40,7 +40,7 @@ class AppendRequest:
 
 
 class AppendGroup:
-    """The rows of the commands admitted so far, after the events in the log."""
+    """The rows of the commands admitted to a group so far; they follow the last event of the log."""
 
     def __init__(
         self,
@@ -49,9 +49,10 @@ class AppendGroup:
         version_of: Callable[[str], int],
         is_recorded: Callable[[str], bool] | None,
     ) -> None:
-        """The results of `version_of` a stream and `is_recorded` for an event id MUST stay true until the transaction ends.
+        """Start an empty group after the position `head`.
 
-        Without `is_recorded`, the database has to reject a duplicate event.
+        `version_of` returns the version of a stream, and `is_recorded` whether an event id is in the log. Their results
+        MUST remain true until the transaction ends. Without `is_recorded`, the database must reject duplicate events.
         """
         self.before = head
         self.rows: list[Row] = []
@@ -61,7 +62,7 @@ class AppendGroup:
         self._event_ids: set[str] = set()
 
     def admit(self, command: AppendRequest) -> AppendResult:
-        """Add all rows of `command`, and return its last position; or none, and return the error."""
+        """Add the rows of `command` and return its last position; if it is rejected, add none and return the error."""
         for write in command.writes:
             if (actual := self._versions.get(write.stream)) is None:
                 actual = self._versions[write.stream] = self._version_of(write.stream)
@@ -91,12 +92,12 @@ class AppendGroup:
 
 
 class Recorder(Protocol):
-    """Records groups of commands, one group at a time."""
+    """A recorder of groups of commands, one group at a time."""
 
     def begin(self, commands: Sequence[AppendRequest], report: ReportResults) -> None:
-        """Begin to record `commands` in one transaction, and return at once.
+        """Begin to record `commands` in one transaction, and return immediately.
 
-        `report` MUST be called in the event loop with the result of each command, in order, whatever happens.
+        `report` MUST be called in the event loop with the result of each command, in order, even after a failure.
         """
         ...
 
@@ -107,10 +108,10 @@ class _PendingAppend(NamedTuple):
 
 
 class GroupCommit:
-    """The one writer of a log in this process. Commands are recorded in the order of their arrival."""
+    """The only writer of a log in this process. It records commands in the order in which they arrive."""
 
     def __init__(self, recorder: Recorder, committed: Callable[[int], None]) -> None:
-        """Record through `recorder`; after each group call `committed` with the greatest position in it, or 0."""
+        """Record with `recorder`; after each group, call `committed` with its greatest position, or 0 if none."""
         self._recorder = recorder
         self._committed = committed
         self._queue: deque[_PendingAppend] = deque()
@@ -129,7 +130,7 @@ class GroupCommit:
         self._queue.append(_PendingAppend(command, position))
         if not self._writing:
             self._writing = True
-            # Not at once, so that all appends of this turn of the loop are in the group.
+            # Deferred, so that the group contains all appends of this iteration of the event loop.
             self._loop.call_soon(self._write)
         return position
 

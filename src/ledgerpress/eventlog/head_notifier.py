@@ -1,4 +1,4 @@
-"""Waits until the head of the log moves, whichever process moves it."""
+"""Waits until the head of the log advances, in this process or in another."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -8,14 +8,17 @@ from typing import Final
 from ledgerpress.eventlog.errors import LogClosed
 
 POLL_INTERVAL: Final = 0.02
-"""Seconds between two polls for the events of other processes while a caller waits, by default."""
+"""The default time in seconds between two polls for events of other processes while a caller waits."""
 
 
 class HeadNotifier:
-    """Wakes its callers: at once for a known head, after a read for an announced one, after an interval for any other."""
+    """A notifier that wakes waiting callers when the head advances.
+
+    It wakes them immediately after `advance`, after a read of the head for `announce`, and otherwise after a poll.
+    """
 
     def __init__(self, read_head: Callable[[], Awaitable[int]], interval: float = POLL_INTERVAL) -> None:
-        """Poll `read_head`, which returns the head as the log's readers see it, every `interval` seconds."""
+        """Poll `read_head`, which returns the head that readers see, every `interval` seconds while a caller waits."""
         self._read_head = read_head
         self._interval = interval
         self._head = 0
@@ -27,7 +30,7 @@ class HeadNotifier:
     async def wait_beyond(self, position: int, timeout: float) -> bool:
         """Wait at most `timeout` seconds until the head is beyond `position`; return whether it is.
 
-        Raises `LogClosed` when the log is closed meanwhile.
+        Raises `LogClosed` if the log is closed meanwhile.
         """
         self._check_open()
         if self._head <= position:
@@ -52,7 +55,7 @@ class HeadNotifier:
             raise LogClosed("the log was closed")
 
     def advance(self, head: int) -> None:
-        """Note that the head is at `head`, or further."""
+        """Note that the head is at `head` or beyond, and wake the callers that wait for it."""
         if head > self._head:
             self._head = head
             for is_beyond, position in self._waiting.items():
@@ -60,12 +63,12 @@ class HeadNotifier:
                     _settle(is_beyond, True)
 
     def announce(self, head: int) -> None:
-        """Read the head soon if `head` is news: another process announced it, and it may be wrong."""
+        """Read the head soon if `head` is new: the announcement of another process may be wrong."""
         if head > self._head:
             self._announced.set()
 
     async def close(self) -> None:
-        """Wake all callers with `LogClosed`, including those that are about to wait."""
+        """Raise `LogClosed` in all waiting callers, and in all later calls of `wait_beyond`."""
         self._closed = True
         if self._poller is not None:
             self._poller.cancel()

@@ -1,4 +1,4 @@
-"""The health of a log, and a log with health checks, which fails fast while it is unreachable."""
+"""A wrapper that checks the health of a log, and fails fast while the log is unreachable."""
 
 import asyncio
 import logging
@@ -24,18 +24,18 @@ logger = logging.getLogger(__name__)
 CHECK_INTERVAL: Final = 1.0
 """Seconds between two health checks."""
 LOST_CHECK_INTERVAL: Final = 0.25
-"""Seconds between two checks of an unreachable log: writes stall for that much longer than the engine is away."""
+"""Seconds between two checks of an unreachable log: writes may fail for this long after the engine is back."""
 CHECK_TIMEOUT: Final = 6.0
-"""Seconds that a check may take: a log that answers nothing for so long is unreachable.
+"""Seconds that a check may take: a log that does not answer for this long is unreachable.
 
-Longer than the retries of the adapters, which may outlast the election of a leader.
+This is longer than the retries of the adapters, which may have to wait for the election of a leader.
 """
 MAX_SHORT_CHECKS: Final = 4
-"""Events count as lost after so many consecutive checks without them, over a longer time than the log's staleness."""
+"""Known events count as lost if this many consecutive checks, over the log's staleness or longer, do not find them."""
 
 
 class LogHealth:
-    """The health of a log. Contact is lost when the log cannot be reached, until it answers a health check again."""
+    """The health of a log. If the log cannot be reached, contact is lost until the log answers a health check."""
 
     def __init__(
         self,
@@ -44,16 +44,16 @@ class LogHealth:
         counts: Callable[[], Mapping[str, int]] = dict,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
-        """`notices` and `counts` are those of an `OpenedLog`; `monotonic` returns seconds."""
+        """Start with contact. `notices` and `counts` come from an `OpenedLog`; `monotonic` returns seconds."""
         self.notices = tuple(notices)
         self.head = 0
         """The greatest position that the log has reported."""
         self.regained = 0
-        """How often contact was lost and regained."""
+        """The number of times that contact was lost and regained."""
         self.unresolved = 0
         """The number of appends whose result could not be determined."""
         self.replaced: str | None = None
-        """Why the log is no longer the one that was opened. Usually only a restart helps."""
+        """The reason why the log is no longer the one that was opened, if so. Usually only a restart helps."""
         self._counts = counts
         self._monotonic = monotonic
         self._last_contact = monotonic()
@@ -62,18 +62,18 @@ class LogHealth:
 
     @property
     def counts(self) -> Mapping[str, int]:
-        """The log's own counters by name: see `OpenedLog.counts`."""
+        """The counters of the log, by name: see `OpenedLog.counts`."""
         return self._counts()
 
     @property
     def silence(self) -> float:
-        """Seconds since the log last answered."""
+        """Seconds since the last answer of the log."""
         return self._monotonic() - self._last_contact
 
     def note_head(self, head: int = 0) -> None:
         """Note that the log has answered, and that its head is at least `head`.
 
-        That does not regain contact: it may be the answer to a request from before contact was lost.
+        This does not regain contact: the request may have been sent before contact was lost.
         """
         if not self.is_lost:
             self._last_contact = self._monotonic()
@@ -90,14 +90,14 @@ class LogHealth:
 
 
 class HealthCheckedLog:
-    """An opened log with known health. It does not own the log: the caller that opened the log closes it.
+    """A wrapper that checks the health of an opened log. The caller that opened the log must close it.
 
-    Each check verifies that the log is still the one that was opened. If it was replaced, by another publication's or by an
-    older state of itself, every method raises `LogReplaced` from then on. It can recover from an older state: if all known
-    events are there again, nothing was lost.
+    Each check verifies that the log is still the one that was opened. If the log was replaced, by the log of another
+    publication or by an older state of itself, every method raises `LogReplaced` from then on. Recovery from an older
+    state is possible: once the log has all known events again, nothing was lost.
 
-    While contact is lost, every method but `check` raises `LogUnavailable` at once, and pending reads end with it. Pending
-    appends are left to the log: only it can determine whether they are recorded.
+    While contact is lost, every method except `check` raises `LogUnavailable` immediately, and so do pending reads.
+    Pending appends continue: only the log can determine whether they are recorded.
     """
 
     def __init__(self, log: OpenedLog, health: LogHealth | None = None) -> None:
@@ -119,7 +119,7 @@ class HealthCheckedLog:
         return self._log.staleness
 
     def verify_applied(self, applied: Callable[[], tuple[int, str | None]]) -> None:
-        """Verify an event in each check: `applied` returns its position and its leaf hash in hex."""
+        """Verify an applied event in each check: `applied` returns its position and its leaf hash in hex."""
         self._applied = applied
 
     def check_not_replaced(self) -> None:
@@ -149,7 +149,7 @@ class HealthCheckedLog:
         return events
 
     async def wait_beyond(self, position: int, timeout: float) -> bool:
-        """Wait until the head is beyond `position`; return whether it is. `False` says nothing about the health."""
+        """Do the same as `EventLog.wait_beyond`. `False` does not show whether the log can be reached."""
         is_beyond = await self._read(self._log.wait_beyond, position, timeout)
         if is_beyond:
             self.health.note_head(position + 1)
@@ -165,33 +165,36 @@ class HealthCheckedLog:
             await self.check()
 
     async def check(self) -> bool:
-        """Check the log, even while contact is lost; return whether it is reachable and the one that was opened."""
+        """Check the log, even while contact is lost; return whether it is reachable and is the log that was opened."""
         if self._stopped:
             return False
         try:
             async with asyncio.timeout(CHECK_TIMEOUT):
                 self.health.note_head(await self._verified_head())
         except TimeoutError:
-            # Other requests may have been answered meanwhile: then it is busy, not unreachable.
+            # If other requests were answered meanwhile, the log is busy, not unreachable.
             if self.health.is_lost or self.health.silence >= CHECK_TIMEOUT:
                 self._lose(f"it has not answered for {CHECK_TIMEOUT:g} s")
         except LogClosed:
             return False
         except LogReplaced as error:
-            # A log that is too short for so long counts as replaced, but may recover.
+            # A log that lacked known events for too long counts as replaced, but may recover.
             self._stopped = not self._short_checks
             self._mark_replaced(str(error))
         except (EventLogError, OSError) as error:
             self._lose(str(error))
         else:
             if self.health.is_lost:
-                logger.warning("the log is reached again, after %.1f s", self.health.silence)
+                logger.warning("the log can be reached again, after %.1f s", self.health.silence)
             self.health.replaced = None
             self.health.regain()
         return not self.health.is_lost
 
     async def _verified_head(self) -> int:
-        """Return the head. Raises `LogReplaced` unless the log is the one that was opened and has all known events."""
+        """Return the head. Raises `LogReplaced` unless the log is the one that was opened and has all known events.
+
+        Raises `LogUnavailable` if known events are missing that may still appear.
+        """
         known_head, (position, leaf_hash) = self.health.head, self._applied()
         short_checks, self._short_checks = self._short_checks, 0
         publication = await self._log.current_publication()
@@ -209,9 +212,9 @@ class HealthCheckedLog:
                 and time.monotonic() - self._short_since >= self.staleness
             )
             error = LogReplaced if is_lost else LogUnavailable
-            raise error(f"it ends at position {head}, and {known_head} had been seen")
+            raise error(f"it ends at position {head}, but it had already reached {known_head}")
         if leaf_hash is not None:
-            # The replica that answers may lag behind the leader.
+            # The server that answers may lag behind the leader, and not have the event yet.
             for event in await self._log.read(position - 1, 1):
                 if event.header.leaf_hash().hex() != leaf_hash:
                     raise LogReplaced(f"it has another event at position {position}")
@@ -225,7 +228,7 @@ class HealthCheckedLog:
         try:
             position = await append(*arguments, **options)
         except LogUnavailable as error:
-            # It may reject writes for the moment and still answer reads: check it.
+            # The log may reject writes for a moment and still answer reads: check it.
             self._check_requested.set()
             self.health.unresolved += isinstance(error, AppendUnresolved)
             raise
@@ -233,11 +236,11 @@ class HealthCheckedLog:
         return position
 
     def _unusable(self) -> LogUnavailable:
-        """Return why the log cannot be used while contact is lost, as it is with a log that was replaced."""
+        """Return the error to raise while contact is lost: the log was replaced, or it cannot be reached."""
         if self.health.replaced is not None:
             return LogReplaced(self.health.replaced)
         silence = self.health.silence
-        return LogUnavailable(f"the log cannot be reached; nothing was heard of it for {silence:.0f} s")
+        return LogUnavailable(f"the log cannot be reached; its last answer was {silence:.0f} s ago")
 
     async def _read(self, read: Callable[P, Awaitable[T]], *arguments: P.args, **options: P.kwargs) -> T:
         if self.health.is_lost:
@@ -256,14 +259,14 @@ class HealthCheckedLog:
         except TimeoutError as error:
             if not limit.expired():
                 raise
-            raise LogUnavailable("the log could not be reached any more") from error
+            raise LogUnavailable("the log can no longer be reached") from error
 
     def _mark_replaced(self, reason: str) -> None:
         if self.health.replaced is not None and not self._stopped:
             return
         self.health.replaced = (
-            f"the log was replaced: {reason}. Nothing is read or written any more; see that the right log is in its place, and "
-            "restart this node: views that had come further than a restored log are then made anew"
+            f"the log was replaced: {reason}. This node no longer reads or writes it. Put the right log in its place "
+            "and restart this node; views that are ahead of a restored log are then rebuilt"
         )
         logger.error("%s", self.health.replaced)
         self.health.lose()
@@ -272,12 +275,12 @@ class HealthCheckedLog:
     def _lose(self, reason: str) -> None:
         if not self.health.is_lost:
             logger.warning(
-                "the log cannot be reached, until further notice the views are served as they are: %s", reason
+                "the log cannot be reached; the views are served without new events until it can: %s", reason
             )
         self.health.lose()
         self._end_reads()
 
     def _end_reads(self) -> None:
-        # They would fail with the same error, only later.
+        # Without this, they would fail with the same error, but later.
         for limit in self._reads:
             limit.reschedule(0.0)

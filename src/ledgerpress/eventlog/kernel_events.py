@@ -1,4 +1,4 @@
-"""The events of the log itself, whatever features use it, and the names of their streams."""
+"""The events that the kernel records, independent of features, and the names of their streams."""
 
 import re
 from typing import Final
@@ -18,30 +18,30 @@ _LEASE: Final = re.compile(r"[a-z][a-z0-9-]{0,63}")
 
 
 class LogOpened(Event, frozen=True):
-    """The first event of every log. `name_key` is 32 random bytes in hex, the key of slugs' stream names."""
+    """The first event of every log. `name_key` is the HMAC key of the stream names of slugs: 32 random bytes in hex."""
 
     format_version: int
     name_key: str
 
 
 class PayloadWithdrawn(Event, frozen=True):
-    """The payload of one event is withdrawn by law. `header` is that event's whole header."""
+    """The payload of one event was withdrawn (legal erasure). `header` is the complete header of that event."""
 
     header: dict[str, str | int | None]
 
 
 class ProjectionSkipped(Event, frozen=True):
-    """A projection does without the event at `position`, as long as that event cannot be applied to it."""
+    """A projection skips the event at `position` for as long as it cannot apply that event."""
 
     projection: str
     position: int
 
 
 class LeaseTaken(Event, frozen=True):
-    """A node holds a lease from now on, and nobody who held it before does.
+    """A node has taken a lease; the previous holder no longer holds it.
 
-    The version that this event has in the lease's stream is the holder's fencing token. `node` is what the holder calls
-    itself: one node that takes a lease twice is two holders.
+    The stream version of this event is the holder's fencing token. `node` is the name of the holder: a node that takes
+    a lease twice counts as two holders.
     """
 
     lease: str
@@ -62,14 +62,14 @@ def withdrawal_stream(event_id: str) -> str:
 
 
 def projection_stream(projection: str) -> str:
-    """Return the name of the stream that records which events a projection may skip."""
+    """Return the name of the stream that records the events that a projection skips."""
     return f"projection.{projection}"
 
 
 def lease_stream(lease: str) -> str:
-    """Return the name of a lease's stream. Raises `ValueError` for an invalid name of a lease."""
+    """Return the name of a lease's stream. Raises `ValueError` if `lease` is not a valid lease name."""
     if not _LEASE.fullmatch(lease):
         raise ValueError(
-            f"{lease!r} is no name for a lease: at most 64 of a-z, 0-9 and -, with a letter first"
+            f"{lease!r} is not a lease name: use at most 64 of a-z, 0-9 and -, with a letter first"
         )
     return f"lease.{lease}"

@@ -1,9 +1,10 @@
-"""Work that must be done once in the whole publication, by any one node: it runs under a lease.
+"""Leases, for work that only one node of a publication may do at a time.
 
-A lease has two parts. The register shows which node is alive: the holder renews it regularly, and another node takes
-over by compare-and-set when it was not renewed for the holder's duration. The log decides who may write: each taking is
-an event, its version is the holder's token, and every append under the lease carries that version as a guard. So a slow
-former holder may continue to work for a while, but the log rejects its appends.
+A lease has two parts. The register shows which node is alive: the holder renews its entry regularly, and another node
+takes the lease by compare-and-set if the entry was not renewed for the holder's duration. The log decides which node
+may write: a node that takes the lease records an event, and the stream version of this event is the holder's fencing
+token. Every append under the lease has this version as a guard. So a slow former holder may continue to work for a
+while, but the log rejects its appends.
 """
 
 import asyncio
@@ -26,19 +27,21 @@ T = TypeVar("T")
 logger = logging.getLogger(__name__)
 
 DURATION: Final = 15.0
-"""Seconds for which a silent holder keeps its lease, by default."""
+"""The default time in seconds for which a holder has the lease after each renewal."""
 MAX_POLL_INTERVAL: Final = 1.0
-"""Seconds at most between two polls of a node that waits for a lease."""
+"""The maximum time in seconds between two polls of a node that waits for a lease."""
 _WORKING_SHARE: Final = 0.8
-"""The share of the duration after which a holder stops its work: the rest is for stopping, and for clocks of different
-speed."""
+"""The share of the duration after which a holder that cannot renew the lease stops its work.
+
+The rest is time to stop, and a margin for clocks that run at different speeds.
+"""
 
 
 class LeaseLost(Exception):
-    """The lease is no longer held. Nothing of a rejected append was recorded."""
+    """The node no longer holds the lease. A rejected append recorded nothing."""
 
     def __init__(self, *, lease: str, token: int) -> None:
-        super().__init__(f"the lease {lease} is lost: token {token} is no longer the last")
+        super().__init__(f"the lease {lease} is lost: token {token} is no longer current")
         self.lease = lease
         self.token = token
 
@@ -47,7 +50,7 @@ class LeaseLost(Exception):
 class Fence:
     """The right to append under a lease, valid until another node takes the lease.
 
-    `token` is the version of the lease's stream at which it was taken: it grows with each holder, on every engine.
+    `token` is the stream version of the event that took the lease. It grows with each holder, on every engine.
     """
 
     lease: str
@@ -59,10 +62,13 @@ class Fence:
         return StreamWrite(lease_stream(self.lease), self.token, ())
 
     async def append(self, log: EventLog, writes: Sequence[StreamWrite]) -> int:
-        """Append under the lease; return the position of the last event. Raises `LeaseLost`, and what `append` raises."""
+        """Append under the lease; return the position of the last event.
+
+        Raises `LeaseLost` and the errors of `EventLog.append`.
+        """
         guard = self.guard
         try:
-            # The guard comes first: if other streams have changed too, the loss of the lease is still what is reported.
+            # The guard comes first, so that the loss of the lease is reported even if other streams have changed too.
             return await log.append([guard, *writes])
         except WrongExpectedVersion as error:
             if error.stream != guard.stream:
@@ -72,10 +78,10 @@ class Fence:
 
 @dataclass(slots=True)
 class _HeldLease:
-    """A lease as its holder knows it.
+    """A lease from the view of its holder.
 
-    `token` is the last known version of its stream, `revision` the register's, and `written` the loop's time from just
-    before the register was last written.
+    `token` is the last known version of the lease's stream, and `revision` the last known revision of its register.
+    `written` is the event loop's time just before the last write of the register.
     """
 
     name: str
@@ -86,7 +92,7 @@ class _HeldLease:
 
 
 class Leases:
-    """The leases of one publication, for one node. Time is that of the running event loop."""
+    """The leases of one publication, for one node. Times are measured with the clock of the event loop."""
 
     def __init__(
         self,
@@ -100,7 +106,7 @@ class Leases:
     ) -> None:
         """`node` is the name of this node; `duration` is in seconds."""
         if not node or duration <= 0:
-            raise ValueError("a node that takes leases needs a name, and a lease lasts for more than no time")
+            raise ValueError("leases need a node name, and a duration above 0 seconds")
         self._log = log
         self._register = log.leases
         self._codec = codec
@@ -114,10 +120,10 @@ class Leases:
     async def hold(self, name: str) -> AsyncIterator[Fence]:
         """Wait for the lease `name`, without limit, and hold it until the end of the context.
 
-        All appends in the context go through its fence (`Fence.append`, `CommandRequest.fence`). When the lease is lost,
-        the context is cancelled and raises `LeaseLost`: at once if another node has taken the lease, and before another
-        node can take it if the engine does not answer. At the end the register shows that the lease is free, so that other
-        nodes need not wait until it expires.
+        All appends in the context MUST use its fence (`Fence.append`, `CommandRequest.fence`). If the lease is lost,
+        the context is cancelled and raises `LeaseLost`. This happens immediately if another node has taken the lease,
+        and before another node can take it if the engine does not answer. At the end, the register shows that the
+        lease is free, so that other nodes do not wait until it expires.
         """
         lease = await self._acquire(name)
         logger.info("node %s holds the lease %s with token %d", self._node, name, lease.token)
@@ -139,16 +145,16 @@ class Leases:
                 renewal.result()
 
     async def run_under(self, name: str, work: Callable[[Fence], Awaitable[T]]) -> T:
-        """Run `work` when this node has the lease `name`, again from the start after each loss, and return its result.
+        """Run `work` under the lease `name` and return its result; after a loss of the lease, start `work` again.
 
-        The lease is also released if the log cannot be reached, so that a node that can reach it may continue.
+        If the log cannot be reached, the lease is released too, so that a node that can reach the log may continue.
         """
         while True:
             try:
                 async with self.hold(name) as fence:
                     return await work(fence)
             except (LeaseLost, LogUnavailable) as error:
-                logger.warning("work under the lease %s was cut short, and begins anew: %s", name, error)
+                logger.warning("work under the lease %s was interrupted and starts again: %s", name, error)
                 await asyncio.sleep(self._poll_interval)
 
     async def _acquire(self, name: str) -> _HeldLease:
@@ -158,7 +164,7 @@ class Leases:
         while True:
             try:
                 record = await self._register.read(name)
-                # It is ours already if an earlier write succeeded without an answer.
+                # The lease is already ours if an earlier write succeeded without an answer.
                 is_ours = record is not None and LeaseEntry.of(record).holder == holder
                 if (is_ours or observation.is_free(record, _now())) and (
                     lease := await self._take(name, record, holder)
@@ -171,8 +177,9 @@ class Leases:
     async def _take(self, name: str, record: LeaseRecord | None, holder: str) -> _HeldLease | None:
         """Take the lease if the register still contains `record`; return `None` if another node was faster.
 
-        The expected version of the log's event was known before the register was won. So if two nodes both win the register,
-        the first cannot record its event after the second has: a greater token belongs to a later holder.
+        The node knows the expected version of its event before it writes the register. So if two nodes write the
+        register one after the other, the first cannot record its event after the second has done so: a greater token
+        always belongs to a later holder.
         """
         lease = _HeldLease(
             name,
@@ -207,37 +214,37 @@ class Leases:
         return lease.written + self._duration * _WORKING_SHARE
 
     async def _renew_until_lost(self, lease: _HeldLease, limit: asyncio.Timeout) -> None:
-        """Renew the lease every third of its duration and postpone `limit`; let it expire if that fails."""
+        """Renew the lease every third of its duration and postpone `limit`; if that fails, let `limit` expire."""
         while not limit.expired():
             await asyncio.sleep(lease.written + self._duration / 3 - _now())
             try:
-                held = await self._renew(lease)
+                is_held = await self._renew(lease)
             except EventLogError as error:
-                logger.warning("node %s cannot prolong the lease %s: %s", self._node, lease.name, error)
+                logger.warning("node %s cannot renew the lease %s: %s", self._node, lease.name, error)
                 await asyncio.sleep(self._poll_interval)
                 continue
             if not limit.expired():
-                limit.reschedule(self._deadline(lease) if held else _now())
-            if not held:
+                limit.reschedule(self._deadline(lease) if is_held else _now())
+            if not is_held:
                 return
 
     async def _renew(self, lease: _HeldLease) -> bool:
-        """Write into the register that the lease is held from now on; return whether it still is."""
+        """Write to the register that this node holds the lease from now on; return whether it still holds the lease."""
         return await self._write(lease, LeaseEntry(self._node, self._duration, lease.holder, lease.token))
 
     async def _release(self, lease: _HeldLease) -> None:
-        """Write into the register that the lease is free; if that fails, it expires."""
+        """Write to the register that the lease is free; if the write fails, the lease expires."""
         with suppress(EventLogError, TimeoutError):
             async with asyncio.timeout(self._poll_interval):
                 await self._write(lease, LeaseEntry(self._node, self._duration, None, lease.token))
 
     async def _write(self, lease: _HeldLease, entry: LeaseEntry) -> bool:
-        """Write the register if it is as `lease` has left it; return whether it was."""
+        """Write `entry` to the register unless another node has written it; return whether that succeeded."""
         while True:
-            started = _now()
-            written = await self._register.write(lease.name, entry.text(), previous=lease.revision)
-            if written is not None:
-                lease.revision, lease.written = written.revision, started
+            start = _now()
+            result = await self._register.write(lease.name, entry.text(), previous=lease.revision)
+            if result is not None:
+                lease.revision, lease.written = result.revision, start
                 return True
             # An earlier write of ours may have succeeded without an answer.
             record = await self._register.read(lease.name)

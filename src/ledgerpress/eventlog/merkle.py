@@ -1,8 +1,8 @@
 """The Merkle tree over the log's leaves (RFC 9162, section 2.1): roots, proofs and tree heads.
 
-A tree is defined by its complete subtrees: `Subtree(level, number)` has `2**level` leaves, from `number * 2**level` on,
-counted from 0 as in the RFC (the event at position 1 is leaf 0). Once complete, a subtree never
-changes. So the stored hashes give the root and the proofs of the tree at any size that it ever had, in O(log n).
+A tree is defined by its complete subtrees: `Subtree(level, number)` has `2**level` leaves, the first of which is leaf
+`number * 2**level`. Leaves are counted from 0 as in the RFC: the event at position 1 is leaf 0. A complete subtree
+never changes. So the root and the proofs of the tree at any earlier size follow from the stored hashes, in O(log n).
 """
 
 import hashlib
@@ -19,23 +19,23 @@ _ROOT: Final = re.compile(r"[0-9a-f]{64}")
 
 
 class Subtree(NamedTuple):
-    """A complete subtree: that of `2**level` leaves, from `number * 2**level` on."""
+    """A complete subtree of `2**level` leaves, which starts at leaf `number * 2**level`."""
 
     level: int
     number: int
 
 
 Subtrees: TypeAlias = Callable[[int, int], bytes]
-"""Returns the hash of the complete subtree with a level and a number."""
+"""Takes the level and the number of a complete subtree; returns its hash."""
 
 
 def node_hash(left: bytes, right: bytes) -> bytes:
-    """Return SHA-256(0x01 ‖ left ‖ right)."""
+    """Return the hash of an inner node, SHA-256(0x01 ‖ left ‖ right)."""
     return hashlib.sha256(b"\x01" + left + right).digest()
 
 
 def completed_by(leaf: int) -> Iterator[Subtree]:
-    """Yield the inner subtrees that the leaf with index `leaf` makes complete, from the bottom up."""
+    """Yield the inner subtrees that the leaf with index `leaf` completes, from the bottom up."""
     size, level = leaf + 1, 0
     while not size >> level & 1:
         level += 1
@@ -50,7 +50,7 @@ def root(size: int, subtrees: Subtrees) -> bytes:
 def inclusion_proof(leaf: int, size: int, subtrees: Subtrees) -> list[bytes]:
     """Return the proof that the leaf with index `leaf` is in the tree of size `size` (section 2.1.3.1).
 
-    Raises `ValueError` if it is not.
+    Raises `ValueError` if the tree has no such leaf.
     """
     if not 0 <= leaf < size:
         raise ValueError(f"a tree of {size} leaves has no leaf {leaf}")
@@ -58,12 +58,12 @@ def inclusion_proof(leaf: int, size: int, subtrees: Subtrees) -> list[bytes]:
 
 
 def consistency_proof(old: int, size: int, subtrees: Subtrees) -> list[bytes]:
-    """Return the proof that the tree of size `size` extends that of its first `old` leaves (section 2.1.4.1).
+    """Return the proof that the tree of size `size` extends the tree of its first `old` leaves (section 2.1.4.1).
 
-    It is empty if `old` is 0 or `size`. Raises `ValueError` for an `old` that is not between them.
+    The proof is empty if `old` is 0 or `size`. Raises `ValueError` if `old` is not between 0 and `size`.
     """
     if not 0 <= old <= size:
-        raise ValueError(f"a tree of {size} leaves never had {old}")
+        raise ValueError(f"a tree of {size} leaves cannot extend a tree of {old}")
     if old in (0, size):
         return []
     path: list[bytes] = []
@@ -77,12 +77,12 @@ def consistency_proof(old: int, size: int, subtrees: Subtrees) -> list[bytes]:
 
 
 class Frontier:
-    """A tree that only grows: the hashes of the O(log n) subtrees that form it, largest first."""
+    """A tree that can only grow, as its peaks: the hashes of its O(log n) largest complete subtrees, largest first."""
 
     def __init__(self, size: int = 0, peaks: Sequence[bytes] = ()) -> None:
-        """Start with an empty tree, or with one of `size` leaves and these `peaks`. Raises `ValueError` for too few."""
+        """Start with a tree of `size` leaves. Raises `ValueError` if it does not have this number of `peaks`."""
         if len(peaks) != size.bit_count():
-            raise ValueError(f"a tree of {size} leaves is made of {size.bit_count()} complete ones")
+            raise ValueError(f"a tree of {size} leaves has {size.bit_count()} peaks, not {len(peaks)}")
         self.size = size
         self._peaks = list(peaks)
 
@@ -103,7 +103,8 @@ class Frontier:
 class TreeHead(msgspec.Struct, frozen=True, rename="camel", forbid_unknown_fields=True):
     """The root (in hex) of the Merkle tree over the first `size` events of a publication (RFC 9162, section 2.1).
 
-    `recorded_time` is the greatest recorded-at of them, in microseconds since 1970, UTC; `None` for an empty log.
+    `recorded_time` is the greatest recorded-at of these events, in microseconds since 1970, UTC. It is `None`
+    for an empty log.
     """
 
     v: int
@@ -114,28 +115,28 @@ class TreeHead(msgspec.Struct, frozen=True, rename="camel", forbid_unknown_field
 
     @classmethod
     def from_json(cls, text: bytes) -> "TreeHead":
-        """Return the head that `head --json` or `log copy --json` printed. Raises `ValueError` for any other text."""
-        copied = msgspec.json.decode(text, type=_CopiedHead)
-        head = cls(copied.v, copied.publication, copied.size, copied.root, copied.recorded_time)
+        """Return the tree head that `head --json` or `log copy --json` printed. Raises `ValueError` for other texts."""
+        data = msgspec.json.decode(text, type=_CopiedHead)
+        head = cls(data.v, data.publication, data.size, data.root, data.recorded_time)
         if head.v != TREE_HEAD_VERSION:
-            raise ValueError(f"version {head.v} of tree heads is not known here")
+            raise ValueError(f"the tree head has version {head.v}; only version {TREE_HEAD_VERSION} is known")
         if head.size < 0 or not _ROOT.fullmatch(head.root):
-            raise ValueError("a tree head has a size, and a root of 64 hexadecimal digits")
+            raise ValueError("a tree head needs a size of 0 or more, and a root of 64 hexadecimal digits")
         return head
 
 
 class _CopiedHead(TreeHead, frozen=True, rename="camel", forbid_unknown_fields=True):
     missing: int = 0
-    """How many more events the source of the copy had."""
+    """The number of events by which the source was ahead of the copy."""
 
 
 def _descend(leaf: int, size: int, subtrees: Subtrees) -> Iterator[tuple[int, int, bytes]]:
-    """Yield each range of leaves below the root that contains a leaf, and the hash of the rest of the range above it."""
+    """Yield the ranges on the path from the root down to a leaf, as start, end, and hash of the sibling range."""
     start, end = 0, size
     while end - start > 1:
         middle = start + (
             1 << (end - start - 1).bit_length() - 1
-        )  # by the largest power of two below the length
+        )  # the largest power of two below the length
         if leaf < middle:
             sibling, end = _range_hash(middle, end, subtrees), middle
         else:
@@ -154,7 +155,7 @@ def _range_hash(start: int, end: int, subtrees: Subtrees) -> bytes:
 
 
 def _fold(peaks: Sequence[bytes]) -> bytes:
-    folded = peaks[-1]
+    result = peaks[-1]
     for peak in reversed(peaks[:-1]):
-        folded = node_hash(peak, folded)
-    return folded
+        result = node_hash(peak, result)
+    return result

@@ -1,4 +1,4 @@
-"""Events of third-party features that this process has not loaded: what stands for them, and how they are recognized."""
+"""Events of third-party features that this process has not loaded: their replacement, and how to recognize them."""
 
 from collections.abc import Callable, Collection
 from typing import Final, TypeAlias
@@ -6,24 +6,24 @@ from typing import Final, TypeAlias
 from ledgerpress.eventlog.event_and_withdrawn_event import Event
 
 THIRD_PARTY: Final = "x."
-"""The beginning of the names of events, streams and commands of every third-party feature."""
+"""The prefix of all event, stream and command names of third-party features."""
 
 
 class UnknownEvent(Event, frozen=True):
-    """Stands for an event of a third-party feature that is not loaded. `type` is its stored name.
+    """The replacement for an event of a third-party feature that is not loaded. `type` is its stored type name.
 
-    It counts as a version of its stream and has its place in the log and in the history; it changes nothing else.
+    It has a stream version and a position, and the history shows it. It changes nothing else.
     """
 
     type: str
 
 
 PassOver: TypeAlias = Callable[[str], bool]
-"""Takes the stored name of an unknown type. Returns whether its events are passed over."""
+"""Takes the stored name of an unknown event type; returns whether events of this type are passed over."""
 
 
 def feature_of(name: str) -> str | None:
-    """Return the third-party feature that an event or a stream is named after: `factcheck` in `x.factcheck.checked`.
+    """Return the third-party feature in the name of an event or stream: `factcheck` in `x.factcheck.checked`.
 
     Returns `None` for a name of LedgerPress itself.
     """
@@ -33,10 +33,10 @@ def feature_of(name: str) -> str | None:
 
 
 def of_features_not_in(loaded: Collection[str]) -> PassOver:
-    """Return a rule that passes over the events of third-party features, apart from those that are `loaded`.
+    """Return a rule that passes over the events of third-party features that are not `loaded`.
 
-    An unknown type of a loaded feature was written by a newer version of it. It pauses projections, like every other
-    unknown type.
+    An event of unknown type of a loaded feature was written by a newer version of that feature. It pauses projections,
+    like every other event of unknown type.
     """
 
     def passes_over(type: str) -> bool:

@@ -1,1 +1,1 @@
-"""SQLite connections, and files that appear complete or not at all."""
+"""SQLite connections, and the atomic creation of files."""

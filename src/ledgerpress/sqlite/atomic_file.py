@@ -1,6 +1,7 @@
-"""Write a file so that it appears complete under its name, or not at all: under another name, synced, then linked.
+"""Creates a file so that it appears under its name either complete or not at all.
 
-The link fails if the name is taken. So no file is ever overwritten, and no incomplete file ever has the name.
+The file is written under another name, synced, and then linked to its own name. The link fails if the name exists. So
+no file is ever overwritten, and no incomplete file ever has the name.
 """
 
 import fcntl
@@ -13,19 +14,19 @@ from pathlib import Path
 from typing import BinaryIO, Final
 
 SIDE_FILES: Final = ("-wal", "-shm", "-journal")
-"""Suffixes of the files that SQLite keeps next to a database."""
+"""The suffixes of the files that SQLite creates next to a database."""
 
 
 def check_free(*paths: Path) -> None:
-    """Raise `FileExistsError` if there is anything at one of `paths`."""
+    """Raise `FileExistsError` if one of `paths` exists."""
     for path in paths:
         if os.path.lexists(path):
-            raise FileExistsError(f"{path} exists already, and is left as it is")
+            raise FileExistsError(f"{path} exists already; it was not changed")
 
 
 @contextmanager
 def unfinished(target: Path) -> Iterator[Path]:
-    """Yield the path of a new, empty file in the folder of `target`, and delete it at the end."""
+    """Yield the path of a new, empty file in the folder of `target`; delete the file at the end."""
     path = target.with_name(f".{target.name}.{os.getpid()}.{threading.get_ident()}.unfinished")
     path.touch(mode=0o600, exist_ok=False)
     try:
@@ -36,14 +37,14 @@ def unfinished(target: Path) -> Iterator[Path]:
 
 
 def write_whole(target: BinaryIO, content: bytes | memoryview) -> None:
-    """Write all of `content`: an unbuffered file may accept only a part, such as when the disk is nearly full."""
+    """Write all of `content`: a write to an unbuffered file may be partial, such as when the disk is nearly full."""
     rest = memoryview(content)
     while rest:
         rest = rest[target.write(rest) :]
 
 
 def sync(path: Path) -> None:
-    """Return when the file, or the folder, is on disk."""
+    """Sync the file or folder at `path` to disk."""
     descriptor = os.open(path, os.O_RDONLY)
     try:
         sync_open(descriptor)
@@ -52,7 +53,7 @@ def sync(path: Path) -> None:
 
 
 def sync_open(descriptor: int) -> None:
-    """Return when everything written to an open file is on disk."""
+    """Sync an open file to disk."""
     if sys.platform == "darwin":
         fcntl.fcntl(descriptor, fcntl.F_FULLFSYNC)
     else:
@@ -60,13 +61,13 @@ def sync_open(descriptor: int) -> None:
 
 
 def give_name(copy: Path, target: Path) -> None:
-    """Link the file `copy` to `target`. Raises `FileExistsError` if there is something already."""
+    """Give the file `copy` the name `target`. Raises `FileExistsError` if `target` exists."""
     try:
         target.hardlink_to(copy)
     except FileExistsError:
         raise
     except OSError:
-        # A file system without links, such as on many USB sticks.
+        # The file system has no hard links, as on many USB sticks.
         with target.open("xb"):
             pass
         copy.replace(target)

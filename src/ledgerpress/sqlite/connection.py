@@ -1,7 +1,8 @@
-"""A SQLite connection on a thread of its own, which runs a whole function in one hop.
+"""A SQLite connection with its own thread, on which it runs whole functions.
 
-A hop to another thread and back costs about 80 µs, more than most statements. So a transaction is one function, which
-begins and commits it. If the caller is cancelled while it waits, nothing stays open: the function runs to its end.
+A switch to another thread and back costs about 80 µs, more than most statements. So a transaction is one function,
+which begins and commits it. If the caller is cancelled while it waits, the function still runs to its end, and no
+transaction stays open.
 """
 
 import re
@@ -19,7 +20,7 @@ from ledgerpress.retry import poll_blocking
 T = TypeVar("T")
 
 BUSY_TIMEOUT: Final = 30.0
-"""Seconds that a connection waits for a lock before it gives up."""
+"""Seconds that a connection waits for a lock before it fails."""
 BUSY_INTERVAL: Final = 0.001
 """Seconds between two attempts to get a lock."""
 
@@ -28,7 +29,7 @@ class SerialConnection(aiosqlite.Connection):
     """An aiosqlite connection that runs one function at a time, each to its end."""
 
     async def run(self, work: Callable[[sqlite3.Connection], T]) -> T:
-        """Call `work` with the connection, on its thread, and return the result or raise what it raises.
+        """Call `work` with the connection, on its thread; return its result or raise its exception.
 
         `work` MUST end every transaction that it begins. Raises `ValueError` if the connection is closed.
         """
@@ -36,10 +37,10 @@ class SerialConnection(aiosqlite.Connection):
         return result
 
     def post(self, work: Callable[[sqlite3.Connection], None]) -> None:
-        """Queue `work` without waiting. It MUST NOT raise, and reports its result itself, from that thread.
+        """Queue `work` without waiting. `work` MUST NOT raise, and must report its result itself, from that thread.
 
-        Saves a task and a turn of the event loop. It puts the work into the thread's queue as aiosqlite's own methods do,
-        so it depends on the pinned version.
+        This saves a task and an iteration of the event loop. It uses the thread's queue in the same way as aiosqlite's
+        own methods do, so it depends on the pinned version of aiosqlite.
         """
         self._tx.put_nowait((None, partial(work, self._conn)))
 
@@ -53,8 +54,8 @@ async def open_connection(
 ) -> SerialConnection:
     """Open the database at `path` in autocommit mode and set `pragmas`, in their order.
 
-    Raises `sqlite3.Error` if that fails, such as `sqlite3.OperationalError` for a missing file without `create`; nothing
-    is left open then.
+    Raises `sqlite3.Error` on failure, such as `sqlite3.OperationalError` for a missing file without `create`; then
+    nothing remains open.
     """
     mode = "ro" if read_only else "rwc" if create else "rw"
     if create:
@@ -63,17 +64,17 @@ async def open_connection(
     try:
         _ = await connection
     except sqlite3.Error:
-        # aiosqlite asks the thread to end but does not wait for it, and the event loop may be closed before it has.
+        # aiosqlite does not wait for the end of its thread, and the event loop may be closed before the thread ends.
         connection._thread.join()
         raise
     return connection
 
 
 def create_private(path: Path) -> None:
-    """Create an empty file that only its owner may read, unless there is one: SQLite would use the umask alone.
+    """Create an empty file that only its owner can read, unless the file exists.
 
-    Every database contains drafts and keys. SQLite gives its side files the same mode, and reports the reason if no file
-    can be created.
+    Every database contains drafts and keys, and SQLite alone would only apply the umask. SQLite gives its side files
+    the same mode. If the file cannot be created, SQLite reports the reason later.
     """
     with suppress(OSError):
         # Never open an existing file: closing it would drop this process's locks on it.
@@ -93,11 +94,11 @@ def open_to_read(path: Path) -> sqlite3.Connection:
 def retry_while_busy(
     db: sqlite3.Connection, statement: str, parameters: Sequence[object] = ()
 ) -> sqlite3.Cursor:
-    """Execute `statement`, and repeat it while another connection holds the lock that it needs.
+    """Execute `statement`, and retry it while another connection holds the lock that it needs.
 
-    SQLite's own busy handler sleeps longer each time, up to 100 ms, and so starves the connection that has waited longest.
-    Equal, short sleeps give several writing processes equal shares. Raises `sqlite3.Error`, after `BUSY_TIMEOUT` also
-    for a lock.
+    SQLite's own busy handler sleeps longer each time, up to 100 ms, and so starves the connection that has waited
+    longest. Equal, short sleeps give several writing processes equal shares. Raises `sqlite3.Error`, also if the
+    database is still locked after `BUSY_TIMEOUT`.
     """
     cursor = poll_blocking(
         lambda: _unless_busy(db, statement, parameters), interval=BUSY_INTERVAL, timeout=BUSY_TIMEOUT
@@ -119,7 +120,8 @@ def _unless_busy(
 def empty_write_ahead_log(db: sqlite3.Connection) -> bool:
     """Move the content of the write-ahead log into the database and truncate it; return whether that succeeded.
 
-    Waits until no connection reads an older state, at most `BUSY_TIMEOUT` (https://sqlite.org/c3ref/wal_checkpoint_v2.html).
+    Waits until no connection reads an older state, for at most `BUSY_TIMEOUT`
+    (https://sqlite.org/c3ref/wal_checkpoint_v2.html).
     """
 
     def truncate() -> bool | None:
@@ -131,7 +133,7 @@ def empty_write_ahead_log(db: sqlite3.Connection) -> bool:
 
 @contextmanager
 def transaction(db: sqlite3.Connection) -> Iterator[None]:
-    """Run one write transaction: committed at the end, rolled back on an error. Raises `sqlite3.Error`."""
+    """Run a write transaction: commit it at the end, or roll it back on an error. Raises `sqlite3.Error`."""
     retry_while_busy(db, "BEGIN IMMEDIATE")
     try:
         yield
@@ -143,12 +145,12 @@ def transaction(db: sqlite3.Connection) -> Iterator[None]:
 
 
 def is_busy(error: sqlite3.Error) -> bool:
-    """Return whether another connection holds the lock (SQLITE_BUSY, with any extended code)."""
+    """Return whether the error is that another connection holds the lock (SQLITE_BUSY, with any extended code)."""
     return error.sqlite_errorcode & 0xFF == sqlite3.SQLITE_BUSY
 
 
 def connect(database: str, pragmas: Mapping[str, str | int]) -> sqlite3.Connection:
-    """Open the database with this URI in autocommit mode, on the caller's thread, and set `pragmas`, in their order."""
+    """Open the database with this URI in autocommit mode, on the caller's thread, and set `pragmas` in order."""
     db = sqlite3.connect(database, uri=True, isolation_level=None, timeout=BUSY_TIMEOUT)
     try:
         set_pragmas(db, pragmas)
@@ -164,7 +166,7 @@ def set_pragmas(db: sqlite3.Connection, pragmas: Mapping[str, str | int]) -> Non
 
 
 def statements(script: str) -> Iterator[str]:
-    """Yield the statements of `script` one by one: `executescript` would commit the open transaction."""
+    """Yield the statements of `script` one by one, because `executescript` would commit the open transaction."""
     statement = ""
     for part in re.findall(r"[^;\n]*[;\n]|[^;\n]+", script):
         statement += part

@@ -1,1 +1,1 @@
-"""The event log in PostgreSQL: tables of one schema, shared by several publications and by any number of nodes."""
+"""The event log in PostgreSQL: one schema of tables, shared by several publications and any number of nodes."""

@@ -14,9 +14,9 @@ from ledgerpress.eventlog.errors import LogUnavailable
 from ledgerpress.eventlog.group_commit import AppendGroup, AppendRequest
 
 MAX_CLOCK_DIFFERENCE: Final = 5.0
-"""Seconds by which the clocks of a writing machine and of the server may differ; beyond them nothing is written."""
+"""The maximum difference, in seconds, between the clocks of this machine and of the server; above it, appends fail."""
 
-# Everything read afterwards is as of after the lock. Without parameters it can be sent with BEGIN, in one round trip.
+# Every later read sees the state after the lock. Without parameters, BEGIN and this lock need only one round trip.
 _LOCK: Final = "SELECT FROM ledgerpress.log_head WHERE log = {log} FOR UPDATE"
 _SELECT_STATE: Final = f"""
 SELECT ({event_rows.SELECT_HEAD}),
@@ -36,11 +36,11 @@ SELECT event_id::text, payload_commitment FROM ledgerpress.event WHERE log = $1 
 
 
 class ClocksDiffer(LogUnavailable):
-    """The clock of this machine differs too much from the server's."""
+    """The clock of this machine differs too much from the clock of the server."""
 
 
 async def begin(connection: Connection, log: int) -> None:
-    """Begin the transaction and lock the head of the log: wait until no other transaction appends to it."""
+    """Begin a transaction and lock the head of the log; wait until no other transaction appends to the log."""
     await connection.execute(f"BEGIN; {_LOCK.format(log=int(log))}")
 
 
@@ -51,20 +51,20 @@ async def lock(connection: Connection, log: int) -> None:
 async def load_group(
     connection: Connection, log: int, commands: Sequence[AppendRequest], clock: Callable[[], float]
 ) -> AppendGroup:
-    """Return the group to which `commands` are to be admitted. Raises `ClocksDiffer`."""
+    """Return an empty group with the state that is needed to admit `commands`. Raises `ClocksDiffer`."""
     streams = list({write.stream for command in commands for write in command.writes})
     ids = [event.event_id for command in commands for write in command.writes for event in write.events]
     before = clock()
     row = await connection.fetchrow(_SELECT_STATE, log, streams, ids)
     after = clock()
     if row is None:
-        raise LogUnavailable("the server found nothing, and not even its own time")
+        raise LogUnavailable("the server returned no row")
     head, server_time, versions, recorded = row
     difference = before - server_time if before > server_time else min(0.0, after - server_time)
     if abs(difference) > MAX_CLOCK_DIFFERENCE:
         raise ClocksDiffer(
             f"this machine's clock is {abs(difference):.1f} seconds {'ahead of' if difference > 0 else 'behind'} the "
-            "database server's: nothing is written until they agree; have both set by NTP"
+            "database server's: nothing is written until they agree; synchronize both with NTP"
         )
     return AppendGroup(
         head,
@@ -77,14 +77,14 @@ async def write(connection: Connection, log: int, head: int, rows: Sequence[Row]
     """Insert `rows` after `head`, which the transaction has locked."""
     status = await connection.execute(event_rows.INSERT, log, head, *event_rows.columns(rows))
     if status != f"INSERT 0 {len(rows)}":
-        raise LogUnavailable(f"the server recorded something else than it was asked to: {status}")
+        raise LogUnavailable(f"the server recorded something else than the rows that were sent: {status}")
 
 
 async def commit(connection: Connection) -> None:
-    """Commit, and return when that is durable. Raises `LogUnavailable` if the server does not confirm it in time.
+    """Commit, and return when the commit is durable. Raises `LogUnavailable` if the server does not confirm it in time.
 
-    It is never cancelled on the server: that would end its wait for synchronous replicas, not the commit. If another session
-    has cancelled it, the server sends a warning and confirms a commit that may be on no replica.
+    The commit is never cancelled on the server: that would end its wait for synchronous replicas, not the commit. If
+    another session cancels it, the server sends a warning and confirms a commit that may not be on any replica.
     """
     warnings: list[str] = []
 
@@ -108,7 +108,7 @@ async def commit(connection: Connection) -> None:
     if warnings:
         raise LogUnavailable(f"the commit was confirmed with a warning: {'; '.join(warnings)}")
     if status != "COMMIT":
-        raise LogUnavailable("the server has rolled back what it was to commit")
+        raise LogUnavailable("the server rolled back the transaction instead of committing it")
 
 
 async def was_recorded(connection: Connection, log: int, head: int, rows: Sequence[Row]) -> bool:

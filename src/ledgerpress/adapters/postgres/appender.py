@@ -1,4 +1,4 @@
-"""Records groups of commands exactly once, even if the server fails before it confirms."""
+"""Records groups of commands exactly once, even if the server fails before it confirms a commit."""
 
 import asyncio
 import time
@@ -18,7 +18,7 @@ from ledgerpress.eventlog.group_commit import AppendRequest, AppendResult, Repor
 
 
 class _CommitAttempt(NamedTuple):
-    """A transaction whose COMMIT was sent: the rows after `head`, and the results if it was committed."""
+    """A transaction whose COMMIT was sent: its rows after `head`, and the results if it was committed."""
 
     head: int
     rows: Sequence[Row]
@@ -26,12 +26,12 @@ class _CommitAttempt(NamedTuple):
 
 
 class Appender:
-    """Records groups of commands on a connection of its own, one group after the other."""
+    """A recorder of groups of commands, one group after the other, on its own connection."""
 
     def __init__(
         self, connection: ReconnectingConnection, location: LogLocation, clock: Callable[[], float]
     ) -> None:
-        """`clock` returns seconds since 1970: it is compared with the server's."""
+        """`clock` returns seconds since 1970; the result is compared with the clock of the server."""
         self._connection = connection
         self._log = location.log
         self._clock = clock
@@ -39,14 +39,14 @@ class Appender:
         self._unreachable = False
         self._task: asyncio.Task[None] | None = None
         self.resolved = 0
-        """For how many attempts without an answer it was determined whether they had recorded anything."""
+        """The number of commits without an answer for which it was later determined whether they had succeeded."""
 
     @property
     def reconnects(self) -> int:
         return self._connection.reconnects
 
     def begin(self, commands: Sequence[AppendRequest], report: ReportResults) -> None:
-        """Begin to record `commands`, and return at once; `report` is called in the event loop."""
+        """Begin to record `commands`, and return immediately; `report` is called in the event loop."""
         self._task = asyncio.get_running_loop().create_task(self._record_and_report(commands, report))
 
     async def _record_and_report(self, commands: Sequence[AppendRequest], report: ReportResults) -> None:
@@ -56,7 +56,7 @@ class Appender:
         except EventLogError as error:
             results = [_copy(error) for _ in commands]
         except BaseException as error:
-            # Whatever the error is, no caller may wait forever.
+            # Every caller needs a result, whatever the error is.
             report([_unresolved(error) for _ in commands])
             raise
         report(results)
@@ -66,14 +66,14 @@ class Appender:
     ) -> Sequence[AppendResult]:
         """Record `commands` in one durable transaction, and return the result of each, in order.
 
-        With `erase`, the payload at that position is erased in the same transaction, and one rejected command rolls
-        back all. After a commit without an answer, its rows are looked up before anything is written again. Raises
-        `LogUnavailable` if nothing was recorded, `AppendUnresolved` if that could not be determined, `LogUnusable`, and
-        `EventLogError`.
+        With `erase`, the payload at that position is erased in the same transaction, and a rejected command rolls back
+        the transaction. After a commit without an answer, its rows are looked up before anything is written again.
+        Raises `LogUnavailable` if nothing was recorded, and `AppendUnresolved` if it could not be determined whether
+        anything was recorded. Other errors are `LogUnusable` and `EventLogError`.
         """
         async with self._lock:
             append = _GroupAppend(self._connection, self._log, commands, erase, self._clock)
-            # If the previous group found the server unreachable, this one does not wait as long again.
+            # If the server was unreachable for the previous group, try only once.
             deadline = write_deadline = time.monotonic() + (
                 0 if self._unreachable else connections.RETRY_TIMEOUT
             )
@@ -85,7 +85,7 @@ class Appender:
                     now = time.monotonic()
                     is_late = now + delay > deadline
                     if append.commits > commits:
-                        # The time spent waiting for the commit says nothing about the server now: look up at least once.
+                        # After the wait for the commit, the server may answer again: look up the rows at least once.
                         is_late, deadline = False, now + connections.RETRY_TIMEOUT
                         write_deadline = write_deadline if commits else deadline
                         commits = append.commits
@@ -104,7 +104,7 @@ class Appender:
             raise AssertionError("the delays never end")
 
     async def close(self) -> None:
-        """Close the connection when nothing is being recorded."""
+        """Wait until nothing is being recorded, and close the connection."""
         async with self._lock:
             await self._connection.close()
 
@@ -119,16 +119,16 @@ class _GroupAppend:
     _unconfirmed: _CommitAttempt | None = None
     resolved: int = 0
     commits: int = 0
-    """How many COMMITs were sent."""
+    """The number of COMMITs that were sent."""
 
     def final_error(self, error: EventLogError) -> EventLogError:
-        """Return the error to raise when no further attempt follows."""
+        """Return the error to raise after the last attempt."""
         return error if self._unconfirmed is None else _unresolved(error)
 
     async def attempt(self, write_deadline: float) -> Sequence[AppendResult]:
-        """Record the commands, or determine that an earlier attempt has. Raises `EventLogError`.
+        """Record the commands, or determine that an earlier attempt recorded them. Raises `EventLogError`.
 
-        If an earlier attempt has not recorded them, they are not written again after `write_deadline`.
+        If an earlier attempt did not record them, they are not written again after `write_deadline`.
         """
         connection = await self._connection.get()
         try:
@@ -138,12 +138,13 @@ class _GroupAppend:
                     await connection.execute("ROLLBACK")
                 return results
         except BaseException:
-            # The server rolls the transaction back when the connection is dropped.
+            # When the connection is dropped, the server rolls the transaction back.
             self._connection.drop()
             raise
 
     async def _transact(self, connection: Connection, write_deadline: float) -> Sequence[AppendResult]:
-        # A transaction keeps the head locked until it is committed or rolled back, even if its client is gone.
+        # Wait for a transaction of an earlier attempt: it locks the head until it is committed or rolled back, even if
+        # its client is gone.
         await append_transaction.begin(connection, self._log)
         if (previous := self._unconfirmed) is not None:
             was_recorded = await append_transaction.was_recorded(
@@ -151,12 +152,12 @@ class _GroupAppend:
             )
             self.resolved += 1
             if was_recorded:
-                # The server may have crashed before its standby had the rows: a commit waits for the standby, a read does not.
+                # The server may have crashed before its standby had the rows. Only a commit waits for the standby.
                 await append_transaction.commit(connection)
                 return previous.results
             self._unconfirmed = None
             if time.monotonic() > write_deadline:
-                raise LogUnavailable("the server did not carry out the commit: nothing was recorded")
+                raise LogUnavailable("the server did not commit: nothing was recorded")
         group = await append_transaction.load_group(connection, self._log, self._commands, self._clock)
         results = [group.admit(command) for command in self._commands]
         if self._erase is not None and (
@@ -177,11 +178,11 @@ class _GroupAppend:
 
 
 def _unresolved(error: BaseException) -> AppendUnresolved:
-    return AppendUnresolved(f"whether it was recorded could not be found out: {error}")
+    return AppendUnresolved(f"it is unknown whether the events were recorded: {error}")
 
 
 def _copy(error: EventLogError) -> EventLogError:
-    """Return a copy for each caller, since each raises its own."""
+    """Return a copy of `error`: each caller must raise its own exception object."""
     copy = type(error)(str(error))
     copy.__cause__ = error
     return copy

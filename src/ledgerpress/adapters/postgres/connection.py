@@ -1,4 +1,4 @@
-"""A connection to the server of the log: to the primary, with durable commits and limited waiting times."""
+"""Connects to the server of the log: to the primary, with durable commits and limited waiting times."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
@@ -30,34 +30,34 @@ MIN_VERSION = 15
 CONNECT_TIMEOUT: Final = 5.0
 """Seconds."""
 NEXT_HOST_DELAY: Final = 0.5
-"""Seconds after which the next host, or address, is tried as well if the previous one has not answered."""
+"""Seconds after which the next host or address is tried too, if the previous one has not answered."""
 STATEMENT_TIMEOUT: Final = 10
-"""Seconds after which the server ends a statement."""
+"""Seconds after which the server cancels a statement."""
 COMMAND_TIMEOUT = STATEMENT_TIMEOUT + 2.0
-"""Seconds after which the server does not respond: it should have ended the statement by itself."""
+"""Seconds after which the server counts as unresponsive: it should have cancelled the statement by itself."""
 CLOSE_TIMEOUT: Final = 2.0
 """Seconds."""
 RETRY_TIMEOUT = 5.0
-"""Seconds of retries while the server is unavailable. One attempt may take longer than that."""
+"""Seconds of retries while the server is unavailable. A single attempt may take longer."""
 BACKOFF: Final = Backoff(0.05, 1.0, spread=partial(SystemRandom().uniform, 0.5, 1.5))
-"""Delays between attempts, which differ from node to node."""
+"""Delays between attempts; they are random, so that nodes do not retry at the same time."""
 
 _SETTINGS: Final[Mapping[str, str]] = {
     "application_name": "ledgerpress",
     "statement_timeout": f"{STATEMENT_TIMEOUT}s",
     "lock_timeout": f"{STATEMENT_TIMEOUT - 2}s",
-    # A node that stops in the middle of an append holds the head of the log, and stops all others.
+    # A node that hangs in the middle of an append holds the lock on the head, and so blocks all other nodes.
     "idle_in_transaction_session_timeout": "5s",
     "tcp_keepalives_idle": "10",
     "tcp_keepalives_interval": "5",
     "tcp_keepalives_count": "3",
-    # A plan is made once, often while the table is small: it must suit a large table, and use the index.
+    # The server may cache a plan while the table is small. The plan must suit a large table: it must use the index.
     "enable_seqscan": "off",
     "jit": "off",
-    # A commit that may be on no replica is reported in a warning.
+    # The server reports a commit that may not be on any replica in a warning.
     "client_min_messages": "warning",
     "timezone": "UTC",
-    # Reads after the lock must be as of after it, whatever the server's default is.
+    # Reads after the lock must see the state after the lock, whatever the default of the server is.
     "default_transaction_isolation": "read committed",
 }
 _CHECK: Final = """
@@ -70,7 +70,7 @@ SELECT current_setting('server_version_num')::integer / 10000, current_setting('
 
 @dataclass(frozen=True, slots=True)
 class Server:
-    """A URL as PostgreSQL's own clients accept it, and how it may be displayed."""
+    """The URL of a server, as PostgreSQL's own clients accept it, and the form of the URL that may be displayed."""
 
     url: str = field(repr=False)
     shown: str
@@ -80,7 +80,7 @@ class Server:
         check_parameters(self.url, self.shown)
         try:
             connection = await _connect_first([partial(_connect_host, url) for url in split_hosts(self.url)])
-        except Exception as error:  # asyncpg raises many classes, without a common base class
+        except Exception as error:  # asyncpg raises many classes without a common base class
             raise self._connect_error(error) from error
         try:
             await self._check(connection)
@@ -92,10 +92,10 @@ class Server:
         return connection
 
     def _connect_error(self, error: Exception) -> EventLogError:
-        translated = log_error(error, self.shown)
-        if isinstance(translated, LogUnavailable | LogUnusable) and not isinstance(translated, LogRefuses):
-            return translated
-        return LogUnusable(str(translated))
+        result = log_error(error, self.shown)
+        if isinstance(result, LogUnavailable | LogUnusable) and not isinstance(result, LogRefuses):
+            return result
+        return LogUnusable(str(result))
 
     async def _check(self, connection: Connection) -> None:
         row = await connection.fetchrow(_CHECK)
@@ -107,19 +107,19 @@ class Server:
             )
         if not fsync:
             raise LogUnusable(
-                f"{self.shown} runs with fsync = off, so that a power cut may lose what was acknowledged, or the whole "
-                "database: set fsync = on in postgresql.conf and restart it"
+                f"{self.shown} runs with fsync = off, so a power failure may lose acknowledged events or the whole "
+                "database: set fsync = on in postgresql.conf and restart the server"
             )
 
 
 Attempt: TypeAlias = Callable[[], Coroutine[None, None, Connection]]
 
 _abandoned: Final = set[asyncio.Task[Connection]]()
-"""Attempts whose result is no longer needed."""
+"""Connection attempts whose result is no longer needed."""
 
 
 async def _connect_first(attempts: Sequence[Attempt]) -> Connection:
-    """Return the first connection to a server that accepts writes. A slow server delays the next attempts only shortly."""
+    """Return the first connection to a server that accepts writes. A slow server delays the others only briefly."""
     remaining = iter(attempts)
     tasks = [asyncio.create_task(next(remaining)())]
     pending = set(tasks)
@@ -142,7 +142,7 @@ async def _connect_first(attempts: Sequence[Attempt]) -> Connection:
         assert failure is not None  # noqa: S101 - there is at least one attempt
         raise failure
     finally:
-        # If asyncpg is cancelled while it connects, it leaves unfinished callbacks that log errors. So let each attempt end.
+        # Let each attempt end: if asyncpg is cancelled while it connects, it leaves callbacks that log errors.
         for task in tasks:
             if task is not winner:
                 _abandoned.add(task)
@@ -150,7 +150,7 @@ async def _connect_first(attempts: Sequence[Attempt]) -> Connection:
 
 
 async def _connect_host(url: str) -> Connection:
-    """Connect to the one host of a URL, at the first of its addresses that accepts writes."""
+    """Connect to the single host of a URL, at the first of its addresses that accepts writes."""
     if not (name := host_name(url)):
         return await _connect(url)
     loops = [loop_connecting_to(address) for address in await addresses_of(name)]
@@ -164,7 +164,7 @@ async def _connect(url: str, loop: asyncio.AbstractEventLoop | None = None) -> C
         timeout=CONNECT_TIMEOUT,
         command_timeout=COMMAND_TIMEOUT,
         server_settings=dict(_SETTINGS),
-        # A replica may lack acknowledged events, and may have events that never will be acknowledged.
+        # A replica may lack acknowledged events, and may have events that are never acknowledged.
         # asyncpg accepts the text; its stubs only know an enum of a private module.
         target_session_attrs="read-write",
     )
@@ -186,5 +186,5 @@ async def close(connection: Connection) -> None:
 
 
 async def retry_while_unavailable(attempt: Callable[[], Awaitable[T]]) -> T:
-    """Call `attempt` until it does not raise `LogUnavailable`; raise it after `RETRY_TIMEOUT`."""
+    """Call `attempt` until it does not raise `LogUnavailable`; raise the last error after `RETRY_TIMEOUT`."""
     return await retry(attempt, on=LogUnavailable, delays=BACKOFF.delays(), timeout=RETRY_TIMEOUT)

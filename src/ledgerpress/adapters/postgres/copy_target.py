@@ -1,6 +1,6 @@
-"""A log that is created as a copy of another one, in its final rows, and marked as not complete.
+"""A copy target in the final rows of the log, which is marked as incomplete.
 
-So nothing else can be created under its name meanwhile, such as an empty log by a node that is started too early.
+So no other log can be created under its name meanwhile, such as an empty log by a node that starts too early.
 """
 
 from collections.abc import Awaitable, Callable, Sequence
@@ -18,7 +18,7 @@ from ledgerpress.eventlog.errors import LogExists, LogUnusable
 
 T = TypeVar("T")
 
-# Held by the session, so that an interrupted copy leaves no lock; but the server may notice the interruption a moment later.
+# The session holds the lock, so an interrupted copy leaves none. The server may notice the interruption with a delay.
 _LOCK: Final = "SET lock_timeout = '2s'; SELECT pg_advisory_lock(hashtext('ledgerpress.replica'), {log})"
 _SAVE_NOTE: Final = "UPDATE ledgerpress.log_head SET note = $2 WHERE log = $1"
 _LOAD_NOTE: Final = "SELECT note FROM ledgerpress.log_head WHERE log = $1"
@@ -26,7 +26,7 @@ _FINISH: Final = "UPDATE ledgerpress.log_head SET complete = true, note = '' WHE
 
 
 class PostgresCopyTarget:
-    """A `CopyTarget` in a database, on one connection: if that is lost, the target has to be opened again."""
+    """A `CopyTarget` in a database, on one connection. If the connection is lost, the target must be opened again."""
 
     def __init__(self, connection: Connection, server: Server, location: LogLocation) -> None:
         self._connection = connection
@@ -90,12 +90,12 @@ class PostgresCopyTarget:
 
 
 async def _open_location(connection: Connection, server: Server, name: str, publication: str) -> LogLocation:
-    """Return the location of the unfinished copy, created if there is none, and lock it for this session."""
+    """Return the location of the unfinished copy, and lock it for this session; create the copy if there is none."""
     location = await find_log(connection, server, name)
     if location is None:
         location = await create_log(connection, server, name, lambda: publication, complete=False)
     if location.complete:
-        raise LogExists(f"{server.shown} is a log already")
+        raise LogExists(f"{server.shown} already contains a finished log")
     if location.publication != publication:
         raise LogUnusable(
             f"{server.shown} is an unfinished copy of the log of another publication, {location.publication}"
@@ -105,5 +105,5 @@ async def _open_location(connection: Connection, server: Server, name: str, publ
     except exceptions.LockNotAvailableError as error:
         raise LogUnusable(f"{server.shown} is in use: another process is copying to it") from error
     if await find_log(connection, server, name) != location:
-        raise LogExists(f"{server.shown} is a log already")
+        raise LogExists(f"{server.shown} already contains a finished log")
     return location

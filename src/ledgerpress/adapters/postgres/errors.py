@@ -1,4 +1,4 @@
-"""Translates errors of asyncpg into errors of the log: what may pass, and what will not."""
+"""Translates errors of asyncpg into errors of the log: transient, permanent and other errors."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -24,47 +24,45 @@ TRANSIENT: Final = (
     exceptions.IdleInTransactionSessionTimeoutError,
     exceptions.ReadOnlySQLTransactionError,
 )
-"""The server is down, restarts, is busy or full, or is about to become a standby."""
+"""The server is down, restarting, busy, full, or about to become a standby: a retry may succeed."""
 PERMANENT: Final = (
     exceptions.ClientConfigurationError,
     exceptions.InvalidAuthorizationSpecificationError,
     exceptions.InvalidCatalogNameError,
     exceptions.DatabaseDroppedError,
 )
-"""The URL, or the database that it names, has to be corrected first."""
+"""The URL, or the database in it, is wrong: an operator must correct it first."""
 
 
 @contextmanager
 def log_errors(shown: str) -> Iterator[None]:
-    """Raise the errors of asyncpg as errors of the log. `shown` is the URL of the server as it may be displayed."""
+    """Raise the errors of asyncpg as errors of the log. `shown` is the URL that may be displayed."""
     try:
         yield
     except EventLogError:
         raise
-    except Exception as error:  # asyncpg raises many classes, without a common base class
+    except Exception as error:  # asyncpg raises many classes without a common base class
         raise log_error(error, shown) from error
 
 
 def log_error(error: Exception, shown: str) -> EventLogError:
-    """Return the error to raise for an error of asyncpg: `LogUnavailable`, `LogUnusable`, or just `EventLogError`."""
+    """Return the log error that an error of asyncpg means: `LogUnavailable`, `LogUnusable` or `EventLogError`."""
     if isinstance(error, EventLogError):
         return error
     reason = str(error) or type(error).__name__
     if isinstance(error, PERMANENT):
         return LogUnusable(f"{shown} cannot be used: {reason}")
     if isinstance(error, exceptions.TargetServerAttributeNotMatched):
-        return LogUnavailable(
-            f"{shown} is a replica or takes no writes now; the log is only used on the primary"
-        )
+        return LogUnavailable(f"{shown} is a replica, or accepts no writes now; the log needs the primary")
     if isinstance(error, TimeoutError):
         return LogUnavailable(f"{shown} does not answer")
     if isinstance(error, TRANSIENT) and not isinstance(error, ValueError):  # such as a number beyond 64 bits
         return LogUnavailable(f"{shown} cannot be reached, or cannot answer now: {reason}")
     if isinstance(error, exceptions.InsufficientPrivilegeError):
-        return LogRefuses(f"{shown} does not allow this to the role that is used: {reason}")
-    return EventLogError(f"{shown} refuses: {reason}")
+        return LogRefuses(f"{shown} does not permit this for the current role: {reason}")
+    return EventLogError(f"{shown} rejected the request: {reason}")
 
 
 def quoted(value: str, shown: str) -> str:
-    """Return a value of the URL for a message, unless the displayed URL hides it."""
+    """Return a value of the URL for use in a message, or "…" if the displayed URL hides the value."""
     return repr(value) if value in unquote(shown) else "…"

@@ -20,18 +20,18 @@ from ledgerpress.eventlog.head_notifier import HeadNotifier
 from ledgerpress.eventlog.log import StreamWrite, check_writes
 
 POLL_INTERVAL: Final = 1.0
-"""Seconds between two polls of the head while a caller waits, in case a notification was lost."""
+"""Seconds between two polls of the head while a caller waits, because notifications may be lost."""
 
 
 class PostgresEventLog:
-    """An `EventLog` whose order is that of the lock on the log's head: only its holder records and commits.
+    """An `EventLog` in PostgreSQL. A lock on the head of the log orders the appends: only its holder can commit.
 
-    It belongs to the event loop in which it was opened. Reads have connections of their own, to the primary as well: a
-    replica may show events that are lost in a failover. They never miss an acknowledged event.
+    It belongs to the event loop in which it was opened. Reads have their own connections, also to the primary: a
+    replica may show events that a failover loses. Reads never miss an acknowledged event.
     """
 
     notices = ()
-    """None: a server without durable commits is rejected."""
+    """Always empty: a server without durable commits is rejected."""
     staleness = 0.0
 
     def __init__(
@@ -59,8 +59,8 @@ class PostgresEventLog:
     ) -> "PostgresEventLog":
         """Open the log `name`; if there is none, create one for the publication that `create_as` returns.
 
-        Raises `LogUnusable` for a missing log without `create_as`, for one that is not complete or was written by a newer
-        LedgerPress, and for a server that is too old or does not sync; `LogUnavailable`.
+        Raises `LogUnusable` if there is no log and no `create_as`, if the log is incomplete or was written by a newer
+        LedgerPress, or if the server is too old or does not sync. Raises `LogUnavailable` if it cannot be reached.
         """
 
         async def attempt() -> "PostgresEventLog":
@@ -93,7 +93,7 @@ class PostgresEventLog:
         return {"reconnects": reconnects, "resolved": self._appender.resolved}
 
     async def current_publication(self) -> str:
-        """Return the UUID of the publication whose log has the name now, as in `OpenedLog`."""
+        """Return the UUID of the publication whose log now has this name. See `OpenedLog`."""
         try:
             location = await self._read_pool.run(
                 lambda connection: open_location(connection, self._server, self._location.name, None)
@@ -110,22 +110,22 @@ class PostgresEventLog:
         return await self._commits.record(AppendRequest.of(writes))
 
     async def withdraw(self, position: int, writes: Sequence[StreamWrite]) -> int:
-        """As `EventLog.withdraw`; needs the role that owns the tables.
+        """Do the same as `EventLog.withdraw`; this needs the role that owns the tables.
 
-        `payload_erasure` documents what may remain outside of them.
+        `payload_erasure` documents which copies may remain.
         """
         self._check_open()
         if writes:
             check_writes(writes)
         commands = [AppendRequest.of(writes)] if writes else []
-        recorded = 0
+        last_position = 0
         for result in await self._appender.record(commands, erase=position):
             if isinstance(result, EventLogError):
                 raise result
-            recorded = result
-        self._committed(recorded)
+            last_position = result
+        self._committed(last_position)
         await vacuum(self._server, position)
-        return recorded or await self.head()
+        return last_position or await self.head()
 
     async def head(self) -> int:
         return await self._read_pool.run(

@@ -31,7 +31,7 @@ _ARRAYS: Final = ", ".join(f"${n}::{type_}[]" for n, type_ in enumerate(_COLUMN_
 
 EVENT_ID: Final = _COLUMNS.split(", ").index("event_id")
 COMMITMENT: Final = _COLUMNS.split(", ").index("payload_commitment")
-"""The indexes of these columns in a row."""
+"""The indexes of these two columns in a row."""
 
 INSERT: Final = f"""
 INSERT INTO ledgerpress.event (log, position, v, {_NAMES})
@@ -79,5 +79,5 @@ async def read_stream(
 
 
 def columns(rows: Iterable[Row]) -> list[tuple[Any, ...]]:
-    """Return the columns of some rows, at least one, for `INSERT`, which numbers the rows itself."""
+    """Return the columns of `rows` (at least one row) for `INSERT`, which assigns the positions itself."""
     return list(zip(*rows, strict=True))[2:]

@@ -1,4 +1,4 @@
-"""The addresses of a host. Each one is tried separately: one may be dead, or a standby's."""
+"""Resolves a host, and connects to each address separately: an address may be dead, or belong to a standby."""
 
 import asyncio
 import logging
@@ -14,9 +14,9 @@ from ledgerpress.eventlog.errors import LogUnusable
 logger = logging.getLogger(__name__)
 
 RESOLVE_TIMEOUT = 5.0
-"""Seconds."""
+"""Seconds that the resolution of a host may take."""
 TESTED_ASYNCPG: Final = "0.32."
-"""The releases of asyncpg that are known to connect through `loop.create_connection` alone."""
+"""The releases of asyncpg that are known to connect only with `loop.create_connection`."""
 
 
 async def addresses_of(name: str) -> list[str]:
@@ -25,27 +25,27 @@ async def addresses_of(name: str) -> list[str]:
         async with asyncio.timeout(RESOLVE_TIMEOUT):
             infos = await asyncio.get_running_loop().getaddrinfo(name, 0, type=socket.SOCK_STREAM)
     except TimeoutError as error:
-        raise OSError(f"nobody says which address {_displayed(name)} has") from error
+        raise OSError(f"{_displayed(name)} could not be resolved in time") from error
     except UnicodeError as error:
-        raise LogUnusable(f"{_displayed(name)} is no name of a host: correct the URL") from error
+        raise LogUnusable(f"{_displayed(name)} is not a host name: correct the URL") from error
     numeric = socket.NI_NUMERICHOST | socket.NI_NUMERICSERV
     addresses = [socket.getnameinfo(sockaddr, numeric)[0] for *_, sockaddr in infos]
     return list(dict.fromkeys(addresses))
 
 
 def _displayed(name: str) -> str:
-    # Any other text may be a misplaced password.
-    return name if re.fullmatch(r"[\w.-]+", name) else "what the URL has as a host"
+    # Any other text may be a misplaced password, which must not be displayed.
+    return name if re.fullmatch(r"[\w.-]+", name) else "the host in the URL"
 
 
 def loop_connecting_to(address: str) -> asyncio.AbstractEventLoop | None:
-    """Return the running loop for `asyncpg.connect`, so that it connects to that address of its host.
+    """Return an event loop for `asyncpg.connect` that connects to `address` instead of resolving the host.
 
-    Returns `None`, for asyncpg's own choice of the address, with a version of asyncpg that was not tested with it.
+    Returns `None` if the version of asyncpg was not tested with this; asyncpg then chooses the address itself.
     """
     if not asyncpg.__version__.startswith(TESTED_ASYNCPG):
         logger.warning(
-            "asyncpg %s was not tested to connect to each address of a host: it chooses one itself",
+            "asyncpg %s was not tested to connect to each address of a host: asyncpg chooses an address itself",
             asyncpg.__version__,
         )
         return None
@@ -53,7 +53,7 @@ def loop_connecting_to(address: str) -> asyncio.AbstractEventLoop | None:
 
 
 class _SingleAddressLoop:
-    """A proxy of the loop that connects to one address, also to cancel a statement there.
+    """A proxy of the event loop that always connects to one address, also to cancel a statement.
 
     asyncpg has no parameter for an address in addition to the name, and TLS, Kerberos and password files need the name.
     """
@@ -65,7 +65,7 @@ class _SingleAddressLoop:
     def __getattr__(self, name: str) -> Any:
         return getattr(self._loop, name)
 
-    # asyncpg looks up the current task of its loop.
+    # asyncpg looks up the current task of its loop, which needs equality with the real loop.
     def __eq__(self, other: object) -> bool:
         return self is other or self._loop is other
 

@@ -1,4 +1,4 @@
-"""The registers of the leases, in a table next to the events of the logs."""
+"""The lease registers, in a table next to the events of the logs."""
 
 from typing import Final
 
@@ -17,7 +17,7 @@ RETURNING revision
 
 
 class PostgresLeaseRegister:
-    """A `LeaseRegister` in the log's own database."""
+    """A `LeaseRegister` in the database of the log."""
 
     def __init__(self, connections: ReadPool, location: LogLocation) -> None:
         self._connections = connections

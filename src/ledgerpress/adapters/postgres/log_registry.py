@@ -1,4 +1,4 @@
-"""The logs of a database: found by name, or created. Anything else is rejected and left unchanged."""
+"""Finds the logs of a database by name, and creates them. Logs of an unknown format are left unchanged."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -11,11 +11,11 @@ from ledgerpress.adapters.postgres.connection import Connection, Server
 from ledgerpress.eventlog.errors import LogUnusable
 
 FORMAT_VERSION: Final = 1
-"""The layout of tables and triggers."""
+"""The version of the layout of tables and triggers."""
 
 _HAS_TABLES: Final = "SELECT to_regclass('ledgerpress.log_head') IS NOT NULL"
 _SELECT: Final = "SELECT log, publication, format, complete FROM ledgerpress.log_head WHERE name = $1"
-# Logs are numbered consecutively: a session that creates one holds a lock on all of them.
+# Logs are numbered consecutively, so a session that creates a log locks all of them.
 _LOCK: Final = "SELECT pg_advisory_xact_lock(hashtext('ledgerpress.log_head'))"
 _INSERT: Final = """
 INSERT INTO ledgerpress.log_head (log, name, publication, format, complete)
@@ -25,7 +25,7 @@ SELECT 1 + coalesce(max(log), 0), $1, $2, $3, $4 FROM ledgerpress.log_head
 
 @dataclass(frozen=True, slots=True)
 class LogLocation:
-    """A log in a database: the number of its rows, its name, and its publication."""
+    """The location of a log in a database. `log` is the number by which its rows refer to it."""
 
     log: int
     name: str
@@ -38,8 +38,8 @@ async def open_location(
 ) -> LogLocation:
     """Return the location of the log `name`; if there is none, create it for the publication that `create_as` returns.
 
-    If several nodes do so at once, one succeeds, and all get its publication. Raises `LogUnusable`, also for an unfinished
-    copy, and errors of asyncpg.
+    If several nodes do so at the same time, one of them creates the log, and all return its publication. Raises
+    `LogUnusable`, also for an unfinished copy, and errors of asyncpg.
     """
     location = await find_log(connection, server, name)
     if location is None:
@@ -48,21 +48,22 @@ async def open_location(
         location = await create_log(connection, server, name, create_as, complete=True)
     if not location.complete:
         raise LogUnusable(
-            f"{server.shown} is a copy of a log that is not finished: go on with `ledgerpress log copy`, or delete it "
-            "as docs/how-to/postgresql.md says"
+            f"{server.shown} is a copy of a log that is not finished: continue it with `ledgerpress log copy`, or "
+            "delete it as docs/how-to/postgresql.md describes"
         )
     return location
 
 
 async def find_log(connection: Connection, server: Server, name: str) -> LogLocation | None:
-    """Return the location of the log `name`, `None` if there is none. Raises `LogUnusable` for an unknown format."""
+    """Return the location of the log `name`, or `None`. Raises `LogUnusable` if its format is unknown."""
     try:
         if not await connection.fetchval(_HAS_TABLES):
             return None
         row = await connection.fetchrow(_SELECT, name)
     except exceptions.InsufficientPrivilegeError as error:
         raise LogUnusable(
-            f"{server.shown}: the role may not read the tables of LedgerPress ({error}): see docs/how-to/postgresql.md"
+            f"{server.shown}: the role has no permission to read the tables of LedgerPress ({error}): see "
+            "docs/how-to/postgresql.md"
         ) from error
     if row is None:
         return None
@@ -82,7 +83,7 @@ async def create_log(
 ) -> LogLocation:
     """Create the log `name` unless another node has just done so; return its location.
 
-    It creates the tables too, if they are missing.
+    If the tables are missing, create them too.
     """
     tables = resources.files(__package__).joinpath("log_schema.sql").read_text("utf-8")
     try:
@@ -96,9 +97,9 @@ async def create_log(
                 location = await find_log(connection, server, name)
     except exceptions.InsufficientPrivilegeError as error:
         raise LogUnusable(
-            f"there is no log {name!r} at {server.shown}, and the role may not make one ({error}): make it once with the "
-            "role that owns the tables, see docs/how-to/postgresql.md"
+            f"there is no log {name!r} at {server.shown}, and the role has no permission to create one ({error}): "
+            "create it once with the role that owns the tables, see docs/how-to/postgresql.md"
         ) from error
     if location is None:
-        raise LogUnusable(f"the log {name!r} at {server.shown} is not there after it was made")
+        raise LogUnusable(f"the log {name!r} at {server.shown} is missing after its creation")
     return location

@@ -1,9 +1,9 @@
--- The logs of several publications, format 1. Stored rows never change; the triggers below see to it, whoever asks.
+-- The logs of several publications, format 1. The triggers below reject changes of stored rows, for every role.
 
 CREATE SCHEMA ledgerpress;
 
--- One row a log. Whoever appends locks it until the end of their transaction, so that position order is commit order.
--- It is locked and never changed: a lock leaves no dead version behind, of which a long dump would keep every one.
+-- One row for each log. An append locks the row until its transaction ends, so that position order is commit order.
+-- The row is locked, not updated: a lock leaves no dead row versions, which would pile up during a long dump.
 CREATE TABLE ledgerpress.log_head (
     log integer PRIMARY KEY CHECK (log > 0),
     name text COLLATE "C" NOT NULL UNIQUE,
@@ -15,8 +15,8 @@ CREATE TABLE ledgerpress.log_head (
 COMMENT ON COLUMN ledgerpress.log_head.complete IS 'false while it is being made of another log; nobody opens it then';
 COMMENT ON COLUMN ledgerpress.log_head.note IS 'what is noted of an unfinished copy';
 
--- `payload` and `salt` are null together, once the payload is withdrawn. The commitment is HMAC-SHA-256.
--- Text is compared byte by byte, so that no index depends on the rules of a language.
+-- A withdrawal sets both `payload` and `salt` to null. The commitment is HMAC-SHA-256.
+-- Text is compared byte by byte, so that no index depends on a locale.
 CREATE TABLE ledgerpress.event (
     log integer NOT NULL,
     position bigint NOT NULL CHECK (position > 0),
@@ -42,7 +42,7 @@ CREATE TABLE ledgerpress.event (
     CHECK ((payload IS NULL) = (salt IS NULL))
 );
 
--- Larger payloads are compressed: with LZ4, several times faster, where the server has it.
+-- Larger payloads are compressed: with LZ4 if the server has it, because it is several times faster.
 DO $$
 BEGIN
     ALTER TABLE ledgerpress.event ALTER COLUMN payload SET COMPRESSION lz4;
@@ -51,7 +51,7 @@ EXCEPTION WHEN feature_not_supported THEN
 END
 $$;
 
--- Not part of the log: who holds which lease.
+-- Not part of the log: the lease registers.
 CREATE TABLE ledgerpress.lease (
     log integer NOT NULL,
     name text COLLATE "C" NOT NULL,
@@ -60,8 +60,8 @@ CREATE TABLE ledgerpress.lease (
     PRIMARY KEY (log, name)
 ) WITH (fillfactor = 50);
 
--- An event needs the one before it, in the log and in its stream. It must be visible: committed, or of the same
--- transaction. So whoever goes past the lock on the head is refused, rather than that a reader misses an event.
+-- An event needs its predecessors, in the log and in its stream. They must be visible: committed, or inserted by the
+-- same transaction. So an append that bypasses the lock on the head fails; without this, a reader could miss an event.
 CREATE FUNCTION ledgerpress.event_comes_next() RETURNS trigger
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
@@ -95,7 +95,7 @@ CREATE TRIGGER event_comes_next AFTER INSERT ON ledgerpress.event
 REFERENCING NEW TABLE AS recorded
 FOR EACH STATEMENT EXECUTE FUNCTION ledgerpress.event_comes_next();
 
--- Only a copy that was given up may go.
+-- Only the events of an unfinished copy may be deleted.
 CREATE FUNCTION ledgerpress.event_stays() RETURNS trigger
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
@@ -110,7 +110,7 @@ FOR EACH ROW EXECUTE FUNCTION ledgerpress.event_stays();
 CREATE TRIGGER events_stay BEFORE TRUNCATE ON ledgerpress.event
 FOR EACH STATEMENT EXECUTE FUNCTION ledgerpress.event_stays();
 
--- The one change allowed is a withdrawal, once `payload.withdrawn` is recorded for the event.
+-- The only change allowed is a withdrawal, after `payload.withdrawn` was recorded for the event.
 CREATE FUNCTION ledgerpress.event_is_only_withdrawn() RETURNS trigger
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
@@ -145,7 +145,7 @@ END
 $$;
 CREATE TRIGGER log_head_stays BEFORE DELETE ON ledgerpress.log_head
 FOR EACH ROW WHEN (OLD.complete) EXECUTE FUNCTION ledgerpress.log_head_stays();
--- Its number is given to another log, which must not begin with what is left of this one.
+-- The number of a deleted copy is reused, so none of its events may remain: they would belong to the next log.
 CREATE FUNCTION ledgerpress.copy_goes_whole() RETURNS trigger
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
@@ -160,7 +160,7 @@ CREATE TRIGGER copy_goes_whole BEFORE DELETE ON ledgerpress.log_head
 FOR EACH ROW WHEN (NOT OLD.complete) EXECUTE FUNCTION ledgerpress.copy_goes_whole();
 CREATE TRIGGER log_heads_stay BEFORE TRUNCATE ON ledgerpress.log_head
 FOR EACH STATEMENT EXECUTE FUNCTION ledgerpress.log_head_stays();
--- The role of a node has to be allowed to update a column, or it could not lock the row.
+-- The role of a node needs permission to update a column, because it could not lock the row without it.
 CREATE TRIGGER log_head_is_fixed BEFORE UPDATE ON ledgerpress.log_head
 FOR EACH ROW WHEN (
     (NEW.log, NEW.name, NEW.publication) IS DISTINCT FROM (OLD.log, OLD.name, OLD.publication)
@@ -168,7 +168,7 @@ FOR EACH ROW WHEN (
 )
 EXECUTE FUNCTION ledgerpress.log_head_stays();
 
--- Also where a session calls itself a replica.
+-- These triggers also fire in sessions with session_replication_role = replica.
 ALTER TABLE ledgerpress.event ENABLE ALWAYS TRIGGER event_stays;
 ALTER TABLE ledgerpress.event ENABLE ALWAYS TRIGGER events_stay;
 ALTER TABLE ledgerpress.event ENABLE ALWAYS TRIGGER event_is_only_withdrawn;

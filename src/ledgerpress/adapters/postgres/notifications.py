@@ -1,8 +1,8 @@
-"""Notifies other nodes that the head has moved, and receives their notifications (LISTEN, NOTIFY).
+"""Notifies other nodes that the head has advanced, and receives their notifications (LISTEN, NOTIFY).
 
-A notification is sent after the append's transaction, not in it: a transaction with NOTIFY blocks every other one with
-NOTIFY in the whole server until it is flushed, so publications could not append in parallel. Notifications may be lost;
-waiting nodes poll the log as well.
+A notification is sent after the transaction of the append, not in it. Otherwise publications could not append in
+parallel: a transaction with NOTIFY blocks all others with NOTIFY in the whole server until it is flushed. Notifications
+may be lost, so waiting nodes also poll the log.
 """
 
 import asyncio
@@ -18,18 +18,18 @@ from ledgerpress.eventlog.errors import EventLogError
 from ledgerpress.retry import poll
 
 FINAL_SEND_TIMEOUT: Final = 0.5
-"""Seconds for which closing waits until the last notification is sent."""
+"""Seconds that `close` waits until the last notification is sent."""
 FINAL_SEND_INTERVAL: Final = 0.005
-"""Seconds between two polls for it."""
+"""Seconds between two polls in `close`."""
 KEEPALIVE_INTERVAL: Final = 10.0
-"""Seconds without a notification after which the connection is tested: it may be dead without an error."""
+"""Seconds without a notification after which the connection is tested, since it may be dead without an error."""
 
 
 class HeadNotifications:
-    """A connection that listens and notifies; it is reopened without limit."""
+    """A connection that sends and receives notifications; if it is lost, it is opened again, without limit."""
 
     def __init__(self, server: Server, location: LogLocation, announce: Callable[[int], None]) -> None:
-        """Call `announce` with every position received."""
+        """Begin to listen, and call `announce` with every position received."""
         self._server = server
         self._channel = f"ledgerpress.{location.log}"
         self._announce = announce
@@ -38,13 +38,13 @@ class HeadNotifications:
         self._task = asyncio.get_running_loop().create_task(self._run())
 
     def notify(self, head: int) -> None:
-        """Notify that the head is at `head`: soon, and together with the heads until then."""
+        """Notify other nodes soon that the head is at `head`; only the greatest pending head is sent."""
         if head > self._head:
             self._head = head
             self._wake_up.set()
 
     async def close(self) -> None:
-        """Send the pending notification, unless that takes long, and stop listening."""
+        """Send the pending notification, unless that takes too long, and stop listening."""
         await poll(self._is_sent, interval=FINAL_SEND_INTERVAL, timeout=FINAL_SEND_TIMEOUT)
         self._task.cancel()
         await asyncio.wait([self._task])

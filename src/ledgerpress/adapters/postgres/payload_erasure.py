@@ -1,9 +1,9 @@
 """Erases a payload from the tables.
 
-What remains: PostgreSQL never overwrites a row. The update that erases writes a version of the row without the payload;
-the old version is dead until VACUUM frees its space. Its bytes stay there, unreachable for any statement, until other
-data overwrites them; likewise in the write-ahead log until its files are reused, on replicas, and in backups.
-docs/how-to/postgresql.md describes how to remove those too.
+Copies of the payload remain, because PostgreSQL never overwrites a row. The update that erases writes a version of the
+row without the payload; the old version is dead until VACUUM frees its space. Its bytes remain until other data
+overwrites them, but no statement can read them. The bytes also remain in the write-ahead log until its files are
+reused, on replicas, and in backups. docs/how-to/postgresql.md describes how to remove these copies too.
 """
 
 from typing import Final
@@ -27,13 +27,13 @@ SELECT coalesce(sum(pg_stat_get_dead_tuples(each)), 0)::bigint
 FROM pg_class, unnest(ARRAY[oid, reltoastrelid]) AS each WHERE oid = 'ledgerpress.event'::regclass
 """
 VACUUM_TIMEOUT: Final = 3_600.0
-"""Seconds."""
+"""Seconds that VACUUM may take."""
 
 
 async def erase(connection: Connection, log: int, position: int) -> None:
     """Erase the payload at `position`, in the open transaction.
 
-    Raises `InvalidEnvelope` if no withdrawal of this event is recorded, and `LogUnusable` for a role without permission.
+    Raises `InvalidEnvelope` if no withdrawal of this event is recorded, and `LogUnusable` if the role may not erase.
     """
     try:
         await connection.execute(_ERASE, log, position)
@@ -41,32 +41,32 @@ async def erase(connection: Connection, log: int, position: int) -> None:
         raise InvalidEnvelope(f"no withdrawal of the event at position {position} is recorded") from error
     except exceptions.InsufficientPrivilegeError as error:
         raise LogUnusable(
-            f"the role that is used may not erase payloads ({error}): withdraw with --log and the URL of the role that "
-            "owns the tables; nothing was recorded"
+            f"nothing was recorded: the role has no permission to erase payloads ({error}); withdraw with --log and "
+            "the URL of the role that owns the tables"
         ) from error
 
 
 async def vacuum(server: Server, position: int) -> None:
-    """Remove dead row versions; wait a while for transactions that still read an older state.
+    """Remove dead row versions; wait for a limited time for transactions that still read an older state.
 
-    Raises `WithdrawalUnfinished`.
+    Raises `WithdrawalUnfinished` if dead row versions remain.
     """
-    unfinished = (
-        f"the payload at position {position} is withdrawn, but its place in the tables is not free yet"
-    )
-    again = "withdraw it again, or run VACUUM ledgerpress.event"
+    problem = f"the payload at position {position} is withdrawn, but its space in the tables is not free yet"
+    remedy = "withdraw it again, or run VACUUM ledgerpress.event"
 
     async def attempt() -> None:
         await connection.execute("VACUUM (TRUNCATE false) ledgerpress.event", timeout=VACUUM_TIMEOUT)
         if await connection.fetchval(_COUNT_DEAD):
-            raise WithdrawalUnfinished(f"{unfinished}: somebody still reads an older state; later, {again}")
+            raise WithdrawalUnfinished(
+                f"{problem}: a transaction still reads an older state; later, {remedy}"
+            )
 
     try:
         connection = await server.connect()
         try:
             if not await connection.fetchval(_IS_OWNER):
                 raise WithdrawalUnfinished(
-                    f"{unfinished}: only the owner of the tables may do that; as the owner, {again}"
+                    f"{problem}: only the owner of the tables can free it; as the owner, {remedy}"
                 )
             await connection.execute("SET statement_timeout = 0")
             await retry(
@@ -80,4 +80,4 @@ async def vacuum(server: Server, position: int) -> None:
     except WithdrawalUnfinished:
         raise
     except Exception as error:
-        raise WithdrawalUnfinished(f"{unfinished}: {log_error(error, server.shown)}; {again}") from error
+        raise WithdrawalUnfinished(f"{problem}: {log_error(error, server.shown)}; {remedy}") from error

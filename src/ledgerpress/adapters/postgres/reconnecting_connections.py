@@ -1,4 +1,4 @@
-"""Connections to an opened log, which are opened again when they are lost: a single one, and a pool of them for reads."""
+"""Connections to an opened log that reconnect after a loss: a single connection, and a pool for reads."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -16,7 +16,10 @@ MAX_CONNECTIONS: Final = 4
 
 
 class OtherLog(LogUnusable):
-    """There is another log at the location of the one that was opened: that of `publication`, if it is a finished log."""
+    """The location of the opened log contains another log now, or none.
+
+    `publication` is the publication of the other log, or `None` if there is no finished log.
+    """
 
     def __init__(self, publication: str | None, message: str) -> None:
         super().__init__(message)
@@ -24,7 +27,7 @@ class OtherLog(LogUnusable):
 
 
 class ReconnectingConnection:
-    """A connection to the server of a log, for one user at a time."""
+    """A connection to the server of a log, for one caller at a time."""
 
     def __init__(self, server: Server, location: LogLocation, connection: Connection | None = None) -> None:
         self.server = server
@@ -34,13 +37,13 @@ class ReconnectingConnection:
         self.reconnects = 0
 
     async def get(self) -> Connection:
-        """Return the connection; if it is lost, connect again, once. Raises `EventLogError`."""
+        """Return the connection; if it was lost, try once to reconnect. Raises `EventLogError`."""
         if self._connection is None or self._connection.is_closed():
             self._connection = None
             try:
                 connection = await self.server.connect()
             except LogUnusable as error:
-                # It was usable when it was opened: it may be corrected without a restart.
+                # The log was usable when it was opened: an operator may correct the problem without a restart.
                 raise LogRefuses(str(error)) from error
             try:
                 with log_errors(self.server.shown):
@@ -65,17 +68,17 @@ class ReconnectingConnection:
             await close(connection)
 
     async def _check(self, connection: Connection) -> None:
-        """Raise `OtherLog` if the log was replaced: a server may have been restored from another one's backup."""
+        """Raise `OtherLog` if the log was replaced: the server may have been restored from another server's backup."""
         location = await find_log(connection, self.server, self._location.name)
         if location != self._location:
             raise OtherLog(
                 location.publication if location and location.complete else None,
-                f"the log {self._location.name!r} at {self.server.shown} is not the one that was opened: restart",
+                f"the log {self._location.name!r} at {self.server.shown} was replaced: restart this node",
             )
 
 
 class ReadPool:
-    """Runs reads on the next free connection, and repeats them if the server was unavailable."""
+    """A pool of connections for reads; it repeats a read if the server was unavailable."""
 
     def __init__(self, server: Server, location: LogLocation) -> None:
         self._connections = [ReconnectingConnection(server, location) for _ in range(MAX_CONNECTIONS)]
@@ -88,7 +91,7 @@ class ReadPool:
         return sum(connection.reconnects for connection in self._connections)
 
     async def run(self, work: Callable[[Connection], Awaitable[T]]) -> T:
-        """Return the result of `work` with a connection. Raises `LogUnavailable`, `EventLogError` or `LogClosed`."""
+        """Call `work` with a connection and return its result. Raises `EventLogError`, such as `LogUnavailable`."""
         return await retry_while_unavailable(partial(self._attempt, work))
 
     async def close(self) -> None:
@@ -105,18 +108,18 @@ class ReadPool:
         async with self._free:
             if self._closed:
                 raise LogClosed("the log was closed")
-            # The one used last, so that the others are only opened when needed.
-            pooled = self._idle.pop()
+            # Take the most recently used connection, so that the others are opened only when needed.
+            slot = self._idle.pop()
             try:
-                with log_errors(pooled.server.shown):
-                    connection = await pooled.get()
+                with log_errors(slot.server.shown):
+                    connection = await slot.get()
                     try:
                         return await work(connection)
                     except EventLogError:
                         raise
                     except Exception:
-                        pooled.drop()
+                        slot.drop()
                         raise
             finally:
-                # asyncpg cancels an abandoned statement on the server, and waits for that before the next one.
-                self._idle.append(pooled)
+                # asyncpg cancels an abandoned statement on the server, and waits for this before the next statement.
+                self._idle.append(slot)

@@ -1,11 +1,11 @@
-"""Copies the file of a log, which may be in use: to back it up, and to restore a backup.
+"""Copies the file of a log, which may be in use, to create or restore a backup.
 
-SQLite's backup copies page by page. By default it restarts whenever another process writes, and so never ends under
-constant writing. Here the source stays inside one read transaction, a consistent snapshot: writers continue meanwhile,
-and only the write-ahead log cannot be emptied before the copy is finished. (VACUUM INTO would end too, but rebuilds
-every index, and reports no progress.)
+SQLite's backup copies page by page. By default it restarts whenever another process writes, so it never ends under
+constant writes. Here the copy runs inside one read transaction of the source, which is a consistent snapshot. Writers
+continue meanwhile, but the write-ahead log cannot be emptied before the copy is finished. (VACUUM INTO would end too,
+but it rebuilds every index and reports no progress.)
 
-The copy is written under another name in the target's folder, synced and checked. Only then it gets its name
+The copy is written under another name in the target's folder, synced and checked. After that it gets its own name
 (`atomic_file`).
 """
 
@@ -25,17 +25,17 @@ from ledgerpress.sqlite.atomic_file import SIDE_FILES, check_free, give_name, sy
 from ledgerpress.sqlite.connection import BUSY_TIMEOUT, uri
 
 Progress: TypeAlias = Callable[[int, int], None]
-"""Takes the number of pages copied so far, and of all pages."""
+"""Takes the number of pages copied so far, and the number of all pages."""
 
 STEP_PAGES: Final = 256
 """Pages copied between two reports of progress."""
 
 
 async def copy_log_file(source: Path, target: Path, *, progress: Progress | None = None) -> int:
-    """Copy the log at `source`, which may be in use, to the new file `target`; return the position it reaches.
+    """Copy the log at `source`, which may be in use, to the new file `target`; return the head of the copy.
 
-    Every event acknowledged before the call is in the copy. Raises `LogUnusable` if `source` is not a log or is damaged, if
-    there is a log at `target` already, or a part of one, or if it cannot be written; no file is left behind then.
+    Every event acknowledged before the call is in the copy. Raises `LogUnusable` if `source` is not a log or is
+    damaged, if `target` or one of its side files exists, or if `target` cannot be written; then no file remains.
     """
     return await _in_thread(partial(_copy, source, target), progress)
 
@@ -45,9 +45,9 @@ class _Cancelled(Exception):
 
 
 async def _in_thread(work: Callable[[Progress], int], progress: Progress | None) -> int:
-    """Run `work` in a thread, with a progress callback that is called in the event loop.
+    """Run `work` in a thread, and call `progress` in the event loop.
 
-    When the caller is cancelled, the next report raises, and so ends the work.
+    If the caller is cancelled, the next report of progress raises an exception, which ends the work.
     """
     loop = asyncio.get_running_loop()
     cancelled = threading.Event()
@@ -69,7 +69,7 @@ def _copy(source: Path, target: Path, report: Progress) -> int:
     if not is_log(source):
         raise LogUnusable(f"there is no log at {source}")
     try:
-        # A lost log of the same name may have left side files, which SQLite would add to the copy.
+        # A deleted log of the same name may have left side files, which SQLite would apply to the copy.
         check_free(target, *(target.with_name(target.name + suffix) for suffix in SIDE_FILES))
     except FileExistsError as error:
         raise LogUnusable(str(error)) from error
@@ -83,7 +83,7 @@ def _copy(source: Path, target: Path, report: Progress) -> int:
     except sqlite3.Error as error:
         raise LogUnusable(f"{source} cannot be copied to {target}: {error}") from error
     except FileExistsError as error:
-        raise LogUnusable(f"{target} exists already, and is left as it is") from error
+        raise LogUnusable(f"{target} exists already; it was not changed") from error
     except OSError as error:
         raise LogUnusable(f"{target} cannot be written: {error.strerror}") from error
     return head
@@ -93,30 +93,30 @@ def _copy_pages(source: Path, copy: Path, report: Progress) -> int:
     def step(_status: int, remaining: int, pages: int) -> None:
         report(pages - remaining, pages)
 
-    # Opened for writing, although it never writes: SQLite then removes the side files if no other process has the log open.
-    # It works for a read-only file too.
+    # The source is opened for writing although nothing is written to it. So SQLite removes its side files if no other
+    # process has the log open. This works for a read-only file too.
     with (
         closing(
             sqlite3.connect(uri(source, mode="rw"), uri=True, isolation_level=None, timeout=BUSY_TIMEOUT)
         ) as db,
-        closing(sqlite3.connect(uri(copy, mode="rw"), uri=True, isolation_level=None)) as to,
+        closing(sqlite3.connect(uri(copy, mode="rw"), uri=True, isolation_level=None)) as target_db,
     ):
         db.execute("PRAGMA query_only = ON")
-        to.execute("PRAGMA synchronous = OFF")
+        target_db.execute("PRAGMA synchronous = OFF")
         db.execute("BEGIN")
         read_head(db)
         _check_size(db, source)
-        db.backup(to, pages=STEP_PAGES, progress=step)
+        db.backup(target_db, pages=STEP_PAGES, progress=step)
         db.execute("COMMIT")
-        # One file without side files, so that it can be moved, and read from read-only storage.
-        to.execute("PRAGMA journal_mode = DELETE")
-        return int(to.execute("PRAGMA page_count").fetchone()[0])
+        # The copy has no side files, so that it can be moved, and read from read-only storage.
+        target_db.execute("PRAGMA journal_mode = DELETE")
+        return int(target_db.execute("PRAGMA page_count").fetchone()[0])
 
 
 def _check_size(db: sqlite3.Connection, source: Path) -> None:
-    """Raise `LogUnusable` if the file has too few or too many bytes: SQLite fills a truncated last page with zeros.
+    """Raise `LogUnusable` if the file is too short or too long: SQLite would fill a truncated last page with zeros.
 
-    MUST be called in a read transaction. If a write-ahead log is not empty, pages may be in it alone.
+    MUST be called in a read transaction. Does nothing if the write-ahead log is not empty: pages may be only there.
     """
     source = source.resolve()  # the side files are next to the file itself
     write_ahead_log = source.with_name(f"{source.name}-wal")
@@ -125,8 +125,8 @@ def _check_size(db: sqlite3.Connection, source: Path) -> None:
     pages, page_size = (db.execute(f"PRAGMA {name}").fetchone()[0] for name in ("page_count", "page_size"))
     if (size := source.stat().st_size) != pages * page_size:
         raise LogUnusable(
-            f"{source} is damaged: it has {size:,} bytes, and should have {pages * page_size:,}; "
-            "was it cut short when it was copied?"
+            f"{source} is damaged: it has {size:,} bytes instead of {pages * page_size:,}; "
+            "perhaps it was truncated when it was copied"
         )
 
 

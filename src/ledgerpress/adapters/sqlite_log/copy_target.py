@@ -1,6 +1,6 @@
-"""A log that is created as a copy of another one, in its final file, which is marked as unfinished.
+"""A copy target in the final file of the log, which is marked as unfinished.
 
-So nothing else can be created at the path meanwhile, such as an empty log by a node that is started too early.
+So no other log can be created at the path meanwhile, such as an empty log by a node that starts too early.
 """
 
 import sqlite3
@@ -28,14 +28,14 @@ from ledgerpress.sqlite.connection import SerialConnection, is_busy, open_connec
 
 T = TypeVar("T")
 
-# An exclusive lock on the file from the first read to the end, without waiting for others; a killed process leaves no lock.
+# Locks the file exclusively from the first read to the end, without waiting. A killed process leaves no lock.
 _EXCLUSIVE: Final = {"busy_timeout": 0, "locking_mode": "EXCLUSIVE", **WRITER}
 _SAVE_NOTE: Final = "INSERT OR REPLACE INTO note VALUES (1, ?)"
 _CREATE_NOTE: Final = "CREATE TABLE note (id INTEGER PRIMARY KEY CHECK (id = 1), text TEXT NOT NULL) STRICT"
 
 
 class SqliteCopyTarget:
-    """A `CopyTarget` in one file."""
+    """A `CopyTarget` in a SQLite file."""
 
     def __init__(self, db: SerialConnection, path: Path, publication: str) -> None:
         self._db = db
@@ -47,7 +47,7 @@ class SqliteCopyTarget:
         """Begin or continue a copy of the publication's log at `path`. Raises `LogExists` and `LogUnusable`."""
         with suppress(LogCopyUnfinished):
             if is_log(path):
-                raise LogExists(f"{path} is a log already")
+                raise LogExists(f"{path} already contains a finished log")
         try:
             db = await open_connection(path, create=True, pragmas=_EXCLUSIVE)
         except sqlite3.Error as error:
@@ -88,7 +88,7 @@ class SqliteCopyTarget:
         return str(row[0]) if row else ""
 
     async def finish(self) -> None:
-        """Turn it into a log, in one transaction on a file without side files."""
+        """Turn the target into a log, in one transaction on a file without side files."""
         await self._run(_finish)
 
     async def aclose(self) -> None:
@@ -115,7 +115,7 @@ def _prepare(db: sqlite3.Connection, path: Path, publication: str) -> None:
             db.execute(_CREATE_NOTE)
         with suppress(LogCopyUnfinished):
             check_format(db, path)
-            raise LogExists(f"{path} is a log already")
+            raise LogExists(f"{path} already contains a finished log")
         (source,) = db.execute("SELECT publication FROM log_meta").fetchone()
         if source != publication:
             raise LogUnusable(f"{path} is an unfinished copy of the log of another publication, {source}")
@@ -138,7 +138,7 @@ def _extend(db: sqlite3.Connection, *, events: Sequence[StoredEvent], publicatio
 
 
 def _finish(db: sqlite3.Connection) -> None:
-    # Without a write-ahead log, so that the file's first page, which identifies a log, is written with the commit.
+    # Without a write-ahead log, the commit itself writes the first page of the file, which identifies a log.
     db.execute("PRAGMA journal_mode = DELETE")
     with transaction(db):
         db.execute("DROP TABLE note")

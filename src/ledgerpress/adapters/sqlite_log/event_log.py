@@ -23,10 +23,11 @@ T = TypeVar("T")
 
 
 class SqliteEventLog:
-    """An `EventLog` whose order is that of SQLite's one writer at a time (https://sqlite.org/wal.html).
+    """An `EventLog` in a SQLite file.
 
-    It belongs to the event loop in which it was opened. Reads have a connection of their own, and never wait for a
-    commit. They never miss an acknowledged event.
+    SQLite admits one writer at a time, which gives the appends their order (https://sqlite.org/wal.html). The log
+    belongs to the event loop in which it was opened. Reads have their own connection and never wait for a commit. They
+    never miss an acknowledged event.
     """
 
     notices = ()
@@ -50,8 +51,8 @@ class SqliteEventLog:
     async def open(cls, path: Path, *, create_as: Callable[[], str] | None) -> "SqliteEventLog":
         """Open the log at `path`; if there is none, create one for the publication that `create_as` returns.
 
-        Raises `LogUnusable` for a missing log without `create_as`, for a file that is something else or was written by a
-        newer LedgerPress, and for a file that cannot be written.
+        Raises `LogUnusable` if there is no log and no `create_as`, if the file is not a log or was written by a newer
+        LedgerPress, or if the file cannot be written.
         """
         writer, publication = await open_log_file(path, create_as)
         try:
@@ -79,7 +80,7 @@ class SqliteEventLog:
         """Return the UUID of the publication. Raises `LogReplaced` if there is another file at the path now."""
         self._check_open()
         if _identity(self._path) != self._file:
-            raise LogReplaced(f"{self._path} is not the file any more that was opened")
+            raise LogReplaced(f"{self._path} is no longer the file that was opened")
         return await self._read(lambda db: str(db.execute("SELECT publication FROM log_meta").fetchone()[0]))
 
     async def append(self, writes: Sequence[StreamWrite]) -> int:
@@ -93,13 +94,13 @@ class SqliteEventLog:
             check_writes(writes)
         command = AppendRequest.of(writes) if writes else None
         try:
-            recorded = await self._writer.run(partial(withdraw, position=position, command=command))
+            last_position = await self._writer.run(partial(withdraw, position=position, command=command))
         except sqlite3.Error as error:
             raise EventLogError(f"the payload could not be withdrawn: {error}") from error
-        if recorded is None:
+        if last_position is None:
             return await self.head()
-        self._head_notifier.advance(recorded)
-        return recorded
+        self._head_notifier.advance(last_position)
+        return last_position
 
     async def head(self) -> int:
         return await self._read(event_reads_and_group_append.read_head)
@@ -141,7 +142,7 @@ class SqliteEventLog:
 
 
 def _identity(path: Path) -> tuple[int, int] | None:
-    """Return what distinguishes a file from others of the same name, `None` if there is none."""
+    """Return the device and inode of a file, which identify it, or `None` if there is no file."""
     try:
         status = path.stat()
     except OSError:

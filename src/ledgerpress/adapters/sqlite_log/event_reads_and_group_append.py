@@ -63,14 +63,14 @@ def is_recorded(db: sqlite3.Connection, event_id: str) -> bool:
 
 
 class GroupAppender:
-    """Records the groups of a `GroupCommit` on the connection's thread."""
+    """A `Recorder` for a `GroupCommit`, on the thread of the connection."""
 
     def __init__(self, connection: SerialConnection) -> None:
         self._connection = connection
         self._loop = asyncio.get_running_loop()
 
     def begin(self, commands: Sequence[AppendRequest], report: ReportResults) -> None:
-        """Begin to record `commands`, and return at once; `report` is called in the event loop."""
+        """Begin to record `commands`, and return immediately; `report` is called in the event loop."""
         self._connection.post(partial(self._record, commands, report))
 
     def _record(
@@ -93,8 +93,8 @@ def _failure(error: Exception) -> EventLogError:
 def append_group(db: sqlite3.Connection, commands: Sequence[AppendRequest]) -> list[AppendResult]:
     """Record `commands` in one durable transaction, and return the result of each, in order.
 
-    A rejected command leaves no row; the others are recorded. Raises `sqlite3.Error` if the transaction fails: then none is
-    recorded.
+    A rejected command leaves no row; the others are recorded. Raises `sqlite3.Error` if the transaction fails; then
+    nothing is recorded.
     """
     try:
         if len(commands) == 1 and len(commands[0].writes) == len(commands[0].commitments) == 1:
@@ -102,21 +102,21 @@ def append_group(db: sqlite3.Connection, commands: Sequence[AppendRequest]) -> l
         with transaction(db):
             return insert(db, commands, look_up_ids=False)
     except sqlite3.IntegrityError:
-        # The database rejected a row, and everything is rolled back. Now find the command of that row.
+        # The database rejected a row and rolled everything back. Look up ids to reject only the command of that row.
         with transaction(db):
             return insert(db, commands, look_up_ids=True)
 
 
 def _record_one(db: sqlite3.Connection, command: AppendRequest) -> int:
-    """Record the one event of `command` in one statement, which is its own transaction.
+    """Record the single event of `command` in one statement, which is its own transaction.
 
-    It saves a tenth of the time of a single append. The trigger on the stream's version checks the expected version.
+    This saves a tenth of the time of a single append. The trigger on the stream version checks the expected version.
     """
     (write,) = command.writes
     row = write.events[0].row(command.commitments[0], 0, write.stream, write.expected + 1)
     position = retry_while_busy(db, INSERT_NEXT, row[1:]).lastrowid
     if position is None:
-        raise sqlite3.InternalError("SQLite gave no position")
+        raise sqlite3.InternalError("SQLite returned no position")
     return position
 
 
@@ -125,9 +125,9 @@ def insert(
 ) -> list[AppendResult]:
     """Record `commands` in the open transaction, and return the result of each, in order.
 
-    With `look_up_ids`, a command with a recorded event id is rejected; without it, the database raises.
+    With `look_up_ids`, reject a command with a recorded event id; without it, the database raises an error.
     """
-    # What the group reads stays true until the transaction ends, since no other connection can write meanwhile.
+    # What the group reads remains true until the transaction ends: no other connection can write meanwhile.
     group = AppendGroup(
         read_head(db),
         version_of=partial(read_version, db),

@@ -1,4 +1,4 @@
-"""The registers of the leases, in a table next to the events of the log."""
+"""The lease registers, in a table next to the events of the log."""
 
 import sqlite3
 from collections.abc import Callable
@@ -8,7 +8,7 @@ from ledgerpress.eventlog.errors import EventLogError
 from ledgerpress.eventlog.lease_compare_and_set import LeaseRecord
 from ledgerpress.sqlite.connection import SerialConnection, retry_while_busy
 
-# Not part of the log's format: it contains nothing that is recorded, and a log without it is complete.
+# Not part of the log's format: the table contains no recorded facts, and a log without it is complete.
 _CREATE: Final = "CREATE TABLE IF NOT EXISTS lease (name TEXT PRIMARY KEY, revision INTEGER NOT NULL, holder TEXT NOT NULL) STRICT"
 _SELECT: Final = "SELECT revision, holder FROM lease WHERE name = ?"
 _UPDATE: Final = "UPDATE lease SET revision = revision + 1, holder = ? WHERE name = ? AND revision = ?"
@@ -16,7 +16,7 @@ _INSERT: Final = "INSERT OR IGNORE INTO lease VALUES (?, 1, ?)"
 
 
 class SqliteLeaseRegister:
-    """A `LeaseRegister` in the log's own file."""
+    """A `LeaseRegister` in the file of the log."""
 
     def __init__(self, writer: SerialConnection) -> None:
         self._writer = writer
@@ -27,8 +27,8 @@ class SqliteLeaseRegister:
 
     async def write(self, name: str, holder: str, *, previous: int) -> LeaseRecord | None:
         statement, values = (_UPDATE, (holder, name, previous)) if previous else (_INSERT, (name, holder))
-        changed = await self._run(lambda db: retry_while_busy(db, statement, values).rowcount)
-        return LeaseRecord(previous + 1, holder) if changed else None
+        row_count = await self._run(lambda db: retry_while_busy(db, statement, values).rowcount)
+        return LeaseRecord(previous + 1, holder) if row_count else None
 
     async def _run(self, work: Callable[[sqlite3.Connection], Any]) -> Any:
         def create_and_work(db: sqlite3.Connection) -> Any:
@@ -38,4 +38,4 @@ class SqliteLeaseRegister:
         try:
             return await self._writer.run(create_and_work)
         except sqlite3.Error as error:
-            raise EventLogError(f"the lease could not be looked up: {error}") from error
+            raise EventLogError(f"the lease could not be read or written: {error}") from error

@@ -12,13 +12,13 @@ from ledgerpress.eventlog.errors import LogUnusable
 from ledgerpress.sqlite.connection import SerialConnection, open_connection, retry_while_busy, statements, uri
 
 APPLICATION_ID: Final = 0x4C64_5072
-"""Identifies the file, at byte 68 (https://sqlite.org/fileformat.html): "LdPr" in ASCII."""
+"""Identifies the file of a log, at byte 68 (https://sqlite.org/fileformat.html): "LdPr" in ASCII."""
 UNFINISHED_ID: Final = 0x4C64_5063
-"""Identifies an unfinished copy instead: "LdPc". It is not opened as a log."""
+"""Identifies an unfinished copy of a log, which cannot be opened as a log: "LdPc"."""
 FORMAT_VERSION: Final = 1
-"""The layout of tables and triggers, stored as `user_version`."""
+"""The version of the layout of tables and triggers, stored as `user_version`."""
 DURABLE: Final[Mapping[str, str | int]] = {"synchronous": "FULL", "fullfsync": "ON"}
-"""A commit returns when it is on disk; on macOS only `fullfsync` makes the disk itself write."""
+"""With these settings, a commit returns when it is on disk. On macOS, this needs `fullfsync`."""
 
 WRITER: Final[Mapping[str, str | int]] = {
     **DURABLE,
@@ -28,8 +28,11 @@ WRITER: Final[Mapping[str, str | int]] = {
     "wal_autocheckpoint": 4_000,
     "journal_size_limit": 64 * 1024 * 1024,
 }
-"""Event ids are spread at random over their index, so a group changes many pages (4 KB each): they fit the cache, and more
-commits than by default share one checkpoint, which writes each changed page once."""
+"""The settings of a connection that writes.
+
+Event ids are distributed randomly over their index, so a group changes many pages (4 KB each). The cache has space for
+all of them. More commits than by default share one checkpoint, which writes each changed page once.
+"""
 
 
 class LogCopyUnfinished(LogUnusable):
@@ -37,16 +40,16 @@ class LogCopyUnfinished(LogUnusable):
 
 
 async def open_log_file(path: Path, create_as: Callable[[], str] | None) -> tuple[SerialConnection, str]:
-    """Return a connection that writes to the log at `path`, and the publication of the log.
+    """Return a connection that can write to the log at `path`, and the publication of the log.
 
-    If there is no file, or an empty one, a log is created for the publication that `create_as` returns. If several
-    processes do so at once, one succeeds, and all get its publication. Raises `LogUnusable`.
+    If the file is missing or empty, a log is created for the publication that `create_as` returns. If several processes
+    do so at the same time, one of them creates the log, and all return its publication. Raises `LogUnusable`.
     """
     new = not is_log(path)
     if new and create_as is None:
         raise LogUnusable(f"there is no log at {path}")
     if not new and not os.access(path, os.W_OK):
-        # SQLite would open it read-only, and fail at the first append.
+        # SQLite would open the file read-only, and fail at the first append.
         raise LogUnusable(f"{path} cannot be written to")
     try:
         connection = await open_connection(path, create=new, pragmas=WRITER)
@@ -66,7 +69,7 @@ def is_log(path: Path) -> bool:
     """Return whether there is a log at `path`; `False` if the file is missing or empty.
 
     Reads only the file's first page and changes nothing, not even a file of another application that needs recovery.
-    Raises `LogUnusable` for anything but a log that this program can read.
+    Raises `LogUnusable` if the file is not a log that this program can read.
     """
     try:
         if path.stat().st_size == 0 and path.is_file():
@@ -78,11 +81,11 @@ def is_log(path: Path) -> bool:
     if not path.is_file():
         raise LogUnusable(f"{path} is not a file")
     try:
-        # A plain read of the file would drop every lock of this process on it when it is closed
+        # Without SQLite, closing the file would drop every lock of this process on it
         # (https://sqlite.org/howtocorrupt.html, section 2.2).
         with closing(sqlite3.connect(uri(path, mode="ro", immutable=1), uri=True)) as db:
-            # A checkpoint writes the first page first. If it was interrupted, the other pages that the first one counts are
-            # still in the write-ahead log, and SQLite accepts that only with `writable_schema`.
+            # A checkpoint writes the first page first. If it was interrupted, other pages that the first page counts
+            # are only in the write-ahead log. SQLite accepts this only with `writable_schema`.
             db.execute("PRAGMA writable_schema = ON")
             check_format(db, path)
     except sqlite3.OperationalError as error:
@@ -97,7 +100,7 @@ def check_format(db: sqlite3.Connection, path: Path) -> None:
     application_id = db.execute("PRAGMA application_id").fetchone()[0]
     if application_id == UNFINISHED_ID:
         raise LogCopyUnfinished(
-            f"{path} is a copy of a log that is not finished: go on with `ledgerpress log copy`, or delete it"
+            f"{path} is a copy of a log that is not finished: continue it with `ledgerpress log copy`, or delete it"
         )
     if application_id != APPLICATION_ID:
         raise LogUnusable(f"{path} is a database of another application")
@@ -114,7 +117,7 @@ def check_format(db: sqlite3.Connection, path: Path) -> None:
 def _prepare(db: sqlite3.Connection, path: Path, create_as: Callable[[], str] | None) -> str:
     retry_while_busy(db, "BEGIN IMMEDIATE")
     try:
-        # Also if there seemed to be a log: SQLite has just rolled back what a killed process wrote while creating it.
+        # Possible even after `is_log`: SQLite has just rolled back the log that a killed process was creating.
         if db.execute("SELECT count(*) FROM sqlite_schema").fetchone()[0] == 0:
             if create_as is None:
                 raise LogUnusable(f"there is no log at {path}")
@@ -128,10 +131,12 @@ def _prepare(db: sqlite3.Connection, path: Path, create_as: Callable[[], str] | 
             db.execute("ROLLBACK")
         raise
     if row is None:
-        raise LogUnusable(f"{path} does not say whose log it is")
+        raise LogUnusable(f"{path} does not contain the id of its publication")
     retry_while_busy(db, "PRAGMA journal_mode = WAL")
     if retry_while_busy(db, "PRAGMA journal_mode").fetchone()[0] != "wal":
-        raise LogUnusable(f"{path} lies on a file system that SQLite cannot share (no write-ahead log)")
+        raise LogUnusable(
+            f"{path} is on a file system on which SQLite has no write-ahead log: move it to another one"
+        )
     return str(row[0])
 
 

@@ -1,11 +1,11 @@
--- The log of one publication, format 1. Stored rows never change; the triggers below see to it.
+-- The log of one publication, format 1. The triggers below reject every change of stored rows.
 
 CREATE TABLE log_meta (
     id INTEGER PRIMARY KEY CHECK (id = 1),
     publication TEXT NOT NULL CHECK (length(publication) = 36)
 ) STRICT;
 
--- `payload` and `salt` are null together, once the payload is withdrawn. The commitment is HMAC-SHA-256.
+-- A withdrawal sets both `payload` and `salt` to null. The commitment is HMAC-SHA-256.
 CREATE TABLE event (
     position INTEGER PRIMARY KEY,
     v INTEGER NOT NULL CHECK (v = 1),
@@ -28,7 +28,7 @@ CREATE TABLE event (
     CHECK ((payload IS NULL) = (salt IS NULL))
 ) STRICT;
 
--- These fire before INSERT OR REPLACE and ON CONFLICT look for the row in their way.
+-- These triggers fire before INSERT OR REPLACE and ON CONFLICT look for a conflicting row.
 CREATE TRIGGER event_comes_next BEFORE INSERT ON event
 WHEN NEW.position IS NOT 1 + (SELECT coalesce(max(position), 0) FROM event)
 BEGIN
@@ -52,7 +52,7 @@ BEGIN
     SELECT RAISE(ABORT, 'an event is never deleted');
 END;
 
--- The one change allowed is a withdrawal, once `payload.withdrawn` is recorded for the event.
+-- The only change allowed is a withdrawal, after `payload.withdrawn` was recorded for the event.
 CREATE TRIGGER event_is_only_withdrawn BEFORE UPDATE ON event
 WHEN NOT (
     NEW.payload IS NULL AND NEW.salt IS NULL
