@@ -35,7 +35,7 @@ _UNSYNCED: Final = (
     "set sync_interval: always in the jetstream section of each server's configuration"
 )
 _TOO_FEW_REPLICAS: Final = (
-    "replicas: the log has {has} replicas instead of {wanted}; change this with "
+    "replicas: the log has {has} of {wanted} replicas; change this with "
     "`nats stream update {stream} --replicas {wanted}`, or set replicas={has} in the URL"
 )
 

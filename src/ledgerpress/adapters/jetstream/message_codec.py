@@ -122,7 +122,7 @@ def read_body(position: int, data: bytes) -> Body:
     except (msgspec.MsgspecError, UnicodeDecodeError) as error:
         raise EventLogError(f"position {position} is not an event of LedgerPress: {error}") from error
     if body.encoding_version != ENCODING_VERSION:
-        raise EventLogError(f"position {position} was written by a newer version of LedgerPress")
+        raise EventLogError(f"position {position} was written by a newer LedgerPress: upgrade this one")
     return body
 
 

@@ -147,7 +147,7 @@ def check_config(info: StreamInfo, names: SubjectNames) -> None:
     if PUBLICATION not in metadata:
         problems.append("its metadata does not contain a publication")
     elif not metadata.get(FORMAT_KEY, "").isdecimal() or int(metadata[FORMAT_KEY]) > FORMAT:
-        problems.append("it was written by a newer version of LedgerPress")
+        problems.append("it was written by a newer LedgerPress")
     if problems:
         raise LogUnusable(f"the stream {names.stream} cannot be used as a log: {'; '.join(problems)}")
 

@@ -133,7 +133,7 @@ class LeaderRequests:
         return chain(range(1, min(state.first_seq, state.last_seq + 1)), state.deleted)
 
     async def state_of(self, subjects: str) -> StreamState:
-        """Return the state of the stream, with the messages on each of `subjects` counted, and all deleted sequences."""
+        """Return the state of the stream, with the deleted sequences and the number of messages on each subject."""
         return await self._state({"subjects_filter": subjects, "deleted_details": True})
 
     async def head(self) -> int:

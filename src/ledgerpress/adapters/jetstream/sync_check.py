@@ -211,7 +211,7 @@ async def _system_answers(
 
 
 async def check_servers(url: NatsUrl, connection: Connection) -> tuple[int, bool]:
-    """Return the number of replicas for a new log, and whether the servers may acknowledge events before they are on disk.
+    """Return the number of replicas for a new log, and whether events may be acknowledged before they are on disk.
 
     Raises `LogUnusable` if they may and `allow_unsynced` is not set, or if the connected server is too old.
     """
@@ -234,7 +234,8 @@ def check_server(client: Client) -> None:
     version = client.connected_server_version
     if (version.major, version.minor) < MIN_SERVER_VERSION:
         raise LogUnusable(
-            f"the NATS server has version {version}; LedgerPress needs {'.'.join(map(str, MIN_SERVER_VERSION))} or newer"
+            f"the NATS server has version {version}; LedgerPress needs "
+            f"{'.'.join(map(str, MIN_SERVER_VERSION))} or newer"
         )
     if client.max_payload < MIN_MAX_PAYLOAD:
         raise LogUnusable(

@@ -95,7 +95,7 @@ class JwtVerifier:
             return await self.keys.key(kid)
         except NoKeys as error:
             logger.warning("JWTs cannot be verified: %s", error)
-            raise Unauthenticated("JWTs cannot be verified at the moment: try again later.") from None
+            raise Unauthenticated("JWTs cannot be verified at present: try again later.") from None
 
     def _decode(self, token: str, key: Key, algorithm: str) -> dict[str, Any]:
         """Return the claims if signature, issuer and audience are valid."""
