@@ -295,7 +295,9 @@ async def test_the_signature_must_be_the_issuers_and_over_what_is_said(
 async def test_keys_in_the_token_itself_are_not_looked_at(gate: Visitors, issuer: Issuer) -> None:
     own = SigningKey("RS256", "own")
     for header in ({"jwk": own.jwk}, {"jku": issuer.url}, {"x5u": issuer.url}):
-        assert "not signed with a key of the issuer" in await message(gate, issuer.token(key=own, header=header))
+        assert "not signed with a key of the issuer" in await message(
+            gate, issuer.token(key=own, header=header)
+        )
 
 
 @pytest.mark.parametrize(

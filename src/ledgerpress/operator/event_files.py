@@ -89,9 +89,7 @@ def _batches_of(file: Path, publication: str) -> Iterator[list[StoredEvent]]:
     while batch := list(islice(events, BATCH)):
         for expected, event in batch:
             if event.position != expected:
-                raise EventLogError(
-                    f"line {expected}: expected position {expected}, not {event.position}"
-                )
+                raise EventLogError(f"line {expected}: expected position {expected}, not {event.position}")
             if event.header.publication != publication:
                 raise EventLogError(
                     f"line {expected}: the event belongs to another publication than the events before it"

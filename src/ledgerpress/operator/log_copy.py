@@ -171,7 +171,7 @@ class LogCopier:
             same = await self._source.read(self._written - 1, 1)
             if [event.header for event in last] != [event.header for event in same]:
                 raise LogUnusable(
-                    f"the target contains a copy of another log: the events at position {self._written:,} differ"
+                    f"the target is a copy of another log: the events at position {self._written:,} differ"
                 )
         with suppress(
             msgspec.MsgspecError, ValueError

@@ -45,7 +45,7 @@ class LogVerification:
     """The result of a verification: the head over all events before the finding, and the number of withdrawn payloads.
 
     `unknown` counts the events of third-party features that are not loaded, by type; their data was not decoded.
-    `roots` contains the roots at the requested sizes, as far as they were reached.
+    `roots` contains the roots at the requested sizes that were reached.
     """
 
     head: TreeHead
@@ -62,11 +62,11 @@ class LogVerification:
         """
         head = self.head
         if earlier.publication != head.publication:
-            what = f"the log belongs to publication {head.publication}, not to {earlier.publication}"
-            return Finding(None, what)
+            problem = f"the log belongs to publication {head.publication}, not to {earlier.publication}"
+            return Finding(None, problem)
         if earlier.size > head.size:
-            what = f"it is missing: the log ends at position {head.size:,}, but {source} has {earlier.size:,} events"
-            return Finding(head.size + 1, what)
+            problem = f"it is missing: the log ends at position {head.size:,}, but {source} has {earlier.size:,} events"
+            return Finding(head.size + 1, problem)
         if self.roots[earlier.size].hex() != earlier.root:
             return Finding(None, f"the first {earlier.size:,} events differ from {source}")
         return None
@@ -157,9 +157,7 @@ class LogVerifier:
         header = event.header
         version = self._versions.next_of(header.stream)
         if header.stream_version != version:
-            raise EventInvalid(
-                f"expected version {version} of {header.stream}, not {header.stream_version}"
-            )
+            raise EventInvalid(f"expected version {version} of {header.stream}, not {header.stream_version}")
         self._versions.advance(header.stream)
         if header.command_id != self._command_id:
             self._command_id, self._command_events = header.command_id, 0
@@ -199,7 +197,7 @@ class LogVerifier:
         if event.header.stream != withdrawal_stream(withdrawn_event.header.event_id):
             raise EventInvalid("it is not in the withdrawal stream of the event that it withdraws")
         if withdrawn_event.payload is not None:
-            raise EventInvalid(f"the payload that it withdraws still exists, at position {position}")
+            raise EventInvalid(f"the payload that it withdraws is still there, at position {position}")
 
 
 class _StreamVersions:

@@ -60,7 +60,7 @@ def _failed_at(store: Store, name: str, action: str) -> int:
     """Return the position of the event at which the projection is paused. Raises `Rejection` if it is not paused."""
     position = store.checkpoints[name].failed_at
     if position is None:
-        message = f"projection {name} is not paused; there is nothing to {action}"
+        message = f"projection {name} runs; there is nothing to {action}"
         raise Rejection(ErrorCode.INVALID_VALUE, message, field=("name",))
     return position
 

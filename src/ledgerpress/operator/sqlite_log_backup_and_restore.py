@@ -17,9 +17,7 @@ _OWN_TOOLS: Final = {
 
 async def backup_log(data: Path, file: Path, *, log: str = LOCAL, progress: Progress | None = None) -> int:
     """Write a checked copy of the log at the URL `log` to `file`; return its head. Raises `LogUnusable`."""
-    url = _file_url(
-        log, "ledgerpress log copy URL sqlite:FILE writes a checked copy of a log that is in use"
-    )
+    url = _file_url(log, "ledgerpress log copy URL sqlite:FILE writes a checked copy of a log that is in use")
     if url.is_local:
         check_data_directory(data, create=False)
     return await copy_log_file(url.file(data / LOG_FILE), file, progress=progress)

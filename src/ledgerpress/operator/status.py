@@ -23,8 +23,8 @@ from ledgerpress.views.projection.lag import Lag, lags
 from ledgerpress.views.snapshot_and_cache_dependencies import Snapshot
 
 NO_VIEWS: Final = (
-    "there are no views for this version and its features, only views for others: to build them, run ledgerpress serve or "
-    "ledgerpress rebuild"
+    "there are no views of this version here, only views of other versions or features: run ledgerpress serve or "
+    "ledgerpress rebuild to build them"
 )
 
 

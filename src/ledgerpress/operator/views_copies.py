@@ -48,7 +48,7 @@ async def copy_views_to_file(
                 sync_open(target.fileno())
             give_name(temporary, file)
     except FileExistsError as error:
-        raise LogUnusable(f"{file} already exists and was not changed") from error
+        raise LogUnusable(f"{file} exists already and was not changed") from error
     except OSError as error:
         raise LogUnusable(f"{file} cannot be written: {error.strerror}") from error
     return manifest
@@ -133,8 +133,8 @@ async def _check_origin(log: OpenedLog, manifest: Manifest, name: str) -> None:
     (event,) = await log.read(manifest.position - 1, 1)
     if event.header.leaf_hash().hex() != manifest.leaf_hash:
         raise ViewsCopyInvalid(
-            f"{name} contains views of another log: they were not built from the event at position {manifest.position:,} "
-            "of this log"
+            f"{name} contains views of another log: they were not built from this log's event at position "
+            f"{manifest.position:,}"
         )
 
 

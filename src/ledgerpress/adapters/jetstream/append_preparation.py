@@ -82,8 +82,12 @@ class AppendMessages:
         messages: list[Message] = []
         remaining = sum([len(write.events) for write in writes])
         for write, head in zip(writes, heads, strict=True):
-            withdrawn_header = withdraws if withdraws is not None and withdraws.event_id in write.stream else None
-            subject = self._names.subject(write.stream, "" if withdrawn_header is None else withdrawn_header.stream)
+            withdrawn_header = (
+                withdraws if withdraws is not None and withdraws.event_id in write.stream else None
+            )
+            subject = self._names.subject(
+                write.stream, "" if withdrawn_header is None else withdrawn_header.stream
+            )
             # A cluster compares pending messages by the text of their guards, so every message carries the guard, not
             # only the first.
             guard = {EXPECTED: str(head.guard), EXPECTED_ON: self._names.guarded(write.stream)}
@@ -94,7 +98,9 @@ class AppendMessages:
                 headers = {MESSAGE_ID: event.event_id, **guard}
                 if log_head is not None and not messages:
                     headers[EXPECTED_HEAD] = str(log_head)
-                messages.append(Message(subject, headers, body_of(event, version, remaining, withdrawn_header)))
+                messages.append(
+                    Message(subject, headers, body_of(event, version, remaining, withdrawn_header))
+                )
         return messages
 
     def note_recorded(self, writes: Sequence[StreamWrite], attempt: AppendAttempt, position: int) -> None:

@@ -80,7 +80,9 @@ async def open_stream(
         await create_stream(leader, names, replicas, {PUBLICATION: create_as(), FORMAT_KEY: str(FORMAT)})
         info = await find_stream(leader)
         if info is None:
-            raise LogUnavailable(f"the stream {names.stream} was created, but the NATS servers do not report it yet")
+            raise LogUnavailable(
+                f"the stream {names.stream} was created, but the NATS servers do not report it yet"
+            )
     return info, publication_of(info, names), created
 
 
@@ -93,7 +95,7 @@ def publication_of(info: StreamInfo, names: SubjectNames) -> str:
     metadata = metadata_of(info)
     if UNFINISHED in metadata:
         raise LogUnusable(
-            f"the stream {names.stream} contains an unfinished copy of a log: continue it with `ledgerpress log copy`"
+            f"the copy of a log in the stream {names.stream} is not finished: continue it with `ledgerpress log copy`"
         )
     return metadata[PUBLICATION]
 
@@ -140,7 +142,9 @@ def check_config(info: StreamInfo, names: SubjectNames) -> None:
         problems.append("persist_mode must be default")
     window = config.get("duplicate_window")
     if not isinstance(window, int) or window < DUPLICATE_WINDOW:
-        problems.append(f"duplicate_window is {window!r} and must be at least {DUPLICATE_WINDOW} (10 minutes)")
+        problems.append(
+            f"duplicate_window is {window!r} and must be at least {DUPLICATE_WINDOW} (10 minutes)"
+        )
     if config.get("subjects") != [names.subjects]:
         problems.append(f"its subjects must be {names.subjects}")
     metadata = metadata_of(info)

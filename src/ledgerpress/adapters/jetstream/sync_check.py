@@ -31,8 +31,10 @@ RETRY_TIMEOUT: Final = 5.0
 """Seconds for which the request for reports is retried while servers do not report their settings."""
 _RETRY_DELAY: Final = 0.2
 _COLLECT_INTERVAL: Final = 0.3
-"""Seconds without a further answer after which no more servers are expected to answer over the system account."""
-_ALLOW: Final = "If losing acknowledged events does no harm, set allow_unsynced=true (--allow-unsynced) instead"
+"""Seconds without a further answer after which all servers of the system account count as having answered."""
+_ALLOW: Final = (
+    "If losing acknowledged events does no harm, set allow_unsynced=true (--allow-unsynced) instead"
+)
 _HOW: Final = (
     "Put `sync_interval: always` into the jetstream { } block of each server's configuration and restart it. "
     + _ALLOW
@@ -205,7 +207,8 @@ async def _system_answers(
     if not answers or not answers[0].data:
         # An answer without data means that there is no receiver.
         raise _IncompleteReports(
-            "no server answers the system user; check that the user belongs to the system account", LogUnusable
+            "no server answers the system user; check that the user belongs to the system account",
+            LogUnusable,
         )
     return [msgspec.json.decode(answer.data, type=_SystemAnswer).data for answer in answers]
 

@@ -62,7 +62,7 @@ class WithdrawalIndex:
     async def _advance_start(self) -> None:
         """Start the next search later: with many streams, a search without a match costs the server milliseconds."""
         if (now := monotonic()) - self._head_read_at > SETTLE_TIME:
-            # The server that just found no more withdrawals has everything that was recorded `SETTLE_TIME` ago.
+            # The server that just reported the end of the withdrawals has all that was recorded `SETTLE_TIME` ago.
             self._read_to = max(self._read_to, self._head)
             self._head, self._head_read_at = await self._leader.head(), now
 

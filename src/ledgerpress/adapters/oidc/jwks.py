@@ -30,7 +30,7 @@ _KEY_TYPES: Final = {"RSA", "EC", "OKP"}
 
 
 class NoKeys(Exception):
-    """The issuer's keys are not available. The message tells the operator the reason."""
+    """The issuer's keys are not available. The message states the reason for the operator."""
 
 
 class KeySource(Protocol):
