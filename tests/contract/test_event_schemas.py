@@ -158,7 +158,7 @@ def test_what_differs_is_said(tmp_path: Path) -> None:
     assert told.count("\n") == 2
     assert "post.created.v1.schema.json is missing" in told
     assert "site.named.v1.schema.json differs" in told
-    assert "post.sparkled.v1.schema.json belongs to no event" in told
+    assert "post.sparkled.v1.schema.json does not belong to any event" in told
 
 
 def test_writing_schemas_leaves_the_samples_as_they_are(tmp_path: Path) -> None:

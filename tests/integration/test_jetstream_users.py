@@ -201,5 +201,5 @@ async def test_what_the_operator_did_not_erase_is_unfinished(server: NatsServer)
 
 
 async def test_a_wrong_system_user_is_told_so(server: NatsServer) -> None:
-    with pytest.raises(LogUnusable, match="refuse the user system"):
+    with pytest.raises(LogUnusable, match="reject the user system"):
         await opened(server, "operator:o1", monitor="", system_user="system", system_password="no")

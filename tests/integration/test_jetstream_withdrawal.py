@@ -241,7 +241,7 @@ async def test_a_message_that_is_missing_without_a_withdrawal_is_a_gap(nats_serv
     )
     assert json.loads(answer.data)["success"]
     await client.close()
-    with pytest.raises(LogUnusable, match="damaged: the event at position 2 is not there"):
+    with pytest.raises(LogUnusable, match="damaged: the event at position 2 is missing"):
         await opened(url)
     for node in (log, other):
         with pytest.raises(GapInLog) as gap:
@@ -276,7 +276,7 @@ async def test_a_tail_that_is_missing_is_a_gap(nats_server: NatsServer) -> None:
             await asyncio.wait_for(log.read(after, 10), 10)
     assert [event.position for event in await log.read(0, 2)] == [1, 2]
     await log.aclose()
-    with pytest.raises(LogUnusable, match="damaged: the event at position 3 is not there"):
+    with pytest.raises(LogUnusable, match="damaged: the event at position 3 is missing"):
         await opened(nats_server.url("tail"))
 
 
@@ -289,7 +289,7 @@ async def test_a_log_of_which_nothing_is_left_is_a_gap(nats_server: NatsServer) 
         await asyncio.wait_for(log.read(0, 10), 10)
     assert gap.value.expected == 1
     await log.aclose()
-    with pytest.raises(LogUnusable, match="damaged: the event at position 1 is not there"):
+    with pytest.raises(LogUnusable, match="damaged: the event at position 1 is missing"):
         await opened(nats_server.url("emptied"))
 
 

@@ -186,7 +186,7 @@ def test_a_copy_that_was_finished_is_only_compared(store: Path, there: str) -> N
         assert (again.exit_code, again.stdout, again.stderr) == (0, copied, "")
     done("withdraw", "30", "--reason", COURT, "--data", store)
     result = run("log", "copy", "sqlite:", there, "--data", store)
-    assert (result.exit_code, "finished log already, up to position" in result.stderr) == (3, True)
+    assert (result.exit_code, "is a finished log already, with" in result.stderr) == (3, True)
 
 
 def test_an_unfinished_copy_is_gone_on_with_only_from_the_same_log(

@@ -183,7 +183,7 @@ class TestByItself:
 
     def test_one_flipped_byte_in_a_payload(self, data: Path, *, views_gone: bool) -> None:
         position = list(edits(data))[4]
-        self.found(data, flip_a_byte(position), position, "commits to", views_gone=views_gone)
+        self.found(data, flip_a_byte(position), position, "match the commitment", views_gone=views_gone)
 
     def test_a_deleted_row(self, data: Path, *, views_gone: bool) -> None:
         position = list(edits(data))[4]
@@ -215,7 +215,7 @@ class TestByItself:
     def test_a_forged_commitment(self, data: Path, *, views_gone: bool) -> None:
         position = list(edits(data))[2]
         forged = sql("UPDATE event SET payload_commitment = randomblob(32) WHERE position = ?", position)
-        self.found(data, forged, position, "commits to", views_gone=views_gone)
+        self.found(data, forged, position, "match the commitment", views_gone=views_gone)
 
     def test_a_payload_gone_without_a_withdrawal(self, data: Path, *, views_gone: bool) -> None:
         position = list(edits(data))[2]
@@ -228,11 +228,11 @@ class TestByItself:
             ("type = 'post.imagined'", "is unknown"),
             ("type = 'post.created'", "cannot be read"),
             ("schema_version = 9", "newer LedgerPress"),
-            ("encoding = 'zstd'", "commits to"),
+            ("encoding = 'zstd'", "match the commitment"),
             ("event_id = upper(event_id)", "not a UUID"),
             ("stream = 'Post'", "not a stream name"),
             ("recorded_at = 9007199254740993", "out of range"),
-            ("stream_version = 77", "should be here"),
+            ("stream_version = 77", "expected version"),
             ("command_id = actor_id", "of its command"),
         ],
     )
@@ -259,7 +259,7 @@ def test_a_changed_header_is_found_by_the_views_or_a_head_kept(data: Path, kept:
     assert (answer["position"], "views were built" in answer["wrong"]) == (position, True)
     remove_views(data)
     verified(data, code=0)
-    assert "not those of the head kept" in verified(data, "--head", kept, code=1)["wrong"]
+    assert "differ from the saved head" in verified(data, "--head", kept, code=1)["wrong"]
 
 
 def test_swapped_commands_are_found_by_the_views_or_a_head_kept(data: Path, kept: Path) -> None:
@@ -267,14 +267,14 @@ def test_swapped_commands_are_found_by_the_views_or_a_head_kept(data: Path, kept
     tamper(data, swap(first, second))
     assert verified(data, code=1)["position"] == first
     remove_views(data)
-    assert "not those of the head kept" in verified(data, "--head", kept, code=1)["wrong"]
+    assert "differ from the saved head" in verified(data, "--head", kept, code=1)["wrong"]
 
 
 def test_a_tail_cut_off_is_caught_by_a_head_kept_earlier(data: Path, kept: Path) -> None:
     size = json.loads(kept.read_text())["size"]
     tamper(data, sql("DELETE FROM event WHERE position > ?", size - 2))
     answer = verified(data, code=1)
-    assert (answer["position"], "what the views saw" in answer["wrong"]) == (size - 1, True)
+    assert (answer["position"], "the head in the views" in answer["wrong"]) == (size - 1, True)
     remove_views(data)
     assert verified(data, code=0)["head"]["size"] == size - 2
     answer = verified(data, "--head", kept, code=1)
@@ -291,7 +291,7 @@ def test_a_log_rewritten_with_all_its_hashes_is_caught_by_a_head_kept_earlier(da
     answer = verified(data, code=0)
     assert answer["head"]["size"] == size
     answer = verified(data, "--head", kept, code=1)
-    assert f"the first {size} events are not those of the head kept" in answer["wrong"]
+    assert f"the first {size} events differ from the saved head" in answer["wrong"]
 
 
 def test_a_log_rewritten_from_its_first_event_on_is_caught_by_a_head_kept_earlier(
@@ -322,7 +322,7 @@ def test_a_log_rewritten_from_its_first_event_on_is_caught_by_a_head_kept_earlie
         ("UPDATE body SET markdown = 'Nobody wrote this.'", "body"),
         ("DELETE FROM post", "post"),
         ("UPDATE merkle_subtree SET hash = randomblob(32) WHERE id = 2", "merkle_subtree"),
-        ("UPDATE merkle_subtree SET hash = randomblob(32) WHERE id = 30", "what the views saw"),
+        ("UPDATE merkle_subtree SET hash = randomblob(32) WHERE id = 30", "the head in the views"),
     ],
 )
 def test_views_that_do_not_follow_from_the_log(data: Path, statement: str, says: str) -> None:

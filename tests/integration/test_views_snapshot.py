@@ -260,9 +260,9 @@ DAMAGES: Final[dict[str, tuple[Callable[[bytes], bytes], str]]] = {
         _with("publication", "9c6a1f0e-0000-7000-8000-000000000000"),
         "and the log is that of",
     ),
-    "beyond the head": (_with("position", 1_000), "and the log ends at"),
-    "another position": (_with("position", 3), "holds views of another log"),
-    "another event": (_with("leafHash", "0" * 64), "holds views of another log"),
+    "beyond the head": (_with("position", 1_000), "but the log ends at"),
+    "another position": (_with("position", 3), "contains views of another log"),
+    "another event": (_with("leafHash", "0" * 64), "contains views of another log"),
 }
 
 
@@ -307,7 +307,7 @@ async def test_a_log_that_went_another_way_is_told_from_the_one_that_was(data: P
     await done("views", "snapshot", tmp_path / "snapshot", "--data", data)
     restoring = ("views", "restore", tmp_path / "snapshot", "--data", tmp_path / "b", "--log", log_of(older))
     beyond = await program(*restoring)
-    assert (beyond.code, "and the log ends at" in beyond.err) == (3, True)
+    assert (beyond.code, "but the log ends at" in beyond.err) == (3, True)
     async with store_in(older), client(older) as one:
         for number in range(20):
             await one.write(f"Something else {number}")
@@ -323,7 +323,7 @@ def test_where_a_node_may_not_be_is_said(data: Path, snapshot: Path, tmp_path: P
     for arguments, code, why in (
         ((snapshot, "--data", diary, "--log", log), 3, "holds other files"),
         ((snapshot, "--data", data, "--log", log), 3, "has views already"),
-        ((snapshot, "--data", tmp_path / "new"), 3, "say with --log where the log of the publication is"),
+        ((snapshot, "--data", tmp_path / "new"), 3, "use --log with the URL of the publication's log"),
         ((tmp_path / "missing", "--data", tmp_path / "new", "--log", log), 2, "cannot be read"),
         ((snapshot, "--data", tmp_path / "new", "--log", f"{log}.not"), 3, "there is no log at"),
     ):

@@ -1,11 +1,11 @@
-"""Tasks of an operator, without the terminal: verify, rebuild, back up, copy, withdraw, report the status."""
+"""Tasks of an operator, independent of the terminal: verify, rebuild, back up, copy, withdraw, report the status."""
 
 from collections.abc import Callable
 from typing import TypeAlias
 
 Progress: TypeAlias = Callable[[int, int], None]
-"""Takes what is done so far, and the total."""
+"""Called with the amount of work that is done and the total amount."""
 
 
 class TaskFailed(Exception):
-    """A task cannot be done; the message says why."""
+    """A task failed. The message contains the reason."""

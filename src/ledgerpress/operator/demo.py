@@ -26,9 +26,9 @@ async def load_demo_into(
     features: FeatureSet = FEATURES,
     log_timeout: float = 0.0,
 ) -> bool:
-    """Create a store with the demo in `data`, or at the URL of a log; return `False` if there is a store already.
+    """Create a store with the demo in `data`, or at the URL of a log; return `False` if there already is a store.
 
-    Raises `LogUnusable` for a directory with other files, and `LogUnavailable` if the log cannot be reached for
+    Raises `LogUnusable` if the directory contains other files, and `LogUnavailable` if the log cannot be reached for
     `log_timeout` seconds.
     """
     if not url.is_local:
@@ -36,7 +36,7 @@ async def load_demo_into(
     if not is_vacant(data):
         return False
     with TemporaryDirectory(prefix=TEMPORARY, dir=data) as temporary:
-        # Written elsewhere and then moved, the log last: an interruption leaves no incomplete demo.
+        # Write the store elsewhere, then move it with the log last: an interruption leaves no incomplete demo.
         place = Path(temporary) / "store"
         await _write_demo(place, progress, features)
         for file in sorted(place.iterdir(), key=lambda file: file.name == LOG_FILE):
@@ -47,12 +47,12 @@ async def load_demo_into(
 async def _copy_demo_to(
     url: LogUrl, data: Path, progress: Progress, log_timeout: float, features: FeatureSet
 ) -> bool:
-    """Write the demo elsewhere, and copy its log to `url`: it becomes a log only when it is complete."""
+    """Write the demo elsewhere, then copy its log to `url`. The copy becomes a log only when it is complete."""
     try:
         async with aclosing(await open_when_available(url, data, create_as=None, timeout=log_timeout)):
             return False
     except LogUnusable:
-        # There is no log; or else the copy meets the obstacle again.
+        # There is no log. If it was another error, the copy fails with the same error.
         pass
     with TemporaryDirectory() as temporary:
         place = Path(temporary) / "store"

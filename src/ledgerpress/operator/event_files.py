@@ -1,4 +1,4 @@
-"""Files of events, one a line (CloudEvents 1.0): export the events of a log, and create a log from an export."""
+"""Files with one event per line (CloudEvents 1.0): export the events of a log, and create a log from an export."""
 
 from collections.abc import Iterator
 from contextlib import aclosing
@@ -39,14 +39,15 @@ async def export_events(data: Path, log: str, target: BinaryIO, progress: Progre
 async def import_events(
     file: Path, data: Path, *, log: str = LOCAL, progress: Progress | None = None
 ) -> TreeHead:
-    """Create a log of the events in `file`, in `data`, which must be empty or new, or at the URL `log`; return its head.
+    """Create a log from the events in `file` and return its head.
 
-    The log is written to a temporary directory and verified before it is put in its place. Raises `LogUnusable` if there
-    is a store already, and `EventLogError` for an invalid event.
+    The log is created in `data`, which must be empty or new, or at the URL `log`. Before that, it is written to a
+    temporary directory and verified. Raises `LogUnusable` if there already is a store, and `EventLogError` for an
+    invalid event.
     """
     url = LogUrl.parse(log)
     if url.is_local and not is_vacant(data):
-        raise LogUnusable(f"{data} holds a store already: import into an empty directory, or a new one")
+        raise LogUnusable(f"{data} already contains a store: import into an empty or new directory")
     with TemporaryDirectory(prefix=".import-", dir=data.parent if url.is_local else None) as temporary:
         place = Path(temporary) / "store"
         place.mkdir()
@@ -73,10 +74,10 @@ async def _create_log(file: Path, place: Path, progress: Progress | None) -> Tre
 
 
 def _publication_of(file: Path) -> str:
-    """Return the publication of the first event of `file`. Raises `EventLogError`, `OSError`."""
+    """Return the publication of the first event of `file`. Raises `EventLogError` if there is none, and `OSError`."""
     for event in _events(file):
         return event.header.publication
-    raise EventLogError(f"{file} holds no event")
+    raise EventLogError(f"{file} contains no events")
 
 
 def _batches_of(file: Path, publication: str) -> Iterator[list[StoredEvent]]:
@@ -88,12 +89,10 @@ def _batches_of(file: Path, publication: str) -> Iterator[list[StoredEvent]]:
     while batch := list(islice(events, BATCH)):
         for expected, event in batch:
             if event.position != expected:
-                raise EventLogError(
-                    f"line {expected}: position {expected} should be here, not {event.position}"
-                )
+                raise EventLogError(f"line {expected}: expected position {expected}, not {event.position}")
             if event.header.publication != publication:
                 raise EventLogError(
-                    f"line {expected}: it belongs to another publication than the lines before"
+                    f"line {expected}: the event belongs to another publication than the events before it"
                 )
         yield [event for _, event in batch]
 

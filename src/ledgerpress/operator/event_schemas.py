@@ -1,4 +1,4 @@
-"""The JSON Schema (2020-12) of every event's data, generated from its declaration, and a check of the files."""
+"""Generate the JSON Schema (2020-12) of each event's data from the event's declaration, and check the schema files."""
 
 import json
 from pathlib import Path
@@ -14,7 +14,7 @@ SUFFIX: Final = ".schema.json"
 
 
 def schemas(features: FeatureSet = FEATURES) -> dict[str, str]:
-    """Return the text of each schema by the name of its file."""
+    """Return the text of each schema by file name."""
     return {
         f"{name}.v{version}{SUFFIX}": _text(name, version, type_)
         for name, version, type_, _ in features.events
@@ -22,7 +22,7 @@ def schemas(features: FeatureSet = FEATURES) -> dict[str, str]:
 
 
 def write(directory: Path, features: FeatureSet = FEATURES) -> None:
-    """Write the schema of each event's newest version; the schemas of older versions stay."""
+    """Write the schema of each event's newest version. Leave the schemas of older versions unchanged."""
     directory.mkdir(exist_ok=True)
     for name, text in schemas(features).items():
         (directory / name).write_text(text, encoding="utf-8")
@@ -41,7 +41,7 @@ def check(directory: Path, features: FeatureSet = FEATURES) -> list[str]:
     for path in sorted(directory.glob(f"*{SUFFIX}")):
         event, _, version = path.name.removesuffix(SUFFIX).rpartition(".v")
         if not version.isdigit() or not 1 <= int(version) <= newest.get(event, 0):
-            differences.append(f"{path} belongs to no event of the catalogue")
+            differences.append(f"{path} does not belong to any event")
     return differences
 
 

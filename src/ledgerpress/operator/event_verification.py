@@ -1,7 +1,7 @@
-"""Verify one stored event by itself, from its bytes.
+"""Verify one stored event from its bytes, without other events.
 
-Leaf, hash and commitment are computed from the specification with the standard library, not with the code that writes
-events: an error there would confirm itself.
+The leaf, the hash and the commitment are computed from the specification with the standard library. The code that
+writes events is not used, since it would confirm its own errors.
 """
 
 import hashlib
@@ -29,27 +29,27 @@ _PLACEHOLDER: Final = SealedPayload("json", b"", bytes(SALT_BYTES))
 
 
 class EventInvalid(EventLogError):
-    """An event was changed after it was recorded, or never was a valid event."""
+    """An event was changed after it was recorded, or was never valid."""
 
 
 def verified_leaf_hash(header: Header, publication: str) -> bytes:
-    """Return SHA-256(0x00 ‖ leaf), the leaf being the header's canonical JSON (RFC 8785; RFC 9162, section 2.1.1).
+    """Return SHA-256(0x00 ‖ leaf). The leaf is the header's canonical JSON (RFC 8785; RFC 9162, section 2.1.1).
 
     Raises `EventInvalid` for an invalid header.
     """
     fields = msgspec.structs.asdict(header)
     numbers = (header.position, header.stream_version, header.schema_version, header.recorded_at)
     if not all(type(number) is int and 0 <= number <= MAX_INTEGER for number in numbers):
-        raise EventInvalid("a number in the header is none, or out of range")
+        raise EventInvalid("a number in the header is not an integer or is out of range")
     if header.v != ENVELOPE_VERSION:
-        raise EventInvalid(f"the envelope has version {header.v}, which is not known here")
+        raise EventInvalid(f"the envelope has the unknown version {header.v}")
     if header.publication != publication:
         raise EventInvalid(f"it belongs to another publication, {header.publication}")
     try:
         check_stream_name(header.stream)
         NewEvent(**{name: fields[name] for name in ATTRIBUTES}, payload=_PLACEHOLDER).check()
     except (InvalidEnvelope, TypeError) as error:
-        raise EventInvalid(f"the header is not one: {error}") from error
+        raise EventInvalid(f"the header is invalid: {error}") from error
     named = {_NAMES[name]: value for name, value in fields.items()}
     # For ASCII strings and integers, RFC 8785 only requires sorted keys and no white space.
     leaf = json.dumps(named, sort_keys=True, separators=(",", ":")).encode("ascii")
@@ -62,13 +62,13 @@ def verify_payload(event: StoredEvent) -> None:
     """Raise `EventInvalid` unless the payload exists and matches the header's commitment."""
     payload = event.payload
     if payload is None or payload.salt is None:
-        raise EventInvalid("its payload is gone")
+        raise EventInvalid("its payload is missing")
     if len(payload.salt) != SALT_BYTES or len(payload.plaintext) > MAX_PAYLOAD_BYTES:
         raise EventInvalid("its payload or its salt is too long or too short")
     message = payload.encoding.encode() + b"\x00" + payload.plaintext
     commitment = hmac.new(payload.salt, message, hashlib.sha256).hexdigest()
     if commitment != event.header.payload_commitment:
-        raise EventInvalid("its payload is not the one that its header commits to")
+        raise EventInvalid("its payload does not match the commitment in its header")
 
 
 def _camel(name: str) -> str:
@@ -77,4 +77,4 @@ def _camel(name: str) -> str:
 
 
 _NAMES: Final = {name: _camel(name) for name in Header.__struct_fields__}
-"""The fields' names in the leaf."""
+"""The names of the header's fields in the leaf."""

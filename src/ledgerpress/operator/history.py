@@ -1,4 +1,4 @@
-"""Read the history of a post or a category: each change with what differs, the newest first."""
+"""Read the history of a post or a category: each change with its differences, newest first."""
 
 from collections.abc import AsyncGenerator
 from pathlib import Path
@@ -11,7 +11,7 @@ from ledgerpress.operator import TaskFailed
 from ledgerpress.server.store import Store, open_store
 
 PAGE: Final = 20
-"""Changes that are read at a time: each may contain a body before and after, of up to 256 KiB."""
+"""Changes per query. Each may contain the body before and after the change, of up to 256 KiB."""
 _QUERY: Final = """
 query ($slug: String!, $first: Int!, $after: String) {
   %s(slug: $slug) { history(first: $first, after: $after) {
@@ -28,7 +28,10 @@ query ($slug: String!, $first: Int!, $after: String) {
 async def changes_of(
     data: Path, log: str, slug: str, *, features: FeatureSet = FEATURES
 ) -> AsyncGenerator[dict[str, Any], None]:
-    """Yield the changes of the post with a slug, else those of the category. Raises `LogUnusable`, `TaskFailed`."""
+    """Yield the changes of the post with this slug; if there is none, the changes of the category with this slug.
+
+    Raises `LogUnusable`, and `TaskFailed` if the query fails.
+    """
     async with open_store(data, log=log, features=features, create=False) as store:
         for kind in ("post", "category"):
             is_found = False

@@ -1,7 +1,7 @@
-"""Copy a log to another place, in any engine: each event is verified, written, and read back.
+"""Copy a log to another place, in any engine. Each event is verified, written and read back.
 
-The copy stores how far it has been read back. An interrupted copy continues from there, and compares nothing a second
-time: the last part of a long copy takes as long as that part.
+The copy stores how many events were compared with the source. An interrupted copy continues there and compares at most
+`MAX_UNSAVED_BATCHES` again, so the time that it still needs depends only on the events that are left.
 """
 
 from collections.abc import Sequence
@@ -29,13 +29,16 @@ from ledgerpress.server.log_url import LogUrl
 
 BATCH: Final = 1_000
 MAX_UNSAVED_BATCHES: Final = 20
-"""Batches that are compared again, at most, after an interruption."""
+"""The maximum number of batches that are compared again after an interruption."""
 MAX_ROUNDS: Final = 10
-"""Rounds of copying new events, before a log that is written to without a pause is left behind."""
+"""Rounds of copying new events, after which a copy ends even if its source is still being written to."""
 
 
 class LogCopy(NamedTuple):
-    """The head of the copy, how many events the source had beyond it in the end, and whether the copy is a log now."""
+    """The result of a copy: its head, and whether it is a finished log.
+
+    `missing` is the number of events that the source had beyond the head when the copy ended.
+    """
 
     head: TreeHead
     missing: int
@@ -47,8 +50,8 @@ async def copy_log(
 ) -> LogCopy:
     """Copy the log at `source` to `target`, which is empty or an unfinished copy, and finish the copy.
 
-    With `keep_open` it stays unfinished, to be continued. A finished copy is only compared. Raises `LogUnusable`,
-    `LogUnavailable`, and `EventLogError` for an invalid event.
+    With `keep_open`, the copy stays unfinished and can be continued. If `target` is a finished copy, it is only
+    compared with `source`. Raises `LogUnusable`, `LogUnavailable`, and `EventLogError` for an invalid event.
     """
     async with existing_log(data, source.text) as log:
         return await copy_of(log, target, data, keep_open=keep_open, progress=progress)
@@ -72,12 +75,12 @@ async def copy_of(
 
 
 def place_of(url: LogUrl, data: Path) -> str:
-    """Return the place of a log for messages: the file, or the URL without passwords."""
+    """Return the place of a log, for use in messages: the file, or the URL without passwords."""
     return str(url.file(data / LOG_FILE)) if url.engine == "sqlite" else str(url)
 
 
 def place_of_store(log: str, data: Path) -> str:
-    """Return the place of a store for messages: its directory, or the place of its log at the URL `log`."""
+    """Return the place of a store, for use in messages: its directory, or the place of its log at the URL `log`."""
     url = LogUrl.parse(log)
     return str(data) if url.is_local else place_of(url, data)
 
@@ -86,20 +89,20 @@ async def _check_opens(target: LogUrl, data: Path, head: TreeHead) -> None:
     """Raise `EventLogError` unless the finished copy opens as the log that was copied."""
     async with aclosing(await open_log(target, data, create_as=None)) as copy:
         if (copy.publication, await copy.head()) != (head.publication, head.size):
-            raise EventLogError(f"{place_of(target, data)} does not open as what was copied to it")
+            raise EventLogError(f"{place_of(target, data)} does not contain the log that was copied to it")
 
 
 async def _compare(log: EventLog, target: LogUrl, data: Path, progress: Progress | None) -> TreeHead:
-    """Return the head of a finished copy. Raises `LogUnusable` unless it equals `log`."""
+    """Return the head of a finished copy. Raises `LogUnusable` if the copy differs from `log`."""
     place = place_of(target, data)
     async with aclosing(await open_log(target, data, create_as=None)) as copy:
         if copy.publication != log.publication:
-            raise LogUnusable(f"{place} holds the log of another publication, {copy.publication}")
-        size, there = await log.head(), await copy.head()
-        if size != there:
+            raise LogUnusable(f"{place} contains the log of another publication, {copy.publication}")
+        size, copy_size = await log.head(), await copy.head()
+        if size != copy_size:
             raise LogUnusable(
-                f"{place} is a finished log already, up to position {there:,}, and the one to copy goes up to {size:,}: "
-                "a log that is finished is not gone on with; name another place"
+                f"{place} is a finished log already, with {copy_size:,} events, but the log to copy has {size:,}: "
+                "a finished copy cannot be continued; copy to another place"
             )
         heads = []
         for side in (log, copy):
@@ -108,12 +111,12 @@ async def _compare(log: EventLog, target: LogUrl, data: Path, progress: Progress
                 raise EventLogError(f"position {finding.position}: {finding.what}")
             heads.append((verification.head, verification.roots[size]))
     if heads[0][1] != heads[1][1]:
-        raise LogUnusable(f"{place} is a finished log already, and another one of the same publication")
+        raise LogUnusable(f"{place} is a finished log already, of the same publication but with other events")
     return heads[1][0]
 
 
 class LogComparison(msgspec.Struct, frozen=True):
-    """Stored with a copy: its first `size` events equal the source's, and form a tree with these peaks."""
+    """The progress that is stored with a copy: its first `size` events equal the source's, with these tree peaks."""
 
     size: int = 0
     peaks: tuple[bytes, ...] = ()
@@ -135,10 +138,11 @@ class LogCopier:
         self._written = self._saved = self._needed = 0
 
     async def run(self, progress: Progress | None = None) -> TreeHead:
-        """Copy up to the head, and return the head of the copy. Events recorded meanwhile are copied too.
+        """Copy all events, including events that are recorded meanwhile, and return the head of the copy.
 
-        It never ends between a withdrawn payload and the record of its withdrawal. Raises `LogUnusable` for a copy of
-        another log, and `EventLogError` if an event is invalid, or is not read back as it was written.
+        The copy never ends between an event with a withdrawn payload and the record of that withdrawal. Raises
+        `LogUnusable` if the target contains a copy of another log, and `EventLogError` if an event is invalid or is
+        not read back as it was written.
         """
         await self._resume()
         rounds = 0
@@ -155,19 +159,19 @@ class LogCopier:
         return TreeHead(TREE_HEAD_VERSION, self._source.publication, size, root, self._recorded_time)
 
     async def _resume(self) -> None:
-        """Load how far an earlier run came. Raises `LogUnusable` if it copied another log."""
+        """Load the progress of an earlier run. Raises `LogUnusable` if that run copied another log."""
         self._written = await self._target.head()
         if self._written:
             last = await self._target.read(self._written - 1, 1)
             if await self._source.head() < self._written:
                 raise LogUnusable(
-                    f"the copy holds {self._written:,} events, and the log that should be copied ends before: it is another, or was perhaps "
+                    f"the copy has {self._written:,} events, more than the log to copy: that is another log, or it was "
                     "restored from an older backup"
                 )
             same = await self._source.read(self._written - 1, 1)
             if [event.header for event in last] != [event.header for event in same]:
                 raise LogUnusable(
-                    f"what was begun there is a copy of another log: position {self._written:,} is another event"
+                    f"the target is a copy of another log: the events at position {self._written:,} differ"
                 )
         with suppress(
             msgspec.MsgspecError, ValueError
@@ -176,18 +180,20 @@ class LogCopier:
             self._tree = Frontier(compared.size, compared.peaks)
             self._saved, self._recorded_time = compared.size, compared.recorded_time
         if self._tree.size > self._written:
-            raise LogUnusable("the copy has fewer events than were noted with it: delete it, and copy anew")
+            raise LogUnusable(
+                "the copy has fewer events than its stored progress: delete the copy, and start again"
+            )
 
     async def _step(self, end: int) -> None:
-        """Copy the next events, unless an earlier run did, and compare them."""
+        """Copy the next events, unless an earlier run copied them, and compare them with the source."""
         after = self._tree.size
         batch = await self._source.read(after, min(self._batch_size, end - after))
         leaf_hashes = [await self._verify(event, after + 1 + index) for index, event in enumerate(batch)]
         if not batch:
             raise EventInvalid(f"position {after + 1} is missing: the log ends before its head")
-        if fresh := [event for event in batch if event.position > self._written]:
-            await self._target.extend(fresh)
-            self._written = fresh[-1].position
+        if new_events := [event for event in batch if event.position > self._written]:
+            await self._target.extend(new_events)
+            self._written = new_events[-1].position
         for event in batch:
             if event.header.type == WITHDRAWAL:
                 await self._erase(event)
@@ -202,7 +208,7 @@ class LogCopier:
         """Return the leaf hash of a valid event. Raises `EventInvalid`."""
         if event.position != position:
             raise EventInvalid(
-                f"position {position} is missing: the log goes on with position {event.position}"
+                f"position {position} is missing: the log continues with position {event.position}"
             )
         try:
             leaf_hash = verified_leaf_hash(event.header, self._source.publication)
@@ -219,33 +225,35 @@ class LogCopier:
         for record in await self._source.read_stream(withdrawal_stream(event.header.event_id)):
             if record.header.type == WITHDRAWAL:
                 return record.position
-        raise EventInvalid("its payload is gone, and no withdrawal of it is recorded")
+        raise EventInvalid("its payload is missing, and no withdrawal of it is recorded")
 
     async def _erase(self, record: StoredEvent) -> None:
-        """Erase what was copied before its withdrawal was recorded."""
+        """Erase the payload that `record` withdraws, if it was copied before the withdrawal was recorded."""
         fact = self._codec.decode(record).event
         if not isinstance(fact, PayloadWithdrawn):
-            raise EventInvalid(f"position {record.position}: the record of a withdrawal is gone itself")
+            raise EventInvalid(f"position {record.position}: the payload of this withdrawal is missing")
         position = fact.header.get("position")
         if not isinstance(position, int) or not 0 < position < record.position:
-            raise EventInvalid(f"position {record.position}: it withdraws no earlier event")
-        (gone,) = await self._target.read(position - 1, 1)
-        if msgspec.to_builtins(gone.header) != fact.header or record.header.stream != withdrawal_stream(
-            gone.header.event_id
+            raise EventInvalid(f"position {record.position}: it does not withdraw an earlier event")
+        (event,) = await self._target.read(position - 1, 1)
+        if msgspec.to_builtins(event.header) != fact.header or record.header.stream != withdrawal_stream(
+            event.header.event_id
         ):
-            raise EventInvalid(f"position {record.position}: it withdraws another event than it says")
-        if gone.payload is not None:
+            raise EventInvalid(
+                f"position {record.position}: it does not match the event that it withdraws, at position {position}"
+            )
+        if event.payload is not None:
             await self._target.erase(position)
 
     async def _compare(self, batch: Sequence[StoredEvent]) -> None:
-        """Read the copies of `batch` back. Raises `EventLogError` if one differs from the source."""
+        """Read the copies of `batch` back. Raises `EventLogError` if an event differs from the source."""
         after, last = batch[0].position - 1, batch[-1].position
         copies: list[StoredEvent] = []
         while len(copies) < len(batch):
-            more = await self._target.read(after + len(copies), len(batch) - len(copies))
-            if not more:
+            next_copies = await self._target.read(after + len(copies), len(batch) - len(copies))
+            if not next_copies:
                 break
-            copies += more
+            copies += next_copies
         if len(copies) != len(batch):
             raise EventLogError(f"the copy ends before position {last}, which was written")
         for event, copy in zip(batch, copies, strict=True):
@@ -255,7 +263,7 @@ class LogCopier:
                 await self._check_withdrawn(copy)
 
     async def _check_withdrawn(self, copy: StoredEvent) -> None:
-        """Accept an event whose payload only one side has: it was withdrawn while it was copied."""
+        """Accept that only one side has the payload of an event, if it was withdrawn during the copy."""
         self._needed = max(self._needed, await self._withdrawn_at(copy))
         if copy.payload is not None:
             verify_payload(copy)

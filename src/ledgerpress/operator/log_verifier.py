@@ -1,7 +1,7 @@
-"""Read a log from its first event to its last, and find the first invalid one.
+"""Verify a log from its first event to its last, and find the first invalid event.
 
-The verification uses the stored bytes, through the log port, and nothing that was derived from them. Only a log that was
-rewritten with all its hashes cannot be detected so: its events are compared with leaf hashes that the views have.
+The verification reads the stored bytes through the log port, and uses nothing that was derived from them. This cannot
+detect a log that was rewritten with all its hashes. So the events are also compared with the leaf hashes in the views.
 """
 
 import sqlite3
@@ -26,26 +26,26 @@ from ledgerpress.operator.event_verification import EventInvalid, verified_leaf_
 BATCH: Final = 1_000
 
 KnownLeaves: TypeAlias = Callable[[int, int], Mapping[int, bytes]]
-"""Takes a position and a number of events; returns the leaf hashes known from the views, by position."""
+"""Called with a position and a number of events; returns the leaf hashes that the views have for them, by position."""
 
 
 class Finding(NamedTuple):
-    """What is wrong. `position` is that of the first invalid event, if it is known."""
+    """A problem of a log. `position` is the position of the first invalid event, if it is known."""
 
     position: int | None
     what: str
 
     def __str__(self) -> str:
-        where = "" if self.position is None else f"position {self.position}: "
-        return where + self.what.removeprefix(where)
+        prefix = "" if self.position is None else f"position {self.position}: "
+        return prefix + self.what.removeprefix(prefix)
 
 
 @dataclass(slots=True)
 class LogVerification:
-    """The result: the head over all events before the finding, and the number of withdrawn payloads.
+    """The result of a verification: the head over all events before the finding, and the number of withdrawn payloads.
 
-    `unknown` counts the events of third-party features that are not loaded, by type: what they contain was not read.
-    `roots` holds the roots at the requested sizes that were reached.
+    `unknown` counts the events of third-party features that are not loaded, by type; their data was not decoded.
+    `roots` contains the roots at the requested sizes that were reached.
     """
 
     head: TreeHead
@@ -55,25 +55,25 @@ class LogVerification:
     roots: dict[int, bytes] = field(default_factory=dict)
 
     def compare(self, earlier: TreeHead, source: str) -> Finding | None:
-        """Return why the log does not extend `earlier`, whose size was requested, if it does not.
+        """Return a finding if the log does not extend `earlier`, whose size must be one of the requested sizes.
 
-        Its root at that size was computed from every event, so no proof is needed. `source` names the earlier head to
-        a person.
+        The root at that size was computed from all events, so no proof is needed. `source` names the earlier head in
+        messages.
         """
         head = self.head
         if earlier.publication != head.publication:
-            what = f"the log is that of publication {head.publication}, not of {earlier.publication}"
-            return Finding(None, what)
+            problem = f"the log belongs to publication {head.publication}, not to {earlier.publication}"
+            return Finding(None, problem)
         if earlier.size > head.size:
-            what = f"it is missing: the log ends at position {head.size:,}, and {source} has {earlier.size:,} events"
-            return Finding(head.size + 1, what)
+            problem = f"it is missing: the log ends at position {head.size:,}, but {source} has {earlier.size:,} events"
+            return Finding(head.size + 1, problem)
         if self.roots[earlier.size].hex() != earlier.root:
-            return Finding(None, f"the first {earlier.size:,} events are not those of {source}")
+            return Finding(None, f"the first {earlier.size:,} events differ from {source}")
         return None
 
 
 class LogVerifier:
-    """One verification of one log, from its beginning. Its memory does not grow with the log."""
+    """One verification of one log, from its beginning. Memory use does not grow with the log."""
 
     def __init__(
         self,
@@ -83,7 +83,7 @@ class LogVerifier:
         known_leaves: KnownLeaves | None = None,
         roots_at: Collection[int] = (),
     ) -> None:
-        """`roots_at` holds the sizes at which the root is needed."""
+        """`roots_at` contains the sizes of the log for which the result must contain the root."""
         self._log = log
         self._codec = codec
         self._known_leaves = known_leaves or (lambda _after, _limit: {})
@@ -113,7 +113,7 @@ class LogVerifier:
         return LogVerification(head, self._withdrawn, finding, dict(self._unknown), self._roots)
 
     async def _read(self, end: int) -> Sequence[StoredEvent] | EventLogError:
-        """Return the next events; if they cannot be read together, the next one, or the error of reading it."""
+        """Return the next batch; if it cannot be read, only the next event, or the error that reading it raises."""
         after = self._tree.size
         failure: EventLogError | None = None
         for limit in (min(BATCH, end - after), 1):
@@ -134,7 +134,7 @@ class LogVerifier:
         for event in batch:
             expected = self._tree.size + 1
             if event.position != expected:
-                return Finding(expected, f"it is missing: the log goes on with position {event.position}")
+                return Finding(expected, f"it is missing: the log continues with position {event.position}")
             try:
                 leaf_hash = verified_leaf_hash(event.header, self._log.publication)
                 self._check_order(event)
@@ -157,14 +157,12 @@ class LogVerifier:
         header = event.header
         version = self._versions.next_of(header.stream)
         if header.stream_version != version:
-            raise EventInvalid(
-                f"version {version} of {header.stream} should be here, not {header.stream_version}"
-            )
+            raise EventInvalid(f"expected version {version} of {header.stream}, not {header.stream_version}")
         self._versions.advance(header.stream)
         if header.command_id != self._command_id:
             self._command_id, self._command_events = header.command_id, 0
         if header.event_id != uuid8(header.command_id, self._command_events):
-            raise EventInvalid(f"its id is not that of event {self._command_events + 1} of its command")
+            raise EventInvalid(f"its id does not match event {self._command_events + 1} of its command")
         self._command_events += 1
 
     async def _check_content(self, event: StoredEvent) -> None:
@@ -178,35 +176,35 @@ class LogVerifier:
         if not self._codec.knows(event.header.type):
             self._unknown[event.header.type] += 1
         if isinstance(fact, LogOpened) != (event.position == 1):
-            raise EventInvalid("a log begins with log.opened, and has it nowhere else")
+            raise EventInvalid("a log must begin with log.opened and contain it nowhere else")
         if isinstance(fact, PayloadWithdrawn):
             await self._check_withdrawal(event, fact)
 
     async def _check_withdrawn(self, event: StoredEvent) -> None:
-        for stored in await self._log.read_stream(withdrawal_stream(event.header.event_id)):
-            fact = self._codec.decode(stored).event
+        for record in await self._log.read_stream(withdrawal_stream(event.header.event_id)):
+            fact = self._codec.decode(record).event
             if isinstance(fact, PayloadWithdrawn) and fact.header == msgspec.to_builtins(event.header):
                 return
-        raise EventInvalid("its payload is gone, and no withdrawal of it is recorded")
+        raise EventInvalid("its payload is missing, and no withdrawal of it is recorded")
 
     async def _check_withdrawal(self, event: StoredEvent, fact: PayloadWithdrawn) -> None:
         position = fact.header.get("position")
         if not isinstance(position, int) or not 0 < position < event.position:
-            raise EventInvalid("it withdraws no earlier event")
-        (gone,) = await self._log.read(position - 1, 1)
-        if msgspec.to_builtins(gone.header) != fact.header:
-            raise EventInvalid(f"the event that it withdraws is not the one at position {position}")
-        if event.header.stream != withdrawal_stream(gone.header.event_id):
-            raise EventInvalid("it is not in the stream of the event that it withdraws")
-        if gone.payload is not None:
+            raise EventInvalid("it does not withdraw an earlier event")
+        (withdrawn_event,) = await self._log.read(position - 1, 1)
+        if msgspec.to_builtins(withdrawn_event.header) != fact.header:
+            raise EventInvalid(f"the event that it withdraws is not the event at position {position}")
+        if event.header.stream != withdrawal_stream(withdrawn_event.header.event_id):
+            raise EventInvalid("it is not in the withdrawal stream of the event that it withdraws")
+        if withdrawn_event.payload is not None:
             raise EventInvalid(f"the payload that it withdraws is still there, at position {position}")
 
 
 class _StreamVersions:
-    """The version that each stream has reached, in a temporary database that SQLite moves to disk when it is large."""
+    """The current version of each stream, in a temporary database that SQLite moves to disk when it is large."""
 
     def __init__(self) -> None:
-        # An empty name makes a temporary file that no other process can open (https://sqlite.org/inmemorydb.html).
+        # An empty name creates a temporary file that no other process can open (https://sqlite.org/inmemorydb.html).
         self._db = sqlite3.connect("", isolation_level=None)
         self._db.execute("PRAGMA journal_mode = OFF")
         self._db.execute("CREATE TABLE reached (stream TEXT PRIMARY KEY, version INTEGER) WITHOUT ROWID")
@@ -223,7 +221,7 @@ class _StreamVersions:
             self._batch[stream] = row[0] if row else 0
 
     def next_of(self, stream: str) -> int:
-        """Return the version that the next event of a stream of the batch must have."""
+        """Return the version that the next event of this stream must have. The stream must be in the batch."""
         return self._batch[stream] + 1
 
     def advance(self, stream: str) -> None:

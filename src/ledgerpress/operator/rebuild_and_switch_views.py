@@ -1,4 +1,4 @@
-"""Views files of a data directory: rebuild after a withdrawal, roll back to the former ones, delete and list them."""
+"""Manage the views files of a data directory: rebuild them after a withdrawal, roll back, delete and list them."""
 
 import sqlite3
 from collections.abc import Sequence
@@ -24,8 +24,8 @@ from ledgerpress.views.projection.projector_interface_and_composition import Pro
 class ViewsFileInfo:
     """A views file of a data directory. `state` is `in use`, `former` or `unfinished` in its set; `size` is in bytes.
 
-    `set` is the digest of its set of features; `None` for a name without one. `own` says whether that is the set of this
-    program, and `open` whether a process uses the file.
+    `set` is the digest of the file's set of features; `None` if the file name has no digest. `own` is true if it is
+    this program's set. `open` is true if a process uses the file.
     """
 
     name: str
@@ -38,7 +38,7 @@ class ViewsFileInfo:
 
 
 async def rebuild_now(log: EventLog, data: Path, features: FeatureSet = FEATURES) -> None:
-    """Rebuild the views of `log` and use them without a comparison; a projection that fails is paused in them."""
+    """Rebuild the views of `log` and switch to them without a comparison. A projection that fails is paused."""
     projectors = features.projectors
     directory = ViewsDirectory(data, projectors)
     async with directory.building_in_turn():
@@ -48,9 +48,9 @@ async def rebuild_now(log: EventLog, data: Path, features: FeatureSet = FEATURES
 def roll_back(
     data: Path, projectors: Sequence[Projector] | None = None, *, features: FeatureSet = FEATURES
 ) -> Path:
-    """Switch every process of this set of features on `data` back to its former views; return their path.
+    """Switch all processes with this set of features in `data` back to the former views; return the path of the views.
 
-    Raises `LogUnusable`, `NoFormerViews`, and `RebuildFailed` if this version cannot read them.
+    Raises `LogUnusable`, `NoFormerViews`, and `RebuildFailed` if this version cannot read the former views.
     """
     check_views_directory(data)
     projectors = features.projectors if projectors is None else projectors
@@ -65,9 +65,10 @@ def roll_back(
 
 
 def drop_views(data: Path, *, features: FeatureSet = FEATURES, other_sets: bool = False) -> list[Path]:
-    """Delete the views in `data` that are not in use, and return them.
+    """Delete the views in `data` that are not in use, and return their paths.
 
-    Those of other sets stay; with `other_sets`, all that no process has open are deleted, too. Raises `LogUnusable`.
+    Views of other sets of features stay. With `other_sets`, those that no process has open are deleted too. Raises
+    `LogUnusable`.
     """
     check_views_directory(data)
     directory = ViewsDirectory(data, features.projectors)
@@ -75,7 +76,7 @@ def drop_views(data: Path, *, features: FeatureSet = FEATURES, other_sets: bool 
 
 
 def list_views(data: Path, *, features: FeatureSet = FEATURES) -> list[ViewsFileInfo]:
-    """Return the views files in `data`, those in use first, and those of other sets last. Raises `LogUnusable`."""
+    """Return the views files in `data`: files in use first, files of other sets last. Raises `LogUnusable`."""
     check_views_directory(data)
     directory = ViewsDirectory(data, features.projectors)
     return [

@@ -20,7 +20,10 @@ PROGRESS_INTERVAL: Final = 1.0
 async def resume_projection(
     data: Path, log: str, name: str, progress: Progress, *, features: FeatureSet = FEATURES
 ) -> Checkpoint:
-    """Let a paused projection try again; return its checkpoint at the head, or where it is paused again."""
+    """Resume a paused projection. Return its checkpoint when it reaches the head or is paused again.
+
+    Raises `Rejection` if it is not paused.
+    """
     async with open_store(
         data, log=log, features=features, create=False, resume=False, progress=progress
     ) as store:
@@ -37,9 +40,10 @@ async def skip_event(
     *,
     features: FeatureSet = FEATURES,
 ) -> tuple[Header, Checkpoint]:
-    """Record that a paused projection skips the event at which it failed, and let it continue.
+    """Record that a paused projection skips the event at which it failed, and resume it.
 
-    Returns the header of that event, and the checkpoint as `resume_projection` does.
+    Returns the header of that event, and the checkpoint as `resume_projection` does. Raises `Rejection` if the
+    projection is not paused or the reason is missing.
     """
     if request.checked_reason() is None:
         raise Rejection(ErrorCode.BLANK, "A skip needs a reason.", field=("reason",))
@@ -53,7 +57,7 @@ async def skip_event(
 
 
 def _failed_at(store: Store, name: str, action: str) -> int:
-    """Return the position of the event at which the projection is paused. Raises `Rejection` if it runs."""
+    """Return the position of the event at which the projection is paused. Raises `Rejection` if it is not paused."""
     position = store.checkpoints[name].failed_at
     if position is None:
         message = f"projection {name} runs; there is nothing to {action}"

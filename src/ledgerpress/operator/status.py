@@ -1,4 +1,4 @@
-"""Report what is in a store, and the progress of its views; without its log, what the node has."""
+"""Report the status of a store and the progress of its views; if the log is unreachable, the status of the node."""
 
 import sqlite3
 from collections.abc import Mapping
@@ -23,19 +23,19 @@ from ledgerpress.views.projection.lag import Lag, lags
 from ledgerpress.views.snapshot_and_cache_dependencies import Snapshot
 
 NO_VIEWS: Final = (
-    "there are no views of this version here, only those of other versions or features: ledgerpress serve builds them, or "
-    "ledgerpress rebuild"
+    "there are no views of this version here, only views of other versions or features: run ledgerpress serve or "
+    "ledgerpress rebuild to build them"
 )
 
 
 async def read_status(
     data: Path, *, log: str = LOCAL, features: FeatureSet = FEATURES, progress: Progress | None = None
 ) -> dict[str, Any]:
-    """Return what is in the store in `data`, as plain data.
+    """Return the status of the store in `data`, as plain data.
 
-    If only other versions or features have views there, none are built for it: there are no projections then, and a
-    notice. If the log cannot be reached, it is what the node's views contain: the head and the lags are `None`, and
-    `log.unreachable` says why. Raises `LogUnusable`, and `LogUnavailable` if there are no views either.
+    If only other versions or features have views there, no views are built: the status then has a notice and no
+    projections. If the log cannot be reached, the status is that of the node's views: the head and the lags are `None`,
+    and `log.unreachable` contains the reason. Raises `LogUnusable`, and `LogUnavailable` if there are no views either.
     """
     url = LogUrl.parse(log)
     directory = ViewsDirectory(data, features.projectors)
@@ -86,7 +86,7 @@ def _status_of_views(
                 **_views(snapshot, checkpoints.read(snapshot.db), {}, features),
             }
     except (OSError, sqlite3.Error):
-        # Damaged, or built by a version with other tables: they are rebuilt when the log can be reached.
+        # The views are damaged, or a version with other tables built them. They are rebuilt when the log is reachable.
         return None
 
 

@@ -31,7 +31,10 @@ async def create_token(
     progress: Progress,
     features: FeatureSet = FEATURES,
 ) -> tuple[queries.Token, str]:
-    """Create a token; return it and its secret. `expires` is an age or a time."""
+    """Create a token; return it and its secret.
+
+    `expires` is a lifetime or a time. Raises `TaskFailed` if the token is created but the views do not show it.
+    """
     async with open_store(data, log=log, features=features, create=False, progress=progress) as store:
         if isinstance(expires, timedelta):
             expires = EPOCH + timedelta(microseconds=store.clock.now()) + expires
@@ -49,7 +52,7 @@ async def create_token(
             token = queries.by_id(snapshot, result.subject_id)
         if token is None:
             raise TaskFailed(
-                f"token {result.subject_id} is made, but the views do not show it: see ledgerpress status"
+                f"token {result.subject_id} was created, but the views do not show it: see ledgerpress status"
             )
         return token, secret
 
@@ -57,7 +60,7 @@ async def create_token(
 async def list_tokens(
     data: Path, log: str, progress: Progress, *, features: FeatureSet = FEATURES
 ) -> tuple[list[queries.Token], int]:
-    """Return all tokens, the oldest first, and the current time in microseconds since 1970, UTC."""
+    """Return all tokens, oldest first, and the current time in microseconds since 1970, UTC."""
     tokens: list[queries.Token] = []
     async with open_store(data, log=log, features=features, create=False, progress=progress) as store:
         with store.snapshot() as snapshot:

@@ -1,4 +1,4 @@
-"""Show that a store is what was recorded: read the log's head, verify the log, verify the views."""
+"""Verify a store: compute the head of its log, verify the log, and verify the views."""
 
 from pathlib import Path
 
@@ -19,10 +19,10 @@ from ledgerpress.views.snapshot_and_cache_dependencies import Snapshot
 
 
 async def read_head(data: Path, log: str = LOCAL, *, features: FeatureSet = FEATURES) -> TreeHead:
-    """Return the head of the log whose views are in `data`. Without views it is computed from the events.
+    """Return the head of the log whose views are in `data`.
 
-    So no views are built for it. Raises `LogUnusable`, and `EventLogError` if an event is invalid or a projection is
-    paused.
+    If there are no views, compute the head from the events, without building views. Raises `LogUnusable`, and
+    `EventLogError` if an event is invalid or the views are behind the log, such as with a paused projection.
     """
     if ViewsDirectory(data, features.projectors).current is None:
         verification = await verify_log(data, log=log, features=features)
@@ -34,7 +34,7 @@ async def read_head(data: Path, log: str = LOCAL, *, features: FeatureSet = FEAT
             head = await store.log.head()
             if snapshot.position < head:
                 raise EventLogError(
-                    f"the views are at position {snapshot.position:,} and the log at {head:,}: see ledgerpress status"
+                    f"the views are at position {snapshot.position:,}, the log at {head:,}: see ledgerpress status"
                 )
             return tree_head(snapshot, store.log.publication)
 
@@ -47,15 +47,15 @@ async def verify_log(
     features: FeatureSet = FEATURES,
     progress: Progress | None = None,
 ) -> LogVerification:
-    """Verify the bytes of every event in the log of `data`, and that the log extends the head of the views and `saved`.
+    """Verify the bytes of every event in the log of `data`, and that the log extends `saved` and the views' head.
 
-    Raises `LogUnusable` if there is no log that can be opened.
+    Raises `LogUnusable` if no log can be opened.
     """
     async with log_of_views(data, log) as opened:
         path = ViewsDirectory(data, features.projectors).current
         with reading(path) as snapshot:
-            viewed = None if snapshot is None else _head_of(snapshot, opened.publication)
-        heads = ((saved, "the head kept"), (viewed, "what the views saw"))
+            views_head = None if snapshot is None else _head_of(snapshot, opened.publication)
+        heads = ((saved, "the saved head"), (views_head, "the head in the views"))
         earlier = [(head, source) for head, source in heads if head]
 
         def known_leaves(after: int, limit: int) -> dict[int, bytes]:
@@ -73,9 +73,9 @@ async def verify_log(
 async def verify_views(
     data: Path, *, log: str = LOCAL, features: FeatureSet = FEATURES, progress: Progress | None = None
 ) -> ViewsVerification | None:
-    """Compare the views in `data` with rebuilt ones; return `None` if there are none of these features and versions.
+    """Compare the views in `data` with rebuilt views.
 
-    Raises `LogUnusable`.
+    Returns `None` if there are no views for this version and these features. Raises `LogUnusable`.
     """
     projectors = features.projectors
     async with log_of_views(data, log) as opened:
@@ -87,7 +87,7 @@ async def verify_views(
 
 
 def _head_of(views: Snapshot, publication: str) -> TreeHead | None:
-    """Return the head that the views have, or `None` if their tree skips an event."""
+    """Return the tree head in the views; `None` if their tree skips an event."""
     try:
         return tree_head(views, publication)
     except TreeIncomplete:

@@ -30,7 +30,7 @@ from ledgerpress.views.files.views_directory import ViewsDirectory
 from ledgerpress.views.projection.projector_interface_and_composition import Projector
 
 PIPE: Final = "-"
-"""Instead of a file: standard output, or standard input."""
+"""The file name that stands for standard output or standard input."""
 
 
 async def copy_views_to_file(
@@ -38,7 +38,7 @@ async def copy_views_to_file(
 ) -> Manifest:
     """Write a copy of the views in use in `data` to the new file `file`; return its manifest.
 
-    Leaves no file if it fails. Raises `LogUnusable`, `sqlite3.Error`.
+    If it fails, there is no file. Raises `LogUnusable`, `sqlite3.Error`.
     """
     try:
         check_free(file)
@@ -48,7 +48,7 @@ async def copy_views_to_file(
                 sync_open(target.fileno())
             give_name(temporary, file)
     except FileExistsError as error:
-        raise LogUnusable(f"{file} exists already, and is left as it is") from error
+        raise LogUnusable(f"{file} exists already and was not changed") from error
     except OSError as error:
         raise LogUnusable(f"{file} cannot be written: {error.strerror}") from error
     return manifest
@@ -57,7 +57,7 @@ async def copy_views_to_file(
 async def copy_views(
     data: Path, target: BinaryIO, progress: Progress, *, features: FeatureSet = FEATURES
 ) -> Manifest:
-    """Write a copy of the views in use in `data` to `target`; return its manifest. It blocks the event loop."""
+    """Write a copy of the views in use in `data` to `target`; return its manifest. Blocks the event loop."""
     check_views_directory(data)
     directory = ViewsDirectory(data, features.projectors)
     return create_copy(directory, await _publication(data), SystemClock().now(), target, progress)
@@ -74,12 +74,12 @@ async def restore_views(
 ) -> Manifest:
     """Start the node in `data`, whose log is at the URL `log`, with the views copy in `source`; return its manifest.
 
-    `name` names the copy in messages. Changes nothing if it fails. It blocks the event loop. Raises `LogUnusable`,
-    `LogUnavailable`, `ViewsBusy`, `OSError`.
+    `name` identifies the copy in messages. If it fails, nothing is changed. Blocks the event loop. Raises
+    `LogUnusable`, `LogUnavailable`, `ViewsBusy`, `OSError`.
     """
     url, projectors = LogUrl.parse(log), features.projectors
     if url.is_local and not (data / LOG_FILE).exists():
-        raise LogUnusable(f"there is no log in {data}: say with --log where the log of the publication is")
+        raise LogUnusable(f"there is no log in {data}: use --log with the URL of the publication's log")
     copy = ViewsCopy(source, name)
     directory = ViewsDirectory(data, projectors)
     check_kind(copy.manifest, directory, name)
@@ -104,13 +104,13 @@ def _install(
     existed = data.exists()
     create_directory(data)
     try:
-        copied = Copied(copy, directory, projectors, progress)
+        new_views = Copied(copy, directory, projectors, progress)
         try:
             if is_node:
                 claim_directory(data, copy.manifest.publication)
-            copied.put_to_use()
+            new_views.put_to_use()
         finally:
-            copied.delete()
+            new_views.delete()
     except BaseException:
         if not existed:
             with suppress(OSError):
@@ -122,24 +122,24 @@ async def _check_origin(log: OpenedLog, manifest: Manifest, name: str) -> None:
     """Raise `ViewsCopyInvalid` unless the views were built from this log."""
     if log.publication != manifest.publication:
         raise ViewsCopyInvalid(
-            f"{name} holds views of the publication {manifest.publication}, and the log is that of {log.publication}"
+            f"{name} contains views of publication {manifest.publication}, but the log belongs to {log.publication}"
         )
     head = await log.head()
     if manifest.position > head:
         raise ViewsCopyInvalid(
-            f"{name} holds views up to position {manifest.position:,}, and the log ends at {head:,}: was it restored from "
-            "an older backup? Such views show what the log does not have"
+            f"{name} contains views up to position {manifest.position:,}, but the log ends at {head:,}: the views show "
+            "events that the log does not have. Was the log restored from an older backup?"
         )
     (event,) = await log.read(manifest.position - 1, 1)
     if event.header.leaf_hash().hex() != manifest.leaf_hash:
         raise ViewsCopyInvalid(
-            f"{name} holds views of another log: the event at position {manifest.position:,} is not the one that they were "
-            "made of"
+            f"{name} contains views of another log: they were not built from this log's event at position "
+            f"{manifest.position:,}"
         )
 
 
 async def _publication(data: Path) -> str:
-    """Return the publication whose views are in `data`, without a connection to a log that is elsewhere."""
+    """Return the publication whose views are in `data`, without connecting to a log in another place."""
     if publication := known_publication(data):
         return publication
     async with existing_log(data, LOCAL) as log:

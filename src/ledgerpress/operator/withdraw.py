@@ -1,4 +1,4 @@
-"""Withdraw the payload of one event: the log keeps that it happened, and erases its text and everything derived from it."""
+"""Withdraw the payload of one event: the header stays in the log, and the data and everything derived are erased."""
 
 from pathlib import Path
 from typing import Final
@@ -25,11 +25,11 @@ from ledgerpress.views.files.active_views import OTHER_SETS_TIMEOUT, POLL_INTERV
 from ledgerpress.views.files.views_directory import ViewsDirectory
 
 SWITCH_TIMEOUT: Final = 30.0
-"""Seconds until the store must use the views that were rebuilt."""
+"""Seconds to wait until the store uses the rebuilt views."""
 NEVER_WITHDRAWN: Final = {
-    "log.opened": "it holds the key of the names of streams",
-    "payload.withdrawn": "it holds no text but the reason of a withdrawal, and proves that that was one",
-    "projection.skipped": "it holds no text but the reason of a skip, and a rebuild depends on it",
+    "log.opened": "it contains the key for the names of streams",
+    "payload.withdrawn": "it contains no text except the reason of the withdrawal, and proves the withdrawal",
+    "projection.skipped": "it contains no text except the reason of the skip, and a rebuild depends on it",
 }
 """Types of events whose payload cannot be withdrawn, and why."""
 
@@ -43,9 +43,9 @@ async def withdraw(
     features: FeatureSet = FEATURES,
     progress: Progress | None = None,
 ) -> int:
-    """Withdraw the payload of the event at `position` from the log and from all views; return the position of the record.
+    """Withdraw the payload of the event at `position` from the log and all views; return the position of the record.
 
-    Raises `LogUnusable`, `Rejection`, `WithdrawalUnfinished`.
+    The record is the event that records the withdrawal. Raises `LogUnusable`, `Rejection`, `WithdrawalUnfinished`.
     """
     async with open_store(data, log=log, features=features, create=False, progress=progress) as store:
         request = CommandRequest(reason=reason)
@@ -54,7 +54,7 @@ async def withdraw(
         )
         directory = ViewsDirectory(data, features.projectors)
         while True:
-            # Views that are kept for a roll-back, or being built, may hold the text; a rebuild starts again.
+            # Former views and views that are being built may contain the text. A running rebuild starts again.
             directory.drop()
             reached = await store.views.wait_for(record, 1.0) and await store.views.sweep()
             if reached and directory.current == store.views.path and directory.former is None:
@@ -65,7 +65,7 @@ async def withdraw(
                 await rebuild_now(store.log, data, features)
                 if not await _switched(store, directory):
                     raise WithdrawalUnfinished(
-                        "the payload is withdrawn from the log, but views that still hold it are being served: "
+                        "the payload is withdrawn from the log, but servers still use views that contain it: "
                         "stop the servers and withdraw it again"
                     )
                 directory.drop()
@@ -81,10 +81,11 @@ async def withdraw_payload(
     position: int,
     request: CommandRequest,
 ) -> int:
-    """Record that the payload at `position` is withdrawn, and why, and erase it; return the position of the record.
+    """Record the withdrawal of the payload at `position`, and erase the payload; return the position of the record.
 
-    If it is withdrawn already, finish an interrupted withdrawal, and return the head. Raises `Rejection` if there is no
-    such event, if its payload must stay, or without a reason; `WithdrawalUnfinished`.
+    If the payload is already withdrawn, finish an interrupted withdrawal and return the head. Raises `Rejection` if
+    there is no such event, if its payload cannot be withdrawn, or if the reason is missing. Raises
+    `WithdrawalUnfinished` if a copy of the payload may remain.
     """
     reason = request.checked_reason()
     if reason is None:
@@ -95,8 +96,8 @@ async def withdraw_payload(
             ErrorCode.NOT_FOUND, f"There is no event at position {position:,}.", field=("position",)
         )
     event = events[0]
-    if why := NEVER_WITHDRAWN.get(event.header.type):
-        message = f"The payload of {event.header.type} stays: {why}."
+    if explanation := NEVER_WITHDRAWN.get(event.header.type):
+        message = f"The payload of {event.header.type} cannot be withdrawn: {explanation}."
         raise Rejection(ErrorCode.INVALID_VALUE, message, field=("position",))
     if event.payload is None:
         return await log.withdraw(position, [])
@@ -127,7 +128,11 @@ async def withdraw_payload(
 
 
 async def _reach_other_sets(directory: ViewsDirectory, record: int) -> None:
-    """Delete files of other sets of features that no process has open; wait until the processes have applied the withdrawal."""
+    """Wait until no views of other sets of features contain the withdrawn payload.
+
+    Files that no process has open are deleted. The processes of the other files apply the withdrawal; after
+    `OTHER_SETS_TIMEOUT`, files that still contain the payload are deleted too.
+    """
 
     async def is_everywhere() -> bool | None:
         return directory.drop_withdrawn_of_other_sets(record) or None

@@ -1,6 +1,7 @@
 """Creates the messages of an append.
 
-The guard of each is the sequence that the last message on its stream's subjects must have.
+Each message carries a guard: the sequence of the last message on its stream's subjects. The server rejects a message
+whose guard is outdated.
 """
 
 import asyncio
@@ -31,33 +32,34 @@ class AppendMessages:
     async def prepare(
         self, writes: Sequence[StreamWrite], withdraws: Header | None, *, use_cache: bool
     ) -> AppendAttempt:
-        """Find the heads of the streams, and create the messages; without `use_cache`, load all heads from the leader.
+        """Create the messages of an append, guarded by the heads of its streams.
 
-        Raises `WrongExpectedVersion` and `LogUnavailable`.
+        Without `use_cache`, load all heads from the leader. Raises `WrongExpectedVersion` if a stream has another
+        version, and `LogUnavailable`.
         """
         log_head = None
         if guards_other_streams(writes):
-            # A message has room for the guard of one subject. Guards of streams without events hold as long as nothing at
-            # all is recorded after they were read.
+            # A message can carry the guard of only one stream. So for streams without events, the append requires that
+            # nothing at all is recorded after their versions were read.
             use_cache = False
             guards = [write for write in writes if not write.events]
-            guarded = [await self._heads.version_and_head(write.stream) for write in guards]
-            for write, (version, _) in zip(guards, guarded, strict=True):
+            guard_states = [await self._heads.version_and_head(write.stream) for write in guards]
+            for write, (version, _) in zip(guards, guard_states, strict=True):
                 _check_version(write, version)
-            log_head = min(position for _, position in guarded)
-        cached = [self._cached(write) if use_cache or not write.events else None for write in writes]
-        if None in cached:
-            loaded = iter(
+            log_head = min(position for _, position in guard_states)
+        cached_heads = [self._cached(write) if use_cache or not write.events else None for write in writes]
+        if None in cached_heads:
+            loaded_heads = iter(
                 await asyncio.gather(
                     *(
                         self._heads.load(write.stream)
-                        for write, head in zip(writes, cached, strict=True)
+                        for write, head in zip(writes, cached_heads, strict=True)
                         if head is None
                     )
                 )
             )
-            cached = [head if head is not None else next(loaded) for head in cached]
-        heads = [head for head in cached if head is not None]
+            cached_heads = [head if head is not None else next(loaded_heads) for head in cached_heads]
+        heads = [head for head in cached_heads if head is not None]
         for write, head in zip(writes, heads, strict=True):
             _check_version(write, head.version)
         return AppendAttempt(heads, self._messages(writes, heads, withdraws, log_head))
@@ -80,9 +82,14 @@ class AppendMessages:
         messages: list[Message] = []
         remaining = sum([len(write.events) for write in writes])
         for write, head in zip(writes, heads, strict=True):
-            withdrawn = withdraws if withdraws is not None and withdraws.event_id in write.stream else None
-            subject = self._names.subject(write.stream, "" if withdrawn is None else withdrawn.stream)
-            # A cluster compares pending messages by the text of the guard: so all messages have it, not only the first.
+            withdrawn_header = (
+                withdraws if withdraws is not None and withdraws.event_id in write.stream else None
+            )
+            subject = self._names.subject(
+                write.stream, "" if withdrawn_header is None else withdrawn_header.stream
+            )
+            # A cluster compares pending messages by the text of their guards, so every message carries the guard, not
+            # only the first.
             guard = {EXPECTED: str(head.guard), EXPECTED_ON: self._names.guarded(write.stream)}
             version = head.version
             for event in write.events:
@@ -91,11 +98,13 @@ class AppendMessages:
                 headers = {MESSAGE_ID: event.event_id, **guard}
                 if log_head is not None and not messages:
                     headers[EXPECTED_HEAD] = str(log_head)
-                messages.append(Message(subject, headers, body_of(event, version, remaining, withdrawn)))
+                messages.append(
+                    Message(subject, headers, body_of(event, version, remaining, withdrawn_header))
+                )
         return messages
 
     def note_recorded(self, writes: Sequence[StreamWrite], attempt: AppendAttempt, position: int) -> None:
-        """Cache the new heads after an attempt was recorded, its last message at `position`."""
+        """Cache the new heads of the streams of a recorded attempt, whose last message is at `position`."""
         position -= len(attempt.messages)
         for write, head in zip(writes, attempt.heads, strict=True):
             if count := len(write.events):
@@ -114,5 +123,8 @@ def _check_version(write: StreamWrite, version: int) -> None:
 
 
 def guards_other_streams(writes: Sequence[StreamWrite]) -> bool:
-    """Return whether a stream is guarded but not written to: then nothing at all may be recorded in between."""
+    """Return whether `writes` guard a stream without writing to it.
+
+    Such an append succeeds only if nothing at all is recorded after the version of that stream was read.
+    """
     return any(not write.events for write in writes)

@@ -1,6 +1,7 @@
-"""Appends of this process to the same stream are sent one after another, in the order of their calls.
+"""A queue per stream: this process sends its appends to the same stream one at a time, in the order of the calls.
 
-Each needs to know where the previous one was recorded; and appends without an expected version would only conflict.
+Each append needs the position of the previous one. Without the queue, appends without an expected version would
+conflict with each other.
 """
 
 import asyncio
@@ -9,18 +10,18 @@ from dataclasses import dataclass
 
 
 class StreamLocks:
-    """The queue of each stream: its last lock."""
+    """The queues of all streams; of each queue, only the last lock is stored."""
 
     def __init__(self) -> None:
         self._last: dict[str, asyncio.Future[None]] = {}
 
     def enqueue(self, streams: Sequence[str]) -> "StreamLock":
-        """Join the queues of all `streams` at once. The caller MUST release the lock."""
-        released: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        """Join the queues of all `streams` in one step, and return the lock. The caller MUST release it."""
+        release_future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         previous = [last for stream in streams if (last := self._last.get(stream)) is not None]
         for stream in streams:
-            self._last[stream] = released
-        return StreamLock(self._last, streams, released, previous)
+            self._last[stream] = release_future
+        return StreamLock(self._last, streams, release_future, previous)
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,18 +33,18 @@ class StreamLock:
 
     @property
     def must_wait(self) -> bool:
-        """Whether there are others before it."""
+        """Whether the queues contain earlier locks."""
         return bool(self._previous)
 
     async def acquire(self) -> None:
-        """Wait for all others before it."""
+        """Wait until all earlier locks are released."""
         await asyncio.wait(self._previous)
 
     def release(self) -> None:
-        """Let the next ones continue: at once, or, if this one never waited, after the ones before it."""
-        waiting = [previous for previous in self._previous if not previous.done()]
-        if waiting:
-            asyncio.gather(*waiting).add_done_callback(lambda _: self._remove())
+        """Let the next appends continue: at once, or after the earlier ones if `acquire` did not complete."""
+        pending_locks = [previous for previous in self._previous if not previous.done()]
+        if pending_locks:
+            asyncio.gather(*pending_locks).add_done_callback(lambda _: self._remove())
         else:
             self._remove()
 

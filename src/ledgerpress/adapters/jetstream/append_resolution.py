@@ -1,4 +1,7 @@
-"""Determines the result of an attempt without a clear answer: its events are in the log, or others are in their places."""
+"""Determines the result of an append attempt without a clear answer.
+
+Either the events of the attempt are in the log, or other events are in their places.
+"""
 
 from typing import NamedTuple
 
@@ -11,7 +14,10 @@ from ledgerpress.eventlog.envelope import Header
 
 
 class _RecordedEvent(NamedTuple):
-    """The event in a place. Its commitment identifies the attempt: two nodes give one command the same event ids."""
+    """The event that is recorded in the place of an attempt's event.
+
+    The payload commitment identifies the attempt. Event ids do not: two nodes give one command the same event ids.
+    """
 
     position: int
     commitment: str
@@ -28,9 +34,9 @@ class _RecordedEvent(NamedTuple):
 class AppendResolution:
     """Determines the results of attempts to append to one publication's log.
 
-    Only recorded events prove anything, since the server that answers may no longer be the leader. An attempt is recorded as
-    a whole, and each of its events has a place that no other can have: a version of its stream, or a position if it is bound
-    to one.
+    Only recorded events are proof, since the server that answers may no longer be the leader. An attempt is recorded as
+    a whole. Each of its events has a place that no other event can have: a version of its stream or, if the message
+    requires a certain head of the log, a position.
     """
 
     def __init__(self, stream: LogStream) -> None:
@@ -39,7 +45,10 @@ class AppendResolution:
         self._withdrawals = stream.withdrawals
 
     async def of(self, attempt: AppendAttempt) -> int | None:
-        """Return the position of the attempt's last event, 0 if it can never be recorded, `None` if it is not known yet."""
+        """Return the position of the attempt's last event.
+
+        Returns 0 if the attempt can never be recorded, and `None` if the result is not known yet.
+        """
         streams = set[str]()
         for index, message in enumerate(attempt.messages):
             stream = self._names.stream_of(message.subject)
@@ -72,7 +81,7 @@ class AppendResolution:
             and read_body(next_message.sequence, next_message.data).stream_version == version
         ):
             return _RecordedEvent.of_message(next_message)
-        # It may have been withdrawn since.
+        # The event may have been withdrawn since.
         await self._withdrawals.refresh()
         for header in self._withdrawals.of_stream(stream):
             if header.stream_version == version:

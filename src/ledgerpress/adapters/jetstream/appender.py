@@ -1,10 +1,11 @@
-"""Appends commands: prepares the messages, sends them, and determines the result if the answer does not.
+"""Appends the events of commands: prepares the messages, sends them, and determines the result of an unclear answer.
 
-The guard of a write is the sequence of the last message on its stream's subjects (see `SubjectNames.subject`). An attempt
-without a clear answer is sent again with the same guards and ids, and `AppendResolution` determines its result.
+The guard of a write is the sequence of the last message on its stream's subjects (see `SubjectNames.subject`). An
+attempt without a clear answer is sent again with the same guards and ids. `AppendResolution` determines its result.
 
-If several servers hold the log, a failed guard is not a clear answer either. While a server does not know yet that
-another one is the leader, both have received the message, and the first may reject it before the second records it.
+If the log has several replicas, a failed guard is not a clear answer either. While a deposed leader does not know yet
+that another server is the leader, both may receive the message. The deposed leader may reject the message before the
+new leader records it.
 """
 
 import asyncio
@@ -47,18 +48,21 @@ from ledgerpress.eventlog.errors import (
 from ledgerpress.eventlog.log import StreamWrite
 
 RETRY_TIMEOUT: Final = 10.0
-"""Seconds of retries of an append."""
+"""Seconds for which an append is retried."""
 RETRY_DELAYS: Final = (0.0, 0.01, 0.03, 0.1, 0.2)
-"""Seconds before the next attempts; the last value for all further ones."""
+"""Seconds before each retry; the last value applies to all further retries."""
 PAUSE_OTHERS_AFTER: Final = 2
-"""Failed attempts after which an append with a guard of another stream asks the other nodes to pause."""
+"""Failed attempts after which an append that guards a stream without writing to it asks the other nodes to pause."""
 SETTLE_INTERVAL: Final = 0.005
-"""Seconds between two reads of the head, to see that pending appends are recorded."""
+"""Seconds between two reads of the head while pending appends are being recorded."""
 
 
 @dataclass(slots=True)
 class _UnresolvedAttempt:
-    """An attempt that may have been, or may yet be, recorded; and the unclear answer, unless it was a conflict."""
+    """An attempt that may have been recorded, or may still be recorded.
+
+    `unclear` is the reason in the unclear answer; empty if the answer was a conflict.
+    """
 
     attempt: AppendAttempt
     unclear: str
@@ -69,23 +73,23 @@ class _AppendProgress:
     deadline: float
     failed: int = 0
     unresolved: dict[tuple[str, ...], _UnresolvedAttempt] = field(default_factory=dict)
-    """By their guards: two attempts with the same guards are the same attempt."""
+    """Unresolved attempts by their guards: two attempts with the same guards are the same attempt."""
 
     def add_unresolved(self, attempt: AppendAttempt, unclear: str) -> None:
         guards = tuple(
             f"{message.headers[EXPECTED]}/{message.headers.get(EXPECTED_HEAD)}"
             for message in attempt.messages
         )
-        known = self.unresolved.setdefault(guards, _UnresolvedAttempt(attempt, unclear))
-        known.unclear = unclear or known.unclear
+        entry = self.unresolved.setdefault(guards, _UnresolvedAttempt(attempt, unclear))
+        entry.unclear = unclear or entry.unclear
 
     def final_error(self, error: LogUnavailable) -> LogUnavailable:
-        """Return the error to raise at the end, if `error` was the last one."""
+        """Return the error to raise when the append ends with `error`."""
         if not self.unresolved:
             return error
         reasons = [unresolved.unclear for unresolved in self.unresolved.values() if unresolved.unclear]
         return AppendUnresolved(
-            f"NATS gave no clear answer for {RETRY_TIMEOUT:g} seconds: whether this was recorded is not known "
+            f"NATS gave no clear answer for {RETRY_TIMEOUT:g} seconds: the append may or may not be recorded "
             f"({reasons[-1] if reasons else error})"
         )
 
@@ -101,12 +105,12 @@ class Appender:
         self._publisher = Publisher(stream.connection)
         self._locks = StreamLocks()
         self.resolved = 0
-        """For how many appends without a clear answer it was determined whether they are recorded."""
+        """Number of attempts without a clear answer whose result was determined."""
 
     async def append(self, writes: Sequence[StreamWrite], withdraws: Header | None = None) -> int:
-        """Record `writes`, which are checked, and return the position of the last event.
+        """Record `writes`, which the caller has checked, and return the position of the last event.
 
-        `withdraws` is the header of the event that they withdraw. Raises as `EventLog.append` does.
+        `withdraws` is the header of the event whose payload they withdraw. Raises the errors of `EventLog.append`.
         """
         _check(writes)
         lock = self._locks.enqueue([write.stream for write in writes])
@@ -137,14 +141,14 @@ class Appender:
                 if position := await self._resolve(progress):
                     return position
             except WrongExpectedVersion:
-                # It may be our own attempt that has changed the stream.
+                # An earlier attempt of this append may have changed the stream.
                 with suppress(LogUnavailable):
                     if position := await self._resolve(progress):
                         return position
                 if not progress.unresolved:
                     raise
             except LogUnavailable as error:
-                # If nothing was sent, that is a result. Otherwise wait as long as a leader may be elected.
+                # Without unresolved attempts, nothing was recorded. Otherwise retry: a leader may be elected meanwhile.
                 if not progress.unresolved or monotonic() > progress.deadline:
                     raise progress.final_error(error) from error
             if monotonic() > progress.deadline:
@@ -172,14 +176,14 @@ class Appender:
             return attempt, await self._publisher.publish(attempt.messages)
 
     async def _wait_until_settled(self) -> None:
-        """Wait until the appends that were pending are recorded."""
+        """Wait until the head stops growing, so that pending appends are recorded; at most half of `MAX_PAUSE`."""
         deadline, previous = monotonic() + MAX_PAUSE / 2, -1
         while (head := await self._stream.leader.head()) != previous and monotonic() < deadline:
             previous = head
             await asyncio.sleep(SETTLE_INTERVAL)
 
     async def _resolve(self, progress: _AppendProgress) -> int | None:
-        """Return the position of an unresolved attempt if one was recorded; drop those that never can be."""
+        """Return the position of an unresolved attempt if one was recorded. Drop attempts that never can be."""
         for guards, unresolved in list(progress.unresolved.items()):
             position = await self._resolution.of(unresolved.attempt)
             if position is not None:
@@ -190,7 +194,7 @@ class Appender:
         return None
 
     async def _duplicate_id(self, attempt: AppendAttempt) -> str:
-        """Return which of the attempt's ids is recorded already."""
+        """Return the event id of the attempt that is already recorded."""
         ids = [message.headers[MESSAGE_ID] for message in attempt.messages]
         for message_id in ids[:-1]:
             if await self._publisher.is_known(attempt.messages[0].subject, message_id):
@@ -216,7 +220,9 @@ def _check(writes: Sequence[StreamWrite]) -> None:
 
 
 def _unavailable(answer: Answer) -> LogUnavailable:
-    reason = answer.reason if isinstance(answer, Busy) else "others wrote to the same streams all the time"
+    reason = (
+        answer.reason if isinstance(answer, Busy) else "other appends to the same streams always came first"
+    )
     return LogUnavailable(
-        f"NATS did not take this for {RETRY_TIMEOUT:g} seconds, and nothing was recorded: {reason}"
+        f"NATS did not accept the append for {RETRY_TIMEOUT:g} seconds, and nothing was recorded: {reason}"
     )

@@ -1,4 +1,4 @@
-"""Compares this machine's clock with the servers': a node whose clock is wrong must not record events."""
+"""Compares this machine's clock with the clocks of the NATS servers, since a wrong clock must not date events."""
 
 import asyncio
 import time
@@ -15,7 +15,7 @@ CHECK_INTERVAL: Final = 30.0
 
 
 class ClockCheck:
-    """The difference between this machine's clock and that of the stream's leader at the last comparison."""
+    """Compares this machine's clock with the clock of the stream's leader, and caches the difference."""
 
     def __init__(self, leader: LeaderRequests) -> None:
         self._leader = leader
@@ -33,7 +33,10 @@ class ClockCheck:
             self._difference = 0.0
 
     async def check(self) -> None:
-        """Raise `LogUnavailable` if the clocks differ too much. Compares again periodically, in the background."""
+        """Raise `LogUnavailable` if the clocks differ by more than `MAX_DIFFERENCE`.
+
+        If the last comparison is older than `CHECK_INTERVAL`, compare again in the background.
+        """
         if abs(self._difference) > MAX_DIFFERENCE:
             await self._compare_now()
         elif time.monotonic() - self._compared_at > CHECK_INTERVAL and self._comparison is None:
@@ -41,7 +44,7 @@ class ClockCheck:
         if abs(self._difference) > MAX_DIFFERENCE:
             raise LogUnavailable(
                 f"the clock of this machine is {abs(self._difference):.0f} seconds {'ahead of' if self._difference > 0 else 'behind'} "
-                "that of the NATS servers, so nothing is recorded: have both set by NTP"
+                "the clock of the NATS servers, so nothing is recorded: synchronize both clocks with NTP"
             )
 
     async def close(self) -> None:

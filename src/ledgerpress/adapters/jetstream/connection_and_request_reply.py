@@ -1,6 +1,6 @@
-"""A connection to the servers, reopened without limit when it breaks. Every request over it has a timeout.
+"""A connection to the NATS servers, which is reopened without limit when it breaks. Every request has a timeout.
 
-Answers arrive in one inbox per connection: nats-py's own `request` costs more than everything else that an append does.
+All answers arrive in one inbox per connection, since nats-py's own `request` costs more than the rest of an append.
 """
 
 import asyncio
@@ -22,21 +22,21 @@ from ledgerpress.eventlog.errors import EventLogError, LogClosed, LogUnavailable
 logger = logging.getLogger(__name__)
 
 CONNECT_TIMEOUT: Final = 5.0
-"""Seconds for the first connection; later ones are tried without limit."""
+"""Seconds for one attempt to connect. The first connection has one attempt; reconnecting is retried without limit."""
 RECONNECT_DELAY: Final = 0.25
 """Seconds between two attempts to reach the same server."""
 REOPEN_DELAY: Final = 1.0
 """Seconds before each attempt with a new client."""
 STUCK_TIMEOUT: Final = 20.0
-"""Seconds without a connection after which a new client is tried: an unexpected error ends nats-py's reconnecting."""
+"""Seconds without a connection after which a new client is created: nats-py stops reconnecting on unexpected errors."""
 CLOSE_TIMEOUT: Final = 2.0
-"""Seconds."""
+"""Seconds to close a client that is replaced."""
 SWEEP_INTERVAL: Final = 0.1
 """Seconds between two searches for expired requests."""
 PING_INTERVAL: Final = 2
-"""Seconds."""
+"""Seconds between two pings."""
 FLUSH_TIMEOUT: Final = 10
-"""Seconds."""
+"""Seconds to wait for a flush."""
 _STATUS: Final = "Status"
 _NO_RESPONDERS: Final = "503"
 _PUBLISH_DENIED: Final = re.compile(r"permissions violation for publish to \"([^\"]+)\"", re.IGNORECASE)
@@ -48,15 +48,15 @@ class NotSent(Exception):
 
 
 class Unanswered(Exception):
-    """A message was sent, and no answer arrived: in time, or before the connection broke."""
+    """A message was sent, but no answer arrived in time or before the connection broke."""
 
 
 class Denied(EventLogError):
-    """The servers do not allow this user to send to a subject. The message had no effect."""
+    """The servers do not permit this user to publish to a subject. The message had no effect."""
 
     def __init__(self, subject: str) -> None:
         super().__init__(
-            f"this NATS user may not publish to {subject}: see docs/how-to/jetstream.md for what it needs"
+            f"this NATS user may not publish to {subject}: see docs/how-to/jetstream.md for the permissions it needs"
         )
 
 
@@ -66,7 +66,7 @@ class _PendingRequest:
     answer: asyncio.Future[Msg]
     deadline: float = inf
     batch: list[Msg] | None = None
-    """The answers before the last one, for a request with many answers."""
+    """For a request with many answers: all answers before the last one."""
 
     def fail(self, error: Exception) -> None:
         if not self.answer.done():
@@ -96,11 +96,15 @@ class Connection:
         self._reopening: asyncio.Task[None] | None = None
         self._stuck_timer: asyncio.TimerHandle | None = None
         self.reconnects = 0
-        """How often the connection was reopened."""
+        """Number of times that the connection was reopened."""
 
     @classmethod
     async def open(cls, url: NatsUrl, login: Login, name: str) -> "Connection":
-        """Connect. Raises `LogUnusable` if the servers reject the user, else `LogUnavailable`."""
+        """Connect to the servers.
+
+        Raises `LogUnusable` if they reject the user or the credentials file cannot be used, and `LogUnavailable` if no
+        server answers.
+        """
         self = cls(url, login, name)
         try:
             await self._connect()
@@ -142,16 +146,16 @@ class Connection:
         except (OSError, errors.Error) as error:
             reason = self._last_error or str(error)
         except ModuleNotFoundError as error:
-            raise LogUnusable("a file of credentials needs a package: pip install nkeys") from error
+            raise LogUnusable("a credentials file needs the package nkeys: pip install nkeys") from error
         finally:
             connect.cancel()
             denied.cancel()
             await asyncio.wait([connect, denied])
         if self._login_denied.is_set():
             raise LogUnusable(
-                f"the NATS servers refuse the user {self._login.user or 'without a name'}: {reason}"
+                f"the NATS servers reject the user {self._login.user or 'without a name'}: {reason}"
             )
-        raise LogUnavailable(f"no NATS server of {', '.join(self._url.servers)} answers: {reason}")
+        raise LogUnavailable(f"no NATS server answers at {', '.join(self._url.servers)}: {reason}")
 
     async def _connect_client(self) -> None:
         client = self._client
@@ -188,7 +192,7 @@ class Connection:
         self._connected.set()
 
     async def wait_connected(self, timeout: float) -> bool:
-        """Wait until there is a connection, for `timeout` seconds at most; return whether there is."""
+        """Wait at most `timeout` seconds for a connection; return whether there is one."""
         if not self._connected.is_set():
             with suppress(TimeoutError):
                 await asyncio.wait_for(self._connected.wait(), timeout)
@@ -205,7 +209,7 @@ class Connection:
     async def send(
         self, subject: str, data: bytes, headers: Mapping[str, str] | None = None, reply: str = ""
     ) -> None:
-        """Send a message. Raises `NotSent`, and `LogClosed`."""
+        """Send a message. Raises `NotSent` without a connection, and `LogClosed` after `close`."""
         if self._closed:
             raise LogClosed("the log was closed")
         if not self._connected.is_set():
@@ -216,7 +220,7 @@ class Connection:
             raise NotSent(str(error)) from error
 
     async def flush(self) -> None:
-        """Wait until the server has read everything sent, to limit the amount of unsent data. Raises `NotSent`."""
+        """Wait until the server has read all sent data, to limit the amount of buffered data. Raises `NotSent`."""
         try:
             await self._client.flush(FLUSH_TIMEOUT)
         except errors.Error as error:
@@ -225,7 +229,7 @@ class Connection:
     async def request(
         self, subject: str, data: bytes, headers: Mapping[str, str] | None = None, *, timeout: float
     ) -> Msg:
-        """Send a message and return the answer, within `timeout` seconds. Raises `NotSent`, `Unanswered` or `Denied`."""
+        """Send a message and return its answer within `timeout` seconds. Raises `NotSent`, `Unanswered`, `Denied`."""
         token, pending = self._add_pending(
             _PendingRequest(subject, self._loop.create_future(), self._loop.time() + timeout)
         )
@@ -242,9 +246,9 @@ class Connection:
     async def request_batch(
         self, subject: str, data: bytes, *, timeout: float
     ) -> tuple[list[Msg], dict[str, str]]:
-        """Send a message, and return the answers up to the one with a status, and the headers of that one.
+        """Send a message; return all answers before the final one, and the final one's headers, which have a status.
 
-        `timeout` limits the seconds between two answers. Raises `NotSent`, `Unanswered` or `Denied`.
+        `timeout` is the maximum number of seconds between two answers. Raises `NotSent`, `Unanswered` or `Denied`.
         """
         answers: list[Msg] = []
         token, pending = self._add_pending(
@@ -273,7 +277,7 @@ class Connection:
     def _remove_pending(self, token: str) -> None:
         answer = self._pending.pop(token).answer
         if answer.done() and not answer.cancelled():
-            # Retrieve the exception of an abandoned request: else asyncio logs an error.
+            # Retrieve the exception of an abandoned request; otherwise asyncio logs an error.
             answer.exception()
 
     async def _on_answer(self, message: Msg) -> None:
@@ -298,7 +302,7 @@ class Connection:
 
     async def _on_disconnected(self) -> None:
         if self._connected.is_set() and not self._closed:
-            logger.warning("The connection to NATS is lost: %s", self._last_error or "it was closed")
+            logger.warning("The connection to NATS was lost: %s", self._last_error or "it was closed")
         self._connected.clear()
         self._fail_all(Unanswered("the connection broke"))
         if self._stuck_timer is None and not self._closed:
@@ -313,7 +317,7 @@ class Connection:
         logger.info("NATS is connected again")
 
     async def _on_client_closed(self) -> None:
-        """Open a new client: nats-py closes the old one after some errors of a server."""
+        """Start to reconnect with a new client: nats-py closes the old one after some server errors."""
         self._start_reopening()
 
     def _start_reopening(self) -> None:
@@ -324,22 +328,22 @@ class Connection:
     async def _reopen(self) -> None:
         last_logged = ""
         while not self._connected.is_set():
-            former, self._client = self._client, Client()
+            old_client, self._client = self._client, Client()
             with suppress(Exception):
                 async with asyncio.timeout(CLOSE_TIMEOUT):
-                    await former.close()
+                    await old_client.close()
             await asyncio.sleep(REOPEN_DELAY)
             try:
                 await self._connect()
                 await self._on_reconnected()
-            except Exception as error:  # noqa: BLE001 - whatever nats-py raises, try again
+            except Exception as error:  # noqa: BLE001 - retry after any error of nats-py
                 if str(error) != last_logged:
-                    logger.warning("NATS cannot be connected again: %s", error)
+                    logger.warning("Cannot reconnect to NATS: %s", error)
                 last_logged = str(error)
         self._reopening = None
 
     def _sweep(self) -> None:
-        """Fail expired requests. One timer for all: a timer for each would cost more than the rest of a request."""
+        """Fail expired requests. All requests share one timer: a timer for each would cost more than the rest of it."""
         now = self._loop.time()
         for pending in self._pending.values():
             if pending.deadline < now:
@@ -353,4 +357,4 @@ class Connection:
 
 def _check_responder(answer: Msg) -> None:
     if answer.headers and answer.headers.get(_STATUS) == _NO_RESPONDERS:
-        raise NotSent("no server of the cluster is responsible now")
+        raise NotSent("no server of the cluster handles this subject at the moment")

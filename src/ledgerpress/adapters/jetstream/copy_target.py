@@ -1,7 +1,7 @@
-"""A log that is created as a copy of another one, in its final stream, whose metadata mark it as unfinished.
+"""A copy of another log in its final stream. The stream's metadata mark the copy as unfinished.
 
-Every event must get the sequence that is its position: the first message of each batch carries the sequence that must
-be the last before it. An event that was withdrawn already becomes a message with its header alone.
+The sequence of every message must equal the position of its event. So the first message of each batch carries the
+sequence that must be the last one before it. An event that is already withdrawn becomes a message with only its header.
 """
 
 import asyncio
@@ -34,7 +34,7 @@ NOTE: Final = "ledgerpress.note"
 MAX_BATCH: Final = 500
 MAX_BATCH_BYTES: Final = 4 * 1024 * 1024
 RETRY_TIMEOUT: Final = 20.0
-"""Seconds of retries of one batch."""
+"""Seconds for which a batch is retried."""
 _RETRY_DELAY: Final = 0.2
 
 
@@ -49,7 +49,11 @@ class JetStreamCopyTarget:
 
     @classmethod
     async def open(cls, url: NatsUrl, publication: str) -> "JetStreamCopyTarget":
-        """Begin or continue a copy of the publication's log. Raises `LogExists` and `LogUnusable`."""
+        """Begin or continue a copy of the publication's log.
+
+        Raises `LogExists` if the stream is a finished log. Raises `LogUnusable` if the servers or the stream cannot be
+        used, or if the stream contains a copy of another publication's log.
+        """
         names = SubjectNames(url.publication)
         connection = await Connection.open(url, url.login, f"ledgerpress copy {url.publication}")
         try:
@@ -69,10 +73,10 @@ class JetStreamCopyTarget:
             stream_config.check_config(info, names)
             metadata = stream_config.metadata_of(info)
             if stream_config.UNFINISHED not in metadata:
-                raise LogExists(f"the stream {names.stream} is a log already")
+                raise LogExists(f"the stream {names.stream} already contains a finished log")
             if metadata[stream_config.PUBLICATION] != publication:
                 raise LogUnusable(
-                    f"the stream {names.stream} is an unfinished copy of the log of another publication, "
+                    f"the stream {names.stream} contains an unfinished copy of the log of another publication, "
                     f"{metadata[stream_config.PUBLICATION]}"
                 )
             return cls(stream)
@@ -87,7 +91,7 @@ class JetStreamCopyTarget:
         return await self._reader.read(after, limit)
 
     async def extend(self, events: Sequence[StoredEvent]) -> None:
-        """Add `events`, in batches, each of which is recorded as a whole."""
+        """Add `events` in batches. Each batch is recorded as a whole."""
         check_follows(events, await self.head(), self._stream.publication)
         for batch in _batches(events):
             await self._add(batch)
@@ -97,7 +101,7 @@ class JetStreamCopyTarget:
         await self._stream.withdrawals.refresh()
         if self._stream.withdrawals.get(position) is None:
             raise EventLogError(
-                f"position {position} cannot be erased: its withdrawal does not hold its header"
+                f"position {position} cannot be erased: no recorded withdrawal contains its header"
             )
         try:
             await erase(self._leader, position)
@@ -113,7 +117,7 @@ class JetStreamCopyTarget:
         return stream_config.metadata_of(await self._leader.info()).get(NOTE, "")
 
     async def finish(self) -> None:
-        """Turn it into a log, with one update of the stream's metadata."""
+        """Turn the copy into a log with one update of the stream's metadata."""
         await self._update_metadata({NOTE: None, stream_config.UNFINISHED: None})
 
     async def aclose(self) -> None:
@@ -134,22 +138,22 @@ class JetStreamCopyTarget:
             )
             for event in batch
         ]
-        before = batch[0].position - 1
-        messages[0].headers[publisher.EXPECTED_HEAD] = str(before)
+        expected_head = batch[0].position - 1
+        messages[0].headers[publisher.EXPECTED_HEAD] = str(expected_head)
         deadline = monotonic() + RETRY_TIMEOUT
         while True:
             answer = await self._publisher.publish(messages)
             if isinstance(answer, publisher.Recorded):
                 return
-            # The leader knows whether it is recorded: all of it or nothing.
+            # The leader knows whether the batch is recorded: completely or not at all.
             head = await self._leader.head()
             if head >= batch[-1].position and await self._is_recorded(batch[-1]):
                 return
-            if head != before or isinstance(answer, publisher.Duplicate):
+            if head != expected_head or isinstance(answer, publisher.Duplicate):
                 reason = (
-                    "it is there already"
+                    "the stream already contains one of its ids"
                     if isinstance(answer, publisher.Duplicate)
-                    else "somebody else writes to the stream"
+                    else "another process writes to the stream"
                 )
                 raise EventLogError(f"position {batch[0].position} could not be added: {reason}")
             if monotonic() > deadline:

@@ -1,4 +1,4 @@
-"""The event log in a stream of NATS JetStream, shared by any number of nodes."""
+"""The event log in a NATS JetStream stream, which any number of nodes can share."""
 
 import asyncio
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -26,27 +26,27 @@ from ledgerpress.eventlog.head_notifier import HeadNotifier
 from ledgerpress.eventlog.log import StreamWrite, check_writes
 
 DEPOSED_LEADER_TIMEOUT: Final = 30.0
-"""Seconds after which a leader that lost its cluster has noticed, and no longer answers: it checks every ten."""
+"""Seconds after which a leader that lost its cluster no longer answers; it checks every ten seconds."""
 POLL_INTERVAL: Final = 0.25
-"""Seconds between two polls of the head while a caller waits: usually the broadcast is faster."""
+"""Seconds between two polls of the head while a caller waits. The broadcast is usually faster."""
 
 _UNSYNCED: Final = (
-    "unsynced: the NATS servers acknowledge events that are not on their disks yet, and allow_unsynced=true allows it; "
-    "set sync_interval: always in their jetstream section"
+    "unsynced: the NATS servers acknowledge events before they are on disk, as allow_unsynced=true permits; "
+    "set sync_interval: always in the jetstream section of each server's configuration"
 )
 _TOO_FEW_REPLICAS: Final = (
-    "replicas: the log has {has} of the {wanted} replicas that it should have; set them with "
-    "`nats stream update {stream} --replicas {wanted}`, or say replicas={has} in the URL"
+    "replicas: the log has {has} of {wanted} replicas; change this with "
+    "`nats stream update {stream} --replicas {wanted}`, or set replicas={has} in the URL"
 )
 
 
 class JetStreamEventLog:
-    """An `EventLog` whose order is that of one stream's sequence. It belongs to the event loop in which it was opened."""
+    """An `EventLog` in the order of one stream's sequence. It belongs to the event loop in which it was opened."""
 
     def __init__(self, stream: LogStream, info: StreamInfo, *, unsynced: bool, replicas: int) -> None:
-        """Open the log in a stream that `replicas` servers should hold.
+        """Open the log in a stream that should have `replicas` replicas.
 
-        With `unsynced`, servers may acknowledge events before they are on disk.
+        `unsynced` means that the servers may acknowledge events before they are on disk.
         """
         self._stream = stream
         self.publication = stream.publication
@@ -75,8 +75,8 @@ class JetStreamEventLog:
     async def open(cls, url: NatsUrl, *, create_as: Callable[[], str] | None) -> "JetStreamEventLog":
         """Open the log; if there is none, create one for the publication that `create_as` returns.
 
-        Raises `LogUnusable` for a missing log without `create_as`, for a stream that is not a log or has missing
-        messages, and for servers that are too old or acknowledge events before they are on disk; `LogUnavailable` if no
+        Raises `LogUnusable` if there is neither a log nor `create_as`, if the stream is not a log or lacks messages,
+        or if the servers are too old or acknowledge events before they are on disk. Raises `LogUnavailable` if no
         server answers.
         """
         names = SubjectNames(url.publication)
@@ -116,12 +116,12 @@ class JetStreamEventLog:
         return {"reconnects": self._stream.connection.reconnects, "resolved": self._appender.resolved}
 
     async def current_publication(self) -> str:
-        """Return the UUID of the publication whose log is in the stream now, as in `OpenedLog`."""
+        """Return the UUID of the publication whose log is in the stream now; see `OpenedLog`."""
         self._check_open()
         return publication_of(await self._stream.leader.info(), self._stream.names)
 
     async def append(self, writes: Sequence[StreamWrite]) -> int:
-        """As `EventLog.append`; also raises `InvalidEnvelope` for more than 1,000 events."""
+        """Append as `EventLog.append` does; also raise `InvalidEnvelope` for more than 1,000 events."""
         self._check_open()
         check_writes(writes)
         with self._pending_append():
@@ -131,7 +131,7 @@ class JetStreamEventLog:
         return position
 
     async def withdraw(self, position: int, writes: Sequence[StreamWrite]) -> int:
-        """As `EventLog.withdraw`; also raises `EventLogError` if this user may not erase."""
+        """Withdraw as `EventLog.withdraw` does; also raise `EventLogError` if this user may not erase."""
         self._check_open()
         if writes:
             check_writes(writes)
@@ -161,7 +161,7 @@ class JetStreamEventLog:
             raise LogClosed("the log was closed")
 
     async def _on_new_leader(self, _: Msg) -> None:
-        # The former leader will not answer pending requests any more.
+        # The former leader no longer answers pending requests.
         self._stream.connection.fail_pending("the stream has a new leader")
 
     def _committed(self, position: int) -> None:
@@ -170,7 +170,7 @@ class JetStreamEventLog:
 
     @contextmanager
     def _pending_append(self) -> Iterator[None]:
-        """Let `aclose` wait for the append in the context."""
+        """Make `aclose` wait for the append in this context."""
         self._pending_appends += 1
         try:
             yield

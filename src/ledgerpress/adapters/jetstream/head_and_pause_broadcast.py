@@ -1,9 +1,10 @@
-"""Nodes announce to each other how far the log has grown, so that they need not poll it; and ask each other to pause.
+"""Broadcasts between nodes: announcements of the log's new head, and requests to pause appends.
 
-These are plain messages that are not stored: a node that misses one polls a moment later, and a node that receives one
-verifies it, since any user who may publish here can announce. An append that guards a stream without writing to it can
-only be recorded while nothing else is (see `append_preparation`). So if others write constantly, it asks them to pause
-for a moment. No guarantee depends on whether they do.
+Announcements save polling. They are plain messages that are not stored: a node that misses one polls a moment later. A
+node that receives one verifies it, since any user who may publish to the subject can send one.
+
+An append that guards a stream without writing to it can be recorded only while nothing else is (see
+`append_preparation`). So if other nodes write constantly, it asks them to pause. No guarantee depends on the pause.
 """
 
 import asyncio
@@ -16,18 +17,18 @@ from nats.aio.msg import Msg
 from ledgerpress.adapters.jetstream.connection_and_request_reply import Connection, NotSent
 
 BATCH_DELAY: Final = 0.002
-"""Seconds within which appends are announced by one message."""
+"""Seconds for which appends are collected, to announce them with one message."""
 MAX_PAUSE: Final = 1.0
-"""Seconds for which other nodes pause, unless they are asked to resume earlier."""
+"""Seconds after which paused nodes resume, if they are not asked to resume earlier."""
 _PAUSE: Final = b"hush"
 _RESUME: Final = b"go on"
 
 
 class HeadBroadcast:
-    """Announces the appends of this node, and receives the announcements of the others."""
+    """Announces the appends of this node, and receives the announcements of other nodes."""
 
     def __init__(self, connection: Connection, subject: str, announce: Callable[[int], None]) -> None:
-        """Call `announce` with every announced position, which may be wrong."""
+        """Call `announce` with each position that a node announces. The position may be wrong."""
         self._connection = connection
         self._subject = subject
         self._announce = announce
@@ -36,7 +37,7 @@ class HeadBroadcast:
         self._resumed: asyncio.Event | None = None
 
     async def listen(self) -> None:
-        """Receive the announcements of others from now on."""
+        """Start to receive the broadcasts of all nodes."""
         await self._connection.subscribe(self._subject, self._on_message)
 
     def send(self, position: int) -> None:
@@ -46,13 +47,13 @@ class HeadBroadcast:
             self._sending = asyncio.get_running_loop().create_task(self._send_position())
 
     async def wait_until_resumed(self) -> None:
-        """Wait while a node has asked the others to pause."""
+        """If a node has asked for a pause, wait until it ends."""
         if self._resumed is not None:
             await self._resumed.wait()
 
     @asynccontextmanager
     async def others_paused(self) -> AsyncIterator[None]:
-        """Ask all nodes, including this one, not to start appends in the context: for `MAX_PAUSE` seconds at most."""
+        """Ask all nodes, including this one, to start no appends in this context, for at most `MAX_PAUSE` seconds."""
         await self._send(_PAUSE)
         try:
             yield

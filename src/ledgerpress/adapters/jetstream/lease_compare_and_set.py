@@ -1,4 +1,4 @@
-"""The registers of the leases: a stream next to the log, with one subject per lease, whose last message is the content."""
+"""The registers of the leases, in a stream next to the log. The last message on a lease's subject is its content."""
 
 import asyncio
 from time import monotonic
@@ -20,12 +20,12 @@ from ledgerpress.eventlog.errors import EventLogError, LogUnavailable
 from ledgerpress.eventlog.lease_compare_and_set import LeaseRecord
 
 RETRY_TIMEOUT: Final = 8.0
-"""Seconds of retries of a write."""
+"""Seconds for which a write is retried."""
 _RETRY_DELAY: Final = 0.1
 
 
 class _Value(msgspec.Struct, frozen=True):
-    """The content of a message. `mark` is unique to one call of `write`, which so recognizes its own message."""
+    """The content of a message. `mark` is unique to a call of `write`, which recognizes its own message by it."""
 
     revision: int
     holder: str
@@ -36,7 +36,7 @@ _decode: Final = msgspec.json.Decoder(_Value).decode
 
 
 class JetStreamLeaseRegister:
-    """A `LeaseRegister` whose compare-and-set is the server's: the last sequence of the subject is expected."""
+    """A `LeaseRegister` whose compare-and-set the server does: each write carries the expected last sequence."""
 
     def __init__(self, connection: Connection, names: SubjectNames, replicas: int) -> None:
         self._leader = LeaderRequests(connection, names.leases_stream)
@@ -72,7 +72,7 @@ class JetStreamLeaseRegister:
                 return LeaseRecord(new.revision, holder)
             unclear = unclear or isinstance(answer, Unclear)
             if monotonic() > deadline:
-                raise LogUnavailable(f"NATS did not say whether the lease {name} was written")
+                raise LogUnavailable(f"NATS did not confirm whether the lease {name} was written")
             await asyncio.sleep(_RETRY_DELAY if unclear else 0)
 
     async def create(self) -> None:
@@ -92,17 +92,17 @@ class JetStreamLeaseRegister:
                     "allow_direct": False,
                 },
             )
-        except RequestRefused as refused:
-            if refused.code != NAME_IN_USE:
+        except RequestRefused as error:
+            if error.code != NAME_IN_USE:
                 raise EventLogError(
-                    f"the stream {self._names.leases_stream} cannot be made: {refused}"
-                ) from refused
+                    f"the stream {self._names.leases_stream} cannot be created: {error}"
+                ) from error
 
     async def _last_message(self, name: str) -> StoredMessage | None:
         try:
             return await self._leader.last_of(self._names.lease(name))
-        except RequestRefused as refused:
-            if refused.code != NO_STREAM:
+        except RequestRefused as error:
+            if error.code != NO_STREAM:
                 raise
         await self.create()
         return await self._leader.last_of(self._names.lease(name))

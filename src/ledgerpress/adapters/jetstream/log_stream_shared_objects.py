@@ -1,4 +1,4 @@
-"""The stream that is a publication's log: its names and leader, and what this process knows of it."""
+"""The stream that contains a publication's log, with its names, its leader and this process's caches."""
 
 from ledgerpress.adapters.jetstream.connection_and_request_reply import Connection
 from ledgerpress.adapters.jetstream.stream_heads import StreamHeads
@@ -8,7 +8,7 @@ from ledgerpress.adapters.jetstream.withdrawal_index import WithdrawalIndex
 
 
 class LogStream:
-    """A stream, as those who read it and write to it share it."""
+    """The objects of one stream that its readers and writers share."""
 
     def __init__(self, connection: Connection, names: SubjectNames, publication: str) -> None:
         self.connection = connection

@@ -1,7 +1,7 @@
-"""Encodes an event as a message: a msgpack array with fixed places, which any msgpack reader can decode.
+"""Encodes an event as a message: a msgpack array in a fixed order, which any msgpack reader can decode.
 
-The position is the message's sequence, and the stream its subject; the rest of the header is in the body, since the
-writer knows it beforehand. The first place is the version of this encoding.
+The position is the message's sequence, and the stream is in the subject. The rest of the header is in the body, since
+the writer knows it in advance. The first element is the version of this encoding.
 """
 
 from typing import Final
@@ -21,7 +21,7 @@ from ledgerpress.eventlog.errors import EventLogError
 ENCODING_VERSION: Final = 1
 
 WITHDRAWAL: Final = "payload.withdrawn"
-"""The type of an event that withdraws the payload of another."""
+"""The type of an event that withdraws the payload of another event."""
 
 _encode: Final = msgspec.msgpack.Encoder().encode
 
@@ -32,7 +32,7 @@ class Body(msgspec.Struct, frozen=True, gc=False, array_like=True):
     encoding_version: int
     v: int
     more: int
-    """How many messages of the same command follow."""
+    """The number of messages of the same command that follow."""
     stream_version: int
     event_id: str
     type: str
@@ -48,7 +48,7 @@ class Body(msgspec.Struct, frozen=True, gc=False, array_like=True):
     plaintext: bytes | None
     salt: bytes | None
     withdraws: Header | None = None
-    """The header of the event that it withdraws."""
+    """The header of the event that this event withdraws."""
 
 
 class _WithdrawalData(msgspec.Struct, frozen=True):
@@ -83,7 +83,7 @@ def body_of(event: NewEvent, stream_version: int, more: int, withdraws: Header |
 
 
 def body_of_stored(event: StoredEvent) -> bytes:
-    """Return the body of an event of another log. A withdrawn one has only its header."""
+    """Return the body of an event that is copied from another log. A withdrawn event has only its header."""
     header = event.header
     return _encode(
         Body(
@@ -100,13 +100,13 @@ def body_of_stored(event: StoredEvent) -> bytes:
 
 
 def withdrawn_from(event: StoredEvent) -> str:
-    """Return the stream of the event that `event` withdraws; empty if it is not known."""
+    """Return the stream of the event that `event` withdraws; an empty text if there is none or it cannot be read."""
     header = _withdrawn_by(event)
     return "" if header is None else header.stream
 
 
 def _withdrawn_by(event: StoredEvent) -> Header | None:
-    """Return the header of the event that `event` withdraws, from its payload."""
+    """Return the header of the event that `event` withdraws, from the payload of `event`."""
     if event.header.type != WITHDRAWAL or event.payload is None:
         return None
     try:
@@ -116,13 +116,13 @@ def _withdrawn_by(event: StoredEvent) -> Header | None:
 
 
 def read_body(position: int, data: bytes) -> Body:
-    """Return the body of a message. Raises `EventLogError` if LedgerPress did not write it."""
+    """Decode the body of a message. Raises `EventLogError` if it is not an event or is from a newer version."""
     try:
         body = _decode(data)
     except (msgspec.MsgspecError, UnicodeDecodeError) as error:
-        raise EventLogError(f"position {position} holds no event of LedgerPress: {error}") from error
+        raise EventLogError(f"position {position} is not an event of LedgerPress: {error}") from error
     if body.encoding_version != ENCODING_VERSION:
-        raise EventLogError(f"position {position} was written by a newer LedgerPress")
+        raise EventLogError(f"position {position} was written by a newer LedgerPress: upgrade this one")
     return body
 
 
@@ -142,7 +142,7 @@ def header_of(body: Body, publication: str, position: int, stream: str) -> Heade
 
 
 def payload_of(body: Body) -> SealedPayload | None:
-    """Return the payload, `None` if the event was withdrawn before it was copied."""
+    """Return the payload; `None` if the event was withdrawn before it was copied."""
     if body.plaintext is None or body.salt is None:
         return None
     return SealedPayload(body.encoding, body.plaintext, body.salt)

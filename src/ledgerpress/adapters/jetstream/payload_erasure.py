@@ -1,6 +1,7 @@
 """Withdraws payloads: records the withdrawal first, then overwrites the message and deletes it from the stream.
 
-Only a user with that permission may erase: the operator's, not the one of the publication's servers.
+Erasure needs the permission to delete messages. Give it to the operator's NATS user, not to the user of the servers
+that serve the publication.
 """
 
 from collections.abc import Callable, Sequence
@@ -21,7 +22,7 @@ from ledgerpress.eventlog.errors import EventLogError, InvalidEnvelope, LogUnava
 from ledgerpress.eventlog.log import StreamWrite
 
 _IMPOSSIBLE_SEQUENCE: Final = 2**60
-"""A sequence that no stream reaches, to test whether erasing is permitted at all."""
+"""A sequence that no stream reaches; deleting it tests whether this user may erase."""
 _NOT_FOUND: Final = frozenset({10043, NO_MESSAGE, 10057})
 
 
@@ -33,23 +34,26 @@ class PayloadEraser:
         self._recorded = recorded
 
     async def withdraw(self, position: int, writes: Sequence[StreamWrite]) -> int | None:
-        """Record `writes`, which are checked, and erase; return the position of the last, `None` without any."""
+        """Record `writes`, which the caller has checked, and erase the payload at `position`.
+
+        Returns the position of the last recorded event; `None` if `writes` is empty.
+        """
         message = await self._stream.leader.at(position)
-        recorded = None
+        last_position = None
         if writes:
             header = await self._header(position, message)
             if not any(_records_withdrawal(write, header) for write in writes):
                 raise InvalidEnvelope(f"no withdrawal of the event at position {position} is recorded")
             await self._check_permitted()
-            recorded = await self._appender.append(writes, header)
+            last_position = await self._appender.append(writes, header)
             self._stream.withdrawals.add(header)
-            self._recorded(recorded)
+            self._recorded(last_position)
         elif await self._stream.withdrawals.find(position) is None:
             if message is None or payload_of(read_body(position, message.data)) is not None:
                 raise InvalidEnvelope(f"no withdrawal of the event at position {position} is recorded")
             return None
         await self._erase(position)
-        return recorded
+        return last_position
 
     async def _header(self, position: int, message: StoredMessage | None) -> Header:
         if message is not None:
@@ -64,19 +68,19 @@ class PayloadEraser:
         """Raise `EventLogError` if this user may not erase, before anything is recorded."""
         try:
             await erase(self._stream.leader, _IMPOSSIBLE_SEQUENCE)
-        except Denied as denied:
+        except Denied as error:
             raise EventLogError(
                 "this NATS user may not erase messages, and nothing was recorded: withdraw with the operator's user "
                 "in the URL of the log (docs/how-to/jetstream.md)"
-            ) from denied
+            ) from error
 
     async def _erase(self, position: int) -> None:
-        # Also if it was not found: the server that answered may not have had it.
+        # Erase even if the message was not found: the server that answered may lack it.
         try:
             await erase(self._stream.leader, position)
         except (Denied, RequestRefused, LogUnavailable) as error:
             raise WithdrawalUnfinished(
-                f"the payload at position {position} is withdrawn, and its bytes are not erased yet ({error}): "
+                f"the payload at position {position} is withdrawn, but its bytes are not erased yet ({error}): "
                 "withdraw it again"
             ) from error
 
@@ -88,8 +92,8 @@ async def erase(leader: LeaderRequests, sequence: int) -> None:
     """
     try:
         await leader.send_request("STREAM.MSG.DELETE", {"seq": sequence, "no_erase": False})
-    except RequestRefused as refused:
-        if refused.code not in _NOT_FOUND:
+    except RequestRefused as error:
+        if error.code not in _NOT_FOUND:
             raise
 
 

@@ -1,6 +1,7 @@
-"""Sends a command to the log, one event as a plain message, several as an atomic batch, and returns the result.
+"""Sends the events of a command to the log and returns the result.
 
-Headers by https://docs.nats.io/nats-concepts/jetstream/headers and ADR-50 of NATS (atomic batch publishing).
+One event is sent as a plain message, several events as an atomic batch. The headers are specified in
+https://docs.nats.io/nats-concepts/jetstream/headers and in ADR-50 of NATS (atomic batch publishing).
 """
 
 import asyncio
@@ -14,11 +15,11 @@ from ledgerpress.adapters.jetstream.connection_and_request_reply import Connecti
 from ledgerpress.adapters.jetstream.stream_leader_api import ApiError
 
 REQUEST_TIMEOUT: Final = 2.0
-"""Seconds."""
+"""Seconds to wait for the server's answer."""
 MAX_BATCH: Final = 1_000
-"""Messages per batch: the server's own limit."""
+"""Messages per batch. This is the server's limit."""
 MAX_OPEN_BATCHES: Final = 12
-"""Batches that a node sends at the same time. The server allows 50 per stream, of all nodes."""
+"""Batches that a node sends at the same time. The server allows 50 per stream, for all nodes together."""
 _FLUSH_BYTES: Final = 4 * 1024 * 1024
 
 MESSAGE_ID: Final = "Nats-Msg-Id"
@@ -33,12 +34,12 @@ _BATCH_COMMIT: Final = "Nats-Batch-Commit"
 _WRONG_SEQUENCE: Final = frozenset({10071, 10164})
 _DUPLICATE: Final = 10201
 _REFUSED: Final = frozenset({10054, 10097, 10109, 10174, 10199})
-"""Too large a message, header or batch; a sealed stream; no batches: rejected before anything is stored."""
+"""A message, header or batch is too large, the stream is sealed, or it accepts no batches. Nothing was stored."""
 _STORE_FAILED: Final = 10077
 _LIMIT: Final = "maximum "
-"""The beginning of the server's errors about limits of the stream, which it checks before it stores."""
+"""The prefix of errors about limits of the stream, which the server checks before it stores a message."""
 _BUSY: Final = frozenset({10158, 10210})
-"""A message with the same id is pending; too many batches are open."""
+"""A message with the same id is pending, or too many batches are open."""
 
 _NO_WAIT: Final = nullcontext()
 
@@ -50,27 +51,27 @@ class Message(NamedTuple):
 
 
 class Recorded(NamedTuple):
-    """All messages are durable; `position` is that of the last."""
+    """All messages are durable. `position` is the position of the last message."""
 
     position: int
 
 
 class Conflict(NamedTuple):
-    """Another message was recorded before, or is pending. This attempt recorded nothing."""
+    """Another message was recorded first, or is pending. This attempt recorded nothing."""
 
 
 class Duplicate(NamedTuple):
-    """A message with one of the ids is recorded already. This attempt recorded nothing."""
+    """The log already contains a message with one of the ids. This attempt recorded nothing."""
 
 
 class Busy(NamedTuple):
-    """The servers did not accept it. This attempt recorded nothing."""
+    """The servers did not accept the messages. This attempt recorded nothing."""
 
     reason: str
 
 
 class Unclear(NamedTuple):
-    """It may have been recorded, or may yet be."""
+    """The messages may have been recorded, or may still be recorded."""
 
     reason: str
 
@@ -95,23 +96,26 @@ class Publisher:
         self._count = 0
 
     def slot_for(self, count: int) -> AbstractAsyncContextManager[None]:
-        """Wait until that many messages may be sent. Load the guards only then, so that they are not outdated."""
+        """Return a context that waits until `count` messages may be sent.
+
+        Load the guards inside the context, so that they are not outdated.
+        """
         return self._batches if count > 1 else _NO_WAIT
 
     async def publish(self, messages: Sequence[Message]) -> Answer:
-        """Send `messages`, all or none of which are recorded."""
+        """Send `messages`. Either all or none of them are recorded."""
         return await (self._send_last(messages[0]) if len(messages) == 1 else self._batch(messages))
 
     async def is_known(self, subject: str, message_id: str) -> bool:
-        """Return whether a message with this id was recorded recently: in the server's duplicate window.
+        """Return whether a message with this id was recorded within the server's duplicate window.
 
-        Sends a message that no log accepts (a rollup), which the server rejects after it has compared the id.
+        Sends a message that no log accepts (a rollup). The server compares the id before it rejects the message.
         """
         answer = await self._send_last(Message(subject, {MESSAGE_ID: message_id, _ROLLUP: "never"}, b""))
         return isinstance(answer, Duplicate)
 
     async def _batch(self, messages: Sequence[Message]) -> Answer:
-        # No batch of another attempt or node may have the same id: its messages would mix with these.
+        # The id must be unique among all attempts and nodes; otherwise the messages of two batches would mix.
         self._count += 1
         batch = f"{self._prefix}.{self._count}"
         unflushed = 0
@@ -124,8 +128,8 @@ class Publisher:
                 if unflushed > _FLUSH_BYTES:
                     unflushed = 0
                     await self._connection.flush()
-        except NotSent as failed:
-            return Busy(str(failed))
+        except NotSent as error:
+            return Busy(str(error))
         subject, headers, body = messages[-1]
         commit = {_BATCH_ID: batch, _BATCH_SEQUENCE: str(len(messages)), _BATCH_COMMIT: "1"}
         return await self._send_last(Message(subject, {**headers, **commit}, body))
@@ -136,10 +140,10 @@ class Publisher:
             answer = _decode(
                 (await self._connection.request(subject, body, headers, timeout=REQUEST_TIMEOUT)).data
             )
-        except NotSent as failed:
-            return Busy(str(failed))
-        except (Unanswered, msgspec.MsgspecError) as failed:
-            return Unclear(str(failed))
+        except NotSent as error:
+            return Busy(str(error))
+        except (Unanswered, msgspec.MsgspecError) as error:
+            return Unclear(str(error))
         if answer.error is None:
             return Duplicate() if answer.duplicate else Recorded(answer.seq)
         code = answer.error.err_code

@@ -1,14 +1,14 @@
-"""Reads events: batches from any replica, compared with the leader so that none is missed.
+"""Reads events in batches from any replica, and compares with the leader so that no event is missed.
 
 A batched direct get is one request for many messages, which any replica may answer (ADR-31 of NATS, and
 https://docs.nats.io/reference/reference-protocols/nats_api_reference).
 
-A replica may lag. A read returns everything that was acknowledged before it began: if the messages end before the
-leader's last one, they are requested again, and finally one by one from the leader. If the leader does not have them
-either, they were deleted from the stream: a gap.
+A replica may lag, but a read returns everything that was acknowledged before it began. If the messages end before the
+leader's last message, the rest is requested again, and finally message by message from the leader. If the leader does
+not have it either, it was deleted from the stream: a gap.
 
-A backup may be restored between two requests. A read of several requests therefore begins again if its first message
-has changed: it never returns the events of two logs.
+A backup may be restored between two requests. A read that needs several requests therefore starts again if its first
+message has changed. So it never returns the events of two logs.
 """
 
 import asyncio
@@ -26,7 +26,7 @@ from ledgerpress.eventlog.errors import EventLogError, GapInLog
 from ledgerpress.eventlog.log import MAX_BATCH_BYTES
 
 _LAG_DELAYS: Final = (0.0, 0.01, 0.02, 0.05, 0.1)
-"""Seconds to wait for a lagging replica, before the messages are requested from the leader."""
+"""Seconds before each retry if a replica lags. Then the messages are requested from the leader."""
 MAX_MESSAGES: Final = 1_000
 """Messages per request."""
 _END: Final = "204"
@@ -37,7 +37,7 @@ _PENDING: Final = "Nats-Num-Pending"
 
 
 class ReadMessage(NamedTuple):
-    """A message of the log, decoded."""
+    """A decoded message of the log."""
 
     position: int
     stream: str
@@ -58,7 +58,10 @@ class Reader:
         self._withdrawals = stream.withdrawals
 
     async def read(self, after: int, limit: int) -> list[StoredEvent]:
-        """Return up to `limit` events after a position, fewer if they are large. Raises `GapInLog`."""
+        """Return up to `limit` events after a position; fewer if they are large.
+
+        Raises `GapInLog` if an event is missing that was not withdrawn.
+        """
         if limit <= 0:
             return []
         head = asyncio.ensure_future(self._leader.head())
@@ -68,8 +71,8 @@ class Reader:
             head.cancel()
         events: list[StoredEvent] = []
         for message in await self._complete_commands(messages):
-            while (missing := after + len(events) + 1) < message.position:
-                events.append(StoredEvent(await self._withdrawn(missing, message.position), None))
+            while (missing_position := after + len(events) + 1) < message.position:
+                events.append(StoredEvent(await self._withdrawn(missing_position, message.position), None))
             self._note_withdrawal(message)
             events.append(self._stored_event(message))
         for event in events[:limit]:
@@ -93,7 +96,7 @@ class Reader:
         }
         version = self._missing_version(events, stream)
         if version is not None:
-            # It was erased during the read, and its withdrawal is later than the messages.
+            # The event was erased during the read, and its withdrawal was recorded after these messages.
             async for _ in polls():
                 await self._withdrawals.refresh()
                 if (version := self._missing_version(events, stream)) is None:
@@ -103,14 +106,14 @@ class Reader:
         return [events[version] for version in sorted(events) if version > after]
 
     def _missing_version(self, events: dict[int, StoredEvent], stream: str) -> int | None:
-        """Add the events that are known to be withdrawn, and return the first version that is missing."""
+        """Add the withdrawn events in the index to `events`; return the first version that is still missing."""
         for header in self._withdrawals.of_stream(stream):
             events[header.stream_version] = StoredEvent(header, None)
         versions = range(1, max(events, default=0) + 1)
         return next((version for version in versions if version not in events), None)
 
     async def _read_up_to(self, head: asyncio.Future[int], after: int, limit: int) -> list[ReadMessage]:
-        """Return messages after a position, at least up to the head unless a limit ends them. Raises `GapInLog`."""
+        """Return messages after a position: up to the head, or until a limit is reached. Raises `GapInLog`."""
         messages: list[ReadMessage] = []
         size = requests = 0
         delays = iter(_LAG_DELAYS)
@@ -145,7 +148,7 @@ class Reader:
         raise GapInLog(expected=last + 1, found=None)
 
     async def _begins_with(self, messages: list[ReadMessage]) -> bool:
-        """Return whether the first of these messages is in the stream now."""
+        """Return whether the stream still contains the first of these messages."""
         if not messages:
             return True
         message = await self._leader.at(messages[0].position)
@@ -175,7 +178,7 @@ class Reader:
         return messages
 
     async def _complete_commands(self, messages: list[ReadMessage]) -> list[ReadMessage]:
-        """Omit the last command if its rest is not recorded yet."""
+        """Return `messages`, without those of the last command if it is not completely recorded yet."""
         if not messages or not messages[-1].body.more:
             return messages
         end = messages[-1].end
@@ -202,7 +205,7 @@ class Reader:
     async def _request_batch(
         self, after: int, limit: int, max_bytes: int, subject: str | None = None
     ) -> tuple[list[ReadMessage], bool]:
-        """Return messages after a position, and whether there are more, as far as the answering replica has them.
+        """Return messages after a position, and whether the replica that answered has more.
 
         Raises `LogUnavailable`.
         """
@@ -231,7 +234,7 @@ class Reader:
         return messages, bool(messages) and int(end.get(_PENDING, 0)) > 0
 
     def _of_leader(self, message: StoredMessage) -> ReadMessage:
-        """Return a message that was requested from the leader."""
+        """Decode a message that the leader returned."""
         return self._read_message(message.sequence, message.subject, message.data)
 
     def _read_message(self, position: int, subject: str, data: bytes) -> ReadMessage:

@@ -1,4 +1,4 @@
-"""The configuration of the server's stream that is a publication's log: created and verified."""
+"""Creates the stream that contains a publication's log, and verifies its configuration."""
 
 import asyncio
 from collections.abc import Callable, Mapping
@@ -19,9 +19,9 @@ FORMAT: Final = 1
 PUBLICATION: Final = "ledgerpress.publication"
 FORMAT_KEY: Final = "ledgerpress.format"
 UNFINISHED: Final = "ledgerpress.being-made"
-"""In the metadata of an unfinished copy."""
+"""The metadata key of an unfinished copy."""
 DUPLICATE_WINDOW: Final = 600 * 1_000_000_000
-"""Nanoseconds for which the server remembers the ids of messages, in memory."""
+"""Nanoseconds for which the server remembers message ids, in memory."""
 
 _NO_PEERS: Final = frozenset({10005, 10074})
 _UNLIMITED: Final = ("max_msgs", "max_bytes", "max_msgs_per_subject", "max_msg_size")
@@ -51,7 +51,7 @@ _MUST_NOT_BE: Final = (
 
 
 def configuration(names: SubjectNames, replicas: int, metadata: Mapping[str, str]) -> dict[str, object]:
-    """Return the configuration of a new log. Deleting messages is permitted: an erasure needs it, see the how-to."""
+    """Return the configuration of a new log. It permits deleting messages, since erasure needs it (see the how-to)."""
     return {
         "name": names.stream,
         "subjects": [names.subjects],
@@ -67,29 +67,35 @@ def configuration(names: SubjectNames, replicas: int, metadata: Mapping[str, str
 async def open_stream(
     leader: LeaderRequests, names: SubjectNames, replicas: int, create_as: Callable[[], str] | None
 ) -> tuple[StreamInfo, str, bool]:
-    """Return the stream's information, the publication's UUID, and whether the stream was created just now.
+    """Find the stream of a log, or create it for the publication that `create_as` returns.
 
-    Raises `LogUnusable`.
+    Returns the stream's information, the publication's UUID, and whether the stream was created now. Raises
+    `LogUnusable` if there is neither a stream nor `create_as`, or if the stream cannot be used as a log.
     """
     info = await find_stream(leader)
     created = info is None
     if info is None:
         if create_as is None:
-            raise LogUnusable(f"there is no stream {names.stream} at the NATS servers, and so no log")
+            raise LogUnusable(f"there is no log: the NATS servers have no stream {names.stream}")
         await create_stream(leader, names, replicas, {PUBLICATION: create_as(), FORMAT_KEY: str(FORMAT)})
         info = await find_stream(leader)
         if info is None:
-            raise LogUnavailable(f"the stream {names.stream} was made and is not there yet")
+            raise LogUnavailable(
+                f"the stream {names.stream} was created, but the NATS servers do not report it yet"
+            )
     return info, publication_of(info, names), created
 
 
 def publication_of(info: StreamInfo, names: SubjectNames) -> str:
-    """Return the UUID of the publication whose log the stream is. Raises `LogUnusable`, also for an unfinished copy."""
+    """Return the UUID of the publication whose log is in the stream.
+
+    Raises `LogUnusable` if the stream cannot be used as a log, or contains an unfinished copy.
+    """
     check_config(info, names)
     metadata = metadata_of(info)
     if UNFINISHED in metadata:
         raise LogUnusable(
-            f"the log in the stream {names.stream} is not finished, a copy in the making: go on with `ledgerpress log copy`"
+            f"the copy of a log in the stream {names.stream} is not finished: continue it with `ledgerpress log copy`"
         )
     return metadata[PUBLICATION]
 
@@ -98,8 +104,8 @@ async def find_stream(leader: LeaderRequests) -> StreamInfo | None:
     """Return the stream's information, `None` if it does not exist."""
     try:
         return await leader.info()
-    except RequestRefused as refused:
-        if refused.code == NO_STREAM:
+    except RequestRefused as error:
+        if error.code == NO_STREAM:
             return None
         raise
 
@@ -107,58 +113,60 @@ async def find_stream(leader: LeaderRequests) -> StreamInfo | None:
 async def create_stream(
     leader: LeaderRequests, names: SubjectNames, replicas: int, metadata: Mapping[str, str]
 ) -> None:
-    """Create the stream, unless another node does so just now. Raises `LogUnusable`."""
+    """Create the stream, unless another node creates it at the same time. Raises `LogUnusable`."""
     try:
         await leader.send_request("STREAM.CREATE", configuration(names, replicas, metadata))
-    except RequestRefused as refused:
-        if refused.code in _NO_PEERS:
+    except RequestRefused as error:
+        if error.code in _NO_PEERS:
             raise LogUnusable(
-                f"the log cannot be made with {replicas} replicas: {refused}. Start that many servers, or say replicas=1"
-            ) from refused
-        if refused.code != NAME_IN_USE:
-            raise LogUnusable(f"the stream {names.stream} cannot be made: {refused}") from refused
+                f"the log cannot be created with {replicas} replicas: {error}. Start more servers, or set replicas=1"
+            ) from error
+        if error.code != NAME_IN_USE:
+            raise LogUnusable(f"the stream {names.stream} cannot be created: {error}") from error
         await asyncio.sleep(0)
 
 
 def check_config(info: StreamInfo, names: SubjectNames) -> None:
-    """Raise `LogUnusable` unless a stream has the configuration of a log."""
+    """Raise `LogUnusable` unless the stream has the configuration of a log."""
     config = info.config
-    wrong = [
+    problems = [
         f"{name} is {config.get(name)!r} and must be {value!r}"
         for name, value in _MUST_BE.items()
         if config.get(name, False if value is False else None) != value
     ]
-    wrong += [
+    problems += [
         f"{name} is {config[name]!r} and must be -1" for name in _UNLIMITED if config.get(name, -1) != -1
     ]
-    wrong += [f"{name} must not be set" for name in _MUST_NOT_BE if config.get(name)]
+    problems += [f"{name} must not be set" for name in _MUST_NOT_BE if config.get(name)]
     if config.get("persist_mode", "default") != "default":
-        wrong.append("persist_mode must be default")
+        problems.append("persist_mode must be default")
     window = config.get("duplicate_window")
     if not isinstance(window, int) or window < DUPLICATE_WINDOW:
-        wrong.append(f"duplicate_window is {window!r} and must be {DUPLICATE_WINDOW} at least (10 minutes)")
+        problems.append(
+            f"duplicate_window is {window!r} and must be at least {DUPLICATE_WINDOW} (10 minutes)"
+        )
     if config.get("subjects") != [names.subjects]:
-        wrong.append(f"its subjects must be {names.subjects}")
+        problems.append(f"its subjects must be {names.subjects}")
     metadata = metadata_of(info)
     if PUBLICATION not in metadata:
-        wrong.append("its metadata names no publication")
+        problems.append("its metadata does not contain a publication")
     elif not metadata.get(FORMAT_KEY, "").isdecimal() or int(metadata[FORMAT_KEY]) > FORMAT:
-        wrong.append("it was written by a newer LedgerPress")
-    if wrong:
-        raise LogUnusable(f"the stream {names.stream} is no log that can be used: {'; '.join(wrong)}")
+        problems.append("it was written by a newer LedgerPress")
+    if problems:
+        raise LogUnusable(f"the stream {names.stream} cannot be used as a log: {'; '.join(problems)}")
 
 
 async def check_complete(
     info: StreamInfo, leader: LeaderRequests, names: SubjectNames, withdrawals: WithdrawalIndex
 ) -> None:
-    """Raise `LogUnusable` if a message is missing that was not withdrawn."""
+    """Raise `LogUnusable` if a message is missing whose event was not withdrawn."""
     if info.state.messages == info.state.last_seq:
         return
     for position in await leader.deleted():
         if await withdrawals.find(position) is None:
             raise LogUnusable(
-                f"the log in the stream {names.stream} is damaged: the event at position {position} is not there, and was "
-                "not withdrawn. Somebody has deleted or purged it; restore the stream from a backup"
+                f"the log in the stream {names.stream} is damaged: the event at position {position} is missing and was "
+                "not withdrawn. It was deleted or purged; restore the stream from a backup"
             )
 
 

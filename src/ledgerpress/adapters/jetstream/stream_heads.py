@@ -1,7 +1,7 @@
-"""The head of each stream of events: its version, and the sequence after which the next message on its subjects must come.
+"""The head of each stream of events: the version of the stream, and the last sequence on its subjects.
 
-A cached head saves a request to the leader before an append. However old it is, it does no harm: the last sequence on a
-stream's subjects never returns to an earlier value (see `SubjectNames.subject`), so the server rejects an outdated one.
+A cached head saves a request to the leader before an append. An outdated head does no harm: the last sequence on a
+stream's subjects never returns to an earlier value (see `SubjectNames.subject`), so the server rejects the append.
 """
 
 import asyncio
@@ -24,7 +24,7 @@ MAX_CACHED: Final = 10_000
 
 
 class StreamHead(NamedTuple):
-    """A stream's version, and the sequence of the last message on its subjects at that version."""
+    """The version of a stream, and the sequence of the last message on its subjects at that version."""
 
     version: int
     guard: int
@@ -34,7 +34,7 @@ EMPTY_STREAM: Final = StreamHead(0, 0)
 
 
 class StreamHeads:
-    """The heads of the streams that were recently written or read."""
+    """A cache of the heads of recently written or read streams."""
 
     def __init__(self, leader: LeaderRequests, names: SubjectNames, withdrawals: WithdrawalIndex) -> None:
         self._leader = leader
@@ -54,7 +54,7 @@ class StreamHeads:
         return self.note(stream, head)
 
     async def version_and_head(self, stream: str) -> tuple[int, int]:
-        """Return the version of a stream, and the head of the log at which it has that version, from one answer."""
+        """Return the version of a stream and the head of the log at the same moment, from one answer of the leader."""
         async for _ in polls():
             state = await self._leader.state_of(self._names.guarded(stream))
             events = sum(
@@ -69,13 +69,14 @@ class StreamHeads:
                 # An event with a recorded withdrawal may or may not be erased already.
                 return events + sum([state.lacks(header.position) for header in withdrawn]), state.last_seq
             await self._withdrawals.refresh()
-        raise LogUnavailable(f"the withdrawals in {stream} are not found again")
+        raise LogUnavailable(f"NATS does not return all withdrawals of {stream}")
 
     async def _version(self, stream: str, last: StoredMessage) -> int:
         if self._names.stream_of(last.subject) == stream:
             return read_body(last.sequence, last.data).stream_version
-        # It is a withdrawal, maybe of the last event. The server that returns the last event may be a deposed leader that lacks
-        # later ones; but each step from there to the last message either finds everything in between, or does not arrive.
+        # The last message is a withdrawal, maybe of the last event. The server that returns the last event may be a
+        # deposed leader that lacks later events. But the loop from that event to the last message either finds every
+        # message in between or does not reach the end, and then it raises.
         event = await self._leader.last_of(self._names.subject(stream))
         position = 0 if event is None else event.sequence
         version = 0 if event is None else read_body(event.sequence, event.data).stream_version
@@ -85,7 +86,7 @@ class StreamHeads:
             if message is None or message.sequence > last.sequence:
                 polls_left -= 1
                 if not polls_left:
-                    raise LogUnavailable(f"the message at position {last.sequence} is not found again")
+                    raise LogUnavailable(f"NATS does not return the message at position {last.sequence}")
                 await asyncio.sleep(POLL_INTERVAL)
                 continue
             position, body = message.sequence, read_body(message.sequence, message.data)
@@ -96,9 +97,9 @@ class StreamHeads:
         return version
 
     def note(self, stream: str, head: StreamHead) -> StreamHead:
-        """Cache the head of a stream, unless a later one is known; return the later one."""
-        known = self._cache.get(stream)
-        latest = head if known is None or known.guard < head.guard else known
+        """Cache the head of a stream unless the cached head is later; return the later head."""
+        cached_head = self._cache.get(stream)
+        latest = head if cached_head is None or cached_head.guard < head.guard else cached_head
         self._cache.put(stream, latest)
         return latest
 

@@ -1,7 +1,7 @@
-"""Checks that every server writes to disk before it acknowledges: `sync_interval: always`.
+"""Checks that every NATS server writes to disk before it acknowledges: `sync_interval: always`.
 
-By default NATS syncs every two minutes, and a power cut loses what was acknowledged in between
-(https://docs.nats.io/running-a-nats-service/configuration#jetstream). Only `sync_always` shows the setting.
+By default, NATS syncs every two minutes, and a power failure loses the messages acknowledged since then
+(https://docs.nats.io/running-a-nats-service/configuration#jetstream). Servers report the setting only as `sync_always`.
 """
 
 import asyncio
@@ -24,15 +24,17 @@ from ledgerpress.retry import retry
 logger = logging.getLogger(__name__)
 
 MIN_SERVER_VERSION: Final = (2, 12)
-"""The first version of the server with atomic batches."""
+"""The first version of the NATS server that has atomic batches."""
 MIN_MAX_PAYLOAD: Final = 1024 * 1024
-"""Bytes: the server's default `max_payload`, and enough for the largest event."""
+"""Bytes. This is the server's default `max_payload`, and enough for the largest event."""
 RETRY_TIMEOUT: Final = 5.0
-"""Seconds for which servers that do not report their settings are asked again."""
+"""Seconds for which the request for reports is retried while servers do not report their settings."""
 _RETRY_DELAY: Final = 0.2
 _COLLECT_INTERVAL: Final = 0.3
-"""Seconds without a further answer after which all servers of the system account have answered."""
-_ALLOW: Final = "Or say allow_unsynced=true (--allow-unsynced) to run without, where losing what was acknowledged does no harm"
+"""Seconds without a further answer after which all servers of the system account count as having answered."""
+_ALLOW: Final = (
+    "If losing acknowledged events does no harm, set allow_unsynced=true (--allow-unsynced) instead"
+)
 _HOW: Final = (
     "Put `sync_interval: always` into the jetstream { } block of each server's configuration and restart it. "
     + _ALLOW
@@ -40,7 +42,7 @@ _HOW: Final = (
 
 
 class _IncompleteReports(Exception):
-    """Not every server has reported. `error` is the class to raise if that does not change."""
+    """Not every server has reported. `error` is the class of the error to raise if retries do not help."""
 
     def __init__(self, reason: str, error: type[EventLogError] = LogUnavailable) -> None:
         super().__init__(reason)
@@ -67,7 +69,7 @@ class _Peer(msgspec.Struct, frozen=True):
 
 
 class _Meta(msgspec.Struct, frozen=True):
-    """What a server knows about JetStream in its cluster; only their leader knows `replicas`, the others."""
+    """A server's information about JetStream in its cluster. Only the leader knows the other servers (`replicas`)."""
 
     leader: str = ""
     replicas: tuple[_Peer, ...] = ()
@@ -79,7 +81,7 @@ class _Jsz(msgspec.Struct, frozen=True):
 
 
 class ServerReports(NamedTuple):
-    """The reports of the servers with JetStream by server name, and how many servers there are."""
+    """The reports of the servers with JetStream by server name. `size` is the number of servers in the cluster."""
 
     servers: Mapping[str, Varz]
     size: int
@@ -88,27 +90,27 @@ class ServerReports(NamedTuple):
 
     @classmethod
     def of(cls, servers: Sequence[Varz], metas: Sequence[_Meta | None]) -> "ServerReports":
-        """Omit servers without JetStream, which store nothing."""
+        """Combine the reports of the servers. Omit servers without JetStream, since they store nothing."""
         reports = {
             server.server_name: server for server in servers if server.jetstream and server.jetstream.config
         }
-        known = {
+        known_names = {
             name for meta in metas if meta for name in (meta.leader, *(peer.name for peer in meta.replicas))
         }
         size = max([1, *(meta.cluster_size for meta in metas if meta)])
-        return cls(reports, size, sorted(known - reports.keys() - {""}))
+        return cls(reports, size, sorted(known_names - reports.keys() - {""}))
 
 
 async def check_synced(url: NatsUrl) -> ServerReports:
     """Return the reports if all servers write to disk before they acknowledge.
 
-    Raises `LogUnusable` with the reason if not, and `LogUnavailable` if a server cannot be asked now.
+    Raises `LogUnusable` with the reason if not, and `LogUnavailable` if a server cannot be reached now.
     """
     if not url.monitors and not url.system:
         raise LogUnusable(
-            "whether the NATS servers write through to the disk cannot be read: name their monitoring addresses with "
-            "monitor=http://one:8222,http://two:8222,…, or a user of the system account with system_user= and "
-            f"system_password= or system_credentials=. {_HOW}"
+            "cannot check whether the NATS servers write events to disk before they acknowledge them: add their "
+            "monitoring addresses to the URL with monitor=http://one:8222,http://two:8222,…, or a user of the system "
+            f"account with system_user= and system_password= or system_credentials=. {_HOW}"
         )
     try:
         reports = await retry(
@@ -117,17 +119,17 @@ async def check_synced(url: NatsUrl) -> ServerReports:
             delays=itertools.repeat(_RETRY_DELAY),
             timeout=RETRY_TIMEOUT,
         )
-    except _IncompleteReports as incomplete:
-        raise incomplete.error(
-            f"whether every NATS server writes through to the disk cannot be read: {incomplete}. See that all of them run, "
-            f"and that their addresses are right. {_ALLOW}"
-        ) from incomplete
+    except _IncompleteReports as error:
+        raise error.error(
+            f"cannot check whether every NATS server writes events to disk before it acknowledges them: {error}. Check "
+            f"that all servers run and that their addresses are correct. {_ALLOW}"
+        ) from error
     for server in reports.servers.values():
         store = server.jetstream and server.jetstream.config
         if store and not store.sync_always:
             raise LogUnusable(
-                f"the NATS server {server.server_name} acknowledges what is not on its disk yet: its sync_interval is "
-                f"not `always`. {_HOW}"
+                f"the NATS server {server.server_name} acknowledges events before they are on disk: its sync_interval "
+                f"is not `always`. {_HOW}"
             )
     return reports
 
@@ -139,10 +141,10 @@ async def _load_reports(url: NatsUrl) -> ServerReports:
         raise _IncompleteReports(str(error) or type(error).__name__) from error
     if len(reports.servers) >= reports.size and not reports.missing:
         return reports
-    reason = f"{len(reports.servers)} of {reports.size} servers with JetStream say"
+    reason = f"{len(reports.servers)} of {reports.size} servers with JetStream have reported"
     if reports.missing:
-        reason += f", and not {', '.join(reports.missing)}"
-    # With monitors, all servers in the URL have answered.
+        reason += f", but not {', '.join(reports.missing)}"
+    # All monitors in the URL have answered, so a retry does not help: addresses are missing in the URL.
     raise _IncompleteReports(reason, LogUnusable if url.monitors else LogUnavailable)
 
 
@@ -165,7 +167,7 @@ def _get(monitor: str, path: str) -> bytes:
         connection.request("GET", url.path.rstrip("/") + path)
         response = connection.getresponse()
         if response.status != 200:
-            raise http.client.HTTPException(f"{monitor}{path} answers {response.status}")
+            raise http.client.HTTPException(f"{monitor}{path} returned status {response.status}")
         return response.read()
     finally:
         connection.close()
@@ -205,15 +207,16 @@ async def _system_answers(
     if not answers or not answers[0].data:
         # An answer without data means that there is no receiver.
         raise _IncompleteReports(
-            "no server answers the system user: is it a user of the system account?", LogUnusable
+            "no server answers the system user; check that the user belongs to the system account",
+            LogUnusable,
         )
     return [msgspec.json.decode(answer.data, type=_SystemAnswer).data for answer in answers]
 
 
 async def check_servers(url: NatsUrl, connection: Connection) -> tuple[int, bool]:
-    """Return the number of replicas for a new log, and whether the servers may acknowledge events before they are on disk.
+    """Return the number of replicas for a new log, and whether events may be acknowledged before they are on disk.
 
-    Raises `LogUnusable` if they may and the operator did not allow it, and for servers that are too old.
+    Raises `LogUnusable` if they may and `allow_unsynced` is not set, or if the connected server is too old.
     """
     check_server(connection.client)
     unsynced = False
@@ -222,8 +225,8 @@ async def check_servers(url: NatsUrl, connection: Connection) -> tuple[int, bool
     except (LogUnusable, LogUnavailable) as error:
         if not url.allow_unsynced:
             raise
-        logger.warning("Running on NATS servers that may lose what they acknowledged: %s", error)
-        # nats-py has no public access to the name of the cluster: without it, the server counts as single.
+        logger.warning("The NATS servers may lose events that they acknowledged: %s", error)
+        # nats-py gives no public access to the name of the cluster. A server without one counts as a single server.
         size = 3 if getattr(connection.client, "_server_info", {}).get("cluster") else 1
         unsynced = True
     return url.replicas or (3 if size >= 3 else 1), unsynced
@@ -234,9 +237,10 @@ def check_server(client: Client) -> None:
     version = client.connected_server_version
     if (version.major, version.minor) < MIN_SERVER_VERSION:
         raise LogUnusable(
-            f"the NATS server is {version}; LedgerPress needs {'.'.join(map(str, MIN_SERVER_VERSION))} or newer"
+            f"the NATS server has version {version}; LedgerPress needs "
+            f"{'.'.join(map(str, MIN_SERVER_VERSION))} or newer"
         )
     if client.max_payload < MIN_MAX_PAYLOAD:
         raise LogUnusable(
-            f"the NATS server takes messages of {client.max_payload:,} bytes; set max_payload to 1MB or more"
+            f"the NATS server accepts messages of at most {client.max_payload:,} bytes; set max_payload to 1MB or more"
         )

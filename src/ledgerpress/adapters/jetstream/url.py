@@ -1,4 +1,4 @@
-"""A `nats:` URL: the servers and how to connect."""
+"""Parses `nats:` URLs: the servers, and how to connect to them."""
 
 import ssl
 from dataclasses import dataclass, field
@@ -42,13 +42,13 @@ class Login:
                 Path(self.credentials).read_bytes()
             except OSError as error:
                 raise LogUnusable(
-                    f"the file of credentials {self.credentials} cannot be read: {error.strerror}"
+                    f"the credentials file {self.credentials} cannot be read: {error.strerror}"
                 ) from error
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NatsUrl:
-    """The servers of a log, and the operator's settings."""
+    """A parsed `nats:` URL: the servers of a log, and the operator's settings."""
 
     servers: tuple[str, ...]
     """Each as `nats://host:port`, without a user."""
@@ -71,15 +71,17 @@ class NatsUrl:
         for name in parameters:
             if name not in PARAMETERS:
                 raise LogUnusable(
-                    f"{name}= is no parameter of a nats: URL; there are {', '.join(PARAMETERS)}"
+                    f"{name}= is not a parameter of a nats: URL; the parameters are {', '.join(PARAMETERS)}"
                 )
         userinfo, _, hosts = parts.netloc.rpartition("@")
         user, _, password = userinfo.partition(":")
         if not all(hosts.split(",")) or parts.path.strip("/"):
-            raise LogUnusable("a nats: URL names servers, as in nats://one:4222,two:4222?publication=daily")
+            raise LogUnusable(
+                "a nats: URL contains servers and no path, as in nats://one:4222,two:4222?publication=daily"
+            )
         replicas = parameters.get("replicas", "")
         if replicas and replicas not in _REPLICAS:
-            raise LogUnusable(f"replicas={replicas} makes no sense: it is one of {', '.join(_REPLICAS)}")
+            raise LogUnusable(f"replicas={replicas} is invalid; use one of {', '.join(_REPLICAS)}")
         return cls(
             servers=tuple(f"{parts.scheme}://{_with_port(host)}" for host in hosts.split(",")),
             publication=publication,
@@ -123,12 +125,12 @@ def _monitor(address: str) -> str:
         is_valid = False
     if not is_valid:
         raise LogUnusable(
-            f"monitor={address} makes no sense: a server is monitored at an address as http://one:8222"
+            f"monitor={address} is invalid; use the monitoring address of a server, such as http://one:8222"
         )
     return address.rstrip("/")
 
 
 def _boolean(name: str, value: str) -> bool:
     if value not in ("true", "false"):
-        raise LogUnusable(f"{name}={value} makes no sense: it is true or false")
+        raise LogUnusable(f"{name}={value} is invalid; use true or false")
     return value == "true"

@@ -1,7 +1,7 @@
-"""An index of withdrawn events: their headers, as contained in the recorded withdrawals.
+"""An index of the headers of withdrawn events, which it reads from the recorded withdrawals.
 
-An erased message leaves no trace. So a reader that meets a missing sequence finds its header here, and a writer the
-version of a stream whose last event is erased.
+An erased message leaves no trace in the stream. In this index, a reader finds the header of an event whose sequence is
+missing, and a writer finds the version of a stream whose last event is erased.
 """
 
 import asyncio
@@ -16,12 +16,12 @@ from ledgerpress.adapters.jetstream.subject_names import SubjectNames
 from ledgerpress.eventlog.envelope import Header
 
 SETTLE_TIME: Final = 120.0
-"""Seconds after which every server that still answers as the leader has a recorded message: longer than a deposed one
-answers."""
+"""Seconds after which every server that answers as the leader has a recorded message. A deposed leader stops answering
+earlier."""
 
 
 class WithdrawalIndex:
-    """All recorded withdrawals, updated by requests to the leader."""
+    """An index of all recorded withdrawals, updated by requests to the leader."""
 
     def __init__(self, leader: LeaderRequests, names: SubjectNames) -> None:
         self._leader = leader
@@ -37,11 +37,11 @@ class WithdrawalIndex:
         return self._headers.get(position)
 
     def of_stream(self, stream: str) -> Sequence[Header]:
-        """Return the headers of a stream's withdrawn events, in order, as far as they are in the index."""
+        """Return the headers of a stream's withdrawn events that are in the index, in order."""
         return self._of_stream.get(stream, ())
 
     async def refresh(self) -> None:
-        """Add all withdrawals that the answering server has by now."""
+        """Add all withdrawals that the server has when it answers."""
         async with self._refreshing:
             while message := await self._leader.next_of(self._names.withdrawals, self._read_to):
                 if (header := read_body(message.sequence, message.data).withdraws) is not None:
@@ -50,7 +50,7 @@ class WithdrawalIndex:
             await self._advance_start()
 
     async def find(self, position: int) -> Header | None:
-        """Return the header of the withdrawn event at `position`, if it is one; refresh if it is not in the index."""
+        """Return the header of the event at `position` if it is withdrawn. Refresh the index if needed."""
         header = self.get(position)
         if header is None:
             async for _ in polls():
@@ -60,14 +60,14 @@ class WithdrawalIndex:
         return header
 
     async def _advance_start(self) -> None:
-        """Let the next search start later: with many streams, a search without a match costs a server milliseconds."""
+        """Start the next search later: with many streams, a search without a match costs the server milliseconds."""
         if (now := monotonic()) - self._head_read_at > SETTLE_TIME:
-            # The server that just found no more withdrawals has everything that was recorded so long ago.
+            # The server that just reported the end of the withdrawals has all that was recorded `SETTLE_TIME` ago.
             self._read_to = max(self._read_to, self._head)
             self._head, self._head_read_at = await self._leader.head(), now
 
     def add(self, header: Header) -> None:
-        """Note that the event with this header is withdrawn."""
+        """Add the header of a withdrawn event."""
         if header.position not in self._headers:
             self._headers[header.position] = header
             insort(self._of_stream.setdefault(header.stream, []), header, key=_position)

@@ -1,1 +1,1 @@
-"""OpenID Connect: verifies the JWTs of one issuer by its published keys."""
+"""OpenID Connect: verifies the JWTs of one issuer with its published keys."""

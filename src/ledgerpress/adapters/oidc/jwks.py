@@ -1,4 +1,4 @@
-"""An issuer's public keys (JWK set, RFC 7517): read from a file, or fetched from a URL and cached."""
+"""The public keys of an issuer (JWK set, RFC 7517), read from a file, or fetched from a URL and cached."""
 
 import asyncio
 import http.client
@@ -17,30 +17,30 @@ from ledgerpress.eventlog.multi_host_url import is_loopback
 logger = logging.getLogger(__name__)
 
 Key: TypeAlias = Mapping[str, Any]
-"""A JWK, as the issuer wrote it."""
+"""A JWK as the issuer published it."""
 Keys: TypeAlias = Mapping[str | None, Key]
 """Keys by their id (`kid`)."""
 
 STALE_SECONDS: Final = 86_400
-"""Seconds for which the last keys are used while newer ones cannot be fetched."""
+"""Seconds for which the last keys stay in use while newer keys cannot be fetched."""
 MAX_BYTES: Final = 1_000_000
-"""The greatest size of a JWK set."""
+"""The maximum size of a JWK set."""
 _CHUNK_BYTES: Final = 65_536
 _KEY_TYPES: Final = {"RSA", "EC", "OKP"}
 
 
 class NoKeys(Exception):
-    """The issuer's keys are not available; the message explains it to the operator."""
+    """The issuer's keys are not available. The message states the reason for the operator."""
 
 
 class KeySource(Protocol):
     async def key(self, kid: str | None) -> Key | None:
-        """Return the key with that id; without an id, the only key. Raises `NoKeys`."""
+        """Return the key with the id `kid`, if there is one; without an id, the only key. Raises `NoKeys`."""
         ...
 
 
 class KeysInFile:
-    """The keys in a file, read again when it has changed. While it cannot be read, the last keys stay in use."""
+    """Keys from a file, which is read again when it changes. While it cannot be read, the last keys stay in use."""
 
     def __init__(self, path: Path) -> None:
         """Read the file. Raises `NoKeys`."""
@@ -53,7 +53,7 @@ class KeysInFile:
         try:
             self._read_if_changed()
         except NoKeys as error:
-            logger.warning("the keys read last are used: %s", error)
+            logger.warning("the last keys stay in use: %s", error)
         return _find(self._keys, kid)
 
     def _read_if_changed(self) -> None:
@@ -71,11 +71,11 @@ class KeysInFile:
 
 
 class KeysByUrl:
-    """The keys at a URL, fetched on another thread when they are first needed, and again from time to time.
+    """Keys from a URL, fetched on another thread when they are first needed, and refreshed later.
 
-    Keys older than `lifespan` are fetched again while they stay in use; those of twice that age are used only if the
-    fetch failed, for up to `STALE_SECONDS`. An unknown key id causes a fetch at once, but no sooner than `min_interval`
-    seconds after the last attempt: so no client can make this server send many requests to the issuer.
+    Keys older than `lifespan` stay in use while they are fetched again. Keys older than twice `lifespan` are used only
+    if the last fetch failed, for up to `STALE_SECONDS`. An unknown key id starts a fetch, but not until `min_interval`
+    seconds after the last attempt. So no client can make this server send many requests to the issuer.
     """
 
     def __init__(self, url: str, *, lifespan: float, min_interval: float, timeout: float) -> None:
@@ -103,7 +103,10 @@ class KeysByUrl:
         return _find(self._keys, kid)
 
     def _start_fetch(self) -> asyncio.Task[None] | None:
-        """Return the one shared fetch, which continues without its callers; `None` if the last one was too recent."""
+        """Return the fetch that all callers share, started if needed; `None` if the last attempt was too recent.
+
+        The fetch continues if its callers are cancelled.
+        """
         if self._fetch_task is None or self._fetch_task.done():
             if time.monotonic() - self._tried_at < self._min_interval:
                 return None
@@ -121,7 +124,7 @@ class KeysByUrl:
 
 
 def parse_keys(text: bytes) -> Keys:
-    """Return the signature keys of a JWK set. Keys of other kinds are omitted. Raises `ValueError`."""
+    """Return the signature keys of a JWK set, without other keys. Raises `ValueError` if there are none."""
     try:
         jwk_set = json.loads(text)
     except RecursionError as error:
@@ -133,7 +136,7 @@ def parse_keys(text: bytes) -> Keys:
             kid = key.get("kid")
             usable[kid if isinstance(kid, str) else None] = key
     if not usable:
-        raise ValueError("it holds no public key for signatures")
+        raise ValueError("it contains no public key for signatures")
     return usable
 
 
@@ -144,11 +147,11 @@ def _find(keys: Keys, kid: str | None) -> Key | None:
 
 
 class CannotFetch(Exception):
-    """The fetch failed; the message contains the reason."""
+    """The fetch failed. The message contains the reason."""
 
 
 class _NoRedirects(urllib.request.HTTPRedirectHandler):
-    """Rejects redirects: another address than the configured one may belong to anybody."""
+    """Rejects redirects, since any address other than the configured one may belong to an attacker."""
 
     def redirect_request(
         self, req: urllib.request.Request, fp: IO[bytes], code: int, msg: str, headers: Any, newurl: str
@@ -162,12 +165,12 @@ def checked_url(url: str) -> str:
     if not parts.hostname or not (
         parts.scheme == "https" or (parts.scheme == "http" and is_loopback(parts.hostname))
     ):
-        raise ValueError(f"{url} is not an https address; http will do on a loopback address only")
+        raise ValueError(f"{url} is not an https address; http is allowed only for a loopback address")
     return url
 
 
 def fetch(url: str, timeout: float) -> bytes:
-    """Return the content at `url`, within `timeout` seconds in total. It blocks. Raises `CannotFetch`."""
+    """Return the content at `url` within `timeout` seconds in total. Blocks the thread. Raises `CannotFetch`."""
     deadline = time.monotonic() + timeout
     handlers: list[urllib.request.BaseHandler] = [_NoRedirects()]
     if is_loopback(urlsplit(checked_url(url)).hostname or ""):

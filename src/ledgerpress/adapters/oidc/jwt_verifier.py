@@ -1,4 +1,4 @@
-"""Verifies the JWTs of an OpenID Connect issuer (RFC 7519, following RFC 8725)."""
+"""Verifies the JWTs of an OpenID Connect issuer (RFC 7519, with the recommendations of RFC 8725)."""
 
 import hashlib
 import logging
@@ -20,7 +20,7 @@ from ledgerpress.eventlog.clock_randomness_ids import Clock
 logger = logging.getLogger(__name__)
 
 _KEY_TYPE: Final = {"RS": "RSA", "PS": "RSA", "ES": "EC", "Ed": "OKP"}
-"""The type of key (`kty`) for each family of algorithms."""
+"""The key type (`kty`) of each family of algorithms."""
 _MAX_SUBJECT: Final = 1_000
 """Characters."""
 _MAX_CACHED_TOKENS: Final = 1_024
@@ -36,7 +36,7 @@ _OPTIONS: Final[Options] = {
 
 
 class _CachedToken(NamedTuple):
-    """A token whose signature is valid as long as the issuer has the key."""
+    """A token whose signature was verified. It stays valid while the issuer has the key."""
 
     kid: str | None
     key: Key
@@ -48,7 +48,7 @@ class _CachedToken(NamedTuple):
 class JwtVerifier:
     """Accepts the JWTs that one issuer signed for one audience.
 
-    Valid signatures are cached under the tokens' hashes; the key and the times are checked for each request. `leeway` is in
+    Verified tokens are cached by their hash. The key and the times are checked for each request. `leeway` is in
     seconds.
     """
 
@@ -75,18 +75,18 @@ class JwtVerifier:
         return cached.verified
 
     async def _verify_signature(self, token: str) -> _CachedToken:
-        """Verify everything but the times. Raises `Unauthenticated`."""
+        """Verify everything except the times. Raises `Unauthenticated`."""
         try:
             header = jwt.get_unverified_header(token)
         except jwt.InvalidTokenError:
-            raise Unauthenticated("This token is neither one of this server nor a JWT.") from None
+            raise Unauthenticated("This token is neither a token of this server nor a JWT.") from None
         algorithm = header.get("alg")
         if algorithm not in self.algorithms:
-            raise Unauthenticated("The JWT is not signed by an algorithm that is accepted here.")
+            raise Unauthenticated("This server does not accept the algorithm of the JWT's signature.")
         kid = header.get("kid")
         key = await self._key(kid)
         if key is None:
-            raise Unauthenticated("The JWT is signed by a key that is not the issuer's.")
+            raise Unauthenticated("The JWT is not signed with a key of the issuer.")
         claims = self._decode(token, key, algorithm)
         return _CachedToken(kid, key, claims, self._verified_claims(claims))
 
@@ -101,7 +101,7 @@ class JwtVerifier:
         """Return the claims if signature, issuer and audience are valid."""
         # The key determines the algorithm, not the token: a public key must never be used as a shared secret.
         if key.get("kty") != _KEY_TYPE[algorithm[:2]] or key.get("alg", algorithm) != algorithm:
-            raise Unauthenticated("The JWT is not signed by the algorithm of the issuer's key.")
+            raise Unauthenticated("The JWT is not signed with the algorithm of the issuer's key.")
         try:
             claims: dict[str, Any] = jwt.decode(
                 token,
@@ -118,7 +118,7 @@ class JwtVerifier:
         except jwt.MissingRequiredClaimError as error:
             raise Unauthenticated(f"The JWT lacks the claim {error.claim}.") from None
         except jwt.PyJWTError:
-            raise Unauthenticated("The JWT is not as its issuer signed it.") from None
+            raise Unauthenticated("The JWT has an invalid signature or invalid claims.") from None
         return claims
 
     def _check_times(self, claims: Mapping[str, Any]) -> None:
@@ -127,12 +127,12 @@ class JwtVerifier:
         if not _number(claims, "exp") + leeway > now:
             raise Unauthenticated("The JWT has expired.")
         if "nbf" in claims and not _number(claims, "nbf") - leeway <= now:
-            raise Unauthenticated("The JWT is not good yet.")
+            raise Unauthenticated("The JWT is not valid yet.")
 
     def _verified_claims(self, claims: Mapping[str, Any]) -> VerifiedClaims:
         subject = claims["sub"]
         if not 0 < len(subject) <= _MAX_SUBJECT:
-            raise Unauthenticated("The JWT names no subject.")
+            raise Unauthenticated("The subject of the JWT is empty or too long.")
         scopes = None
         if self.scope_claim is not None:
             scopes = _words(_at(claims, self.scope_claim), split=True)
@@ -153,7 +153,7 @@ def _number(claims: Mapping[str, Any], name: str) -> float:
 
 
 def _at(claims: Mapping[str, Any], path: str) -> object:
-    """Return the claim of that name; if there is none, the value at the path, separated by dots."""
+    """Return the claim named `path`; if there is none, the value at the path, whose parts are separated by dots."""
     if path in claims:
         return claims[path]
     value: object = claims
@@ -163,7 +163,7 @@ def _at(claims: Mapping[str, Any], path: str) -> object:
 
 
 def _words(value: object, *, split: bool) -> frozenset[str]:
-    """Return the strings in a claim: one, or a list."""
+    """Return the strings in a claim, which is a string or a list. With `split`, split a string at whitespace."""
     if isinstance(value, str):
         return frozenset(value.split() if split else [value])
     items = value if isinstance(value, list) else ()
@@ -171,7 +171,7 @@ def _words(value: object, *, split: bool) -> frozenset[str]:
 
 
 def _line(value: object) -> str:
-    """Return a name in a form that can be recorded, or an empty text."""
+    """Return a name that can be recorded: in NFC, without control characters, not too long. May be empty."""
     if not isinstance(value, str):
         return ""
     printable = (
