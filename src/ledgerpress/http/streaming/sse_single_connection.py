@@ -1,7 +1,7 @@
 """GraphQL over server-sent events, single connection mode (PROTOCOL.md of npm's graphql-sse).
 
-A client reserves a stream (PUT), opens it (GET or POST that accepts text/event-stream), and starts operations by separate
-requests (GET or POST); DELETE ends them. All requests contain the token of the reservation.
+A client reserves a stream (PUT) and opens it (GET or POST that accepts text/event-stream). It starts operations with
+separate requests (GET or POST) and ends them (DELETE). All later requests contain the token of the reservation.
 """
 
 import asyncio
@@ -31,7 +31,7 @@ _TEXT: Final = frozenset({"*/*", "text/*", "text/plain"})
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Reservation:
-    """A stream that is, or will be, opened by the client that has its token."""
+    """A stream that the client with its token has opened, or will open."""
 
     stream: EventStream
     operations: ConnectionOperations
@@ -41,7 +41,7 @@ class _Reservation:
 
 
 class Reservations:
-    """An ASGI application. Keeps the streams that are reserved or open by reservation."""
+    """An ASGI application for single connection mode. Holds the reserved streams, open or not."""
 
     def __init__(self, requests: StreamRequests, distinct: EventStreams) -> None:
         self._requests = requests
@@ -51,7 +51,7 @@ class Reservations:
 
     @property
     def count(self) -> int:
-        """How many streams are reserved or open."""
+        """The number of reserved streams, open or not."""
         return len(self._reserved)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -82,13 +82,17 @@ class Reservations:
         accept = headers.get("accept", "*/*")[: content_negotiation.MAX_HEADER]
         accepted = {part.partition(";")[0].strip() for part in accept.split(",")}
         if not accepted & _TEXT:
-            raise HttpError(406, "NOT_ACCEPTABLE", "The token of a reservation is text/plain.")
+            raise HttpError(
+                406, "NOT_ACCEPTABLE", "Accept text/plain: the token of a reservation is sent as text."
+            )
         if _token(scope) in self._reserved:
             raise HttpError(
-                409, "CONFLICT", "Stream already registered: it has been reserved with this token."
+                409,
+                "CONFLICT",
+                "Stream already registered: the request has the token of a reserved stream. Send none.",
             )
         if len(self._reserved) >= self._settings.max_reservations:
-            raise HttpError(503, "TOO_BUSY", "As many event streams are reserved as can be: try again later.")
+            raise HttpError(503, "TOO_BUSY", "Too many event streams are reserved. Try again later.")
         identity = await self._requests.identify(scope)
         token = secrets.token_urlsafe(32)
         stream = EventStream(self._requests, of_many=True)
@@ -108,10 +112,14 @@ class Reservations:
             await self._open(scope, receive, send)
 
     async def _open(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Send the stream. A stream that is lost cannot be opened again: its reservation ends with it."""
+        """Send the stream. The reservation ends with the connection, so a lost stream cannot be opened again."""
         token, reserved = self._find(scope)
         if reserved.stream.is_open:
-            raise HttpError(409, "CONFLICT", "Stream already open: a reservation is for one connection.")
+            raise HttpError(
+                409,
+                "CONFLICT",
+                "Stream already open: a reservation is for one connection. Reserve another stream.",
+            )
         reserved.expiry.cancel()
         try:
             await reserved.stream.run(receive, send)
@@ -122,7 +130,9 @@ class Reservations:
         _, reserved = self._find(scope)
         identity = await self._requests.identify(scope)
         if identity.scope != reserved.identity.scope or identity.actor_id != reserved.identity.actor_id:
-            raise HttpError(403, "FORBIDDEN", "The stream was reserved by somebody else.")
+            raise HttpError(
+                403, "FORBIDDEN", "The stream was reserved by another client. Reserve one with this token."
+            )
         request, resolved = await self._requests.read(scope, receive)
         id_ = (request.extensions or {}).get("operationId")
         if not isinstance(id_, str) or not id_:
@@ -156,7 +166,7 @@ class Reservations:
         token = _token(scope)
         reserved = self._reserved.get(token or "")
         if token is None or reserved is None:
-            raise HttpError(404, "NOT_FOUND", "Stream not found: reserve one by PUT, and send its token.")
+            raise HttpError(404, "NOT_FOUND", "Stream not found: reserve a stream by PUT and send its token.")
         return token, reserved
 
     def _drop(self, token: str) -> None:
@@ -169,7 +179,11 @@ class Reservations:
 
 
 def _in_progress() -> HttpError:
-    return HttpError(409, "CONFLICT", "Operation with ID already exists: it is under way on this stream.")
+    return HttpError(
+        409,
+        "CONFLICT",
+        "Operation with ID already exists: it is in progress on this stream. Send another ID.",
+    )
 
 
 def _token(scope: Scope) -> str | None:
