@@ -37,7 +37,7 @@ class Channel(Protocol):
         """Report that an operation has ended."""
 
     def abandon(self) -> None:
-        """Close the connection: it accepts no more messages."""
+        """Close the connection: its client no longer accepts messages."""
 
 
 class ResolvedRequest(NamedTuple):
@@ -167,7 +167,7 @@ class _Operation:
             else:
                 await self._execute(operation)
             self.operations.persisted.register(document)
-        except OSError:  # the connection is lost, or accepts no more messages
+        except OSError:  # the connection is lost, or its client no longer accepts messages
             self.operations.channel.abandon()
         except Exception as failure:  # noqa: BLE001 - clients get no details of any failure
             await self._errors([masked_error(failure)])

@@ -118,7 +118,7 @@ class EventStream:
             self.end()
 
     def abandon(self) -> None:
-        """End the stream: the client accepts no more events."""
+        """End the stream: the client no longer accepts events."""
         self.end()
 
     def _next(self, id_: str, event: ResultMessage) -> bytes:

@@ -111,7 +111,7 @@ class _Socket:
         await self._send_text(messages.complete(id_))
 
     def abandon(self) -> None:
-        """Close the socket: the client accepts no more messages."""
+        """Close the socket: the client no longer accepts messages."""
         self.close(Closing(1013, "The client does not accept the messages that are sent to it."))
 
     async def _initialise(self) -> None:
