@@ -44,7 +44,7 @@ class LogPrefix:
         return self._log.counts
 
     async def append(self, writes: Sequence[StreamWrite]) -> int:
-        raise AssertionError("the prefix of a log cannot be appended to")
+        raise AssertionError("nothing can be appended to the prefix of a log")
 
     async def withdraw(self, position: int, writes: Sequence[StreamWrite]) -> int:
         raise AssertionError("nothing can be withdrawn from the prefix of a log")

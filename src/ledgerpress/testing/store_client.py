@@ -152,7 +152,7 @@ class StoreClient:
     ) -> CommandResult | None:
         """Run a command and return its result. `inputs` are the inputs that features add to the command.
 
-        `expected_version` is the stream version that the client saw.
+        `expected_version` is the version of the object that the client saw.
 
         With `rejected`, the command must be rejected with this error code and record nothing; the result is `None`.
         Raises `Rejection`, `PermissionDenied`, and `AssertionError` if the command is not rejected as expected.
