@@ -47,8 +47,8 @@ from ledgerpress.http.streaming.websocket_and_sse_dispatch import StreamingEndpo
 class Runtime:
     """The settings, metrics and logging of an application. `stopping` is set when the process is about to stop.
 
-    When `stopping` is set, long-lived connections (subscriptions) close cleanly; otherwise the server would cut them off.
-    Other modules add their own metrics with `Metrics.watch`.
+    When `stopping` is set, long-lived connections (subscriptions) close cleanly; otherwise the server would cut them
+    off. Other modules add their own metrics with `Metrics.watch`.
     """
 
     health: HealthSettings = field(default_factory=HealthSettings.development)

@@ -27,12 +27,12 @@ def path_conflicts(routes: Sequence[tuple[str, BaseRoute]], third_party: Collect
     different methods. The paths in `RESERVED` count as earlier routes of LedgerPress.
     """
     reserved: Any = [Route(f"{path}{rest}", _nothing) for path in RESERVED for rest in ("", "/{rest:path}")]
-    known: list[tuple[str, BaseRoute]] = [("ledgerpress", route) for route in reserved]
+    earlier_routes: list[tuple[str, BaseRoute]] = [("ledgerpress", route) for route in reserved]
     for feature, route in routes:
-        for other, earlier in known:
+        for other, earlier in earlier_routes:
             if feature != other and {feature, other} & set(third_party) and _overlap(route, earlier):
                 yield f"feature {feature}: the path {_path(route)!r} conflicts with {_path(earlier)!r} of {other}"
-        known.append((feature, route))
+        earlier_routes.append((feature, route))
 
 
 def _overlap(route: BaseRoute, other: BaseRoute) -> bool:

@@ -150,7 +150,7 @@ class GraphQLEndpoint:
         try:
             identity = await self.rates.identify(scope, authorization)
         except HttpError as error:
-            # The token may be new, and the minimum position that of its creation, which these views have not reached yet.
+            # The token may have been created at that position, which these views have not reached yet.
             position = minimum_position(headers, None)
             if error.status != UNAUTHENTICATED or position <= self.store.position:
                 raise
@@ -204,8 +204,8 @@ class GraphQLEndpoint:
             and headers.keys().isdisjoint(_NOT_REPEATABLE)
             and not (self.settings.public_max_age and result.expires_at is not None)  # changes `max-age`
         ):
-            named = request if document.is_named else None
-            scope[NOTE] = RepeatableRequest(body, key, result, identity, operation, named)
+            named_request = request if document.is_named else None
+            scope[NOTE] = RepeatableRequest(body, key, result, identity, operation, named_request)
         return response
 
     async def _execute(self, admitted: _AdmittedRequest, *, is_safe: bool) -> _ExecutedRequest:

@@ -16,8 +16,8 @@ class HttpSettings(Struct, frozen=True, kw_only=True):
     legacy_json: Annotated[
         bool,
         Meta(
-            description="Answer every well-formed request with 200 if the client accepts only application/json, as servers "
-            "did before GraphQL over HTTP was specified."
+            description="Answer every well-formed request with 200 if the client accepts only application/json, as "
+            "servers did before GraphQL over HTTP was specified."
         ),
     ] = False
     unprocessable_status: Annotated[
@@ -36,8 +36,8 @@ class HttpSettings(Struct, frozen=True, kw_only=True):
     require_preflight: Annotated[
         bool,
         Meta(
-            description="Reject a GET request that a page of another site can send without a CORS preflight (CSRF). It needs "
-            "a header such as GraphQL-Require-Preflight."
+            description="Reject a GET request that a page of another site can send without a CORS preflight (CSRF). It "
+            "needs a header such as GraphQL-Require-Preflight."
         ),
     ] = True
     max_body_bytes: Annotated[Count, Meta(description="The largest body of a request, in bytes.")] = 1_000_000
@@ -53,7 +53,7 @@ class HttpSettings(Struct, frozen=True, kw_only=True):
     trusted_documents: Annotated[
         str | None,
         Meta(
-            description="The path of a manifest of trusted documents. Clients may send their hash instead of their text."
+            description="The path of a manifest of trusted documents. Clients may send their hash instead of the text."
         ),
     ] = None
     only_trusted_documents: Annotated[bool, Meta(description="Execute only documents of the manifest.")] = (
@@ -62,8 +62,8 @@ class HttpSettings(Struct, frozen=True, kw_only=True):
     automatic_persisted_documents: Annotated[
         bool,
         Meta(
-            description="Let clients register documents by their hash (automatic persisted queries). Has no effect with "
-            "only_trusted_documents."
+            description="Let clients register documents by their hash (automatic persisted queries). Has no effect "
+            "with only_trusted_documents."
         ),
     ] = True
     max_persisted_document_bytes: Annotated[
@@ -80,8 +80,8 @@ class HttpSettings(Struct, frozen=True, kw_only=True):
         int,
         Meta(
             ge=0,
-            description="For how many seconds HTTP caches may serve anonymous responses without revalidation. With 0 they "
-            "revalidate each time, and no response is ever stale.",
+            description="For how many seconds HTTP caches may serve anonymous responses without revalidation. With 0 "
+            "they revalidate each time, and no response is ever stale.",
         ),
     ] = 0
     max_concurrent_requests: Annotated[
@@ -102,7 +102,7 @@ class HttpSettings(Struct, frozen=True, kw_only=True):
         float,
         Meta(
             gt=0,
-            description="The size of a burst: a client that sent nothing may send the requests of this many seconds at once.",
+            description="The size of a burst: an idle client may send the requests of this many seconds at once.",
         ),
     ] = 4.0
     max_rate_limited_clients: Annotated[

@@ -119,25 +119,25 @@ class PersistedDocuments:
 
     def find(self, request: GraphQLRequest) -> RequestedDocument:
         """Return the document of a request. Raises `HttpError`."""
-        text, named = request.query, request.document_id is not None or bool(request.extensions)
-        digest = self._identifier(request) if named else None
+        text, has_identifier = request.query, request.document_id is not None or bool(request.extensions)
+        digest = self._identifier(request) if has_identifier else None
         if digest is None:
             text = text or ""
             return RequestedDocument(self._allowed(text) if self._only_trusted else text)
-        known = self._trusted.get(digest)
-        if known is None and self._registers:
-            known = self._registered.get(digest)
+        known_text = self._trusted.get(digest)
+        if known_text is None and self._registers:
+            known_text = self._registered.get(digest)
         if text is None:
-            if known is None:
+            if known_text is None:
                 raise self._unknown(request)
-            return RequestedDocument(known, is_named=True)
-        if text == known:
+            return RequestedDocument(known_text, is_named=True)
+        if text == known_text:
             return RequestedDocument(text, is_named=True)
         if sha256(text) != digest:
             raise HttpError(
                 400,
                 "PERSISTED_QUERY_MISMATCH",
-                "The hash in the request is not the SHA-256 of the document. Send the hash of its exact text, in UTF-8.",
+                "The hash in the request is not the SHA-256 of the document. Send the hash of its exact text.",
             )
         return RequestedDocument(self._allowed(text), digest if self._registers else None, is_named=True)
 
@@ -160,9 +160,8 @@ class PersistedDocuments:
         digest = self._apollo_digest((request.extensions or {}).get("persistedQuery"))
         if request.document_id is None:
             return digest
-        named = request.document_id
-        identifier = named.removeprefix(_PREFIX)
-        if ":" in identifier or (named.startswith(_PREFIX) and not is_sha256(identifier)):
+        identifier = request.document_id.removeprefix(_PREFIX)
+        if ":" in identifier or (request.document_id.startswith(_PREFIX) and not is_sha256(identifier)):
             raise HttpError(
                 self._ill_formed,
                 "BAD_REQUEST",

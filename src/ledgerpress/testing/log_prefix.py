@@ -1,4 +1,4 @@
-"""A log that contains only the first events of another log, for stores that stop at a position or follow step by step."""
+"""A log that contains only the first events of another log, for stores that stop at a position."""
 
 import asyncio
 from collections.abc import Mapping, Sequence

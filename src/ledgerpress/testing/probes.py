@@ -74,7 +74,7 @@ class QueryProbe:
     document: str
     variables: Mapping[str, Any]
     as_of: str | None
-    """The query with `asOf` added to each root field. `None` if a root field does not accept `asOf`, or already has it."""
+    """The query with `asOf` added to each root field; `None` if a root field does not accept it, or already has it."""
     fields: Mapping[str, Sequence[tuple[str, ...]]]
 
     @property

@@ -23,7 +23,7 @@ _BATCH: Final = 1_000
 
 @dataclass(frozen=True, slots=True)
 class Recording:
-    """A recorded scenario. `values` are its return values; `run_commands` are the classes of the commands that it ran."""
+    """A recorded scenario. `values` are its return values; `run_commands` are the classes of its commands."""
 
     definition: Definition
     data: Path
@@ -138,6 +138,7 @@ async def wait_for(client: StoreClient, recording: Recording, position: int) -> 
                 f"the projection {name} fails: {point.error}",
                 position=failed_at,
                 event=recording.type_at(failed_at) if failed_at <= len(recording.events) else None,
-                todo="let the projector accept every event that can be recorded. The traceback is in the logging above.",
+                todo="let the projector accept every event that can be recorded. The traceback is in the "
+                "logging above.",
             )
     assert reached, f"the views have not reached position {position} in {VIEWS_TIMEOUT:g} s"

@@ -2,9 +2,9 @@
 
 Contract:
 
-- The endpoint marks a request as repeatable (`RepeatableRequest`) if its result came from the response cache, and if the
-  response depends only on the bytes of the request, the settings and the result: no token, no trace or causation, no
-  `Expect`, no minimum position, no rate limit headers, no HEAD, no `max-age` that depends on the clock.
+- The endpoint marks a request as repeatable (`RepeatableRequest`) if its result came from the response cache, and if
+  the response depends only on the bytes of the request, the settings and the result: no token, no trace or causation,
+  no `Expect`, no minimum position, no rate limit headers, no HEAD, no `max-age` that depends on the clock.
 - `FastPath` is the outermost middleware. It stores the head of the response, including all headers that other layers
   added. The key is the method, query string, headers and body of the request. It stores no response bodies, so a
   withdrawal has nothing to remove here.

@@ -45,8 +45,8 @@ class MetricsSettings(msgspec.Struct, frozen=True, kw_only=True):
     port: Annotated[
         int | None,
         Meta(
-            description="A separate port for `/metrics` and `/health` only, without authentication; the server's own port "
-            "then has no `/metrics`. Empty: no separate port. 0: a free port."
+            description="A separate port for `/metrics` and `/health` only, without authentication; the server's own "
+            "port then has no `/metrics`. Empty: no separate port. 0: a free port."
         ),
     ] = None
     host: Annotated[str, Meta(description="The address on which the separate port listens.")] = "127.0.0.1"
@@ -107,7 +107,7 @@ class Metrics(Collector):
         self._gauges.append(_Gauge(name, documentation, kind, label, read))
 
     async def text(self, store: Store, accept: str) -> tuple[bytes, str]:
-        """Return the metrics in the format that `accept`, the value of an Accept header, requests, and its media type."""
+        """Return the metrics and their media type, in the format that `accept`, an Accept header, requests."""
         points = store.checkpoints
         lag = await lags(store.log, points, store.clock.now(), store.log_health)
         self._of_store = [*_log(store.log_health, node_lag(lag)), *_views(store, points, lag)]

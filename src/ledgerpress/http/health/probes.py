@@ -31,15 +31,15 @@ class HealthSettings(msgspec.Struct, frozen=True, kw_only=True):
         float,
         Meta(
             ge=0,
-            description="The server is not ready if the next event of a projection is older than this many seconds, or if "
-            "the log has been unreachable for longer.",
+            description="The server is not ready if the next event of a projection is older than this many seconds, or "
+            "if the log has been unreachable for longer.",
         ),
     ] = 10.0
     details: Annotated[
         bool,
         Meta(
-            description="Show every client why a projection is paused and which views file is in use. Otherwise this requires "
-            "a token with the permission `operations:read`."
+            description="Show every client why a projection is paused and which views file is in use. Otherwise this "
+            "requires a token with the permission `operations:read`."
         ),
     ] = False
 

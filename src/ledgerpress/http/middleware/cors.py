@@ -59,8 +59,8 @@ class CorsSettings(msgspec.Struct, frozen=True, kw_only=True):
         for origin in self.origins:
             if origin != ANY and not _ORIGIN.fullmatch(origin):
                 raise ValueError(
-                    f"{origin!r} in origins is not an origin: use a scheme, a host in lower case and, if needed, a port, "
-                    "without a path, such as https://www.example.org"
+                    f"{origin!r} in origins is not an origin: use a scheme, a host in lower case and, if needed, a "
+                    "port, without a path, such as https://www.example.org"
                 )
 
 

@@ -19,18 +19,18 @@ ANY: Final = "*"
 MAX_BYTES: Final = 256
 """A longer prefix is ignored."""
 _MAX_ADDRESSES: Final = 1_000
-# Unreserved characters only (RFC 3986, 2.3), so that pages need not escape the prefix in links. No empty segments, and no
-# segments `.` and `..`.
+# Unreserved characters only (RFC 3986, 2.3), so that pages need not escape the prefix in links. Empty segments, `.` and
+# `..` are not allowed.
 _PREFIX: Final = re.compile(rb"(?:/(?!\.{1,2}(?:/|$))[A-Za-z0-9._~-]+)+")
 
 
 class ForwardedPrefix:
     """ASGI middleware. `trusted` are addresses and networks of proxies, or `*`.
 
-    Any other entry is compared with the client's address as text, since servers may report a name instead of an address.
-    A trusted proxy must replace or remove the header that its clients send. If there are several proxies, each puts its
-    own prefix before the others, with a comma: `/a, /b` means `/a/b`. Values that are not paths of unreserved characters
-    are ignored.
+    Any other entry is compared with the client's address as text, since servers may report a name instead. A trusted
+    proxy must replace or remove the header that its clients send. If there are several proxies, each puts its prefix
+    before the others, with a comma: `/a, /b` means `/a/b`. Values that are not paths of unreserved characters are
+    ignored.
     """
 
     def __init__(self, app: ASGIApp, trusted: Sequence[str]) -> None:
@@ -63,11 +63,11 @@ class ForwardedPrefix:
         if self._trusts_any or not client:
             return self._trusts_any
         host: str = client[0]
-        known = self._addresses.get(host)
-        if known is None:
-            known = self._is_in_networks(host)
-            self._addresses.put(host, known)
-        return known
+        is_trusted = self._addresses.get(host)
+        if is_trusted is None:
+            is_trusted = self._is_in_networks(host)
+            self._addresses.put(host, is_trusted)
+        return is_trusted
 
     def _is_in_networks(self, host: str) -> bool:
         try:
@@ -78,7 +78,7 @@ class ForwardedPrefix:
 
 
 def forwarded_prefix(value: bytes) -> str:
-    """Return the prefix in the value of the header, without a slash at its end; empty for `/` and for invalid values."""
+    """Return the prefix in the value of the header, without a slash at its end; empty for `/` and invalid values."""
     parts = [part.strip(b" \t").rstrip(b"/") for part in value.split(b",")]
     prefix = b"".join(parts)
     if len(prefix) > MAX_BYTES or not _PREFIX.fullmatch(prefix):

@@ -32,8 +32,8 @@ class HeaderSettings(msgspec.Struct, frozen=True, kw_only=True):
         int,
         Meta(
             ge=0,
-            description="For how many seconds browsers must use only HTTPS for this site (Strict-Transport-Security). With 0 "
-            "the header is not sent; a proxy that terminates TLS may add it.",
+            description="For how many seconds browsers must use only HTTPS for this site (Strict-Transport-Security). "
+            "With 0 the header is not sent; a proxy that terminates TLS may add it.",
         ),
     ] = 0
     hsts_subdomains: Annotated[

@@ -72,8 +72,8 @@ class PageContribution:
     `url(…)`, which adds the prefix, and each name of a file under `static/` to `asset(…)`.
 
     If a handler raises `BadPageRequest`, the response is the page for unknown addresses, with status 404. `site_name`
-    and `navigation` appear on every page. `examples` returns values for the example operations of GraphiQL, by the names
-    of data attributes.
+    and `navigation` appear on every page. `examples` returns values for the example operations of GraphiQL, by the
+    names of data attributes.
     """
 
     routes: Mapping[str, PageHandler] = field(default_factory=dict)
@@ -177,7 +177,7 @@ class Pages:
 
     def moved(self, snapshot: Snapshot, path: str) -> Response:
         """Return a redirect to the current path of a page."""
-        # Browsers must revalidate it ("no-cache"): a former slug may become current again, and redirects would form a loop.
+        # Browsers must revalidate it ("no-cache"): if a former slug became current again, redirects would form a loop.
         return RedirectResponse(self.url(path), status_code=301, headers=page_headers(snapshot.position))
 
     def _endpoint(self, handler: PageHandler) -> Any:

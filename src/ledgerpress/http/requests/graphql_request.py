@@ -12,7 +12,7 @@ MAX_PARAMETERS: Final = 64
 """How many parameters a query string may have. Unknown parameters are ignored."""
 
 # Characters that an editor does not show, or that change the order in which it shows text: control characters,
-# bidirectional overrides, zero-width spaces and tags. Joiners and direction marks are allowed: some languages need them.
+# bidirectional overrides, zero-width spaces and tags. Joiners and direction marks are allowed: languages need them.
 _HIDDEN: Final = re.compile(
     "[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u200b\u202a-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb\U000e0000-\U000e0fff]"
 )

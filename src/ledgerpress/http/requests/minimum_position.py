@@ -55,8 +55,8 @@ async def wait_for_position(store: Store, position: int, seconds: float) -> None
             raise HttpError(
                 503,
                 "VIEWS_BEHIND",
-                f"The views have not reached position {position}: they are paused at position {store.position} until an "
-                "operator resumes them.",
+                f"The views have not reached position {position}: they are paused at position {store.position} until "
+                "an operator resumes them.",
                 retry_after(60),
             )
         raise HttpError(

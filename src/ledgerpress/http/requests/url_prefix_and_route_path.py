@@ -14,8 +14,8 @@ def route_path(scope: Scope) -> str:
     prefix: str | None = scope.get("root_path")
     if not prefix or not path.startswith(prefix):
         return path
-    below = path[len(prefix) :]
-    return below if not below or below.startswith("/") else path
+    rest = path[len(prefix) :]
+    return rest if not rest or rest.startswith("/") else path
 
 
 def url_prefix(scope: Scope) -> str:

@@ -113,23 +113,23 @@ class Reservations:
 
     async def _open(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Send the stream. The reservation ends with the connection, so a lost stream cannot be opened again."""
-        token, reserved = self._find(scope)
-        if reserved.stream.is_open:
+        token, reservation = self._find(scope)
+        if reservation.stream.is_open:
             raise HttpError(
                 409,
                 "CONFLICT",
                 "Stream already open: a reservation is for one connection. Reserve another stream.",
             )
-        reserved.expiry.cancel()
+        reservation.expiry.cancel()
         try:
-            await reserved.stream.run(receive, send)
+            await reservation.stream.run(receive, send)
         finally:
             self._drop(token)
 
     async def _start(self, scope: Scope, receive: Receive, send: Send) -> None:
-        _, reserved = self._find(scope)
+        _, reservation = self._find(scope)
         identity = await self._requests.identify(scope)
-        if identity.scope != reserved.identity.scope or identity.actor_id != reserved.identity.actor_id:
+        if identity.scope != reservation.identity.scope or identity.actor_id != reservation.identity.actor_id:
             raise HttpError(
                 403, "FORBIDDEN", "The stream was reserved by another client. Reserve one with this token."
             )
@@ -143,39 +143,39 @@ class Reservations:
             raise HttpError(
                 400, "BAD_REQUEST", f"The operation ID is longer than {MAX_ID_CHARACTERS} characters."
             )
-        if id_ in reserved.operations:
+        if id_ in reservation.operations:
             raise _in_progress()
         resolved = resolved or await self._requests.resolve(request)
-        if id_ in reserved.operations:
+        if id_ in reservation.operations:
             raise _in_progress()
         headers = self._requests.headers(scope)
-        reserved.operations.start(id_, request, identity, headers=headers, resolved=resolved)
+        reservation.operations.start(id_, request, identity, headers=headers, resolved=resolved)
         await stream_requests.send_text(send, 202)
 
     async def _stop(self, scope: Scope, _receive: Receive, send: Send) -> None:
-        _, reserved = self._find(scope)
+        _, reservation = self._find(scope)
         id_ = _parameter(scope, "operationId")
         if not id_:
             raise HttpError(
                 400, "BAD_REQUEST", "Operation ID is missing: send it as the parameter operationId."
             )
-        reserved.operations.stop(id_)
+        reservation.operations.stop(id_)
         await stream_requests.send_text(send, 200)
 
     def _find(self, scope: Scope) -> tuple[str, _Reservation]:
         token = _token(scope)
-        reserved = self._reserved.get(token or "")
-        if token is None or reserved is None:
+        reservation = self._reserved.get(token or "")
+        if token is None or reservation is None:
             raise HttpError(404, "NOT_FOUND", "Stream not found: reserve a stream by PUT and send its token.")
-        return token, reserved
+        return token, reservation
 
     def _drop(self, token: str) -> None:
-        reserved = self._reserved.pop(token, None)
-        if reserved is not None:
-            reserved.expiry.cancel()
-            reserved.watching.cancel()
-            reserved.operations.stop_all()
-            reserved.stream.end()
+        reservation = self._reserved.pop(token, None)
+        if reservation is not None:
+            reservation.expiry.cancel()
+            reservation.watching.cancel()
+            reservation.operations.stop_all()
+            reservation.stream.end()
 
 
 def _in_progress() -> HttpError:

@@ -36,8 +36,8 @@ async def check_absence(definition: Definition, directory: Path, log: str) -> No
                     f"in a process without {definition.names}, the projection {name} is paused: {point.error}",
                     position=point.failed_at,
                     event=type_,
-                    todo="name the events x.<feature>.<name>, so that processes without the feature can ignore them. If the "
-                    "feature depends on another feature, add that feature to `others` of the contract.",
+                    todo="name the events x.<feature>.<name>, so that processes without the feature can ignore them. "
+                    "If the feature depends on another feature, add that feature to `others` of the contract.",
                 )
         page, changes = await client.page("/"), await client.post(_CHANGES)
         if page.status != 200 or changes.errors:

@@ -43,39 +43,41 @@ async def check_past(definition: Definition, directory: Path, log: str) -> None:
     if not probes and any(field.type == "Query" for field in definition.added_fields()):
         raise definition.violation(
             "no query of the contract can run as of a position: each has a root field without the argument asOf.",
-            todo="give the root fields of the feature `as_of: AsOf | None = None`, and read from moment_of(info.context, as_of).",
+            todo="give the root fields of the feature `as_of: AsOf | None = None`, and read from "
+            "moment_of(info.context, as_of).",
         )
     end = len(recording.events)
     async with (
-        replayed(recording, directory / "whole", end) as whole,
-        replayed(recording, directory / "stopped", recording.first_position) as stopped,
+        replayed(recording, directory / "whole", end) as complete,
+        replayed(recording, directory / "stopped", recording.first_position) as prefix,
     ):
         for position in range(recording.first_position, end + 1):
-            await stopped.advance(position)
+            await prefix.advance(position)
             for probe in probes:
-                expected = await probe.ask(stopped.client, LOCAL_OPERATOR, cached=False)
-                past = await probe.ask_as_of(whole.client, LOCAL_OPERATOR, position)
+                expected = await probe.ask(prefix.client, LOCAL_OPERATOR, cached=False)
+                past = await probe.ask_as_of(complete.client, LOCAL_OPERATOR, position)
                 check_answer(recording, probe, "operator", past, position)
                 if past.data == expected.data:
                     continue
-                path, then, stop = next(differences(past.data, expected.data))
+                path, past_value, expected_value = next(differences(past.data, expected.data))
                 raise definition.violation(
                     f"a response as of position {position} differs from the response of a store whose log ends there.",
                     probe=probe.name,
                     position=position,
                     event=recording.type_at(position),
                     details=[
-                        f"{path}: {then!r} as of the position, but {stop!r} in the store whose log ends there"
+                        f"{path}: {past_value!r} as of the position, but {expected_value!r} in the other store"
                     ],
-                    todo="let resolvers read only from moment.snapshot, and only rows that are valid at snapshot.position. "
-                    "A row that changes needs columns for the positions between which it is valid.",
+                    todo="let resolvers read only from moment.snapshot, and only rows that are valid at "
+                    "snapshot.position. A row that changes needs columns for the positions between which it is valid.",
                 )
 
 
 def check_answer(recording: Recording, probe: Probe, client: str, answer: Answer, position: int) -> None:
-    """Raise `ContractViolation` for a server error and, at the end of the scenario, for any error of the operator's probe.
+    """Raise `ContractViolation` for a server error.
 
-    Before the end, a query may name objects that do not exist yet, so other errors are allowed.
+    At the end of the scenario, any error for the operator is a violation. Before, a query may name objects that do not
+    exist yet.
     """
     must_have_no_error = client == "operator" and position == len(recording.events)
     failed = answer.status >= 500 or any(
@@ -90,8 +92,8 @@ def check_answer(recording: Recording, probe: Probe, client: str, answer: Answer
             position=position,
             event=recording.type_at(position),
             details=[f"status {answer.status}: {answer.errors or str(answer.body)[:300]}"],
-            todo="correct the query, or let the resolver return null or an empty list for missing data. The traceback is "
-            "in the logging above.",
+            todo="correct the query, or let the resolver return null or an empty list for missing data. The traceback "
+            "is in the logging above.",
         )
 
 
@@ -117,8 +119,8 @@ async def _raise_stale(
         event=type_,
         details=details,
         todo=f"no DependencyRule of {definition.names} covers what {type_} changes in this response (rules of "
-        f"{', '.join(rules) or 'no feature'} cover the type). Let a rule return a topic that the response depends on, or "
-        "name another topic in snapshot.about(…).",
+        f"{', '.join(rules) or 'no feature'} cover the type). Let a rule return a topic that the response depends on, "
+        "or name another topic in snapshot.about(…).",
     )
 
 

@@ -38,12 +38,13 @@ async def check_declarations(definition: Definition, directory: Path, log: str) 
         for event in feature.events:
             if event.name not in known:
                 raise definition.violation(
-                    f"no DependencyRule of {feature.name} covers {event.name}, so each such event invalidates every cached "
-                    "response.",
+                    f"no DependencyRule of {feature.name} covers {event.name}, so each such event invalidates every "
+                    "cached response.",
                     feature=feature.name,
                     event=event.name,
-                    todo=f'add a rule to `dependencies`: DependencyRule.by_type({{"{event.name}": []}}, subject=…) with the '
-                    "topics that your queries name in snapshot.about(…), or without any if no query shows the event.",
+                    todo=f'add a rule to `dependencies`: DependencyRule.by_type({{"{event.name}": []}}, subject=…) '
+                    "with the topics that your queries name in snapshot.about(…), or without topics if no query shows "
+                    "the event.",
                 )
 
 
@@ -75,7 +76,7 @@ async def check_coverage(definition: Definition, directory: Path, log: str) -> N
 
 
 async def check_stored_versions(definition: Definition, directory: Path, log: str) -> None:
-    """Every stored version of each event can be read: the events of the scenario, and a sample of each older version."""
+    """Every stored version of each event can be read: the events of the scenario, and samples of older versions."""
     codec = definition.feature_set.codec()
     for feature in definition.features:
         for name, newest, class_, _ in feature.events:
@@ -142,10 +143,13 @@ async def _check_values(recording: Recording, directory: Path, fields: Sequence[
 
 
 def _check_fields(recording: Recording) -> list[tuple[str, str]]:
-    """Return the feature and coordinate of each field that queries must read. Raises `ContractViolation` if none reads it."""
+    """Return the feature and coordinate of each field that queries must read.
+
+    Raises `ContractViolation` if no query reads one of them.
+    """
     definition = recording.definition
     read = {name for probe in definition.query_probes(recording.values) for name in probe.fields}
-    wanted = [
+    required = [
         (field.feature, field.coordinate)
         for field in definition.added_fields()
         if field.type not in {"Mutation", "Subscription"}
@@ -155,15 +159,15 @@ def _check_fields(recording: Recording) -> list[tuple[str, str]]:
             object_ = definition.schema._schema.type_map[name]
             assert isinstance(object_, GraphQLObjectType)
             inherited = {field for interface in object_.interfaces for field in interface.fields}
-            wanted += [(feature, f"{name}.{field}") for field in object_.fields if field not in inherited]
-    for feature, coordinate in wanted:
+            required += [(feature, f"{name}.{field}") for field in object_.fields if field not in inherited]
+    for feature, coordinate in required:
         if coordinate not in read | definition.unreached:
             raise definition.violation(
                 f"no query of the contract reads {coordinate}, so the checks do not cover it.",
                 feature=feature,
                 todo="add it to one of `queries`.",
             )
-    return wanted
+    return required
 
 
 def _check_pages(recording: Recording) -> None:

@@ -192,8 +192,8 @@ def _operation(definition: Definition, field: AddedField) -> tuple[str, dict[str
             arguments.append(f"{name}: ${name}")
     head = f"({', '.join(declarations)})" if declarations else ""
     call_arguments = f"({', '.join(arguments)})" if arguments else ""
-    below = "" if is_leaf_type(get_named_type(declared.type)) else " { __typename }"
-    return f"{field.type.lower()} {head} {{ {field.field}{call_arguments}{below} }}", variables
+    selection = "" if is_leaf_type(get_named_type(declared.type)) else " { __typename }"
+    return f"{field.type.lower()} {head} {{ {field.field}{call_arguments}{selection} }}", variables
 
 
 def _some_value(type_: GraphQLInputType) -> Any:

@@ -1,4 +1,4 @@
-"""Apply recorded events to views in memory, as the runner and a rebuild do, and detect calls that projectors must avoid."""
+"""Apply events to views in memory, as the runner and a rebuild do, and detect calls that projectors must avoid."""
 
 import gc
 import sqlite3
@@ -50,8 +50,8 @@ class MemoryViews:
     def apply(self, batch: Sequence[StoredEvent], *, after_rollback: bool = False) -> dict[str, Checkpoint]:
         """Apply a batch in a transaction, and return the checkpoint of each projection.
 
-        With `after_rollback`, apply the batch twice, and roll back the first transaction, as after the failure of another
-        event.
+        With `after_rollback`, apply the batch twice, and roll back the first transaction, as after the failure of
+        another event.
         """
         events, undecodable = decode(self._codec, batch)
         if after_rollback:

@@ -25,8 +25,8 @@ SWITCH_TIMEOUT: Final = 20.0
 _PROBE_INTERVAL: Final = 0.1
 """Seconds between two rounds of probes during a rebuild and a switch, so that the probes slow neither down."""
 _PURE: Final = (
-    "a projector may use only the event, its header and the projector's own rows: no clock, no randomness, no tables of "
-    "other features, and no state from an earlier call."
+    "a projector may use only the event, its header and the projector's own rows: no clock, no randomness, no "
+    "tables of other features, and no state from an earlier call."
 )
 
 
@@ -98,16 +98,16 @@ async def check_switch(definition: Definition, directory: Path, log: str) -> Non
                     )
 
         rows: list[RowDifference] = []
-        rebuilding = asyncio.create_task(
+        rebuild_task = asyncio.create_task(
             rebuild(recording.data, log=log, features=definition.feature_set, report=rows.append)
         )
         try:
-            while not rebuilding.done():
+            while not rebuild_task.done():
                 await ask("while views are rebuilt")
-                await asyncio.wait([rebuilding], timeout=_PROBE_INTERVAL)
+                await asyncio.wait([rebuild_task], timeout=_PROBE_INTERVAL)
         finally:
-            await asyncio.gather(rebuilding, return_exceptions=True)
-        rebuilding.result()
+            await asyncio.gather(rebuild_task, return_exceptions=True)
+        rebuild_task.result()
         if rows:
             raise _different_rows(recording, rows[0], "the current views and the rebuilt views", None)
 
@@ -144,7 +144,8 @@ def _apply(
                     feature=recording.definition.feature_of_event(type_),
                     position=point.failed_at,
                     event=type_,
-                    todo="let the projector accept every event that can be recorded. The traceback is in the logging above.",
+                    todo="let the projector accept every event that can be recorded. The traceback is in the "
+                    "logging above.",
                 )
 
 

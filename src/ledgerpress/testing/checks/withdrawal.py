@@ -25,8 +25,8 @@ from ledgerpress.testing.recording import LiveRecording, Recording, read_all, re
 MIN_TEXT: Final = 4
 """Minimum length of a text to search for: shorter texts also occur elsewhere by chance."""
 _WITHDRAWN: Final = (
-    "a withdrawn event still has its type, its stream and its header, but its class is ledgerpress.feature.Withdrawn. Add "
-    "this class to `events` of the projector, read ids from the stream (StreamCategory.id_in), and write no values."
+    "a withdrawn event still has its type, its stream and its header, but its class is ledgerpress.feature.Withdrawn. "
+    "Add this class to `events` of the projector, read ids from the stream (StreamCategory.id_in), and write no values."
 )
 
 
@@ -85,8 +85,8 @@ def _apply_without_payload(recording: Recording, target: StoredEvent) -> None:
                 f"`evolve` of {category.prefix} fails if the payload of {target.header.type} is withdrawn: {error!r}",
                 position=position,
                 **facts,
-                todo="let `evolve` return a state for every event: it must not reject a recorded event, and a withdrawn event "
-                "is a `Withdrawn`, without your fields.",
+                todo="let `evolve` return a state for every event: it must not reject a recorded event, and a "
+                "withdrawn event is a `Withdrawn`, without your fields.",
             ) from error
 
 
@@ -118,13 +118,13 @@ async def _withdraw(live: LiveRecording, stored: StoredEvent, probes: Sequence[P
                     position=stored.position,
                     event=type_,
                     details=[f"it contains {text!r}"],
-                    todo="store nothing of an event in memory, in files or in other events. Rows are rewritten without the "
-                    "text if they depend only on the events.",
+                    todo="store nothing of an event in memory, in files or in other events. Rows are rewritten without "
+                    "the text if they depend only on the events.",
                 )
 
 
 async def _ask(live: LiveRecording, probes: Sequence[Probe]) -> list[tuple[str, str]]:
-    """Return the text of every response, with its probe. Raises `ContractViolation` for failures and stale responses."""
+    """Return the text of every response, with its probe. Raises `ContractViolation` if one fails or is stale."""
     recording, texts, position = live.recording, [], len(live.recording.events)
     for probe in probes:
         for client, identity in CLIENTS.items():
@@ -159,7 +159,7 @@ async def _verify(live: LiveRecording) -> None:
 
 
 def _event_with_most_texts(recording: Recording, type: str) -> StoredEvent | None:
-    """Return the event of a type with the most texts that no other event contains, or `None` if there is no such event."""
+    """Return the event of a type with the most texts that no other event contains, if there is an event of the type."""
     events = [stored for stored in recording.events if stored.header.type == type]
     return max(events, key=lambda stored: len(_texts_of_only(stored, recording.events)), default=None)
 
