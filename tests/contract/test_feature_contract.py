@@ -220,7 +220,7 @@ BROKEN: Final[list[tuple[str, str, Callable[[], Feature], list[str]]]] = [
         "topic is missing",
         "cache",
         with_dependencies(feature.DependencyRule.by_type({CHECKED: []}), projection.LISTINGS.dependencies),
-        ["a cached answer is stale", ARTICLE, "x.factcheck.checked", "cached answer depended on Topic(", "no DependencyRule of factcheck covers what x.factcheck.checked changes"],
+        ["a cached response is stale", ARTICLE, "x.factcheck.checked", "cached response depended on Topic(", "no DependencyRule of factcheck covers what x.factcheck.checked changes"],
     ),
     ("resolver fails", "cache", with_schema("FAILS"), ["a probe fails", "as anonymous", "INTERNAL_SERVER_ERROR"]),
     ("withdrawn payload", "withdrawal", with_failure_on_withdrawn, ["projection x.factcheck fails at position", "if the payload of x.factcheck.checked is withdrawn: AttributeError", "ledgerpress.feature.Withdrawn"]),
@@ -275,8 +275,8 @@ async def about_another_post(client: StoreClient) -> Mapping[str, str]:
         ({"queries": QUERIES[1:]}, "no query of the contract reads Article.factChecks"),
         ({"queries": [*QUERIES[1:], ARTICLE.replace("note", "")]}, "no query of the contract reads FactCheck.note"),
         ({"queries": [ARTICLE]}, "no query of the contract reads Query.checkedArticles"),
-        ({"scenario": about_another_post}, "Article.factChecks is null, or an empty list, in every answer of the scenario"),
-        ({"pages": []}, "no page of the contract is one of /factchecks"),
+        ({"scenario": about_another_post}, "Article.factChecks is null, or an empty list, in every response of the scenario"),
+        ({"pages": []}, "no page of the contract matches /factchecks"),
         ({"queries": ["{ factChecks }"]}, "cannot be used: Cannot query field"),
         ({"queries": ["query ($post: ID!) { article(id: $post) { id } }"]}, "needs the variable $post"),
         ({"pages": ["/{post}"]}, "needs 'post', which the scenario does not return"),
@@ -320,7 +320,7 @@ def test_a_permission_that_is_not_enforced_is_found(
         lambda schema, permissions, roles: guard_fields(schema, {**permissions, coordinate: None}, roles),
     )
     message = failure(contract(with_schema("GUARDED")()), "permissions", tmp_path / "broken")
-    assert f"{coordinate} requires x.factcheck:write, and is not refused to anonymous" in message
+    assert f"{coordinate} requires x.factcheck:write, but is not denied to anonymous" in message
 
 
 def test_a_process_without_the_feature_that_pauses_is_found(

@@ -47,7 +47,7 @@ async def test_when_the_bound_passes_the_client_is_told(
         answer = await ask(door, str(written["position"]))
         assert code(answer) == (503, "VIEWS_BEHIND")
         assert answer.headers["retry-after"] == "60"
-        assert "stand still" in answer.json()["errors"][0]["message"]
+        assert "paused" in answer.json()["errors"][0]["message"]
         seen = int(answer.headers["ledgerpress-position"])
         assert seen < written["position"]
         assert str(seen) in answer.json()["errors"][0]["message"]

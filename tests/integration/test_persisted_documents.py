@@ -187,14 +187,14 @@ async def test_registering_can_be_switched_off(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        (b"", "no manifest"),
-        (b"[]", "no manifest"),
-        (b"\xff", "no manifest"),
-        (b'{"a": 7}', "no manifest"),
+        (b"", "not a manifest"),
+        (b"[]", "not a manifest"),
+        (b"\xff", "not a manifest"),
+        (b'{"a": 7}', "not a manifest"),
         (b'{"format": "other", "version": 1, "operations": []}', "format"),
         (b'{"format": "apollo-persisted-query-manifest", "version": 2, "operations": []}', "version 2"),
-        (json.dumps({sha256(SITE): OTHER}).encode(), "another SHA-256"),
-        (json.dumps({"sha256:abc": OTHER}).encode(), "another SHA-256"),
+        (json.dumps({sha256(SITE): OTHER}).encode(), "does not have this SHA-256"),
+        (json.dumps({"sha256:abc": OTHER}).encode(), "does not have this SHA-256"),
         (None, "cannot be read"),
     ],
 )

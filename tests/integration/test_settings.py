@@ -161,7 +161,7 @@ def test_what_is_wrong_is_refused_all_at_once_with_what_is_allowed(tmp_path: Pat
         ),
         (
             '[cors]\norigins = ["https://a.example/"]\n',
-            "settings of cors: 'https://a.example/' in origins is no origin",
+            "settings of cors: 'https://a.example/' in origins is not an origin",
         ),
         ('[server]\nhost = "0.0.0.0"\n', "--profile production"),
         ('profile = "production"\n[server]\nhost = "0.0.0.0"\n', "server.allowed_hosts"),

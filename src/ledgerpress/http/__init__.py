@@ -1,1 +1,1 @@
-"""The web application: GraphQL over HTTP, a few pages to look at, and health."""
+"""The web application: GraphQL over HTTP, server-rendered pages, and routes for operators."""

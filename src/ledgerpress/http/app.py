@@ -1,4 +1,4 @@
-"""The application on an open store, its middleware, and its routes for operators."""
+"""The ASGI application for an open store: its middleware, and its routes for operators."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
@@ -45,10 +45,10 @@ from ledgerpress.http.streaming.websocket_and_sse_dispatch import StreamingEndpo
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Runtime:
-    """How the application runs. `stopping` is set when the process is about to stop.
+    """The settings, metrics and logging of an application. `stopping` is set when the process is about to stop.
 
-    Connections that stay open (subscriptions) wait for `stopping` and close cleanly; otherwise the server would cut them
-    off. Other modules add their figures to `metrics` (`Metrics.watch`).
+    When `stopping` is set, long-lived connections (subscriptions) close cleanly; otherwise the server would cut them
+    off. Other modules add their own metrics with `Metrics.watch`.
     """
 
     health: HealthSettings = field(default_factory=HealthSettings.development)
@@ -58,12 +58,12 @@ class Runtime:
     access_log: AccessLog | None = None
     spans: RequestSpans | None = None
     on_document_thread_start: Callable[[], None] | None = None
-    """Called in the thread that checks long documents, when the first one arrives."""
+    """Called in the thread that checks long documents, before it checks the first one."""
     metrics: Metrics = field(default_factory=Metrics)
     stopping: asyncio.Event = field(default_factory=asyncio.Event)
 
     def middleware(self, store: Store, allowed_hosts: Sequence[str]) -> list[Middleware]:
-        """Return the middleware, the outermost first."""
+        """Return the middleware, outermost first."""
         layers = [
             Middleware(
                 Telemetry,
@@ -88,7 +88,7 @@ class Runtime:
         return routes
 
     def operations_app(self, store: Store, authenticator: Authenticator) -> Starlette:
-        """Return the application for a separate port, to which only operators have access."""
+        """Return the application for a separate port that only operators can reach."""
         details = msgspec.structs.replace(self.health, details=True)
         return Starlette(routes=[*self._health(store, authenticator, details), self._metrics(store, None)])
 
@@ -99,11 +99,11 @@ class Runtime:
         return [Route("/health/live", health.live), Route("/health/ready", health.ready)]
 
     def _metrics(self, store: Store, authenticator: Authenticator | None) -> BaseRoute:
-        """Return the route of the metrics; with an authenticator, for operators only."""
+        """Return the route of the metrics. If there is an authenticator, only operators may read them."""
 
         async def metrics(request: Request) -> Response:
             if authenticator is not None and not await may_see_operations(authenticator, request):
-                message = "Metrics take a bearer token with the permission operations:read."
+                message = "The metrics require a bearer token with the permission operations:read."
                 headers = {"WWW-Authenticate": "Bearer"}
                 return JSONResponse({"errors": [{"message": message}]}, status_code=401, headers=headers)
             text, media_type = await self.metrics.text(store, request.headers.get("accept", ""))
@@ -127,11 +127,13 @@ def make_app(
     pages: Sequence[PageContribution] = (),
     routes: Sequence[BaseRoute] = (),
 ) -> Starlette:
-    """Return the application. The caller closes the store when the application has stopped.
+    """Return the application. The caller closes the store after the application has stopped.
 
-    The default settings are those for production. `runtime` is also in `app.state.runtime`; when its `stopping` is set,
-    subscriptions end. Requests for hosts other than `allowed_hosts` are rejected. With `open_past`, everyone may see the
-    past of what is public today. `pages` and `routes` are those of the features. Raises `BadManifest` where the manifest of trusted documents cannot be used.
+    The default settings are for production. `runtime` is also available as `app.state.runtime`; when its `stopping` is
+    set, subscriptions end. Requests for hosts other than `allowed_hosts` are rejected. With `open_past`, everyone may
+    read the past of content that is public today. `pages` and `routes` come from the features.
+
+    Raises `BadManifest` if the manifest of trusted documents cannot be used.
     """
     settings, runtime = settings or HttpSettings(), runtime or Runtime()
     site = Pages(store, pages)
@@ -173,7 +175,7 @@ def make_app(
         access_log=runtime.access_log,
     )
     layers = [
-        *([fast_path] if runtime.spans is None else []),  # a span covers all layers
+        *([fast_path] if runtime.spans is None else []),  # a span must cover all layers
         *runtime.middleware(store, allowed_hosts),
         Middleware(ConcurrencyLimit, slots=slots),
     ]
@@ -181,7 +183,7 @@ def make_app(
         routes=[*runtime.routes(store, authenticator), *routes, *site.routes()],
         exception_handlers={LogReplaced: _log_replaced, **feature_routes.ERRORS},
     )
-    # Other exceptions are handled by the middleware around all requests.
+    # `Telemetry`, which wraps all requests, handles other exceptions.
     stack = _dispatch(endpoint, streaming, ExceptionMiddleware(app.router, handlers=app.exception_handlers))
     for layer in reversed(layers):
         stack = layer.cls(stack, *layer.args, **layer.kwargs)
@@ -189,25 +191,30 @@ def make_app(
     app.state.runtime = runtime
     app.state.streaming = streaming
     runtime.metrics.watch(
-        "subscriptions", "What subscribers need now, by kind.", lambda: streaming.counts, label="kind"
+        "subscriptions",
+        "Subscriptions, connections, tasks and cached events that are open now, by kind.",
+        lambda: streaming.counts,
+        label="kind",
     )
     runtime.metrics.watch(
         "answers",
-        "Answers that were kept (hits), shared with another request at the same moment, and executed.",
+        "Query responses that came from the cache (hits), were shared with a concurrent request, or were executed.",
         lambda: asdict(cached_executor.counts),
         kind="counter",
         label="kind",
     )
     runtime.metrics.watch(
-        "answers_kept_bytes", "What kept answers take, roughly.", lambda: cached_executor.bytes
+        "answers_kept_bytes",
+        "Approximate size of the cached responses, in bytes.",
+        lambda: cached_executor.bytes,
     )
     return app
 
 
 def _dispatch(endpoint: ASGIApp, streaming: ASGIApp, pages: ASGIApp) -> ASGIApp:
-    """Return the application that passes each request to one of three.
+    """Return the application that passes each request to one of these three applications.
 
-    Starlette's routing, for pages, costs about as much for each request as sending a cached response.
+    It bypasses Starlette's routing for GraphQL: routing costs about as much per request as sending a cached response.
     """
 
     def dispatch(scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
@@ -224,9 +231,9 @@ def _dispatch(endpoint: ASGIApp, streaming: ASGIApp, pages: ASGIApp) -> ASGIApp:
 
 
 async def _log_replaced(_: Request, __: Exception) -> Response:
-    """Return the response for a page: the views may show events that are in no log."""
+    """Return the response for a page: 503, since the views may show events that are not in the log."""
     return PlainTextResponse(
-        "This server's log was replaced, and an operator has to see to it.\n",
+        "The log of this server was replaced. The server does not answer until its operator has checked the log.\n",
         503,
         {"Cache-Control": "no-store", "Retry-After": "60"},
     )

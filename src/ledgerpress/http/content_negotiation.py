@@ -1,4 +1,4 @@
-"""The media type of a response (RFC 9110, 12.5.1), and of a request (RFC 9110, 8.3)."""
+"""Choose the media type of a response (RFC 9110, 12.5.1) and check that of a request (RFC 9110, 8.3)."""
 
 import re
 from collections.abc import Iterable, Iterator
@@ -8,7 +8,7 @@ from typing import Final, NamedTuple
 GRAPHQL_RESPONSE: Final = "application/graphql-response+json"
 JSON: Final = "application/json"
 _QUALITY: Final = re.compile(r"0(\.[0-9]{0,3})?|1(\.0{0,3})?")
-# Both separators may stand inside a quoted string.
+# A quoted string may contain either separator.
 _ELEMENT: Final = re.compile(r'(?:[^,"]|"(?:[^"\\]|\\.)*"?)+')
 _PART: Final = re.compile(r'(?:[^;"]|"(?:[^"\\]|\\.)*"?)+')
 MAX_HEADER: Final = 4_096
@@ -22,7 +22,7 @@ class MediaRange(NamedTuple):
     quality: float
 
     def covers(self, media_type: str) -> bool:
-        """Return whether it matches a media type, in UTF-8 and without other parameters."""
+        """Return whether the range covers a media type in UTF-8 without other parameters."""
         if self.has_other_parameters or self.charset not in {None, "utf-8", "utf8", "*"}:
             return False
         return self.name in {media_type, "*/*"} or (
@@ -31,10 +31,10 @@ class MediaRange(NamedTuple):
 
 
 def response_media_type(accept: bytes) -> str | None:
-    """Return the media type for a response, `None` where the client accepts neither.
+    """Return the media type of the response, or `None` if the client accepts neither of the two.
 
-    `application/graphql-response+json` goes to clients that name it: others may not know it. `accept` is empty where
-    there is no such header.
+    If the client accepts both equally, it gets `application/graphql-response+json` only if it names that type: other
+    clients may not know it. `accept` is the value of the Accept header, empty if there is none.
     """
     return _response_media_type(accept) if len(accept) <= MAX_HEADER else None
 
@@ -55,7 +55,7 @@ def _response_media_type(accept: bytes) -> str | None:
 
 
 def names_html(accept: bytes) -> bool:
-    """Return whether a client accepts HTML by name, as browsers do; programs send `*/*`."""
+    """Return whether a client names HTML in its Accept header, as browsers do; programs send `*/*`."""
     return len(accept) <= MAX_HEADER and _names_html(accept)
 
 
@@ -68,7 +68,7 @@ def _names_html(accept: bytes) -> bool:
 
 
 def prefers_event_stream(headers: Iterable[tuple[bytes, bytes]]) -> bool:
-    """Return whether a client prefers an event stream to JSON. Of equal qualities, the first one counts."""
+    """Return whether a client prefers an event stream to JSON. If the qualities are equal, the first one counts."""
     accept = b""
     for name, value in headers:
         if name == b"accept":
@@ -90,7 +90,7 @@ def _prefers_event_stream(accept: bytes) -> bool:
 
 
 def is_json(content_type: bytes) -> bool:
-    """Return whether the Content-Type of a request is JSON in UTF-8."""
+    """Return whether a Content-Type header means JSON in UTF-8."""
     return len(content_type) <= MAX_HEADER and _is_json(content_type)
 
 
@@ -114,7 +114,7 @@ def _media_ranges(accept: bytes) -> Iterator[MediaRange]:
 
 
 def _quality(ranges: list[MediaRange], media_type: str) -> float:
-    """Return the quality of a media type, from the most specific range that covers it."""
+    """Return the quality of a media type: that of the most specific range that covers it, or 0."""
     covering = [media_range for media_range in ranges if media_range.covers(media_type)]
     return max(covering, key=_specificity).quality if covering else 0.0
 

@@ -1,4 +1,4 @@
-"""Paths of third-party features that would hide others, or be hidden by them."""
+"""Find paths of third-party features that conflict with other paths: one of the two would never be served."""
 
 import re
 from collections.abc import Collection, Iterator, Sequence
@@ -9,11 +9,11 @@ from starlette.routing import BaseRoute, Match, Route
 from ledgerpress.http.pages.page_contributions_and_rendering import PageContribution
 
 RESERVED: Final = ("/graphql", "/health", "/metrics", "/static")
-"""The paths of LedgerPress itself, with everything under them (`ledgerpress.http.app`)."""
+"""The paths of LedgerPress itself, with all paths below them (`ledgerpress.http.app`)."""
 
 
 def page_routes(feature: str, pages: PageContribution) -> list[tuple[str, BaseRoute]]:
-    """Return the routes of a feature's pages. Raises `ValueError` for a path without a slash at its beginning."""
+    """Return the routes of a feature's pages. Raises `ValueError` for a path that does not begin with a slash."""
     for path in pages.routes:
         if not path.startswith("/"):
             raise ValueError(f"the path {path!r} must begin with a slash")
@@ -21,24 +21,25 @@ def page_routes(feature: str, pages: PageContribution) -> list[tuple[str, BaseRo
 
 
 def path_conflicts(routes: Sequence[tuple[str, BaseRoute]], third_party: Collection[str]) -> Iterator[str]:
-    """Yield the conflicts of routes, each with the name of its feature, that third-party features take part in.
+    """Yield a message for each pair of conflicting routes that involves a third-party feature.
 
-    Routes of one feature may overlap. Those that answer to different methods are no conflict.
+    `routes` are pairs of a feature's name and a route. Routes of the same feature may overlap, and so may routes for
+    different methods. The paths in `RESERVED` count as earlier routes of LedgerPress.
     """
     reserved: Any = [Route(f"{path}{rest}", _nothing) for path in RESERVED for rest in ("", "/{rest:path}")]
-    known: list[tuple[str, BaseRoute]] = [("ledgerpress", route) for route in reserved]
+    earlier_routes: list[tuple[str, BaseRoute]] = [("ledgerpress", route) for route in reserved]
     for feature, route in routes:
-        for other, earlier in known:
+        for other, earlier in earlier_routes:
             if feature != other and {feature, other} & set(third_party) and _overlap(route, earlier):
                 yield f"feature {feature}: the path {_path(route)!r} conflicts with {_path(earlier)!r} of {other}"
-        known.append((feature, route))
+        earlier_routes.append((feature, route))
 
 
-def _overlap(one: BaseRoute, other: BaseRoute) -> bool:
-    methods, others = getattr(one, "methods", None), getattr(other, "methods", None)
+def _overlap(route: BaseRoute, other: BaseRoute) -> bool:
+    methods, others = getattr(route, "methods", None), getattr(other, "methods", None)
     if methods and others and not methods & others:
         return False
-    return _matches(one, _sample(other)) or _matches(other, _sample(one))
+    return _matches(route, _sample(other)) or _matches(other, _sample(route))
 
 
 def _matches(route: BaseRoute, path: str) -> bool:
@@ -49,7 +50,7 @@ def _matches(route: BaseRoute, path: str) -> bool:
 
 
 def _sample(route: BaseRoute) -> str:
-    """Return a path to which the route leads."""
+    """Return a path that the route matches."""
     return re.sub(r"\{[^}]*\}", "1", _path(route)) or "/"
 
 
@@ -59,4 +60,4 @@ def _path(route: BaseRoute) -> str:
 
 
 def _nothing() -> None:
-    """Stand for the endpoint of a page."""
+    """Take the place of an endpoint in routes that are only compared."""

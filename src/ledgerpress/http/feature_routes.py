@@ -1,4 +1,4 @@
-"""Routes that features add: other than pages, they may take any method and return anything."""
+"""Routes that features add. Unlike pages, they can use any method and return any response."""
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -19,21 +19,21 @@ from ledgerpress.http.requests.url_prefix_and_route_path import url_prefix
 
 @dataclass(frozen=True, slots=True)
 class RouteContext:
-    """What the routes of a feature work with. `settings` are those of the feature, `None` if it declares none."""
+    """The context of a feature's routes. `settings` are those of the feature, `None` if it declares none."""
 
     store: Store
     authenticator: Authenticator
     settings: msgspec.Struct | None = None
 
     async def identify(self, request: Request) -> Identity:
-        """Return the identity of the client. A route checks itself what it may do.
+        """Return the identity of the client. The route has to check the client's permissions itself.
 
-        Raises `Unauthenticated` for an invalid token, which the application answers with 401.
+        Raises `Unauthenticated` for an invalid token; the application turns it into a response with status 401.
         """
         return await self.authenticator.identify(request.headers.get("authorization"))
 
     def url(self, request: Request, path: str) -> str:
-        """Return the URL path of a page or a route, below the prefix under which clients reach the application."""
+        """Return the URL path of a page or a route, including the prefix under which the application is mounted."""
         return url_prefix(request.scope) + path
 
 
@@ -45,7 +45,7 @@ async def unauthenticated(_: Request, error: Any) -> Response:
 
 
 async def forbidden(_: Request, error: Exception) -> Response:
-    """Return the response for a client without the permission: 403."""
+    """Return the response for a client that lacks a permission: 403."""
     return JSONResponse({"error": str(error)}, 403)
 
 
@@ -60,6 +60,6 @@ ERRORS: Final[Mapping[type[Exception], Callable[[Request, Any], Awaitable[Respon
     PermissionDenied: forbidden,
     Rejection: rejection,
 }
-"""The responses for errors that a route raises."""
+"""Exception handlers for the errors that a route raises."""
 Routes: TypeAlias = Callable[[RouteContext], Sequence[BaseRoute]]
-"""Returns the routes of a feature. They come after LedgerPress's own, and before its pages."""
+"""Returns the routes of a feature. They come after LedgerPress's own routes and before its pages."""

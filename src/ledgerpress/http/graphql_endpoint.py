@@ -1,7 +1,7 @@
 """GraphQL over HTTP, edition of September 2026: POST of JSON, GET for queries, responses as JSON.
 
-A request is parsed, its operation is resolved once, and the operation's type decides: a query is executed through the
-response cache, a mutation directly, and a subscription is for the streaming endpoint.
+The endpoint parses a request and resolves its operation once. It executes a query through the response cache and a
+mutation directly. It rejects a subscription, which belongs to the streaming endpoint.
 """
 
 import logging
@@ -50,14 +50,14 @@ _ALLOW: Final = (b"allow", b"GET, HEAD, POST, OPTIONS")
 _SAFE: Final = frozenset({"GET", "HEAD"})
 _PARAMETERS: Final = (b"query=", b"documentId=", b"extensions=")
 _NOT_REPEATABLE: Final = frozenset({b"authorization", b"expect", TRACEPARENT, CORRELATION, CAUSATION})
-"""Headers whose meaning changes between requests: a token may be revoked, and ids of traces are recorded."""
+"""Headers that exclude the fast path: a token may be revoked, and the ids of traces are recorded."""
 _MAX_PARSED: Final = 1_024
 _MAX_PARSED_BYTES: Final = 4_096
 """Larger requests are parsed each time, so that the cache holds at most 4 MB of request texts."""
 
 
 class _AdmittedRequest(NamedTuple):
-    """A request that may be executed. `position` is the one that the response must show, at least."""
+    """A request that may be executed. `position` is the minimum position that the response must show."""
 
     request: GraphQLRequest
     document: RequestedDocument
@@ -68,7 +68,7 @@ class _AdmittedRequest(NamedTuple):
 
 
 class _ExecutedRequest(NamedTuple):
-    """A result, its operation where that is valid, and its key where the result was cached before."""
+    """A result, its operation if the document is valid, and its cache key if the result came from the cache."""
 
     result: EncodedResult
     operation: Operation | None = None
@@ -77,7 +77,7 @@ class _ExecutedRequest(NamedTuple):
 
 @dataclass(eq=False)
 class GraphQLEndpoint:
-    """An ASGI application that answers GraphQL requests on one store. `page` is for browsers that send none."""
+    """An ASGI application that answers GraphQL requests on one store. `page` is for browsers that send no operation."""
 
     cached_executor: CachedExecutor
     store: CacheableStore
@@ -109,7 +109,7 @@ class GraphQLEndpoint:
                 raise HttpError(
                     406,
                     "NOT_ACCEPTABLE",
-                    "Accept application/graphql-response+json or application/json, in UTF-8: there are no other answers.",
+                    "No acceptable media type: accept application/graphql-response+json or application/json, in UTF-8.",
                 )
             else:
                 admitted = await self._read(scope, receive, headers)
@@ -117,8 +117,8 @@ class GraphQLEndpoint:
                 response = self._response(scope, headers, media_type, admitted, executed)
         except HttpError as error:
             response = self._responses.error(error, media_type)
-        except LogUnavailable:  # the sender cannot be identified without the log
-            message = "The log cannot be reached for the moment: try again."
+        except LogUnavailable:  # the client cannot be identified without the log
+            message = "The log cannot be reached at the moment. Try again."
             unavailable = HttpError(503, LOG_UNAVAILABLE, message, retry_after(1))
             response = self._responses.error(unavailable, media_type)
         except ClientDisconnected:
@@ -133,7 +133,7 @@ class GraphQLEndpoint:
         await send_response(send, response, head=method == "HEAD")
 
     async def _read(self, scope: Scope, receive: Receive, headers: Headers) -> _AdmittedRequest:
-        """Return the request, once it may be executed. Raises `HttpError` and `ClientDisconnected`."""
+        """Read, authenticate and check a request. Raises `HttpError` and `ClientDisconnected`."""
         settings, is_safe = self.settings, scope["method"] in _SAFE
         if is_safe:
             if settings.require_preflight:
@@ -150,7 +150,7 @@ class GraphQLEndpoint:
         try:
             identity = await self.rates.identify(scope, authorization)
         except HttpError as error:
-            # The demanded position may be that of a new token, still unknown to these views.
+            # The token may have been created at that position, which these views have not reached yet.
             position = minimum_position(headers, None)
             if error.status != UNAUTHENTICATED or position <= self.store.position:
                 raise
@@ -166,7 +166,7 @@ class GraphQLEndpoint:
             position = minimum_position(headers, request.extensions)
             if position > self.store.position:
                 await wait_for_position(self.store, position, settings.min_position_seconds)
-                if authorization:  # these views may know that the token was revoked by then
+                if authorization:  # the token may have been revoked before that position
                     identity = await self.rates.identify(scope, authorization)
         if request.document_id is not None or request.extensions or settings.only_trusted_documents:
             document = self.persisted.find(request)
@@ -182,7 +182,7 @@ class GraphQLEndpoint:
         admitted: _AdmittedRequest,
         executed: _ExecutedRequest,
     ) -> Response:
-        """Return the response. Marks the request as repeatable where that is so, and registers its document."""
+        """Return the response. Registers the document, and marks the request if the fast path may answer it again."""
         request, document, body, identity, position, rate_headers = admitted
         result, operation, key = executed
         if document.register_as and result.executed:
@@ -204,8 +204,8 @@ class GraphQLEndpoint:
             and headers.keys().isdisjoint(_NOT_REPEATABLE)
             and not (self.settings.public_max_age and result.expires_at is not None)  # changes `max-age`
         ):
-            named = request if document.is_named else None
-            scope[NOTE] = RepeatableRequest(body, key, result, identity, operation, named)
+            named_request = request if document.is_named else None
+            scope[NOTE] = RepeatableRequest(body, key, result, identity, operation, named_request)
         return response
 
     async def _execute(self, admitted: _AdmittedRequest, *, is_safe: bool) -> _ExecutedRequest:
@@ -234,13 +234,13 @@ class GraphQLEndpoint:
             raise HttpError(
                 self.settings.unprocessable_status,
                 "SUBSCRIPTION_OVER_HTTP",
-                "Subscriptions are served over WebSocket (graphql-transport-ws), and as text/event-stream.",
+                "Send subscriptions over WebSocket (graphql-transport-ws), or accept text/event-stream.",
             )
         if is_safe:
             raise HttpError(
                 405,
                 "METHOD_NOT_ALLOWED",
-                "GET is for queries alone: send a mutation by POST.",
+                "GET is for queries only. Send mutations by POST.",
                 (b"allow", b"POST"),
             )
         cached.counts.executed += 1

@@ -1,7 +1,7 @@
-"""Limits on requests: the rate of each client, by a token bucket that fills at a constant rate, and concurrent requests.
+"""Limits on requests: the rate of each client, and the number of concurrent requests.
 
-A full bucket equals a new one, so it may be removed. When the maximum number of buckets is in use, new clients share one:
-an attacker with very many addresses gains nothing.
+The rate limit uses token buckets, which fill at a constant rate. A full bucket equals a new one, so it may be removed.
+When the maximum number of buckets is in use, new clients share one: an attacker with very many addresses gains nothing.
 """
 
 import time
@@ -23,14 +23,14 @@ from ledgerpress.http.responses import send_error
 
 @dataclass(slots=True)
 class _Bucket:
-    """`left` requests at the time `at`, in seconds of a monotonic clock."""
+    """A bucket with `left` requests at the time `at`, in seconds of a monotonic clock."""
 
     left: float
     at: float
 
 
 class TokenBuckets:
-    """An allowance for each client: `per_second` on average, some seconds' worth at once. 0 means no limit."""
+    """A token bucket for each client: `per_second` requests on average, with bursts of `burst_seconds`. 0: no limit."""
 
     def __init__(
         self,
@@ -51,7 +51,7 @@ class TokenBuckets:
         self._policy = b'"requests";q=%d;w=%d' % (self._burst, max(1, round(burst_seconds)))
 
     def take(self, client: str) -> float:
-        """Count a request of a client, and return how many it has left.
+        """Count a request of a client and return how many requests it has left.
 
         Raises `HttpError` with the status 429 (RFC 6585, section 4).
         """
@@ -68,7 +68,7 @@ class TokenBuckets:
         raise HttpError(
             429,
             "RATE_LIMITED",
-            f"Too many requests: {self._per_second:g} a second are allowed on average. Try again later.",
+            f"Too many requests: at most {self._per_second:g} per second are allowed on average. Try again later.",
             retry_after(wait),
             *self.headers(0),
         )
@@ -87,7 +87,7 @@ class TokenBuckets:
         return bucket
 
     def headers(self, left: float) -> tuple[Header, ...]:
-        """Return the headers that tell a client how many requests it has left (IETF draft "RateLimit header fields")."""
+        """Return the headers with the number of requests left (IETF draft "RateLimit header fields for HTTP")."""
         full_in = (self._burst - left) / self._per_second
         return (
             (b"ratelimit-policy", self._policy),
@@ -96,7 +96,7 @@ class TokenBuckets:
 
 
 def client_address(client: tuple[str, int] | None) -> str:
-    """Return what identifies an anonymous client: its IPv4 address, or its IPv6 network (/64)."""
+    """Return the key of an anonymous client: its IPv4 address, or its IPv6 network (/64)."""
     if client is None:
         return "unknown"
     host = client[0]
@@ -114,7 +114,7 @@ def client_address(client: tuple[str, int] | None) -> str:
 
 
 class RateLimiter:
-    """Admits requests of each client at the rate of the settings."""
+    """Limits the rate of each client, as the settings require."""
 
     def __init__(self, authenticator: Authenticator, settings: HttpSettings) -> None:
         self._authenticator = authenticator
@@ -128,9 +128,10 @@ class RateLimiter:
         )
 
     async def identify(self, scope: Scope, authorization: str | None) -> Identity:
-        """Return the identity of an Authorization header. Raises `HttpError`.
+        """Return the identity that an Authorization header stands for. Raises `HttpError`.
 
-        Invalid credentials count as requests of their address: nobody can try them faster than they can send requests.
+        A request with invalid credentials counts against its address, so that credentials cannot be guessed faster than
+        anonymous requests can be sent.
         """
         try:
             return await self._authenticator.identify(authorization)
@@ -139,7 +140,7 @@ class RateLimiter:
             raise invalid_token(error) from None
 
     def take(self, scope: Scope, identity: Identity) -> tuple[Header, ...]:
-        """Count a request, and return the headers that tell a token how many more it may send. Raises `HttpError`."""
+        """Count a request. Return the rate limit headers, if the client has a token. Raises `HttpError`."""
         client = identity.token_id or identity.actor_id
         if client:
             return self._tokens.headers(self._tokens.take(client)) if self._tokens.is_on else ()
@@ -149,21 +150,21 @@ class RateLimiter:
 
 
 _EXEMPT: Final = ("/health/", "/metrics")
-"""Operators need these most when the server is busy."""
+"""Paths without a limit: operators need them most when the server is busy."""
 
 
 @dataclass(slots=True)
 class ConcurrencySlots:
-    """How many requests may be in progress at a time, and how many are."""
+    """The number of requests that may be in progress at a time, and the number that are."""
 
     at_most: int
     taken: int = 0
 
     @contextmanager
     def without_slot(self) -> Iterator[None]:
-        """Give up the slot of a request while it is an event stream: streams have limits of their own.
+        """Release the slot of a request while it is an event stream: streams have their own limits.
 
-        It is taken back at the end, even if others have taken all slots.
+        The request takes a slot again at the end, even if none is free.
         """
         self.taken -= 1
         try:
@@ -185,7 +186,7 @@ class ConcurrencyLimit:
             return
         slots = self._slots
         if slots.taken >= slots.at_most:
-            message = "The server has too many requests to answer. Try again."
+            message = "The server has too many requests in progress. Try again."
             await send_error(send, HttpError(503, "TOO_BUSY", message, retry_after(1)))
             return
         slots.taken += 1

@@ -1,12 +1,13 @@
-"""The document of a request: its text, or a trusted or registered document by its identifier.
+"""Find the document of a request: its text, or a trusted or registered document by its identifier.
 
-Trusted documents are those of a manifest, made when the clients were built. Three shapes are read: Apollo's (`{"format":
-"apollo-persisted-query-manifest", "operations": [{"id", "body"}]}`), Relay's (`{"<hash>": "<text>"}`, with any hash), and
-the same with `sha256:` before the hash, as in GraphQL over HTTP (Persisted Documents, section 1).
+Trusted documents come from a manifest, which is created when the clients are built. Three formats are accepted:
+Apollo's (`{"format": "apollo-persisted-query-manifest", "operations": [{"id", "body"}]}`), Relay's
+(`{"<hash>": "<text>"}`, with any hash), and Relay's with `sha256:` before each hash, as in GraphQL over HTTP (Persisted
+Documents, section 1).
 
 Clients register documents by automatic persisted queries (Apollo's protocol): a client sends the SHA-256 of a document,
-and the text as well where the hash is not known. A text is registered only if it has that hash and was executed, so
-that no entry can stand for another document.
+and also the text if the server does not know the hash. A text is registered only if it has that hash and was executed,
+so that no client can register a text under the hash of another document.
 """
 
 import hashlib
@@ -24,7 +25,7 @@ _APOLLO: Final = "apollo-persisted-query-manifest"
 
 
 class BadManifest(Exception):
-    """A manifest that cannot be used. The message is for the operator."""
+    """A manifest cannot be used. The message is for the operator."""
 
 
 class _Operation(msgspec.Struct):
@@ -44,7 +45,7 @@ def sha256(text: str) -> str:
 
 
 def is_sha256(identifier: str) -> bool:
-    """Whether an identifier has the form of a SHA-256: 64 hexadecimal digits in lower case."""
+    """Return whether an identifier looks like a SHA-256: 64 hexadecimal digits in lower case."""
     return len(identifier) == 64 and not identifier.strip("0123456789abcdef")
 
 
@@ -57,13 +58,13 @@ def read_manifest(path: Path) -> dict[str, str]:
             f"the manifest of trusted documents {path} cannot be read: {error.strerror}"
         ) from error
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
-        raise BadManifest(f"{path} is no manifest of trusted documents: {error}") from error
+        raise BadManifest(f"{path} is not a manifest of trusted documents: {error}") from error
     by_id: dict[str, str] = {}
     for identifier, text in documents.items():
-        given, digest = identifier.removeprefix(_PREFIX), sha256(text)
-        if (identifier != given or is_sha256(given)) and given != digest:
-            raise BadManifest(f"{path}: the document {identifier} has another SHA-256 than its name says")
-        by_id[given] = by_id[digest] = text
+        name, digest = identifier.removeprefix(_PREFIX), sha256(text)
+        if (identifier != name or is_sha256(name)) and name != digest:
+            raise BadManifest(f"{path}: the text of the document {identifier} does not have this SHA-256")
+        by_id[name] = by_id[digest] = text
     return by_id
 
 
@@ -75,16 +76,20 @@ def _read(content: bytes) -> dict[str, str]:
         raise msgspec.ValidationError(
             f"the format is {manifest.format!r}, version {manifest.version}, not {_APOLLO!r}, version 1"
         )
-    return {one.id: one.body for one in manifest.operations}
+    return {operation.id: operation.body for operation in manifest.operations}
 
 
 _PREFIX: Final = "sha256:"
 _ENTRY_BYTES: Final = 200
-"""What a registered document takes in addition to its text, roughly."""
+"""Approximate memory of a registered document in addition to its text."""
 
 
 class RequestedDocument(NamedTuple):
-    """A document's text, the hash to register it by once it has been executed, and whether the request has one."""
+    """The document of a request.
+
+    `register_as` is the hash under which to register the text after it has been executed. `is_named` is whether the
+    request contains an identifier.
+    """
 
     text: str
     register_as: str | None = None
@@ -92,13 +97,15 @@ class RequestedDocument(NamedTuple):
 
 
 class PersistedDocuments:
-    """The trusted documents and those that clients registered, under the rules of the settings."""
+    """The trusted documents and the documents that clients registered."""
 
     def __init__(self, settings: HttpSettings) -> None:
         """Read the manifest. Raises `BadManifest`."""
         path = settings.trusted_documents
         if settings.only_trusted_documents and not path:
-            raise BadManifest("only_trusted_documents needs trusted_documents: say where the manifest is")
+            raise BadManifest(
+                "only_trusted_documents needs trusted_documents: set it to the path of the manifest"
+            )
         self._trusted = read_manifest(Path(path)) if path else {}
         self._trusted_texts = frozenset(self._trusted.values())
         self._only_trusted = settings.only_trusted_documents
@@ -112,30 +119,30 @@ class PersistedDocuments:
 
     def find(self, request: GraphQLRequest) -> RequestedDocument:
         """Return the document of a request. Raises `HttpError`."""
-        text, named = request.query, request.document_id is not None or bool(request.extensions)
-        digest = self._identifier(request) if named else None
+        text, has_identifier = request.query, request.document_id is not None or bool(request.extensions)
+        digest = self._identifier(request) if has_identifier else None
         if digest is None:
             text = text or ""
             return RequestedDocument(self._allowed(text) if self._only_trusted else text)
-        known = self._trusted.get(digest)
-        if known is None and self._registers:
-            known = self._registered.get(digest)
+        known_text = self._trusted.get(digest)
+        if known_text is None and self._registers:
+            known_text = self._registered.get(digest)
         if text is None:
-            if known is None:
+            if known_text is None:
                 raise self._unknown(request)
-            return RequestedDocument(known, is_named=True)
-        if text == known:
+            return RequestedDocument(known_text, is_named=True)
+        if text == known_text:
             return RequestedDocument(text, is_named=True)
         if sha256(text) != digest:
             raise HttpError(
                 400,
                 "PERSISTED_QUERY_MISMATCH",
-                "The document has another SHA-256 than the request says: send the hash of the very text, in UTF-8.",
+                "The hash in the request is not the SHA-256 of the document. Send the hash of its exact text.",
             )
         return RequestedDocument(self._allowed(text), digest if self._registers else None, is_named=True)
 
     def register(self, document: RequestedDocument) -> None:
-        """Register a document that was executed, if its client named it by its hash."""
+        """Register an executed document under its hash, if `find` has allowed it."""
         if document.register_as:
             self._registered.put(document.register_as, document.text)
 
@@ -144,28 +151,27 @@ class PersistedDocuments:
             raise HttpError(
                 403,
                 "DOCUMENT_NOT_TRUSTED",
-                "Only documents of the operator's manifest are executed here: send the documentId of one of them.",
+                "This server executes only documents of its manifest. Send the documentId of one of them.",
             )
         return text
 
     def _identifier(self, request: GraphQLRequest) -> str | None:
-        """Return the identifier that a request gives for its document, without the prefix of a SHA-256."""
+        """Return the identifier of the document in a request, without the prefix `sha256:`."""
         digest = self._apollo_digest((request.extensions or {}).get("persistedQuery"))
         if request.document_id is None:
             return digest
-        named = request.document_id
-        identifier = named.removeprefix(_PREFIX)
-        if ":" in identifier or (named.startswith(_PREFIX) and not is_sha256(identifier)):
+        identifier = request.document_id.removeprefix(_PREFIX)
+        if ":" in identifier or (request.document_id.startswith(_PREFIX) and not is_sha256(identifier)):
             raise HttpError(
                 self._ill_formed,
                 "BAD_REQUEST",
-                "The documentId has to be sha256: and 64 hexadecimal digits in lower case, or a name of the manifest.",
+                "The documentId must be sha256: and 64 hexadecimal digits in lower case, or a name in the manifest.",
             )
         if digest not in {None, identifier}:
             raise HttpError(
                 self._ill_formed,
                 "BAD_REQUEST",
-                "documentId and extensions.persistedQuery name two documents.",
+                "documentId and extensions.persistedQuery name different documents. Send only one of them.",
             )
         return identifier
 
@@ -174,24 +180,22 @@ class PersistedDocuments:
             return None
         if not isinstance(extension, dict) or type(extension.get("version")) is not int:
             raise self._bad_persisted(
-                "extensions.persistedQuery has to be an object with version and sha256Hash."
+                "extensions.persistedQuery must be an object with version and sha256Hash."
             )
         if extension["version"] != 1:
-            raise self._bad_persisted("Only version 1 of persisted queries is known here.")
+            raise self._bad_persisted("Only version 1 of persisted queries is supported.")
         digest = extension.get("sha256Hash")
         if not isinstance(digest, str) or not is_sha256(digest):
-            raise self._bad_persisted("sha256Hash has to be 64 hexadecimal digits in lower case.")
+            raise self._bad_persisted("sha256Hash must be 64 hexadecimal digits in lower case.")
         return digest
 
     def _bad_persisted(self, message: str) -> HttpError:
         return HttpError(self._ill_formed, "BAD_REQUEST", message)
 
     def _unknown(self, request: GraphQLRequest) -> HttpError:
-        """Return the error for an unknown document. Clients recognise Apollo's messages and codes."""
+        """Return the error for an unknown document. Apollo clients rely on these messages and codes."""
         if request.document_id is not None:
-            return HttpError(
-                404, "PERSISTED_DOCUMENT_NOT_FOUND", "There is no document with that documentId here."
-            )
+            return HttpError(404, "PERSISTED_DOCUMENT_NOT_FOUND", "No document has this documentId.")
         if self._registers:
             return HttpError(404, "PERSISTED_QUERY_NOT_FOUND", "PersistedQueryNotFound")
         return HttpError(404, "PERSISTED_QUERY_NOT_SUPPORTED", "PersistedQueryNotSupported")

@@ -1,4 +1,4 @@
-"""Errors of requests that are not executed: their status, code, message and headers."""
+"""Errors for requests that are not executed, with a status, code, message and headers."""
 
 import re
 from typing import Final
@@ -10,17 +10,17 @@ from ledgerpress.commands.client_identity import Unauthenticated
 Header = tuple[bytes, bytes]
 
 UNAUTHENTICATED: Final = 401
-# What may not be part of error_description (RFC 6750, section 3).
+# Characters that error_description must not contain (RFC 6750, section 3).
 _NOT_ALLOWED: Final = re.compile(r"[^\x20-\x21\x23-\x5b\x5d-\x7e]")
 
 
 class HttpError(Exception):
-    """A request that is rejected, with the status, a code for programs, and a message that says what to do."""
+    """A rejected request: the HTTP status, a code for programs, and a message that states what to do."""
 
     def __init__(
         self, status: int, code: str, message: str, *headers: Header, error_id: str | None = None
     ) -> None:
-        """`error_id` names an error of the server in the log."""
+        """`error_id` identifies an error of the server in its logging."""
         super().__init__(message)
         self.status = status
         self.code = code
@@ -35,7 +35,7 @@ class HttpError(Exception):
 
 
 def retry_after(seconds: float) -> Header:
-    """Return the header that says when to retry (RFC 9110, 10.2.3): in whole seconds, at least one."""
+    """Return a Retry-After header (RFC 9110, 10.2.3), rounded up to whole seconds, at least one."""
     return b"retry-after", b"%d" % max(1, int(-(-seconds // 1)))
 
 

@@ -1,4 +1,4 @@
-"""Whole responses as ASGI messages; the status and the headers of a response to a GraphQL request."""
+"""Send complete responses as ASGI messages, and choose the status and the headers of GraphQL responses."""
 
 import hashlib
 import re
@@ -15,13 +15,13 @@ from ledgerpress.http.request_rejection_error import Header, HttpError, retry_af
 
 NOT_MODIFIED: Final = 304
 POSITION_HEADER: Final = "LedgerPress-Position"
-"""The position of the views that a response was read from; every response has it."""
+"""The header with the position of the views that a response was read from; every response has it."""
 POSITION: Final = POSITION_HEADER.lower().encode("ascii")
 _WITHOUT_BODY: Final = frozenset({204, NOT_MODIFIED})
 
 
 class Response(NamedTuple):
-    """A response, without the length of its body."""
+    """A response. Its headers do not contain Content-Length; `send_response` adds it."""
 
     status: int
     headers: list[Header]
@@ -29,7 +29,7 @@ class Response(NamedTuple):
 
 
 async def send_response(send: Send, response: Response, *, head: bool = False) -> None:
-    """Send a response. To a HEAD request only the length of the body is sent (RFC 9110, 9.3.2)."""
+    """Send a response. A HEAD request gets the length of the body, but not the body (RFC 9110, 9.3.2)."""
     status, headers, body = response
     if status not in _WITHOUT_BODY:
         headers.append((b"content-length", b"%d" % len(body)))
@@ -38,7 +38,7 @@ async def send_response(send: Send, response: Response, *, head: bool = False) -
 
 
 async def send_error(send: Send, error: HttpError) -> None:
-    """Send an error as JSON, not to be cached."""
+    """Send an error as JSON that must not be cached."""
     headers = [(b"content-type", JSON.encode("ascii")), (b"cache-control", b"no-store"), *error.headers]
     await send_response(send, Response(error.status, headers, error.body))
 
@@ -48,15 +48,15 @@ _CONTENT_TYPES: Final = {
     name: (b"content-type", f"{name}; charset=utf-8".encode("ascii")) for name in (GRAPHQL_RESPONSE, JSON)
 }
 _NO_STORE: Final = (b"cache-control", b"no-store")
-# An entity tag stands for the media type as well (RFC 9110, 8.8.3).
+# Responses of different media types need different entity tags (RFC 9110, 8.8.3).
 _TAG_PREFIXES: Final = {GRAPHQL_RESPONSE: "g", JSON: "j"}
 _MAX_CONDITION: Final = 4_096
-"""The rest of a longer If-None-Match is ignored."""
+"""Bytes of If-None-Match that are read; the rest of a longer value is ignored."""
 _TAG: Final = re.compile(rb'(?:W/)?("[\x21\x23-\x7e\x80-\xff]*")')
 
 
 class GraphQLResponses:
-    """Makes responses from results and errors, under the rules of the settings."""
+    """Creates responses from results and errors, with the statuses that the settings choose."""
 
     def __init__(self, settings: HttpSettings, clock: Clock) -> None:
         self._legacy_json = settings.legacy_json
@@ -75,28 +75,26 @@ class GraphQLResponses:
             self._json_statuses |= {ResultKind.SYNTAX_ERROR: 200, ResultKind.REQUEST_ERROR: 200}
 
     def error(self, error: HttpError, media_type: str | None) -> Response:
-        """Return the response to a request that is not executed. `media_type` is `None` where none is acceptable."""
+        """Return the response to a request that is not executed. `media_type` is `None` if none is acceptable."""
         headers = [self._error_type(media_type), _NO_STORE, VARY, *error.headers]
         return Response(error.status, headers, error.body)
 
     def uncacheable(self, result: EncodedResult, media_type: str) -> Response:
-        """Return the response with a result that no HTTP cache may store: to a POST, or with errors."""
+        """Return a response that no HTTP cache may store: the response to a POST, or one with errors."""
         kind = result.kind
         status = (self._json_statuses if media_type == JSON else self._statuses)[kind]
         content_type = _CONTENT_TYPES[media_type] if kind in EXECUTED else self._error_type(media_type)
         headers = [content_type, _NO_STORE, VARY]
         if kind is ResultKind.LOG_UNAVAILABLE:
             headers.append(retry_after(1))
-        if (
-            result.position
-        ):  # without one nothing was read, and the response reports the position of the views
+        if result.position:  # 0 if nothing was read: `Telemetry` then adds the position of the views
             headers.insert(0, (POSITION, b"%d" % result.position))
         return Response(status, headers, result.body)
 
     def cacheable(
         self, result: EncodedResult, media_type: str, if_none_match: bytes | None, *, public: bool
     ) -> Response:
-        """Return the response to a GET with a complete result: the result, or 304 if the client has it."""
+        """Return the response to a GET with a complete result: the result, or 304 if the client already has it."""
         tag = _entity_tag(result.etag or hashlib.blake2b(result.body, digest_size=16).hexdigest(), media_type)
         max_age = self._max_age(result) if public else 0
         headers = [
@@ -120,17 +118,17 @@ class GraphQLResponses:
         return max(0, min(self._public_max_age, (result.expires_at - self._clock.now()) // 1_000_000))
 
     def _error_type(self, media_type: str | None) -> Header:
-        """Return the content type of an error. Plain JSON could also come from an intermediary."""
+        """Return the content type of an error: a plain JSON error could also come from an intermediary."""
         return _CONTENT_TYPES[media_type or JSON if self._legacy_json else GRAPHQL_RESPONSE]
 
 
 def _entity_tag(digest: str, media_type: str) -> bytes:
-    """Return the entity tag of a result in one media type. The digest may be quoted."""
+    """Return the entity tag of a result in a media type. `digest` may be quoted."""
     return f'"{_TAG_PREFIXES[media_type]}{digest.strip(chr(34))}"'.encode("ascii")
 
 
 def _matches(if_none_match: bytes, tag: bytes) -> bool:
-    """Return whether the client has the response already (RFC 9110, 13.1.2). Tags are compared weakly."""
+    """Return whether If-None-Match matches a tag, by weak comparison (RFC 9110, 13.1.2)."""
     return (
         if_none_match == tag or tag in _tags(if_none_match[:_MAX_CONDITION]) or if_none_match.strip() == b"*"
     )

@@ -1,6 +1,6 @@
-"""The contract suite for authors of features: what LedgerPress requires of a feature, checked on a scenario of its own.
+"""The contract suite for authors of features: it checks that a feature meets the requirements of LedgerPress.
 
-Tests alone import it. It needs `pip install 'ledgerpress[testing]'`, and works with any test runner; with pytest::
+Only tests import it. It needs `pip install 'ledgerpress[testing]'` and works with any test runner. With pytest::
 
     async def scenario(client: StoreClient) -> dict[str, str]:
         post = await client.create(CreatePost(title="Tide", body="Low."))
@@ -19,47 +19,52 @@ Tests alone import it. It needs `pip install 'ledgerpress[testing]'`, and works 
     def test_contract(check: Check, tmp_path: Path) -> None:
         check.run(tmp_path)
 
-Each check records the scenario in a new store. `check.run(tmp_path, log="postgresql://…")` does so in another engine: any
-URL at which there is no log yet. A failure is a `ContractViolation`; it names the feature, the probe (the query or the page,
-and as whom it was asked), the position, the event type, and what to do.
+Each check records the scenario in a new store. `check.run(tmp_path, log="postgresql://…")` uses another engine: any
+URL at which there is no log yet. A failure is a `ContractViolation`. It names the feature, the probe (the query or the
+page, and the client), the position, the event type, and what to do.
 
 The checks, by name:
 
 `declarations`
-    The names are within the feature's namespace, the schema can be built (so each root field, added field, object and
-    mutation has a declared permission), and a `DependencyRule` covers each event type.
+    All names are in the feature's namespace. The schema can be built, so each root field, added field, object and
+    mutation has a declared permission. A `DependencyRule` covers each event type.
 `coverage`
-    The scenario records each event type. The queries read each field of `Query`, each added field, and each field of the
-    feature's objects, and get a value of each somewhere; `pages` has each page. No probe fails. Each command that is run is declared with a permission. Without this, the other
-    checks would say nothing about what is missing.
+    The scenario records each event type. The queries read each field of `Query`, each added field, and each field of
+    the feature's objects, and each field has a value in at least one response. `pages` contains an example of each
+    page. No probe fails. Each command that the scenario runs is declared with a permission. The other checks do not
+    cover anything that is missing here.
 `stored-versions`
-    Each event is the same after it is recorded and read. There is an upcaster for each older version of an event type, and
-    a sample of each (`samples`) is read as the newest version.
+    Each event is the same after it is recorded and read. Each older version of an event type has an upcaster and a
+    sample (`samples`), and the sample is read as the newest version.
 `rebuild`
-    Following the log event by event, all at once, in threes, and again after a rollback give the same rows. Projectors call
-    no clock and no source of randomness, in Python or in SQL.
+    The rows are the same if the events are applied one by one, three at a time, all at once, or again after a rollback.
+    Projectors use no clock and no source of randomness, neither in Python nor in SQL.
 `past`
-    For each position p: each query as of p in the whole store equals the same query in a store whose log ends at p.
+    For each position p, each query as of p in the complete store has the same result as in a store whose log ends at p.
 `cache`
-    A store follows the log event by event. Each query and page is asked through the whole application before each event,
-    as an anonymous client and as one who may do everything, and so cached; after the event the answer equals one that is
-    computed without a cache.
+    A store follows the log event by event. Before each event, an anonymous client and a client with all permissions
+    request each query and page from the complete application, so that the responses are cached. After the event, each
+    response equals a response that is computed without a cache.
 `permissions`
-    What requires a permission is refused to anonymous clients and to clients with every other permission, after the
-    answer was cached for somebody else: root fields, added fields, fields of objects, commands. Nothing is recorded.
+    Root fields, added fields, fields of objects and commands that require a permission are denied to anonymous clients
+    and to clients that have all other permissions, even after the response was cached for another client. Nothing is
+    recorded.
 `withdrawal`
-    The payload of each event of the scenario, alone, can be withdrawn: projectors and `evolve` accept it. Then an event of
-    each type of the feature is withdrawn in the store: its text is in no table, answer or page any more, cached answers are
-    true, and rebuilt views equal the store's.
+    The payload of each event of the scenario can be withdrawn: projectors and `evolve` accept the event without it.
+    Then the payload of one event of each type of the feature is withdrawn in the store. Its text is no longer in any
+    table, response or page, no cached response is stale, and rebuilt views equal the views of the store.
 `switch`
-    Views are rebuilt and switched while the probes are asked: the rebuilt rows equal those served, and no answer changes.
+    Views are rebuilt and switched while the probes run: the rebuilt rows equal the current rows, and no response
+    changes.
 `absence`
-    A process without the feature passes over its events, on the same directory. When the feature is back, each answer is
-    the same. For third-party features only.
+    A process without the feature uses the same directory and ignores the feature's events. When the feature is
+    installed again, each response is the same as before. For third-party features only.
 
-`StoreClient` has the time of the store (`now`, `advance`), clients of each role (`identity`), and `verify`, too.
+`StoreClient` also controls the time of the store (`now`, `advance`), returns clients with a role (`identity`), and
+verifies the store (`verify`).
 
-What it does not check: races of commands with guards, routes (`Feature.routes`), settings, and the program's commands.
+The suite does not check races between commands and guards, routes (`Feature.routes`), settings, and commands of the
+command line.
 """
 
 from ledgerpress.commands.client_identity import ANONYMOUS, LOCAL_OPERATOR

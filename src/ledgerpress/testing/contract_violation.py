@@ -1,4 +1,4 @@
-"""The failure of a check of the contract suite: what is wrong, where, and what to do."""
+"""The failure of a contract check: what is wrong, where, and what to do."""
 
 from collections.abc import Iterator, Sequence
 from itertools import zip_longest
@@ -20,7 +20,7 @@ class ContractViolation(AssertionError):
         event: str | None = None,
         details: Sequence[str] = (),
     ) -> None:
-        """`probe` is the query or the page, `position` and `event` the place in the log and its type."""
+        """`probe` is the query or the page; `position` and `event` are the position and the type of the event."""
         self.feature = feature
         self.probe = probe
         self.position = position
@@ -37,7 +37,7 @@ class ContractViolation(AssertionError):
 
 
 def differences(first: Any, second: Any, path: str = "") -> Iterator[tuple[str, Any, Any]]:
-    """Yield each place at which two JSON values, or two texts of several lines, differ, with the values there."""
+    """Yield the path and both values of each difference between two JSON values, or between two multi-line texts."""
     if first == second:
         return
     if isinstance(first, dict) and isinstance(second, dict):
@@ -52,4 +52,4 @@ def differences(first: Any, second: Any, path: str = "") -> Iterator[tuple[str, 
             if line != other:
                 yield f"{path or 'the page'}, line {number}", line, other
     else:
-        yield path or "the answer", first, second
+        yield path or "the response", first, second

@@ -1,4 +1,4 @@
-"""What a contract is about: the features, the scenario, and the probes."""
+"""The subject of a contract: its features, its scenario and its probes."""
 
 from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from functools import cached_property
@@ -21,7 +21,7 @@ Scenario: TypeAlias = Callable[[StoreClient], Awaitable[Mapping[str, Any]]]
 
 
 class AddedField(NamedTuple):
-    """A field that a feature adds: its coordinate, such as `Article.factChecks`."""
+    """A field that a feature adds, with its coordinate, such as `Article.factChecks`."""
 
     feature: str
     type: str
@@ -33,7 +33,7 @@ class AddedField(NamedTuple):
 
 
 class Definition:
-    """The features of a contract, with what their checks work with."""
+    """The features of a contract, with the scenario, queries, pages and samples for its checks."""
 
     def __init__(
         self,
@@ -67,21 +67,21 @@ class Definition:
 
     @cached_property
     def feature_set(self) -> FeatureSet:
-        """The features of a process that has those of the contract. Raises `ContractViolation` for wrong names."""
+        """The features of a process with the contract's features. Raises `ContractViolation` for invalid names."""
         try:
             return FeatureSet(FIRST_PARTY, third_party=[*self._others, *self.third_party])
         except InvalidFeature as error:
-            todo = "correct the manifest; docs/how-to/extend.md, “Names”, has the rules."
+            todo = "correct the manifest. The rules are in docs/how-to/extend.md, “Names”."
             raise ContractViolation(str(error), feature=self.names, todo=todo) from error
 
     @cached_property
     def feature_set_without(self) -> FeatureSet:
-        """The features of a process that has only those that the contract's features build on."""
+        """The features of a process without the contract's features, but with those that they depend on."""
         return FeatureSet(FIRST_PARTY, third_party=self._others)
 
     @cached_property
     def schema(self) -> Schema:
-        """The schema. Raises `ContractViolation` if it cannot be built, such as for a field without a permission."""
+        """The schema. Raises `ContractViolation` if it cannot be built, for example if a field has no permission."""
         try:
             return self.feature_set.graphql_schema()
         except (InvalidFeature, SchemaError) as error:
@@ -92,13 +92,13 @@ class Definition:
             raise ContractViolation(str(error), feature=self.names, todo=todo) from error
 
     def contributions(self) -> dict[str, SchemaContribution]:
-        """Return what the features contribute to the schema, by their names."""
+        """Return the schema contributions of the features, by the names of the features."""
         return {feature.name: load(feature.schema) for feature in self.features if feature.schema}
 
     def added_fields(self) -> list[AddedField]:
         """Return the root fields and the fields of other features' objects that the features add."""
         names = NameConverter()
-        found = []
+        added_fields = []
         for feature, part in self.contributions().items():
             roots = (("Query", part.query), ("Mutation", part.mutation), ("Subscription", part.subscription))
             classes = [(name, class_) for name, class_ in roots if class_ is not None]
@@ -108,41 +108,42 @@ class Definition:
                     classes.append((names.from_type(definition), added))
             for name, class_ in classes:
                 fields: Any = class_.__strawberry_definition__.fields  # type: ignore[attr-defined]
-                found += [AddedField(feature, name, names.from_field(field)) for field in fields]
-        return found
+                added_fields += [AddedField(feature, name, names.from_field(field)) for field in fields]
+        return added_fields
 
     def probes(self, values: Mapping[str, Any]) -> list[Probe]:
         """Return the probes with the values that the scenario returned. Raises `ContractViolation`."""
         return [*self.query_probes(values), *self.page_probes(values)]
 
     def query_probes(self, values: Mapping[str, Any]) -> list[QueryProbe]:
-        found = []
+        probes = []
         for text in self._queries:
             try:
-                found.append(query_probe(text, values, self.schema._schema))
+                probes.append(query_probe(text, values, self.schema._schema))
             except InvalidProbe as error:
                 raise self.violation(
                     f"a query of the contract cannot be used: {error}.",
                     probe=" ".join(text.split()),
-                    todo="correct the query, or what the scenario returns.",
+                    todo="correct the query or the values that the scenario returns.",
                 ) from error
-        return found
+        return probes
 
     def page_probes(self, values: Mapping[str, Any]) -> list[PageProbe]:
         try:
             return [page_probe(path, values) for path in self._pages]
         except InvalidProbe as error:
             raise self.violation(
-                f"a page of the contract cannot be used: {error}.", todo="correct what the scenario returns."
+                f"a page of the contract cannot be used: {error}.",
+                todo="correct the values that the scenario returns.",
             ) from error
 
     def feature_of_event(self, type: str) -> str:
-        """Return the feature that declares an event type: one of the contract's, or else all of them."""
+        """Return the name of the feature that declares an event type, or the contract's features if none does."""
         for feature in self.feature_set.features:
             if any(event.name == type for event in feature.events):
                 return feature.name
         return feature_of(type) or self.names
 
-    def violation(self, what: str, *, todo: str, **facts: Any) -> ContractViolation:
-        """Return a violation; `feature` is that of the contract unless it is given."""
-        return ContractViolation(what, todo=todo, **{"feature": self.names, **facts})
+    def violation(self, problem: str, *, todo: str, **facts: Any) -> ContractViolation:
+        """Return a violation. Without `feature` in `facts`, it names the features of the contract."""
+        return ContractViolation(problem, todo=todo, **{"feature": self.names, **facts})

@@ -1,4 +1,4 @@
-"""The contract of features: what an author gives, and the checks that follow from it."""
+"""The contract of features: the input of an author, and the checks that use it."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
@@ -33,12 +33,12 @@ _CHECKS: dict[str, _Run] = {
     "switch": check_switch,
 }
 _OF_THIRD_PARTY_FEATURES: dict[str, _Run] = {"absence": check_absence}
-"""The features that LedgerPress ships cannot be absent."""
+"""Checks that apply only to third-party features: LedgerPress's own features cannot be absent."""
 
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """One check of a contract. Its text, as pytest shows it, is its name."""
+    """A check of a contract. Its text, which pytest shows, is its name."""
 
     name: str
     definition: Definition
@@ -49,19 +49,19 @@ class Check:
 
     @property
     def description(self) -> str:
-        """What holds if the check passes."""
+        """The guarantee that the check verifies."""
         return (self.check.__doc__ or "").strip()
 
     def run(self, directory: Path, log: str = LOCAL) -> None:
-        """Run the check in an empty directory, with its log at a URL where none is yet; by default in the directory.
+        """Run the check in an empty directory, with a new log at the URL `log`, by default in that directory.
 
-        It runs an event loop of its own, so a test that calls it is not asynchronous. Raises `ContractViolation`, and
-        whatever the scenario raises.
+        This starts an event loop, so the calling test must not be asynchronous. Raises `ContractViolation`, and any
+        exception that the scenario raises.
         """
         asyncio.run(self.run_async(directory, log))
 
     async def run_async(self, directory: Path, log: str = LOCAL) -> None:
-        """Run the check as `run` does, in the running event loop."""
+        """Run the check like `run`, but in the running event loop."""
         await self.check(self.definition, directory, log)
 
 
@@ -78,15 +78,16 @@ class FeatureContract:
         samples: Mapping[tuple[str, int], Mapping[str, Any]] | None = None,
         unreached: Collection[str] = (),
     ) -> None:
-        """Take what the checks need to know.
+        """Create a contract. Its checks start when they are run.
 
-        `scenario` runs commands and mutations, some of which are rejected, with a `StoreClient`; it records each event
-        type of the features. The values that it returns, such as global ids, are the variables of `queries`, and replace
-        `{name}` in `pages`. `queries` read each field that the features add: a query is asked as of each position, too,
-        with `asOf` added to its root fields. `others` are third-party features that these build on.
+        `scenario` runs commands and mutations with a `StoreClient`, including some that are rejected. It must record
+        each event type of the features. The values that it returns, such as global ids, become the variables of
+        `queries` and replace `{name}` in `pages`. `queries` must read each field that the features add. Each query also
+        runs as of each position, with `asOf` added to its root fields. `others` are third-party features on which these
+        features depend.
 
-        `samples` has the data of an event in each version but the newest, by type and version. `unreached` names what
-        the scenario and the queries do not reach: event types, coordinates of fields, and paths of pages.
+        `samples` contains the data of an event in each version except the newest, by type and version. `unreached`
+        names the event types, coordinates of fields and paths of pages that the scenario and the queries do not reach.
         """
         self._definition = Definition(
             features,
@@ -100,6 +101,6 @@ class FeatureContract:
 
     @property
     def checks(self) -> tuple[Check, ...]:
-        """The checks, each of which records the scenario in a store of its own."""
+        """The checks. Each of them records the scenario in its own store."""
         checks = {**_CHECKS, **(_OF_THIRD_PARTY_FEATURES if self._definition.third_party else {})}
         return tuple(Check(name, self._definition, check) for name, check in checks.items())

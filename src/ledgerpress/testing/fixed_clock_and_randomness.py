@@ -1,4 +1,4 @@
-"""A clock and a source of randomness that are the same in every run, so that a failure can be repeated."""
+"""A deterministic clock and source of randomness, so that a failure can be reproduced."""
 
 import hashlib
 from itertools import count
@@ -10,7 +10,7 @@ _SECOND: Final = 1_000_000
 
 
 class StandingClock:
-    """A clock that stands at `time`, in microseconds since 1970, UTC."""
+    """A clock that always returns `time`, in microseconds since 1970, UTC."""
 
     def __init__(self, time: int) -> None:
         self.time = time
@@ -36,7 +36,7 @@ class SteppingClock(StandingClock):
 
 
 class SeededRandomness:
-    """Bytes that look random, and follow from a seed."""
+    """A source of bytes that look random, but depend only on a seed."""
 
     def __init__(self, seed: str) -> None:
         self._seed = seed

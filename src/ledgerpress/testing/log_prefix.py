@@ -1,4 +1,4 @@
-"""The first events of a log, as a log of their own: for a store that stops at a position, or follows event by event."""
+"""A log that contains only the first events of another log, for stores that stop at a position."""
 
 import asyncio
 from collections.abc import Mapping, Sequence
@@ -18,7 +18,7 @@ class LogPrefix:
         self._advanced = asyncio.Condition()
 
     async def advance(self, end: int) -> None:
-        """Let the log end at the position `end`, and wake those that wait for more events."""
+        """Let the log end at the position `end`, and wake the tasks that wait for more events."""
         async with self._advanced:
             self._end = end
             self._advanced.notify_all()
@@ -44,10 +44,10 @@ class LogPrefix:
         return self._log.counts
 
     async def append(self, writes: Sequence[StreamWrite]) -> int:
-        raise AssertionError("nothing is appended to a part of a log")
+        raise AssertionError("nothing can be appended to the prefix of a log")
 
     async def withdraw(self, position: int, writes: Sequence[StreamWrite]) -> int:
-        raise AssertionError("nothing is withdrawn from a part of a log")
+        raise AssertionError("nothing can be withdrawn from the prefix of a log")
 
     async def head(self) -> int:
         return self._end
@@ -68,7 +68,7 @@ class LogPrefix:
         return await self._log.current_publication()
 
     async def aclose(self) -> None:
-        """Do nothing: the caller closes the log that this is a part of."""
+        """Do nothing: the caller closes the underlying log."""
 
     def _before_end(self, events: Sequence[StoredEvent]) -> list[StoredEvent]:
         return [event for event in events if event.position <= self._end]

@@ -1,4 +1,4 @@
-"""The questions that the checks ask again and again: GraphQL queries and pages."""
+"""Probes: GraphQL queries and pages that the checks request repeatedly."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -34,28 +34,28 @@ from ledgerpress.commands.client_identity import ANONYMOUS, LOCAL_OPERATOR, Iden
 from ledgerpress.testing.store_client import Answer, StoreClient
 
 CLIENTS: Final[Mapping[str, Identity]] = {"anonymous": ANONYMOUS, "operator": LOCAL_OPERATOR}
-"""The clients as which each probe is asked."""
+"""The clients for which each probe runs."""
 _AS_OF: Final = "ledgerpressAsOf"
 
 
 class InvalidProbe(Exception):
-    """A query or the path of a page cannot be used; the message says why."""
+    """A query or the path of a page cannot be used. The message contains the reason."""
 
 
 class Probe(Protocol):
-    """A question whose answer follows from the events of the log."""
+    """A request whose response depends only on the events of the log."""
 
     @property
     def name(self) -> str: ...
 
     async def ask(self, client: StoreClient, identity: Identity, *, cached: bool = True) -> Answer:
-        """Return the answer of today."""
+        """Return the current response."""
         ...
 
 
 @dataclass(frozen=True, slots=True)
 class PageProbe:
-    """A page, which everyone may see."""
+    """A page, which every client may read."""
 
     path: str
 
@@ -69,12 +69,12 @@ class PageProbe:
 
 @dataclass(frozen=True, slots=True)
 class QueryProbe:
-    """A query with its variables. `fields` are the coordinates of all fields that it selects, each with its paths."""
+    """A query with its variables. `fields` maps the coordinate of each selected field to its paths in the response."""
 
     document: str
     variables: Mapping[str, Any]
     as_of: str | None
-    """The same query with `asOf` at each root field; `None` if one of them has no such argument, or is given it."""
+    """The query with `asOf` added to each root field; `None` if a root field does not accept it, or already has it."""
     fields: Mapping[str, Sequence[tuple[str, ...]]]
 
     @property
@@ -85,19 +85,19 @@ class QueryProbe:
         return await client.post(self.document, self.variables, identity=identity, cached=cached)
 
     def values(self, coordinate: str, answer: Answer) -> Iterator[Any]:
-        """Yield the values of a field in an answer; lists count as their items."""
+        """Yield the values of a field in a response; for a list, its items."""
         for path in self.fields.get(coordinate, ()):
             yield from _values_at(answer.data, path)
 
     async def ask_as_of(self, client: StoreClient, identity: Identity, position: int) -> Answer:
-        """Return the answer as of a position. `as_of` MUST not be `None`."""
+        """Return the response as of a position. `as_of` MUST NOT be `None`."""
         assert self.as_of is not None
         variables = {**self.variables, _AS_OF: {"position": position}}
         return await client.post(self.as_of, variables, identity=identity)
 
 
 def query_probe(text: str, values: Mapping[str, Any], schema: GraphQLSchema) -> QueryProbe:
-    """Return the probe of a query, which takes its variables from `values`. Raises `InvalidProbe`."""
+    """Return the probe for a query. Its variables come from `values`. Raises `InvalidProbe`."""
     try:
         document = parse(text)
     except GraphQLError as error:
@@ -106,7 +106,7 @@ def query_probe(text: str, values: Mapping[str, Any], schema: GraphQLSchema) -> 
         raise InvalidProbe(errors[0].message)
     operations = [node for node in document.definitions if isinstance(node, OperationDefinitionNode)]
     if len(operations) != 1 or operations[0].operation is not OperationType.QUERY:
-        raise InvalidProbe("a probe is one query")
+        raise InvalidProbe("the document must contain exactly one operation, a query")
     variables = {}
     for definition in operations[0].variable_definitions or ():
         name = definition.variable.name.value
@@ -122,7 +122,7 @@ def query_probe(text: str, values: Mapping[str, Any], schema: GraphQLSchema) -> 
 
 
 def page_probe(path: str, values: Mapping[str, Any]) -> PageProbe:
-    """Return the probe of a page, whose path may contain `{name}` for values. Raises `InvalidProbe`."""
+    """Return the probe for a page. `{name}` in its path is replaced from `values`. Raises `InvalidProbe`."""
     try:
         return PageProbe(path.format_map(values))
     except KeyError as error:
@@ -130,7 +130,7 @@ def page_probe(path: str, values: Mapping[str, Any]) -> PageProbe:
 
 
 def _values_at(data: Any, path: tuple[str, ...]) -> Iterator[Any]:
-    """Yield the values at a path of response keys; lists count as their items."""
+    """Yield the values at a path of response keys; for a list, its items."""
     if isinstance(data, list):
         for item in data:
             yield from _values_at(item, path)
@@ -141,7 +141,7 @@ def _values_at(data: Any, path: tuple[str, ...]) -> Iterator[Any]:
 
 
 class _InliningVisitor(Visitor):
-    """Puts the selections of fragments in the places of their names, so that each field has its whole path."""
+    """Replaces fragment spreads with the selections of the fragments, so that each field has its complete path."""
 
     def __init__(self, document: DocumentNode) -> None:
         super().__init__()
@@ -182,7 +182,7 @@ class _AsOfVisitor(Visitor):
         if parent is not self._root:
             return None
         arguments = node.arguments or ()
-        if "asOf" not in definition.args or any(given.name.value == "asOf" for given in arguments):
+        if "asOf" not in definition.args or any(argument.name.value == "asOf" for argument in arguments):
             self.is_complete = False
             return None
         as_of = ConstArgumentNode(name=NameNode(value="asOf"), value=_variable())  # type: ignore[arg-type]

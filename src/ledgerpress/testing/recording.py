@@ -1,4 +1,4 @@
-"""A scenario that is recorded in a log, and a store that follows that log event by event."""
+"""Record a scenario in a log, and replay that log to a store event by event."""
 
 import asyncio
 from collections.abc import AsyncIterator, Mapping, Sequence
@@ -17,13 +17,13 @@ from ledgerpress.testing.log_prefix import LogPrefix
 from ledgerpress.testing.store_client import StoreClient, client_of, open_client
 
 VIEWS_TIMEOUT: Final = 20.0
-"""Seconds in which projections must reach an event."""
+"""Seconds within which projections must reach an event."""
 _BATCH: Final = 1_000
 
 
 @dataclass(frozen=True, slots=True)
 class Recording:
-    """A recorded scenario. `values` are those that it returned; `run_commands` are classes of commands that it ran."""
+    """A recorded scenario. `values` are its return values; `run_commands` are the classes of its commands."""
 
     definition: Definition
     data: Path
@@ -34,14 +34,14 @@ class Recording:
 
     @property
     def first_position(self) -> int:
-        """The position of the last event that a new log begins with."""
+        """The position at which replays start: that of the last event with which every new log begins."""
         return 1 + len(self.definition.feature_set.first_events)
 
     def type_at(self, position: int) -> str:
         return self.events[position - 1].header.type
 
     def time_at(self, position: int) -> int:
-        """Return the recorded time at a position: the greatest one up to it, in microseconds since 1970, UTC."""
+        """Return the greatest recorded time up to a position, in microseconds since 1970, UTC."""
         return max(event.header.recorded_at for event in self.events[:position])
 
     def copy_with(self, events: Sequence[StoredEvent]) -> "Recording":
@@ -50,7 +50,7 @@ class Recording:
 
 @dataclass(frozen=True, slots=True)
 class LiveRecording:
-    """A recorded scenario whose store is still open. Its clock stands."""
+    """A recorded scenario whose store is still open. The clock of the store is stopped."""
 
     recording: Recording
     client: StoreClient
@@ -79,14 +79,14 @@ async def recorded(definition: Definition, directory: Path, log: str) -> AsyncIt
 
 
 async def record(definition: Definition, directory: Path, log: str) -> Recording:
-    """Run the scenario, close its store, and return what was recorded. Raises `ContractViolation`."""
+    """Run the scenario, close its store, and return the recording. Raises `ContractViolation`."""
     async with recorded(definition, directory, log) as live:
         return live.recording
 
 
 @dataclass(frozen=True, slots=True)
 class Replay:
-    """A store whose log has the first events of a recording. Its clock stands at the time of the last one."""
+    """A store whose log contains the first events of a recording. Its clock shows the time of the last of them."""
 
     recording: Recording
     client: StoreClient
@@ -94,7 +94,7 @@ class Replay:
     clock: StandingClock
 
     async def advance(self, position: int) -> None:
-        """Give the store the events up to `position`. Raises `ContractViolation` if a projection fails."""
+        """Extend the log of the store to `position`. Raises `ContractViolation` if a projection fails."""
         self.clock.time = self.recording.time_at(position)
         await self.prefix.advance(position)
         await wait_for(self.client, self.recording, position)
@@ -102,7 +102,7 @@ class Replay:
 
 @asynccontextmanager
 async def replayed(recording: Recording, directory: Path, position: int) -> AsyncIterator[Replay]:
-    """Open a store in a new directory whose log ends at `position` of the recorded one."""
+    """Open a store in a new directory. Its log is the recorded log up to `position`."""
     await asyncio.to_thread(directory.mkdir, parents=True)
     clock = StandingClock(recording.time_at(position))
     async with existing_log(recording.data, recording.log) as log:
@@ -129,7 +129,7 @@ async def read_all(log: EventLog) -> list[StoredEvent]:
 
 
 async def wait_for(client: StoreClient, recording: Recording, position: int) -> None:
-    """Wait until every projection has reached `position`. Raises `ContractViolation` for one that fails."""
+    """Wait until every projection has reached `position`. Raises `ContractViolation` if one fails."""
     reached = await client.store.views.wait_for(position, VIEWS_TIMEOUT)
     for name, point in client.store.checkpoints.items():
         if point.failed_at is not None:
@@ -138,6 +138,7 @@ async def wait_for(client: StoreClient, recording: Recording, position: int) -> 
                 f"the projection {name} fails: {point.error}",
                 position=failed_at,
                 event=recording.type_at(failed_at) if failed_at <= len(recording.events) else None,
-                todo="let the projector accept every event that can be recorded; the logging above has the traceback.",
+                todo="let the projector accept every event that can be recorded. The traceback is in the "
+                "logging above.",
             )
     assert reached, f"the views have not reached position {position} in {VIEWS_TIMEOUT:g} s"

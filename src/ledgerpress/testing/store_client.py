@@ -1,4 +1,4 @@
-"""A store with features, and a client of its application: what scenarios and tests of features work with."""
+"""A store with features, and a client of its application, for scenarios and tests of features."""
 
 import json
 from collections.abc import AsyncIterator, Collection, Mapping
@@ -38,7 +38,7 @@ _UNCACHED: Final = CacheSettings(max_bytes=0)
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """A response: its status, its body (JSON of GraphQL, or the text of a page), and the position that it was read at."""
+    """A response: its status, its body (GraphQL's JSON or the text of a page), and the position that it was read at."""
 
     status: int
     body: Any
@@ -46,7 +46,7 @@ class Answer:
 
     @property
     def data(self) -> Any:
-        """The data of a GraphQL response; the text of a page."""
+        """The data of a GraphQL response, or the text of a page."""
         return self.body.get("data") if isinstance(self.body, dict) else self.body
 
     @property
@@ -57,13 +57,13 @@ class Answer:
 
 
 class _TokensOfIdentities:
-    """An authenticator that gives each identity a token of its own."""
+    """An authenticator that assigns each identity its own token."""
 
     def __init__(self) -> None:
         self._identities = [ANONYMOUS]
 
     def headers(self, identity: Identity) -> dict[str, str]:
-        """Return the header by which requests have that identity."""
+        """Return the headers for requests with an identity."""
         if identity not in self._identities:
             self._identities.append(identity)
         number = self._identities.index(identity)
@@ -74,7 +74,7 @@ class _TokensOfIdentities:
 
 
 class StoreClient:
-    """A client of an open store: its application with the response cache, the same without, and its commands."""
+    """A client of an open store. It uses the application with and without the response cache, and runs commands."""
 
     def __init__(
         self,
@@ -106,13 +106,13 @@ class StoreClient:
         return clock.time if isinstance(clock, StandingClock) else clock.now()
 
     def advance(self, seconds: float) -> None:
-        """Advance the clock of the store, which in tests steps by a second each time it is read."""
+        """Advance the clock of the store. By default it also steps by a second each time it is read."""
         clock = self.store.clock
-        assert isinstance(clock, StandingClock), "the clock that was given to open_client cannot be advanced"
+        assert isinstance(clock, StandingClock), "the clock passed to open_client cannot be advanced"
         clock.time += round(seconds * 1_000_000)
 
     def identity(self, role: Role, *, scopes: Collection[str] | None = None) -> Identity:
-        """Return a client with a role, an actor of its own, and no more than the permissions in `scopes`, if given."""
+        """Return a client with a role. Each role has its own actor. `scopes`, if any, restricts its permissions."""
         return client_identity.identity(
             role,
             uuid8("testing", role),
@@ -121,16 +121,16 @@ class StoreClient:
         )
 
     async def verify(self) -> Mapping[str, int]:
-        """Verify the log and the views, as `ledgerpress verify` does; return the events of features that are not installed.
+        """Verify the log and the views, as `ledgerpress verify` does. Raises `AssertionError` for an inconsistency.
 
-        They are counted by type. Raises `AssertionError` for what is found.
+        Return the number of events of features that are not installed, by type.
         """
-        assert self._place is not None, "only the client that open_client lends can verify its store"
+        assert self._place is not None, "only a client from open_client can verify its store"
         data, log = self._place
         in_log = await verify_log(data, log=log, features=self.store.features)
         assert in_log.finding is None, str(in_log.finding)
         in_views = await verify_views(data, log=log, features=self.store.features)
-        assert in_views is not None, "there are no views of these features"
+        assert in_views is not None, "there are no views for these features"
         assert in_views.failure is None, in_views.failure
         assert not in_views.differing, f"rebuilt views differ in {', '.join(in_views.differing)}"
         return in_log.unknown
@@ -150,12 +150,12 @@ class StoreClient:
         reason: str | None = None,
         expected_version: int | None = None,
     ) -> CommandResult | None:
-        """Run a command, with the inputs that features add to it, and return its result.
+        """Run a command and return its result. `inputs` are the inputs that features add to the command.
 
-        `expected_version` is that of the stream which the client has seen.
+        `expected_version` is the version of the object that the client saw.
 
-        With `rejected`, the command must be rejected with that error code, and record nothing; then return `None`.
-        Raises `Rejection`, `PermissionDenied`, and `AssertionError` if it is not rejected as expected.
+        With `rejected`, the command must be rejected with this error code and record nothing; the result is `None`.
+        Raises `Rejection`, `PermissionDenied`, and `AssertionError` if the command is not rejected as expected.
         """
         self.run_commands.add(type(command))
         request = CommandRequest(
@@ -176,9 +176,9 @@ class StoreClient:
         raise AssertionError(f"{type(command).__name__} was not rejected with {rejected}: {result}")
 
     async def create(self, command: Command, **options: Any) -> str:
-        """Run a command as `command` does, and return the id of what it was about."""
+        """Run a command like `command`, and return the id of its subject."""
         result = await self.command(command, **options)
-        assert result is not None, "create takes no command that is rejected"
+        assert result is not None, "create does not accept rejected: use command"
         return result.subject_id
 
     async def mutate(
@@ -190,9 +190,10 @@ class StoreClient:
         rejected: str | None = None,
         identity: Identity = LOCAL_OPERATOR,
     ) -> dict[str, Any]:
-        """Run a mutation by its name, and return its payload with the fields of `select`.
+        """Run the mutation with the name `mutation`, and return its payload with the fields in `select`.
 
-        With `rejected`, it must be rejected with that error code, and record nothing. Raises `AssertionError` otherwise.
+        With `rejected`, the mutation must be rejected with this error code and record nothing. Raises `AssertionError`
+        if the outcome is different.
         """
         root = self.schema._schema.mutation_type
         assert isinstance(root, GraphQLObjectType), "no feature has a mutation"
@@ -219,7 +220,7 @@ class StoreClient:
         *,
         identity: Identity = LOCAL_OPERATOR,
     ) -> dict[str, Any]:
-        """Execute an operation over HTTP and return its data. Raises `AssertionError` for an answer with errors."""
+        """Execute an operation over HTTP and return its data. Raises `AssertionError` if the response has errors."""
         answer = await self.post(document, variables, identity=identity)
         assert not answer.errors, answer.errors
         data: dict[str, Any] = answer.data
@@ -234,7 +235,7 @@ class StoreClient:
         cached: bool = True,
         accept: str = "application/json",
     ) -> Answer:
-        """Return the response to an operation: by the application with its cache, or by one that caches nothing."""
+        """Return the response to an operation, from the application with or without the response cache."""
         response = await (self.http if cached else self._uncached).post(
             "/graphql",
             content=json.dumps({"query": document, "variables": dict(variables or {})}),
@@ -251,35 +252,35 @@ class StoreClient:
     async def is_executed(
         self, document: str, variables: Mapping[str, Any] | None = None, *, identity: Identity = ANONYMOUS
     ) -> bool:
-        """Ask through the cache, and return whether the answer was computed: `False` if it was cached and is still true."""
+        """Execute an operation, and return whether it was executed: `False` if the response came from the cache."""
         before = await self._executed()
         await self.graphql(document, variables, identity=identity)
         return await self._executed() != before
 
     async def page(self, path: str, *, identity: Identity = ANONYMOUS, cached: bool = True) -> Answer:
-        """Return the response to GET."""
+        """Return the response to a GET request for a page."""
         http = self.http if cached else self._uncached
         response = await http.get(path, headers=self._tokens.headers(identity))
         return Answer(response.status_code, response.text, response.headers.get(POSITION_HEADER))
 
     async def _executed(self) -> str:
-        """Return how many answers were computed, as the metrics have it."""
+        """Return the line of the metrics with the number of executed responses."""
         lines = (await self.http.get("/metrics")).text.splitlines()
         return next((line for line in lines if line.startswith(_EXECUTED)), "none yet")
 
-    async def _check_rejected(self, what: str, codes: list[str], expected: str, head: int) -> None:
+    async def _check_rejected(self, name: str, codes: list[str], expected: str, head: int) -> None:
         known = {*ErrorCode, *self.store.features.error_codes}
         assert known.issuperset(codes), f"{', '.join({*codes} - known)} is not in `Feature.error_codes`"
-        assert expected in codes, f"{what} was not rejected with {expected}, but with {codes}"
+        assert expected in codes, f"{name} was not rejected with {expected}, but with {codes}"
         now = await self.store.log.head()
-        assert now == head, f"{what} was rejected, and recorded {now - head} events"
+        assert now == head, f"{name} was rejected, but recorded {now - head} events"
 
 
 @asynccontextmanager
 async def client_of(
     store: Store, schema: Schema, place: tuple[Path, str] | None = None
 ) -> AsyncIterator[StoreClient]:
-    """Lend a client of the application on an open store. `place` is its directory and the URL of its log."""
+    """Open a client of an open store's application. `place` is the directory of the store and the URL of its log."""
     tokens = _TokensOfIdentities()
     settings = {name: section() for name, section in store.features.settings().items()}
 
@@ -313,9 +314,9 @@ async def open_client(
     clock: Clock | None = None,
     randomness: Randomness | None = None,
 ) -> AsyncIterator[StoreClient]:
-    """Open the store with `features` in the directory `data`, with its log at the URL `log`, and lend a client of it.
+    """Open the store with `features` in the directory `data`, with its log at the URL `log`, and yield a client of it.
 
-    Without a `clock`, that of the store starts at 2024-05-04 08:00 UTC and steps by a second each time it is read.
+    The default clock starts at 2024-05-04 08:00 UTC and steps by a second each time it is read.
     """
     clock = clock or SteppingClock()
     async with (

@@ -1,4 +1,4 @@
-"""The middleware of the fast path; see the package for its contract."""
+"""The middleware of the fast path. The docstring of the package states its contract."""
 
 import secrets
 import time
@@ -30,9 +30,9 @@ NOTE: Final = "ledgerpress.repeatable"
 
 
 class RepeatableRequest(NamedTuple):
-    """A request that was answered by the cached result of `key`.
+    """A request that was answered with the cached result of `key`.
 
-    `named` is the request if it names its document by a hash, which may become unknown.
+    `named` is the parsed request if it names its document by an identifier, which may later become unknown.
     """
 
     body: bytes
@@ -45,23 +45,23 @@ class RepeatableRequest(NamedTuple):
 
 PATH: Final = "/graphql"
 MAX_BYTES: Final = 4 * 2**20
-"""What known requests may take, roughly."""
+"""Approximate memory limit for known requests."""
 _MAX_REQUEST_BYTES: Final = 8_192
 """Larger requests take the normal path each time."""
 _ENTRY_BYTES: Final = 3_000
-"""What a known request takes in addition to its bytes, roughly."""
+"""Approximate memory of a known request in addition to its bytes."""
 _IGNORED: Final = frozenset(
     {b"forwarded", b"user-agent", b"via", b"x-forwarded-for", b"x-real-ip", b"x-request-id"}
 )
-"""Headers that nothing here reads: the address of a client is taken from the scope."""
+"""Headers that do not affect the response. The address of the client comes from the scope."""
 
 
 Head: TypeAlias = tuple[object, ...]
-"""The method, the query string and the headers of a request, without those that are ignored."""
+"""The method, the query string and the headers of a request, without ignored headers."""
 
 
 class _KnownRequest(NamedTuple):
-    """A request that was answered before, and the head of that response."""
+    """A request that was answered before, with the head of its response."""
 
     key: Hashable
     etag: str | None
@@ -75,7 +75,7 @@ class _KnownRequest(NamedTuple):
 
 @dataclass(slots=True, eq=False)
 class _KnownBodies:
-    """Known requests that differ in their bodies only."""
+    """Known requests with the same head, by their bodies."""
 
     size: int
     by_body: dict[bytes, _KnownRequest] = field(default_factory=dict)
@@ -83,7 +83,7 @@ class _KnownBodies:
 
 @dataclass(slots=True, eq=False)
 class FastPath:
-    """ASGI middleware, the outermost. It answers no request with a token or with rate limit headers."""
+    """The outermost ASGI middleware. It never answers requests with a token, or with rate limit headers."""
 
     app: ASGIApp
     cached_executor: CachedExecutor
@@ -101,7 +101,7 @@ class FastPath:
     )
 
     def __call__(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
-        """Answer a request, or pass it on."""
+        """Answer a repeated request; pass any other on."""
         if scope["type"] != "http" or route_path(scope) != PATH:
             return self.app(scope, receive, send)
         head = (
@@ -136,7 +136,7 @@ class FastPath:
         await self.app(scope, receive, self._recording(head, scope, send))
 
     def _recording(self, head: Head, scope: Scope, send: Send) -> Send:
-        """Return a `send` that sees the head of the response as all layers below made it."""
+        """Return a `send` that stores the head of the response, if the endpoint has marked the request."""
 
         def recording(message: Message) -> Awaitable[None]:
             if message["type"] == "http.response.start" and NOTE in scope:
@@ -146,11 +146,11 @@ class FastPath:
         return recording
 
     async def _current_result(self, known: _KnownRequest, scope: Scope) -> EncodedResult | None:
-        """Return the result if all checks pass. The request has been counted then, and only then."""
+        """Return the result if all checks pass. Count the request only in that case."""
         try:
             identity = await self.authenticator.identify(None)
             result = self.cached_executor.get(self.store, known.key)
-        except Exception:  # noqa: BLE001 - it fails on the normal path as well, and is reported there
+        except Exception:  # noqa: BLE001 - it also fails on the normal path, which reports the error
             return None
         if (
             result is None
@@ -196,7 +196,7 @@ class FastPath:
         known = bodies.by_body.get(request.body) if bodies else None
         result = request.result
         if known and known[:4] == (request.key, result.etag, result.position, request.identity):
-            return  # the head is the same: another check failed
+            return  # the stored head is current: another check failed
         size = len(request.body) + sum(len(name) + len(value) for name, value in scope["headers"])
         size += len(scope["query_string"])
         if size > _MAX_REQUEST_BYTES:
@@ -212,7 +212,9 @@ class FastPath:
             request.identity,
             request.operation.text,
             request.named,
-            OperationInfo(request.operation.type, request.operation.name),  # without its document
+            OperationInfo(
+                request.operation.type, request.operation.name
+            ),  # without its document, to save memory
             EncodedHead(status, headers),
         )
         self._known.put(head, bodies)

@@ -1,12 +1,12 @@
 """Send a response with a prepared head: as bytes to uvicorn, and as ASGI messages to any other server.
 
 uvicorn searches every header that it sends for forbidden characters, with two regular expressions each. For a cached
-response that takes longer than everything else. A head that is sent repeatedly is searched once, here, by uvicorn's own
-expressions, and encoded.
+response, this takes longer than everything else. This module checks and encodes a head only once, with uvicorn's own
+expressions, even if the head is sent many times.
 
-This uses private attributes of uvicorn's class for a request, in the version named here. With any other version, without
-httptools, and with any other server, ASGI messages are sent. The bytes on the wire are the same in both cases:
-`tests/integration/test_fast_path.py`.
+It uses private attributes of uvicorn's request class, in the version `_VERSION`. With any other version, without
+httptools, and with any other server, it sends ASGI messages. The bytes on the wire are the same in both cases
+(`tests/integration/test_fast_path.py`).
 """
 
 import importlib
@@ -25,7 +25,7 @@ _CLOSE_END: Final = b"connection: close\r\n\r\n"
 
 
 def _uvicorn_internals() -> Any:
-    """Return uvicorn's module for httptools in a supported version, or `None`."""
+    """Return uvicorn's httptools module if its version is supported, otherwise `None`."""
     if not uvicorn.__version__.startswith(_VERSION):
         return None
     try:
@@ -39,12 +39,12 @@ _CYCLE: Final = getattr(_INTERNALS, "RequestResponseCycle", None)
 
 
 class EncodedHead:
-    """The status and the headers of a response, also encoded, without the end of the head."""
+    """The status and the headers of a response, with their encoding for uvicorn."""
 
     __slots__ = ("_is_ready", "_lines", "_status_line", "headers", "status")
 
     def __init__(self, status: int, headers: list[Header]) -> None:
-        """`headers` are those of the response with its body: `content-length` is the length of the body."""
+        """`headers` are the headers of a response with a body: `content-length` is the length of the body."""
         self.status = status
         self.headers = headers
         self._status_line = b""
@@ -52,7 +52,7 @@ class EncodedHead:
         self._is_ready = False
 
     def of(self, cycle: Any) -> bytes | None:
-        """Return the whole head as uvicorn would send it for a request, `None` where uvicorn has to do so itself."""
+        """Return the complete head as uvicorn would send it, or `None` if uvicorn has to send it itself."""
         if not self._is_ready:
             self._is_ready = True
             if _INTERNALS is not None and all(_is_plain(*header) for header in self.headers):
@@ -65,7 +65,7 @@ class EncodedHead:
 
 
 async def send_encoded(send: Send, head: EncodedHead, body: bytes) -> None:
-    """Send the response to a request with another method than HEAD. A 304 has no body."""
+    """Send a response. The method of the request MUST NOT be HEAD. A 304 is sent without a body."""
     if head.status == NOT_MODIFIED:
         body = b""
     cycle: Any = getattr(send, "__self__", None)

@@ -1,6 +1,6 @@
-"""Metrics for Prometheus: counted as plain numbers, and converted when they are requested.
+"""Metrics for Prometheus: counted as plain numbers, and converted when Prometheus requests them.
 
-Every label has few values, and no value is a client's choice: no document, operation name, slug, token or address.
+Each label has few values, and clients cannot choose any: no document, operation name, slug, token or address.
 """
 
 from bisect import bisect_left
@@ -32,24 +32,24 @@ BOUNDS: Final = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2
 
 
 class MetricsSettings(msgspec.Struct, frozen=True, kw_only=True):
-    """Whether, where and to whom metrics are available."""
+    """Settings of the metrics: whether and where they are served, and which clients may read them."""
 
-    enabled: Annotated[bool, Meta(description="There is a `/metrics` for Prometheus.")] = True
+    enabled: Annotated[bool, Meta(description="Serve metrics for Prometheus at `/metrics`.")] = True
     public: Annotated[
         bool,
         Meta(
-            description="Whoever reaches the server may read `/metrics`. Otherwise it takes a token with the permission "
+            description="Every client may read `/metrics`. Otherwise this requires a token with the permission "
             "`operations:read`."
         ),
     ] = False
     port: Annotated[
         int | None,
         Meta(
-            description="A port for `/metrics` and `/health` alone, open to whoever reaches it; the server's own port then "
-            "has no `/metrics`. Nothing: there is no such port. 0 takes a free one."
+            description="A separate port for `/metrics` and `/health` only, without authentication; the server's own "
+            "port then has no `/metrics`. Empty: no separate port. 0: a free port."
         ),
     ] = None
-    host: Annotated[str, Meta(description="The address of that port.")] = "127.0.0.1"
+    host: Annotated[str, Meta(description="The address on which the separate port listens.")] = "127.0.0.1"
 
     @classmethod
     def development(cls) -> "MetricsSettings":
@@ -57,7 +57,7 @@ class MetricsSettings(msgspec.Struct, frozen=True, kw_only=True):
 
     def __post_init__(self) -> None:
         if self.port is not None and not 0 <= self.port <= 65535:
-            raise ValueError(f"port is {self.port}: it lies between 0 and 65535, or is nothing")
+            raise ValueError(f"port is {self.port}; it must be from 0 to 65535, or empty")
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +82,7 @@ class Metrics(Collector):
         ProcessCollector(registry=self._registry)
 
     def request(self, kind: str, status: int, seconds: float) -> None:
-        """Count a request. `kind` is one of a few words."""
+        """Count a request. `kind` must be a value from a short fixed list."""
         durations = self._durations.get(kind)
         if durations is None:
             durations = self._durations[kind] = [0.0] * (len(BOUNDS) + 2)
@@ -100,14 +100,14 @@ class Metrics(Collector):
         kind: Literal["counter", "gauge"] = "gauge",
         label: str | None = None,
     ) -> None:
-        """Include what `read` returns: a number, or with `label` one for each of its values.
+        """Add a metric whose value `read` returns: a number or, with `label`, a number for each value of the label.
 
         The name gets the prefix `ledgerpress_`, and a counter the suffix `_total`.
         """
         self._gauges.append(_Gauge(name, documentation, kind, label, read))
 
     async def text(self, store: Store, accept: str) -> tuple[bytes, str]:
-        """Return the metrics in the format that the value of an Accept header asks for, and its media type."""
+        """Return the metrics and their media type, in the format that `accept`, an Accept header, requests."""
         points = store.checkpoints
         lag = await lags(store.log, points, store.clock.now(), store.log_health)
         self._of_store = [*_log(store.log_health, node_lag(lag)), *_views(store, points, lag)]
@@ -134,7 +134,7 @@ class Metrics(Collector):
         yield counts
         times = HistogramMetricFamily(
             "ledgerpress_request_duration_seconds",
-            "From the head of a request to the end of its answer.",
+            "Time from the head of a request to the end of its response.",
             labels=["kind"],
         )
         for kind, durations in self._durations.items():
@@ -148,14 +148,20 @@ class Metrics(Collector):
 
 def _views(store: Store, points: Mapping[str, Checkpoint], lag: Mapping[str, Lag]) -> Iterator[Metric]:
     by_projection: dict[str, tuple[str, dict[str, float]]] = {
-        "checkpoint": ("The position reached.", {name: point.position for name, point in points.items()}),
-        "paused": ("1 while it is paused.", {name: point.is_paused for name, point in points.items()}),
+        "checkpoint": (
+            "The position up to which the projection has applied the log.",
+            {name: point.position for name, point in points.items()},
+        ),
+        "paused": (
+            "1 while the projection is paused, otherwise 0.",
+            {name: point.is_paused for name, point in points.items()},
+        ),
         "lag_events": (
-            "Events still to be applied.",
+            "Events that the projection has not applied yet.",
             {name: behind.events for name, behind in lag.items() if behind.is_known},
         ),
         "lag_seconds": (
-            "For how long the first event still to be applied has been recorded, or nothing was heard of the log.",
+            "Age of the first event not yet applied or, while the log cannot be reached, time since the last contact.",
             {name: behind.seconds for name, behind in lag.items()},
         ),
     }
@@ -165,31 +171,34 @@ def _views(store: Store, points: Mapping[str, Checkpoint], lag: Mapping[str, Lag
             family.add_metric([projection], float(value))
         yield family
     file = {"file": store.views.path.name}
-    yield InfoMetricFamily("ledgerpress_views", "The file that is answered from.", file)
-    since = "Since when, in seconds since 1970, UTC."
+    yield InfoMetricFamily("ledgerpress_views", "The views file that responses are read from.", file)
+    since = "When the server began to use the views file, in seconds since 1970, UTC."
     yield GaugeMetricFamily("ledgerpress_views_since_seconds", since, store.views.since / 1_000_000)
 
 
 def _log(contact: LogHealth, node: Lag) -> Iterator[Metric]:
     gauges = {
-        "log_reachable": ("1 while the log can be reached.", float(node.is_known)),
-        "log_head": ("The position of the last event recorded, as far as was heard.", contact.head),
-        "log_silence_seconds": ("For how long nothing was heard of the log.", contact.silence),
-        "lag_seconds": ("For how long this node may be behind the log.", node.seconds),
+        "log_reachable": ("1 while the log can be reached, otherwise 0.", float(node.is_known)),
+        "log_head": ("The greatest position that the log has reported.", contact.head),
+        "log_silence_seconds": ("Time since the last contact with the log.", contact.silence),
+        "lag_seconds": ("How long this node is, or may be, behind the log.", node.seconds),
     }
     if node.is_known:
-        gauges["lag_events"] = ("Events that the last of the projections has still to apply.", node.events)
+        gauges["lag_events"] = ("Events that the slowest projection has not applied yet.", node.events)
     for name, (documentation, value) in gauges.items():
         yield GaugeMetricFamily(f"ledgerpress_{name}", documentation, value)
     reconnects, resolved = (contact.counts.get(name, 0) for name in ("reconnects", "resolved"))
     counters = {
-        "log_regained": ("How often the log could be reached again.", contact.regained),
-        "log_reconnects": ("Connections to the log that were made anew.", reconnects),
+        "log_regained": ("How often contact with the log was lost and regained.", contact.regained),
+        "log_reconnects": ("How often a connection to the log was reestablished.", reconnects),
         "log_appends_resolved": (
-            "Appends without an answer of which it was found out whether they are recorded.",
+            "Appends without a response whose result was determined later.",
             resolved,
         ),
-        "log_appends_unresolved": ("Those of which it was not.", contact.unresolved),
+        "log_appends_unresolved": (
+            "Appends without a response whose result could not be determined.",
+            contact.unresolved,
+        ),
     }
     for name, (documentation, value) in counters.items():
         yield CounterMetricFamily(f"ledgerpress_{name}", documentation, value)

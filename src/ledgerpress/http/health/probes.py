@@ -1,4 +1,4 @@
-"""Liveness and readiness: a server is ready if every projection runs and is nearly up to date."""
+"""Liveness and readiness: a server is ready if no projection is paused or too far behind the log."""
 
 import asyncio
 from dataclasses import dataclass
@@ -18,43 +18,45 @@ from ledgerpress.views.projection.lag import Lag, lags, node_lag
 
 
 class HealthSettings(msgspec.Struct, frozen=True, kw_only=True):
-    """When a server is ready, and who may see why not."""
+    """Settings of the health routes: when a server is ready, and who may see the details."""
 
     lag_events: Annotated[
         int,
         Meta(
-            ge=0, description="A projection that has more events still to apply makes the server not ready."
+            ge=0,
+            description="The server is not ready if a projection has more than this many events still to apply.",
         ),
     ] = 1_000
     lag_seconds: Annotated[
         float,
         Meta(
             ge=0,
-            description="So does one whose next event has been recorded for longer than that, and a log that cannot be reached for longer.",
+            description="The server is not ready if the next event of a projection is older than this many seconds, or "
+            "if the log has been unreachable for longer.",
         ),
     ] = 10.0
     details: Annotated[
         bool,
         Meta(
-            description="Everyone is told why a projection is paused, and which views file is in use. Otherwise it takes a "
-            "token with the permission `operations:read`."
+            description="Show every client why a projection is paused and which views file is in use. Otherwise this "
+            "requires a token with the permission `operations:read`."
         ),
     ] = False
 
     @classmethod
     def development(cls) -> "HealthSettings":
-        """Return the settings for development: ready means that nothing is left to apply."""
+        """Return the settings for development: the server is ready if all events are applied."""
         return cls(lag_events=0, lag_seconds=0.0, details=True)
 
     def is_behind(self, lag: Lag) -> bool:
-        """Return whether a projection is too far behind, or may be."""
+        """Return whether a projection is, or may be, too far behind."""
         may_be = lag.events > 0 or not lag.is_known
         return lag.events > self.lag_events or (may_be and lag.seconds > self.lag_seconds)
 
 
 @dataclass(frozen=True, slots=True)
 class Health:
-    """The liveness and readiness probes. `stopping` is set when the process is about to stop: it is not ready then."""
+    """The liveness and readiness routes. When `stopping` is set, the process is about to stop and is not ready."""
 
     store: Store
     authenticator: Authenticator
@@ -62,11 +64,11 @@ class Health:
     stopping: asyncio.Event
 
     async def live(self, _: Request) -> Response:
-        """Answer 200 as long as the process answers at all."""
+        """Return 200 as long as the process responds."""
         return JSONResponse({"status": "live"}, headers=_FRESH)
 
     async def ready(self, request: Request) -> Response:
-        """Answer 200, or 503 with the projections that are paused or behind. It does not wait for the log."""
+        """Return 200, or 503 with the projections that are paused or behind. Do not wait for an unreachable log."""
         store, settings = self.store, self.settings
         points, contact = store.checkpoints, store.log_health
         lag = await lags(store.log, points, store.clock.now(), contact)
@@ -103,7 +105,7 @@ class Health:
     async def _may_see_operations(self, request: Request) -> bool:
         try:
             return await may_see_operations(self.authenticator, request)
-        except LogUnavailable:  # a token cannot be checked while its views are paused
+        except LogUnavailable:  # while the views with the tokens are paused, a token cannot be checked
             return False
 
 

@@ -1,7 +1,7 @@
-"""The access log: one line for each request, with what operators need and no secrets.
+"""The access log: one line for each request, without secrets.
 
-It contains no query string, header, variable, document or response. What a client chose (the path, the operation's name)
-is truncated.
+A line contains no query string, header, variable, document or response. Texts that the client chose (the path and the
+name of the operation) are truncated.
 """
 
 from collections.abc import Callable
@@ -13,14 +13,14 @@ from ledgerpress.graphql.request_telemetry_record import RequestContext
 
 LOGGER: Final = "ledgerpress.access"
 MAX_CHARACTERS: Final = 200
-"""Of texts that a client chose."""
+"""The maximum length of texts that a client chose."""
 
 
 class AccessLog:
-    """Writes a line for each request, without Python's logging: a record there costs as much as a response."""
+    """Writes a line for each request. It bypasses Python's logging, where a record costs as much as a response."""
 
     def __init__(self, write: Callable[[str, dict[str, Any]], None]) -> None:
-        """`write` takes the message and the fields of a line."""
+        """`write` is called with the message and the fields of each line."""
         self._write = write
 
     def note(self, context: RequestContext, scope: Scope, status: int, seconds: float) -> None:

@@ -1,6 +1,6 @@
-"""CORS (Fetch standard, section 3.2): which pages of other sites may read responses. None by default.
+"""CORS (Fetch standard, section 3.2): decides which other sites' pages may read responses; by default, none.
 
-Credentials are never allowed: clients send their token in a header, and nothing here uses cookies.
+Credentials are never allowed: clients send their token in a header, and LedgerPress uses no cookies.
 """
 
 import re
@@ -17,18 +17,16 @@ _ORIGIN: Final = re.compile(r"https?://[a-z0-9.-]+(:\d{1,5})?|https?://\[[0-9a-f
 
 
 class CorsSettings(msgspec.Struct, frozen=True, kw_only=True):
-    """Which pages of other sites may read responses."""
+    """Settings of CORS: which pages of other sites may read responses."""
 
     origins: Annotated[
         tuple[str, ...],
         Meta(
-            description="The sites whose pages may read the answers, such as `https://www.example.org`. `*`: all. "
-            "Nothing: none but the server's own."
+            description="The sites whose pages may read responses, such as `https://www.example.org`. `*` means all; "
+            "empty, only the server's own."
         ),
     ] = ()
-    request_headers: Annotated[
-        tuple[str, ...], Meta(description="The headers that such a page may send.")
-    ] = (
+    request_headers: Annotated[tuple[str, ...], Meta(description="The headers that such pages may send.")] = (
         "Accept",
         "Apollo-Require-Preflight",
         "Authorization",
@@ -46,23 +44,28 @@ class CorsSettings(msgspec.Struct, frozen=True, kw_only=True):
         "tracestate",
     )
     exposed_headers: Annotated[
-        tuple[str, ...], Meta(description="The headers of an answer that such a page may read.")
+        tuple[str, ...], Meta(description="The response headers that such pages may read.")
     ] = ("ETag", "LedgerPress-Position", "Retry-After")
     preflight_seconds: Annotated[
-        int, Meta(ge=0, le=86_400, description="How long a browser may remember what it was allowed.")
+        int,
+        Meta(
+            ge=0,
+            le=86_400,
+            description="How long a browser may cache the result of a preflight request, in seconds.",
+        ),
     ] = 600
 
     def __post_init__(self) -> None:
         for origin in self.origins:
             if origin != ANY and not _ORIGIN.fullmatch(origin):
                 raise ValueError(
-                    f"{origin!r} in origins is no origin: it is a scheme and a host in lower case, perhaps a port, and "
-                    "nothing behind, such as https://www.example.org"
+                    f"{origin!r} in origins is not an origin: use a scheme, a host in lower case and, if needed, a "
+                    "port, without a path, such as https://www.example.org"
                 )
 
 
 class Cors:
-    """ASGI middleware. Answers preflight requests, and lets pages of allowed sites read responses."""
+    """ASGI middleware that answers preflight requests and lets pages of allowed sites read responses."""
 
     METHODS: Final = "GET, HEAD, POST, PUT, DELETE"
 

@@ -1,7 +1,7 @@
 """Accept `X-Forwarded-Prefix` from trusted proxies: the prefix that a proxy has removed from the path of a request.
 
-It becomes part of `root_path`, so that links, assets and pages have one source for the prefix. The middleware must see the
-address of the proxy: it belongs outside of a middleware that replaces it with the address of the client.
+The prefix becomes part of `root_path`, so that links, assets and pages have one source for it. The middleware must see
+the address of the proxy: it belongs outside any middleware that replaces this address with the client's.
 """
 
 import re
@@ -19,16 +19,18 @@ ANY: Final = "*"
 MAX_BYTES: Final = 256
 """A longer prefix is ignored."""
 _MAX_ADDRESSES: Final = 1_000
-# Unreserved characters (RFC 3986, 2.3): whatever a page puts before its links needs no escape. No empty segments, no dots
-# alone.
+# Unreserved characters only (RFC 3986, 2.3), so that pages need not escape the prefix in links. Empty segments, `.` and
+# `..` are not allowed.
 _PREFIX: Final = re.compile(rb"(?:/(?!\.{1,2}(?:/|$))[A-Za-z0-9._~-]+)+")
 
 
 class ForwardedPrefix:
-    """ASGI middleware. `trusted` are addresses and networks of proxies, or `*`. Anything else is a name that servers give.
+    """ASGI middleware. `trusted` are addresses and networks of proxies, or `*`.
 
-    A proxy that is trusted must replace or remove the header that its clients send. Of several proxies, each adds its own
-    prefix before a comma: `/a, /b` is `/a/b`. Values that are not paths of unreserved characters are ignored.
+    Any other entry is compared with the client's address as text, since servers may report a name instead. A trusted
+    proxy must replace or remove the header that its clients send. If there are several proxies, each puts its prefix
+    before the others, with a comma: `/a, /b` means `/a/b`. Values that are not paths of unreserved characters are
+    ignored.
     """
 
     def __init__(self, app: ASGIApp, trusted: Sequence[str]) -> None:
@@ -44,8 +46,8 @@ class ForwardedPrefix:
         self._addresses = BoundedCache[str, bool](max_entries=_MAX_ADDRESSES)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Pass a request on, with the prefix in `root_path` and `path`."""
-        # A coroutine function: by that, uvicorn recognises an ASGI 3 application.
+        """Pass a request on with the prefix in `root_path` and `path`."""
+        # This must be a coroutine function: uvicorn recognises an ASGI 3 application by that.
         if scope["type"] != "lifespan":
             value = b",".join(value for name, value in scope["headers"] if name == HEADER)
             if value and self._is_trusted(scope) and (prefix := forwarded_prefix(value)):
@@ -61,11 +63,11 @@ class ForwardedPrefix:
         if self._trusts_any or not client:
             return self._trusts_any
         host: str = client[0]
-        known = self._addresses.get(host)
-        if known is None:
-            known = self._is_in_networks(host)
-            self._addresses.put(host, known)
-        return known
+        is_trusted = self._addresses.get(host)
+        if is_trusted is None:
+            is_trusted = self._is_in_networks(host)
+            self._addresses.put(host, is_trusted)
+        return is_trusted
 
     def _is_in_networks(self, host: str) -> bool:
         try:
@@ -76,7 +78,7 @@ class ForwardedPrefix:
 
 
 def forwarded_prefix(value: bytes) -> str:
-    """Return the prefix that a header names, without a slash at its end; nothing for `/` and for invalid values."""
+    """Return the prefix in the value of the header, without a slash at its end; empty for `/` and invalid values."""
     parts = [part.strip(b" \t").rstrip(b"/") for part in value.split(b",")]
     prefix = b"".join(parts)
     if len(prefix) > MAX_BYTES or not _PREFIX.fullmatch(prefix):

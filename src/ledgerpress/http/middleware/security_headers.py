@@ -1,4 +1,4 @@
-"""Security headers for browsers, on every response that does not set them itself."""
+"""Add security headers for browsers to every response that does not set them itself."""
 
 from typing import Annotated, Final
 
@@ -8,7 +8,7 @@ from msgspec import Meta
 Header = tuple[bytes, bytes]
 
 NOTHING_RUNS: Final = b"default-src 'none'; frame-ancestors 'none'"
-"""The policy of responses that are not pages: they load and run nothing."""
+"""The Content-Security-Policy of responses that are not pages: they may load and run nothing."""
 _ALWAYS: Final[tuple[Header, ...]] = (
     (b"x-content-type-options", b"nosniff"),
     (b"content-security-policy", NOTHING_RUNS),
@@ -22,35 +22,37 @@ _RESOURCE_POLICY: Final = b"cross-origin-resource-policy"
 _VARY: Final = b"vary"
 _CONTENT_TYPE: Final = b"content-type"
 _DATA: Final = (b"application/json", b"application/graphql-response+json", b"text/event-stream")
-"""Media types that browsers do not show as pages: headers for pages have no effect there."""
+"""Media types that browsers do not render as pages, so that headers for pages have no effect."""
 
 
 class HeaderSettings(msgspec.Struct, frozen=True, kw_only=True):
-    """Headers for browsers on every response."""
+    """Settings of security headers."""
 
     hsts_seconds: Annotated[
         int,
         Meta(
             ge=0,
-            description="For how long browsers are to ask for this site by HTTPS only (Strict-Transport-Security). 0: the "
-            "server does not say so; a proxy that ends TLS may.",
+            description="For how many seconds browsers must use only HTTPS for this site (Strict-Transport-Security). "
+            "With 0 the header is not sent; a proxy that terminates TLS may add it.",
         ),
     ] = 0
-    hsts_subdomains: Annotated[bool, Meta(description="The same goes for all names below this one.")] = False
+    hsts_subdomains: Annotated[
+        bool, Meta(description="Strict-Transport-Security also applies to all subdomains.")
+    ] = False
     cross_origin_resource_policy: Annotated[
         str,
         Meta(
             pattern="^(same-origin|same-site|cross-origin)$",
-            description="Which sites may embed what is served (Cross-Origin-Resource-Policy).",
+            description="Which sites may embed responses (Cross-Origin-Resource-Policy).",
         ),
     ] = "same-origin"
 
 
 class SecurityHeaders:
-    """Adds headers to responses that lack them."""
+    """Adds the security headers that a response lacks."""
 
     def __init__(self, settings: HeaderSettings, *, varies_by_origin: bool) -> None:
-        """With `varies_by_origin`, every response has `Origin` in `Vary` (CORS)."""
+        """With `varies_by_origin`, `Vary` of every response contains `Origin` (CORS)."""
         headers: list[Header] = [
             *_ALWAYS,
             (_RESOURCE_POLICY, settings.cross_origin_resource_policy.encode("ascii")),
@@ -65,10 +67,10 @@ class SecurityHeaders:
         self._varies_by_origin = varies_by_origin
 
     def added(self, headers: list[Header]) -> list[Header]:
-        """Return the headers of a response with those added that it lacks. Names are in lower case.
+        """Return the headers of a response together with the security headers that it lacks. Names are in lower case.
 
-        Data gets only the three that matter there, and sets none of them itself: each header that is sent costs more
-        than a microsecond.
+        Data responses set no security headers themselves and get only those that affect them, without a check: each
+        header that is sent costs more than a microsecond.
         """
         for name, value in headers:
             if name == _CONTENT_TYPE:
@@ -84,7 +86,7 @@ class SecurityHeaders:
         return _with_vary_origin(added) if self._varies_by_origin else added
 
     def added_to_not_modified(self, headers: list[Header]) -> list[Header]:
-        """Return the headers of a 304. The stored response has the others, but takes over this `Vary`."""
+        """Return the headers of a 304. The stored response has the security headers, but takes `Vary` from the 304."""
         return _with_vary_origin(headers) if self._varies_by_origin else headers
 
 

@@ -1,10 +1,10 @@
-"""Telemetry of every request: its trace, a line in the access log, metrics, and a span where tracing is on.
+"""Telemetry of every request: its trace, a line in the access log, metrics, and a span if tracing is on.
 
-It also adds the security headers and the position, so that responses are wrapped once.
+The middleware also adds the security headers and the position, so that each response is wrapped only once.
 
-`traceparent` (W3C Trace Context, section 3.2) names the trace; an invalid one is ignored, as the specification requires.
-`LedgerPress-Correlation-Id` and `LedgerPress-Causation-Id` are UUIDs that are recorded in events. Without the former, the
-events of a trace have a correlation id that is derived from the trace id.
+`traceparent` (W3C Trace Context, section 3.2) contains the trace id; an invalid value is ignored, as the specification
+requires. `LedgerPress-Correlation-Id` and `LedgerPress-Causation-Id` are UUIDs that are recorded in events. Without a
+correlation id in the request, it is derived from the trace id.
 """
 
 import logging
@@ -39,7 +39,7 @@ _UUID: Final = re.compile(rb"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12
 
 
 def trace_of(headers: Iterable[tuple[bytes, bytes]]) -> Trace | None:
-    """Return the trace that the headers of a request name. Raises `HttpError`."""
+    """Return the trace of a request from its headers, if there is one. Raises `HttpError` for an invalid UUID."""
     values: dict[bytes, bytes] | None = None
     for name, value in headers:
         if name in _HEADERS:
@@ -63,7 +63,7 @@ def trace_id_of(traceparent: bytes) -> str | None:
 
 
 def correlation_id(trace_id: str | None) -> str | None:
-    """Return the correlation id of the events of a trace: the same one for the same trace."""
+    """Return the correlation id for the events of a trace: always the same for the same trace."""
     return uuid8("trace", trace_id) if trace_id else None
 
 
@@ -72,7 +72,7 @@ def _uuid(values: dict[bytes, bytes], name: bytes) -> str | None:
     if value is None:
         return None
     if not _UUID.fullmatch(value):
-        raise HttpError(400, "BAD_REQUEST", f"The header {name.decode('ascii')} must hold a UUID.")
+        raise HttpError(400, "BAD_REQUEST", f"The header {name.decode('ascii')} must be a UUID.")
     return value.decode("ascii").lower()
 
 
@@ -82,7 +82,7 @@ logger = logging.getLogger(__name__)
 class RequestSpan(Protocol):
     @property
     def trace_id(self) -> str:
-        """The trace that it belongs to."""
+        """The id of the trace that the span belongs to."""
 
     def answered(self, context: RequestContext, kind: str, status: int) -> None:
         """Record the outcome of the request."""
@@ -90,12 +90,12 @@ class RequestSpan(Protocol):
 
 class RequestSpans(Protocol):
     def request(self, scope: Scope) -> AbstractContextManager[RequestSpan]:
-        """Start the span of a request, as part of the trace that its headers name; it ends with the context."""
+        """Start the span of a request, in the trace that its headers name. The span ends with the context."""
 
 
 @dataclass(slots=True, eq=False)
 class Telemetry:
-    """ASGI middleware, around everything but the fast path."""
+    """ASGI middleware around everything except the fast path."""
 
     app: ASGIApp
     store: Store
@@ -104,7 +104,7 @@ class Telemetry:
     access_log: AccessLog | None
     spans: RequestSpans | None
     _prefix: str = field(default_factory=lambda: f"{secrets.token_hex(4)}-")
-    """Begins the id of each request: ids of two processes differ."""
+    """The prefix of each request id, so that the ids of two processes differ."""
     _number: int = 0
 
     def __call__(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
@@ -169,14 +169,14 @@ class Telemetry:
 
 
 def _joined(trace: Trace | None, span: Trace) -> Trace:
-    """Return the trace of the span, with the ids that the headers of the request name."""
+    """Return the trace of the span with the correlation and causation ids from the headers."""
     if trace is None:
         return span
     return Trace(span.trace_id, trace.correlation_id or span.correlation_id, trace.causation_id)
 
 
 def _kind(context: RequestContext, scope: Scope) -> str:
-    """Return the kind of a request, one of a few words."""
+    """Return the kind of a request: a value from a short fixed list, for metrics."""
     if context.operation is not None:
         return context.operation.type.value
     if scope["type"] == "websocket":

@@ -1,7 +1,7 @@
-"""Reject requests for hosts that are not allowed, so that foreign pages cannot reach a local server.
+"""Reject requests for hosts that are not allowed, so that pages of other sites cannot reach a local server.
 
-A page of another site may give its own name this machine's address (DNS rebinding), and then counts as the same site to
-the browser. The Host header still has that name (RFC 9110, 7.2).
+Another site can point its own name to this machine's address (DNS rebinding). The browser then treats this server as
+part of that site. But the Host header still contains the site's name (RFC 9110, 7.2).
 """
 
 from collections.abc import Sequence
@@ -14,13 +14,13 @@ from ledgerpress.http.request_rejection_error import HttpError
 from ledgerpress.http.responses import send_error
 
 ANY: Final = "*"
-"""Allows every host: the middleware is left out."""
+"""Allows every host: the middleware is not installed."""
 MAX_VALUES: Final = 1_000
-"""How many allowed values of the header are cached: with ports and under `*.` there may be many."""
+"""How many allowed Host values are cached. Ports and subdomains (`*.`) can make them many."""
 
 
 class TrustedHosts:
-    """ASGI middleware. `allowed` are names, addresses, or `*.` and a name."""
+    """ASGI middleware. `allowed` are names, addresses, or `*.` and a name for its subdomains."""
 
     def __init__(self, app: ASGIApp, allowed: Sequence[str]) -> None:
         self._app = app
@@ -34,7 +34,7 @@ class TrustedHosts:
         elif scope["type"] == "websocket":
             await send({"type": "websocket.close", "code": 1008, "reason": "unknown host"})
         else:
-            message = "This server is not known by the name that the request is for (Host)."
+            message = "The Host of the request is not an allowed name of this server."
             await send_error(send, HttpError(400, "UNKNOWN_HOST", message))
 
     def _is_allowed(self, scope: Scope) -> bool:
@@ -52,7 +52,7 @@ class TrustedHosts:
 
 
 def host_of(value: str) -> str:
-    """Return the host in the value of a Host header, without the port and the brackets of an IPv6 address."""
+    """Return the host in the value of a Host header, without a port and without the brackets of an IPv6 address."""
     if value.startswith("["):
         return value[1:].partition("]")[0]
     return value.partition(":")[0]

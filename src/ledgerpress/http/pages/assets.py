@@ -1,4 +1,4 @@
-"""The files that pages load: style sheets, scripts and pictures, each under an address that changes with its content."""
+"""Serve the files that pages load: style sheets, scripts and images. Each URL changes with the content of its file."""
 
 import hashlib
 from dataclasses import dataclass
@@ -14,8 +14,8 @@ _MEDIA_TYPES: Final = {
     ".js": "text/javascript; charset=utf-8",
     ".svg": "image/svg+xml",
 }
-_FOR_GOOD: Final = "public, max-age=31536000, immutable"
-_ASK_AGAIN: Final = "public, no-cache"
+_PERMANENT: Final = "public, max-age=31536000, immutable"
+_REVALIDATE: Final = "public, no-cache"
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,24 +26,24 @@ class _Asset:
 
 
 class Assets:
-    """Serves what is under `static/`; everything is read once, when the application is made."""
+    """Serves the files under `static/`, which are read once, when the application is created."""
 
     def __init__(self) -> None:
         files = (path for path in FOLDER.rglob("*") if path.suffix in _MEDIA_TYPES)
         self._assets = {path.relative_to(FOLDER).as_posix(): _read(path) for path in files}
 
     def path(self, name: str) -> str:
-        """Return the path of a file with its digest; the response may be cached permanently. Raises `KeyError`."""
+        """Return a path of a file that contains its digest, so that caches may keep the file. Raises `KeyError`."""
         return f"/static/{name}?v={self._assets[name].digest}"
 
     async def serve(self, request: Request) -> Response:
-        """Return the file that the path names."""
+        """Return the file at the path of the request."""
         asset = self._assets.get(request.path_params["path"])
         if asset is None:
-            return PlainTextResponse("There is no such file.\n", status_code=404)
+            return PlainTextResponse("No such file.\n", status_code=404)
         etag = f'"{asset.digest}"'
         headers = {
-            "Cache-Control": _FOR_GOOD if request.query_params.get("v") == asset.digest else _ASK_AGAIN,
+            "Cache-Control": _PERMANENT if request.query_params.get("v") == asset.digest else _REVALIDATE,
             "ETag": etag,
             "X-Content-Type-Options": "nosniff",
         }

@@ -1,4 +1,4 @@
-"""Pages for readers, which work without JavaScript and are contributed by features, and the page with GraphiQL."""
+"""The GraphiQL page, and pages for readers: features contribute them, and they work without JavaScript."""
 
 from collections.abc import Callable, Mapping, Sequence
 from copy import copy
@@ -19,13 +19,13 @@ from ledgerpress.http.responses import POSITION_HEADER
 from ledgerpress.views.paging import BadPageRequest
 from ledgerpress.views.snapshot_and_cache_dependencies import Snapshot
 
-# Pictures may come from elsewhere: an article's body may show them. Nothing else does, and nothing runs.
+# The body of an article may show images from other sites. Nothing else comes from other sites, and no script runs.
 SITE_POLICY: Final = (
     "default-src 'self'; script-src 'none'; connect-src 'none'; img-src 'self' https: http:; "
     "object-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 )
-# GraphiQL's style sheet holds its fonts and small pictures. Its dialogs would also write a style element, to keep
-# the page behind them from scrolling; that page does not scroll, so the element is left blocked.
+# GraphiQL's style sheet contains its fonts and small images. Its dialogs also insert a style element, to keep the page
+# behind them from scrolling. This page does not scroll, so the policy may block the element.
 GRAPHIQL_POLICY: Final = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; font-src data:; "
     "connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
@@ -33,7 +33,7 @@ GRAPHIQL_POLICY: Final = (
 
 
 def page_headers(position: int, policy: str = SITE_POLICY) -> dict[str, str]:
-    """Return the headers of a page that was read at `position` of the log."""
+    """Return the headers of a page that was read at a position of the log."""
     return {
         POSITION_HEADER: str(position),
         "Cache-Control": "no-cache",
@@ -47,17 +47,17 @@ def page_headers(position: int, policy: str = SITE_POLICY) -> dict[str, str]:
 
 _TEMPLATES: Final = Path(__file__).parent / "templates"
 _MAX_PREFIXES: Final = 16
-"""Prefixes whose compiled templates are cached: an application has one, unless its host mounts it by a pattern."""
+"""How many prefixes have cached templates. An application has one prefix, unless its host mounts it by a pattern."""
 _DEFAULT_NAME: Final = "LedgerPress"
-"""The name of a site that has none yet."""
+"""The name of a site that has no name yet."""
 
 PageHandler: TypeAlias = "Callable[[Pages, Snapshot, Request], Response]"
-"""Returns a page that is read from one snapshot."""
+"""Returns a page that is read from a snapshot."""
 
 
 @dataclass(frozen=True, slots=True)
 class Link:
-    """A link to a page; `href` is its path on this site, without the prefix."""
+    """A link to a page. `href` is the path of the page on this site, without the prefix."""
 
     name: str
     href: str
@@ -65,14 +65,15 @@ class Link:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PageContribution:
-    """What one feature adds to the pages.
+    """The pages that a feature adds, and its parts of other pages.
 
-    `routes` are handlers by path, as Starlette's routes have it, and `templates` is the folder of their Jinja templates.
-    Paths never contain the prefix under which the application is mounted. A template passes each path to `url(…)`, which
-    adds it, and each name of a file under `static/` to `asset(…)`.
-    A handler that raises `BadPageRequest` is answered with the page for an address that leads nowhere.
-    `site_name` and `navigation` are shown on every page. `examples` returns values for the example operations of
-    GraphiQL, by the name of the data attribute.
+    `routes` are handlers by path, in the syntax of Starlette's routes. `templates` is the folder of their Jinja
+    templates. Paths never contain the prefix under which the application is mounted: a template passes each path to
+    `url(…)`, which adds the prefix, and each name of a file under `static/` to `asset(…)`.
+
+    If a handler raises `BadPageRequest`, the response is the page for unknown addresses, with status 404. `site_name`
+    and `navigation` appear on every page. `examples` returns values for the example operations of GraphiQL, by the
+    names of data attributes.
     """
 
     routes: Mapping[str, PageHandler] = field(default_factory=dict)
@@ -83,10 +84,10 @@ class PageContribution:
 
 
 class Pages:
-    """The pages of the site under one prefix. Each is read from one snapshot, and has its position in a header."""
+    """The pages of the site under a prefix. Each page is read from one snapshot and has its position in a header."""
 
     def __init__(self, store: Store, contributions: Sequence[PageContribution] = ()) -> None:
-        """Render pages without a prefix; `under` returns those of another prefix."""
+        """Create pages without a prefix. `under` returns the pages for another prefix."""
         self._store = store
         self._prefix = ""
         self._contributions = contributions
@@ -103,21 +104,21 @@ class Pages:
         self._by_prefix = BoundedCache[str, Pages](max_entries=_MAX_PREFIXES)
 
     def under(self, prefix: str) -> "Pages":
-        """Return the same pages with links that begin with `prefix` (`url_prefix`)."""
+        """Return the same pages, with links that begin with `prefix` (see `url_prefix`)."""
         if prefix == self._prefix:
             return self
         pages = self._by_prefix.get(prefix)
         if pages is None:
             pages = copy(self)
             pages._prefix = prefix
-            # Templates that import others see only the globals of their environment.
+            # A template that another one imports sees only the globals of its environment.
             pages._templates = self._templates.overlay()
             pages._templates.globals = {**self._templates.globals, "asset": pages.asset, "url": pages.url}
             self._by_prefix.put(prefix, pages)
         return pages
 
     def url(self, path: str) -> str:
-        """Return the URL of a path of this site, which begins with a slash."""
+        """Return the URL of a path of this site. The path begins with a slash."""
         return self._prefix + path
 
     def asset(self, name: str) -> str:
@@ -125,7 +126,7 @@ class Pages:
         return self.url(self._assets.path(name))
 
     def routes(self) -> list[BaseRoute]:
-        """Return the routes of the pages. The last one matches every path, so they come after all others."""
+        """Return the routes of the pages. They must come after all others, since the last one matches every path."""
         return [
             *(
                 Route(path, self._endpoint(handler))
@@ -138,7 +139,7 @@ class Pages:
 
     @property
     def now(self) -> int:
-        """The time from which ages are counted, in microseconds since 1970, UTC."""
+        """The current time, for ages on pages, in microseconds since 1970, UTC."""
         return self._store.clock.now()
 
     async def graphiql(self, request: Request) -> Response:
@@ -161,7 +162,7 @@ class Pages:
         policy: str = SITE_POLICY,
         **values: Any,
     ) -> Response:
-        """Return a page: a template with values."""
+        """Return a page, rendered from a template with values."""
         html = self._templates.get_template(template).render(
             site_name=self._site_name(snapshot),
             navigation=self._navigation(snapshot),
@@ -171,12 +172,12 @@ class Pages:
         return HTMLResponse(html, status_code=status, headers=page_headers(snapshot.position, policy))
 
     def not_found(self, snapshot: Snapshot) -> Response:
-        """Return the page for an address that leads nowhere."""
+        """Return the page for unknown addresses, with status 404."""
         return self.page(snapshot, "missing.html", status=404)
 
     def moved(self, snapshot: Snapshot, path: str) -> Response:
         """Return a redirect to the current path of a page."""
-        # Not cached ("no-cache"): a former slug may become current again, and a browser would redirect in circles.
+        # Browsers must revalidate it ("no-cache"): if a former slug became current again, redirects would form a loop.
         return RedirectResponse(self.url(path), status_code=301, headers=page_headers(snapshot.position))
 
     def _endpoint(self, handler: PageHandler) -> Any:

@@ -1,1 +1,1 @@
-"""GraphQL requests: their headers and bodies, read, limited and checked."""
+"""Read and check GraphQL requests, within limits."""

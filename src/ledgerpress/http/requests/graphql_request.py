@@ -9,10 +9,10 @@ import msgspec
 from ledgerpress.http.request_rejection_error import HttpError
 
 MAX_PARAMETERS: Final = 64
-"""How many parameters a query string may have; unknown ones are ignored."""
+"""How many parameters a query string may have. Unknown parameters are ignored."""
 
-# What an editor does not show, or shows elsewhere than it stands: controls, overrides of the direction of writing,
-# spaces without width, tags. Joiners and marks of direction are left: people's languages need them.
+# Characters that an editor does not show, or that change the order in which it shows text: control characters,
+# bidirectional overrides, zero-width spaces and tags. Joiners and direction marks are allowed: languages need them.
 _HIDDEN: Final = re.compile(
     "[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u200b\u202a-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb\U000e0000-\U000e0fff]"
 )
@@ -21,7 +21,7 @@ _CONTAINERS: Final = frozenset({dict, list})
 
 
 class GraphQLRequest(msgspec.Struct, rename="camel", frozen=True):
-    """A request: a document as text, or by an identifier, or both."""
+    """A GraphQL request. It names its document by text, by an identifier, or by both."""
 
     query: str | None = None
     document_id: str | None = None
@@ -38,8 +38,8 @@ _members_decoder: Final = msgspec.json.Decoder(dict[str, msgspec.Raw])
 def from_json(body: bytes, *, max_depth: int, ill_formed: int) -> GraphQLRequest:
     """Read the body of a POST request.
 
-    Raises `HttpError`, with the status 400 for what is not a JSON object, and `ill_formed` for an object that is not a
-    request.
+    Raises `HttpError`: with the status 400 if the body is not a JSON object, and with the status `ill_formed` if the
+    object is not a GraphQL request.
     """
     try:
         request = _decoder.decode(body)
@@ -58,13 +58,13 @@ def from_json(body: bytes, *, max_depth: int, ill_formed: int) -> GraphQLRequest
 
 
 def check(request: GraphQLRequest, *, max_depth: int) -> None:
-    """Raise `HttpError` for a request from a message that is nested too deep, or has hidden characters."""
+    """Raise `HttpError` if the request of a message is nested too deeply or has hidden characters."""
     _check_depth_of(request, max_depth)
     _checked(request, 400)
 
 
 def from_query_string(query_string: bytes, *, max_depth: int, ill_formed: int) -> GraphQLRequest:
-    """Read the query string of a GET request. An empty parameter is none (section 5.3). Raises `HttpError`."""
+    """Read the query string of a GET request. Empty parameters are ignored (section 5.3). Raises `HttpError`."""
     parameters: dict[str, str] = {}
     try:
         pairs = parse_qsl(
@@ -74,7 +74,9 @@ def from_query_string(query_string: bytes, *, max_depth: int, ill_formed: int) -
             max_num_fields=MAX_PARAMETERS,
         )
     except ValueError:
-        raise HttpError(400, "BAD_REQUEST", "The query string is not made of parameters in UTF-8.") from None
+        raise HttpError(
+            400, "BAD_REQUEST", "The query string does not consist of parameters in UTF-8."
+        ) from None
     for name, value in pairs:
         if name in parameters:
             raise _duplicate()
@@ -101,7 +103,7 @@ def _map(parameters: dict[str, str], name: str, max_depth: int, ill_formed: int)
         value: dict[str, Any] | None = _map_decoder.decode(encoded)
     except msgspec.ValidationError as error:
         raise HttpError(
-            ill_formed, "BAD_REQUEST", f"The parameter {name} has to be a JSON object: {error}."
+            ill_formed, "BAD_REQUEST", f"The parameter {name} must be a JSON object: {error}."
         ) from None
     except msgspec.DecodeError as error:
         raise HttpError(400, "BAD_REQUEST", f"The parameter {name} is not JSON: {error}.") from None
@@ -112,16 +114,18 @@ def _map(parameters: dict[str, str], name: str, max_depth: int, ill_formed: int)
 
 
 def _checked(request: GraphQLRequest, ill_formed: int) -> GraphQLRequest:
-    """Return a request that names a document and has no hidden characters. Raises `HttpError`."""
+    """Return the request. Raises `HttpError` if it has no document or contains hidden characters."""
     if request.query is None and request.document_id is None and not _names_persisted(request.extensions):
-        raise HttpError(ill_formed, "BAD_REQUEST", "The request has no query: send the text of a document.")
+        raise HttpError(
+            ill_formed, "BAD_REQUEST", "The request has no query. Send the text of a document as query."
+        )
     for text in (request.query, request.document_id, request.operation_name):
         if text and (hidden := _HIDDEN.search(text)):
             raise HttpError(
                 400,
                 "HIDDEN_CHARACTER",
                 f"The request has the hidden character U+{ord(hidden.group()):04X} in line "
-                f"{text.count(chr(10), 0, hidden.start()) + 1} of a document or name: write it as an escape "
+                f"{text.count(chr(10), 0, hidden.start()) + 1} of a document or name. Write it as an escape "
                 "in a string, or send it in a variable.",
             )
     return request
@@ -151,10 +155,10 @@ def _check_depth_of(request: GraphQLRequest, max_depth: int) -> None:
 
 
 def _check_members(body: bytes) -> None:
-    """Reject an object with a member twice: a proxy may read the other one.
+    """Reject an object with a duplicate member, since a proxy could read the other value. `body` is a JSON object.
 
-    Of a duplicate member, the decoder keeps the place of the first and the value of the last, so that the decoded
-    members differ from `body`, which is known to be an object.
+    For a duplicate member, the decoder returns the position of the first and the value of the last. So the decoded
+    members do not match `body`.
     """
     at = body.index(b"{") + 1
     for value in _members_decoder.decode(body).values():
@@ -172,23 +176,23 @@ def _not_a_request(error: msgspec.ValidationError, ill_formed: int) -> HttpError
         return HttpError(
             400,
             "BAD_REQUEST",
-            "The body of the request has to be one JSON object"
+            "The body of the request must be one JSON object"
             + (
-                "; requests cannot be sent in batches: send them one by one."
+                "; batches are not supported. Send each request on its own."
                 if "`array`" in message
                 else f": {message}."
             ),
         )
-    return HttpError(ill_formed, "BAD_REQUEST", f"The request is not a GraphQL request in JSON: {message}.")
+    return HttpError(ill_formed, "BAD_REQUEST", f"The body is not a GraphQL request: {message}.")
 
 
 def _too_deep(max_depth: int) -> HttpError:
     return HttpError(
         400,
         "BAD_REQUEST",
-        f"The request has objects and arrays in one another deeper than {max_depth} levels.",
+        f"Objects and arrays in the request are nested deeper than {max_depth} levels.",
     )
 
 
 def _duplicate() -> HttpError:
-    return HttpError(400, "BAD_REQUEST", "The request has a parameter twice.")
+    return HttpError(400, "BAD_REQUEST", "The request has a parameter twice. Send it once.")

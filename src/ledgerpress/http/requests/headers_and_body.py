@@ -1,9 +1,9 @@
-"""Read the headers and the body of a GraphQL request, and check them: before the body is read, and within limits.
+"""Read the headers and the body of a GraphQL request within limits. The headers are checked before the body is read.
 
-A GET request that a page of another site can make a visitor's browser send is rejected (CSRF). A browser lets any page
-send a "simple" request anywhere, and asks the server first (a CORS preflight) before it sends any other (Fetch standard,
-3.3). A POST is not simple, since it has the content type application/json. A GET is not simple if it has a header that a
-page cannot add by itself.
+GET requests that pages of other sites could send through a visitor's browser (CSRF) are rejected. A browser lets any
+page send a "simple" request to any site; before any other request it sends a CORS preflight (Fetch standard, 3.3). A
+POST with the content type application/json is not simple. A GET is not simple if it has a header that a page cannot add
+without a preflight.
 """
 
 import asyncio
@@ -18,7 +18,7 @@ from ledgerpress.http.graphql_over_http_settings import HttpSettings
 from ledgerpress.http.request_rejection_error import HttpError
 from ledgerpress.rest_of_started_coroutine import StartedCoroutine
 
-# Lists may be sent in several lines, which mean one (RFC 9110, 5.3). Of these, two would be ambiguous.
+# Several lines of a header with a list are joined (RFC 9110, 5.3). These headers would be ambiguous if repeated.
 _SINGLE: Final = frozenset(
     {b"authorization", b"content-length", b"content-type", b"host", b"ledgerpress-min-position"}
 )
@@ -34,7 +34,9 @@ def request_headers(raw: list[tuple[bytes, bytes]]) -> dict[bytes, bytes]:
         if name not in headers:
             headers[name] = value
         elif name in _SINGLE:
-            raise HttpError(400, "BAD_REQUEST", f"The request has the header {name.decode('ascii')} twice.")
+            raise HttpError(
+                400, "BAD_REQUEST", f"The request has the header {name.decode('ascii')} twice. Send it once."
+            )
         else:
             headers[name] += b", " + value
     return headers
@@ -50,7 +52,7 @@ def check_query_string(query_string: bytes, settings: HttpSettings) -> None:
 
 
 def check_post(headers: Mapping[bytes, bytes], settings: HttpSettings) -> None:
-    """Raise `HttpError` for a POST request whose headers announce a body that is not accepted."""
+    """Raise `HttpError` if the headers of a POST request announce a body that is not accepted."""
     content_type = headers.get(b"content-type", b"")
     if content_type != b"application/json" and not is_json(content_type):
         raise HttpError(
@@ -64,7 +66,7 @@ def check_post(headers: Mapping[bytes, bytes], settings: HttpSettings) -> None:
         raise HttpError(
             415,
             "UNSUPPORTED_CONTENT_ENCODING",
-            "Send the body of the request as it is, without a Content-Encoding.",
+            "Send the body of the request without a Content-Encoding.",
             (b"accept-encoding", b"identity"),
         )
     length = headers.get(b"content-length")
@@ -77,11 +79,11 @@ def check_post(headers: Mapping[bytes, bytes], settings: HttpSettings) -> None:
 
 
 def too_large(max_bytes: int) -> HttpError:
-    """Return the error for a body that is larger than `max_bytes`."""
+    """Return the error for a body of more than `max_bytes`."""
     return HttpError(413, "REQUEST_TOO_LARGE", f"The body of the request is larger than {max_bytes:,} bytes.")
 
 
-# None of these can be in a simple request. The first is the specification's example, the next two Apollo's.
+# A simple request cannot have these headers. The specification suggests the first; Apollo clients send the next two.
 _PREFLIGHT_HEADERS: Final = (
     b"graphql-require-preflight",
     b"apollo-require-preflight",
@@ -92,14 +94,14 @@ _SAME_SITE: Final = frozenset({b"same-origin", b"none"})
 
 
 def require_preflight(headers: Mapping[bytes, bytes]) -> None:
-    """Raise `HttpError` for a GET request that a page of another site can send."""
+    """Raise `HttpError` for a GET request that a page of another site could send."""
     for name in _PREFLIGHT_HEADERS:
         if name in headers:
             return
-    # A page of this site, or an address that was typed: browsers set this header, and pages cannot.
+    # A page of this site, or a URL that the user entered. Browsers set this header, and pages cannot change it.
     if headers.get(b"sec-fetch-site") in _SAME_SITE:
         return
-    # Browsers add credentials by themselves for other schemes.
+    # Browsers never add a bearer token by themselves, but they do add credentials of other schemes.
     if headers.get(b"authorization", b"")[:7].lower() == b"bearer ":
         return
     if is_json(headers.get(b"content-type", b"")):
@@ -107,19 +109,19 @@ def require_preflight(headers: Mapping[bytes, bytes]) -> None:
     raise HttpError(
         403,
         "PREFLIGHT_REQUIRED",
-        "A GET request could come from a foreign web page (CSRF). Send the header GraphQL-Require-Preflight: 1 as well, "
-        "or use POST with the content type application/json.",
+        "A page of another origin could have sent this GET request (CSRF). Add the header GraphQL-Require-Preflight: 1, or "
+        "use POST with the content type application/json.",
     )
 
 
 class ClientDisconnected(Exception):
-    """The client disconnected before it had sent the whole request."""
+    """The client disconnected before it sent the whole request."""
 
 
 async def read_body(receive: Receive, *, max_bytes: int, seconds: float) -> bytes:
-    """Return the body of a request. Raises `HttpError`, and `ClientDisconnected`.
+    """Return the body of a request. Raises `HttpError` and `ClientDisconnected`.
 
-    A small body has usually arrived already, and then needs no timer.
+    A small body has usually arrived already; then no timer is started.
     """
     pending, message = receive(), None
     if isinstance(pending, CoroutineType):
@@ -158,7 +160,7 @@ async def _read_on(message: Message, receive: Receive, max_bytes: int) -> bytes:
 
 
 class BufferedReceive:
-    """A `receive` whose first message was requested already. `whole` is the body, if that message contains all of it."""
+    """A `receive` that has already requested the first message. `whole` is the body if that message is complete."""
 
     __slots__ = ("_first", "_receive", "_waits", "whole")
 

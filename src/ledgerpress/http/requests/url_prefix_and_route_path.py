@@ -8,20 +8,20 @@ from starlette.types import Scope
 def route_path(scope: Scope) -> str:
     """Return the path of a request below the prefix, as Starlette's routes see it.
 
-    `path` contains the prefix (ASGI, HTTP connection scope). Servers that leave it out are tolerated.
+    `path` should contain the prefix (ASGI, HTTP connection scope). Servers that omit the prefix are tolerated.
     """
     path: str = scope["path"]
     prefix: str | None = scope.get("root_path")
     if not prefix or not path.startswith(prefix):
         return path
-    below = path[len(prefix) :]
-    return below if not below or below.startswith("/") else path
+    rest = path[len(prefix) :]
+    return rest if not rest or rest.startswith("/") else path
 
 
 def url_prefix(scope: Scope) -> str:
-    """Return what URLs of this application begin with: nothing, or a percent-encoded path without a slash at its end.
+    """Return the prefix of this application's URLs: empty, or a percent-encoded path without a slash at its end.
 
-    It never begins with two slashes, which a browser would read as the name of another host.
+    The prefix never begins with two slashes, since a browser would read the next segment as the name of a host.
     """
     segments = [segment for segment in scope.get("root_path", "").split("/") if segment]
     return "".join(f"/{quote(segment, safe='')}" for segment in segments)
@@ -30,8 +30,8 @@ def url_prefix(scope: Scope) -> str:
 def with_prefix_in_path(scope: Scope) -> Scope:
     """Return a scope whose `path` begins with `root_path`, as ASGI requires.
 
-    Some hosts set a `root_path` that the path does not have, such as `FastAPI(root_path=…)`. What Starlette's `Mount` adds to
-    it (all but `app_root_path`) is in the path even then.
+    Some hosts, such as `FastAPI(root_path=…)`, set a `root_path` that the path does not contain. Even then, the path
+    contains the part that Starlette's `Mount` adds to `root_path` (everything after `app_root_path`).
     """
     path: str = scope["path"]
     prefix: str = scope.get("root_path", "")

@@ -1,4 +1,4 @@
-"""The operations in progress on one connection, for all protocols."""
+"""Run the operations of one connection; WebSocket and server-sent events share this code."""
 
 import asyncio
 from collections.abc import Callable, Mapping
@@ -21,23 +21,23 @@ from ledgerpress.http.requests.graphql_request import GraphQLRequest
 from ledgerpress.http.requests.minimum_position import minimum_position, wait_for_position
 
 MAX_ID_CHARACTERS: Final = 255
-"""An operation's id is part of every message to the client."""
+"""The longest id of an operation: every message to the client contains the id."""
 
 
 class Channel(Protocol):
-    """A connection that carries operations: each message goes to the operation with that id."""
+    """A connection that carries operations. Each method sends a message to the operation `id_`."""
 
     async def next(self, id_: str, event: ResultMessage) -> None:
-        """Send a result; return when the connection has taken it. Raises `OSError` where the connection is lost."""
+        """Send a result; return when the connection has accepted it. Raises `OSError` if the connection is lost."""
 
     async def errors(self, id_: str, errors: list[dict[str, Any]]) -> None:
-        """Send that an operation has ended with errors."""
+        """Report that an operation has ended with errors."""
 
     async def complete(self, id_: str) -> None:
-        """Send that an operation has ended."""
+        """Report that an operation has ended."""
 
     def abandon(self) -> None:
-        """End the connection, which takes nothing more."""
+        """Close the connection: its client no longer accepts messages."""
 
 
 class ResolvedRequest(NamedTuple):
@@ -59,7 +59,7 @@ async def resolve(
 class ConnectionOperations:
     """The operations in progress on one connection, by their ids.
 
-    `admit` raises `HttpError` for an operation that may not begin now.
+    `admit` raises `HttpError` for an operation that may not start now.
     """
 
     hub: SubscriptionHub
@@ -82,10 +82,10 @@ class ConnectionOperations:
         headers: Mapping[bytes, bytes] | None = None,
         resolved: ResolvedRequest | None = None,
     ) -> None:
-        """Begin an operation, whose id is not in use.
+        """Start an operation. Its id must not be in use.
 
-        `after` is where a subscription resumes; `headers` are those of the request. A request that is not yet resolved
-        is resolved here.
+        `after` is the position after which a subscription resumes; `headers` are the headers of the request. If
+        `resolved` is `None`, the operation resolves the request itself.
         """
         operation = _Operation(self, id_, request, identity)
         self._operations[id_] = operation
@@ -93,9 +93,9 @@ class ConnectionOperations:
         try:
             if self.admit is not None:
                 self.admit(request, identity)
-            if len(self._operations) > (most := self.hub.settings.max_operations):
+            if len(self._operations) > (limit := self.hub.settings.max_operations):
                 message = (
-                    f"At most {most} operations may be under way on one connection: end one, or open another."
+                    f"One connection carries at most {limit} operations. End one, or open another connection."
                 )
                 raise HttpError(503, "TOO_MANY_OPERATIONS", message)
         except HttpError as error:
@@ -104,7 +104,7 @@ class ConnectionOperations:
         operation.task = asyncio.create_task(work, name="operation")
 
     def stop(self, id_: str) -> None:
-        """End an operation without a message, if it is in progress. A mutation is completed all the same."""
+        """End an operation without a message, if it is in progress. A mutation still runs to its end."""
         operation = self._operations.pop(id_, None)
         if operation is not None:
             operation.stop()
@@ -114,7 +114,7 @@ class ConnectionOperations:
             self.stop(id_)
 
     def release(self, id_: str, operation: "_Operation") -> bool:
-        """Free the id of an operation that ends; return whether the client still expects its end."""
+        """Free the id of an operation that ends. Return whether the client still expects a message about its end."""
         if self._operations.get(id_) is not operation:
             return False
         del self._operations[id_]
@@ -123,7 +123,7 @@ class ConnectionOperations:
 
 @dataclass(slots=True, eq=False)
 class _Operation:
-    """One operation; it is the sink of a subscription."""
+    """An operation in progress. It is also the sink of its subscription."""
 
     operations: ConnectionOperations
     id: str
@@ -167,15 +167,15 @@ class _Operation:
             else:
                 await self._execute(operation)
             self.operations.persisted.register(document)
-        except OSError:  # the connection is lost, or takes nothing any more
+        except OSError:  # the connection is lost, or its client no longer accepts messages
             self.operations.channel.abandon()
-        except Exception as failure:  # noqa: BLE001 - whatever fails, clients get no details
+        except Exception as failure:  # noqa: BLE001 - clients get no details of any failure
             await self._errors([masked_error(failure)])
 
     async def _admitted(
         self, headers: Mapping[bytes, bytes], resolved: ResolvedRequest | None
     ) -> ResolvedRequest:
-        """Return the document and the operation, once it may begin. Raises `RequestError` and `HttpError`."""
+        """Check whether the operation may start, and return it. Raises `RequestError` and `HttpError`."""
         settings, request = self.operations.settings, self.request
         if position := minimum_position(headers, request.extensions):
             await wait_for_position(self.operations.hub.store, position, settings.min_position_seconds)
@@ -187,7 +187,7 @@ class _Operation:
         operation.admit(request.variables)
         is_subscription = operation.type is OperationType.SUBSCRIPTION
         if not is_subscription and self.operations.hub.executing >= settings.max_concurrent_requests:
-            raise HttpError(503, "TOO_BUSY", "As many requests are under way as can be: try again later.")
+            raise HttpError(503, "TOO_BUSY", "The server has too many requests in progress. Try again later.")
         return resolved
 
     async def _execute(self, operation: Operation) -> None:

@@ -1,6 +1,6 @@
-"""GraphQL over server-sent events (HTML, 9.2): an event stream that carries operations, and distinct connections mode.
+"""GraphQL over server-sent events (HTML, 9.2): the event stream for both modes, and the distinct connections mode.
 
-That mode has one stream for each operation (PROTOCOL.md of npm's graphql-sse).
+In distinct connections mode, each operation has its own stream (PROTOCOL.md of npm's graphql-sse).
 """
 
 import asyncio
@@ -26,9 +26,10 @@ _KEEP_ALIVE: Final = b":\n\n"
 
 
 class EventStream:
-    """A response that stays open. With `of_many`, its events name their operation; else it ends with its only one.
+    """A response that stays open while it carries events.
 
-    Events wait until the stream has been opened.
+    With `of_many`, the stream carries many operations, and each event contains the id of its operation. Otherwise it
+    carries one operation and ends with it. Events wait until the stream has been opened.
     """
 
     def __init__(self, requests: StreamRequests, *, of_many: bool) -> None:
@@ -41,11 +42,11 @@ class EventStream:
 
     @property
     def is_open(self) -> bool:
-        """Whether it has been opened; that happens once."""
+        """Whether the stream has been opened. A stream is opened only once."""
         return self._opened.is_set()
 
     async def run(self, receive: Receive, send: Send) -> None:
-        """Send the response, until the client disconnects or the stream ends."""
+        """Send the response until the client disconnects or the stream ends."""
         with self._requests.slots.without_slot():
             await self._run(receive, send)
 
@@ -57,9 +58,9 @@ class EventStream:
         try:
             await self._write(_KEEP_ALIVE)  # some browsers wait for the first bytes
             while not disconnected.done() and not self._ended.done():
-                waited: set[asyncio.Future[Any]] = {disconnected, self._ended}
+                ends: set[asyncio.Future[Any]] = {disconnected, self._ended}
                 done, _ = await asyncio.wait(
-                    waited,
+                    ends,
                     timeout=self._settings.keep_alive_seconds,
                     return_when=asyncio.FIRST_COMPLETED,
                 )
@@ -73,7 +74,7 @@ class EventStream:
             disconnected.cancel()
 
     def watch(self, scope: Scope, identity: Identity) -> "asyncio.Task[None]":
-        """Start to watch the token of a stream. The caller cancels the task when the stream has ended."""
+        """End the stream when its token becomes invalid. The caller cancels the task after the stream has ended."""
 
         async def watch() -> None:
             authorization = Headers(scope=scope).get("authorization")
@@ -81,7 +82,7 @@ class EventStream:
                 reason = await self._requests.invalidation(authorization, identity)
                 try:
                     await self.errors("", [{"message": reason, "extensions": {"code": "UNAUTHENTICATED"}}])
-                finally:  # also where the client does not take the message
+                finally:  # even if the client does not accept the message
                     self.end()
 
         return asyncio.create_task(watch(), name="token of an event stream")
@@ -102,7 +103,7 @@ class EventStream:
         await self._send(event.frame[1])
 
     async def errors(self, id_: str, errors: list[dict[str, Any]]) -> None:
-        """Send that an operation has ended with errors: as a result, since the protocol has no errors."""
+        """Report that an operation has ended with errors, as a result: the protocol has no message for errors."""
         await self._opened.wait()
         payload = to_json({"errors": errors})
         data = f'{{"id":{to_json(id_)},"payload":{payload}}}' if self._of_many else payload
@@ -117,7 +118,7 @@ class EventStream:
             self.end()
 
     def abandon(self) -> None:
-        """End it: the client takes nothing more."""
+        """End the stream: the client no longer accepts events."""
         self.end()
 
     def _next(self, id_: str, event: ResultMessage) -> bytes:
@@ -136,7 +137,7 @@ async def _disconnect(receive: Receive) -> None:
 
 
 class EventStreams:
-    """An ASGI application for requests that accept an event stream: each stream carries one operation."""
+    """An ASGI application for distinct connections mode: each request gets an event stream with one operation."""
 
     def __init__(self, requests: StreamRequests) -> None:
         self._requests = requests
@@ -147,7 +148,7 @@ class EventStreams:
         return len(self._open)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer one request. Errors of its document are sent in the stream, as the protocol requires."""
+        """Answer a request. Errors in its document are sent in the stream, as the protocol requires."""
         try:
             request, resolved = await self._requests.read(scope, receive)
             identity = await self._requests.identify(scope)

@@ -1,7 +1,7 @@
 """GraphQL over server-sent events, single connection mode (PROTOCOL.md of npm's graphql-sse).
 
-A client reserves a stream (PUT), opens it (GET or POST that accepts text/event-stream), and starts operations by separate
-requests (GET or POST); DELETE ends them. All requests contain the token of the reservation.
+A client reserves a stream (PUT) and opens it (GET or POST that accepts text/event-stream). It starts operations with
+separate requests (GET or POST) and ends them (DELETE). All later requests contain the token of the reservation.
 """
 
 import asyncio
@@ -31,7 +31,7 @@ _TEXT: Final = frozenset({"*/*", "text/*", "text/plain"})
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Reservation:
-    """A stream that is, or will be, opened by the client that has its token."""
+    """A stream that the client with its token has opened, or will open."""
 
     stream: EventStream
     operations: ConnectionOperations
@@ -41,7 +41,7 @@ class _Reservation:
 
 
 class Reservations:
-    """An ASGI application. Keeps the streams that are reserved or open by reservation."""
+    """An ASGI application for single connection mode. Holds the reserved streams, open or not."""
 
     def __init__(self, requests: StreamRequests, distinct: EventStreams) -> None:
         self._requests = requests
@@ -51,7 +51,7 @@ class Reservations:
 
     @property
     def count(self) -> int:
-        """How many streams are reserved or open."""
+        """The number of reserved streams, open or not."""
         return len(self._reserved)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -82,13 +82,17 @@ class Reservations:
         accept = headers.get("accept", "*/*")[: content_negotiation.MAX_HEADER]
         accepted = {part.partition(";")[0].strip() for part in accept.split(",")}
         if not accepted & _TEXT:
-            raise HttpError(406, "NOT_ACCEPTABLE", "The token of a reservation is text/plain.")
+            raise HttpError(
+                406, "NOT_ACCEPTABLE", "Accept text/plain: the token of a reservation is sent as text."
+            )
         if _token(scope) in self._reserved:
             raise HttpError(
-                409, "CONFLICT", "Stream already registered: it has been reserved with this token."
+                409,
+                "CONFLICT",
+                "Stream already registered: the request has the token of a reserved stream. Send none.",
             )
         if len(self._reserved) >= self._settings.max_reservations:
-            raise HttpError(503, "TOO_BUSY", "As many event streams are reserved as can be: try again later.")
+            raise HttpError(503, "TOO_BUSY", "Too many event streams are reserved. Try again later.")
         identity = await self._requests.identify(scope)
         token = secrets.token_urlsafe(32)
         stream = EventStream(self._requests, of_many=True)
@@ -108,21 +112,27 @@ class Reservations:
             await self._open(scope, receive, send)
 
     async def _open(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Send the stream. A stream that is lost cannot be opened again: its reservation ends with it."""
-        token, reserved = self._find(scope)
-        if reserved.stream.is_open:
-            raise HttpError(409, "CONFLICT", "Stream already open: a reservation is for one connection.")
-        reserved.expiry.cancel()
+        """Send the stream. The reservation ends with the connection, so a lost stream cannot be opened again."""
+        token, reservation = self._find(scope)
+        if reservation.stream.is_open:
+            raise HttpError(
+                409,
+                "CONFLICT",
+                "Stream already open: a reservation is for one connection. Reserve another stream.",
+            )
+        reservation.expiry.cancel()
         try:
-            await reserved.stream.run(receive, send)
+            await reservation.stream.run(receive, send)
         finally:
             self._drop(token)
 
     async def _start(self, scope: Scope, receive: Receive, send: Send) -> None:
-        _, reserved = self._find(scope)
+        _, reservation = self._find(scope)
         identity = await self._requests.identify(scope)
-        if identity.scope != reserved.identity.scope or identity.actor_id != reserved.identity.actor_id:
-            raise HttpError(403, "FORBIDDEN", "The stream was reserved by somebody else.")
+        if identity.scope != reservation.identity.scope or identity.actor_id != reservation.identity.actor_id:
+            raise HttpError(
+                403, "FORBIDDEN", "The stream was reserved by another client. Reserve one with this token."
+            )
         request, resolved = await self._requests.read(scope, receive)
         id_ = (request.extensions or {}).get("operationId")
         if not isinstance(id_, str) or not id_:
@@ -133,43 +143,47 @@ class Reservations:
             raise HttpError(
                 400, "BAD_REQUEST", f"The operation ID is longer than {MAX_ID_CHARACTERS} characters."
             )
-        if id_ in reserved.operations:
+        if id_ in reservation.operations:
             raise _in_progress()
         resolved = resolved or await self._requests.resolve(request)
-        if id_ in reserved.operations:
+        if id_ in reservation.operations:
             raise _in_progress()
         headers = self._requests.headers(scope)
-        reserved.operations.start(id_, request, identity, headers=headers, resolved=resolved)
+        reservation.operations.start(id_, request, identity, headers=headers, resolved=resolved)
         await stream_requests.send_text(send, 202)
 
     async def _stop(self, scope: Scope, _receive: Receive, send: Send) -> None:
-        _, reserved = self._find(scope)
+        _, reservation = self._find(scope)
         id_ = _parameter(scope, "operationId")
         if not id_:
             raise HttpError(
                 400, "BAD_REQUEST", "Operation ID is missing: send it as the parameter operationId."
             )
-        reserved.operations.stop(id_)
+        reservation.operations.stop(id_)
         await stream_requests.send_text(send, 200)
 
     def _find(self, scope: Scope) -> tuple[str, _Reservation]:
         token = _token(scope)
-        reserved = self._reserved.get(token or "")
-        if token is None or reserved is None:
-            raise HttpError(404, "NOT_FOUND", "Stream not found: reserve one by PUT, and send its token.")
-        return token, reserved
+        reservation = self._reserved.get(token or "")
+        if token is None or reservation is None:
+            raise HttpError(404, "NOT_FOUND", "Stream not found: reserve a stream by PUT and send its token.")
+        return token, reservation
 
     def _drop(self, token: str) -> None:
-        reserved = self._reserved.pop(token, None)
-        if reserved is not None:
-            reserved.expiry.cancel()
-            reserved.watching.cancel()
-            reserved.operations.stop_all()
-            reserved.stream.end()
+        reservation = self._reserved.pop(token, None)
+        if reservation is not None:
+            reservation.expiry.cancel()
+            reservation.watching.cancel()
+            reservation.operations.stop_all()
+            reservation.stream.end()
 
 
 def _in_progress() -> HttpError:
-    return HttpError(409, "CONFLICT", "Operation with ID already exists: it is under way on this stream.")
+    return HttpError(
+        409,
+        "CONFLICT",
+        "Operation with ID already exists: it is in progress on this stream. Send another ID.",
+    )
 
 
 def _token(scope: Scope) -> str | None:

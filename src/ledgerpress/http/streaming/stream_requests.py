@@ -1,4 +1,4 @@
-"""Requests on connections that stay open: read, checked, identified repeatedly, and resolved."""
+"""Read, authenticate and resolve the requests of long-lived connections, and recheck their tokens."""
 
 import asyncio
 from collections.abc import Callable
@@ -36,7 +36,7 @@ from ledgerpress.http.streaming.connection_operation_runner import (
 
 @dataclass(frozen=True, slots=True, eq=False)
 class StreamRequests:
-    """Accepts requests on connections that stay open, within the limits for other requests."""
+    """Accepts requests on long-lived connections, with the same limits as for other requests."""
 
     hub: SubscriptionHub
     authenticator: Authenticator
@@ -46,7 +46,7 @@ class StreamRequests:
     slots: ConcurrencySlots
 
     async def identify(self, scope: Scope) -> Identity:
-        """Return who sends a request, and count it. Raises `HttpError`."""
+        """Return the identity of the client, and count the request against its rate limit. Raises `HttpError`."""
         authorization = self.headers(scope).get(b"authorization")
         identity = await self.rates.identify(
             scope, None if authorization is None else authorization.decode("latin-1")
@@ -55,7 +55,7 @@ class StreamRequests:
         return identity
 
     async def invalidation(self, authorization: str, identity: Identity) -> str:
-        """Return why the credentials of an open connection are not valid any more, as soon as that is known."""
+        """Wait until the credentials of an open connection are no longer valid, and return the reason."""
         while True:
             await asyncio.sleep(self.hub.settings.recheck_seconds)
             try:
@@ -63,7 +63,7 @@ class StreamRequests:
             except Unauthenticated as error:
                 return str(error)
             if now.scope != identity.scope:
-                return "Your permissions have changed: connect again."
+                return "Your permissions have changed. Connect again."
 
     @staticmethod
     def headers(scope: Scope) -> dict[bytes, bytes]:
@@ -71,7 +71,7 @@ class StreamRequests:
         return request_headers(scope["headers"])
 
     def check(self, request: GraphQLRequest) -> None:
-        """Raise `HttpError` for a request from a message that is nested too deep, or has hidden characters."""
+        """Raise `HttpError` if the request of a message is nested too deeply or has hidden characters."""
         check(request, max_depth=self.settings.max_json_depth)
 
     def operations(
@@ -80,7 +80,10 @@ class StreamRequests:
         return ConnectionOperations(self.hub, channel, self.persisted, self.settings, admit=admit)
 
     async def read(self, scope: Scope, receive: Receive) -> tuple[GraphQLRequest, ResolvedRequest | None]:
-        """Return a request. A valid GET is resolved, to reject mutations. Raises `HttpError`, `ClientDisconnected`."""
+        """Return a request, and its operation if it is a valid GET: a mutation by GET is rejected.
+
+        Raises `HttpError` and `ClientDisconnected`.
+        """
         settings = self.settings
         limits = {"max_depth": settings.max_json_depth, "ill_formed": 400}
         if scope["method"] == "GET":
@@ -103,10 +106,10 @@ class StreamRequests:
     async def _resolve_get(self, request: GraphQLRequest) -> ResolvedRequest | None:
         try:
             resolved = await self.resolve(request)
-        except HttpError:  # reported by the stream
+        except HttpError:  # the stream reports it
             return None
         if resolved.operation.type is OperationType.MUTATION:
-            message = "A mutation cannot be sent by GET: send it by POST."
+            message = "A mutation cannot be sent by GET. Send it by POST."
             raise HttpError(405, "METHOD_NOT_ALLOWED", message, (b"allow", b"POST"))
         return resolved
 

@@ -1,4 +1,4 @@
-"""GraphQL over WebSocket by the subprotocol graphql-transport-ws (PROTOCOL.md of npm's graphql-ws)."""
+"""GraphQL over WebSocket with the subprotocol graphql-transport-ws (PROTOCOL.md of npm's graphql-ws)."""
 
 import asyncio
 import logging
@@ -21,7 +21,7 @@ _DISCONNECT: Final = "websocket.disconnect"
 
 
 class Sockets:
-    """An ASGI application for WebSockets. Keeps the open sockets of the process."""
+    """An ASGI application for WebSockets. Holds the open sockets of the process."""
 
     def __init__(self, requests: StreamRequests) -> None:
         self._requests = requests
@@ -52,11 +52,11 @@ class Sockets:
     def close_all(self) -> None:
         """Close all sockets: the server is about to stop."""
         for socket in list(self._open):
-            socket.close(Closing(1001, "The server is going away: connect again."))
+            socket.close(Closing(1001, "The server is stopping. Connect again."))
 
 
 class _Socket:
-    """One socket; it is the channel of its operations."""
+    """A WebSocket. It is the channel of its operations."""
 
     def __init__(self, requests: StreamRequests, scope: Scope, receive: Receive, send: Send) -> None:
         self._requests = requests
@@ -93,7 +93,7 @@ class _Socket:
         await self._send_close(self._closing)
 
     def close(self, closing: Closing) -> None:
-        """Close the socket, from another task."""
+        """Close the socket from another task."""
         if self._closing is None and self._task is not None:
             self._closing = closing
             self._task.cancel()
@@ -111,11 +111,11 @@ class _Socket:
         await self._send_text(messages.complete(id_))
 
     def abandon(self) -> None:
-        """Close the socket, which takes nothing more."""
-        self.close(Closing(1013, "The connection does not take what is sent to it."))
+        """Close the socket: the client no longer accepts messages."""
+        self.close(Closing(1013, "The client does not accept the messages that are sent to it."))
 
     async def _initialise(self) -> None:
-        """Wait for the connection_init, and acknowledge it. Raises `Closing`."""
+        """Wait for connection_init and acknowledge it. Raises `Closing`."""
         try:
             async with asyncio.timeout(self._settings.init_seconds):
                 while (message := await self._receive_message()).type != "connection_init":
@@ -128,7 +128,7 @@ class _Socket:
             authorization = None if header is None else header.decode("latin-1")
         if authorization is not None and not isinstance(authorization, str):
             raise Closing(
-                4403, "The authorization in the payload is a string, as in the header of that name."
+                4403, "authorization in the payload must be a string, as in the Authorization header."
             )
         self._authorization = authorization
         self._identity = await self._identify()
@@ -138,7 +138,7 @@ class _Socket:
             self._watching = asyncio.create_task(self._close_when_invalid(reason), name="token of a socket")
 
     async def _identify(self) -> Identity:
-        """Return the current identity of the client: its token may have become invalid. Raises `Closing`."""
+        """Return the current identity of the client. Raises `Closing` if its token is no longer valid."""
         try:
             return await self._rates.identify(self._scope, self._authorization)
         except HttpError as error:
@@ -147,7 +147,7 @@ class _Socket:
             raise Closing(1013, str(error)) from None
 
     def _admit(self, request: GraphQLRequest, identity: Identity) -> None:
-        """Raise `HttpError` for an operation that an HTTP request could not begin now."""
+        """Count an operation against the rate limit and check its request. Raises `HttpError`."""
         self._rates.take(self._scope, identity)
         self._requests.check(request)
 
@@ -170,19 +170,19 @@ class _Socket:
             self._operations.start(message.id, message.subscribe, self._identity)
 
     async def _receive_message(self) -> messages.Message:
-        """Return the client's next message. Raises `Closing` for an invalid one, and `_Disconnected`."""
+        """Return the client's next message. Raises `Closing` for an invalid message, and `_Disconnected`."""
         received: Message = await self._receive()
         if received["type"] == _DISCONNECT:
             raise _Disconnected
         text: str | None = received.get("text")
         if text is None:
-            raise Closing(4400, "A message is sent as text.")
+            raise Closing(4400, "The message is binary. Send messages as text.")
         if len(text) > self._settings.max_message_bytes:
             raise Closing(1009, "The message is too large.")
         return messages.read(text)
 
     async def _send_text(self, text: str) -> None:
-        """Send a message. Raises `OSError` where the client has disconnected, or takes nothing."""
+        """Send a message. Raises `OSError` if the client has disconnected or does not accept the message."""
         async with asyncio.timeout(self._settings.send_seconds):
             await self._send({"type": "websocket.send", "text": text})
 
@@ -212,10 +212,10 @@ async def _reject(scope: Scope, send: Send) -> None:
 
 
 def _is_allowed_origin(scope: Scope, allowed: Collection[str]) -> bool:
-    """Return whether a handshake comes from a program, a page of this server, or one of the `allowed` origins.
+    """Return whether a handshake comes from a program, from a page of this server, or from an origin in `allowed`.
 
-    Browsers do not ask before a page opens a WebSocket, and send cookies (cross-site WebSocket hijacking), but always
-    send `Origin` (RFC 6455, 4.1). The scheme is not compared, since a proxy may hide it.
+    Browsers let any page open a WebSocket to any site, and send cookies with it (cross-site WebSocket hijacking). But
+    they always send `Origin` (RFC 6455, 4.1). The scheme is not compared, since a proxy may hide it.
     """
     headers = dict(scope["headers"])
     if b"origin" not in headers:

@@ -1,4 +1,4 @@
-"""The streaming endpoint: operations over WebSocket, and over server-sent events in both modes."""
+"""The streaming endpoint, which passes requests to WebSocket and to both modes of server-sent events."""
 
 import asyncio
 
@@ -12,7 +12,7 @@ from ledgerpress.http.streaming.websocket import Sockets
 
 
 class StreamingEndpoint:
-    """An ASGI application for connections that stay open."""
+    """An ASGI application for long-lived connections."""
 
     def __init__(self, requests: StreamRequests, stopping: asyncio.Event) -> None:
         """`stopping` is set when the process is about to stop."""
@@ -25,7 +25,7 @@ class StreamingEndpoint:
         self._reservations = Reservations(requests, self._event_streams)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Handle a WebSocket, a request that prefers an event stream, or one at `/graphql/stream`."""
+        """Handle a WebSocket, a request that prefers an event stream, or a request at `/graphql/stream`."""
         handler: ASGIApp = self._event_streams if route_path(scope) == "/graphql" else self._reservations
         if scope["type"] == "websocket":
             handler = self._sockets
@@ -42,7 +42,7 @@ class StreamingEndpoint:
 
     @property
     def counts(self) -> dict[str, int]:
-        """The numbers of connections, subscriptions and what they need: all 0 when every client has disconnected."""
+        """The numbers of connections, subscriptions and their resources: all 0 after every client has disconnected."""
         return {
             **self.hub.counts,
             "sockets": self._sockets.count,
@@ -51,7 +51,7 @@ class StreamingEndpoint:
         }
 
     async def _close_when_stopping(self) -> None:
-        """Close all connections when the process is about to stop; clients resume on another server."""
+        """Close all connections when the process is about to stop. Clients resume on another server."""
         await self._stopping.wait()
         self._sockets.close_all()
         self._event_streams.close_all()

@@ -10,13 +10,13 @@ from ledgerpress.http.streaming.connection_operation_runner import MAX_ID_CHARAC
 
 SUBPROTOCOL: Final = "graphql-transport-ws"
 MAX_REASON_BYTES: Final = 123
-"""The longest reason that a close frame holds (RFC 6455, 5.5)."""
+"""The longest reason that a close frame can contain (RFC 6455, 5.5)."""
 
 _OF_CONNECTIONS: Final = frozenset({"connection_init", "ping", "pong"})
 
 
 class Closing(Exception):
-    """Raised to close the socket, with a code of the protocol and the reason."""
+    """Raised to close the socket, with the code and the reason for the close frame."""
 
     def __init__(self, code: int, reason: str) -> None:
         super().__init__(reason)
@@ -25,7 +25,7 @@ class Closing(Exception):
 
 
 class Message(NamedTuple):
-    """A well-formed message of a client."""
+    """A well-formed message from a client."""
 
     type: str
     id: str = ""
@@ -40,18 +40,18 @@ def read(text: str) -> Message:
     except (msgspec.DecodeError, UnicodeError, RecursionError):
         raise _invalid("The message is not JSON.") from None
     if not isinstance(message, dict):
-        raise _invalid("A message is a JSON object.")
+        raise _invalid("The message must be a JSON object.")
     type_, payload = message.get("type"), message.get("payload")
     if type_ in _OF_CONNECTIONS:
         if payload is not None and not isinstance(payload, dict):
-            raise _invalid(f"The payload of {type_} is an object, null, or absent.")
+            raise _invalid(f"The payload of {type_} must be an object, null or absent.")
         return Message(type_, payload=payload)
     if type_ == "subscribe":
         id_ = _id(message)
         return Message(type_, id=id_, subscribe=_subscribe(payload))
     if type_ == "complete":
         return Message(type_, id=_id(message))
-    raise _invalid("The message has no type that a client may send.")
+    raise _invalid("The message needs a type that clients may send.")
 
 
 def pong(payload: dict[str, Any] | None) -> str:
@@ -60,7 +60,7 @@ def pong(payload: dict[str, Any] | None) -> str:
 
 
 def next_message(id_: str, payload: str) -> str:
-    """Return the message with a result, which is JSON already."""
+    """Return the message with a result; `payload` is JSON."""
     return f'{{"id":{to_json(id_)},"type":"next","payload":{payload}}}'
 
 
@@ -77,22 +77,22 @@ def complete(id_: str) -> str:
 def _id(message: dict[str, Any]) -> str:
     id_ = message.get("id")
     if not isinstance(id_, str) or not id_:
-        raise _invalid("The id of an operation is a string that is not empty.")
+        raise _invalid("The id of an operation must be a string that is not empty.")
     if len(id_) > MAX_ID_CHARACTERS:
-        raise _invalid(f"The id of an operation has at most {MAX_ID_CHARACTERS} characters.")
+        raise _invalid(f"The id of an operation must have at most {MAX_ID_CHARACTERS} characters.")
     return id_
 
 
 def _subscribe(payload: object) -> GraphQLRequest:
     if not isinstance(payload, dict) or not isinstance(query := payload.get("query"), str):
-        raise _invalid("The payload of subscribe is an object with a query, a string.")
+        raise _invalid("The payload of subscribe must be an object with a query, a string.")
     variables, extensions = payload.get("variables"), payload.get("extensions")
     name = payload.get("operationName")
     if name is not None and not isinstance(name, str):
-        raise _invalid("The operationName is a string, null, or absent.")
+        raise _invalid("operationName must be a string, null or absent.")
     for member, value in (("variables", variables), ("extensions", extensions)):
         if value is not None and not isinstance(value, dict):
-            raise _invalid(f"The {member} are an object, null, or absent.")
+            raise _invalid(f"{member} must be an object, null or absent.")
     return GraphQLRequest(
         query=query or None, variables=variables, operation_name=name, extensions=extensions
     )

@@ -1,4 +1,4 @@
-"""Checks a process without the features on a log with their events, and the process that has them again."""
+"""Check a process without the features on a log with their events, and then a process with the features again."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -15,7 +15,7 @@ _CHANGES: Final = "{ changes(first: 100) { totalCount nodes { position type vers
 
 
 async def check_absence(definition: Definition, directory: Path, log: str) -> None:
-    """A process without the features passes over their events; when they are back, all answers are the same.
+    """A process without the features ignores their events. With the features again, all responses are as before.
 
     Without the features, the process uses the same directory, and serves the front page and the history.
     """
@@ -36,30 +36,30 @@ async def check_absence(definition: Definition, directory: Path, log: str) -> No
                     f"in a process without {definition.names}, the projection {name} is paused: {point.error}",
                     position=point.failed_at,
                     event=type_,
-                    todo="events that others can pass over are named x.<feature>.<name>; a feature that this one needs "
-                    "belongs to `others` of the contract.",
+                    todo="name the events x.<feature>.<name>, so that processes without the feature can ignore them. "
+                    "If the feature depends on another feature, add that feature to `others` of the contract.",
                 )
         page, changes = await client.page("/"), await client.post(_CHANGES)
         if page.status != 200 or changes.errors:
             raise definition.violation(
-                f"a process without {definition.names} does not serve the store.",
+                f"a process without {definition.names} cannot serve the store.",
                 details=[f"/: status {page.status}", f"changes: {changes.errors}"],
-                todo="record in streams of other features only what they declare that they accept (Feature.streams).",
+                todo="in streams of other features, record only events that those features accept (Feature.streams).",
             )
     after = await _answers(recording)
     for name, answer in after.items():
         if answer != before[name]:
             path, old, new = next(differences(before[name].body, answer.body), ("position", 0, 0))
             raise definition.violation(
-                f"an answer changes when a process without {definition.names} has used the same log and directory.",
+                f"a response changes after a process without {definition.names} has used the same log and directory.",
                 probe=name,
                 details=[f"{path}: {old!r} became {new!r}"],
-                todo="read rows of your own tables alone, and make them of the events alone.",
+                todo="read only rows of your own tables, and derive them only from events.",
             )
 
 
 async def _answers(recording: Recording) -> Mapping[str, Answer]:
-    """Open the store with the features, and return the answer to each probe."""
+    """Open the store with the features, and return the response to each probe."""
     definition = recording.definition
     opening = open_client(
         definition.feature_set,
@@ -69,7 +69,7 @@ async def _answers(recording: Recording) -> Mapping[str, Answer]:
         randomness=SeededRandomness("with"),
     )
     async with opening as client:
-        found: dict[str, Any] = {}
+        answers: dict[str, Any] = {}
         for probe in definition.probes(recording.values):
-            found[probe.name] = await probe.ask(client, LOCAL_OPERATOR)
-        return found
+            answers[probe.name] = await probe.ask(client, LOCAL_OPERATOR)
+        return answers

@@ -1,4 +1,4 @@
-"""Checks of answers at each position: cached ones are true, and the past is what a store that stops there answers."""
+"""Check responses at each position: cached responses are current, and responses as of a position are correct."""
 
 from collections.abc import Iterable
 from pathlib import Path
@@ -17,10 +17,10 @@ from ledgerpress.views.snapshot_and_cache_dependencies import CacheDependencies,
 
 
 async def check_cache(definition: Definition, directory: Path, log: str) -> None:
-    """The response cache is never stale by even one event.
+    """The response cache is never stale, not even by one event.
 
-    A store follows the log event by event. Each probe is asked, and so cached, before each event, and after it the
-    answer must equal a new one.
+    A store follows the log event by event. Each probe runs before each event, so that its response is cached. After the
+    event, the response through the cache must equal a newly computed response.
     """
     recording = await record(definition, directory, log)
     probes = definition.probes(recording.values)
@@ -37,45 +37,47 @@ async def check_cache(definition: Definition, directory: Path, log: str) -> None
 
 
 async def check_past(definition: Definition, directory: Path, log: str) -> None:
-    """An answer as of a position equals that of a store whose log ends there, for each position of the scenario."""
+    """For each position, a response as of the position equals the response of a store whose log ends there."""
     recording = await record(definition, directory, log)
     probes = [probe for probe in definition.query_probes(recording.values) if probe.as_of is not None]
     if not probes and any(field.type == "Query" for field in definition.added_fields()):
         raise definition.violation(
-            "no query of the contract can be asked as of a position: each has a root field without the argument asOf.",
-            todo="give the root fields of the feature `as_of: AsOf | None = None`, and read from moment_of(info.context, as_of).",
+            "no query of the contract can run as of a position: each has a root field without the argument asOf.",
+            todo="give the root fields of the feature `as_of: AsOf | None = None`, and read from "
+            "moment_of(info.context, as_of).",
         )
     end = len(recording.events)
     async with (
-        replayed(recording, directory / "whole", end) as whole,
-        replayed(recording, directory / "stopped", recording.first_position) as stopped,
+        replayed(recording, directory / "whole", end) as complete,
+        replayed(recording, directory / "stopped", recording.first_position) as prefix,
     ):
         for position in range(recording.first_position, end + 1):
-            await stopped.advance(position)
+            await prefix.advance(position)
             for probe in probes:
-                expected = await probe.ask(stopped.client, LOCAL_OPERATOR, cached=False)
-                past = await probe.ask_as_of(whole.client, LOCAL_OPERATOR, position)
+                expected = await probe.ask(prefix.client, LOCAL_OPERATOR, cached=False)
+                past = await probe.ask_as_of(complete.client, LOCAL_OPERATOR, position)
                 check_answer(recording, probe, "operator", past, position)
                 if past.data == expected.data:
                     continue
-                path, then, stop = next(differences(past.data, expected.data))
+                path, past_value, expected_value = next(differences(past.data, expected.data))
                 raise definition.violation(
-                    f"an answer as of position {position} is not that of a store that stops there.",
+                    f"a response as of position {position} differs from the response of a store whose log ends there.",
                     probe=probe.name,
                     position=position,
                     event=recording.type_at(position),
                     details=[
-                        f"{path}: {then!r} as of the position, and {stop!r} in the store that stops there"
+                        f"{path}: {past_value!r} as of the position, but {expected_value!r} in the other store"
                     ],
-                    todo="let resolvers read from moment.snapshot alone, by rows that hold at snapshot.position; a row "
-                    "that changes needs the positions from and to which it holds.",
+                    todo="let resolvers read only from moment.snapshot, and only rows that are valid at "
+                    "snapshot.position. A row that changes needs columns for the positions between which it is valid.",
                 )
 
 
 def check_answer(recording: Recording, probe: Probe, client: str, answer: Answer, position: int) -> None:
-    """Raise `ContractViolation` for a failure of the server, and at the end of the scenario for an operator's error.
+    """Raise `ContractViolation` for a server error.
 
-    Before, a query may name what is not there yet.
+    At the end of the scenario, any error for the operator is a violation. Before, a query may name objects that do not
+    exist yet.
     """
     must_have_no_error = client == "operator" and position == len(recording.events)
     failed = answer.status >= 500 or any(
@@ -90,40 +92,40 @@ def check_answer(recording: Recording, probe: Probe, client: str, answer: Answer
             position=position,
             event=recording.type_at(position),
             details=[f"status {answer.status}: {answer.errors or str(answer.body)[:300]}"],
-            todo="correct the query, or let the resolver return null or an empty list for what is not there; the logging "
-            "above has the traceback.",
+            todo="correct the query, or let the resolver return null or an empty list for missing data. The traceback "
+            "is in the logging above.",
         )
 
 
 async def _raise_stale(
     replay: Replay, probe: Probe, client: str, cached: Answer, computed: Answer, position: int
 ) -> None:
-    """Raise the violation for a stale answer, with the topics that would have invalidated it."""
+    """Raise the violation for a stale response, with the topics of the response and of the event."""
     recording, definition = replay.recording, replay.recording.definition
     type_ = recording.type_at(position)
     path, old, new = next(differences(cached.body, computed.body), ("position", cached, computed))
-    details = [f"{path}: cached {old!r}, and now {new!r}"]
+    details = [f"{path}: cached {old!r}, current {new!r}"]
     if isinstance(probe, QueryProbe):
         details += await _topics(replay, probe, CLIENTS[client], position)
     rules = [
         feature.name for feature in definition.feature_set.features if _covers(feature.dependencies, type_)
     ]
     raise definition.violation(
-        "a cached answer is stale.",
+        "a cached response is stale.",
         feature=definition.names if len(definition.features) == 1 else definition.feature_of_event(type_),
         probe=probe.name,
         client=client,
         position=position,
         event=type_,
         details=details,
-        todo=f"no DependencyRule of {definition.names} covers what {type_} changes in this answer (rules of "
-        f"{', '.join(rules) or 'no feature'} cover the type): let one return a topic that the answer depends on, or name "
-        "another topic in snapshot.about(…).",
+        todo=f"no DependencyRule of {definition.names} covers what {type_} changes in this response (rules of "
+        f"{', '.join(rules) or 'no feature'} cover the type). Let a rule return a topic that the response depends on, "
+        "or name another topic in snapshot.about(…).",
     )
 
 
 async def _topics(replay: Replay, probe: QueryProbe, identity: Identity, position: int) -> list[str]:
-    """Return the topics that an answer depended on before an event, and those that the event invalidates."""
+    """Return the topics that a response depended on before an event, and the topics that the event invalidates."""
     recording, reads = replay.recording, CacheDependencies()
     before = recording.data.with_name(f"before-{position}")
     async with replayed(recording, before, position - 1) as former:
@@ -136,7 +138,7 @@ async def _topics(replay: Replay, probe: QueryProbe, identity: Identity, positio
     with store.snapshot() as snapshot:
         invalidated = invalidated_topics(snapshot, position - 1, store.declared)
     return [
-        f"the cached answer depended on {_named(reads.topics)}",
+        f"the cached response depended on {_named(reads.topics)}",
         f"the event invalidates {'everything' if invalidated is None else _named(invalidated)}",
     ]
 

@@ -1,4 +1,4 @@
-"""Checks of what features declare, and that the scenario and the probes reach all of it."""
+"""Check the declarations of features, and that the scenario and the probes cover all of them."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -28,9 +28,9 @@ _SALT: Final = bytes(SALT_BYTES)
 
 
 async def check_declarations(definition: Definition, directory: Path, log: str) -> None:
-    """The names are the feature's own, every field has a declared permission, every event type a dependency rule.
+    """All names are in the feature's namespace; fields have permissions, and event types have dependency rules.
 
-    An event type that no `DependencyRule` covers invalidates every cached answer of the publication.
+    An event type that no `DependencyRule` covers invalidates every cached response of the publication.
     """
     _ = definition.schema
     known = {type_ for rule in definition.feature_set.views.dependencies for type_ in rule.events}
@@ -38,17 +38,18 @@ async def check_declarations(definition: Definition, directory: Path, log: str) 
         for event in feature.events:
             if event.name not in known:
                 raise definition.violation(
-                    f"no DependencyRule of {feature.name} covers {event.name}, so that each such event invalidates every "
-                    "cached answer.",
+                    f"no DependencyRule of {feature.name} covers {event.name}, so each such event invalidates every "
+                    "cached response.",
                     feature=feature.name,
                     event=event.name,
-                    todo=f'add a rule to `dependencies`: DependencyRule.by_type({{"{event.name}": []}}, subject=…) with the '
-                    "topics that your queries name in snapshot.about(…), or without any if no query shows the event.",
+                    todo=f'add a rule to `dependencies`: DependencyRule.by_type({{"{event.name}": []}}, subject=…) '
+                    "with the topics that your queries name in snapshot.about(…), or without topics if no query shows "
+                    "the event.",
                 )
 
 
 async def check_coverage(definition: Definition, directory: Path, log: str) -> None:
-    """The scenario records every event type of the features; queries and pages reach all fields, objects and pages.
+    """The scenario records every event type of the features; the probes cover all fields, objects and pages.
 
     No probe fails, and each field has a value at some position.
     """
@@ -58,10 +59,10 @@ async def check_coverage(definition: Definition, directory: Path, log: str) -> N
         for event in feature.events:
             if event.name not in types | definition.unreached:
                 raise definition.violation(
-                    f"the scenario records no {event.name}, so that nothing is known about it.",
+                    f"the scenario records no {event.name}, so the checks do not cover it.",
                     feature=feature.name,
                     event=event.name,
-                    todo="run a command in the scenario that records it.",
+                    todo="let the scenario run a command that records it.",
                 )
     fields = _check_fields(recording)
     _check_pages(recording)
@@ -75,7 +76,7 @@ async def check_coverage(definition: Definition, directory: Path, log: str) -> N
 
 
 async def check_stored_versions(definition: Definition, directory: Path, log: str) -> None:
-    """Every stored version of each event decodes: those of the scenario, and a sample of each older version."""
+    """Every stored version of each event can be read: the events of the scenario, and samples of older versions."""
     codec = definition.feature_set.codec()
     for feature in definition.features:
         for name, newest, class_, _ in feature.events:
@@ -86,7 +87,7 @@ async def check_stored_versions(definition: Definition, directory: Path, log: st
                         f"there is no sample of {name} in version {version}.",
                         feature=feature.name,
                         event=name,
-                        todo=f'add the data of an event as it was recorded: samples={{("{name}", {version}): {{…}}}}.',
+                        todo=f'add the recorded data of such an event: samples={{("{name}", {version}): {{…}}}}.',
                     )
                 try:
                     event = codec.decode(_stored(name, version, sample)).event
@@ -95,7 +96,7 @@ async def check_stored_versions(definition: Definition, directory: Path, log: st
                         f"version {version} of {name} cannot be read: {error}",
                         feature=feature.name,
                         event=name,
-                        todo="correct the upcaster; events that are recorded stay as they are.",
+                        todo="correct the upcaster. Recorded events cannot be changed.",
                     ) from error
                 assert isinstance(event, class_)
     recording = await record(definition, directory, log)
@@ -109,12 +110,12 @@ async def check_stored_versions(definition: Definition, directory: Path, log: st
                 feature=definition.feature_of_event(name),
                 position=stored.position,
                 event=name,
-                todo="use field types that msgspec encodes and decodes without a loss.",
+                todo="use field types that msgspec encodes and decodes without loss.",
             )
 
 
 async def _check_values(recording: Recording, directory: Path, fields: Sequence[tuple[str, str]]) -> None:
-    """Ask each probe after each event. Raises `ContractViolation` for one that fails, and for a field without a value."""
+    """Run each probe after each event. Raises `ContractViolation` if a probe fails, or if a field never has a value."""
     definition, end = recording.definition, len(recording.events)
     missing = {coordinate: feature for feature, coordinate in fields}
     for coordinate in definition.unreached:
@@ -133,19 +134,22 @@ async def _check_values(recording: Recording, directory: Path, fields: Sequence[
     if missing:
         coordinate, *others = missing
         raise definition.violation(
-            f"{coordinate} is null, or an empty list, in every answer of the scenario, so the other checks say nothing "
-            "about it.",
+            f"{coordinate} is null, or an empty list, in every response of the scenario, so the other checks do not "
+            "cover it.",
             feature=missing[coordinate],
             details=[f"and also: {other}" for other in others],
-            todo="let the scenario record something that this field shows, and a query read it; or name it in `unreached`.",
+            todo="let the scenario record data for this field and a query read it, or name the field in `unreached`.",
         )
 
 
 def _check_fields(recording: Recording) -> list[tuple[str, str]]:
-    """Return the fields that queries must read, each after its feature. Raises `ContractViolation` for one that none reads."""
+    """Return the feature and coordinate of each field that queries must read.
+
+    Raises `ContractViolation` if no query reads one of them.
+    """
     definition = recording.definition
     read = {name for probe in definition.query_probes(recording.values) for name in probe.fields}
-    wanted = [
+    required = [
         (field.feature, field.coordinate)
         for field in definition.added_fields()
         if field.type not in {"Mutation", "Subscription"}
@@ -155,19 +159,19 @@ def _check_fields(recording: Recording) -> list[tuple[str, str]]:
             object_ = definition.schema._schema.type_map[name]
             assert isinstance(object_, GraphQLObjectType)
             inherited = {field for interface in object_.interfaces for field in interface.fields}
-            wanted += [(feature, f"{name}.{field}") for field in object_.fields if field not in inherited]
-    for feature, coordinate in wanted:
+            required += [(feature, f"{name}.{field}") for field in object_.fields if field not in inherited]
+    for feature, coordinate in required:
         if coordinate not in read | definition.unreached:
             raise definition.violation(
-                f"no query of the contract reads {coordinate}, so that nothing is known about it.",
+                f"no query of the contract reads {coordinate}, so the checks do not cover it.",
                 feature=feature,
-                todo="read it in one of `queries`.",
+                todo="add it to one of `queries`.",
             )
-    return wanted
+    return required
 
 
 def _check_pages(recording: Recording) -> None:
-    """Raise `ContractViolation` for a page that is not asked for."""
+    """Raise `ContractViolation` for a page without an example in `pages`."""
     definition = recording.definition
     paths = [probe.path.partition("?")[0] for probe in definition.page_probes(recording.values)]
     for feature in definition.features:
@@ -175,14 +179,14 @@ def _check_pages(recording: Recording) -> None:
             pattern = compile_path(route)[0]
             if not any(pattern.match(path) for path in paths) and route not in definition.unreached:
                 raise definition.violation(
-                    f"no page of the contract is one of {route}.",
+                    f"no page of the contract matches {route}.",
                     feature=feature.name,
                     todo="add an example of its path to `pages`.",
                 )
 
 
 def _stored(name: str, version: int, data: object) -> StoredEvent:
-    """Return an event as a log has it, with this data."""
+    """Return an event as it is stored in a log, with the given data."""
     some_id = uuid8("sample", name)
     body = {"data": data, "reason": None, "idempotencyKey": None, "traceId": None, "fingerprint": None}
     payload = SealedPayload(JSON_ENCODING, msgspec.json.encode(body), _SALT)

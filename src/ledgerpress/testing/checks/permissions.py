@@ -1,4 +1,4 @@
-"""Checks that what requires a permission is refused to those who do not have it."""
+"""Check that fields and commands are denied to clients without the required permission."""
 
 import asyncio
 from collections.abc import Iterator, Mapping
@@ -33,7 +33,7 @@ from ledgerpress.testing.recording import LiveRecording, recorded
 from ledgerpress.testing.store_client import Answer
 
 REFUSAL_TIMEOUT: Final = 5.0
-"""Seconds in which a subscription must be refused: one that is not refused goes on."""
+"""Seconds within which a subscription must be denied. A subscription that is not denied would not end."""
 _REFUSED: Final = frozenset({"UNAUTHENTICATED", "FORBIDDEN"})
 _VALUES: Final[Mapping[str, Any]] = {
     "Int": 1,
@@ -42,14 +42,14 @@ _VALUES: Final[Mapping[str, Any]] = {
     "Position": 1,
     "DateTime": "2024-05-04T08:00:00Z",
 }
-"""A value of each scalar that does not take any text."""
+"""A value of each scalar that does not accept arbitrary text."""
 
 
 async def check_permissions(definition: Definition, directory: Path, log: str) -> None:
-    """Whatever requires a permission is refused without it: root fields, added fields, fields of objects, commands.
+    """Root fields, added fields, fields of objects and commands are denied to clients without the permission.
 
-    Each is asked for, or run, by a client that has every permission but that one, and by an anonymous client, after
-    the same answer was cached for another client. Nothing is recorded.
+    Two clients try each of them: an anonymous client, and a client with all permissions except the required one. Before
+    that, the same response was cached for another client. Nothing is recorded.
     """
     async with recorded(definition, directory, log) as live:
         store = live.client.store
@@ -64,12 +64,12 @@ async def check_permissions(definition: Definition, directory: Path, log: str) -
         if await store.log.head() != head:
             raise definition.violation(
                 "something was recorded for a client without the permission.",
-                todo="record events by a command alone, and declare its permission in `commands`.",
+                todo="record events only in commands, and declare their permissions in `commands`.",
             )
 
 
 def _fields(definition: Definition) -> Iterator[tuple[AddedField, RequiredPermission]]:
-    """Yield the fields of the features that require a permission, as they are declared."""
+    """Yield the fields of the features that require a permission, with their requirements."""
     declared = definition.schema.declarations.permissions
     types = definition.schema._schema.type_map
     fields = definition.added_fields()
@@ -91,10 +91,10 @@ def _definition_of(definition: Definition, field: AddedField) -> GraphQLField:
 
 
 def _without(need: RequiredPermission, roles: RolePermissions) -> dict[str, Identity]:
-    """Return clients that do not meet a requirement: an anonymous one, and one with every permission but those that it names."""
+    """Return two clients that do not meet a requirement: an anonymous one, and one with all other permissions."""
     missing = {need.permission or min(roles.first_party), need.own}
     limited = Identity(Role.ADMIN, roles.every - missing, OPERATOR_ACTOR_ID)
-    return {"anonymous": ANONYMOUS, f"a client with every permission but {need.permission}": limited}
+    return {"anonymous": ANONYMOUS, f"a client with all permissions except {need.permission}": limited}
 
 
 async def _check_root_field(
@@ -102,7 +102,7 @@ async def _check_root_field(
 ) -> None:
     document, variables = _operation(live.recording.definition, field)
     if field.type == "Query":
-        await live.client.post(document, variables)  # so that the answer is cached for another client
+        await live.client.post(document, variables)  # caches the response for another client
     is_stream = field.type == "Subscription"
     try:
         async with asyncio.timeout(REFUSAL_TIMEOUT):
@@ -122,14 +122,14 @@ async def _check_root_field(
 async def _check_field(
     live: LiveRecording, field: AddedField, need: RequiredPermission, client: str, identity: Identity
 ) -> None:
-    """Check a field of an object, in the queries that read it."""
+    """Check a field of an object in the queries that read it."""
     definition = live.recording.definition
     is_reached = False
     for probe in definition.query_probes(live.recording.values):
         if field.coordinate not in probe.fields:
             continue
-        whole = await probe.ask(live.client, CLIENTS["operator"])
-        if not any(value is not None for value in probe.values(field.coordinate, whole)):
+        operator_answer = await probe.ask(live.client, CLIENTS["operator"])
+        if not any(value is not None for value in probe.values(field.coordinate, operator_answer)):
             continue
         is_reached = True
         answer = await probe.ask(live.client, identity)
@@ -139,7 +139,7 @@ async def _check_field(
         raise definition.violation(
             f"no query of the contract gets a value of {field.coordinate}, which requires {need.permission}.",
             feature=field.feature,
-            todo="let the scenario record something that this field shows, and a query read it.",
+            todo="let the scenario record data for this field, and a query read it.",
         )
 
 
@@ -148,7 +148,7 @@ async def _check_commands(live: LiveRecording) -> None:
     for feature in definition.features:
         for declared in feature.commands:
             for client, identity in _without(declared.required, definition.feature_set.roles).items():
-                # The permission is checked before anything of the command is used.
+                # The permission is checked before any field of the command is used, so the command needs no fields.
                 command: Any = object.__new__(declared.command)
                 request = CommandRequest(actor_id=OPERATOR_ACTOR_ID, identity=identity)
                 try:
@@ -158,7 +158,7 @@ async def _check_commands(live: LiveRecording) -> None:
                 except (AttributeError, Rejection):
                     pass
                 raise definition.violation(
-                    f"the command {declared.command.__name__} is run without {declared.required.permission}.",
+                    f"the command {declared.command.__name__} runs without {declared.required.permission}.",
                     feature=feature.name,
                     client=client,
                     todo="declare its permission in `commands`.",
@@ -173,15 +173,15 @@ def _granted(
     answer: Answer | None = None,
 ) -> Exception:
     return live.recording.definition.violation(
-        f"{field.coordinate} requires {need.permission}, and is not refused to {client}.",
+        f"{field.coordinate} requires {need.permission}, but is not denied to {client}.",
         feature=field.feature,
         details=[f"status {answer.status}: {str(answer.body)[:300]}"] if answer else (),
-        todo="declare the permission in the SchemaContribution or for the command, and leave its check to LedgerPress.",
+        todo="declare the permission in the SchemaContribution or for the command. LedgerPress checks it.",
     )
 
 
 def _operation(definition: Definition, field: AddedField) -> tuple[str, dict[str, Any]]:
-    """Return an operation with a root field, and variables with some value for each argument that it needs."""
+    """Return an operation with a root field, and variables with a value for each required argument."""
     declared = _definition_of(definition, field)
     variables, declarations, arguments = {}, [], []
     for name, argument in declared.args.items():
@@ -191,13 +191,13 @@ def _operation(definition: Definition, field: AddedField) -> tuple[str, dict[str
             declarations.append(f"${name}: {argument.type}")
             arguments.append(f"{name}: ${name}")
     head = f"({', '.join(declarations)})" if declarations else ""
-    given = f"({', '.join(arguments)})" if arguments else ""
-    below = "" if is_leaf_type(get_named_type(declared.type)) else " { __typename }"
-    return f"{field.type.lower()} {head} {{ {field.field}{given}{below} }}", variables
+    call_arguments = f"({', '.join(arguments)})" if arguments else ""
+    selection = "" if is_leaf_type(get_named_type(declared.type)) else " { __typename }"
+    return f"{field.type.lower()} {head} {{ {field.field}{call_arguments}{selection} }}", variables
 
 
 def _some_value(type_: GraphQLInputType) -> Any:
-    """Return a value of an input type, as simple as it can be."""
+    """Return a minimal value of an input type."""
     if isinstance(type_, GraphQLNonNull):
         return _some_value(type_.of_type)
     if isinstance(type_, GraphQLList):
@@ -210,7 +210,7 @@ def _some_value(type_: GraphQLInputType) -> Any:
             for name, field in type_.fields.items()
             if isinstance(field.type, GraphQLNonNull) and field.default_value is Undefined
         }
-        # One of its fields is enough for an input that takes exactly one.
+        # An input without required fields may be a OneOf input, which needs exactly one field.
         needed = fields or {name: field.type for name, field in [*type_.fields.items()][:1]}
         return {name: _some_value(needed_type) for name, needed_type in needed.items()}
     return _VALUES.get(type_.name, "x")

@@ -1,4 +1,4 @@
-"""Applies recorded events to views in memory, as the runner and a rebuild do, and finds what projectors must not use."""
+"""Apply events to views in memory, as the runner and a rebuild do, and detect calls that projectors must avoid."""
 
 import gc
 import sqlite3
@@ -32,7 +32,7 @@ class MemoryViews:
 
     def __init__(self, features: FeatureSet) -> None:
         self.forbidden: list[str] = []
-        """Clocks and sources of randomness that projectors have used, with the place in the code where it is known."""
+        """Clocks and sources of randomness that projectors have used, with the place in the code if it is known."""
         self.db: Final = sqlite3.connect(":memory:", isolation_level=None)
         self._features = features
         self._codec = features.codec()
@@ -48,10 +48,10 @@ class MemoryViews:
         self.db.close()
 
     def apply(self, batch: Sequence[StoredEvent], *, after_rollback: bool = False) -> dict[str, Checkpoint]:
-        """Apply a batch in a transaction, and return how far each projection has come.
+        """Apply a batch in a transaction, and return the checkpoint of each projection.
 
-        With `after_rollback`, the batch is applied twice, and what was written the first time is rolled back, as after
-        the failure of another event.
+        With `after_rollback`, apply the batch twice, and roll back the first transaction, as after the failure of
+        another event.
         """
         events, undecodable = decode(self._codec, batch)
         if after_rollback:
@@ -67,14 +67,14 @@ class MemoryViews:
 
 @contextmanager
 def _recorded_calls(calls: list[str]) -> Iterator[None]:
-    """Add a description of each call that reads a clock or a source of randomness in the context to `calls`."""
+    """Within the context, add each call that reads a clock or a source of randomness to `calls`."""
     former, collects = sys.getprofile(), gc.isenabled()
 
     def profile(frame: FrameType, event: str, argument: Any) -> None:
         if event == "c_call" and (name := _forbidden(argument)):
             calls.append(f"{name}() in {_place(frame.f_code, frame.f_lineno)}")
 
-    # What the garbage collector finalizes meanwhile is not the projectors'.
+    # Finalizers that the garbage collector runs are not calls of projectors.
     gc.disable()
     sys.setprofile(profile)
     try:
@@ -86,7 +86,7 @@ def _recorded_calls(calls: list[str]) -> Iterator[None]:
 
 
 def _forbidden(function: Any) -> str | None:
-    """Return the name of a function that reads a clock or a source of randomness, `None` for any other."""
+    """Return the name of a function if it reads a clock or a source of randomness, otherwise `None`."""
     name, owner = function.__name__, getattr(function, "__self__", None)
     if isinstance(owner, type):
         is_forbidden = any(name in _CLASS_METHODS.get(class_.__name__, ()) for class_ in owner.__mro__)

@@ -1,4 +1,4 @@
-"""Checks that the views follow from the log alone: however they are made of it, and while they are served."""
+"""Check that the views depend only on the log: for any way of building them, and while a server uses them."""
 
 import asyncio
 import sqlite3
@@ -21,19 +21,19 @@ from ledgerpress.testing.store_client import Answer
 from ledgerpress.views.files.comparison import RowDifference, compare
 
 SWITCH_TIMEOUT: Final = 20.0
-"""Seconds in which a store must use the views that were rebuilt."""
+"""Seconds within which a store must use the rebuilt views."""
 _PROBE_INTERVAL: Final = 0.1
-"""Seconds between two rounds of probes while views are rebuilt and switched, so that the probes slow neither down."""
+"""Seconds between two rounds of probes during a rebuild and a switch, so that the probes slow neither down."""
 _PURE: Final = (
-    "a projector uses the event, its header and its own rows, and nothing else: no clock, no chance, no table of others, "
-    "nothing that it remembers from an earlier call."
+    "a projector may use only the event, its header and the projector's own rows: no clock, no randomness, no "
+    "tables of other features, and no state from an earlier call."
 )
 
 
 async def check_rebuild(definition: Definition, directory: Path, log: str) -> None:
-    """A rebuild equals following the log: the same rows, for any batches, and after a batch was rolled back.
+    """A rebuild and following the log give the same rows, for any batch size, and after a batch was rolled back.
 
-    Projectors read no clock and no source of randomness.
+    Projectors use no clock and no source of randomness.
     """
     async with recorded(definition, directory, log) as live:
         _check_rebuild(live)
@@ -44,7 +44,7 @@ def _check_rebuild(live: LiveRecording) -> None:
     ways: dict[str, Callable[[MemoryViews, Sequence[StoredEvent]], None]] = {
         "all events at once, as in a rebuild": partial(_apply, recording, size=len(recording.events)),
         "three events at a time": partial(_apply, recording, size=3),
-        "one event at a time, each once more after a rollback": partial(
+        "one event at a time, each again after a rollback": partial(
             _apply, recording, size=1, after_rollback=True
         ),
     }
@@ -72,7 +72,7 @@ def _check_rebuild(live: LiveRecording) -> None:
 
 
 async def check_switch(definition: Definition, directory: Path, log: str) -> None:
-    """Views are rebuilt and switched while they are served: the rebuilt ones equal them, and no answer changes."""
+    """Views are rebuilt and switched under load: the rebuilt rows equal the current rows, and no response changes."""
     async with recorded(definition, directory, log) as live:
         recording, client, before = live.recording, live.client, live.client.store.views.path
         probes = [
@@ -88,28 +88,28 @@ async def check_switch(definition: Definition, directory: Path, log: str) -> Non
                     now = await probe.ask(client, identity, cached=cached)
                     if _lasting(now) == _lasting(answer):
                         continue
-                    path, was, is_ = next(differences(answer.body, now.body), ("the answer", answer, now))
+                    path, was, is_ = next(differences(answer.body, now.body), ("the response", answer, now))
                     raise definition.violation(
-                        f"an answer changes {state}, though nothing was recorded.",
+                        f"a response changes {state}, although nothing was recorded.",
                         probe=probe.name,
                         client=name,
                         details=[f"{path}: {was!r} became {is_!r}"],
-                        todo=f"read rows by keys that a rebuild gives them again, in a stated order; {_PURE}",
+                        todo=f"read rows by keys that are the same after a rebuild, and in an explicit order; {_PURE}",
                     )
 
         rows: list[RowDifference] = []
-        rebuilding = asyncio.create_task(
+        rebuild_task = asyncio.create_task(
             rebuild(recording.data, log=log, features=definition.feature_set, report=rows.append)
         )
         try:
-            while not rebuilding.done():
+            while not rebuild_task.done():
                 await ask("while views are rebuilt")
-                await asyncio.wait([rebuilding], timeout=_PROBE_INTERVAL)
+                await asyncio.wait([rebuild_task], timeout=_PROBE_INTERVAL)
         finally:
-            await asyncio.gather(rebuilding, return_exceptions=True)
-        rebuilding.result()
+            await asyncio.gather(rebuild_task, return_exceptions=True)
+        rebuild_task.result()
         if rows:
-            raise _different_rows(recording, rows[0], "the views that were served and rebuilt ones", None)
+            raise _different_rows(recording, rows[0], "the current views and the rebuilt views", None)
 
         async def is_switched() -> bool | None:
             await ask("while views are switched")
@@ -144,7 +144,8 @@ def _apply(
                     feature=recording.definition.feature_of_event(type_),
                     position=point.failed_at,
                     event=type_,
-                    todo="let the projector accept every event that can be recorded; the logging above has the traceback.",
+                    todo="let the projector accept every event that can be recorded. The traceback is in the "
+                    "logging above.",
                 )
 
 
@@ -160,7 +161,10 @@ def _different_rows(
     ways: str,
     apply: Callable[[MemoryViews, Sequence[StoredEvent]], None] | None,
 ) -> ContractViolation:
-    """Return the violation for a row that differs between two ways of making the views, with the first event after which one does."""
+    """Return the violation for a row that differs between two ways of building the views.
+
+    With `apply`, the violation names the first event after which any row differs.
+    """
     definition, position = recording.definition, None
     if apply is not None:
         position = next((end for end in _positions(recording) if _differs(recording, end, apply)), None)
@@ -181,7 +185,7 @@ def _positions(recording: Recording) -> Iterator[int]:
 def _differs(
     recording: Recording, end: int, apply: Callable[[MemoryViews, Sequence[StoredEvent]], None]
 ) -> bool:
-    """Return whether the views as of a position differ between following and `apply`."""
+    """Return whether views that follow the log up to the position `end` differ from views that `apply` builds."""
     with ExitStack() as stack:
         first, second = (
             stack.enter_context(closing(MemoryViews(recording.definition.feature_set))) for _ in range(2)

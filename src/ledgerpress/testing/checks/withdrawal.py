@@ -1,4 +1,4 @@
-"""Checks of events whose payload was withdrawn: they are applied, and nothing of their text is left anywhere."""
+"""Check events whose payload was withdrawn: they can be applied, and their text is left nowhere."""
 
 import re
 import sqlite3
@@ -23,18 +23,19 @@ from ledgerpress.testing.probes import CLIENTS, Probe
 from ledgerpress.testing.recording import LiveRecording, Recording, read_all, recorded, wait_for
 
 MIN_TEXT: Final = 4
-"""Characters of a text that is looked for: shorter ones are found by chance."""
+"""Minimum length of a text to search for: shorter texts also occur elsewhere by chance."""
 _WITHDRAWN: Final = (
-    "its type, its stream and its header stay, and its class is ledgerpress.feature.Withdrawn: put that class into `events` "
-    "of the projector, take ids from the stream (StreamCategory.id_in), and write no values."
+    "a withdrawn event still has its type, its stream and its header, but its class is ledgerpress.feature.Withdrawn. "
+    "Add this class to `events` of the projector, read ids from the stream (StreamCategory.id_in), and write no values."
 )
 
 
 async def check_withdrawal(definition: Definition, directory: Path, log: str) -> None:
-    """An event whose payload was withdrawn is applied, and nothing of its text is left in views, answers and pages.
+    """An event whose payload was withdrawn can be applied, and its text is left in no view, response or page.
 
-    In memory, the payload of each event of the scenario is withdrawn alone. In the store, which is asked before and
-    after, the payload of an event of each type of the features is withdrawn in turn; rebuilt views equal its views.
+    In memory, the payload of each event of the scenario is withdrawn, one event at a time. In the store, the payload of
+    one event of each type of the features is withdrawn in turn, and the probes run before and after each withdrawal.
+    Rebuilt views equal the views of the store.
     """
     async with recorded(definition, directory, log) as live:
         for stored in live.recording.events:
@@ -42,53 +43,55 @@ async def check_withdrawal(definition: Definition, directory: Path, log: str) ->
                 _apply_without_payload(live.recording, stored)
         probes = definition.probes(live.recording.values)
         await _ask(live, probes)
-        types = [event.name for feature in definition.features for event in feature.events]
+        types = [event_type.name for feature in definition.features for event_type in feature.events]
         for type_ in dict.fromkeys(types):
-            telling = _most_telling(live.recording, type_)
-            if telling is not None and type_ not in NEVER_WITHDRAWN:
-                await _withdraw(live, telling, probes)
+            event = _event_with_most_texts(live.recording, type_)
+            if event is not None and type_ not in NEVER_WITHDRAWN:
+                await _withdraw(live, event, probes)
         await _verify(live)
 
 
-def _apply_without_payload(recording: Recording, gone: StoredEvent) -> None:
-    """Apply all events, one of them without its payload, to read models and to the states of streams."""
-    definition, position = recording.definition, gone.position
+def _apply_without_payload(recording: Recording, target: StoredEvent) -> None:
+    """Apply all events to read models and to the states of streams, one of them without its payload."""
+    definition, position = recording.definition, target.position
     events = [
         msgspec.structs.replace(stored, payload=None) if stored.position == position else stored
         for stored in recording.events
     ]
-    facts = {"feature": definition.feature_of_event(gone.header.type), "event": gone.header.type}
+    facts = {"feature": definition.feature_of_event(target.header.type), "event": target.header.type}
     with closing(MemoryViews(definition.feature_set)) as views:
         for name, point in views.apply(events).items():
             if point.failed_at is not None:
                 raise definition.violation(
                     f"the projection {name} fails at position {point.failed_at} ({recording.type_at(point.failed_at)}) "
-                    f"if the payload of {gone.header.type} is withdrawn: {point.error}",
+                    f"if the payload of {target.header.type} is withdrawn: {point.error}",
                     position=position,
                     **facts,
                     todo=_WITHDRAWN,
                 )
     codec = definition.feature_set.codec()
     for category in (stream for feature in definition.features for stream in feature.streams):
-        if gone.header.stream != category.prefix and not gone.header.stream.startswith(f"{category.prefix}."):
+        if target.header.stream != category.prefix and not target.header.stream.startswith(
+            f"{category.prefix}."
+        ):
             continue
         state = category.initial
         try:
             for stored in events:
-                if stored.header.stream == gone.header.stream:
+                if stored.header.stream == target.header.stream:
                     state = category.evolve(state, codec.decode(stored).event)
         except Exception as error:
             raise definition.violation(
-                f"`evolve` of {category.prefix} fails if the payload of {gone.header.type} is withdrawn: {error!r}",
+                f"`evolve` of {category.prefix} fails if the payload of {target.header.type} is withdrawn: {error!r}",
                 position=position,
                 **facts,
-                todo="let `evolve` return the state for every event: it never rejects one that is recorded, and a withdrawn "
-                "event is a `Withdrawn`, without your fields.",
+                todo="let `evolve` return a state for every event: it must not reject a recorded event, and a "
+                "withdrawn event is a `Withdrawn`, without your fields.",
             ) from error
 
 
 async def _withdraw(live: LiveRecording, stored: StoredEvent, probes: Sequence[Probe]) -> None:
-    """Withdraw a payload from the log, and look for its text in the views and in every answer."""
+    """Withdraw a payload from the log, and search for its text in the views and in every response."""
     store, type_ = live.client.store, stored.header.type
     texts = _texts_of_only(stored, await read_all(store.log))
     record = await withdraw_payload(
@@ -110,19 +113,19 @@ async def _withdraw(live: LiveRecording, stored: StoredEvent, probes: Sequence[P
         for place, value in places:
             if words.search(value):
                 raise recording.definition.violation(
-                    f"a payload that was withdrawn is still in {place}.",
+                    f"the text of a withdrawn payload is still in {place}.",
                     feature=recording.definition.feature_of_event(type_),
                     position=stored.position,
                     event=type_,
                     details=[f"it contains {text!r}"],
-                    todo="keep nothing of an event in memory, in files or in the log in another event; rows are written "
-                    "again without the text if they follow from the events alone.",
+                    todo="store nothing of an event in memory, in files or in other events. Rows are rewritten without "
+                    "the text if they depend only on the events.",
                 )
 
 
 async def _ask(live: LiveRecording, probes: Sequence[Probe]) -> list[tuple[str, str]]:
-    """Return the text of every answer, with its probe. Raises `ContractViolation` for failures and stale answers."""
-    recording, found, position = live.recording, [], len(live.recording.events)
+    """Return the text of every response, with its probe. Raises `ContractViolation` if one fails or is stale."""
+    recording, texts, position = live.recording, [], len(live.recording.events)
     for probe in probes:
         for client, identity in CLIENTS.items():
             cached = await probe.ask(live.client, identity)
@@ -131,20 +134,20 @@ async def _ask(live: LiveRecording, probes: Sequence[Probe]) -> list[tuple[str, 
             if cached != computed:
                 path, old, new = next(differences(cached.body, computed.body), ("position", cached, computed))
                 raise recording.definition.violation(
-                    "a cached answer is stale after a withdrawal.",
+                    "a cached response is stale after a withdrawal.",
                     probe=probe.name,
                     client=client,
                     position=position,
                     event=recording.type_at(position),
-                    details=[f"{path}: cached {old!r}, and now {new!r}"],
-                    todo="cache nothing of an event outside of the response cache.",
+                    details=[f"{path}: cached {old!r}, current {new!r}"],
+                    todo="cache data of events only in the response cache.",
                 )
-            found += [(probe.name, _text(cached.body)), (probe.name, _text(computed.body))]
-    return found
+            texts += [(probe.name, _text(cached.body)), (probe.name, _text(computed.body))]
+    return texts
 
 
 async def _verify(live: LiveRecording) -> None:
-    """Compare the views with rebuilt ones, after all withdrawals."""
+    """Compare the views with rebuilt views after all withdrawals."""
     definition, data, log = live.recording.definition, live.recording.data, live.recording.log
     views = await verify_views(data, log=log, features=definition.feature_set)
     assert views is not None
@@ -155,14 +158,14 @@ async def _verify(live: LiveRecording) -> None:
         )
 
 
-def _most_telling(recording: Recording, type: str) -> StoredEvent | None:
-    """Return an event of a type, if there is one: that with the most texts that no other event has."""
+def _event_with_most_texts(recording: Recording, type: str) -> StoredEvent | None:
+    """Return the event of a type with the most texts that no other event contains, if there is an event of the type."""
     events = [stored for stored in recording.events if stored.header.type == type]
     return max(events, key=lambda stored: len(_texts_of_only(stored, recording.events)), default=None)
 
 
 def _texts_of_only(stored: StoredEvent, events: Sequence[StoredEvent]) -> list[str]:
-    """Return the texts in the payload of an event that are in no other payload, and in no header."""
+    """Return the texts in the payload of an event that occur in no other payload and in no header."""
     if stored.payload is None:
         return []
     others = [_text(event.header) for event in events]
@@ -187,7 +190,7 @@ def _strings(value: Any) -> Iterator[str]:
 
 
 def _text(value: Any) -> str:
-    """Return a page as it is, and all texts of a JSON value one below the other."""
+    """Return the text of a page, or all texts of a JSON value, one per line."""
     return value if isinstance(value, str) else "\n".join(_strings(msgspec.to_builtins(value)))
 
 

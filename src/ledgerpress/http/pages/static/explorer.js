@@ -1,28 +1,28 @@
-// Shows GraphiQL on this site's GraphQL endpoint, with saved examples in its first tabs.
+// Show GraphiQL for the GraphQL endpoint of this site, with examples in its first tabs.
 "use strict";
 
-const place = document.getElementById("graphiql");
-const about = place.dataset;
+const root = document.getElementById("graphiql");
+const page = root.dataset;
 
-// Publications that are mounted under different paths of one origin share its storage: each has keys of its own there.
-const storage = storageUnder(about.home);
+// Publications under different paths of one origin share its storage, so each uses keys of its own.
+const storage = storageUnder(page.home);
 
-// A link may bring a token along, as #token=…: a fragment is sent to no server. It is kept for this tab of the
-// browser alone, and leaves the address at once, so that it is in no bookmark and no history.
-const kept = "ledgerpress-token";
+// A link can contain a token, as #token=…: browsers never send a fragment to a server. The token is stored for this tab
+// only, and is removed from the address at once, so that it does not get into bookmarks or the history.
+const tokenKey = "ledgerpress-token";
 const fragment = new URLSearchParams(location.hash.slice(1));
 if (fragment.has("token")) {
-  storage.setItem(kept, fragment.get("token"));
+  storage.setItem(tokenKey, fragment.get("token"));
   fragment.delete("token");
   const rest = fragment.size > 0 ? `#${fragment}` : "";
   history.replaceState(history.state, "", location.pathname + location.search + rest);
 }
-const token = storage.getItem(kept);
+const token = storage.getItem(tokenKey);
 const authorization = token ? { Authorization: `Bearer ${token}` } : {};
 const headers = token ? pretty(authorization) : undefined;
 
 const frontPage = `# The front page in one query.
-# Ctrl+Enter, or the button, sends it.
+# Press Ctrl+Enter or the button to send it.
 query FrontPage {
   site { name position }
   recentPosts(first: 6) {
@@ -39,10 +39,10 @@ query FrontPage {
 }
 `;
 
-const article = `# An article as readers see it, and all that was
-# ever done to it. The history is for staff: put
-# a token into the tab Headers, or add #token=… to
-# the address of this page.
+const article = `# An article as readers see it, and its complete
+# history. The history is for staff: enter a token
+# in the tab Headers, or add #token=… to the
+# address of this page.
 query ArticleWithHistory($slug: String!) {
   article(slug: $slug) {
     title
@@ -69,8 +69,8 @@ query ArticleWithHistory($slug: String!) {
 `;
 
 const lastWeek = `# The front page as it was a week ago, by the
-# recorded time of events: what the store would
-# have answered then. The past is for staff.
+# recorded time of events. Reading the past is
+# for staff.
 query FrontPageLastWeek($then: AsOf!) {
   moment(asOf: $then) { position time }
   recentPosts(first: 6, asOf: $then) {
@@ -80,10 +80,10 @@ query FrontPageLastWeek($then: AsOf!) {
 }
 `;
 
-const edit = `# An edit that conflicts: it was made for version 1
-# of the post, which has changed since. Nothing is
-# changed, and the answer says which version it has
-# now: expect that one, and send it again.
+const edit = `# An edit that conflicts: it expects version 1 of
+# the post, but the post has changed since. Nothing
+# is recorded, and the response contains the current
+# version. To edit the post, expect that version.
 mutation ConflictingEdit($input: PostEditInput!) {
   postEdit(input: $input) {
     position
@@ -97,13 +97,13 @@ const aWeek = 7 * 24 * 60 * 60 * 1000;
 
 const defaultTabs = [
   { query: frontPage, headers },
-  { query: article, variables: pretty({ slug: about.slug ?? "the-slug-of-an-article" }), headers },
+  { query: article, variables: pretty({ slug: page.slug ?? "the-slug-of-an-article" }), headers },
   { query: lastWeek, variables: pretty({ then: { time: new Date(Date.now() - aWeek).toISOString() } }), headers },
   {
     query: edit,
     variables: pretty({
       input: {
-        id: about.post ?? "the id of a post",
+        id: page.post ?? "the id of a post",
         expectedVersion: 1,
         teaser: "A teaser from the explorer.",
         reason: "Trying out an edit",
@@ -132,7 +132,7 @@ function storageUnder(path) {
 
 const fetchOnce = GraphiQL.createFetcher({
   url: location.pathname,
-  // Tabs that were kept from an earlier visit have lost their headers, which are not stored with them.
+  // Tabs from an earlier visit have no headers: GraphiQL does not store headers with tabs.
   headers: authorization,
   enableIncrementalDelivery: false,
 });
@@ -144,11 +144,11 @@ function fetcher(params, options) {
 }
 
 function isSubscription(name, document) {
-  const operations = document?.definitions.filter((one) => one.kind === "OperationDefinition") ?? [];
-  return operations.some((one) => one.operation === "subscription" && (!name || one.name?.value === name));
+  const operations = document?.definitions.filter((node) => node.kind === "OperationDefinition") ?? [];
+  return operations.some((node) => node.operation === "subscription" && (!name || node.name?.value === name));
 }
 
-// An observable of the results of a subscription, which come as server-sent events.
+// Return an observable of the results of a subscription, which arrive as server-sent events.
 function subscription(params, ownHeaders) {
   return {
     subscribe(observer) {
@@ -195,7 +195,7 @@ async function readEvents(params, ownHeaders, signal, next) {
 }
 
 const create = React.createElement;
-const home = create("a", { href: about.home, className: "home" }, about.site);
+const home = create("a", { href: page.home, className: "home" }, page.site);
 const explorer = create(
   GraphiQL,
   {
@@ -204,9 +204,9 @@ const explorer = create(
     defaultHeaders: headers,
     defaultEditorToolsVisibility: true,
     shouldPersistHeaders: false,
-    // GraphiQL's history of queries keeps their headers, whatever that setting says: let it end with the tab.
+    // Despite that setting, GraphiQL's query history stores headers. This storage ends with the tab.
     storage,
   },
   create(GraphiQL.Logo, null, home),
 );
-ReactDOM.createRoot(place).render(explorer);
+ReactDOM.createRoot(root).render(explorer);
