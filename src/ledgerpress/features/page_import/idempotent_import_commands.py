@@ -77,7 +77,7 @@ class ImportSession:
         return await self._store.commands.handle(command, request)
 
     async def site(self, name: str) -> ReportEntry:
-        """Name the site, if it has no name yet."""
+        """Name the site if it has no name yet, and return the entry for the report."""
         if self._site_name() is None:
             try:
                 await self.handle(NameSite(name=name), expected_version=NO_STREAM)
@@ -92,7 +92,7 @@ class ImportSession:
         return ReportEntry(Kind.SITE, present or "", Action.KEPT, note=f"the page has “{name}”")
 
     async def category(self, name: str) -> ReportEntry:
-        """Find the category with a name, or create it."""
+        """Find the category with a name or create it, and return the entry for the report."""
         with self._store.snapshot() as snapshot:
             existing = _category_named(snapshot, name)
         if existing:
