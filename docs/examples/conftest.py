@@ -1,4 +1,4 @@
-"""The fixtures of the tests, for the tests of the examples."""
+"""Fixtures of the project's tests, for the tests of the examples."""
 
 from tests.conftest import (
     jetstream_url,

@@ -394,8 +394,8 @@ async def test_a_change_of_added_content_is_reverted_unless_it_has_changed_since
 
 def test_manifests_that_contradict_one_another_are_rejected() -> None:
     for features, message in (
-        ((*FIRST_PARTY, DESK, DESK), "two features x.desk"),
-        ((DESK, *FIRST_PARTY), "requires posts before it"),
+        ((*FIRST_PARTY, DESK, DESK), "two features are named x.desk"),
+        ((DESK, *FIRST_PARTY), "requires posts, which must come before it"),
         (
             (*FIRST_PARTY, Feature(name="x.other", events=(EventType("post.created", 1, NoteChanged),))),
             "post.created",

@@ -102,7 +102,7 @@ STARS = Feature(name="stars", requires=("posts",), events=(EventType("x.stars.ra
         ({"permissions": (feature.Permission("x.stars:read", enum_name="X_STARS_a"),)}, "the enum_name .* must match"),
         ({"streams": (feature.StreamCategory("x.stars.", None, lambda s, _: s),)}, "the stream category 'x.stars.' must"),
         ({"streams": (feature.StreamCategory("x.stars.*.>", None, lambda s, _: s),)}, "the stream category .* must"),
-        ({"streams": (feature.StreamCategory("x.stars.a_b", None, lambda s, _: s),)}, "is no name of a stream"),
+        ({"streams": (feature.StreamCategory("x.stars.a_b", None, lambda s, _: s),)}, "is not a valid stream name"),
         ({"name": "serve", "events": (), "cli": "stars:rate"}, "hidden by `ledgerpress serve`"),
         ({"recent_events": lambda _, __: []}, "recent_events is declared by LedgerPress"),
     ],
@@ -313,9 +313,9 @@ def test_features_come_after_those_that_they_require_in_whatever_order_they_are_
 def test_a_feature_that_is_missing_or_there_twice_is_named() -> None:
     with pytest.raises(InvalidFeature, match="awards requires stars"):
         FeatureSet(FIRST_PARTY, third_party=[Feature(name="awards", requires=("stars",))])
-    with pytest.raises(InvalidFeature, match="two features stars"):
+    with pytest.raises(InvalidFeature, match="two features are named stars"):
         FeatureSet(FIRST_PARTY, third_party=[STARS, STARS])
-    with pytest.raises(InvalidFeature, match="two features posts"):
+    with pytest.raises(InvalidFeature, match="two features are named posts"):
         FeatureSet(FIRST_PARTY, third_party=[Feature(name="posts")])
 
 

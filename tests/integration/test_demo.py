@@ -231,8 +231,8 @@ def test_the_clock_goes_forwards_only() -> None:
     clock.set(clock.now() + 5)
     clock.set(1_005)
     assert clock.now() == 1_005
-    with pytest.raises(ValueError, match="does not go back"):
+    with pytest.raises(ValueError, match="cannot set the clock back"):
         clock.set(1_004)
-    with pytest.raises(ValueError, match="does not go back"):
+    with pytest.raises(ValueError, match="cannot set the clock back"):
         clock.set(clock.now() - 1)
     assert clock.now() == 1_005

@@ -183,7 +183,7 @@ async def test_a_position_that_the_log_has_not_come_to_is_refused(socket: Socket
     await socket.subscribe(CHANGES, **{"from": 99})
     message = await socket.receive()
     assert message["type"] == "error"
-    assert message["payload"][0]["message"] == "Position 99 lies in the future: the log is at 4."
+    assert message["payload"][0]["message"] == "Position 99 is in the future: the log is at 4."
 
 
 async def test_changes_are_for_those_who_may_see_the_history(reader: Socket) -> None:

@@ -194,7 +194,7 @@ async def test_a_token_expires(gate: Visitors) -> None:
 )
 async def test_a_header_that_is_no_bearer_token_is_refused(gate: Visitors, header: str) -> None:
     assert await gate.refusal(header.encode("latin-1")) == (
-        "The Authorization header must be: Bearer, a space, and a token."
+        "The Authorization header must contain “Bearer”, a space and a token."
     )
 
 
@@ -202,7 +202,7 @@ async def test_what_is_no_token_of_ours_is_refused(gate: Visitors) -> None:
     assert "begin with lp_" in await gate.refusal("Bearer eyJhbGciOiJub25lIn0.e30.")
     secret = await gate.new_token()
     for wrong in (UNKNOWN, "lp_", secret[:-1], secret + "A", secret.lower(), "lp_" + secret_hash(secret)):
-        assert await gate.refusal(f"Bearer {wrong}") == "No such token is known here.", wrong
+        assert await gate.refusal(f"Bearer {wrong}") == "Unknown token.", wrong
     assert await gate.door.identify(None) == ANONYMOUS
 
 

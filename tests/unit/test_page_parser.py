@@ -81,7 +81,7 @@ def test_a_page_with_lost_separators_and_eight_sections() -> None:
             "Heritage, Energy"
         ),
         "the page gives no date for the article: published at the retrieval date",
-        'the age "5 days ago" was counted back from the retrieval: 2025-02-27',
+        'the age "5 days ago" was subtracted from the retrieval date: 2025-02-27',
     )
 
 
@@ -108,11 +108,11 @@ def test_a_page_with_commas_a_browser_title_and_ages_of_all_kinds() -> None:
         'the line "Skip to content" above the headline was left out',
         'the site name "The Lindow Letter" was read from the browser title',
         "the page gives no date for the article: published at the retrieval date",
-        'the question "Will the reading room stay warm?" was taken for a heading',
-        'the line "© The Lindow Letter" below the recent posts was taken for the foot of the page: left out',
-        'the age "3 hours ago" was counted back from the retrieval: 2025-03-04 12:30+00:00',
-        'the age "1 week ago" was counted back from the retrieval: 2025-02-25 15:30+00:00',
-        'the age "2 weeks ago" was counted back from the retrieval: 2025-02-18 15:30+00:00',
+        'the question "Will the reading room stay warm?" was treated as a heading',
+        'the line "© The Lindow Letter" below the recent posts was left out: it looks like the footer of the page',
+        'the age "3 hours ago" was subtracted from the retrieval date: 2025-03-04 12:30+00:00',
+        'the age "1 week ago" was subtracted from the retrieval date: 2025-02-25 15:30+00:00',
+        'the age "2 weeks ago" was subtracted from the retrieval date: 2025-02-18 15:30+00:00',
         'the recent post "Allotment Prizes Announced" has no date: published at the retrieval date',
     )
 
@@ -426,7 +426,7 @@ def test_what_is_no_date(line: str) -> None:
 def test_a_date_after_the_retrieval_is_not_believed() -> None:
     when = read_date("March 5, 2025", A_DATE)
     assert when == PageDate(
-        A_DATE, 'the date "March 5, 2025" lies after the retrieval: published at the retrieval date'
+        A_DATE, 'the date "March 5, 2025" is after the retrieval: published at the retrieval date'
     )
 
 
@@ -449,7 +449,7 @@ def test_the_article_may_carry_an_age() -> None:
         datetime(2025, 3, 2, tzinfo=UTC),
         False,
     )
-    assert result.guesses == ('the age "2 days ago" was counted back from the retrieval: 2025-03-02',)
+    assert result.guesses == ('the age "2 days ago" was subtracted from the retrieval date: 2025-03-02',)
 
 
 # --- recent posts ---
@@ -516,7 +516,7 @@ def test_the_article_in_its_own_list_is_not_made_twice_and_lends_its_date() -> N
         datetime(2025, 3, 2, tzinfo=UTC),
         False,
     )
-    assert 'the recent post "A Headline" is the article itself: not made twice' in result.guesses
+    assert 'the recent post "A Headline" is the article itself and was not imported twice' in result.guesses
 
 
 def test_entries_too_long_for_a_post_are_cut_or_left_out() -> None:

@@ -1,4 +1,4 @@
-"""A FastAPI application with routes and a lifespan of its own, and LedgerPress under /content."""
+"""A FastAPI application with its own routes and lifespan, and LedgerPress under /content."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager

@@ -1,4 +1,4 @@
-"""A Starlette application with a route of its own, and LedgerPress under /content."""
+"""A Starlette application with its own route, and LedgerPress under /content."""
 
 from starlette.applications import Starlette
 from starlette.requests import Request

@@ -1,8 +1,9 @@
-"""The interface for features, our own and those of others: `docs/how-to/extend.md`.
+"""The interface for first-party and third-party features: see `docs/how-to/extend.md`.
 
-A feature is a folder or a package that owns one concept from the event to the page. Its `Feature` lists everything that it
-adds. This module has the manifest and everything that a feature needs to write and to project events;
-`ledgerpress.feature.schema` has what its part of the GraphQL schema needs, and `ledgerpress.feature.pages` its pages.
+A feature is a folder or a package that owns one concept, from its events to its pages. Its `Feature`, the manifest,
+lists everything that it adds. This module exports the manifest and everything that a feature needs for commands and
+projections. `ledgerpress.feature.schema` exports what it needs for the GraphQL schema, `ledgerpress.feature.pages` what
+it needs for pages.
 """
 
 from ledgerpress.commands import text_rules

@@ -34,12 +34,12 @@ T = TypeVar("T")
 
 
 class FeatureSet:
-    """The features of a process in order: each one after those that it requires."""
+    """The features of a process, in an order in which each comes after the features that it requires."""
 
     def __init__(self, features: Sequence[Feature], *, third_party: Sequence[Feature] = ()) -> None:
-        """Merge the manifests of `features`, then of those of `third_party`, which may come in any order.
+        """Merge the manifests of `features`, which must be in order, and of `third_party`, which may be in any order.
 
-        Raises `InvalidFeature` if they contradict one another, or if the names in one of `third_party` break a rule.
+        Raises `InvalidFeature` if features conflict, or if the manifest of a third-party feature breaks a rule.
         """
         for feature in third_party:
             check_names(feature)
@@ -49,10 +49,10 @@ class FeatureSet:
         known: set[str] = set()
         for feature in self.features:
             if feature.name in known:
-                raise InvalidFeature(f"there are two features {feature.name}")
+                raise InvalidFeature(f"two features are named {feature.name}")
             if missing := set(feature.requires) - known:
                 raise InvalidFeature(
-                    f"feature {feature.name} requires {', '.join(sorted(missing))} before it"
+                    f"feature {feature.name} requires {', '.join(sorted(missing))}, which must come before it"
                 )
             known.add(feature.name)
         self.events = (*LOG_EVENTS, *self._all(lambda feature: feature.events))
@@ -69,7 +69,7 @@ class FeatureSet:
             third_party={
                 declared: feature.name
                 for feature in self.features[len(features) :]
-                for declared in (*(one.command for one in feature.commands), *feature.adds)
+                for declared in (*(command.command for command in feature.commands), *feature.adds)
             },
             streams=tuple(category.prefix for category in self._all(lambda feature: feature.streams)),
         )
@@ -81,30 +81,30 @@ class FeatureSet:
 
     @property
     def roles(self) -> RolePermissions:
-        """The permissions of the kernel and of the features, and those that come with each role."""
+        """The permissions of the kernel and of the features, and the permissions of each role."""
         return self.declarations.roles
 
     @cached_property
     def views(self) -> DeclaredViews:
-        """What the features declare for the views."""
+        """The declarations of the features for the views."""
         return DeclaredViews.of(self.features, kernel=[CommandsProjector()])
 
     @property
     def projectors(self) -> tuple[Projector, ...]:
-        """Every projector, in the order of their names."""
+        """All projectors, sorted by name."""
         return self.views.projectors
 
     def codec(self) -> Codec[Event]:
         """Return a codec that reads every version of the events, and writes the newest.
 
-        It passes over events of third-party features that are not among these.
+        It skips events of third-party features that are not in this set.
         """
         return Codec(self.events, withdrawn, of_features_not_in(self.third_party))
 
     def graphql_schema(self, extensions: "Sequence[ExtensionFactory]" = ()) -> "Schema":
         """Return the GraphQL schema, with Strawberry extensions.
 
-        Raises `SchemaError` if a feature's contribution is not complete, or if an extension cannot take effect, and
+        Raises `SchemaError` if the contribution of a feature is invalid, or if an extension cannot take effect, and
         `InvalidFeature` if a contribution cannot be loaded.
         """
         with unchanged_exception_hooks():
@@ -125,9 +125,10 @@ class FeatureSet:
         return schema_of_features(self._loaded("schema", SchemaContribution), self.third_party, build)
 
     def page_contributions(self) -> "list[PageContribution]":
-        """Return what the features contribute to the pages.
+        """Return the page contributions of the features.
 
-        Raises `InvalidFeature`, also for a path of a third-party feature that conflicts with another.
+        Raises `InvalidFeature` if a contribution cannot be loaded, or if a path of a third-party feature conflicts with
+        another path.
         """
         from ledgerpress.http.pages.page_contributions_and_rendering import PageContribution  # noqa: PLC0415
 
@@ -136,36 +137,38 @@ class FeatureSet:
         return [part for _, part in loaded]
 
     def routes(self, context: Callable[[str], "RouteContext"]) -> "list[BaseRoute]":
-        """Return the routes of the features. `context` returns what those of the feature of that name work with.
+        """Return the routes of the features. `context` returns the context for the feature with a name.
 
-        Raises `InvalidFeature`, also for what the function of a feature raises, and for a path of a third-party feature that
-        conflicts with another.
+        Raises `InvalidFeature` if the function of a feature cannot be loaded or fails, or if a path of a third-party
+        feature conflicts with another path.
         """
         from starlette.routing import BaseRoute  # noqa: PLC0415 - slow to import
 
         from ledgerpress.http.pages.page_contributions_and_rendering import PageContribution  # noqa: PLC0415
 
-        found: list[tuple[str, BaseRoute]] = []
+        routes: list[tuple[str, BaseRoute]] = []
         for feature in self.features:
             if not feature.routes:
                 continue
             function = load_section(feature, "routes")
             try:
-                made = function(context(feature.name))
+                result = function(context(feature.name))
             except Exception as error:
                 raise InvalidFeature(
                     f"feature {feature.name}: routes={feature.routes!r} failed: {type(error).__name__}: {error}"
                 ) from error
-            are_routes = isinstance(made, list | tuple) and all(isinstance(one, BaseRoute) for one in made)
+            are_routes = isinstance(result, list | tuple) and all(
+                isinstance(route, BaseRoute) for route in result
+            )
             require(feature, "routes", are_routes, "a function that returns a list of Starlette's routes")
-            found += [(feature.name, route) for route in made]
-        if found:
-            self._check_paths(self._loaded("pages", PageContribution), found)
-        return [route for _, route in found]
+            routes += [(feature.name, route) for route in result]
+        if routes:
+            self._check_paths(self._loaded("pages", PageContribution), routes)
+        return [route for _, route in routes]
 
     def settings(self) -> "dict[str, type[msgspec.Struct]]":
-        """Return the sections of settings that features declare, by the section's name. Raises `InvalidFeature`."""
-        import msgspec  # noqa: PLC0415 - for features with settings alone
+        """Return the settings sections that features declare, by section name. Raises `InvalidFeature`."""
+        import msgspec  # noqa: PLC0415 - only for features with settings
 
         sections: dict[str, type[msgspec.Struct]] = {}
         for feature in self.features:
@@ -182,34 +185,34 @@ class FeatureSet:
         pages: "Sequence[tuple[Feature, PageContribution]]",
         routes: "Sequence[tuple[str, BaseRoute]]" = (),
     ) -> None:
-        """Raise `InvalidFeature` for a path of a third-party feature that is wrong, or conflicts with another."""
+        """Raise `InvalidFeature` if a path of a third-party feature is invalid or conflicts with another path."""
         from ledgerpress.http.feature_path_conflicts import page_routes, path_conflicts  # noqa: PLC0415
 
-        every: list[tuple[str, BaseRoute]] = []
+        routes_of_pages: list[tuple[str, BaseRoute]] = []
         for feature, part in pages:
             try:
-                every += page_routes(feature.name, part)
+                routes_of_pages += page_routes(feature.name, part)
             except (ValueError, AssertionError) as error:
                 raise InvalidFeature(f"feature {feature.name}: {error}") from error
-        if conflicts := list(path_conflicts([*every, *routes], self.third_party)):
+        if conflicts := list(path_conflicts([*routes_of_pages, *routes], self.third_party)):
             raise InvalidFeature("; ".join(conflicts))
 
     def _loaded(self, section: str, expected: type[T]) -> list[tuple[Feature, T]]:
-        """Return what a section refers to, with the feature, for those that have one. Raises `InvalidFeature`."""
-        found: list[tuple[Feature, T]] = []
+        """Load a section of all features that have it; return each feature with the result. Raises `InvalidFeature`."""
+        loaded: list[tuple[Feature, T]] = []
         for feature in self.features:
             if getattr(feature, section):
                 part = load_section(feature, section)
                 require(feature, section, isinstance(part, expected), f"a {expected.__name__}")
-                found.append((feature, part))
-        return found
+                loaded.append((feature, part))
+        return loaded
 
     def _all(self, section: Callable[[Feature], Sequence[T]]) -> tuple[T, ...]:
         return tuple(item for feature in self.features for item in section(feature))
 
 
 def _in_order(below: Sequence[Feature], features: Sequence[Feature]) -> list[Feature]:
-    """Return `features` by name, but each one after those that it requires. Raises `InvalidFeature`."""
+    """Return `features` sorted by name, but each after the features that it requires. Raises `InvalidFeature`."""
     known, waiting = {feature.name for feature in below}, sorted(features, key=lambda feature: feature.name)
     ordered: list[Feature] = []
     while waiting:
@@ -217,7 +220,7 @@ def _in_order(below: Sequence[Feature], features: Sequence[Feature]) -> list[Fea
         if following is None:
             missing = sorted(set(waiting[0].requires) - known)
             raise InvalidFeature(
-                f"feature {waiting[0].name} requires {', '.join(missing)}: not installed, or required in a circle"
+                f"feature {waiting[0].name} requires {', '.join(missing)}: not installed, or a circular requirement"
             )
         waiting.remove(following)
         ordered.append(following)
@@ -225,6 +228,6 @@ def _in_order(below: Sequence[Feature], features: Sequence[Feature]) -> list[Fea
     return ordered
 
 
-def _check_unique(what: str, names: Sequence[str]) -> None:
-    if twice := sorted(name for name, count in Counter(names).items() if count > 1):
-        raise InvalidFeature(f"two features declare the {what} {', '.join(twice)}")
+def _check_unique(kind: str, names: Sequence[str]) -> None:
+    if duplicates := sorted(name for name, count in Counter(names).items() if count > 1):
+        raise InvalidFeature(f"two features declare the {kind} {', '.join(duplicates)}")

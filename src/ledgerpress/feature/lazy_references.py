@@ -1,4 +1,4 @@
-"""Lazy references of manifests, "module:attribute": loaded when they are needed, with errors that name the feature."""
+"""Lazy references in manifests, "module:attribute", which are loaded when they are needed. Errors name the feature."""
 
 from importlib import import_module
 from typing import Any
@@ -8,15 +8,15 @@ from ledgerpress.feature.third_party_names import InvalidFeature
 
 
 def load(reference: str) -> Any:
-    """Return the attribute that a lazy reference, "module:attribute", names."""
+    """Return the attribute that a lazy reference, "module:attribute", refers to."""
     module, _, attribute = reference.partition(":")
     return getattr(import_module(module), attribute)
 
 
 def load_section(feature: Feature, section: str) -> Any:
-    """Return what a section of a manifest, such as `schema`, refers to.
+    """Load the reference in a section of a manifest, such as `schema`.
 
-    Raises `InvalidFeature` if it cannot be loaded, also where the module ends the program when it is imported.
+    Raises `InvalidFeature` if it cannot be loaded, even if importing the module raises `SystemExit`.
     """
     reference: str = getattr(feature, section)
     try:
@@ -28,7 +28,7 @@ def load_section(feature: Feature, section: str) -> Any:
 
 
 def require(feature: Feature, section: str, is_right: bool, expected: str) -> None:
-    """Raise `InvalidFeature` unless what a section of a manifest refers to is what is `expected` there."""
+    """Raise `InvalidFeature`, which names the `expected` value of a section, unless the loaded value `is_right`."""
     if not is_right:
         raise InvalidFeature(
             f"feature {feature.name}: {section}={getattr(feature, section)!r} is not {expected}"

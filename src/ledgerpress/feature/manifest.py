@@ -1,6 +1,7 @@
 """The manifest of a feature: the only thing that the kernel and the features share.
 
-The kernel knows no feature: it works with what the manifests declare, first-party and third-party alike.
+The kernel knows no feature. It uses only what manifests declare, in the same way for first-party and third-party
+features.
 """
 
 from dataclasses import dataclass
@@ -24,7 +25,7 @@ from ledgerpress.views.projection.projector_interface_and_composition import Pro
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Feature:
-    """What one feature adds. `requires` names the features below it, on which it builds.
+    """The manifest of a feature: everything that it adds. `requires` names the features that it builds on.
 
     The names in a third-party feature begin with `x.<name>` (`ledgerpress.feature.third_party_names`).
     """
@@ -35,16 +36,16 @@ class Feature:
     # --- writing: ledgerpress.commands.command_and_guard_declarations ---
 
     events: tuple[EventType[Event], ...] = ()
-    """The events with the newest versions of their schemas. A name or a version, once shipped, stays."""
+    """The events with the newest versions of their schemas. A released name or version MUST never change."""
     first_events: tuple[tuple[str, Event], ...] = ()
-    """What a new log begins with, by stream."""
+    """The first events of a new log, each with its stream."""
     streams: tuple[StreamCategory[Any], ...] = ()
-    """The categories of its streams in which this feature and those above it record events.
+    """The feature's stream categories, in which this feature and the features that require it record events.
 
-    Where the views show the version of such a stream, they MUST count events of every type.
+    If the views show the version of such a stream, they MUST count events of every type.
     """
     permissions: tuple[Permission, ...] = ()
-    """The permissions that it and the features above it require, each with the roles that have it."""
+    """The permissions that this feature, and features that require it, check; each names the roles that have it."""
     commands: tuple[CommandDeclaration, ...] = ()
     error_codes: tuple[str, ...] = ()
     guards: tuple[GuardDeclaration, ...] = ()
@@ -55,22 +56,22 @@ class Feature:
     # --- views: ledgerpress.views.feature_declarations ---
 
     projectors: tuple[Projector, ...] = ()
-    """Those of several features that share a name are parts of one projection."""
+    """Projectors of several features with the same name are parts of one projection."""
     listings: tuple[ListingContribution, ...] = ()
     dependencies: tuple[DependencyRule, ...] = ()
     hidden: tuple[HiddenRule, ...] = ()
     subjects: tuple[Subject, ...] = ()
     recent_events: RecentEvents | None = None
-    """Reads recent events from the views. One feature declares it."""
+    """A function that reads recent events from the views. Exactly one feature declares it."""
 
     # --- GraphQL, HTTP, settings, terminal: lazy references, "module:attribute" ---
 
     schema: str | None = None
     """A `ledgerpress.graphql.feature_declarations.SchemaContribution`, loaded when a schema is built."""
     pages: str | None = None
-    """A `ledgerpress.http.pages.page_contributions_and_rendering.PageContribution`, loaded when an application is made."""
+    """A `ledgerpress.http.pages.page_contributions_and_rendering.PageContribution`, loaded with the application."""
     routes: str | None = None
-    """A function from a `ledgerpress.http.feature_routes.RouteContext` to routes of Starlette."""
+    """A function that takes a `ledgerpress.http.feature_routes.RouteContext` and returns Starlette routes."""
     settings: str | None = None
     """A `msgspec.Struct` with defaults: the section `x_<feature>` of the settings."""
     cli: str | None = None

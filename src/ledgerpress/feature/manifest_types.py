@@ -1,4 +1,4 @@
-"""The types of the values in a third-party manifest, which is not always checked by a type checker."""
+"""Checks the types of the values in a third-party manifest, because its author may not use a type checker."""
 
 from collections.abc import Callable, Iterator
 from typing import Any, Final
@@ -55,7 +55,7 @@ _TUPLES: Final[dict[str, tuple[str, Callable[[Any], bool]]]] = {
     "first_events": ("pairs of a stream and an event", _is_first_event),
     "streams": (
         "StreamCategory",
-        lambda one: isinstance(one, StreamCategory) and isinstance(one.prefix, str),
+        lambda value: isinstance(value, StreamCategory) and isinstance(value.prefix, str),
     ),
     "permissions": ("Permission", _is(Permission)),
     "commands": ("CommandDeclaration", _is(CommandDeclaration)),
@@ -65,34 +65,34 @@ _TUPLES: Final[dict[str, tuple[str, Callable[[Any], bool]]]] = {
     "inputs": ("InputDeclaration", _is(InputDeclaration)),
     "content": (
         "ContentDeclaration",
-        lambda one: isinstance(one, ContentDeclaration) and isinstance(one.event, EventType),
+        lambda value: isinstance(value, ContentDeclaration) and isinstance(value.event, EventType),
     ),
     "projectors": ("projectors, with versions from 1", _is_projector),
     "listings": (
         "ListingContribution, with versions from 1",
-        lambda one: isinstance(one, ListingContribution) and _has_tables(one),
+        lambda value: isinstance(value, ListingContribution) and _has_tables(value),
     ),
     "dependencies": ("DependencyRule", _is(DependencyRule)),
     "hidden": ("HiddenRule", _is(HiddenRule)),
-    "subjects": ("Subject", lambda one: isinstance(one, Subject) and isinstance(one.kind, str)),
+    "subjects": ("Subject", lambda value: isinstance(value, Subject) and isinstance(value.kind, str)),
 }
-"""What each section has in its tuple."""
+"""The type of the items in each section: its name in errors, and a check."""
 
 
 def wrong_types(feature: Feature) -> Iterator[str]:
-    """Yield each section of a manifest whose value has a wrong type."""
+    """Yield an error for each section of a manifest whose value has a wrong type."""
     name: Any = feature.name
     if not isinstance(name, str):
         yield f"the name must be text, not {name!r}"
     for section, (of, is_right) in _TUPLES.items():
         value = getattr(feature, section)
-        # Named tuples are tuples: a comma was forgotten, and EventType(…) was meant to be (EventType(…),).
+        # A named tuple is a mistake, too: EventType(…) was meant to be (EventType(…),).
         if type(value) is not tuple:
             yield f"{section} must be a tuple of {of}, not {_shown(value)}"
             continue
-        for one in value:
-            if not _applies(is_right, one):
-                yield f"{section} must be a tuple of {of}: it has {_shown(one)}"
+        for item in value:
+            if not _applies(is_right, item):
+                yield f"{section} must be a tuple of {of}: it has {_shown(item)}"
     for section in ("schema", "pages", "routes", "settings", "cli"):
         reference = getattr(feature, section)
         if reference is not None and not (isinstance(reference, str) and _is_reference(reference)):
@@ -100,7 +100,7 @@ def wrong_types(feature: Feature) -> Iterator[str]:
 
 
 def wrong_event_types(feature: Feature) -> Iterator[str]:
-    """Yield the event types whose class, version or upcasters are wrong, and classes of two types."""
+    """Yield an error for each event type with a wrong class, version or upcasters, or with another type's class."""
     names: dict[type, str] = {}
     for event in dict.fromkeys((*feature.events, *(content.event for content in feature.content))):
         class_: Any = event.type
@@ -131,6 +131,6 @@ def _is_reference(text: str) -> bool:
 
 
 def _shown(value: Any) -> str:
-    """Return a value as an error shows it."""
+    """Return the text of a value for an error message."""
     text = repr(value)
     return text if len(text) <= 60 else f"{text[:60]}… ({type(value).__name__})"

@@ -1,4 +1,7 @@
-"""What a feature's pages and routes need. It imports Starlette, so a manifest names them by strings."""
+"""The interface for a feature's pages and routes.
+
+This module imports Starlette, so manifests refer to pages and routes with strings, which are loaded when needed.
+"""
 
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response

@@ -1,4 +1,8 @@
-"""What a feature's part of the GraphQL schema needs. It imports strawberry, so a manifest names that part by a string."""
+"""The interface for a feature's part of the GraphQL schema.
+
+This module imports strawberry, so manifests refer to their part of the schema with a string, which is loaded when it is
+needed.
+"""
 
 from ledgerpress.graphql.access_control import AccessDenied
 from ledgerpress.graphql.as_of import AsOf, moment_of

@@ -1,4 +1,4 @@
-"""The GraphQL schema of a set of features, with errors that name the third-party features at fault."""
+"""The GraphQL schema of a set of features. Errors name the third-party features that cause them."""
 
 from collections.abc import Callable, Collection, Iterator, Sequence
 from itertools import combinations
@@ -16,19 +16,19 @@ Build = Callable[[list[SchemaContribution]], Schema]
 def schema_of_features(
     parts: Sequence[tuple[Feature, SchemaContribution]], third_party: Collection[str], build: Build
 ) -> Schema:
-    """Return the schema of features, in their order, of which some are third-party.
+    """Return the GraphQL schema of first-party and third-party features.
 
-    Raises `SchemaError`: for what is wrong with the schema, and for coordinates that a third-party feature declares and
-    does not add.
+    Raises `SchemaError` if the schema is invalid, or if a third-party feature declares a coordinate that it does not
+    add.
     """
     ours = [part for feature, part in parts if feature.name not in third_party]
     others = [(feature, part) for feature, part in parts if feature.name in third_party]
     if not others:
         return build(ours)
-    # What is wrong with this one is not a feature's fault.
-    below = build(ours)
+    # An error in this schema is not caused by a third-party feature.
+    first_party_schema = build(ours)
     for feature, part in others:
-        owners = dict.fromkeys(below.type_names, "ledgerpress")
+        owners = dict.fromkeys(first_party_schema.type_names, "ledgerpress")
         owners |= {name: other.name for other, its in others if other is not feature for name in its.objects}
         if foreign := list(_foreign(feature, part, owners)):
             raise SchemaError(f"feature {feature.name}: {'; '.join(foreign)}")
@@ -39,7 +39,7 @@ def schema_of_features(
 
 
 def _foreign(feature: Feature, part: SchemaContribution, owners: dict[str, str]) -> Iterator[str]:
-    """Yield the declarations for fields, types and events that are not the feature's own."""
+    """Yield an error for each declaration about a field, type or event that is not the feature's own."""
     added = set(_added_fields(part))
     for section in ("permissions", "weights", "sizes", "list_arguments"):
         for coordinate in getattr(part, section):
@@ -56,14 +56,14 @@ def _foreign(feature: Feature, part: SchemaContribution, owners: dict[str, str])
 
 
 def _added_fields(part: SchemaContribution) -> Iterator[str]:
-    """Yield the coordinates of the root fields and of the fields of others' types that a contribution adds."""
+    """Yield the coordinates of the root fields, and of the fields on types of others, that a contribution adds."""
     names = NameConverter()
     classes = [("Query", part.query), ("Mutation", part.mutation), ("Subscription", part.subscription)]
     for type_, added in part.extends.items():
         if (definition := getattr(type_, "__strawberry_definition__", None)) is not None:
             classes.append((names.from_type(definition), added))
     for name, class_ in classes:
-        # Building the schema reports classes without a definition.
+        # A class without a definition is reported when the schema is built.
         for field in getattr(getattr(class_, "__strawberry_definition__", None), "fields", ()):
             yield f"{name}.{names.from_field(field)}"
 
@@ -74,20 +74,23 @@ def _explained(
     others: Sequence[tuple[Feature, SchemaContribution]],
     build: Build,
 ) -> SchemaError:
-    """Return the error that names the feature whose contribution is wrong, or the two that contradict each other."""
+    """Return an error that names the feature that causes it, or the two features that conflict.
+
+    It builds the schema with each feature alone, then with each pair, and returns the first failure.
+    """
     names = [feature.name for feature, _ in others]
     for chosen in (*combinations(names, 1), *combinations(names, 2)):
         try:
             build([*ours, *_with_required(chosen, others)])
-        except Exception as found:  # noqa: BLE001 - a contribution is code of others
-            return _named(chosen, found)
+        except Exception as cause:  # noqa: BLE001 - a contribution is third-party code
+            return _named(chosen, cause)
     return _named(names, error)
 
 
 def _with_required(
     names: Collection[str], others: Sequence[tuple[Feature, SchemaContribution]]
 ) -> list[SchemaContribution]:
-    """Return the contributions of the features of these names and of those that they require, in their order."""
+    """Return the contributions of the named features and of the features that they require, in order."""
     needed, chosen = set(names), list[SchemaContribution]()
     for feature, part in reversed(others):
         if feature.name in needed:
@@ -97,7 +100,7 @@ def _with_required(
 
 
 def _named(names: Sequence[str], error: Exception) -> SchemaError:
-    whose = f"{'feature' if len(names) == 1 else 'features'} {' and '.join(names)}"
+    prefix = f"{'feature' if len(names) == 1 else 'features'} {' and '.join(names)}"
     if isinstance(error, SchemaError):
-        return SchemaError(f"{whose}: {error}", todo=error.todo)
-    return SchemaError(f"{whose}: {type(error).__name__}: {error}")
+        return SchemaError(f"{prefix}: {error}", todo=error.todo)
+    return SchemaError(f"{prefix}: {type(error).__name__}: {error}")

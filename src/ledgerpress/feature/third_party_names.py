@@ -1,4 +1,4 @@
-"""The names that a third-party feature may use, so that no other feature, now or later, has the same ones.
+"""The names that a third-party feature may use, so that they never conflict with the names of another feature.
 
 docs/decisions/0036-third-party-features.md explains the rules.
 """
@@ -38,20 +38,20 @@ RESERVED_COMMANDS: Final = frozenset(
         "withdraw",
     ]
 )
-"""The commands of `ledgerpress`, which a feature's command would be hidden by."""
+"""The commands of `ledgerpress`, which would hide a feature's command of the same name."""
 
 
 class InvalidFeature(ValueError):
-    """A feature cannot be used: its names break a rule, or it contradicts another feature."""
+    """A feature cannot be used, because its manifest breaks a rule or conflicts with another feature."""
 
 
 def check_names(feature: Feature) -> None:
-    """Raise `InvalidFeature` unless every name that a third-party feature declares is within its own namespace."""
-    if wrong := list(wrong_types(feature)):
-        raise InvalidFeature(f"feature {feature.name}: {'; '.join(wrong)}")
+    """Raise `InvalidFeature` unless all names that a third-party feature declares are in its own namespace."""
+    if type_errors := list(wrong_types(feature)):
+        raise InvalidFeature(f"feature {feature.name}: {'; '.join(type_errors)}")
     if not _NAME.fullmatch(feature.name):
         raise InvalidFeature(
-            f"feature {feature.name!r}: the name must match [a-z][a-z0-9]*, as it is part of other names"
+            f"feature {feature.name!r}: the name must match [a-z][a-z0-9]*, because it is part of other names"
         )
     try:
         mistakes = [*_mistakes(feature), *_commands(feature), *sql_mistakes(feature)]
@@ -64,7 +64,7 @@ def check_names(feature: Feature) -> None:
 
 
 def _mistakes(feature: Feature) -> Iterator[str]:
-    """Yield what is wrong with the names in a manifest, apart from those in its SQL."""
+    """Yield the mistakes in the names of a manifest, except those in its commands and its SQL."""
     own = f"x.{feature.name}"
     events = [*feature.events, *(content.event for content in feature.content)]
     for name in dict.fromkeys(event.name for event in events):
@@ -72,7 +72,7 @@ def _mistakes(feature: Feature) -> Iterator[str]:
             yield f"the event {name!r} must be named {own}.<name>, with the letters a to z in <name>"
     yield from wrong_event_types(feature)
     if feature.recent_events is not None:
-        yield "recent_events is declared by LedgerPress itself, and only one feature may"
+        yield "recent_events must not be set: a feature of LedgerPress declares it, and only one feature may"
     if feature.cli and feature.name in RESERVED_COMMANDS:
         yield f"its command would be hidden by `ledgerpress {feature.name}`: the feature needs another name"
     yield from _names_of_streams_and_views(feature, own)
@@ -80,23 +80,23 @@ def _mistakes(feature: Feature) -> Iterator[str]:
 
 
 def _codes_and_permissions(feature: Feature, own: str) -> Iterator[str]:
-    """Yield what is wrong with the names of permissions and error codes."""
+    """Yield the mistakes in the names of permissions and error codes."""
     prefix = f"X_{feature.name.upper()}_"
-    for what, beginning, rest, names in (
+    for kind, beginning, rest, names in (
         ("the permission", f"{own}:", _PART, [str(permission) for permission in feature.permissions]),
         ("the enum_name", prefix, _CODE, [permission.enum_name for permission in feature.permissions]),
         ("the error code", prefix, _CODE, list(feature.error_codes)),
     ):
         for name in names:
             if not name.startswith(beginning):
-                yield f"{what} {name!r} must begin with {beginning}"
+                yield f"{kind} {name!r} must begin with {beginning}"
             elif not rest.fullmatch(name.removeprefix(beginning)):
-                yield f"{what} {name!r} must match {beginning}{rest.pattern}"
+                yield f"{kind} {name!r} must match {beginning}{rest.pattern}"
 
 
 def _names_of_streams_and_views(feature: Feature, own: str) -> Iterator[str]:
-    """Yield what is wrong with the names of streams, projections, contributions to listings, and subjects."""
-    for what, names in (
+    """Yield the mistakes in the names of streams, projections, listing contributions and subjects."""
+    for kind, names in (
         ("the stream category", [category.prefix for category in feature.streams]),
         ("the stream", [stream for stream, _ in feature.first_events]),
         ("the projection", [projector.name for projector in feature.projectors]),
@@ -105,11 +105,11 @@ def _names_of_streams_and_views(feature: Feature, own: str) -> Iterator[str]:
     ):
         for name in names:
             if name != own and not name.startswith(f"{own}."):
-                yield f"{what} {name!r} must be named {own}, or begin with {own}."
+                yield f"{kind} {name!r} must be named {own}, or begin with {own}."
             elif name != own and not _PART.fullmatch(name.removeprefix(f"{own}.")):
-                yield f"{what} {name!r} must have only a to z, 0 to 9, and single . - _ between them after {own}."
-            elif "stream" in what and not _is_stream(name):
-                yield f"{what} {name!r} is no name of a stream"
+                yield f"{kind} {name!r} must have only a to z, 0 to 9, and single . - _ between them after {own}."
+            elif "stream" in kind and not _is_stream(name):
+                yield f"{kind} {name!r} is not a valid stream name"
     declared = {category.prefix for category in feature.streams}
     for prefix, module in sorted(_categories(feature).items()):
         if (prefix == own or prefix.startswith(f"{own}.")) and prefix not in declared:
@@ -125,8 +125,11 @@ def _is_stream(name: str) -> bool:
 
 
 def _categories(feature: Feature) -> dict[str, str]:
-    """Return the stream categories in the modules of a feature's events and commands: their prefixes, with the module."""
-    classes = [*(event.type for event in feature.events), *(one.command for one in feature.commands)]
+    """Return the prefix and module of each stream category in the modules of a feature's events and commands."""
+    classes = [
+        *(event.type for event in feature.events),
+        *(declared.command for declared in feature.commands),
+    ]
     return {
         value.prefix: module
         for module in sorted({class_.__module__ for class_ in classes}, reverse=True)
@@ -136,16 +139,16 @@ def _categories(feature: Feature) -> dict[str, str]:
 
 
 def _commands(feature: Feature) -> Iterator[str]:
-    """Yield what commands and inputs lack, and the names in fingerprints that are not the feature's own."""
+    """Yield missing attributes of commands and inputs, and fingerprint names outside the feature's namespace."""
     own = f"x.{feature.name}."
-    classes: list[tuple[str, type[Any]]] = [("input", one.input) for one in feature.inputs]
-    classes += [("input", one.input) for one in feature.content]
+    classes: list[tuple[str, type[Any]]] = [("input", declared.input) for declared in feature.inputs]
+    classes += [("input", declared.input) for declared in feature.content]
     classes += [("command", declared.command) for declared in feature.commands]
-    for what, class_ in classes:
+    for kind, class_ in classes:
         name = getattr(class_, "fingerprint_name", None)
         if name is None:
-            yield f"the {what} {class_.__name__} has no `fingerprint_name` ({own}…)"
+            yield f"the {kind} {class_.__name__} has no `fingerprint_name` ({own}…)"
         elif not name.startswith(own):
             yield f"the fingerprint_name {name!r} of {class_.__name__} must begin with {own}"
-        if what == "command" and not hasattr(class_, "lock_key"):
+        if kind == "command" and not hasattr(class_, "lock_key"):
             yield f"the command {class_.__name__} has no `lock_key`: derive it from ledgerpress.feature.Command"

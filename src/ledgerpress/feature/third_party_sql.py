@@ -1,7 +1,7 @@
-"""The SQL of a third-party feature: tables and indexes within its own names, and nothing else.
+"""Checks that the SQL of a third-party feature creates only tables and indexes with the feature's prefix.
 
-It is executed in an empty database in memory, where SQLite asks before each action. So no file is read or written, and
-nothing is kept.
+The SQL is executed in an empty in-memory database with an authorizer, which SQLite calls before each action. So the SQL
+cannot read or write a file, and has no lasting effect.
 """
 
 import sqlite3
@@ -26,7 +26,7 @@ _SCHEMA_TABLES: Final = frozenset({"sqlite_master", "sqlite_schema", "sqlite_seq
 
 
 def sql_mistakes(feature: Feature) -> Iterator[str]:
-    """Yield the tables and indexes whose names lack the feature's prefix, and SQL that cannot be used."""
+    """Yield an error for each table and index without the feature's prefix, and for each invalid statement."""
     with closing(sqlite3.connect(":memory:", isolation_level=None)) as db:
         for projector in feature.projectors:
             yield from _execute(db, f"{projector.schema}\n{projector.indexes}")
@@ -42,7 +42,7 @@ def sql_mistakes(feature: Feature) -> Iterator[str]:
 
 
 def _execute(db: sqlite3.Connection, script: str) -> Iterator[str]:
-    """Execute statements, and yield what is wrong with them."""
+    """Execute the statements of a script, and yield an error for each invalid one."""
     if script.strip() and not sqlite3.complete_statement(script):
         yield f"the last statement of its SQL must end with a semicolon: {_shown(script.strip()[-60:])}"
     for statement in statements(script):
@@ -58,7 +58,7 @@ def _execute(db: sqlite3.Connection, script: str) -> Iterator[str]:
             db.set_authorizer(None)
         if db.execute("SELECT count(*) FROM sqlite_schema").fetchone() == before:
             yield (
-                "each statement of its SQL must create a table or an index that is not there yet: "
+                "each statement of its SQL must create a table or an index that does not exist yet: "
                 f"{_shown(statement)} does not"
             )
 
@@ -66,7 +66,10 @@ def _execute(db: sqlite3.Connection, script: str) -> Iterator[str]:
 def _authorize(
     action: int, first: str | None, second: str | None, database: str | None, _: str | None
 ) -> int:
-    """Allow to create tables and indexes, and what SQLite itself does for that (https://sqlite.org/c3ref/set_authorizer.html)."""
+    """Allow the creation of tables and indexes, and the actions that SQLite performs for it.
+
+    See https://sqlite.org/c3ref/set_authorizer.html.
+    """
     if action in _PURE:
         return sqlite3.SQLITE_OK
     if database == "main" and (

@@ -1,4 +1,4 @@
-"""The fact checks, in a store on each engine: what the contract suite (test_contract.py) does not know of them."""
+"""The rules of the fact checks, on each engine, which the contract suite (test_contract.py) does not know."""
 
 import asyncio
 import os
@@ -40,7 +40,7 @@ async def desk(tmp_path: Path, log_url: str) -> AsyncIterator[StoreClient]:
 
 @dataclass(frozen=True, slots=True)
 class PublishBriefing(Command):
-    """A command of some other feature: what it is about is a briefing, and it publishes a post."""
+    """A command of another feature, whose subject is a briefing, and which publishes a post."""
 
     fingerprint_name: ClassVar[str] = "x.briefings.PublishBriefing"
     post_id: str
@@ -81,7 +81,7 @@ async def test_a_check_of_a_post_that_is_not_there_or_has_changed_is_rejected(de
 
 
 def test_a_failed_check_rejects_only_the_publication_of_its_post() -> None:
-    """The rule is about the posts that are published, not about what the command is about."""
+    """The rule checks the posts that are published, not the subject of the command."""
     reject_if_failed(None, [PostChecked(post_id="other", passed=False, note="")], {"post": True})
     with pytest.raises(Rejection):
         reject_if_failed(None, [], {"other": None, "post": False})
@@ -116,16 +116,16 @@ async def test_of_two_racing_commands_one_cannot_bypass_the_guard(
 
 
 async def test_a_check_takes_the_permission(desk: StoreClient) -> None:
-    """An editor has it. The field of a new post requires it, too, which the command of the post does not."""
+    """Editors have it. The field of a new post also requires it; the command that creates the post does not."""
     post = await article(desk, "Tide")
     author, editor = desk.identity(Role.AUTHOR), desk.identity(Role.EDITOR)
     only_posts = desk.identity(Role.EDITOR, scopes={"posts:write"})
     check = {"id": desk.global_id("Post", post), "check": {"passed": True}}
     first, head = {"title": "Ebb", "factCheck": {"passed": True}}, await desk.store.log.head()
-    for who in (ANONYMOUS, author, only_posts):
-        for document, given in ((RECORD, check), (CREATE, first)):
-            (error,) = (await desk.post(document, {"input": given}, identity=who)).errors
-            code = "UNAUTHENTICATED" if who is ANONYMOUS else "FORBIDDEN"
+    for identity in (ANONYMOUS, author, only_posts):
+        for document, values in ((RECORD, check), (CREATE, first)):
+            (error,) = (await desk.post(document, {"input": values}, identity=identity)).errors
+            code = "UNAUTHENTICATED" if identity is ANONYMOUS else "FORBIDDEN"
             assert error["extensions"]["code"] == code
     assert await desk.store.log.head() == head
     await desk.mutate("postCheck", check, identity=editor)
@@ -134,7 +134,7 @@ async def test_a_check_takes_the_permission(desk: StoreClient) -> None:
 
 async def test_a_check_takes_exactly_the_cached_answers_that_show_it(desk: StoreClient) -> None:
     post, other = await article(desk, "Tide"), await article(desk, "Ebb")
-    ids = [desk.global_id("Article", one) for one in (post, other)]
+    ids = [desk.global_id("Article", post_id) for post_id in (post, other)]
     await desk.command(CheckPost(other, True, ""))
     for expected in (True, False):
         assert [await desk.is_executed(CHECKS_OF, {"id": id}) for id in ids] == [expected, expected]
@@ -211,7 +211,7 @@ def test_the_fixture_of_the_how_to_names_a_new_place_each_time(monkeypatch: pyte
 
 
 def test_the_program_finds_the_installed_package(tmp_path: Path) -> None:
-    """Installed as any package, it is loaded by its entry point; uninstalled, its events are counted."""
+    """Installed like any package, it is loaded by its entry point; when it is uninstalled, its events are counted."""
     site, data = tmp_path / "site", tmp_path / "data"
     install = [
         "pip",

@@ -1,6 +1,6 @@
-"""Actors, who record events: the manifest, and what features above actors need to write.
+"""Actors, who record events: the manifest, and the commands and events for features that require actors.
 
-`actors.queries` has what they need to read, `actors.schema` what they need to show: docs/reference/public-modules.md.
+These features read with `actors.queries`, and build on `actors.schema`. See docs/reference/public-modules.md.
 """
 
 from typing import Final

@@ -47,7 +47,7 @@ class RenameActor:
         return ACTORS.stream(self.actor_id)
 
     def decide(self, actor: Actor | None, facts: Facts) -> tuple[ActorRenamed, ...]:
-        """Return the event, if the name is new. Raises `Rejection`."""
+        """Return the event if the name differs from the current one. Raises `Rejection`."""
         name = text_rules.line(self.name, field="name", limit=text_rules.MAX_NAME)
         if actor is None or actor.name == name:
             return ()
@@ -61,7 +61,7 @@ class RenameActor:
 async def _register_with_first_command(
     command: object, plan: AppendPlan, context: CommandContext
 ) -> Sequence[PlannedWrite]:
-    """Return the registration of the user, if the command changes anything and they are not registered yet."""
+    """Return the registration of the user if the command changes anything and the user is not registered yet."""
     if not plan.writes:
         return ()
     actor_id, name = context.request.actor_id, context.request.actor_name or ""

@@ -1,4 +1,4 @@
-"""Actors: they record events. An actor is a person, an API token, or LedgerPress itself."""
+"""Actors, who record events: people, API tokens and LedgerPress itself."""
 
 from dataclasses import dataclass
 from enum import StrEnum
@@ -12,7 +12,7 @@ from ledgerpress.eventlog.event_and_withdrawn_event import SYSTEM_ACTOR_ID, Even
 
 
 class ActorKind(StrEnum):
-    """What an actor is."""
+    """The kind of an actor."""
 
     HUMAN = "human"
     TOKEN = "token"  # noqa: S105 - a kind, not a secret
@@ -20,7 +20,7 @@ class ActorKind(StrEnum):
 
 
 class ActorRegistered(Event, frozen=True):
-    """An actor is known from now on."""
+    """An actor was registered."""
 
     actor_id: str
     kind: ActorKind
@@ -28,7 +28,7 @@ class ActorRegistered(Event, frozen=True):
 
 
 class ActorRenamed(Event, frozen=True):
-    """The actor goes by another name."""
+    """An actor was renamed."""
 
     actor_id: str
     name: str
@@ -36,7 +36,7 @@ class ActorRenamed(Event, frozen=True):
 
 @dataclass(frozen=True, slots=True)
 class Actor:
-    """An actor; the name is empty after a withdrawal."""
+    """An actor; the name is empty if the registration was withdrawn."""
 
     id: str
     kind: ActorKind
@@ -47,7 +47,7 @@ SYSTEM: Final = Actor(SYSTEM_ACTOR_ID, ActorKind.SYSTEM, "LedgerPress")
 OPERATOR: Final = Actor(OPERATOR_ACTOR_ID, ActorKind.SYSTEM, "Local operator")
 IMPORTER: Final = Actor("00000000-0000-8000-8000-000000000003", ActorKind.SYSTEM, "Import")
 RESERVED: Final = (SYSTEM, OPERATOR, IMPORTER)
-"""The actors that every publication has from its first moment, under the same ids everywhere."""
+"""The actors that every publication has from the start, with the same ids in all publications."""
 
 
 def evolve(actor: Actor | None, event: Event) -> Actor | None:
@@ -65,7 +65,7 @@ def evolve(actor: Actor | None, event: Event) -> Actor | None:
 def register(
     actor: Actor | None, *, actor_id: str, kind: ActorKind, name: str
 ) -> tuple[ActorRegistered, ...]:
-    """Return the registration of an actor, unless they are registered already. Raises `Rejection`."""
+    """Return the registration of an actor, unless the actor is registered already. Raises `Rejection`."""
     name = text_rules.line(name, field="name", limit=text_rules.MAX_NAME)
     return () if actor else (ActorRegistered(actor_id=actor_id, kind=kind, name=name),)
 
@@ -80,4 +80,4 @@ FIRST_EVENTS: Final = tuple(
     for actor in RESERVED
 )
 FIRST_EVENT_COUNT: Final = 1 + len(FIRST_EVENTS)
-"""The number of events of a new log, `log.opened` included."""
+"""The number of events in a new log, including `log.opened`."""

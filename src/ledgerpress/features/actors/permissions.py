@@ -1,4 +1,4 @@
-"""The permissions of actors: to register people, and to read what is one's own."""
+"""The permissions of actors: to register people, and to read one's own objects."""
 
 from typing import Final
 
@@ -10,7 +10,7 @@ READ_OWN_POSTS: Final = Permission(
     enum_name="READ_OWN_POSTS",
     order=1,
 )
-"""See one's own actor and posts. Posts require it too, and are above actors."""
+"""See one's own actor and posts. It is declared here because the feature `posts` requires `actors`."""
 WRITE_PEOPLE: Final = Permission("people:write", roles=[Role.EDITOR], enum_name="WRITE_PEOPLE", order=7)
 """Register and rename actors and authors."""
 PERMISSIONS: Final = (READ_OWN_POSTS, WRITE_PEOPLE)

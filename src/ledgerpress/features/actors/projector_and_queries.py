@@ -1,4 +1,4 @@
-"""Actors as of every position: the table, its part of the projection `people`, and the queries."""
+"""Actors as of any position: the table, its part of the projection `people`, and the queries."""
 
 import sqlite3
 from dataclasses import dataclass
@@ -23,13 +23,13 @@ def _apply(recorded: Recorded[Event], db: sqlite3.Connection) -> None:
                 " WHERE actor_id = ? ORDER BY from_pos DESC LIMIT 1",
                 (position, name, actor_id),
             )
-        case Withdrawn(type="actor.registered") as gone:
-            db.execute("INSERT INTO actor_name VALUES (?, ?, NULL, '')", (gone.subject_id, position))
+        case Withdrawn(type="actor.registered") as event:
+            db.execute("INSERT INTO actor_name VALUES (?, ?, NULL, '')", (event.subject_id, position))
         case _:
             pass
 
 
-# A name is true from its position to that of the next row; one withdrawn at the start is empty.
+# A name is valid from its position to the position of the next row; a withdrawn registration has an empty name.
 PROJECTOR: Final = ImmediateProjector(
     name="people",
     version=1,
@@ -55,7 +55,7 @@ DEPENDENCIES: Final = DependencyRule.by_type(
 
 @dataclass(frozen=True, slots=True)
 class Actor:
-    """An actor as registered; where that was withdrawn, `kind` is `None` and the name empty."""
+    """An actor as registered; if the registration was withdrawn, `kind` is `None` and the name empty."""
 
     id: str
     kind: str | None
@@ -72,8 +72,8 @@ def actor(snapshot: Snapshot, actor_id: str) -> Actor | None:
 
 
 def _values(snapshot: Snapshot, actor_id: str) -> FieldValues:
-    known = actor(snapshot, actor_id)
-    return {"kind": plain(known.kind), "name": plain(known.name)} if known else {}
+    record = actor(snapshot, actor_id)
+    return {"kind": plain(record.kind), "name": plain(record.name)} if record else {}
 
 
 SUBJECT: Final = Subject(kind="actor", values=_values)

@@ -1,4 +1,4 @@
-"""What features above actors need to read actors, as of a snapshot."""
+"""Queries of actors as of a snapshot, for features that require actors."""
 
 from ledgerpress.features.actors.projector_and_queries import Actor, actor, actor_topic
 

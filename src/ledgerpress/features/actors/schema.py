@@ -1,4 +1,4 @@
-"""The GraphQL schema of actors, and what features above actors need for theirs."""
+"""The GraphQL schema of actors, and what features that require actors need for theirs."""
 
 from typing import Final
 
@@ -17,25 +17,25 @@ from ledgerpress.graphql.viewer_node_and_projection_queries import Viewer
 
 __all__ = ["SCHEMA", "Actor", "ActorKindEnum", "actor_of", "load_actor", "sees_actor"]
 
-ActorKindEnum = strawberry.enum(ActorKind, name="ActorKind", description="What an actor is.")
+ActorKindEnum = strawberry.enum(ActorKind, name="ActorKind", description="The kind of an actor.")
 
 
-@strawberry.type(description="Who did something: a person, an API token, or LedgerPress itself.")
+@strawberry.type(description="The author of changes: a person, an API token, or LedgerPress itself.")
 class Actor(Node):
-    """An actor, as registered at the moment of the answer."""
+    """An actor, as registered as of the position of the response."""
 
     kind: ActorKindEnum | None = strawberry.field(  # type: ignore[valid-type]
-        description="Null where the registration is not known, or was withdrawn."
+        description="Null if the actor is not registered, or if the registration was withdrawn."
     )
     name: str | None = strawberry.field(
-        description="Null where the registration is not known, or was withdrawn."
+        description="Null if the actor is not registered, or if the registration was withdrawn."
     )
 
 
 @strawberry.type
 class ViewerFields:
     @strawberry.field(
-        description="Under which name their changes are recorded; null for who has not said who they are."
+        description="The actor under which the viewer's changes are recorded; null for anonymous clients."
     )
     @staticmethod
     def actor(info: RequestInfo) -> Actor | None:
@@ -44,7 +44,7 @@ class ViewerFields:
 
 
 def actor_of(actor_id: str, moment: PointInTime) -> Actor:
-    """Return the actor with an id, whether registered or not."""
+    """Return the actor with an id, registered or not."""
     record = actors_queries.actor(moment.snapshot, actor_id)
     return Actor(
         id=global_ids.encode("Actor", actor_id),
@@ -54,13 +54,13 @@ def actor_of(actor_id: str, moment: PointInTime) -> Actor:
 
 
 def load_actor(moment: PointInTime, actor_id: str) -> Actor | None:
-    """Return a registered actor that the viewer may look up."""
+    """Return a registered actor by id, if the viewer may look it up."""
     visible = sees_actor(moment.viewer, actor_id) and actors_queries.actor(moment.snapshot, actor_id)
     return actor_of(actor_id, moment) if visible else None
 
 
 def sees_actor(viewer: Identity, actor_id: str) -> bool:
-    """Return whether a viewer may look up an actor: any with the history, and otherwise their own."""
+    """Return whether a viewer may look up an actor: any actor with `READ_HISTORY`, otherwise only their own."""
     own = viewer.may(READ_OWN_POSTS) and viewer.actor_id == actor_id
     return own or viewer.may(READ_HISTORY)
 

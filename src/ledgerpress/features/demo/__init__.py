@@ -1,4 +1,4 @@
-"""The demo newsroom: three weeks of an invented harbour town's paper, written with ordinary commands."""
+"""The demo newsroom: three weeks of a fictional harbour town's newspaper, written with ordinary commands."""
 
 from typing import Final
 

@@ -1,4 +1,4 @@
-"""Load the demo: handle the commands of its story, with a clock that is set to the time of each."""
+"""Load the demo: handle the commands of its story, with a clock that is set to the time of each command."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ from ledgerpress.features.demo.story_step_builders import Stage
 
 
 class DemoClock:
-    """Stands still until it is set, and never goes back. Times are in microseconds since 1970, UTC."""
+    """A clock that only moves when it is set, and only forwards. Times are in microseconds since 1970, UTC."""
 
     def __init__(self, start: int) -> None:
         self._now = start
@@ -22,22 +22,22 @@ class DemoClock:
         return self._now
 
     def set(self, at: int) -> None:
-        """Show `at` from now on. Raises ValueError for an earlier time."""
+        """Set the clock to `at`. Raises `ValueError` if `at` is before the current time."""
         if at < self._now:
-            raise ValueError(f"the clock shows {self._now} and does not go back to {at}")
+            raise ValueError(f"cannot set the clock back from {self._now} to {at}")
         self._now = at
 
 
 DEMO_WEEKS: Final = 3
-"""The length of the story; its last step is minutes before the end."""
+"""The length of the story; its last step is a few minutes before the end."""
 
 
 class StoreNotEmpty(Exception):
-    """The store has more events than those that opened it. Nothing was recorded."""
+    """The store contains more than the first events of a new store. Nothing was recorded."""
 
     def __init__(self, position: int) -> None:
         super().__init__(
-            f"the demo loads into an empty store, and this one has {position - FIRST_EVENT_COUNT:,} events already"
+            f"the demo loads into an empty store; this store already has {position - FIRST_EVENT_COUNT:,} events"
         )
         self.position = position
 
@@ -45,10 +45,11 @@ class StoreNotEmpty(Exception):
 async def load_demo(
     commands: CommandHandler, clock: DemoClock, *, progress: Callable[[int, int], None] | None = None
 ) -> None:
-    """Write the demo into an empty store that was opened with `clock`, which is set to the time of the last step.
+    """Write the demo into an empty store that was opened with `clock`.
 
-    The story begins at the current time of the clock. The same start, publication and randomness give the same
-    bytes. `progress` is called with the steps done and their total. Raises `StoreNotEmpty`.
+    The story begins at the current time of `clock`; afterwards, `clock` is set to the time of the last step. The same
+    start, publication and randomness produce the same bytes. `progress` is called with the number of completed steps
+    and the total number. Raises `StoreNotEmpty`.
     """
     head = (await commands.handle(_NothingToDo())).position
     if head > FIRST_EVENT_COUNT:

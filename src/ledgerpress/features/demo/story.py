@@ -1,4 +1,4 @@
-"""The story of the demo newsroom, in steps: an invented paper in an invented town."""
+"""The story of the demo newsroom, in steps: a fictional newspaper in a fictional town."""
 
 from typing import Final
 
@@ -31,7 +31,7 @@ from ledgerpress.features.demo.story_step_builders import (
 )
 
 STORY: Final[tuple[Step, ...]] = (
-    # The first week: the desks get people, a lighthouse makes news, the ferry is corrected, and a gale comes early.
+    # The first week: the desks are staffed, a lighthouse makes news, the ferry is corrected, and a gale comes early.
     operator(0, "00:01", name_site("The Pellwick Tidings")),
     operator(0, "00:02", actor("hester", "Hester Quillan"), "editor"),
     operator(0, "00:03", actor("bram", "Bram Odding"), "news desk"),
@@ -183,7 +183,7 @@ STORY: Final[tuple[Step, ...]] = (
     hester(6, "09:00", archive("gale"), "the wind has gone, and the warning with it"),
     hester(6, "09:30", take_out_of("welcome", "news"), "it is about us, which is not news"),
     yusra(6, "20:00", edit("tuba", version=2), "the second mate's letter, with his leave"),
-    # The second week: a seal arrives, the fish are sold without a word, and the categories are put in order.
+    # The second week: a seal arrives, fish are sold without a word, and the categories are reorganized.
     bram(7, "03:00", edit("tuba", version=3, title="The Tuba Comes Home"), "after the rehearsal"),
     piet(
         7,

@@ -1,4 +1,4 @@
-"""The steps of the demo's story: each is one ordinary command, with its time, actor and reason."""
+"""The steps of the demo's story: each step is an ordinary command with a time, an actor and a reason."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -21,11 +21,11 @@ from ledgerpress.features.site.commands import NameSite
 _MICROSECOND: Final = timedelta(microseconds=1)
 
 OPERATOR_STEPS: Final = "operator"
-"""The actor who sets the store up, before there are others."""
+"""The actor who sets up the store, before there are others."""
 
 
 class Stage:
-    """The ids of what the story has created, by the names that the story uses."""
+    """The ids of the objects that the story has created, by the names that the story uses."""
 
     def __init__(self, start: int) -> None:
         """Begin at `start`, in microseconds since 1970, UTC."""
@@ -36,7 +36,7 @@ class Stage:
         self._ids[kind, name] = subject_id
 
     def id(self, kind: str, name: str) -> str:
-        """Return the id of what the story calls `name`. Raises KeyError if it was not created."""
+        """Return the id of the object that the story calls `name`. Raises `KeyError` if it was not created."""
         return self._ids[kind, name]
 
     def category(self, name: str) -> CategoryRef:
@@ -46,12 +46,12 @@ class Stage:
         return tuple(self.id("author", name) for name in names)
 
     def before(self, days: int) -> int:
-        """Return the time so many days before the story begins."""
+        """Return the time `days` days before the story begins."""
         return self.start - timedelta(days=days) // _MICROSECOND
 
 
 class Act(NamedTuple):
-    """A function that returns a command when its ids are known; `creates` is the kind and name of what it creates."""
+    """A function that returns a command once all ids are known; `creates` is the kind and name of the new object."""
 
     command: Callable[[Stage], Command]
     creates: tuple[str, str] | None = None
@@ -59,7 +59,7 @@ class Act(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One act: `after` microseconds from the beginning of the story, `by` an actor, for a reason."""
+    """One act by an actor, for a reason; `after` is in microseconds from the beginning of the story."""
 
     after: int
     by: str
@@ -68,7 +68,7 @@ class Step:
 
 
 def _steps_of(actor: str) -> Callable[..., Step]:
-    """Return the function that makes the steps of an actor, each at a time (HH:MM) after a day begins, counted from 0."""
+    """Return the function that creates the steps of an actor; a step has a day, from 0, and a time of day (HH:MM)."""
 
     def step(day: int, time: str, act: Act, reason: str | None = None) -> Step:
         hours, minutes = time.split(":")
@@ -141,7 +141,7 @@ def write(
     slug: str | None = None,
     publish: bool = False,
 ) -> Act:
-    """Write a post with the first version of its text."""
+    """Create a post with version 1 of its text."""
     return Act(
         lambda stage: posts.CreatePost(
             title=title,
@@ -166,7 +166,7 @@ def edit(
     by: tuple[str, ...] | None = None,
     publish: bool = False,
 ) -> Act:
-    """Change a post; `version` is that of its text."""
+    """Edit a post; `version` is the version of its text."""
     return Act(
         lambda stage: posts.EditPost(
             post_id=stage.id("post", key),
@@ -181,7 +181,7 @@ def edit(
 
 
 def publish(key: str, *, days_before: int | None = None, correction: str | None = None) -> Act:
-    """Publish a post, dated so many days before the story begins where that is given."""
+    """Publish a post; with `days_before`, dated that many days before the story begins."""
     return Act(
         lambda stage: lifecycle_commands.PublishPost(
             post_id=stage.id("post", key),

@@ -1,6 +1,6 @@
 """History: changes, differences between versions, blame.
 
-`history.change_queries` has what features above the history need to read, `history.schema` what they need to show:
+Features that require this one read with `history.change_queries` and build on `history.schema`. See
 docs/reference/public-modules.md.
 """
 

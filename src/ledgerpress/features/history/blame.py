@@ -1,6 +1,6 @@
-"""Who put which part of a body there: every version's differences followed from the first.
+"""Find the version that each part of a body comes from, by following the differences from the first version on.
 
-A paragraph or a line that an edit takes away in one place and puts, unchanged, in another is moved, not new.
+A paragraph or line that an edit removes in one place and inserts unchanged in another counts as moved, not as new.
 """
 
 import re
@@ -18,7 +18,7 @@ _LINE: Final = re.compile(r"[^\n]*\S[^\n]*")
 
 
 class Segment(NamedTuple):
-    """Text as `version` put it there: there it began at the character `start`, and has `length` characters."""
+    """`length` characters that `version` added, which begin at the character `start` of that version's body."""
 
     version: int
     start: int
@@ -26,7 +26,7 @@ class Segment(NamedTuple):
 
 
 class BlameSpan(NamedTuple):
-    """Consecutive text that one version put there."""
+    """Consecutive text that one version added."""
 
     version: int
     text: str
@@ -34,31 +34,32 @@ class BlameSpan(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class BlamedBody:
-    """A body, and the pieces that it is made of, in order."""
+    """A body, and the pieces that it consists of, in order."""
 
     body: str = ""
     pieces: tuple[Segment, ...] = ()
 
     @property
     def spans(self) -> list[BlameSpan]:
-        """The spans that joined give the body; no two neighbours have one version."""
-        found, at = [], 0
+        """The spans, which joined give the body; adjacent spans have different versions."""
+        spans, at = [], 0
         for version, group in groupby(self.pieces, key=lambda piece: piece.version):
             length = sum(piece.length for piece in group)
-            found.append(BlameSpan(version, self.body[at : at + length]))
+            spans.append(BlameSpan(version, self.body[at : at + length]))
             at += length
-        return found
+        return spans
 
 
 def follow(before: BlamedBody, version: int, body: str) -> BlamedBody:
-    """Return the pieces of `body`, which `version` made of the body before."""
-    kept = list(_kept(before.body, body))
-    moved = sorted(_moved(before.body, body, kept, _PARAGRAPH))
-    lines = _moved(before.body, body, kept, _LINE)
-    moved = sorted([*moved, *_beside(lines, moved)])
+    """Return the pieces of `body`, the text of `version`, from those of the previous body."""
+    unchanged = list(_unchanged(before.body, body))
+    moved = sorted(_moved(before.body, body, unchanged, _PARAGRAPH))
+    lines = _moved(before.body, body, unchanged, _LINE)
+    moved = sorted([*moved, *_outside_paragraphs(lines, moved)])
     starts = list(accumulate((piece.length for piece in before.pieces), initial=0))
     pieces, at = [], 0
-    origins = sorted([*moved, *_outside(kept, [(one.new, one.new + one.length) for one in moved])])
+    moved_ranges = [(origin.new, origin.new + origin.length) for origin in moved]
+    origins = sorted([*moved, *_outside(unchanged, moved_ranges)])
     for new, old, length in [*origins, Origin(len(body), 0, 0)]:
         if new > at:
             pieces.append(Segment(version, at, new - at))
@@ -68,14 +69,14 @@ def follow(before: BlamedBody, version: int, body: str) -> BlamedBody:
 
 
 class Origin(NamedTuple):
-    """Where a part of a body was in the body before: its places in the two, and its length."""
+    """A part of a body that the previous body also contains: its offset in each, and its length."""
 
     new: int
     old: int
     length: int
 
 
-def _kept(before: str, after: str) -> Iterator[Origin]:
+def _unchanged(before: str, after: str) -> Iterator[Origin]:
     old = new = 0
     for kind, text in difference(before, after):
         if kind is SpanKind.EQUAL:
@@ -84,58 +85,58 @@ def _kept(before: str, after: str) -> Iterator[Origin]:
         new += 0 if kind is SpanKind.DELETE else len(text)
 
 
-def _moved(before: str, after: str, kept: Sequence[Origin], unit: re.Pattern[str]) -> Iterator[Origin]:
-    """Yield the units that went from one place to another: those that are the same, but not in the same place."""
+def _moved(before: str, after: str, unchanged: Sequence[Origin], unit: re.Pattern[str]) -> Iterator[Origin]:
+    """Yield the units that moved: the same text in both bodies, but not kept in place by the difference."""
     old_units = {match.start(): match[0] for match in unit.finditer(before)}
     new_units = {match.start(): match[0] for match in unit.finditer(after)}
-    for old, new in _in_place(old_units, new_units, kept):
+    for old, new in _in_place(old_units, new_units, unchanged):
         del old_units[old], new_units[new]
-    gone: dict[str, list[int]] = defaultdict(list)
+    removed: dict[str, list[int]] = defaultdict(list)
     for old, text in reversed(old_units.items()):
-        gone[text].append(old)
+        removed[text].append(old)
     for new, text in new_units.items():
-        if gone[text]:
-            yield Origin(new, gone[text].pop(), len(text))
+        if removed[text]:
+            yield Origin(new, removed[text].pop(), len(text))
 
 
 def _in_place(
-    old_units: Mapping[int, str], new_units: Mapping[int, str], kept: Sequence[Origin]
+    old_units: Mapping[int, str], new_units: Mapping[int, str], unchanged: Sequence[Origin]
 ) -> list[tuple[int, int]]:
-    """Return the places of the units that a difference keeps as they are."""
-    found, number = [], 0
+    """Return the old and new offsets of the units that the difference keeps unchanged."""
+    offsets, number = [], 0
     for old, text in old_units.items():
-        while number < len(kept) and kept[number].old + kept[number].length <= old:
+        while number < len(unchanged) and unchanged[number].old + unchanged[number].length <= old:
             number += 1
-        if number == len(kept):
+        if number == len(unchanged):
             break
-        part = kept[number]
+        part = unchanged[number]
         new = part.new + old - part.old
         if part.old <= old and old + len(text) <= part.old + part.length and new_units.get(new) == text:
-            found.append((old, new))
-    return found
+            offsets.append((old, new))
+    return offsets
 
 
-def _beside(lines: Iterable[Origin], paragraphs: Sequence[Origin]) -> Iterator[Origin]:
-    """Yield the lines that belong to none of the paragraphs, neither in the new body nor in the old."""
-    new = [(one.new, one.new + one.length) for one in paragraphs]
-    old = sorted((one.old, one.old + one.length) for one in paragraphs)
+def _outside_paragraphs(lines: Iterable[Origin], paragraphs: Sequence[Origin]) -> Iterator[Origin]:
+    """Yield the lines that belong to none of the paragraphs, neither in the new body nor in the old one."""
+    new = [(paragraph.new, paragraph.new + paragraph.length) for paragraph in paragraphs]
+    old = sorted((paragraph.old, paragraph.old + paragraph.length) for paragraph in paragraphs)
     for line in lines:
         if not (_within(line.new, new) or _within(line.old, old)):
             yield line
 
 
-def _within(place: int, ranges: Sequence[tuple[int, int]]) -> bool:
-    number = bisect_right(ranges, place, key=lambda one: one[0]) - 1
-    return number >= 0 and place < ranges[number][1]
+def _within(offset: int, ranges: Sequence[tuple[int, int]]) -> bool:
+    number = bisect_right(ranges, offset, key=lambda low_high: low_high[0]) - 1
+    return number >= 0 and offset < ranges[number][1]
 
 
-def _outside(kept: Iterable[Origin], taken: Sequence[tuple[int, int]]) -> Iterator[Origin]:
-    """Yield what of the kept parts lies in none of the ranges, which are in order, of the new body."""
-    for new, old, length in kept:
+def _outside(unchanged: Iterable[Origin], ranges: Sequence[tuple[int, int]]) -> Iterator[Origin]:
+    """Yield the unchanged text outside `ranges`, which are ranges of the new body in order."""
+    for new, old, length in unchanged:
         at, end = new, new + length
-        number = bisect_right(taken, new, key=lambda one: one[1])
+        number = bisect_right(ranges, new, key=lambda low_high: low_high[1])
         while at < end:
-            low, high = taken[number] if number < len(taken) else (end, end)
+            low, high = ranges[number] if number < len(ranges) else (end, end)
             if at < min(low, end):
                 yield Origin(at, old + at - new, min(low, end) - at)
             at = max(at, high)
@@ -143,7 +144,7 @@ def _outside(kept: Iterable[Origin], taken: Sequence[tuple[int, int]]) -> Iterat
 
 
 def _cut(pieces: Sequence[Segment], starts: Sequence[int], low: int, high: int) -> Iterator[Segment]:
-    """Yield the pieces of the characters from `low` to `high`; `starts` are the places of the pieces."""
+    """Yield the pieces of the characters from `low` to `high`; `starts` are the offsets of the pieces."""
     number = bisect_right(starts, low) - 1
     while low < high:
         version, start, length = pieces[number]

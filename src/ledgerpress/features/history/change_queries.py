@@ -1,7 +1,7 @@
-"""The history as of a snapshot: changes by subject, type, actor, category, time and position, in order of position.
+"""Queries of the history as of a snapshot: changes by subject, type, actor, category and position.
 
-Every combination of filters uses indexes that list positions in order, so that a page costs the same however long the
-log is, and however rare the changes are.
+Results are in order of position. Every combination of filters uses indexes that list positions in order, so the cost of
+a page depends neither on the length of the log nor on how rare the changes are.
 """
 
 import sqlite3
@@ -36,7 +36,7 @@ _ENTERED: Final = """
         SELECT 1 FROM change_in_category AS entered
         WHERE entered.category = ? AND entered.type = ? AND entered.position = change.position
     )"""
-# One look-up in the index for each type of which the actor has recorded an event.
+# One index lookup for each type of event that the actor has recorded.
 _TYPES_OF_ACTOR: Final = """
     WITH RECURSIVE types (k) AS (
         SELECT min(type) FROM change WHERE actor = ?1
@@ -62,11 +62,11 @@ _SKIPPED: Final = "SELECT 1 FROM change WHERE type = (SELECT k FROM change_key W
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ChangeQuery:
-    """Which changes to return; a field that is `None` does not restrict them.
+    """A filter for changes; a field that is `None` does not restrict them.
 
-    `subject` names what was changed, such as `post.<id>`. `category_id` asks for the changes of a category, and of
-    those merged into it; with `members`, also for the posts that entered or left it. `low` and `high` are
-    positions, both included.
+    `subject` names the changed object, such as `post.<id>`. `category_id` selects the changes of a category and of the
+    categories merged into it; with `members`, also the changes by which posts entered or left it. `low` and `high` are
+    positions, both inclusive.
     """
 
     subject: str | None = None
@@ -80,9 +80,9 @@ class ChangeQuery:
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """One recorded event. `recorded_at` is in microseconds since 1970, UTC; `version` is that of its stream.
+    """One recorded event. `recorded_at` is in microseconds since 1970, UTC; `version` is the stream version.
 
-    `withdrawn` is the position at which its payload was withdrawn, if it was.
+    `withdrawn` is the position at which the payload was withdrawn, `None` if it was not.
     """
 
     position: int
@@ -96,9 +96,9 @@ class Change:
 
 
 class _IndexRange(NamedTuple):
-    """A part of the result that an index returns in order: its table, its condition, and the values for that.
+    """A part of the result that one index returns in order: a table, a condition, and the values of its parameters.
 
-    No two parts share a position. `place` is the column to which limits of positions apply.
+    No two parts share a position. `place` is the column that position limits apply to.
     """
 
     table: str
@@ -116,7 +116,7 @@ def by_position(snapshot: Snapshot, position: int) -> Change | None:
 
 
 def recent_events(snapshot: Snapshot, after: int) -> list[RecentEvent] | None:
-    """Return the events after a position; `None` where a projection may have skipped one."""
+    """Return the events after a position, or `None` if a projection may have skipped an event."""
     db = snapshot.about()
     if db.execute(_SKIPPED, (SKIP,)).fetchone():
         return None
@@ -139,7 +139,10 @@ def positions(snapshot: Snapshot, query: ChangeQuery, *, limit: int, newest_firs
 
 
 def count(snapshot: Snapshot, query: ChangeQuery) -> int:
-    """Return how many changes `query` selects; it reads each of them, unless the query has positions alone."""
+    """Return the number of changes that `query` selects.
+
+    The cost grows with that number, unless `query` restricts nothing but positions.
+    """
     high = min(query.high, snapshot.position)
     db = _about(snapshot, query)
     if query == ChangeQuery(low=query.low, high=query.high):
@@ -155,7 +158,7 @@ def count(snapshot: Snapshot, query: ChangeQuery) -> int:
 
 
 def unknown_events(snapshot: Snapshot, codec: Codec[Event]) -> dict[str, int]:
-    """Return how many events of third-party features that `codec` does not know there are, by type."""
+    """Return the number of events of each third-party type that `codec` does not know."""
     rows = snapshot.db.execute(
         "SELECT name, count(*) FROM change_key JOIN change ON type = k WHERE name GLOB ? AND position <= ?"
         " GROUP BY name ORDER BY name",
@@ -165,7 +168,10 @@ def unknown_events(snapshot: Snapshot, codec: Codec[Event]) -> dict[str, int]:
 
 
 def _about(snapshot: Snapshot, query: ChangeQuery) -> sqlite3.Connection:
-    """Return the connection, and note what the result depends on: the events that bring its names into the index, too."""
+    """Return the connection, and record what the result depends on.
+
+    The dependencies also cover the events that add a name of the query to the index.
+    """
     kind, _, subject_id = (query.subject or "").partition(".")
     if topic := _TOPICS.get(kind):
         return snapshot.about(topic(subject_id))
@@ -175,7 +181,7 @@ def _about(snapshot: Snapshot, query: ChangeQuery) -> sqlite3.Connection:
 
 
 def _index_ranges(snapshot: Snapshot, query: ChangeQuery) -> Iterator[_IndexRange]:
-    """Yield parts that together hold every change that `query` selects, none twice."""
+    """Yield parts that together contain each change that `query` selects exactly once."""
     actor = types = subject = None
     if query.types is not None:
         types = _keys(snapshot, dict.fromkeys(query.types))
@@ -205,7 +211,7 @@ def _of_category(
     actor: int | None,
     subject: int | None,
 ) -> Iterator[_IndexRange]:
-    """Yield the changes of a category itself, which are few, and those by which posts entered or left it."""
+    """Yield the changes of the category itself, which are few, and the changes by which posts entered or left it."""
     merged = categories.with_merged(snapshot, query.category_id or "")
     seqs = [seq for seq, _ in merged]
     where, values = _rest(types, actor, subject)
@@ -235,7 +241,7 @@ def _types_of(snapshot: Snapshot, actor: int) -> list[int]:
 def _rest(
     types: Sequence[int] | None, actor: int | None, subject: int | None
 ) -> tuple[str, tuple[object, ...]]:
-    """Return conditions for which no index is to be chosen, and their values."""
+    """Return conditions for which SQLite must not choose an index, and their values."""
     where, values = "", list[object]()
     if types is not None:
         where += f" AND +type IN ({_marks(types)})"

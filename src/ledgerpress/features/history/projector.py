@@ -1,7 +1,7 @@
 """The index of the history: who changed what, when, and at which position of the log.
 
-It holds no text. What was written is read from the log by position, and what it changed from the other read models,
-so that a payload withdrawn by law leaves nothing here.
+The index holds no content, so the withdrawal of a payload leaves nothing here. Payloads are read from the log by
+position, and changed values from the other read models.
 """
 
 import sqlite3
@@ -18,11 +18,11 @@ _INSERT_CHANGE: Final = "INSERT INTO change VALUES (?, ?, ?, ?, ?, ?, ?, NULL)"
 _INSERT_IN_CATEGORY: Final = "INSERT INTO change_in_category VALUES (?, ?, ?, ?)"
 _WITHDRAW: Final = "UPDATE change SET withdrawn = ? WHERE position = ?"
 _OWN_STREAMS: Final = ("post", "author", "actor")
-"""Kinds of streams of which each is a subject of its own; of the others the kind is."""
+"""Kinds of streams in which each stream is a subject; in the other kinds, the kind itself is the subject."""
 
 
 class _Changes:
-    """The buffered rows of one transaction, and the numbers of the names in them."""
+    """The buffered rows of one transaction, and the keys of the names in them."""
 
     def __init__(self, db: sqlite3.Connection) -> None:
         self._db = db
@@ -34,8 +34,8 @@ class _Changes:
         keys = self._keys
         type_ = keys.get(header.type) or self._key(header.type)
         actor = keys.get(header.actor_id) or self._key(header.actor_id)
-        about = _subject(header.stream, header.type, event)
-        subject = keys.get(about) or self._key(about)
+        subject_name = _subject(header.stream, header.type, event)
+        subject = keys.get(subject_name) or self._key(subject_name)
         represented = header.on_behalf_of_actor_id
         on_behalf_of = None if represented is None else self._key(represented)
         version, at = header.stream_version, header.recorded_at
@@ -56,17 +56,17 @@ class _Changes:
         if key is None:
             row = self._db.execute("SELECT k FROM change_key WHERE name = ?", (name,)).fetchone()
             if row is None:
-                add = "INSERT INTO change_key (name) VALUES (?) RETURNING k"
-                row = self._db.execute(add, (name,)).fetchone()
+                insert = "INSERT INTO change_key (name) VALUES (?) RETURNING k"
+                row = self._db.execute(insert, (name,)).fetchone()
             key = self._keys[name] = int(row[0])
         return key
 
 
 class ChangesProjector:
-    """Writes a row an event, and one more for each category that a post enters or leaves.
+    """Writes one row for each event, and another for each category that a post enters or leaves.
 
-    `position` is the row id, and so the last column of every index: each lists positions in order. Names that
-    repeat (subjects, types, actors, categories) are stored once, under a number.
+    `position` is the row id and therefore the last column of every index, so each index lists positions in order.
+    Repeated names (subjects, types, actors, categories) are stored once, with an integer key.
     """
 
     name: Final = "changes"
@@ -99,7 +99,7 @@ class ChangesProjector:
 
 
 def _subject(stream: str, type_: str, event: Event) -> str:
-    """Return the name of what the event is a change of; a withdrawal is one of what the lost event had changed."""
+    """Return the name of the subject that the event changed; for a withdrawal, that of the withdrawn event."""
     if isinstance(event, PayloadWithdrawn):
         stream = str(event.header.get("stream"))
     kind = stream.partition(".")[0]
@@ -110,8 +110,9 @@ def _subject(stream: str, type_: str, event: Event) -> str:
 
 
 def _category_id(type_: str, event: Event) -> str | None:
-    """Return the category that the event names.
+    """Return the category that the event refers to, if any.
 
-    An event of a third-party feature names none: processes with and without the feature write the same rows.
+    Return `None` for events of third-party features, so that processes write the same rows with and without the
+    feature.
     """
     return None if feature_of(type_) is not None else getattr(event, "category_id", None)

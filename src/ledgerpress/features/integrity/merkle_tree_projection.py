@@ -1,7 +1,8 @@
-"""The Merkle tree of the log: its projection, its root and its proofs at any size that it ever had (RFC 9162, section 2.1).
+"""The Merkle tree of the log: its projection, and its roots and proofs for the current size and all earlier sizes.
 
-The size of the tree is the position of the last event in it; the event at position 1 is leaf 0. Where an event was
-skipped, a root or a proof that needs its leaf raises `TreeIncomplete`; `ledgerpress verify` uses the log.
+The tree follows RFC 9162, section 2.1. Its size is the position of its last event; the event at position 1 is leaf 0.
+If the projection skipped an event, roots and proofs that need its leaf raise `TreeIncomplete`. `ledgerpress verify`
+reads the log instead.
 """
 
 import sqlite3
@@ -19,39 +20,45 @@ from ledgerpress.views.snapshot_and_cache_dependencies import Snapshot
 
 
 class TreeIncomplete(EventLogError):
-    """The tree in the views lacks the leaf of an event that was skipped, and so has no root from there on."""
+    """The tree in the views lacks the leaf of a skipped event, so it has no roots from that event on."""
 
 
 def subtree_id(level: int, number: int) -> int:
-    """Return the key of a complete subtree's row: how many subtrees were complete before it.
+    """Return the key of a complete subtree's row: the number of subtrees that were complete before it.
 
-    So rows are only ever added at the end of their table, and those of an event follow one another.
+    Therefore rows are only appended to their table, and the rows of an event have consecutive keys.
     """
     leaf = ((number + 1) << level) - 1
     return 2 * leaf - leaf.bit_count() + level
 
 
 def tree_head(snapshot: Snapshot, publication: str) -> TreeHead:
-    """Return the head of the log as it was at the snapshot's position."""
+    """Return the tree head of the log as of the snapshot's position."""
     time = recorded_time.time_of(snapshot)
     return TreeHead(TREE_HEAD_VERSION, publication, snapshot.position, root(snapshot).hex(), time)
 
 
 def root(snapshot: Snapshot, size: int | None = None) -> bytes:
-    """Return the root of the tree of the first `size` events, of all by default. Raises `ValueError`."""
+    """Return the root of the tree of the first `size` events, by default of all.
+
+    Raises `ValueError` if the log has fewer events, and `TreeIncomplete`.
+    """
     return merkle.root(_checked(snapshot, size), partial(_subtree, snapshot))
 
 
 def inclusion_proof(snapshot: Snapshot, position: int, size: int | None = None) -> list[bytes]:
-    """Return the proof that the event at `position` is among the first `size` events.
+    """Return the proof that the event at `position` is among the first `size` events, by default all.
 
-    Raises `ValueError` where it is not.
+    Raises `ValueError` if it is not, and `TreeIncomplete`.
     """
     return merkle.inclusion_proof(position - 1, _checked(snapshot, size), partial(_subtree, snapshot))
 
 
 def consistency_proof(snapshot: Snapshot, old: int, size: int | None = None) -> list[bytes]:
-    """Return the proof that the log of `size` events begins with that of `old` events. Raises `ValueError`."""
+    """Return the proof that the log of `old` events is a prefix of the log of `size` events, by default of all.
+
+    Raises `ValueError` if a size is out of range, and `TreeIncomplete`.
+    """
     return merkle.consistency_proof(old, _checked(snapshot, size), partial(_subtree, snapshot))
 
 
@@ -68,7 +75,7 @@ def _checked(snapshot: Snapshot, size: int | None) -> int:
     if size is None:
         return snapshot.position
     if not 0 <= size <= snapshot.position:
-        raise ValueError(f"the log has {snapshot.position} events here, and so no tree of {size}")
+        raise ValueError(f"no tree of size {size}; sizes run from 0 to {snapshot.position} in this snapshot")
     return size
 
 
@@ -86,7 +93,7 @@ def _stored(db: sqlite3.Connection, level: int, number: int) -> bytes | None:
 
 
 class _Subtrees:
-    """Rows to be written together, and the hashes among them of left subtrees whose sibling is not complete yet."""
+    """The rows of one batch, and the hashes of its left subtrees whose sibling is not complete yet."""
 
     def __init__(self, db: sqlite3.Connection) -> None:
         self._db = db
@@ -94,7 +101,7 @@ class _Subtrees:
         self._waiting: dict[tuple[int, int], bytes] = {}
 
     def apply(self, recorded: Recorded[Event]) -> None:
-        """Add the event's leaf, and the subtrees that it makes complete: their ids follow one another."""
+        """Add the event's leaf and the subtrees that it completes, which have consecutive ids."""
         header = recorded.header
         size, level, node = header.position, 0, header.leaf_hash()
         row_id = subtree_id(0, size - 1)
@@ -103,7 +110,7 @@ class _Subtrees:
             number = (size >> level) - 2
             left = self._waiting.pop((level, number), None) or _stored(self._db, level, number)
             if left is None:
-                break  # An event in it was skipped: it never becomes complete.
+                break  # An event in this subtree was skipped, so it never becomes complete.
             level, node = level + 1, merkle.node_hash(left, node)
             self._rows.append((row_id + level, node))
         self._waiting[level, (size >> level) - 1] = node
@@ -113,7 +120,7 @@ class _Subtrees:
 
 
 class IntegrityProjector:
-    """Keeps the hash of every complete subtree: fewer than two rows an event."""
+    """Stores the hash of every complete subtree: on average, fewer than two rows for each event."""
 
     name: Final = "integrity"
     version: Final = 1

@@ -1,4 +1,4 @@
-"""Import of article pages that were saved as text."""
+"""Import of article pages that are saved as text."""
 
 from typing import Final
 

@@ -1,6 +1,6 @@
-"""The session of one import: it handles commands as the importer, each of which takes effect once.
+"""The session of one import: it handles commands as the importer, and each command takes effect once.
 
-Every command has an idempotency key derived from its content, so an interrupted import is simply run again.
+Every command has an idempotency key derived from its content, so an interrupted import can be run again.
 """
 
 import hashlib
@@ -45,10 +45,10 @@ class OpenStore(Protocol):
 
 
 class ImportSession:
-    """Handles the commands of one import; in a dry run, none."""
+    """Handles the commands of one import; in a dry run, it handles none."""
 
     def __init__(self, store: OpenStore, correlation_id: str, *, dry_run: bool) -> None:
-        """Every event of the import has `correlation_id`, a UUID."""
+        """Give every event of the import the UUID `correlation_id`."""
         self._store = store
         self._correlation_id = correlation_id
         self._dry_run = dry_run
@@ -77,7 +77,7 @@ class ImportSession:
         return await self._store.commands.handle(command, request)
 
     async def site(self, name: str) -> ReportEntry:
-        """Name the site, if it has no name yet."""
+        """Name the site if it has no name yet, and return the entry for the report."""
         if self._site_name() is None:
             try:
                 await self.handle(NameSite(name=name), expected_version=NO_STREAM)
@@ -92,13 +92,15 @@ class ImportSession:
         return ReportEntry(Kind.SITE, present or "", Action.KEPT, note=f"the page has “{name}”")
 
     async def category(self, name: str) -> ReportEntry:
-        """Find the category with a name, or create it."""
+        """Find the category with a name or create it, and return the entry for the report."""
         with self._store.snapshot() as snapshot:
-            found = _category_named(snapshot, name)
-        if found:
-            note = None if found.name == name else f"the page has “{name}”"
-            return ReportEntry(Kind.CATEGORY, found.name, Action.UNCHANGED, found.slug, found.id, note)
-        for number in count(1):  # beyond 1 if the category of an earlier import was deleted
+            existing = _category_named(snapshot, name)
+        if existing:
+            note = None if existing.name == name else f"the page has “{name}”"
+            return ReportEntry(
+                Kind.CATEGORY, existing.name, Action.UNCHANGED, existing.slug, existing.id, note
+            )
+        for number in count(1):  # more than one attempt if the category of an earlier import was deleted
             result = await self.handle(CreateCategory(name=name), key=category_key(name, number))
             if result is None:
                 break
@@ -115,7 +117,7 @@ class ImportSession:
 
 
 def _category_named(snapshot: Snapshot, name: str) -> categories.Category | None:
-    """Return the category with this name, else the one that the name's slug leads to after a rename or merge."""
+    """Return the category with a name, or the category that its slug refers to after a rename or merge."""
     total = categories.count_categories(snapshot)
     for category in categories.categories_after(snapshot, 0, total):
         if category.name.casefold() == name.casefold():

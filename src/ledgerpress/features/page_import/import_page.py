@@ -1,8 +1,8 @@
 """Import a parsed page into the store, with the same commands that editors use.
 
-An import only adds. It creates what is missing, and completes a post that only imports have changed: with a body, a
-teaser, or a known date instead of a guessed one. Whatever an editor has changed stays as it is. So the same page imported
-again records nothing.
+An import only adds. It creates missing posts and categories. It completes a post that only imports have changed: with a
+body, a teaser, or a known date instead of a guessed one. Posts that an editor has changed stay as they are. Importing
+the same page again records nothing.
 """
 
 from collections.abc import Sequence
@@ -51,18 +51,19 @@ class PagePost:
 
     @property
     def reason(self) -> str:
-        """The recorded reason of its creation."""
+        """The recorded reason of the post's creation."""
         return DATE_GUESSED if self.date_is_guessed else IMPORTED
 
-    def entry(self, found: ImportedPost, action: Action, note: str | None = None) -> ReportEntry:
-        """Return the entry of the report for the post that was created or found."""
-        content = found.post.content
-        return ReportEntry(self.kind, content.title or self.title, action, content.slug, found.post.id, note)
+    def entry(self, imported: ImportedPost, action: Action, note: str | None = None) -> ReportEntry:
+        """Return the report entry for the post in the store."""
+        content = imported.post.content
+        title = content.title or self.title
+        return ReportEntry(self.kind, title, action, content.slug, imported.post.id, note)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Completion:
-    """What a page adds to a post that lacks it."""
+    """The parts that a page adds to a post, and the recorded reason."""
 
     body: bool
     teaser: bool
@@ -70,23 +71,23 @@ class Completion:
     reason: str
 
     def __bool__(self) -> bool:
-        """Return whether it adds anything."""
+        """Return whether the page adds anything."""
         return self.body or self.teaser or self.date
 
 
-def completion(found: ImportedPost, page: PagePost) -> Completion:
-    """Return what `page` adds to a post that only imports have changed.
+def completion(imported: ImportedPost, page: PagePost) -> Completion:
+    """Return the parts that `page` adds to a post that only imports have changed.
 
-    A date on the page replaces a guessed one; the date of an article replaces the one in an earlier list of posts.
+    A date on the page replaces a guessed date. The date of an article also replaces a date from a list of recent posts.
     """
-    content = found.post.content
+    content = imported.post.content
     adds_body = bool(page.body) and not content.body
-    knows_date = not page.date_is_guessed and (found.date_is_guessed or adds_body)
+    knows_date = not page.date_is_guessed and (imported.date_is_guessed or adds_body)
     return Completion(
         body=adds_body,
         teaser=bool(page.teaser) and content.teaser is None,
-        date=knows_date and page.published_at != found.post.lifecycle.published_at,
-        reason=DATE_GUESSED if found.date_is_guessed and not knows_date else IMPORTED,
+        date=knows_date and page.published_at != imported.post.lifecycle.published_at,
+        reason=DATE_GUESSED if imported.date_is_guessed and not knows_date else IMPORTED,
     )
 
 
@@ -120,10 +121,10 @@ def microseconds(time: datetime) -> int:
 async def import_page(
     store: OpenStore, page: ParsedPage, *, retrieved_at: datetime, dry_run: bool = False
 ) -> ImportReport:
-    """Import a page and report what was done; with `dry_run`, what would be done.
+    """Import a page and return a report; with `dry_run`, record nothing and report what an import would do.
 
-    `retrieved_at` is the aware time that the page was parsed with. Raises `Rejection`, before anything is recorded,
-    for a retrieval in the future and for text beyond the limits.
+    `retrieved_at` is the aware time with which the page was parsed. Raises `Rejection`, before anything is recorded, if
+    it is in the future or if a text exceeds its limit.
     """
     _check(page, retrieved_at, now=store.clock.now())
     correlation_id = uuid8(store.log.publication, IMPORTER.id, post_key(page.article.title, 1))
@@ -131,7 +132,7 @@ async def import_page(
     posts = _PostImport(session, ImportedPosts(store))
 
     entries = [await session.site(page.site_name)] if page.site_name else []
-    # Of posts with equal times, the one created last is listed first.
+    # Lists show posts with equal times in reverse order of creation, so the last recent post is created first.
     recent = [
         entry for teaser in reversed(page.recent) for entry in await posts.import_post(from_teaser(teaser))
     ]
@@ -155,11 +156,13 @@ class _PostImport:
         self._keys: frozenset[str] = frozenset()
 
     async def import_post(self, page: PagePost) -> Sequence[ReportEntry]:
-        """Create the post, complete it, or leave it; try again if it changes meanwhile."""
+        """Create the post, complete it or leave it unchanged; retry if it changes in the meantime."""
         for attempt in range(1, _MAX_ATTEMPTS + 1):
-            key, found = await self._imported.find(page.title, page.teaser, others=self._keys)
+            key, imported = await self._imported.find(page.title, page.teaser, others=self._keys)
             try:
-                entries = await (self._create(page, key) if found is None else self._update(page, found))
+                entries = await (
+                    self._create(page, key) if imported is None else self._update(page, imported)
+                )
             except Rejection as rejection:
                 if rejection.code not in _CHANGED_MEANWHILE or attempt == _MAX_ATTEMPTS:
                     raise
@@ -183,19 +186,19 @@ class _PostImport:
             return *entries, ReportEntry(page.kind, page.title, Action.MADE)
         return *entries, page.entry(await self._imported.load(result.subject_id), Action.MADE)
 
-    async def _update(self, page: PagePost, found: ImportedPost) -> Sequence[ReportEntry]:
-        """Decide what becomes of a post that is there."""
-        if not found.is_untouched:
-            return (page.entry(found, Action.KEPT, "it was changed here since it was imported"),)
-        if completion(found, page):
-            return *await self._complete(page, found), page.entry(found, Action.COMPLETED)
-        if page.body in {"", found.post.content.body}:
-            return (page.entry(found, Action.UNCHANGED),)
-        return (page.entry(found, Action.KEPT, "its text on the page is not the one that was imported"),)
+    async def _update(self, page: PagePost, imported: ImportedPost) -> Sequence[ReportEntry]:
+        """Complete an existing post, or report why it stays unchanged."""
+        if not imported.is_untouched:
+            return (page.entry(imported, Action.KEPT, "it was changed here after the import"),)
+        if completion(imported, page):
+            return *await self._complete(page, imported), page.entry(imported, Action.COMPLETED)
+        if page.body in {"", imported.post.content.body}:
+            return (page.entry(imported, Action.UNCHANGED),)
+        return (page.entry(imported, Action.KEPT, "its text on the page differs from the imported text"),)
 
-    async def _complete(self, page: PagePost, found: ImportedPost) -> Sequence[ReportEntry]:
-        """Add what the post lacks, the text last: after an interruption before that, everything is done again."""
-        missing, post_id = completion(found, page), found.post.id
+    async def _complete(self, page: PagePost, imported: ImportedPost) -> Sequence[ReportEntry]:
+        """Add the parts that the post lacks, the text last, so that an interrupted import repeats all steps."""
+        missing, post_id = completion(imported, page), imported.post.id
         entries, refs = await self._categories(page) if missing.body else ((), ())
         for ref in refs:
             await self._session.handle(CategorizePost(post_id=post_id, category=ref))
@@ -215,10 +218,10 @@ class _PostImport:
 
     async def _change(self, command: Command, post_id: str, reason: str) -> None:
         """Change a post that only imports have changed. Raises `Rejection` if an editor has changed it."""
-        found = await self._imported.load(post_id)
-        if not found.is_untouched:
-            raise Rejection(ErrorCode.VERSION_CONFLICT, "The post was changed meanwhile.")
-        await self._session.handle(command, reason=reason, expected_version=found.version)
+        imported = await self._imported.load(post_id)
+        if not imported.is_untouched:
+            raise Rejection(ErrorCode.VERSION_CONFLICT, "The post was changed during the import.")
+        await self._session.handle(command, reason=reason, expected_version=imported.version)
 
     async def _categories(self, page: PagePost) -> tuple[Sequence[ReportEntry], tuple[CategoryRef, ...]]:
         entries = [await self._session.category(name) for name in page.categories]
@@ -226,10 +229,10 @@ class _PostImport:
 
 
 def _check(page: ParsedPage, retrieved_at: datetime, *, now: int) -> None:
-    """Raise `Rejection` for what a later command would reject, so that no import stops half-way."""
+    """Raise `Rejection` for values that a command would reject, so that no import stops half-way."""
     posts = [from_article(page.article), *map(from_teaser, page.recent)]
     if max(microseconds(retrieved_at), *(post.published_at for post in posts)) > now:
-        message = f"{retrieved_at.isoformat()} lies in the future; a page was retrieved in the past."
+        message = f"{retrieved_at.isoformat()} is in the future; set a time of retrieval in the past."
         raise Rejection(PUBLISHED_AT_IN_FUTURE, message, field=("retrievedAt",))
     if page.site_name:
         text_rules.line(page.site_name, field="siteName", limit=text_rules.MAX_NAME)

@@ -1,8 +1,8 @@
-"""Find the posts of earlier imports by their headlines, whatever an editor has changed since.
+"""Find the posts of earlier imports by their headlines, even if an editor has changed them since.
 
-A page identifies a post by its headline alone. So a post's idempotency key is derived from the headline, and the command
-with this key leads to the post, even if its title and slug have changed. Posts with the same headline but different
-teasers ("Letters of the week") are different posts, and numbered.
+A page identifies a post by its headline alone. So the idempotency key of a post is derived from its headline, and the
+command with this key identifies the post, even if its title and slug have changed. Posts with the same headline but
+different teasers ("Letters of the week") are different posts, which are numbered.
 """
 
 import hashlib
@@ -24,7 +24,7 @@ from ledgerpress.features.posts import model as posts
 from ledgerpress.features.posts.model import POSTS, Post, PostCreated, PostEdited, PostPublished
 
 DATE_GUESSED: Final = "imported from a saved page; it gives no date, so that of its retrieval was taken"
-"""The recorded reason of a publication. The next import that knows the date compares with it: it MUST never change."""
+"""The recorded reason of a publication with a guessed date. It MUST never change: later imports compare with it."""
 
 _WORD: Final = re.compile(r"\w+")
 _CUT: Final = re.compile(r"\s*[\[(]?(?:…|\.\.\.)[\])]?$")
@@ -34,8 +34,8 @@ _CUT: Final = re.compile(r"\s*[\[(]?(?:…|\.\.\.)[\])]?$")
 class ImportedPost:
     """The current state of a post that an import created.
 
-    `teaser` is the last one from an import. `is_untouched`: only imports have changed it, and none of its text was
-    withdrawn. `date_is_guessed` is about its current date.
+    `teaser` is the last teaser from an import. `is_untouched` means that only imports have changed the post, and none
+    of its events was withdrawn. `date_is_guessed` refers to the current date.
     """
 
     post: Post
@@ -46,7 +46,7 @@ class ImportedPost:
 
 
 class ImportedPosts:
-    """Finds imported posts, for one page: no two entries of a page are the same post."""
+    """Finds imported posts for one page. Two entries of a page are never the same post."""
 
     def __init__(self, store: OpenStore) -> None:
         self._store = store
@@ -55,7 +55,7 @@ class ImportedPosts:
     async def find(
         self, title: str, teaser: str | None, *, others: frozenset[str]
     ) -> tuple[str, ImportedPost | None]:
-        """Return the post with this headline and its idempotency key, or the key to create it.
+        """Return the idempotency key for this headline and the post, or `None` if the post must be created.
 
         `others` are the keys of other posts of the page.
         """
@@ -66,17 +66,17 @@ class ImportedPosts:
             post_id = self._created_by(key)
             if post_id is None:
                 return key, None
-            found = await self.load(post_id)
-            if _may_be_same(found.teaser, teaser):
-                return key, found
+            imported = await self.load(post_id)
+            if _may_be_same(imported.teaser, teaser):
+                return key, imported
         raise AssertionError("unreachable")
 
     def _created_by(self, key: str) -> str | None:
-        """Return the id of the post that an import created with an idempotency key, if it did."""
+        """Return the id of the post that an import created with an idempotency key, or `None`."""
         command_id = uuid8(self._store.log.publication, IMPORTER.id, key)
         with self._store.snapshot() as snapshot:
-            found = executed_commands_view.previous_result(snapshot, command_id)
-        return found.subject_id if found else None
+            result = executed_commands_view.previous_result(snapshot, command_id)
+        return result.subject_id if result else None
 
     async def load(self, post_id: str) -> ImportedPost:
         """Return an imported post by its id. Raises `LookupError` if there is none."""
@@ -85,7 +85,10 @@ class ImportedPosts:
 
 
 def post_key(title: str, number: int) -> str:
-    """Return the idempotency key of the `number`-th post with a headline, whatever its capitals and quotes."""
+    """Return the idempotency key of the `number`-th post with a headline, ignoring case and punctuation.
+
+    It is stored, and MUST never change.
+    """
     words = " ".join(_WORD.findall(title.casefold())) or title
     return f"page.post.{number}.{hashlib.sha256(words.encode()).hexdigest()}"
 
@@ -108,9 +111,9 @@ def _fold(history: Sequence[Recorded[Event]], post_id: str) -> ImportedPost:
     return ImportedPost(post, len(history), teaser, untouched, guessed)
 
 
-def _may_be_same(one: str | None, other: str | None) -> bool:
-    """Return whether two teasers may belong to one post: one is missing, or begins with the other."""
-    if one is None or other is None:
+def _may_be_same(stored: str | None, parsed: str | None) -> bool:
+    """Return whether two teasers may belong to the same post: if one is missing or begins with the other."""
+    if stored is None or parsed is None:
         return True
-    first, second = (_CUT.sub("", teaser).casefold() for teaser in (one, other))
+    first, second = (_CUT.sub("", teaser).casefold() for teaser in (stored, parsed))
     return first.startswith(second) or second.startswith(first)

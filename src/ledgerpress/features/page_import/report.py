@@ -1,4 +1,4 @@
-"""The report of a page import: plain data, to be printed or written as JSON."""
+"""The report of a page import: plain data for printing or JSON output."""
 
 from dataclasses import dataclass
 from enum import StrEnum
@@ -14,18 +14,18 @@ class Kind(StrEnum):
 class Action(StrEnum):
     MADE = "made"
     COMPLETED = "completed"
-    """It existed from an earlier import, and what it lacked was added."""
+    """It existed from an earlier import, and the missing parts were added."""
     UNCHANGED = "unchanged"
     """It existed already."""
     KEPT = "kept"
-    """It existed already and differs from the page; `note` says how. It was not changed."""
+    """It existed already and differs from the page, as `note` explains. It was not changed."""
 
 
 @dataclass(frozen=True, slots=True)
 class ReportEntry:
-    """One entry. `name` is a name or a title, as the store has it.
+    """An entry of the report. `name` is the name or title in the store.
 
-    `slug` and `id` are `None` for a site, and for what a dry run would create.
+    `slug` and `id` are `None` for a site, and for objects that a dry run would create.
     """
 
     kind: Kind
@@ -40,8 +40,8 @@ class ReportEntry:
 class ImportReport:
     """The result of an import: the site, the categories, the article, then the recent posts in the page's order.
 
-    `made` holds what was created or completed, `unchanged` the rest. `guessed` holds sentences, `links_without_target`
-    whole lines of the article. After a dry run, it says what would have been done.
+    `made` holds the created and completed objects, `unchanged` the others. `guessed` holds sentences,
+    `links_without_target` whole lines of the article. After a dry run, the report contains what an import would do.
     """
 
     dry_run: bool

@@ -1,4 +1,4 @@
-"""Settings of access: the role of anonymous requests, and the OpenID Connect issuer of JWTs."""
+"""Settings for access: the role of anonymous requests, and the OpenID Connect issuer of JWTs."""
 
 from typing import Annotated, Final
 
@@ -11,67 +11,78 @@ from ledgerpress.eventlog.multi_host_url import is_loopback
 ALGORITHMS: Final = (
     "RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA",
 )  # fmt: skip
-"""The signatures that can be allowed (RFC 7518, 3.1 and RFC 8037): those that only the issuer's private key can make."""
+"""The signature algorithms that can be allowed, all asymmetric (RFC 7518, section 3.1, and RFC 8037).
+
+Only the issuer's private key can create their signatures.
+"""
 
 
 class AccessSettings(msgspec.Struct, kw_only=True, frozen=True):
-    """Who may come in, and as what. What makes no sense is refused with a `ValueError`."""
+    """Settings for authentication. Raises `ValueError` for invalid values."""
 
     anonymous_role: Annotated[
         Role,
         Meta(
-            description="What a request without an Authorization header may do. Any but reader needs a server that "
-            "listens on a loopback address."
+            description="The role of requests without an Authorization header. Any role except reader requires a "
+            "server that listens on a loopback address."
         ),
     ] = Role.READER
     oidc_issuer: Annotated[
-        str | None, Meta(description="The issuer of JWTs, to the letter. Without one, JWTs are refused.")
+        str | None,
+        Meta(
+            description="The issuer of JWTs, exactly as in their iss claim. Without an issuer, JWTs are rejected."
+        ),
     ] = None
     oidc_audience: Annotated[
-        str | None, Meta(description="The audience that a JWT must be for; needed with an issuer.")
+        str | None, Meta(description="The audience that JWTs must have; required with an issuer.")
     ] = None
     oidc_jwks_url: Annotated[
-        str | None, Meta(description="Where the issuer's keys are (a JWK set): https, or http on loopback.")
+        str | None,
+        Meta(description="The URL of the issuer's keys (a JWK set): https, or http on a loopback address."),
     ] = None
     oidc_jwks_file: Annotated[
         str | None,
-        Meta(description="A file with the issuer's keys, instead of the URL; read anew as it changes."),
+        Meta(description="A file with the issuer's keys, instead of the URL; read again when it changes."),
     ] = None
     oidc_algorithms: Annotated[
         tuple[str, ...],
-        Meta(description="The signatures that are accepted; none but asymmetric ones can be."),
+        Meta(description="The accepted signature algorithms; only asymmetric ones can be set."),
     ] = ("RS256", "ES256", "EdDSA")
     oidc_role_claim: Annotated[
         str,
         Meta(
-            description="The claim that holds the role, or a list of roles; dots lead inside, as in realm_access.roles."
+            description="The claim with the role or a list of roles; dots select nested claims: realm_access.roles."
         ),
     ] = "role"
     oidc_scope_claim: Annotated[
         str | None,
         Meta(
-            description="A claim that narrows the role: scopes as a list, or with spaces between. Not used where absent."
+            description="A claim that narrows the role: a list of scopes, or scopes separated by spaces. A JWT without "
+            "this claim keeps all permissions of the role."
         ),
     ] = None
     oidc_leeway_seconds: Annotated[
-        int, Meta(ge=0, le=600, description="By how much the issuer's clock may differ from this machine's.")
+        int,
+        Meta(
+            ge=0, le=600, description="The accepted difference between the issuer's clock and this machine's."
+        ),
     ] = 60
     oidc_jwks_seconds: Annotated[
         int, Meta(ge=1, description="How long fetched keys are used before they are fetched again.")
     ] = 300
     oidc_jwks_pause_seconds: Annotated[
         float,
-        Meta(ge=0, description="The least pause between two fetches, such as for keys that nobody knows."),
+        Meta(ge=0, description="The minimum time between two fetches, also when JWTs name unknown keys."),
     ] = 10.0
     oidc_jwks_timeout_seconds: Annotated[
-        float, Meta(gt=0, description="How long a fetch of the keys may take altogether.")
+        float, Meta(gt=0, description="The timeout for fetching the keys, in total.")
     ] = 5.0
 
     def __post_init__(self) -> None:
-        """Raise `ValueError`, with words for the operator, for what makes no sense."""
-        if refused := [one for one in self.oidc_algorithms if one not in ALGORITHMS]:
+        """Raise `ValueError`, with a message for the operator, for invalid settings."""
+        if unsupported := [algorithm for algorithm in self.oidc_algorithms if algorithm not in ALGORITHMS]:
             raise ValueError(
-                f"JWTs cannot be accepted by {', '.join(refused)}, but by {', '.join(ALGORITHMS)}"
+                f"unsupported signature algorithms: {', '.join(unsupported)}; use {', '.join(ALGORITHMS)}"
             )
         if self.oidc_issuer is None:
             return
@@ -81,9 +92,9 @@ class AccessSettings(msgspec.Struct, kw_only=True, frozen=True):
             raise ValueError("with an OIDC issuer, set either the URL of its keys (JWKS) or a file with them")
 
     def check_host(self, host: str) -> None:
-        """Raise `ValueError`, with words for the operator, for what must not be served on `host`."""
+        """Raise `ValueError`, with a message for the operator, if the role must not be granted to clients of `host`."""
         if self.anonymous_role is not Role.READER and not is_loopback(host):
             raise ValueError(
-                f"everyone who reaches {host} would be {self.anonymous_role.value} without a token: "
+                f"everyone who can reach {host} would have the role {self.anonymous_role.value} without a token: "
                 "set the anonymous role to reader, or listen on 127.0.0.1"
             )

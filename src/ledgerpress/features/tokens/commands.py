@@ -1,4 +1,4 @@
-"""The commands on API tokens. A secret is made outside the command and never recorded."""
+"""The commands on API tokens. Secrets are generated outside the commands and never recorded."""
 
 import base64
 import hashlib
@@ -18,7 +18,7 @@ from ledgerpress.features.actors.model import ACTORS, ActorKind
 from ledgerpress.features.tokens.model import TOKENS, Token, TokenCreated, TokenRevoked
 
 PREFIX: Final = "lp_"
-"""The beginning of every secret, so that one is recognized wherever it turns up."""
+"""The prefix of every secret, so that leaked secrets can be recognized."""
 SECRET_BYTES: Final = 32
 
 
@@ -28,7 +28,7 @@ def new_secret(randomness: Randomness) -> str:
 
 
 def secret_hash(secret: str) -> str:
-    """Return what is stored of a secret: its SHA-256, in hex. 256 random bits need no salt."""
+    """Return the SHA-256 of a secret, in hex: all that is stored of it. 256 random bits need no salt."""
     return hashlib.sha256(secret.encode()).hexdigest()
 
 
@@ -39,17 +39,17 @@ def first_token_id(publication: str) -> str:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TokenFacts(Facts):
-    """Facts for a new token, and the actor that it acts for."""
+    """Facts for a new token, with the actor that it acts for."""
 
     actor_id: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CreateToken:
-    """Create a token that acts for the actor `acts_for`, or for a new one of its own name.
+    """Create a token that acts for the actor `acts_for`, or for a new actor with the token's name.
 
-    `secret_hash` is that of a new secret. It is not part of the fingerprint: a repeated command brings another one, which
-    is not recorded. `giver` holds the permissions of the user, `None` for every permission.
+    `secret_hash` is the hash of a new secret. It is not part of the fingerprint: a repeated command has another hash,
+    which is not recorded. `giver` holds the user's own permissions; `None` means all permissions.
     """
 
     fingerprint_name: ClassVar[str] = "CreateToken"
@@ -70,10 +70,10 @@ class CreateToken:
         if token:
             return ()
         if self.expires_at is not None and self.expires_at <= facts.now:
-            message = "The token would have expired already: give a later time."
+            message = "This expiry time has passed; set a later time."
             raise Rejection(ErrorCode.INVALID_VALUE, message, field=("expiresAt",))
         if self.scopes is not None and not self.scopes:
-            message = "Give at least one scope, or leave the scopes out for all that the role may do."
+            message = "Set at least one scope, or leave out the scopes to give all permissions of the role."
             raise Rejection(ErrorCode.INVALID_VALUE, message, field=("scopes",))
         created = TokenCreated(
             token_id=facts.new_id,
@@ -99,14 +99,14 @@ class CreateToken:
 
     def _check_permissions(self, role: frozenset[str]) -> None:
         """Raise `Rejection` for scopes that the role lacks, and for permissions that the giver lacks."""
-        asked = frozenset(self.scopes or ())
-        if beyond := asked - role:
-            message = f"The role {self.role.value} does not come with {_names(beyond)}."
+        scopes = frozenset(self.scopes or ())
+        if missing := scopes - role:
+            message = f"The role {self.role.value} does not come with {_names(missing)}."
             raise Rejection(ErrorCode.INVALID_VALUE, message, field=("scopes",))
-        if self.giver is not None and (beyond := (role if self.scopes is None else asked) - self.giver):
-            message = f"You cannot give what you do not have yourself: {_names(beyond)}."
-            place = "role" if self.scopes is None else "scopes"
-            raise Rejection(ErrorCode.INVALID_VALUE, message, field=(place,))
+        if self.giver is not None and (missing := (role if self.scopes is None else scopes) - self.giver):
+            message = f"You cannot give permissions that you do not have yourself: {_names(missing)}."
+            input_field = "role" if self.scopes is None else "scopes"
+            raise Rejection(ErrorCode.INVALID_VALUE, message, field=(input_field,))
 
     async def _actor(self, context: CommandContext) -> tuple[str, PlannedWrite]:
         """Return the actor that the token acts for, and the write that registers a new one. Raises `Rejection`."""
@@ -119,7 +119,7 @@ class CreateToken:
         if actor.state is None:
             raise Rejection(ErrorCode.NOT_FOUND, "There is no such actor.", field=("actor",))
         if actor.state.kind is ActorKind.SYSTEM:
-            message = "A token cannot act for LedgerPress itself: name another actor, or none."
+            message = "A token cannot act for LedgerPress itself; choose another actor, or leave it out."
             raise Rejection(ErrorCode.INVALID_VALUE, message, field=("actor",))
         return actor_id, actor.write(())
 

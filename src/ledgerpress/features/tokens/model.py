@@ -1,4 +1,4 @@
-"""API tokens: a program uses one to act for an actor. Only a hash of the secret is stored."""
+"""API tokens, with which programs act for actors. Only a hash of each secret is stored."""
 
 from dataclasses import dataclass, replace
 from typing import Final
@@ -9,9 +9,9 @@ from ledgerpress.eventlog.event_and_withdrawn_event import Event, Withdrawn
 
 
 class TokenCreated(Event, frozen=True):
-    """A token works from now on, for an actor.
+    """A token was created, which acts for an actor.
 
-    `role` and `scopes` are names as the program of that time had them; without scopes it may do all that the role may.
+    `role` and `scopes` are the names in use at that time; without scopes, the token has all permissions of the role.
     `expires_at` is in microseconds since 1970, UTC. `secret_hash` is the SHA-256 of the secret, in hex.
     """
 
@@ -25,14 +25,14 @@ class TokenCreated(Event, frozen=True):
 
 
 class TokenRevoked(Event, frozen=True):
-    """The token works no more."""
+    """A token was revoked: it no longer works."""
 
     token_id: str
 
 
 @dataclass(frozen=True, slots=True)
 class Token:
-    """A token. After the withdrawal of its creation nothing is known of it, and it no longer works."""
+    """A token. If its creation was withdrawn, it has no hash and no longer works."""
 
     id: str
     secret_hash: str | None = None

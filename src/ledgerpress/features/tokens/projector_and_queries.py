@@ -1,4 +1,4 @@
-"""API tokens, found by their secret now and listed as of a snapshot: table, projector and queries."""
+"""API tokens: table, projector and queries. Lookups by secret read the current state, all others a snapshot."""
 
 import sqlite3
 from collections.abc import Sequence
@@ -17,21 +17,21 @@ from ledgerpress.views.snapshot_and_cache_dependencies import Snapshot
 def _apply(recorded: Recorded[Event], db: sqlite3.Connection) -> None:
     position, at = recorded.position, recorded.header.recorded_at
     match recorded.event:
-        case TokenCreated() as made:
-            scopes = None if made.scopes is None else msgspec.json.encode(made.scopes).decode()
-            named = (made.token_id, made.actor_id, made.name, made.role)
+        case TokenCreated() as token:
+            scopes = None if token.scopes is None else msgspec.json.encode(token.scopes).decode()
+            names = (token.token_id, token.actor_id, token.name, token.role)
             db.execute(
                 "INSERT INTO token VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, NULL, NULL)",
-                (position, *named, made.secret_hash, scopes, made.expires_at, at),
+                (position, *names, token.secret_hash, scopes, token.expires_at, at),
             )
-        case Withdrawn(type="token.created") as gone:
+        case Withdrawn(type="token.created") as event:
             db.execute(
-                "INSERT INTO token (seq, id, created_at) VALUES (?, ?, ?)", (position, gone.subject_id, at)
+                "INSERT INTO token (seq, id, created_at) VALUES (?, ?, ?)", (position, event.subject_id, at)
             )
         case TokenRevoked(token_id=token_id):
             _revoke(db, token_id, position, at)
-        case Withdrawn(type="token.revoked") as gone:
-            _revoke(db, gone.subject_id, position, at)
+        case Withdrawn(type="token.revoked") as event:
+            _revoke(db, event.subject_id, position, at)
         case _:
             pass
 
@@ -40,7 +40,7 @@ def _revoke(db: sqlite3.Connection, token_id: str, position: int, at: int) -> No
     db.execute("UPDATE token SET revoked_pos = ?, revoked_at = ? WHERE id = ?", (position, at, token_id))
 
 
-# A row for each token. One whose creation was withdrawn has no hash, so that no secret leads to it.
+# One row for each token. If a token's creation was withdrawn, it has no hash, so no secret matches it.
 PROJECTOR: Final = ImmediateProjector(
     name="tokens",
     version=1,
@@ -74,9 +74,9 @@ _COLUMNS: Final = (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Token:
-    """A token; `seq` is the position at which it was made. Times are in microseconds since 1970, UTC.
+    """A token; `seq` is the position at which it was created. Times are in microseconds since 1970, UTC.
 
-    Where its creation was withdrawn, neither actor, name nor role is known, and it does not work.
+    If its creation was withdrawn, its actor, name and role are `None`, and it does not work.
     """
 
     seq: int
@@ -96,9 +96,10 @@ class Token:
 
 
 def by_secret_hash(snapshot: Snapshot, secret_hash: str) -> Token | None:
-    """Return the token of a secret by the secret's SHA-256 in hex.
+    """Return a token by the SHA-256 of its secret, in hex.
 
-    It is as the views are now, even past the snapshot's position: a revocation takes effect at once.
+    The result is the current state of the views, even past the snapshot's position, so a revocation takes effect at
+    once.
     """
     row = snapshot.db.execute(
         f"SELECT {_COLUMNS} FROM token WHERE secret_hash = ?",  # noqa: S608
@@ -116,7 +117,7 @@ def by_id(snapshot: Snapshot, token_id: str) -> Token | None:
 
 
 def tokens_after(snapshot: Snapshot, seq: int, limit: int) -> Sequence[Token]:
-    """Return up to `limit` tokens made after the position `seq`, in the order in which they were made."""
+    """Return up to `limit` tokens created after the position `seq`, in order of creation."""
     rows = snapshot.db.execute(
         f"SELECT {_COLUMNS} FROM token WHERE seq > ? AND seq <= ? ORDER BY seq LIMIT ?",  # noqa: S608
         (seq, snapshot.position, limit),
@@ -125,13 +126,13 @@ def tokens_after(snapshot: Snapshot, seq: int, limit: int) -> Sequence[Token]:
 
 
 def count_tokens(snapshot: Snapshot) -> int:
-    """Return how many tokens were ever made."""
+    """Return the number of all tokens ever created, as of the snapshot."""
     row = snapshot.db.execute("SELECT count(*) FROM token WHERE seq <= ?", (snapshot.position,)).fetchone()
     return int(row[0])
 
 
 def any_with_role(snapshot: Snapshot, role: str) -> bool:
-    """Return whether a token with that role was ever made. One of which nothing is known any more counts."""
+    """Return whether a token with that role was ever created. A token with a withdrawn creation counts."""
     row = snapshot.db.execute(
         "SELECT 1 FROM token WHERE (role = ? OR role IS NULL) AND seq <= ? LIMIT 1", (role, snapshot.position)
     ).fetchone()
@@ -139,7 +140,7 @@ def any_with_role(snapshot: Snapshot, role: str) -> bool:
 
 
 def _token(row: tuple[Any, ...], position: int | None) -> Token:
-    """Return the token in a row, as of `position`, or as it is now."""
+    """Return the token in a row, as of `position`, or in its current state if `position` is `None`."""
     seq, id_, actor_id, name, role, scopes, expires_at, created_at, revoked_pos, revoked_at, secret_hash = row
     is_revoked = revoked_pos is not None and (position is None or revoked_pos <= position)
     return Token(

@@ -1,4 +1,4 @@
-"""The GraphQL schema of API tokens. It shows nothing of their secrets."""
+"""The GraphQL schema of API tokens. Only the creation of a token returns its secret."""
 
 from functools import partial
 from typing import Final
@@ -23,33 +23,38 @@ _READ: Final = RequiredPermission(commands.READ_TOKENS)
 
 
 def _scopes(token: strawberry.Parent["ApiToken"], info: RequestInfo) -> list[str] | None:
-    """Return the scopes that are permissions of this process: a feature may have been uninstalled."""
+    """Return the scopes that are permissions in this process. Others belong to features that are not installed."""
     names = token.scope_names
-    return None if names is None else [one for one in declarations_of(info).roles.in_order if one in names]
+    if names is None:
+        return None
+    return [permission for permission in declarations_of(info).roles.in_order if permission in names]
 
 
-@strawberry.type(description="What a program shows in order to be let in. Its secret is not kept.")
+@strawberry.type(description="Credentials of a program. Only a hash of the secret is stored.")
 class ApiToken(Node):
     moment: strawberry.Private[PointInTime]
     actor_id: strawberry.Private[str | None]
-    version: int = strawberry.field(description="Raised with every change; for expectedVersion.")
+    version: int = strawberry.field(description="Rises with every change; for expectedVersion.")
     name: str | None = strawberry.field(
-        description="Null where it was withdrawn; the token is of no use then."
+        description="Null if the token's creation was withdrawn; the token does not work then."
     )
     role: RoleEnum | None = strawberry.field(  # type: ignore[valid-type]
-        description="What the token may do; null where it was withdrawn."
+        description="The token's role; null if the token's creation was withdrawn."
     )
     scope_names: strawberry.Private[tuple[str, ...] | None]
     scopes: list[PermissionEnum] | None = strawberry.field(
-        resolver=_scopes, description="Only this, of what the role may do; null for all of it."
+        resolver=_scopes,
+        description="The permissions of the role to which the token is limited; null if it is not limited.",
     )
     created_at: DateTime
     expires_at: DateTime | None = strawberry.field(
-        description="From then on it is of no use; null for never."
+        description="Expiry time; null if the token never expires."
     )
-    revoked_at: DateTime | None = strawberry.field(description="Since when it has been of no use.")
+    revoked_at: DateTime | None = strawberry.field(
+        description="The time at which the token was revoked; null if it was not revoked."
+    )
 
-    @strawberry.field(description="For whom it acts.")
+    @strawberry.field(description="The actor that the token acts for.")
     def actor(self) -> Actor | None:
         return None if self.actor_id is None else actor_of(self.actor_id, self.moment)
 
@@ -81,7 +86,7 @@ def _token(moment: PointInTime, token_id: str) -> ApiToken | None:
 
 @strawberry.type
 class TokenQueries:
-    @strawberry.field(description="All API tokens that were ever made, in the order in which they were.")
+    @strawberry.field(description="All API tokens ever created, in order of creation.")
     def tokens(
         self, info: RequestInfo, first: int | None = None, after: str | None = None
     ) -> Connection[ApiToken]:
@@ -93,14 +98,18 @@ class TokenQueries:
 
 @strawberry.input
 class TokenCreateInput(MutationInput):
-    name: str = strawberry.field(description="What it is for; the history tells it.")
+    name: str = strawberry.field(description="The purpose of the token; the history shows this name.")
     role: RoleEnum  # type: ignore[valid-type]
     scopes: list[PermissionEnum] | None = strawberry.field(
-        default=None, description="Only this, of what the role may do."
+        default=None,
+        description="Permissions of the role to which the token is limited; if absent, it has all of them.",
     )
-    expires_at: DateTime | None = strawberry.field(default=None, description="From then on it is of no use.")
+    expires_at: DateTime | None = strawberry.field(
+        default=None, description="Expiry time; if absent, the token never expires."
+    )
     actor: strawberry.ID | None = strawberry.field(
-        default=None, description="The id of the actor that it acts for; a new one of its name where absent."
+        default=None,
+        description="The id of the actor that the token acts for; if absent, a new actor with the token's name.",
     )
 
     def command_with(self, secret_hash: str, giver: frozenset[str] | None) -> commands.CreateToken:
@@ -128,8 +137,8 @@ class TokenRevokeInput(MutationInput):
 class TokenCreatePayload(Payload):
     token: ApiToken | None
     secret: str | None = strawberry.field(
-        description="What to send as `Authorization: Bearer …`. It is not kept, so nobody can be told again: null where "
-        "the command was carried out before."
+        description="The secret, to be sent as `Authorization: Bearer …`. The server does not store it and never "
+        "returns it again: null if the command had been handled before."
     )
 
 
@@ -141,7 +150,7 @@ class TokenPayload(Payload):
 @strawberry.type
 class TokenMutations:
     @strawberry.mutation(
-        description="Make an API token; nobody can give what they may not do themselves.",
+        description="Create an API token. You can only give permissions that you have yourself.",
         metadata=runs(commands.CreateToken),
     )
     async def token_create(self, info: RequestInfo, input: TokenCreateInput) -> TokenCreatePayload:
@@ -158,7 +167,7 @@ class TokenMutations:
     token_revoke = command_mutation(
         commands.RevokeToken,
         TokenRevokeInput,
-        "Let an API token work no more, at once and for ever.",
+        "Revoke an API token immediately and permanently.",
         payload=TokenPayload,
         field="token",
         load=_token,

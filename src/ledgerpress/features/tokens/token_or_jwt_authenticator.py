@@ -25,13 +25,13 @@ from ledgerpress.views.snapshot_and_cache_dependencies import Snapshot
 
 _CREDENTIALS: Final = re.compile(r"([A-Za-z0-9!#$%&'*+.^_`|~-]+)(?: +([A-Za-z0-9._~+/-]+=*))? *")
 _LONGEST: Final = 16_384
-"""Characters that a header may have at most; a JWT has a few thousand at the most."""
+"""The maximum length of a header, in characters; a JWT has a few thousand at most."""
 _NO_HASH: Final = "0" * 64
 _LEAST_FIRST: Final = (Role.READER, Role.AUTHOR, Role.EDITOR, Role.AUDITOR, Role.ADMIN)
 
 
 def anonymous(role: Role, roles: RolePermissions) -> Identity:
-    """Return who comes without a token, where they are to have `role`. What they write bears the operator's name."""
+    """Return the identity of anonymous clients with `role`. Their changes are recorded under the operator's name."""
     match role:
         case Role.READER:
             return replace(ANONYMOUS, permissions=roles.of(role))
@@ -42,10 +42,10 @@ def anonymous(role: Role, roles: RolePermissions) -> Identity:
 
 
 class TokenAuthenticator:
-    """Lets in by API token, by JWT where there is a verifier, and anonymously.
+    """Authenticates by API token, by JWT if there is a verifier, or anonymously.
 
-    A token is looked up with each request, and what is found is not kept: so it is of no use from the moment at which
-    anybody revokes it, in whatever process. `is_current` is asked besides while the look-up may be out of date.
+    Tokens are looked up for each request and never cached, so that a revocation by any process takes effect at once.
+    While the views of tokens may be out of date, `is_current` checks each token as well.
     """
 
     def __init__(
@@ -60,7 +60,7 @@ class TokenAuthenticator:
         is_paused: Callable[[], bool] = lambda: False,
         is_current: Callable[[tokens.Token], Awaitable[bool]] | None = None,
     ) -> None:
-        """Take what it works with. `is_paused` says whether the views of tokens stand still."""
+        """`is_paused` returns whether the projection of tokens is paused, so that the views may be out of date."""
         self._snapshot = snapshot
         self._clock = clock
         self._publication = publication
@@ -71,49 +71,52 @@ class TokenAuthenticator:
         self._is_current = is_current
 
     async def identify(self, authorization: str | None) -> Identity:
-        """Return whose the value of an Authorization header is (RFC 9110, 11.6.2; RFC 6750). Raises `Unauthenticated`."""
+        """Return the identity for an Authorization header (RFC 9110, section 11.6.2, and RFC 6750).
+
+        Raises `Unauthenticated`.
+        """
         if authorization is None:
             return self._anonymous
         token = _bearer(authorization)
         if token.startswith(PREFIX):
             return await self._by_token(token)
         if self._verifier is None:
-            raise Unauthenticated(f"This is not a token of this server: its tokens begin with {PREFIX}.")
+            raise Unauthenticated(f"This is not a token of this server; its tokens begin with {PREFIX}.")
         return self._by_claims(await self._verifier.verify(token))
 
     async def _by_token(self, secret: str) -> Identity:
-        sought = secret_hash(secret)
+        presented_hash = secret_hash(secret)
         with self._snapshot() as snapshot:
-            found = tokens.by_secret_hash(snapshot, sought)
-        kept = (found.secret_hash if found else None) or _NO_HASH
-        if not hmac.compare_digest(kept, sought) or found is None:
-            raise Unauthenticated("No such token is known here.")
-        if found.revoked_at is not None or (
-            self._is_paused() and self._is_current and not await self._is_current(found)
+            token = tokens.by_secret_hash(snapshot, presented_hash)
+        stored_hash = (token.secret_hash if token else None) or _NO_HASH
+        if not hmac.compare_digest(stored_hash, presented_hash) or token is None:
+            raise Unauthenticated("Unknown token.")
+        if token.revoked_at is not None or (
+            self._is_paused() and self._is_current and not await self._is_current(token)
         ):
             raise Unauthenticated("This token has been revoked.")
-        if found.expires_at is not None and found.expires_at <= self._clock.now():
+        if token.expires_at is not None and token.expires_at <= self._clock.now():
             raise Unauthenticated("This token has expired.")
-        if found.role not in set(Role):
-            raise Unauthenticated("This token is for a newer version of this server.")
-        scopes = None if found.scopes is None else self._roles.named(found.scopes)
-        return identity(Role(found.role), found.actor_id, scopes=scopes, token_id=found.id, roles=self._roles)
+        if token.role not in set(Role):
+            raise Unauthenticated("This token has a role of a newer version of this server.")
+        scopes = None if token.scopes is None else self._roles.named(token.scopes)
+        return identity(Role(token.role), token.actor_id, scopes=scopes, token_id=token.id, roles=self._roles)
 
-    def _by_claims(self, claimed: VerifiedClaims) -> Identity:
-        """Return the identity of a subject. It has what any of its roles comes with; of roles unknown here, nothing."""
-        roles = [role for role in _LEAST_FIRST if role.value in claimed.roles] or [Role.READER]
-        granted = self._roles.of(*roles)
+    def _by_claims(self, claims: VerifiedClaims) -> Identity:
+        """Return the identity of a subject, with the permissions of all its roles. Unknown roles are ignored."""
+        roles = [role for role in _LEAST_FIRST if role.value in claims.roles] or [Role.READER]
+        permissions = self._roles.of(*roles)
         return Identity(
             roles[-1],
-            granted if claimed.scopes is None else granted & self._roles.named(claimed.scopes),
-            uuid8(self._publication, claimed.issuer, claimed.subject),
-            actor_name=claimed.name,
+            permissions if claims.scopes is None else permissions & self._roles.named(claims.scopes),
+            uuid8(self._publication, claims.issuer, claims.subject),
+            actor_name=claims.name,
         )
 
 
 def _bearer(authorization: str) -> str:
-    """Return the token in the value of the header. Raises `Unauthenticated`."""
+    """Return the token in the value of the header. Raises `Unauthenticated` if there is none."""
     match = _CREDENTIALS.fullmatch(authorization) if len(authorization) <= _LONGEST else None
     if match is None or match[1].lower() != "bearer" or not match[2]:
-        raise Unauthenticated("The Authorization header must be: Bearer, a space, and a token.")
+        raise Unauthenticated("The Authorization header must contain “Bearer”, a space and a token.")
     return match[2]

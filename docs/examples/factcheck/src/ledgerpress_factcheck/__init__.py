@@ -1,4 +1,4 @@
-"""Fact checks: an editor records that the facts of a post were checked. A post that failed cannot be published."""
+"""Fact checks: editors check the facts of posts. A post that failed its last check cannot be published."""
 
 from typing import Final
 

@@ -34,10 +34,10 @@ class CheckPost(feature.Command):
         return AppendPlan.of(self.post_id, await check(context, self.post_id, self))
 
 
-async def check(context: CommandContext, post_id: str, given: CheckPost | FirstCheck) -> PlannedWrite:
-    note = feature.text_rules.optional_text(given.note, field="note", limit=feature.text_rules.MAX_NOTE)
+async def check(context: CommandContext, post_id: str, outcome: CheckPost | FirstCheck) -> PlannedWrite:
+    note = feature.text_rules.optional_text(outcome.note, field="note", limit=feature.text_rules.MAX_NOTE)
     stream = await context.load(CHECKS, post_id)
-    return stream.write([PostChecked(post_id=post_id, passed=given.passed, note=note or "")])
+    return stream.write([PostChecked(post_id=post_id, passed=outcome.passed, note=note or "")])
 
 
 async def add_check(command: CreatePost, plan: AppendPlan, context: CommandContext) -> list[PlannedWrite]:

@@ -1,4 +1,4 @@
-"""The checks of a post: one stream for each post, whose state is whether the post passed the last one."""
+"""The checks of posts: one stream for each post, whose state is whether the post passed its last check."""
 
 from typing import Final
 

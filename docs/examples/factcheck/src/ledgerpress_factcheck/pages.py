@@ -1,4 +1,4 @@
-"""The page of the checked articles."""
+"""The page that lists the checked articles."""
 
 from pathlib import Path
 from typing import Final

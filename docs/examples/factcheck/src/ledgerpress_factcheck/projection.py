@@ -1,4 +1,4 @@
-"""The checks in the views, as of every position, and the listing of checked articles."""
+"""The checks in the views, as of any position, and the listing of checked articles."""
 
 import sqlite3
 from typing import Final
@@ -9,7 +9,7 @@ from ledgerpress_factcheck.model import CHECKED, CHECKS, PostChecked
 
 
 def apply(recorded: Recorded[Event], db: sqlite3.Connection) -> None:
-    """Write a row for each check; one whose payload was withdrawn has no values."""
+    """Write a row for each check; a check whose payload was withdrawn has no values."""
     event = recorded.event
     if recorded.header.type == CHECKED:
         values = (event.passed, event.note) if isinstance(event, PostChecked) else (None, None)

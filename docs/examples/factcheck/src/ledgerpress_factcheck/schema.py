@@ -11,7 +11,7 @@ from ledgerpress_factcheck.commands import CheckPost, FirstCheck
 from ledgerpress_factcheck.projection import LISTINGS, checks_of
 
 
-@strawberry.type(description="A check of the facts of an article; null values were withdrawn.")
+@strawberry.type(description="A check of the facts of an article; values that were withdrawn are null.")
 class FactCheck:
     passed: bool | None
     note: str | None
@@ -19,7 +19,7 @@ class FactCheck:
 
 @strawberry.type
 class ArticleFields:
-    @strawberry.field(description="The checks of its facts, oldest first.")
+    @strawberry.field(description="The fact checks of the article, oldest first.")
     @staticmethod
     def fact_checks(article: strawberry.Parent[Article]) -> list[FactCheck]:
         checks = checks_of(article.moment.snapshot, article.record.id)
@@ -54,7 +54,7 @@ class PostCreateFields(graphql.AddedInput):
 
 @strawberry.input
 class PostCheckInput(graphql.MutationInput):
-    id: strawberry.ID = strawberry.field(description="The post's id, or its article's.")
+    id: strawberry.ID = strawberry.field(description="The id of the post or of its article.")
     check: FactCheckInput
 
     def command(self) -> CheckPost:

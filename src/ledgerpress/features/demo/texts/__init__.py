@@ -1,7 +1,7 @@
-"""The bodies of the demo's posts, one Markdown file each, in all their versions.
+"""The bodies of the demo's posts in all their versions, one Markdown file for each post.
 
-A line `<!-- 2 -->` begins a part that the body has from version 2 on, `<!-- 1-2 -->` one that it has in versions
-1 to 2. What stands before the first such line is in every version.
+A line `<!-- 2 -->` begins a part that is in the body from version 2 on, `<!-- 1-2 -->` a part that is in versions 1
+to 2. The text above the first such line is in every version.
 """
 
 import re
@@ -12,9 +12,9 @@ _MARK: Final = re.compile(r"^<!-- (\d+)(?:-(\d+))? -->\n", re.MULTILINE)
 
 
 def text(name: str, version: int) -> str:
-    """Return the body of the post `name` as it was in a version, counted from 1. Raises OSError for no such text."""
-    whole = files(__name__).joinpath(f"{name}.md").read_text("utf-8")
-    always, *marked = _MARK.split(whole)
+    """Return a version of the body of the post `name`; versions begin at 1. Raises `OSError` for an unknown name."""
+    source = files(__name__).joinpath(f"{name}.md").read_text("utf-8")
+    always, *marked = _MARK.split(source)
     parts = [always]
     for first, last, part in zip(marked[::3], marked[1::3], marked[2::3], strict=True):
         if int(first) <= version and (last is None or version <= int(last)):

@@ -1,4 +1,4 @@
-"""What the history contributes to the GraphQL schema, and what features above the history need for theirs."""
+"""The history's part of the GraphQL schema, and what features that require the history need for theirs."""
 
 from typing import Final
 
@@ -56,7 +56,7 @@ SCHEMA: Final = SchemaContribution(
     },
     objects=dict.fromkeys(("BlameSpan", "BodyDiff", "Change", "DiffSpan", "FieldDiff", "PostDiff")),
     weights={
-        # These read events from the log.
+        # Each of these reads an event from the log.
         **{
             f"Change.{name}": 1.0 for name in ("actor", "before", "after", "event", "changedFields", "reason")
         },

@@ -17,9 +17,7 @@ from ledgerpress.views.paging import PageRequest
 
 @strawberry.type
 class PostFields:
-    @strawberry.field(
-        description="Everything that was done to the post, the newest first unless asked otherwise."
-    )
+    @strawberry.field(description="All changes of the post, newest first by default.")
     @staticmethod
     def history(
         post: strawberry.Parent[Post],
@@ -33,7 +31,7 @@ class PostFields:
         return listed_changes(post.moment, query, PageRequest(first, after, last, before), order_by)
 
     @strawberry.field(
-        description="What differs between two versions, which are those of its history; 0 is before it was made."
+        description="The differences between two versions in the post's history; version 0 is before it was created."
     )
     @staticmethod
     def diff(
@@ -43,7 +41,7 @@ class PostFields:
     ) -> PostDiff:
         return diff_of(post.record, post.moment, from_, to)
 
-    @strawberry.field(description="Who put which part of the body there: joined, the spans give the body.")
+    @strawberry.field(description="Who added each part of the body; joined, the spans give the body.")
     @staticmethod
     async def blame(post: strawberry.Parent[Post], info: RequestInfo) -> list[BlameSpan]:
         return await blame_of(post.record, post.moment, info.context)
@@ -52,8 +50,8 @@ class PostFields:
 @strawberry.type
 class CategoryFields:
     @strawberry.field(
-        description="Everything that was done to the category and to those that it took over, the newest first unless "
-        "asked otherwise. `changes` with a filter by category has the posts that entered or left it as well."
+        description="All changes of the category and of the categories merged into it, newest first by default. "
+        "`changes` with a category filter also includes the posts that entered or left it."
     )
     @staticmethod
     def history(

@@ -1,4 +1,4 @@
-"""The GraphQL type of changes: who changed what, when and why; and the values before and after."""
+"""The GraphQL type of changes: who changed what, when and why, and the values before and after."""
 
 from collections.abc import Mapping
 from typing import Any, Final, NamedTuple
@@ -22,7 +22,7 @@ _NONE: Final = FieldValue(None, lambda: None)
 
 
 class ChangedValues(NamedTuple):
-    """The values of the fields that a change changed, before it and after it; absent where there was none."""
+    """The values of the changed fields before and after a change; a field without a value is absent."""
 
     before: FieldValues
     after: FieldValues
@@ -33,7 +33,7 @@ class ChangedValues(NamedTuple):
 
 
 def changed(snapshot: Snapshot, change: changes.Change, subjects: Mapping[str, Subject]) -> ChangedValues:
-    """Return what `change` changed of its subject, as of the views that `snapshot` reads."""
+    """Return the values of the subject's fields that `change` changed, read with `snapshot`."""
     kind, subject_id = kind_and_id(change.subject)
     subject = subjects.get(kind)
     if subject is None:
@@ -46,46 +46,45 @@ def changed(snapshot: Snapshot, change: changes.Change, subjects: Mapping[str, S
         for name in dict.fromkeys((*before, *after))
         if (before.get(name, _NONE).mark or None) != (after.get(name, _NONE).mark or None)
     ]
-    brought = subject.event_values(at, subject_id, change.type) if subject.event_values else {}
-    return ChangedValues(_only(before, names), {**_only(after, names), **brought})
+    from_event = subject.event_values(at, subject_id, change.type) if subject.event_values else {}
+    return ChangedValues(_only(before, names), {**_only(after, names), **from_event})
 
 
 def _only(values: FieldValues, names: list[str]) -> FieldValues:
     return {name: values[name] for name in names if name in values}
 
 
-@strawberry.type(description="A recorded event, and what it changed.")
+@strawberry.type(description="A recorded event and the changes that it made.")
 class Change:
     record: strawberry.Private[changes.Change]
     moment: strawberry.Private[PointInTime]
     position: Position
-    version: int = strawberry.field(description="The version that its stream has since.")
+    version: int = strawberry.field(description="The version of the event's stream after the change.")
     type: str = strawberry.field(description="The event's stored name, such as post.edited.")
     recorded_at: DateTime = strawberry.field(description="When it was recorded.")
     withdrawn: bool = strawberry.field(
-        description="Whether what was written then has been withdrawn by law: it is gone, and what is left is told."
+        description="Whether the event's payload was withdrawn: its content is erased, and only the header remains."
     )
 
-    @strawberry.field(description="Who did it.")
+    @strawberry.field(description="The actor who made the change.")
     def actor(self) -> Actor:
         return actor_of(self.record.actor_id, self.moment)
 
-    @strawberry.field(description="On whose behalf, where that is another.")
+    @strawberry.field(description="The actor on whose behalf the change was made, if it is another.")
     def on_behalf_of(self) -> Actor | None:
         represented = self.record.on_behalf_of_id
         return actor_of(represented, self.moment) if represented is not None else None
 
     @strawberry.field(
-        description="What was changed, as of the moment of the answer; null for what is gone, or no object of its own."
+        description="The changed object, as of the position of the response; null if it no longer exists, or if the "
+        "change is not of a single object."
     )
     def subject(self, info: RequestInfo) -> Node | None:
         kind, subject_id = kind_and_id(self.record.subject)
         load = declarations_of(info).nodes.get(kind.capitalize())
         return load(self.moment, subject_id) if load else None
 
-    @strawberry.field(
-        description="When it is said to have happened, where the fact has a time of its own: a post's publishedAt."
-    )
+    @strawberry.field(description="The time that the event itself states, if any: a post's publishedAt.")
     def occurred_at(self) -> DateTime | None:
         if self.record.type != "post.published":
             return None
@@ -93,26 +92,30 @@ class Change:
         post = post_queries.by_id(then, self.record.subject.partition(".")[2])
         return DateTime(post.published_at) if post and post.published_at is not None else None
 
-    @strawberry.field(description="Why, where a reason was given.")
+    @strawberry.field(description="The reason for the change, if any.")
     async def reason(self, info: RequestInfo) -> str | None:
         payload = plaintext(await info.context.events.load(self.record.position))
         return payload["reason"] if payload else None
 
-    @strawberry.field(description="The names of the fields that have another value since.")
+    @strawberry.field(description="The names of the fields whose values changed.")
     def changed_fields(self, info: RequestInfo) -> list[str]:
         return self._changed(info).fields
 
-    @strawberry.field(description="The changed fields' values before; absent where there was none.")
+    @strawberry.field(
+        description="The values of the changed fields before; a field without a value is absent."
+    )
     def before(self, info: RequestInfo) -> JSON:
         return JSON(_shown(self._changed(info).before))
 
-    @strawberry.field(description="The changed fields' values after; absent where there is none.")
+    @strawberry.field(
+        description="The values of the changed fields after; a field without a value is absent."
+    )
     def after(self, info: RequestInfo) -> JSON:
         return JSON(_shown(self._changed(info).after))
 
     @strawberry.field(
-        description="The event as it is recorded: header and payload. The payload may be withdrawn; that of an API"
-        " token's event is null for who may not see tokens."
+        description="The recorded event: header and payload. The payload may be withdrawn. For events of API tokens, it"
+        " is null unless the viewer may see tokens."
     )
     async def event(self, info: RequestInfo) -> JSON:
         stored = await info.context.events.load(self.record.position)

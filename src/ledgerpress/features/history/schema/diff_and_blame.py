@@ -26,7 +26,7 @@ from ledgerpress.views.snapshot_and_cache_dependencies import Snapshot
 
 @dataclass(frozen=True, slots=True)
 class PostVersion:
-    """What a version of a post holds, as of the position that brought it. Version 0 holds nothing: `post` is `None`."""
+    """A version of a post, as of the position of its event. Version 0 is empty, and its `post` is `None`."""
 
     number: int
     position: int
@@ -41,51 +41,51 @@ class PostVersion:
 
 
 def version_of(snapshot: Snapshot, post: post_queries.Post, number: int) -> PostVersion | None:
-    """Return a version of a post, `None` where it has no such one as of the snapshot."""
+    """Return a version of a post, or `None` if the post has no such version as of the snapshot."""
     if number == 0:
         return PostVersion(0, post.seq - 1, None, "", ())
     position = post_queries.position_of(snapshot, post.seq, number)
     if position is None:
         return None
     then = snapshot.at(position)
-    held = post_queries.by_seq(then, post.seq)
-    body = post_queries.markdown(then, held.body) if held else ""
-    return PostVersion(number, position, held, body, post_queries.category_ids(then, post.seq))
+    post_then = post_queries.by_seq(then, post.seq)
+    body = post_queries.markdown(then, post_then.body) if post_then else ""
+    return PostVersion(number, position, post_then, body, post_queries.category_ids(then, post.seq))
 
 
 SpanKindEnum = strawberry.enum(
     SpanKind,
     name="DiffSpanKind",
-    description="What has become of a span of text from the one version to the other.",
+    description="Whether a span of text is in both versions, or was inserted or deleted.",
 )
 
 
-@strawberry.type(description="The values of a field that differs.")
+@strawberry.type(description="The two values of a field that differs.")
 class FieldDiff:
     before: str | None
     after: str | None
 
 
-@strawberry.type(description="Consecutive text with one fate, words and marks at the least.")
+@strawberry.type(description="Consecutive text of one kind: at least a whole word or punctuation mark.")
 class DiffSpan:
     kind: SpanKindEnum  # type: ignore[valid-type]
     text: str
 
 
-@strawberry.type(description="What differs between two bodies.")
+@strawberry.type(description="The differences between two bodies.")
 class BodyDiff:
     before: strawberry.Private[str]
     after: strawberry.Private[str]
 
     @strawberry.field(
-        description="Word by word. EQUAL and DELETE make up the old body, EQUAL and INSERT the new."
+        description="Word by word. EQUAL and DELETE spans form the old body, EQUAL and INSERT spans the new one."
     )
     async def spans(self) -> list[DiffSpan]:
         spans = await asyncio.to_thread(difference, self.before, self.after)
         return [DiffSpan(kind=kind, text=text) for kind, text in spans]
 
     @strawberry.field(
-        description="Line by line, in the unified format of GNU diff; empty where nothing differs."
+        description="Line by line, in the unified format of GNU diff; empty if nothing differs."
     )
     async def unified(self) -> str:
         return await asyncio.to_thread(unified, self.before, self.after)
@@ -99,7 +99,7 @@ def _plain_field(name: str) -> Any:
 
 
 def _with_plain_fields(type_: type["PostDiff"]) -> type["PostDiff"]:
-    """Add a field for each content field that is shown as it is."""
+    """Add a field for each content field that is plain text."""
     for field in CONTENT:
         if field.is_plain:
             setattr(type_, field.name, _plain_field(field.name))
@@ -107,7 +107,7 @@ def _with_plain_fields(type_: type["PostDiff"]) -> type["PostDiff"]:
 
 
 @strawberry.type(
-    description="What differs between two versions of a post; a field is null where nothing does."
+    description="The differences between two versions of a post; a field that does not differ is null."
 )
 @_with_plain_fields
 class PostDiff:
@@ -127,24 +127,24 @@ class PostDiff:
     def body(self) -> BodyDiff | None:
         return None if self.old.body == self.new.body else BodyDiff(before=self.old.body, after=self.new.body)
 
-    @strawberry.field(description="As they were at the newer version.")
+    @strawberry.field(description="As of the newer version.")
     def categories_added(self) -> list[Category]:
         return self._categories(self.new, self.old)
 
-    @strawberry.field(description="As they were at the older version.")
+    @strawberry.field(description="As of the older version.")
     def categories_removed(self) -> list[Category]:
         return self._categories(self.old, self.new)
 
-    @strawberry.field(description="As they were named at the newer version.")
+    @strawberry.field(description="With their names as of the newer version.")
     def authors_added(self) -> list[Author]:
         return self._authors(self.new, self.old)
 
-    @strawberry.field(description="As they were named at the older version.")
+    @strawberry.field(description="With their names as of the older version.")
     def authors_removed(self) -> list[Author]:
         return self._authors(self.old, self.new)
 
     def plain_field(self, name: str) -> FieldDiff | None:
-        """Return how a content field that is shown as it is differs."""
+        """Return the difference of a plain content field, `None` if it is the same."""
         before, after = (getattr(version.post, name, None) for version in (self.old, self.new))
         return None if before == after else FieldDiff(before=before, after=after)
 
@@ -162,18 +162,21 @@ class PostDiff:
         return [author_of(record, self._related_moment(then)) for record in records]
 
     def _related_moment(self, then: PointInTime) -> PointInTime:
-        """Return the moment of categories and authors: `then` for viewers of the history, else that of the answer."""
+        """Return the moment at which to show categories and authors.
+
+        It is `then` for viewers who may read the history, otherwise the moment of the response.
+        """
         return then if self.moment.viewer.may(READ_HISTORY) else self.moment.for_related
 
     def _moment_of(self, version: PostVersion) -> PointInTime:
         return replace(self.moment, snapshot=self.moment.snapshot.at(version.position))
 
 
-@strawberry.type(description="Consecutive text of a body, and who put it there.")
+@strawberry.type(description="Consecutive text of a body, and who added it.")
 class BlameSpan:
     text: str
     version: int = strawberry.field(
-        description="The version that put it there; moving a paragraph or a line does not."
+        description="The version that added the text; moving a paragraph or line does not count as adding it."
     )
     actor: Actor
     recorded_at: DateTime
@@ -181,20 +184,20 @@ class BlameSpan:
 
 
 def diff_of(post: post_queries.Post, moment: PointInTime, old: int, new: int) -> PostDiff:
-    """Return what differs between two versions of a post. Raises `BadRequest` for a version that does not exist."""
+    """Return the differences between two versions of a post. Raises `BadRequest` if a version does not exist."""
     versions = []
     for number in (old, new):
         version = version_of(moment.snapshot, post, number)
         if version is None:
             raise BadRequest(
-                f"The post has the versions 0, before it was made, to {post.version}, and no {number}."
+                f"No version {number}; versions run from 0, before the post was created, to {post.version}."
             )
         versions.append(version)
     return PostDiff(old=versions[0], new=versions[1], moment=moment)
 
 
 async def blame_of(post: post_queries.Post, moment: PointInTime, context: Context) -> list[BlameSpan]:
-    """Return which version and actor each part of a post's body comes from."""
+    """Return the parts of a post's body, each with the version and the actor that added it."""
     blamed = BlamedBody()
     positions = dict[int, int]()
     for version, position in post_queries.body_versions(moment.snapshot, post.seq):

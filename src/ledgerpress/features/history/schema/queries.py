@@ -1,4 +1,4 @@
-"""The GraphQL queries for changes: lists of the whole log, of a post, of a category; and who may see them."""
+"""The GraphQL queries for changes: of the whole log, of a post, of a category, with access control."""
 
 from collections.abc import Collection
 from dataclasses import replace
@@ -34,34 +34,35 @@ _SUBJECTS: Final = {
 
 @strawberry.enum(description="The order of changes.")
 class ChangeOrder(Enum):
-    NEWEST = strawberry.enum_value("NEWEST", description="The newest first.")
-    OLDEST = strawberry.enum_value("OLDEST", description="The oldest first.")
+    NEWEST = strawberry.enum_value("NEWEST", description="Newest first.")
+    OLDEST = strawberry.enum_value("OLDEST", description="Oldest first.")
 
 
-@strawberry.input(description="Which changes: those for which everything that is given holds.")
+@strawberry.input(description="A filter for changes; a change must match every field that is set.")
 class ChangeFilter:
     stream: strawberry.ID | None = strawberry.field(
-        default=None, description="Those of one post, category, author or actor, by its id."
+        default=None, description="Changes of one post, category, author or actor, by id."
     )
     types: list[str] | None = strawberry.field(
-        default=None, description="Events of these stored names, such as post.edited."
+        default=None, description="Changes with one of these stored event names, such as post.edited."
     )
-    actor: strawberry.ID | None = strawberry.field(default=None, description="Done by an actor, by id.")
+    actor: strawberry.ID | None = strawberry.field(default=None, description="Changes by an actor, by id.")
     category: strawberry.ID | None = strawberry.field(
         default=None,
-        description="Those of a category and of what it took over, and those by which posts entered or left it.",
+        description="Changes of a category and of the categories merged into it, and changes by which posts entered or "
+        "left it.",
     )
     recorded_from: DateTime | None = strawberry.field(
-        default=None, description="Recorded at this time or later, by recorded time, which never goes back."
+        default=None, description="Changes recorded at this time or later. Recorded times never go backwards."
     )
     recorded_to: DateTime | None = strawberry.field(
-        default=None, description="Recorded at this time or earlier, by recorded time."
+        default=None, description="Changes recorded at this time or earlier."
     )
     position_from: Position | None = strawberry.field(default=None, description="The lowest position.")
     position_to: Position | None = strawberry.field(default=None, description="The highest position.")
 
     def query(self, moment: PointInTime, known_types: Collection[str]) -> ChangeQuery:
-        """Return the query for the changes. Raises `BadRequest`, for a type of event that is not known among others."""
+        """Return the query for the changes. Raises `BadRequest` for an invalid id or an unknown type of event."""
         low, high = self.position_from or 1, moment.snapshot.position
         if self.position_to is not None:
             high = min(high, self.position_to)
@@ -70,7 +71,7 @@ class ChangeFilter:
         if self.recorded_to is not None:
             high = min(high, recorded_time.position_at(moment.snapshot, self.recorded_to))
         if unknown := sorted({*(self.types or ())}.difference(known_types)):
-            raise BadRequest(f"There is no type of event “{unknown[0]}”.")
+            raise BadRequest(f"Unknown event type “{unknown[0]}”.")
         return ChangeQuery(
             subject=None if self.stream is None else _subject(self.stream),
             types=self.types,
@@ -100,9 +101,10 @@ def listed_changes(
 
 
 def require_change_access(context: Context, query: ChangeQuery) -> None:
-    """Raise `AccessDenied` unless the viewer may see these changes: any with the history, or those of a post of theirs.
+    """Raise `AccessDenied` unless the viewer may see these changes.
 
-    The error is the same for another user's post and for one that does not exist.
+    Viewers with the permission `READ_HISTORY` may see all changes, and authors those of their own posts. The error is
+    the same for another user's post and for a post that does not exist.
     """
     if context.identity.may(READ_HISTORY):
         return
@@ -122,7 +124,7 @@ def _subject(global_id: str) -> str:
 
 @strawberry.type
 class ChangeQueries:
-    @strawberry.field(description="What was recorded, the newest first unless asked otherwise.")
+    @strawberry.field(description="The recorded changes, newest first by default.")
     def changes(
         self,
         info: RequestInfo,

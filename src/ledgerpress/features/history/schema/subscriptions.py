@@ -16,14 +16,14 @@ from ledgerpress.graphql.scalars import Position
 from ledgerpress.graphql.subscriptions import step_and_signals_for_resolvers as steps
 
 BATCH: Final = 64
-"""How many changes of a category are read at a time: some of them may not have been changes of it at their moment."""
+"""The number of changes that are read at a time; those of a category are then checked one by one."""
 
 
 @strawberry.type
 class ChangeSubscriptions:
     @strawberry.field(
-        description="What is recorded, in order. Whoever comes again with the last position seen misses nothing, and gets"
-        " nothing twice, from whichever server on the same log."
+        description="The changes in the order in which they are recorded. A client that resumes from the last position"
+        " that it saw misses no change and receives none twice, on any server of the same log."
     )
     async def changes(
         self,
@@ -49,17 +49,17 @@ class ChangeSubscriptions:
 
 
 async def _checked(context: Context, from_position: Position | None) -> int | None:
-    """Return where to begin. Raises `BadRequest` for a position beyond the head of the log."""
+    """Return the position to begin after. Raises `BadRequest` if it is beyond the head of the log."""
     if from_position is None or from_position <= context.store.position:
         return from_position
     head = await context.store.log.head()
     if from_position > head:
-        raise BadRequest(f"Position {from_position} lies in the future: the log is at {head}.")
+        raise BadRequest(f"Position {from_position} is in the future: the log is at {head}.")
     return from_position
 
 
 def _next_change(today: PointInTime, query: ChangeQuery, after: int) -> int | None:
-    """Return the position of the first change beyond `after` that matches the query as of its own moment."""
+    """Return the position of the first change after `after` that matches the query as of the change's own position."""
     low = max(query.low, after + 1)
     while True:
         positions = changes.positions(
@@ -68,7 +68,7 @@ def _next_change(today: PointInTime, query: ChangeQuery, after: int) -> int | No
         for position in positions:
             if query.category_id is None:
                 return position
-            # The changes of a category include those of categories that it had taken over by then.
+            # A category includes only the categories that had been merged into it by then.
             then = replace(today.snapshot, position=position)
             alone = replace(query, low=position, high=position)
             if changes.positions(then, alone, limit=1, newest_first=False):

@@ -1,1 +1,1 @@
-"""Parse a saved article page. Pure: text in, parts out."""
+"""A pure parser of saved article pages."""

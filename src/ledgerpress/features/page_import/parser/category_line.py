@@ -1,4 +1,4 @@
-"""The category line of a scraped page, whose separators the scraper may have lost."""
+"""The category line of a scraped page. The scraper may have lost its separators."""
 
 import re
 from collections.abc import Iterable, Iterator
@@ -9,7 +9,7 @@ _LABEL: Final = re.compile(r"(?:categor(?:y|ies)|filed under|posted in)\s*:\s*(?
 _SEPARATORS: Final = re.compile(r"[,|;•·]")
 _MAX_LINE: Final = 300
 
-# Names that have a capital inside. "Mc" and a single small letter (eSports, iPlayer) need no entry.
+# Names with a capital inside. Names with "Mc" or a single initial small letter (eSports, iPlayer) need no entry.
 _NAMES: Final = re.compile(
     "iPhone|iPad|iPod|iOS|iCloud|macOS|eBay|YouTube|TikTok|WhatsApp|LinkedIn|PayPal|PlayStation|JavaScript|"
     "TypeScript|GitHub|WordPress|OpenAI|SpaceX|FedEx|YouGov|DevOps|PhD"
@@ -17,7 +17,7 @@ _NAMES: Final = re.compile(
 
 
 def category_names(line: str) -> str | None:
-    """Return what follows the label of a category line ("Categories: …"); None if it is not one."""
+    """Return the names after the label of a category line ("Categories: …"), or `None` for any other line."""
     match = _LABEL.fullmatch(line)
     if match is None or len(line) > _MAX_LINE or line.endswith("."):
         return None
@@ -25,10 +25,10 @@ def category_names(line: str) -> str | None:
 
 
 def split_categories(names: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """Return the categories in order, each once, and a sentence for every split that was guessed.
+    """Return the categories in order, each once, and a sentence for each guessed split.
 
-    A comma, bar, semicolon or dot between names wins. Where there is none, a name begins where a capital
-    follows a small letter, except inside names such as iPhone and McDonald.
+    Names are separated by a comma, bar, semicolon or dot. If there is none, a new name begins where a capital follows a
+    small letter, except inside names such as iPhone and McDonald.
     """
     if _SEPARATORS.search(names):
         return _each_once(_SEPARATORS.split(names)), ()
@@ -58,8 +58,8 @@ def _seams(names: str) -> Iterator[int]:
 
 
 def _each_once(names: Iterable[str]) -> tuple[str, ...]:
-    found: dict[str, str] = {}
+    unique: dict[str, str] = {}
     for name in names:
         if name.strip():
-            found.setdefault(name.strip().casefold(), name.strip())
-    return tuple(found.values())
+            unique.setdefault(name.strip().casefold(), name.strip())
+    return tuple(unique.values())

@@ -21,7 +21,7 @@ _ISO: Final = re.compile(r"(?P<year>\d{4})-(?P<month>\d{2})-(?P<day>\d{2})")
 _AGE_SHAPED: Final = re.compile(
     r"(?:in )?\d+ (?:second|minute|hour|day|week|month|year)s?(?: ago)?", re.IGNORECASE
 )
-"""Never a headline, although the age cannot be subtracted from a time."""
+"""Text in the form of an age. It is never a headline, even if it is not a valid age."""
 _MONTHS: Final = (
     *("january", "february", "march", "april", "may", "june"),
     *("july", "august", "september", "october", "november", "december"),
@@ -30,32 +30,30 @@ _MONTHS: Final = (
 
 @dataclass(frozen=True, slots=True)
 class PageDate:
-    """A time on a page, in UTC, and a sentence about the guess if there was one."""
+    """A time on a page, in UTC, with a sentence about the guess if it was guessed."""
 
     at: datetime
     guess: str | None = None
 
 
 def read_date(line: str, retrieved_at: datetime) -> PageDate | None:
-    """Read a line that is a date or an age; return `None` if it is neither.
+    """Return the time of a line that is a date or an age, or `None` if it is neither.
 
     An age is subtracted from `retrieved_at`. A retrieval at midnight is treated as a date without a time of day: only
-    whole days are subtracted. A date after the retrieval is impossible; the retrieval is returned instead.
+    whole days are subtracted. A date after the retrieval is impossible; the time of retrieval is returned instead.
     """
     bare = _without(_LABEL, line)
     age = parse_relative_time(bare)
     if age is not None:
         return _counted_back(bare, age, retrieved_at)
     if _AGE_SHAPED.fullmatch(bare):
-        return PageDate(
-            retrieved_at, f'the age "{line}" makes no sense here: published at the retrieval date'
-        )
+        return PageDate(retrieved_at, f'the age "{line}" is invalid: published at the retrieval date')
     at = _date(bare)
     if at is None:
         return None
     if at > retrieved_at:
         return PageDate(
-            retrieved_at, f'the date "{line}" lies after the retrieval: published at the retrieval date'
+            retrieved_at, f'the date "{line}" is after the retrieval: published at the retrieval date'
         )
     return PageDate(at)
 
@@ -66,10 +64,10 @@ def _counted_back(text: str, age: timedelta, retrieved_at: datetime) -> PageDate
         at = retrieved_at - (timedelta(days=age.days) if whole_days else age)
     except OverflowError:
         return PageDate(
-            retrieved_at, f'the age "{text}" goes back beyond the year 1: published at the retrieval date'
+            retrieved_at, f'the age "{text}" reaches back before the year 1: published at the retrieval date'
         )
-    shown = at.date().isoformat() if whole_days else at.isoformat(sep=" ", timespec="minutes")
-    return PageDate(at, f'the age "{text}" was counted back from the retrieval: {shown}')
+    time_text = at.date().isoformat() if whole_days else at.isoformat(sep=" ", timespec="minutes")
+    return PageDate(at, f'the age "{text}" was subtracted from the retrieval date: {time_text}')
 
 
 def _date(text: str) -> datetime | None:
@@ -85,7 +83,7 @@ def _date(text: str) -> datetime | None:
 
 
 def _month(name: str) -> int:
-    """Return 1 to 12 for a month's name or its first letters, else 0."""
+    """Return 1 to 12 for the name of a month or its first letters, otherwise 0."""
     return next((number for number, month in enumerate(_MONTHS, 1) if month.startswith(name)), 0)
 
 

@@ -19,7 +19,7 @@ _SITE_SEPARATOR: Final = re.compile(r"\s+(?:[-–—|·•»]|::)\s+")
 
 @dataclass(frozen=True, slots=True)
 class Head:
-    """The headline, the site's name where the browser title gives it, and the lines above and below."""
+    """The headline, the site's name if the browser title contains it, and the lines above and below."""
 
     title: str
     site_name: str | None
@@ -28,10 +28,11 @@ class Head:
 
 
 def read_head(lines: Sequence[str]) -> Head | None:
-    """Find the headline; return `None` if no line can be one.
+    """Find the headline; return `None` if no line can be a headline.
 
-    It is the line that occurs twice among the first lines, whether the browser title adds the site's name or not; else
-    the first line, unless that ends in a full stop or is longer than a title may be (300 characters).
+    The headline is the line that occurs twice among the first lines; the first occurrence, the browser title, may also
+    contain the site's name. Otherwise it is the first line, unless that line ends in a full stop or an ellipsis, or has
+    more than 300 characters, the limit of a title.
     """
     for index, (browser_title, headline) in enumerate(pairwise(lines[: _DEPTH + 1])):
         if len(headline) > MAX_TITLE or len(browser_title) > 2 * MAX_TITLE:
@@ -51,7 +52,7 @@ def _head(lines: Sequence[str], title: str, site_name: str | None, *, above: int
 
 
 def _repeats(browser_title: str, headline: str) -> tuple[bool, str | None]:
-    """Return whether the browser title is the headline, with or without the site's name; and that name."""
+    """Return whether the browser title is the headline, with or without the site's name, and the name if any."""
     if same(browser_title, headline):
         return True, None
     for separator in _SITE_SEPARATOR.finditer(browser_title):

@@ -41,28 +41,28 @@ def tidy_lines(text: str) -> list[str]:
     return lines
 
 
-def same(one: str, other: str) -> bool:
-    """Whether two lines are equal, ignoring case and the shape of quotation marks and dashes."""
-    return one.translate(_SAME).casefold() == other.translate(_SAME).casefold()
+def same(line: str, other: str) -> bool:
+    """Return whether two lines are equal, ignoring case and the shape of quotation marks and dashes."""
+    return line.translate(_SAME).casefold() == other.translate(_SAME).casefold()
 
 
 def ends_sentence(line: str) -> bool:
-    """Whether the line ends as a sentence does, be it inside quotation marks, or is a quotation as a whole."""
+    """Return whether the line ends like a sentence, also before closing quotation marks, or is one quotation."""
     return line.rstrip(_CLOSING).endswith(_SENTENCE_ENDS) or _QUOTED.fullmatch(line) is not None
 
 
 def is_cut(line: str) -> bool:
-    """Whether the line ends in "…", "..." or either in brackets: the rest is missing."""
+    """Return whether the line ends in "…" or "...", also before a bracket, so that the rest is missing."""
     return _CUT.search(line) is not None
 
 
 def is_sentence(line: str) -> bool:
-    """Whether a line of a list is a text rather than a headline, which may end in "?" or "!"."""
+    """Return whether a line of a list is text rather than a headline. Headlines may end in "?" or "!"."""
     return is_cut(line) or line.rstrip(_CLOSING).endswith((".", "。")) or len(line) > _MAX_HEADING
 
 
 def is_short_title(line: str) -> bool:
-    """Whether the line could be a heading: at most 120 characters, not no sentence, item or link."""
+    """Return whether the line could be a heading: at most 120 characters, and not a sentence, list item or link."""
     return (
         len(line) <= _MAX_HEADING
         and not ends_sentence(line)
@@ -74,7 +74,7 @@ def is_short_title(line: str) -> bool:
 
 
 def is_question_title(line: str, following: str) -> bool:
-    """Whether a short question precedes a long paragraph, so that it is probably its heading."""
+    """Return whether the line is a short question before a long paragraph, and so probably its heading."""
     return (
         len(line) <= _MAX_QUESTION
         and line.endswith("?")
@@ -87,15 +87,15 @@ def is_question_title(line: str, following: str) -> bool:
 
 
 def is_byline(line: str) -> bool:
-    """Whether the line names the author, as in "By Ada Example"."""
+    """Return whether the line names the author, as in "By Ada Example"."""
     return _BYLINE.match(line) is not None and len(line) <= _MAX_QUESTION
 
 
 def is_footer(line: str) -> bool:
-    """Whether the line is the legal foot of a page."""
+    """Return whether the line is a copyright notice at the end of a page."""
     return _FOOTER.match(line) is not None
 
 
 def is_lost_link(line: str) -> bool:
-    """Whether the line refers to a link whose target is missing on the page."""
+    """Return whether the line refers to a link whose target is missing from the page."""
     return _LOST_LINK.search(line) is not None and _ADDRESS.search(line) is None

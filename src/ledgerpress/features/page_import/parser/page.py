@@ -1,7 +1,7 @@
-"""Parse a blog's article page that a scraper saved as plain text. Pure.
+"""A pure parser of blog article pages that a scraper saved as plain text.
 
-The parser works line by line: every line that is not empty is a headline, a heading, a paragraph or an entry of a list.
-It reports each guess as a sentence.
+The parser works line by line: every line that is not empty is a headline, a heading, a paragraph or a list entry. It
+reports each guess as a sentence.
 """
 
 import re
@@ -31,12 +31,12 @@ _CATEGORIES_NEAR_END: Final = 3
 
 
 class PageUnreadable(ValueError):
-    """The text is not an article page; the message says what is missing."""
+    """The text is not an article page; the message explains what is missing."""
 
 
 @dataclass(frozen=True, slots=True)
 class ParsedArticle:
-    """The page's article. `published_at` is in UTC, and guessed where the page gives neither date nor age."""
+    """The page's article. `published_at` is in UTC, and guessed if the page contains neither a date nor an age."""
 
     title: str
     body_markdown: str
@@ -49,7 +49,7 @@ class ParsedArticle:
 class ParsedPage:
     """The content of a page: its article, its recent posts in the page's order, and notes for a report.
 
-    `links_without_target` are whole lines, which are also in the body. `guesses` are sentences.
+    `links_without_target` contains whole lines, which are also in the body. `guesses` contains sentences.
     """
 
     site_name: str | None
@@ -60,16 +60,16 @@ class ParsedPage:
 
 
 def parse_page(text: str, retrieved_at: datetime) -> ParsedPage:
-    """Read a page that was saved at `retrieved_at`, from which its ages are counted back.
+    """Parse a page that was saved at `retrieved_at`; ages on the page are relative to this time.
 
-    A `retrieved_at` at midnight UTC is taken for a date without a time of day.
-    Raises PageUnreadable for a page without a headline or text, ValueError for a naive `retrieved_at`.
+    If `retrieved_at` is midnight UTC, it is treated as a date without a time of day. Raises `PageUnreadable` for a page
+    without a headline or text, and `ValueError` for a naive `retrieved_at`.
     """
     if retrieved_at.utcoffset() is None:
         raise ValueError("the time of retrieval needs a time zone")
     retrieved_at = retrieved_at.astimezone(UTC)
     if _MARKUP.match(text.removeprefix("\ufeff")):
-        raise PageUnreadable("the page is HTML or XML: save it as plain text first")
+        raise PageUnreadable("the page is HTML or XML; save it as plain text")
     lines = tidy_lines(text)
     if not lines:
         raise PageUnreadable("the page is empty")
@@ -113,7 +113,7 @@ def parse_page(text: str, retrieved_at: datetime) -> ParsedPage:
 def _take_site_name(
     main: Sequence[str], below: Sequence[str]
 ) -> tuple[Sequence[str], Sequence[str], str | None]:
-    """Take the "See more NAME" line, which closes the article, or the list where the button stands below it."""
+    """Remove the "See more NAME" line, the last line of the article or of the list, and return the name."""
     for lines in (main, below):
         match = _SEE_MORE.fullmatch(lines[-1]) if lines else None
         if match and not ends_sentence(lines[-1]):
@@ -122,7 +122,7 @@ def _take_site_name(
 
 
 def _take_categories(lines: Sequence[str]) -> tuple[Sequence[str], tuple[str, ...], tuple[str, ...]]:
-    """Take the category line, which stands near the top or at the end of the article."""
+    """Remove the category line, which is near the top or the end of the article, and return its categories."""
     for index, line in enumerate(lines):
         if _CATEGORIES_NEAR_TOP <= index < len(lines) - _CATEGORIES_NEAR_END:
             continue
@@ -138,14 +138,14 @@ def _take_date(lines: Sequence[str], retrieved_at: datetime) -> tuple[PageDate |
 
 
 def _markdown(lines: Sequence[str]) -> tuple[str, tuple[str, ...]]:
-    """Write the body: a short title before a paragraph becomes a heading of level 2, all else a paragraph."""
+    """Return the body as Markdown: a short title before a paragraph becomes a level 2 heading, the rest paragraphs."""
     blocks: list[str] = []
     guesses: list[str] = []
     for index, line in enumerate(lines):
         following = lines[index + 1] if index + 1 < len(lines) else ""
         is_question = is_question_title(line, following)
         if is_question:
-            guesses.append(f'the question "{line}" was taken for a heading')
+            guesses.append(f'the question "{line}" was treated as a heading')
         if is_question or (_heads(line, following) and not (index == 0 and is_byline(line))):
             blocks.append(_heading(line))
         else:
@@ -167,7 +167,7 @@ def _head_guesses(head: Head, site_name: str | None) -> tuple[str, ...]:
 def _date_guesses(when: PageDate | None, own: ParsedTeaser | None) -> tuple[str, ...]:
     guesses = []
     if own is not None:
-        guesses.append(f'the recent post "{own.title}" is the article itself: not made twice')
+        guesses.append(f'the recent post "{own.title}" is the article itself and was not imported twice')
     if when is None:
         guesses.append("the page gives no date for the article: published at the retrieval date")
     elif when.guess:
@@ -175,9 +175,9 @@ def _date_guesses(when: PageDate | None, own: ParsedTeaser | None) -> tuple[str,
     return tuple(guesses)
 
 
-# Possible markup at any place. An underscore between letters never is.
+# Characters that can be markup anywhere. An underscore between letters is never markup.
 _ANYWHERE: Final = re.compile(r"[\\`*\[~]|(?<![^\W_])_|_(?![^\W_])|<(?=[A-Za-z/!?])|&(?=#?\w+;)")
-# The beginning of a block: a heading, a quotation, a list, a rule. A star is covered above.
+# The beginning of a block: a heading, a quotation, a list, a rule. `_ANYWHERE` covers a star.
 _BLOCK: Final = re.compile(r"#{1,6}(?=\s|$)|>|[-+](?=[\s-]|$)")
 _NUMBERED: Final = re.compile(r"([0-9]{1,9})([.)])(?=\s|$)")
 _CLOSING_HASHES: Final = re.compile(r"(?<!\S)#+$")
@@ -193,7 +193,7 @@ def _paragraph(line: str) -> str:
 
 
 def _heading(line: str, level: int = 2) -> str:
-    """Return a line of plain text as a Markdown heading of that level, 1 to 6."""
+    """Return a line of plain text as a Markdown heading of level 1 to 6."""
     closed = _CLOSING_HASHES.sub(lambda hashes: r"\#" * len(hashes[0]), _inline(line))
     return f"{'#' * level} {closed}"
 

@@ -1,4 +1,7 @@
-"""The recent-posts list of a scraped page: headlines, each perhaps with a teaser and an age, one a line."""
+"""The recent-posts list of a scraped page: headlines, teasers and ages, each on a line of its own.
+
+Teasers and ages are optional.
+"""
 
 import re
 from collections.abc import Iterator, Sequence
@@ -20,10 +23,10 @@ _HEADING: Final = re.compile(r"(?:recent|latest) (?:posts|articles|stories)\s*:?
 
 @dataclass(frozen=True, slots=True)
 class ParsedTeaser:
-    """A post of which the page shows only a headline and perhaps a teaser.
+    """A post of which the page contains only a headline and optionally a teaser.
 
-    `teaser_is_cut`: the teaser ends in "…". `age_text` is the line with the date ("5 days ago", or a date); without one,
-    `published_at` (UTC) is the retrieval.
+    `teaser_is_cut` means that the teaser ends in "…". `age_text` is the line with the age or date ("5 days ago");
+    without it, `published_at` (UTC) is the time of retrieval.
     """
 
     title: str
@@ -34,9 +37,10 @@ class ParsedTeaser:
 
 
 def split_recent(lines: Sequence[str]) -> tuple[Sequence[str], Sequence[str]]:
-    """Return the lines above the heading of the recent-posts list, and those below; all and none without one.
+    """Return the lines above and below the heading of the recent-posts list.
 
-    A line of those words with a paragraph below it is a heading of the article.
+    Without such a heading, all lines are above. A line with the same words followed by a paragraph is a heading of the
+    article.
     """
     for index, line in enumerate(lines):
         if _HEADING.fullmatch(line) and not any(map(is_sentence, lines[index + 1 : index + 2])):
@@ -47,20 +51,20 @@ def split_recent(lines: Sequence[str]) -> tuple[Sequence[str], Sequence[str]]:
 def parse_recent(
     lines: Sequence[str], retrieved_at: datetime
 ) -> tuple[tuple[ParsedTeaser, ...], tuple[str, ...]]:
-    """Return the posts of the list in its order, each once, and a sentence for all that was guessed.
+    """Return the posts in the order of the list, each once, and a sentence for each guess.
 
-    Raises nothing: a line that cannot belong to a post is left out, and a sentence says so.
+    A line that cannot belong to a post is left out and reported as a guess; it is not an error.
     """
     guesses: list[str] = []
-    kept: list[str] = []
+    post_lines: list[str] = []
     for line in lines:
         if is_footer(line):
             guesses.append(
-                f'the line "{line}" below the recent posts was taken for the foot of the page: left out'
+                f'the line "{line}" below the recent posts was left out: it looks like the footer of the page'
             )
         else:
-            kept.append(line)
-    groups = list(_groups(kept, retrieved_at))
+            post_lines.append(line)
+    groups = list(_groups(post_lines, retrieved_at))
     teasers_are_usual = _teasers_are_usual([group for group, _, when in groups if when])
     posts: dict[ParsedTeaser, None] = {}
     for group, age_text, when in groups:
@@ -72,7 +76,7 @@ def parse_recent(
         posts[_post(*last, age_text, when or PageDate(retrieved_at))] = None
     for post in posts:
         if len(post.title) > MAX_TITLE:
-            guesses.append(f'the line "{post.title[:40]}…" is too long for a headline: left out')
+            guesses.append(f'the line "{post.title[:40]}…" was left out: it is too long for a headline')
         elif post.age_text is None:
             guesses.append(f'the recent post "{post.title}" has no date: published at the retrieval date')
     return tuple(post for post in posts if len(post.title) <= MAX_TITLE), tuple(dict.fromkeys(guesses))
@@ -81,7 +85,7 @@ def parse_recent(
 def _groups(
     lines: Sequence[str], retrieved_at: datetime
 ) -> Iterator[tuple[list[str], str | None, PageDate | None]]:
-    """Yield the lines up to each dating line, that line, and the time; at the end the undated rest."""
+    """Yield the lines before each line with a date, that line, and its time; finally the remaining undated lines."""
     group: list[str] = []
     for line in lines:
         when = read_date(line, retrieved_at)
@@ -100,7 +104,7 @@ def _teasers_are_usual(groups: Sequence[Sequence[str]]) -> bool:
 
 
 def _entries(group: Sequence[str], *, teasers_are_usual: bool) -> list[tuple[str, str | None]]:
-    """Split the lines above one date: a headline, its teaser; and before them headlines that have no date."""
+    """Split the lines before a date into headlines and teasers; the date belongs to the last headline."""
     if len(group) == 2 and teasers_are_usual:
         return [(group[0], group[1])]
     entries: list[tuple[str, str | None]] = []
