@@ -16,7 +16,7 @@ _Hidden: TypeAlias = dict[int, set[int]]
 
 
 class PublicFilter:
-    """A filter of one request for the items that are public as of the snapshot `today`, by the rules of features."""
+    """A filter for one request: items pass if they are public as of the snapshot `today`, by the rules of features."""
 
     def __init__(self, today: Snapshot, declared: DeclaredViews) -> None:
         self._db = today.db

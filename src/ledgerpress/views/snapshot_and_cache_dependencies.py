@@ -93,7 +93,7 @@ class Snapshot:
         return self.connection
 
     def about(self, *topics: Topic) -> sqlite3.Connection:
-        """Return the connection, for a query whose result only events that invalidate one of `topics` can change."""
+        """Return the connection, for a query whose result changes only if an event invalidates one of `topics`."""
         if self.reads is not None:
             self.reads.topics.update(topics)
         return self.connection

@@ -214,7 +214,7 @@ class Memberships:
         listing.n, listing.newest, listing.changed = n, newest, True
 
     def _end_steps(self, listing: _ListingState) -> None:
-        """Buffer the steps at the position of the last change, where no more changes follow."""
+        """Buffer the steps at the position of the last change, where no further change follows."""
         k, position = listing.k, listing.changed_at
         if listing.before is None:
             listing.before = self._counts.before(k, position), self._newest_times.before(k, position)
