@@ -221,7 +221,7 @@ def test_views_that_are_read_without_a_pause_are_not_copied_for_ever(
         db.execute("SELECT * FROM projection").fetchall()
         writer.execute("UPDATE views SET began_at = began_at - 1")
         result = run("views", "snapshot", tmp_path / "snapshot", "--data", data)
-    assert (result.exit_code, "without a pause" in result.stderr) == (3, True), result.stderr
+    assert (result.exit_code, "without interruption" in result.stderr) == (3, True), result.stderr
     assert run("views", "snapshot", tmp_path / "snapshot", "--data", data).exit_code == 0
 
 

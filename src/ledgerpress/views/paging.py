@@ -79,7 +79,7 @@ def decode_cursor(cursor: str, *, name: str) -> ListingKey:
     except (binascii.Error, ValueError):
         match = None
     if match is None or not -(2**63) <= int(match[1]) < 2**63:
-        raise BadPageRequest(f"{name} is not a valid cursor; use a cursor from a response.")
+        raise BadPageRequest(f"{name} is not a cursor of this server; use a cursor from a response.")
     return ListingKey(int(match[1]), int(match[2]))
 
 
