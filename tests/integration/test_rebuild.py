@@ -191,14 +191,14 @@ async def test_what_cannot_be_done_is_said_and_changes_nothing(data: Path, tmp_p
     assert "another version of posts: name them too" in newer
     assert "no former views" in await refused("views", "rollback", *here)
     with ViewsDirectory(data, all_projectors()).building():
-        assert "another process is making views" in await refused("rebuild", *here)
+        assert "another process is building views" in await refused("rebuild", *here)
     for command in (["rebuild"], ["views", "list"], ["views", "rollback"], ["views", "drop"]):
         await refused(*command, "--data", str(tmp_path / "nowhere"), code=3)
     assert files(data) == before
 
     said = await refused("rebuild", *here, change="failing")
     assert f"projection posts fails at position {FAILS_AT}: ValueError: this cannot be" in said
-    assert "the views in use stay" in said
+    assert "the views in use remain" in said
     assert (views_in_use(data).name, "former" in await done("views", "list", *here)) == (before[0][0], False)
     await done("rebuild", *here, change="capitals")
     changed = views_in_use(data, changed_projectors("capitals"))

@@ -221,7 +221,7 @@ def test_views_that_are_read_without_a_pause_are_not_copied_for_ever(
         db.execute("SELECT * FROM projection").fetchall()
         writer.execute("UPDATE views SET began_at = began_at - 1")
         result = run("views", "snapshot", tmp_path / "snapshot", "--data", data)
-    assert (result.exit_code, "without a pause" in result.stderr) == (3, True), result.stderr
+    assert (result.exit_code, "without interruption" in result.stderr) == (3, True), result.stderr
     assert run("views", "snapshot", tmp_path / "snapshot", "--data", data).exit_code == 0
 
 
@@ -242,20 +242,20 @@ def _with(name: str, value: object) -> Callable[[bytes], bytes]:
 
 
 DAMAGES: Final[dict[str, tuple[Callable[[bytes], bytes], str]]] = {
-    "empty": (lambda _: b"", "is no snapshot of views"),
-    "text": (lambda _: b"Dear diary\n" * 9_000, "is no snapshot of views"),
-    "a database": (lambda content: content.partition(b"\n")[2], "is no snapshot of views"),
-    "part of the first line": (lambda content: content[:100], "is no snapshot of views"),
+    "empty": (lambda _: b"", "is not a views copy"),
+    "text": (lambda _: b"Dear diary\n" * 9_000, "is not a views copy"),
+    "a database": (lambda content: content.partition(b"\n")[2], "is not a views copy"),
+    "part of the first line": (lambda content: content[:100], "is not a views copy"),
     "half": (lambda content: content[: len(content) // 2], "is cut short"),
     "no checksum": (lambda content: content[: content.rindex(b"{")], "has no checksum"),
     "part of the checksum": (lambda content: content[:-10], "has no checksum"),
-    "one bit": (_flipped, "its checksum is not that of what it holds"),
-    "something added": (lambda content: content + b"\0", "its checksum is not that of what it holds"),
-    "another time": (_with("takenAt", 1), "its checksum is not that of what it holds"),
+    "one bit": (_flipped, "its checksum does not match its content"),
+    "something added": (lambda content: content + b"\0", "its checksum does not match its content"),
+    "another time": (_with("takenAt", 1), "its checksum does not match its content"),
     "a newer format": (_with("version", 2), "was written by another version of LedgerPress"),
     "no size": (_with("size", None), "is damaged"),
-    "no hash": (_with("leafHash", "x"), "makes no sense"),
-    "other projectors": (_with("madeBy", "01234567"), "were made by another version of LedgerPress"),
+    "no hash": (_with("leafHash", "x"), "its first line is invalid"),
+    "other projectors": (_with("madeBy", "01234567"), "were built by another version of LedgerPress"),
     "another publication": (
         _with("publication", "9c6a1f0e-0000-7000-8000-000000000000"),
         "and the log is that of",
@@ -291,10 +291,10 @@ async def test_views_of_another_version_are_refused(data: Path, snapshot: Path, 
         "views", "restore", snapshot, "--data", tmp_path / "new", "--log", log_of(data), change="capitals"
     )
     assert other.code == 3
-    assert "were made by another version" in other.err
+    assert "were built by another version" in other.err
     assert "replays the log" in other.err
     taking = await program("views", "snapshot", tmp_path / "another", "--data", data, change="capitals")
-    assert (taking.code, "were made by another version" in taking.err) == (3, True)
+    assert (taking.code, "were built by another version" in taking.err) == (3, True)
     assert sorted({"store", "snapshot"} & set(names(tmp_path))) == names(tmp_path)
 
 

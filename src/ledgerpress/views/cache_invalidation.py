@@ -1,7 +1,7 @@
-"""Which topics events invalidate, by the rules that features declare.
+"""Computes the topics that events invalidate, from the rules that features declare.
 
-What is not known for certain invalidates everything: an event of a type that no feature knows, events that a
-projection may have skipped, and very many events at once.
+If the topics are not known for certain, everything is invalidated. This applies to an event type that no feature
+declares, to events that a projection may have skipped, and to more than `MAX_EVENTS` events at once.
 """
 
 from typing import Final
@@ -11,14 +11,17 @@ from ledgerpress.views.feature_declarations import DeclaredViews
 from ledgerpress.views.snapshot_and_cache_dependencies import Snapshot, Topic
 
 MAX_EVENTS: Final = 250
-"""The most events for which topics are computed, which takes some 25 milliseconds; more invalidate everything."""
+"""The most events for which topics are computed, in about 25 milliseconds. More events invalidate everything."""
 
 _KERNEL_EVENTS: Final = frozenset({LEASE_TAKEN})
 """Events of the kernel that change no read model."""
 
 
 def invalidated_topics(snapshot: Snapshot, after: int, declared: DeclaredViews) -> frozenset[Topic] | None:
-    """Return the topics that events after the position `after`, up to the snapshot's, invalidate; `None` for everything."""
+    """Return the topics that the events after position `after` invalidate; `None` if they invalidate everything.
+
+    The last of these events is at the position of the snapshot.
+    """
     count = snapshot.position - after
     read_events, rules = declared.recent_events, declared.dependencies
     if read_events is None or not 0 <= count <= MAX_EVENTS:

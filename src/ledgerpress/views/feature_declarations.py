@@ -1,4 +1,4 @@
-"""What features declare for the views, and the declarations of a set of features, merged."""
+"""The declarations of a feature for the views, and the merged declarations of a set of features."""
 
 import sqlite3
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
@@ -13,36 +13,40 @@ from ledgerpress.views.snapshot_and_cache_dependencies import Snapshot, Topic
 
 
 def kind_and_id(subject: str) -> tuple[str, str]:
-    """Return the kind and the id in a subject's name: `post` in `post.<id>`, `x.<feature>` in `x.<feature>.<id>`."""
+    """Return the kind and the id that the name of a subject contains: `post` and `<id>` for `post.<id>`.
+
+    For `x.<feature>.<id>`, the kind is `x.<feature>`.
+    """
     prefix = THIRD_PARTY if subject.startswith(THIRD_PARTY) else ""
     kind, _, subject_id = subject.removeprefix(prefix).partition(".")
     return prefix + kind, subject_id
 
 
 class RecentEvent(NamedTuple):
-    """An event as the views know it: its stored type, and what it changed, such as `post.<id>`."""
+    """The stored type of an event, and its subject: the name of the object that it changed, such as `post.<id>`."""
 
     type: str
     subject: str
 
     @property
     def subject_id(self) -> str:
-        """The id of what it changed: `<id>` in `post.<id>` and in `x.<feature>.<id>`."""
+        """The id of the subject: `<id>` in `post.<id>` and in `x.<feature>.<id>`."""
         return kind_and_id(self.subject)[1]
 
 
 RecentEvents: TypeAlias = Callable[[Snapshot, int], Sequence[RecentEvent] | None]
-"""Returns the events after a position, up to the snapshot's; `None` where a projection may have skipped one."""
+"""Returns the events after a position, up to the snapshot's; `None` if a projection may have skipped one of them."""
 Topics: TypeAlias = Callable[[Snapshot, int, Sequence[RecentEvent]], Iterable[Topic] | None]
-"""Returns the topics that events after a position invalidate; `None` for everything."""
+"""Returns the topics that the events after a position invalidate; `None` if they invalidate everything."""
 
 
 @dataclass(frozen=True, slots=True)
 class DependencyRule:
-    """Which topics events invalidate.
+    """A rule that determines which topics events invalidate.
 
-    `topics` receives the snapshot, the position before the events, and all events, those of other features too; it
-    returns `None` where it does not know, which invalidates everything. `events` are the types that the rule covers.
+    `topics` receives the snapshot, the position before the events, and all events, including those of other features.
+    If it cannot determine the topics, it returns `None`, which invalidates everything. `events` contains the event
+    types that the rule covers.
     """
 
     events: frozenset[str]
@@ -52,27 +56,28 @@ class DependencyRule:
     def by_type(
         cls, topics: Mapping[str, Collection[Topic]], *, subject: Callable[[str], Topic] | None = None
     ) -> "DependencyRule":
-        """Return a rule by which events of a type invalidate fixed topics.
+        """Return a rule in which each event type invalidates fixed topics.
 
-        With `subject`, they also invalidate the topic of their subject's id.
+        With `subject`, an event also invalidates the topic that `subject` returns for the id of the event's subject.
         """
 
-        def invalidated(_: Snapshot, __: int, events: Sequence[RecentEvent]) -> Iterable[Topic]:
+        def topics_of(_: Snapshot, __: int, events: Sequence[RecentEvent]) -> Iterable[Topic]:
             for event in events:
                 if event.type in topics:
                     yield from topics[event.type]
                     if subject is not None:
                         yield subject(event.subject_id)
 
-        return cls(frozenset(topics), invalidated)
+        return cls(frozenset(topics), topics_of)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HiddenRule:
-    """Which listed items are hidden today. Items are named by the positions of their creation.
+    """A rule that determines which listed items are hidden today.
 
-    `public` takes items and a position, and returns those that were public as of it. `no_longer_public` takes a
-    position, and returns the items that were public once and are not as of it; it may return others that never were.
+    Items are identified by the position of their creation. `public` takes items and a position, and returns the items
+    that were public as of that position. `no_longer_public` takes a position, and returns all items that were public
+    before but are not public as of that position. The result may also contain items that were never public.
     """
 
     public: Callable[[sqlite3.Connection, Sequence[int], int], Collection[int]]
@@ -80,7 +85,7 @@ class HiddenRule:
 
 
 class FieldValue(NamedTuple):
-    """A field's value: `mark` differs where the value does, `show` returns it as JSON and `Reference`s."""
+    """The value of a field. Values with different `mark`s differ; `show` returns a value as JSON with `Reference`s."""
 
     mark: object
     show: Callable[[], Any]
@@ -90,7 +95,7 @@ FieldValues: TypeAlias = Mapping[str, FieldValue]
 
 
 class Reference(NamedTuple):
-    """A reference to an object: the name of its GraphQL type, its id, and its name at that position."""
+    """A reference to an object: the name of its GraphQL type, its id, and its name as of the snapshot."""
 
     type: str
     id: str
@@ -98,16 +103,17 @@ class Reference(NamedTuple):
 
 
 def plain(value: object) -> FieldValue:
-    """Return a value that is shown as it is."""
+    """Return a field value that is shown unchanged."""
     return FieldValue(value, lambda: value)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Subject:
-    """What events change, by the kind in its name: `kind` is `post` in `post.<id>`.
+    """A kind of object that events change. `kind` is its name, such as `post` in `post.<id>`.
 
-    `values` takes a snapshot and an id, and returns the fields' values as of the snapshot. `event_values` takes a
-    snapshot at an event's position, the id and the event's type, and returns what that event alone brought.
+    `values` takes a snapshot and an id, and returns the values of the object's fields as of the snapshot.
+    `event_values` takes a snapshot at the position of an event, the id and the event's type. It returns values that
+    belong to this event alone, such as the correction note of a publication.
     """
 
     kind: str
@@ -116,7 +122,7 @@ class Subject:
 
 
 class FeatureViews(Protocol):
-    """The section of a feature's manifest that is for the views."""
+    """The section of a feature's manifest that declares its views."""
 
     @property
     def projectors(self) -> tuple[Projector, ...]: ...
@@ -134,7 +140,7 @@ class FeatureViews(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DeclaredViews:
-    """The declarations of a set of features, merged."""
+    """The merged declarations of a set of features."""
 
     projectors: tuple[Projector, ...] = ()
     listings: tuple[ListingContribution, ...] = ()
@@ -145,17 +151,20 @@ class DeclaredViews:
 
     @classmethod
     def of(cls, features: Sequence[FeatureViews], *, kernel: Sequence[Projector] = ()) -> "DeclaredViews":
-        """Merge what `features` declare; `kernel` are projectors of the kernel above the views."""
-        listings = tuple(declared for feature in features for declared in feature.listings)
-        projectors = [declared for feature in features for declared in feature.projectors]
+        """Merge the declarations of `features`. `kernel` contains projectors of kernel layers above the views.
+
+        Raises `ValueError` if two features declare `recent_events`.
+        """
+        listings = tuple(listing for feature in features for listing in feature.listings)
+        projectors = [projector for feature in features for projector in feature.projectors]
         index = [feature.recent_events for feature in features if feature.recent_events is not None]
         if len(index) > 1:
-            raise ValueError("two features declare recent_events")
+            raise ValueError("two features declare recent_events: only one may")
         return cls(
             projectors=compose([*projectors, *kernel, ListingsProjector(listings), MomentsProjector()]),
             listings=listings,
-            dependencies=tuple(declared for feature in features for declared in feature.dependencies),
-            hidden=tuple(declared for feature in features for declared in feature.hidden),
-            subjects={declared.kind: declared for feature in features for declared in feature.subjects},
+            dependencies=tuple(rule for feature in features for rule in feature.dependencies),
+            hidden=tuple(rule for feature in features for rule in feature.hidden),
+            subjects={subject.kind: subject for feature in features for subject in feature.subjects},
             recent_events=index[0] if index else None,
         )

@@ -1,8 +1,8 @@
-"""The items that are public today, and how many of those of a past position are not.
+"""Excludes items that are not public today from responses about the past.
 
-An answer about the past for readers shows no item that is hidden today. Pages leave hidden items out while they are read
-(`ledgerpress.views.paging`); counts are looked up, and the hidden items subtracted. These are computed from the items that
-were public once and are not today, which are few, once for each position.
+A response about the past for readers contains no item that is hidden today. Pages skip hidden items while they are read
+(`ledgerpress.views.paging`). For counts, the stored count is read, and the number of hidden items is subtracted. The
+hidden items are computed once for each position, from the few items that were public before and are not public today.
 """
 
 from collections.abc import Iterable
@@ -16,7 +16,7 @@ _Hidden: TypeAlias = dict[int, set[int]]
 
 
 class PublicFilter:
-    """The items that are public as of the snapshot `today`, for one request. Features declare which those are."""
+    """A filter for one request: items pass if they are public as of the snapshot `today`, by the rules of features."""
 
     def __init__(self, today: Snapshot, declared: DeclaredViews) -> None:
         self._db = today.db
@@ -26,11 +26,11 @@ class PublicFilter:
         self._candidates: list[int] | None = None
 
     def among(self, items: Iterable[int]) -> set[int]:
-        """Return which of the items, named by the positions of their creation, are public today."""
+        """Return the items that are public today. Items are identified by the position of their creation."""
         return self._public(list(items), self._today)
 
     def count_hidden(self, ks: Iterable[int], position: int) -> int:
-        """Return how many items of the listings `ks` together, as of `position`, are not public today."""
+        """Return how many items in the listings `ks` as of `position` are not public today; each item counts once."""
         if position not in self._hidden:
             self._hidden[position] = self._hidden_at(position)
         hidden = self._hidden[position]

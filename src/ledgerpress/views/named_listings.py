@@ -1,7 +1,7 @@
-"""Listings by name, such as one for each tag, or a single one: the part that contributions of most features share.
+"""Named listings, such as one for each tag, or a single one: the code that most features' listing contributions share.
 
-The key of a listing is the position of the first event that put an item into it. A listing that has never had an item has
-the key `EMPTY`, under which there are no items.
+The key of a listing is the position of the first event that added an item to it. A listing that has never had an item
+has the key `EMPTY`, under which there are no items.
 """
 
 import sqlite3
@@ -26,7 +26,7 @@ EMPTY: Final = 2**53 - 1
 
 
 class MemberChange(NamedTuple):
-    """An item enters the listing of that name, or leaves it."""
+    """A change of membership: an item enters the listing with that name, or leaves it."""
 
     item_id: str
     listing: str = ""
@@ -34,13 +34,14 @@ class MemberChange(NamedTuple):
 
 
 MemberChanges: TypeAlias = Callable[[Recorded[Event]], Iterable[MemberChange]]
-"""Returns which items an event puts into which listings, or takes out of them."""
+"""Returns the changes of membership that an event causes."""
 
 
 class NamedListings:
-    """Listings of items of features below, such as posts. `tables` is the beginning of the names of the tables.
+    """The named listings of one feature, with items of other features that it builds on, such as posts.
 
-    `changes` receives the events of the types in `events`. An item is in a listing while it is public.
+    `tables` is the prefix of the table names. `changes` receives the events whose types are in `events`. A listing
+    contains an item only while the item is public.
     """
 
     def __init__(
@@ -68,16 +69,22 @@ class NamedListings:
             listings_of=self._listings_of,
         )
         self.dependencies: Final = DependencyRule(frozenset(), self._topics)
-        """Which listings events change. The types in `events` need a rule of their own for what else they change."""
+        """The rule that invalidates changed listings. It covers no event type.
+
+        So the types in `events` need another rule, which also covers everything else that these events change.
+        """
 
     def key(self, snapshot: Snapshot, listing: str = "") -> int:
-        """Return the key of a listing. An answer that it is part of depends on whether the listing exists."""
+        """Return the key of a listing; `EMPTY` if the listing has never had an item.
+
+        The response then depends on the topic of the listing, because the key changes when the first item is added.
+        """
         query = f"SELECT k FROM {self._tables}_listing WHERE name = ?"  # noqa: S608
         row = snapshot.about(Topic(self._tables, listing)).execute(query, (listing,)).fetchone()
         return int(row[0]) if row else EMPTY
 
     def _topics(self, snapshot: Snapshot, after: int, _: Sequence[RecentEvent]) -> Iterable[Topic]:
-        """Yield the topics that events after a position invalidate: new listings, and listings with other items."""
+        """Yield the topics that events after a position invalidate: of new listings, and of listings that changed."""
         rows = snapshot.about().execute(f"SELECT name, k FROM {self._tables}_listing").fetchall()  # noqa: S608
         yield from (Topic(self._tables, name) for name, k in rows if k > after)
         yield from changed_listings(snapshot, after, [k for _, k in rows])
@@ -88,8 +95,8 @@ class NamedListings:
             " WHERE from_pos <= ?1 AND (to_pos IS NULL OR to_pos > ?1)",
             (position,),
         )
-        wanted = set(items)
-        return [row for row in rows if row[1] in wanted]
+        item_set = set(items)
+        return [row for row in rows if row[1] in item_set]
 
 
 class _Writer(ListingWriter[ListedItem]):

@@ -1,6 +1,6 @@
-"""Keyset paging by Relay's cursor connections: a cursor names a place in a listing, not a number of rows.
+"""Keyset pagination with Relay's cursor connections: a cursor identifies a place in a listing, not a row number.
 
-See the GraphQL Cursor Connections Specification. A post that arrives between two pages shifts nothing.
+See the GraphQL Cursor Connections Specification. A post that is added between two page requests shifts no entries.
 """
 
 import base64
@@ -22,12 +22,12 @@ _CURSOR: Final = re.compile(r"(-?[0-9]{1,19}),([0-9]{1,16})")
 
 
 class BadPageRequest(ValueError):
-    """Paging arguments that make no sense; the message says why, to the client."""
+    """The paging arguments are invalid. The message is shown to the client."""
 
 
 @dataclass(frozen=True, slots=True)
 class PageRequest:
-    """Which part of a listing is wanted, in Relay's terms."""
+    """The part of a listing that a client requests, in Relay's terms."""
 
     first: int | None = None
     after: str | None = None
@@ -36,25 +36,25 @@ class PageRequest:
 
     @property
     def backwards(self) -> bool:
-        """Whether the part is counted from the end."""
+        """Whether the page is counted from the end of the listing."""
         return self.last is not None
 
     @property
     def size(self) -> int:
-        """How many entries are wanted at most. Raises `BadPageRequest`."""
+        """The maximum number of entries. Raises `BadPageRequest` for an invalid `first` or `last`."""
         if self.first is not None and self.last is not None:
             raise BadPageRequest("Give either first or last, not both.")
         name, size = ("last", self.last) if self.last is not None else ("first", self.first)
         if size is None:
             return DEFAULT_PAGE
         if not 0 <= size <= MAX_PAGE:
-            raise BadPageRequest(f"{name} is {size}; it must lie between 0 and {MAX_PAGE}.")
+            raise BadPageRequest(f"{name} is {size}; it must be between 0 and {MAX_PAGE}.")
         return size
 
 
 @dataclass(frozen=True, slots=True)
 class Page(Generic[T]):
-    """A part of a listing, in the listing's order."""
+    """A page of a listing, in the order of the listing."""
 
     entries: Sequence[T]
     has_next: bool
@@ -67,7 +67,10 @@ def encode_cursor(key: ListingKey) -> str:
 
 
 def decode_cursor(cursor: str, *, name: str) -> ListingKey:
-    """Return the place that a cursor names. Raises `BadPageRequest` for what is no cursor of ours."""
+    """Return the place that a cursor identifies. Raises `BadPageRequest` if the cursor is invalid.
+
+    `name` is the name of the argument, for the message.
+    """
     try:
         text = base64.b64decode(cursor + "=" * (-len(cursor) % 4), altchars=b"-_", validate=True).decode(
             "ascii"
@@ -76,14 +79,14 @@ def decode_cursor(cursor: str, *, name: str) -> ListingKey:
     except (binascii.Error, ValueError):
         match = None
     if match is None or not -(2**63) <= int(match[1]) < 2**63:
-        raise BadPageRequest(f"{name} is not a cursor that this server gave out.")
+        raise BadPageRequest(f"{name} is not a cursor of this server; use a cursor from a response.")
     return ListingKey(int(match[1]), int(match[2]))
 
 
 def page_of(
     snapshot: Snapshot, ks: Sequence[int], request: PageRequest, *, newest_first: bool = True
 ) -> Page[ListingKey]:
-    """Return the keys of one page of the listings `ks` together. Raises `BadPageRequest`."""
+    """Return the keys of one page of the combined listings `ks`. Raises `BadPageRequest`."""
     size = request.size
     after = decode_cursor(request.after, name="after") if request.after is not None else None
     before = decode_cursor(request.before, name="before") if request.before is not None else None
@@ -107,9 +110,10 @@ def page_by_position(
     high: int,
     newest_first: bool = True,
 ) -> Page[ListingKey]:
-    """Return one page of what is listed in the order of its positions; a cursor names one. Raises `BadPageRequest`.
+    """Return one page of objects that are listed by position; a cursor contains a position. Raises `BadPageRequest`.
 
-    `read` gets the lowest and the highest position, how many there may be, and whether the newest come first.
+    `read` receives the lowest and the highest position, the maximum number of positions to return, and whether the
+    newest come first.
     """
     size = request.size
     after = decode_cursor(request.after, name="after").post if request.after is not None else None
@@ -129,7 +133,10 @@ def page_by_position(
 
 
 def _page(entries: list[ListingKey], request: PageRequest, *, more: bool, behind: bool) -> Page[ListingKey]:
-    """Return the page of `entries`, in the order in which they were read, with `more` after them and some `behind` them."""
+    """Return the page of `entries`, which are in the order in which they were read.
+
+    `more` means that entries follow in this order; `behind` means that entries precede.
+    """
     if request.backwards:
         return Page(entries[::-1], has_next=behind, has_previous=more)
     return Page(entries, has_next=more, has_previous=behind)
@@ -144,7 +151,10 @@ def _keys(
     limit: int,
     newest_first: bool,
 ) -> list[ListingKey]:
-    """Return at most `limit` keys, read on past what the snapshot does not show, more at a time with each step."""
+    """Return at most `limit` keys of items that pass the filter of the snapshot.
+
+    While the filter hides items, further parts are read, each twice as large as the part before.
+    """
     db = snapshot.about(*map(listing_topic, ks))
     read = partial(list_keys, db, ks, snapshot.position, before=before, newest_first=newest_first)
     if snapshot.only is None:
@@ -153,13 +163,13 @@ def _keys(
     part_size = limit
     while True:
         part = read(after=after, limit=part_size)
-        shown = snapshot.only.among(key.post for key in part)
-        keys += [key for key in part if key.post in shown]
+        visible = snapshot.only.among(key.post for key in part)
+        keys += [key for key in part if key.post in visible]
         if len(keys) >= limit or len(part) < part_size:
             return keys[:limit]
         after, part_size = part[-1], part_size * 2
 
 
 def _just_before(key: ListingKey, downwards: bool) -> ListingKey:
-    """Return the place from which, read the other way, `key` itself is the first to come."""
+    """Return the place after which reading in the opposite direction begins with `key` itself."""
     return ListingKey(key.published_at, key.post - 1 if downwards else key.post + 1)

@@ -1,7 +1,7 @@
-"""Recorded time: which position the log had reached by which time, and back.
+"""Recorded time: converts a time to a position of the log, and a position to a time.
 
-At a position it is the greatest recorded-at up to it, whatever clocks did. A time means what the store would have
-answered then.
+The recorded time at a position is the greatest `recorded_at` up to that position, so it never decreases, even if a
+clock was set back. A response as of a time is the response that the store would have given at that time.
 """
 
 import sqlite3
@@ -14,7 +14,7 @@ from ledgerpress.views.snapshot_and_cache_dependencies import Snapshot
 
 
 def position_at(snapshot: Snapshot, time: int) -> int:
-    """Return the last position that had been recorded by `time` (microseconds since 1970, UTC); 0 before the first."""
+    """Return the last position recorded by `time` (microseconds since 1970, UTC); 0 before the first event."""
     row = (
         snapshot.about()
         .execute(
@@ -23,7 +23,7 @@ def position_at(snapshot: Snapshot, time: int) -> int:
         .fetchone()
     )
     if row and row[0] <= snapshot.position:
-        return int(row[0]) - 1  # Something was recorded later, so this never changes.
+        return int(row[0]) - 1  # A later event exists, so this result never changes.
     snapshot.depends_on_position()
     return snapshot.position
 
@@ -38,7 +38,7 @@ def time_of(snapshot: Snapshot) -> int | None:
 
 
 class MomentsProjector:
-    """Writes a row for each time that recorded time moved on, with the position that moved it."""
+    """A projector that writes a row whenever recorded time advances, with the position of that event."""
 
     name: Final = "moments"
     version: Final = 1
@@ -55,7 +55,7 @@ class MomentsProjector:
 
 
 class _Moments:
-    """The rows of one transaction, and the recorded time at the last of them."""
+    """The rows of one transaction, and the latest recorded time."""
 
     def __init__(self, db: sqlite3.Connection) -> None:
         self._db = db

@@ -1,6 +1,6 @@
-"""How long ago: the text a reader sees, the instant at which it changes, and reading such a text back.
+"""Relative times such as "2 years ago": formats them, computes when their text changes, and parses them.
 
-Instants are integer microseconds since 1970-01-01 UTC, as in the log; an aware `datetime` is taken too.
+Instants are integer microseconds since 1970-01-01 UTC, as in the log; an aware `datetime` is also accepted.
 A week is 7 days, a month 30 days and a year 365 days, so the text never depends on a calendar.
 """
 
@@ -17,7 +17,7 @@ _SECOND: Final = 1_000_000
 _MINUTE: Final = 60 * _SECOND
 _DAY: Final = 24 * 60 * _MINUTE
 
-# Largest first. A unit is used from its own length up to the length of the unit before it.
+# Largest first. A unit is used for ages from its own length up to the length of the next larger unit.
 _UNITS: Final = (
     ("year", 365 * _DAY),
     ("month", 30 * _DAY),
@@ -30,15 +30,15 @@ _UNITS: Final = (
 _LENGTHS: Final = dict(_UNITS) | {"second": _SECOND}
 _SHORT_FORMS: Final = {"sec": "second", "min": "minute", "hr": "hour", "wk": "week", "yr": "year"}
 _NAMED: Final = {"just now": timedelta(0), "yesterday": timedelta(days=1)}
-# Six digits hold the longest age, 999999 years, within what a timedelta holds.
+# Six digits limit the longest age to 999999 years, which fits into a timedelta.
 _AGE: Final = re.compile(r"([0-9]{1,6}|an?)\s+([a-z]+)\s+ago")
 
 
 def relative_time(then: Instant, now: Instant) -> str:
-    """How long before `now` `then` was: "just now" below a minute, else "1 minute ago", "2 years ago".
+    """Return how long before `now` the instant `then` was, such as "1 minute ago" or "2 years ago".
 
-    Counts are rounded down. A `then` after `now` is "just now".
-    Raises ValueError for a `datetime` without a time zone.
+    Below a minute, and if `then` is after `now`, the text is "just now". Counts are rounded down.
+    Raises `ValueError` for a `datetime` without a time zone.
     """
     age = _microseconds(now) - _microseconds(then)
     for name, length in _UNITS:
@@ -49,10 +49,10 @@ def relative_time(then: Instant, now: Instant) -> str:
 
 
 def relative_time_changes_at(then: Instant, now: Instant) -> int:
-    """The first microsecond after `now` at which `age_text(then, ·)` differs from `age_text(then, now)`.
+    """Return the first microsecond after `now` at which the text of `relative_time(then, now)` changes.
 
-    A response with the text may be cached up to, and not including, that microsecond.
-    Raises ValueError for a `datetime` without a time zone.
+    A response with the text may be cached up to, but not including, that microsecond.
+    Raises `ValueError` for a `datetime` without a time zone.
     """
     start = _microseconds(then)
     age = _microseconds(now) - start
@@ -60,16 +60,16 @@ def relative_time_changes_at(then: Instant, now: Instant) -> int:
     for _, length in _UNITS:
         if age >= length:
             # Four weeks end after 30 days and twelve months after 365, where the next unit begins.
-            following = (age // length + 1) * length
-            return start + (following if longer is None else min(following, longer))
+            next_age = (age // length + 1) * length
+            return start + (next_age if longer is None else min(next_age, longer))
         longer = length
     return start + _MINUTE
 
 
 def parse_relative_time(text: str) -> timedelta | None:
-    """Read an age as pages print it ("5 days ago", "an hour ago", "yesterday"); None if it is not one.
+    """Parse a relative time as web pages print it ("5 days ago", "an hour ago", "yesterday"); `None` for other text.
 
-    Case and surrounding space do not matter. Months and years have the lengths given above.
+    Case and extra whitespace are ignored. Months and years have the lengths that the module uses.
     """
     words = " ".join(text.split()).lower()
     if words in _NAMED:
@@ -92,5 +92,5 @@ def _microseconds(instant: Instant) -> int:
     if isinstance(instant, int):
         return instant
     if instant.utcoffset() is None:
-        raise ValueError("an instant needs a time zone")
+        raise ValueError("a datetime needs a time zone")
     return (instant - _EPOCH) // _MICROSECOND

@@ -1,8 +1,8 @@
-"""A consistent read of the views as of one position, and what a response that uses it depends on.
+"""A consistent read of the views as of one position, and the dependencies of a response that uses it.
 
-A query of the views names its topics with `Snapshot.about`. A query that uses `Snapshot.db` depends on every event: a topic
-that was forgotten makes a response expire too early, never too late. Features declare the topics that events invalidate: see
-`ledgerpress.views.cache_invalidation`.
+A query of the views names its topics with `Snapshot.about`. A query that uses `Snapshot.db` depends on every event. So
+a query without topics makes a response expire too early, never too late. Features declare the topics that events
+invalidate: see `ledgerpress.views.cache_invalidation`.
 """
 
 import sqlite3
@@ -11,13 +11,16 @@ from dataclasses import dataclass, replace
 from typing import Final, NamedTuple, Protocol
 
 NO_POSITION: Final = 0
-"""A position at which nothing was created."""
+"""A position at which no object was created."""
 FOREVER: Final = 2**63
-"""A time after every clock's, in microseconds."""
+"""A time, in microseconds, later than the time of any clock."""
 
 
 class Topic(NamedTuple):
-    """A subject of queries: what kind, and which. Changes of what is not public invalidate an `internal` topic, too."""
+    """The name of something that responses depend on: a kind and a key.
+
+    Changes to objects that are not public also invalidate an `internal` topic.
+    """
 
     kind: str
     key: int | str
@@ -25,10 +28,10 @@ class Topic(NamedTuple):
 
 
 class CacheDependencies:
-    """What one response depends on, noted while it is computed.
+    """The dependencies of one response, recorded while the response is computed.
 
     The response is valid until an event invalidates one of `topics`; with `everything`, until the next event. It is
-    valid for clocks from `since` up to, and not including, `until`. It is cached only if `cacheable`.
+    valid at times from `since` up to, but not including, `until`. It is cached only if `cacheable`.
     """
 
     __slots__ = ("cacheable", "everything", "since", "topics", "until")
@@ -42,37 +45,40 @@ class CacheDependencies:
 
     @property
     def internal(self) -> bool:
-        """Whether a change of what is not public may invalidate the response."""
+        """Whether a change to an object that is not public may invalidate the response."""
         return any(topic.internal for topic in self.topics)
 
     def within(self, *, since: int = -FOREVER, until: int = FOREVER) -> None:
-        """Note that the response is valid for clocks from `since` until before `until`, in microseconds since 1970, UTC."""
+        """Record that the response is valid only at times from `since` up to, but not including, `until`.
+
+        Both are in microseconds since 1970, UTC.
+        """
         self.since = max(self.since, since)
         self.until = min(self.until, until)
 
     def never_cache(self) -> None:
-        """Note that the response must not be cached: it is for one client, or depends on what no topic covers."""
+        """Record that the response cannot be cached: it is for one client, or no topic covers what it depends on."""
         self.cacheable = False
 
 
 class ItemFilter(Protocol):
-    """The listed items that queries return. Items are named by the positions of their creation."""
+    """A filter for the listed items that queries return. Items are identified by the position of their creation."""
 
     def among(self, items: Iterable[int]) -> set[int]:
-        """Return which of the items are returned."""
+        """Return the items that pass the filter."""
         ...
 
     def count_hidden(self, ks: Iterable[int], position: int) -> int:
-        """Return how many items of the listings `ks` together, as of `position`, are not returned."""
+        """Return how many items in the listings `ks` as of `position` do not pass; each item counts once."""
         ...
 
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
-    """The views as of one position: everything that is read from a snapshot is as of the same position.
+    """The views as of one position: everything read from a snapshot is as of that position.
 
-    `connection` is inside a read transaction; `position` is at most the checkpoint of every projection. With `only`,
-    queries return, and count, only its items. With `reads`, queries note there what they depend on.
+    `connection` is inside a read transaction. `position` is not beyond the checkpoint of any projection. With `only`,
+    queries return and count only items that pass this filter. With `reads`, queries record their dependencies there.
     """
 
     connection: sqlite3.Connection
@@ -87,25 +93,28 @@ class Snapshot:
         return self.connection
 
     def about(self, *topics: Topic) -> sqlite3.Connection:
-        """Return the connection, for a query whose result changes only with events that invalidate one of `topics`."""
+        """Return the connection, for a query whose result changes only if an event invalidates one of `topics`."""
         if self.reads is not None:
             self.reads.topics.update(topics)
         return self.connection
 
     def depends_on_position(self) -> None:
-        """Note that any event may change the result, as where it contains the position itself."""
+        """Record that any event may change the result, for example if the result contains the position itself."""
         if self.reads is not None:
             self.reads.everything = True
 
     def at(self, position: int, only: ItemFilter | None = None) -> "Snapshot":
-        """Return the views as of another position. What was true before this snapshot's own position never changes."""
+        """Return a snapshot as of another position.
+
+        For an earlier position, the new snapshot records no dependencies: the past never changes.
+        """
         reads = self.reads if position >= self.position else None
         return replace(self, position=position, only=only or self.only, reads=reads)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class ViewsVersion:
-    """How far views have come. Rebuilt views, even in the same file, have another `generation`.
+    """The position and the generation of views. Rebuilt views have another `generation`, even in the same file.
 
     `is_settled` means that every projection has reached `position`, and none is paused.
     """

@@ -1,4 +1,7 @@
-"""Writers of temporal rows: rows that are true from one position to another, and step functions of the position."""
+"""Writers of temporal rows, which are valid from one position to another, and of step rows.
+
+A step row contains a value that is valid from the row's position to the position of the next row.
+"""
 
 import sqlite3
 from typing import Any, Final
@@ -6,17 +9,17 @@ from typing import Any, Final
 from ledgerpress.views.projection.projector_interface_and_composition import write_all
 
 OPEN: Final = 2**53 - 1
-"""The `to_pos` of a row that is still true. A row is true at P when `from_pos <= P < to_pos`."""
+"""The `to_pos` of a row that is still valid. A row is valid at position P if `from_pos <= P < to_pos`."""
 
 _READ: Final = "SELECT {columns} FROM {table} WHERE {key} AND to_pos = {open}"
 _WRITE: Final = "INSERT OR REPLACE INTO {table} ({columns}) VALUES ({places})"
 
 
 class TemporalTable:
-    """A table in which each key has at most one open row: true from its position, with no end so far."""
+    """A table in which each key has at most one open row: a row that is valid from its position and has no end yet."""
 
     def __init__(self, name: str, columns: str, *, key: str) -> None:
-        """Take its name, its columns, and those of them that are the key; the primary key is that and `from_pos`."""
+        """`columns` and `key` are column names, separated by ", ". The primary key is `key` and `from_pos`."""
         names, parts = columns.split(", "), key.split(", ")
         self.to_pos = names.index("to_pos")
         self.key = [names.index(part) for part in parts]
@@ -29,8 +32,8 @@ class TemporalTable:
 class TemporalRows:
     """The rows of a temporal table in one transaction.
 
-    The open row of a key is read once; changes are written in `flush`. Rows are lists of the values of the columns, and
-    may be changed in place after `put`.
+    The open row of a key is read once; `flush` writes the changes. A row is a list of column values, and may be changed
+    in place after `put`.
     """
 
     def __init__(self, db: sqlite3.Connection, table: TemporalTable) -> None:
@@ -41,11 +44,11 @@ class TemporalRows:
         self._new: set[Any] = set()
 
     def begin(self, first: Any) -> None:
-        """Note that no key with this first part has a row yet."""
+        """Record that no key whose first part is `first` has a row yet."""
         self._new.add(first)
 
     def find(self, *key: Any) -> list[Any] | None:
-        """Return the open row of the key."""
+        """Return the open row of the key; `None` if it has none."""
         try:
             return self._open[key]
         except KeyError:
@@ -56,7 +59,7 @@ class TemporalRows:
             return row
 
     def put(self, row: list[Any]) -> None:
-        """Add the open row of its key, or mark it as changed."""
+        """Add a row as the open row of its key, or mark the open row as changed."""
         self._open[tuple([row[place] for place in self._table.key])] = row
         self._changed[id(row)] = row
 
@@ -73,10 +76,10 @@ class TemporalRows:
 
 
 class StepRows:
-    """The steps that one transaction adds to a function of the position, one function for each listing."""
+    """The step rows that one transaction adds to a table. Each listing has step rows of its own."""
 
     def __init__(self, db: sqlite3.Connection, table: str, value: str, *, initial: int | None) -> None:
-        """Take the table, its column with the value, and the value before the first step."""
+        """`value` is the column of `table` with the value; `initial` is the value before the first step."""
         self._db = db
         self._initial = initial
         self._steps: list[tuple[int, int, int | None]] = []
@@ -85,16 +88,16 @@ class StepRows:
         self._before = f"SELECT {value} FROM {table} WHERE k = ? AND pos < ? ORDER BY pos DESC LIMIT 1"  # noqa: S608
 
     def add(self, k: int, position: int, value: int | None) -> None:
-        """Add a step of listing `k` at `position`, which is after all its steps."""
+        """Add a step of listing `k` at `position`, which must be after all other steps of the listing."""
         self._steps.append((k, position, value))
 
     def before(self, k: int, position: int) -> int | None:
-        """Return the value before `position`, by the steps that earlier transactions have written."""
+        """Return the value before `position`, from the steps that earlier transactions have written."""
         row = self._db.execute(self._before, (k, position)).fetchone()
         return self._initial if row is None else row[0]
 
     def remove(self, k: int, position: int) -> None:
-        """Delete the step at `position` that an earlier transaction may have written."""
+        """Delete the step at `position`, if an earlier transaction wrote one."""
         self._db.execute(self._delete, (k, position))
 
     def flush(self) -> None:

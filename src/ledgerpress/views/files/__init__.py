@@ -1,1 +1,1 @@
-"""Views files: open, build, compare, switch, copy, verify."""
+"""Opens, builds, compares, switches, copies and verifies views files."""

@@ -1,4 +1,4 @@
-"""The views that a process reads: they follow the log, and are switched to another file while requests go on."""
+"""The views that a process reads: they follow the log, and can switch to another file while requests continue."""
 
 import asyncio
 import logging
@@ -28,15 +28,15 @@ from ledgerpress.views.snapshot_and_cache_dependencies import Snapshot, ViewsVer
 logger = logging.getLogger(__name__)
 
 POLL_INTERVAL: Final = 0.1
-"""Seconds between two checks of which views are to be used."""
+"""Seconds between two checks of which views file to use."""
 RETRY_INTERVAL: Final = 5.0
-"""Seconds until views that could not be used are tried again."""
+"""Seconds until unusable views are tried again."""
 USE_INTERVAL: Final = 3_600.0
-"""Seconds between two records that this process uses its views, and checks for sets that no process uses."""
+"""Seconds between two records that this process uses its views, and between two checks for unused sets."""
 MAX_UNRECORDED_USE_INTERVALS: Final = 3.0
-"""Intervals since the last record after which no unused sets are dropped until the next one."""
+"""If the last record is more than this number of intervals old, unused sets are not dropped before the next record."""
 OTHER_SETS_TIMEOUT: Final = 10.0
-"""Seconds until the processes of other sets must have applied a withdrawal to their views."""
+"""Seconds within which the processes of other sets must apply a withdrawal to their views."""
 
 
 class _UnusableViews(Exception):
@@ -45,14 +45,17 @@ class _UnusableViews(Exception):
 
 @dataclass(frozen=True, slots=True)
 class _Withdrawal:
-    """Views files of other sets that have not reached `position` by the monotonic time `deadline` are deleted."""
+    """The last withdrawal, at `position`.
+
+    Views files of other sets that have not reached it by the monotonic time `deadline` are deleted.
+    """
 
     position: int
     deadline: float
 
 
 class ActiveViews:
-    """The views in use, whichever file they are in."""
+    """The views in use, independent of the file that contains them."""
 
     def __init__(
         self,
@@ -65,7 +68,7 @@ class ActiveViews:
         batch_size: int,
         clear_caches: Callable[[], None],
     ) -> None:
-        """`start` opens the views. `clear_caches` is called when caches of their content may be wrong."""
+        """`start` opens the views. `clear_caches` is called when caches of their content may be stale."""
         self._log = log
         self._codec = codec
         self._directory = directory
@@ -82,12 +85,12 @@ class ActiveViews:
         self._withdrawal: _Withdrawal | None = None
 
     async def start(self, build: Callable[[], Awaitable[None]], *, resume: bool) -> None:
-        """Open the views in use; `build` them first if there are none that this program can use.
+        """Open the views in use. If there are none that this program can use, `build` them first.
 
-        With `resume`, paused projections are tried again. Raises `LogUnusable` if the views cannot be built.
+        With `resume`, paused projections try again. Raises `LogUnusable` if the views cannot be built.
         """
         while True:
-            # Before they are opened: from here on, no process drops them as unused.
+            # Record the use before opening the views: from then on, no process drops them as unused.
             self._directory.note_use()
             self._use_noted_at = time.monotonic()
             path = self._directory.current
@@ -124,10 +127,10 @@ class ActiveViews:
         self._drop_withdrawn()
 
     def drop_files_before(self, withdrawal: int) -> None:
-        """Delete other views files that lack the last withdrawal, the event at position `withdrawal`.
+        """Delete other views files that have not applied the last withdrawal, the event at position `withdrawal`.
 
-        A process that met it may have been killed before it could. Files of other sets that are open stay as long as they
-        are: their processes may still be catching up.
+        A process that applied it may have been killed before it could delete them. Files of other sets stay while a
+        process has them open: that process may still be catching up.
         """
         self._own_files_hold_text = bool(self._directory.withdrawn_files(withdrawal))
         self._withdrawal = _Withdrawal(withdrawal, math.inf)
@@ -139,7 +142,7 @@ class ActiveViews:
 
     @property
     def since(self) -> int:
-        """When this process began to use that file, in microseconds since 1970, UTC."""
+        """The time when this process began to use its current file, in microseconds since 1970, UTC."""
         return self._since
 
     @property
@@ -148,7 +151,7 @@ class ActiveViews:
 
     @property
     def applied(self) -> tuple[int, str | None]:
-        """The last event applied: its position, and its leaf hash in hex."""
+        """The position and the leaf hash, in hex, of the last event applied."""
         last = max(self.checkpoints.values(), key=lambda point: point.position)
         return last.position, last.leaf_hash
 
@@ -156,13 +159,13 @@ class ActiveViews:
         return self._live.views.snapshot()
 
     def views_version(self) -> ViewsVersion:
-        """Return the version of the views: the same object until a process changes anything in them."""
+        """Return the version of the views: the same object until a process changes the views."""
         return self._live.views.views_version()
 
     async def wait_for(self, position: int, timeout: float, names: Collection[str] = ()) -> bool:
         """Wait until the named projections, or all, have reached `position`; return whether they have.
 
-        `timeout` is in seconds. A paused projection is not waited for.
+        `timeout` is in seconds. The method does not wait for a paused projection.
         """
         deadline = time.monotonic() + timeout
         while True:
@@ -178,28 +181,28 @@ class ActiveViews:
         return await self._live.views.sweep()
 
     async def watch(self) -> None:
-        """Switch as soon as an operator switches the views, or the file is replaced; until cancelled."""
+        """Until cancelled, switch whenever an operator switches the views or the file is replaced."""
         failed: tuple[Path, int] | None = None
         retry_at = 0.0
         while True:
             await asyncio.sleep(POLL_INTERVAL)
-            wanted = None
+            target = None
             try:
                 if (path := self._directory.current) is None:
                     continue
-                wanted = path, self._directory.identity(path)
-                if wanted == (self.path, self._inode):
+                target = path, self._directory.identity(path)
+                if target == (self.path, self._inode):
                     failed = None
                     self._drop_withdrawn()
                     self._note_use()
-                elif wanted != failed or time.monotonic() > retry_at:
-                    await self._switch(*wanted)
-            except Exception as error:  # noqa: BLE001  # the views in use are followed whatever happens here
-                if wanted != failed:
+                elif target != failed or time.monotonic() > retry_at:
+                    await self._switch(*target)
+            except Exception as error:  # noqa: BLE001  # after any failure, the process keeps its current views
+                if target != failed:
                     logger.warning(
-                        "the views in use stay %s: others cannot be used: %s", self.path.name, error
+                        "the views in use remain %s; the others cannot be used: %s", self.path.name, error
                     )
-                failed, retry_at = wanted, time.monotonic() + RETRY_INTERVAL
+                failed, retry_at = target, time.monotonic() + RETRY_INTERVAL
 
     async def aclose(self) -> None:
         for live in (*self._closing, self._live):
@@ -208,26 +211,26 @@ class ActiveViews:
             self._directory.drop_withdrawn_of_other_sets(self._withdrawal.position)
 
     async def _switch(self, path: Path, inode: int) -> None:
-        """Use the views at `path`, once they have caught up with those in use."""
+        """Switch to the views at `path` once they have caught up with the views in use."""
         new = await self._open(path, resume=False)
         try:
             while not new.is_level_with(self._live):
                 if not await new.runner.step():
-                    raise EventLogError("a projection is paused there: see ledgerpress status")
+                    raise EventLogError("a projection is paused in them; see ledgerpress status")
         except BaseException:
             await new.aclose()
             raise
-        # There is no await between that comparison and this: a client that saw a position never sees an older one.
+        # No await between the comparison and this line: a client that saw a position never sees an older one.
         former, self._live, self._inode, self._since = self._live, new, inode, self._clock.now()
         new.follow()
         self._clear_caches()
-        logger.info("the views in use are %s from position %d on", path.name, new.position)
+        logger.info("switched to the views %s at position %d", path.name, new.position)
         self._closing.append(former)
         await former.aclose()
         self._closing.remove(former)
 
     async def _try(self, path: Path, *, resume: bool) -> None:
-        """Open the views at `path`. Raises `_UnusableViews`, `LogUnusable`."""
+        """Open the views at `path`. Raises `_UnusableViews` or `LogUnusable`."""
         try:
             self._live = await self._open(path, resume=resume)
             self._inode, self._since = self._directory.identity(path), self._clock.now()
@@ -238,13 +241,13 @@ class ActiveViews:
                 raise _UnusableViews(error) from error
             if self._directory.current == path:
                 raise LogUnusable(f"the views in {path} cannot be used: {error}") from error
-            raise _UnusableViews("it is gone") from error
+            raise _UnusableViews("the file was deleted or replaced") from error
 
     async def _open(self, path: Path, *, resume: bool) -> "_FollowedViews":
         views = await ViewsFile.open(path, self._projectors, create=False)
         try:
             if not await belong_to_log(self._log, views.checkpoints().values()):
-                raise _UnusableViews("it was made of another log")
+                raise _UnusableViews("it was built from another log")
             runner = ProjectionRunner(
                 self._log,
                 self._codec,
@@ -260,9 +263,9 @@ class ActiveViews:
         return _FollowedViews(views, runner)
 
     def _withdrawn(self, views: ViewsFile) -> None:
-        """Clear the caches, and soon delete the other views files: they may hold what was withdrawn.
+        """Clear the caches, and schedule the deletion of other views files, which may contain withdrawn payloads.
 
-        The withdrawal may come from another node, which cannot know the files here.
+        The withdrawal may come from another node, which does not know the files of this node.
         """
         self._clear_caches()
         self._own_files_hold_text = True
@@ -271,10 +274,10 @@ class ActiveViews:
         self._withdrawal = _Withdrawal(reached, time.monotonic() + OTHER_SETS_TIMEOUT)
 
     def _drop_withdrawn(self) -> None:
-        """Delete other files that may hold what was withdrawn, once this process uses the current one.
+        """Delete other files that may contain withdrawn payloads, once this process uses the current file.
 
-        The processes of other sets apply the withdrawal to their files themselves. Files that no process has open are deleted
-        at once, and the others if they are still behind after `OTHER_SETS_TIMEOUT`.
+        Processes of other sets apply the withdrawal to their own files. Files of other sets that no process has open
+        are deleted at once, and the others if they are still behind after `OTHER_SETS_TIMEOUT`.
         """
         if self._own_files_hold_text and self._directory.current == self.path:
             self._directory.drop()
@@ -285,11 +288,11 @@ class ActiveViews:
             self._withdrawal = None
 
     def _note_use(self) -> None:
-        """Record the use of the views from time to time, and drop the sets that no process uses."""
+        """Every `USE_INTERVAL`, record the use of the views, and drop the sets that no process uses."""
         if time.monotonic() < self._use_noted_at + USE_INTERVAL:
             return
         self._use_noted_at = time.monotonic()
-        # If the machine was off or asleep, other processes have not recorded their use yet either.
+        # If the machine was off or asleep, other processes may not have recorded their use yet either.
         if self._directory.note_use() > MAX_UNRECORDED_USE_INTERVALS * USE_INTERVAL:
             return
         for file in self._directory.drop_unused_sets():
@@ -312,14 +315,15 @@ class _FollowedViews:
         return min(point.position for point in self.runner.checkpoints.values())
 
     def is_level_with(self, other: "_FollowedViews") -> bool:
-        """Return whether no projection is behind the one in `other`, as its file says.
+        """Return whether no projection is behind the same projection in `other`.
 
-        Its runner may know less: other processes write to that file too.
+        The positions in `other` are read from its file: other processes write to that file too, and may be ahead of its
+        runner.
         """
         own = self.runner.checkpoints
         try:
             others = other.views.checkpoints()
-        except sqlite3.Error:  # The file is damaged, which is why it is replaced.
+        except sqlite3.Error:  # the file is damaged, which may be why it is replaced
             others = other.runner.checkpoints
         return all(own[name].position >= point.position for name, point in others.items())
 

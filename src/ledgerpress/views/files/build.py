@@ -1,6 +1,6 @@
-"""Builds views: a file of their own, written in large batches, the indexes that only readers use at the end.
+"""Builds views in a separate file: writes rows in large batches, and creates the indexes that only readers use last.
 
-Every batch is committed with its checkpoints, so another process continues with a file that a killed process left.
+Every batch is committed with its checkpoints, so another process can continue the file of a killed process.
 """
 
 import hashlib
@@ -31,25 +31,25 @@ from ledgerpress.views.projection.checkpoints import Checkpoint
 from ledgerpress.views.projection.projector_interface_and_composition import Projector
 
 BATCH: Final = 10_000
-"""Events that are read, and written in one transaction."""
+"""The number of events that are read at once, and applied in one transaction."""
 
 
 class PayloadWithdrawnDuringBuild(EventLogError):
-    """The file holds what a payload said that was withdrawn since: it must be deleted, and begun again."""
+    """A payload that the file may contain was withdrawn: the file must be deleted, and the build restarted."""
 
 
 class ViewsBuild:
-    """A views file that has no reader yet."""
+    """A views file that is being built, and has no readers yet."""
 
     def __init__(self, path: Path, db: sqlite3.Connection, projectors: Sequence[Projector]) -> None:
-        """Take an open connection; `open` makes one."""
+        """Wrap an open connection. Use `open` to create an instance."""
         self.path = path
         self.db = db
         self._projectors = tuple(projectors)
 
     @classmethod
     def open(cls, path: Path, projectors: Sequence[Projector], *, began_at: int) -> "ViewsBuild":
-        """Open a file that was begun, or begin one: `began_at` is then the log's head.
+        """Open an unfinished file, or create a new one, for which `began_at` is the current head of the log.
 
         Raises `sqlite3.Error`, `ViewsOfOtherVersions`.
         """
@@ -70,10 +70,10 @@ class ViewsBuild:
 
     @property
     def position(self) -> int:
-        """How far the slowest projection that is not paused has come."""
+        """The lowest position of the projections that are not paused; if all are paused, the highest position."""
         points = self.checkpoints.values()
-        going = [point.position for point in points if not point.is_paused]
-        return min(going, default=max((point.position for point in points), default=0))
+        running = [point.position for point in points if not point.is_paused]
+        return min(running, default=max((point.position for point in points), default=0))
 
     @property
     def taken_over(self) -> frozenset[str]:
@@ -81,7 +81,7 @@ class ViewsBuild:
         return frozenset(msgspec.json.decode(names, type=list[str]))
 
     def take_over(self, views: Path, names: Collection[str]) -> None:
-        """Copy the rows of the projections `names` from `views`, as they are at one position. For a file just begun."""
+        """Copy the rows of the projections `names` from `views`, as of one commit. The file must be new."""
         self.db.execute("ATTACH ? AS source", (uri(views, mode="ro"),))
         try:
             with transaction(self.db):
@@ -99,16 +99,17 @@ class ViewsBuild:
         skipped: Collection[tuple[str, int]] = (),
         batch: int = BATCH,
     ) -> None:
-        """Apply the events up to the position `until`. A projection that fails is paused, and the others go on.
+        """Apply the events up to the position `until`. A projection that fails is paused; the others continue.
 
-        `progress` takes the position reached and `until`. Raises `PayloadWithdrawnDuringBuild`, `GapInLog`, `sqlite3.Error`.
+        `progress` receives the position reached and `until`. Raises `PayloadWithdrawnDuringBuild`, `GapInLog`,
+        `sqlite3.Error`, and `EventLogError` if the log ends before `until`.
         """
         while (after := self.position) < until and not all(
             point.is_paused for point in self.checkpoints.values()
         ):
             stored = await log.read(after, min(batch, until - after))
             if not stored:
-                raise EventLogError(f"the log ends at position {after:,}, and {until:,} was expected")
+                raise EventLogError(f"the log ends at position {after:,}; {until:,} was expected")
             check_gapless(stored, after)
             self._check_withdrawn(withdrawn_by(codec, stored))
             events, undecodable = decode(codec, stored)
@@ -124,7 +125,7 @@ class ViewsBuild:
         set_pragmas(self.db, WRITER_PRAGMAS)
 
     def keep_digests(self, digests: Mapping[str, TableDigest]) -> None:
-        """Write down the digest of the rows of each projection of whose tables there are digests, as of now."""
+        """Store the current digest of each projection's rows, if `digests` contains the digests of all its tables."""
         digests_by_name = {}
         for projector in self._projectors:
             tables = sorted(tables_of(projector))
@@ -150,19 +151,18 @@ class ViewsBuild:
             )
 
     def _check_withdrawn(self, withdrawn: Sequence[tuple[int, int]]) -> None:
-        """Raise `PayloadWithdrawnDuringBuild` where rows may contain withdrawn payloads.
+        """Raise `PayloadWithdrawnDuringBuild` if rows may contain withdrawn payloads.
 
-        `withdrawn` contains the position of each and that of its withdrawal.
-
-        Rows that were made here hold nothing that had gone when the file was begun. Rows that were taken over are as
-        the log was at their checkpoint.
+        `withdrawn` contains the position of each payload, and the position of its withdrawal. Rows that were built here
+        contain no payload that was withdrawn before the file was begun. Rows that were copied contain the payloads that
+        the log had at their checkpoint.
         """
         if not withdrawn:
             return
         began_at, taken_over = checkpoints.began_at(self.db), self.taken_over
         for name, point in self.checkpoints.items():
             if any(
-                gone <= point.position < by and (name in taken_over or by > began_at)
-                for gone, by in withdrawn
+                payload <= point.position < withdrawal and (name in taken_over or withdrawal > began_at)
+                for payload, withdrawal in withdrawn
             ):
-                raise PayloadWithdrawnDuringBuild("a payload was withdrawn that these views were made of")
+                raise PayloadWithdrawnDuringBuild("a payload was withdrawn during the build: build again")

@@ -1,4 +1,4 @@
-"""A digest of each table of the views, and what differs between two views files, table by table and row by row."""
+"""Computes a digest of each table of the views, and the differences between two views files, by table and by row."""
 
 import hashlib
 import sqlite3
@@ -15,14 +15,14 @@ _Row: TypeAlias = tuple[Any, ...]
 
 
 class TableDigest(NamedTuple):
-    """How many rows a table has, and the SHA-256 (in hex) of all of them, in the order of its key."""
+    """The number of rows of a table, and the SHA-256 (in hex) of all rows in the order of the table's key."""
 
     rows: int
     sha256: str
 
 
 class KeyColumn(NamedTuple):
-    """A column of a table's primary key, and whether the key has its greatest value first."""
+    """A column of a table's primary key, and whether the key sorts it in descending order."""
 
     name: str
     descending: bool
@@ -30,10 +30,10 @@ class KeyColumn(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class RowDifference:
-    """A row that is only before (`after` is null), only after (`before` is null), or otherwise after.
+    """A row that was removed (`after` is null), added (`before` is null), or changed.
 
-    `key` identifies the row; `before` and `after` have the other columns: those that differ, or all where the row is on
-    one side.
+    `key` identifies the row. `before` and `after` contain other columns: the columns that differ or, for a row that
+    exists on only one side, all of them.
     """
 
     table: str
@@ -44,10 +44,10 @@ class RowDifference:
 
 @dataclass(slots=True)
 class TableDifference:
-    """How a table comes out: its digests on either side, `None` where there is no such table, and the rows that differ.
+    """The differences of a table: its digest on each side, `None` if the table is missing there, and counts of rows.
 
-    Rows are identified by the table's key, and by all that they have in common where the key is another one. The
-    columns that are on one side only, `columns_before` and `columns_after`, are not compared.
+    Rows are identified by the table's key or, if the two keys differ, by all common columns. Columns that exist on only
+    one side, `columns_before` and `columns_after`, are not compared.
     """
 
     table: str
@@ -61,9 +61,9 @@ class TableDifference:
 
 
 def table_digests(db: sqlite3.Connection, but: Collection[str] = ()) -> dict[str, TableDigest]:
-    """Return the digest of each table by its name, but for SQLite's own tables and those named.
+    """Return the digest of each table by name, except for SQLite's own tables and the tables in `but`.
 
-    Memory does not grow with the tables: rows come in the order of the primary key, which is an index.
+    Memory use does not grow with the tables: rows are read in the order of the primary key, which is an index.
     """
     tables = db.execute(
         "SELECT name FROM pragma_table_list WHERE schema = 'main' AND type = 'table'"
@@ -73,12 +73,12 @@ def table_digests(db: sqlite3.Connection, but: Collection[str] = ()) -> dict[str
 
 
 def _columns(db: sqlite3.Connection, table: str) -> list[str]:
-    """Return the names of a table's columns, in their order; none where there is no such table."""
+    """Return the names of a table's columns, in their order; none if the table does not exist."""
     return [name for (name,) in db.execute("SELECT name FROM pragma_table_info(?) ORDER BY cid", (table,))]
 
 
 def _key(db: sqlite3.Connection, table: str) -> list[KeyColumn]:
-    """Return the columns that identify and order a table's rows; all, where it has no primary key."""
+    """Return the columns that identify and order a table's rows: all columns if it has no primary key."""
     columns_of_key = db.execute(
         'SELECT x.name, x."desc" FROM pragma_index_list(?) AS i JOIN pragma_index_xinfo(i.name) AS x'
         " WHERE i.origin = 'pk' AND x.key ORDER BY x.seqno",
@@ -93,14 +93,14 @@ def _key(db: sqlite3.Connection, table: str) -> list[KeyColumn]:
 
 
 def _rows(
-    db: sqlite3.Connection, table: str, wanted: Collection[str], order: Collection[KeyColumn]
+    db: sqlite3.Connection, table: str, columns: Collection[str], order: Collection[KeyColumn]
 ) -> Iterator[tuple[object, ...]]:
-    """Yield the rows of a table with the columns `wanted`; none where there is no such table, and no columns."""
-    if not wanted:
+    """Yield the given `columns` of a table's rows; nothing without columns, as for a table that does not exist."""
+    if not columns:
         return
-    by = ", ".join(f'"{name}"{" DESC" if desc else ""}' for name, desc in order)
-    names = ", ".join(f'"{name}"' for name in wanted)
-    yield from db.execute(f'SELECT {names} FROM "{table}" ORDER BY {by}')  # noqa: S608
+    order_by = ", ".join(f'"{name}"{" DESC" if desc else ""}' for name, desc in order)
+    names = ", ".join(f'"{name}"' for name in columns)
+    yield from db.execute(f'SELECT {names} FROM "{table}" ORDER BY {order_by}')  # noqa: S608
 
 
 def _digest(db: sqlite3.Connection, table: str) -> TableDigest:
@@ -119,12 +119,12 @@ def compare(
     report: Callable[[RowDifference], None],
     but: Collection[str] = (),
 ) -> tuple[list[TableDifference], dict[str, TableDigest]]:
-    """Return the tables that differ, and the digests of all tables after. `report` takes each row that differs.
+    """Return the tables that differ, and the digests of all tables in `after`. `report` receives each row that differs.
 
-    Tables in `but` are left out. Memory does not grow with the tables.
+    Tables in `but` are excluded. Memory use does not grow with the tables.
     """
-    left_out = BOOKKEEPING | set(but)
-    old, new = table_digests(before, left_out), table_digests(after, left_out)
+    exclusions = BOOKKEEPING | set(but)
+    old, new = table_digests(before, exclusions), table_digests(after, exclusions)
     differing = [
         _differences(before, after, TableDifference(name, old.get(name), new.get(name)), report)
         for name in sorted(old.keys() | new.keys())
@@ -146,7 +146,7 @@ def _differences(
         difference.columns_after = [name for name in new if name not in old]
     common = [name for name in old if name in new]
     if not common:
-        # No row of one side is one of the other: each stands alone, with all its columns.
+        # Without common columns, no rows correspond: report each row with all its columns.
         for row in _rows(before, table, old, _key(before, table)):
             difference.removed += 1
             report(_difference(table, old, _key(before, table), row, None))
@@ -175,7 +175,7 @@ def _differences(
 def _merged(
     before: Iterator[_Row], after: Iterator[_Row], common: Sequence[str], keys: Sequence[KeyColumn]
 ) -> Iterator[tuple[_Row | None, _Row | None]]:
-    """Yield the rows of both sides in the order of their keys, those of one key together."""
+    """Yield the rows of both sides in the order of their keys; rows with the same key are yielded together."""
     places = [(common.index(name), descending) for name, descending in keys]
 
     def order(left: _Row, right: _Row) -> int:
@@ -200,7 +200,10 @@ def _merged(
 
 
 def _sortable(value: object) -> tuple[int, Any]:
-    """Order values of different types as SQLite does (https://sqlite.org/datatype3.html#comparisons)."""
+    """Return a sort key that orders values of all types as SQLite does.
+
+    See https://sqlite.org/datatype3.html#comparisons.
+    """
     if value is None:
         return 0, 0
     if isinstance(value, int | float):

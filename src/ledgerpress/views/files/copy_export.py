@@ -1,12 +1,13 @@
-"""Takes a snapshot of the views in use: a copy as of one position, while the node serves and applies events.
+"""Writes a views copy: the views in use as of one position, while the node serves requests and applies events.
 
-SQLite writes to the database file only in checkpoints; commits go to the write-ahead log beside it. A read transaction
-that begins when that log is empty reads the file alone, and as long as it lasts no checkpoint may write there
-(https://sqlite.org/walformat.html, section 2.3.1: it holds WAL_READ_LOCK(0)). So the bytes of the file stand still, are
-the views as of the transaction's position, and can be copied as they are, straight into a pipe if need be: twice as
-fast as SQLite's backup, which needs a file of its own first. Commits go on meanwhile, and lengthen the write-ahead log.
+SQLite writes to the database file only in checkpoints; commits go to the write-ahead log next to it. A read transaction
+that begins when that log is empty reads only the database file. While the transaction lasts, no checkpoint may write to
+the file (https://sqlite.org/walformat.html, section 2.3.1: it holds WAL_READ_LOCK(0)). So the bytes of the file do not
+change, and contain the views as of the transaction's position. They can be copied directly, even into a pipe. That is
+twice as fast as SQLite's backup, which first needs a separate file. Commits continue meanwhile, and extend the
+write-ahead log.
 
-An empty write-ahead log also means that nothing is left of what was deleted: it has been overwritten (`secure_delete`).
+An empty write-ahead log also means that no deleted content is left: it has been overwritten (`secure_delete`).
 """
 
 import os
@@ -36,19 +37,19 @@ _POLL_INTERVAL = 0.005
 def create_copy(
     directory: ViewsDirectory, publication: str, taken_at: int, target: BinaryIO, progress: Progress
 ) -> Manifest:
-    """Write a snapshot of the views in use to `target`, and return what it holds.
+    """Write a copy of the views in use to `target`, and return its manifest.
 
-    MUST be called in a process that has no other connection to the views: when it closes the file, every lock of the
-    process on it goes (https://sqlite.org/howtocorrupt.html, section 2.2). Raises `ViewsCopyInvalid` where there are
-    no views in use that this program made, or where they are not at one position; `sqlite3.Error`, `OSError`.
+    MUST be called in a process that has no other connection to the views: closing the file releases all locks of the
+    process on it (https://sqlite.org/howtocorrupt.html, section 2.2). Raises `ViewsCopyInvalid` if there are no views
+    in use that this program built, or if the projections are not at one position; `sqlite3.Error`, `OSError`.
     """
     views = directory.current
     if views is None or directory.is_of_other_versions(views):
         if not (others := [views] if views else directory.of_other_sets()):
             raise ViewsCopyInvalid(f"there are no views in {directory.data}: start a server on it first")
         raise ViewsCopyInvalid(
-            f"the views in use ({others[0].name}) were made by another version of LedgerPress: take the snapshot with that "
-            "version, or make them anew first (ledgerpress rebuild)"
+            f"the views in use ({others[0].name}) were built by another version of LedgerPress: create the copy with "
+            "that version, or rebuild the views first (ledgerpress rebuild)"
         )
     with _unchanging_file(views) as (db, file):
         manifest = _manifest(db, directory.digest, publication, taken_at, os.fstat(file.fileno()).st_size)
@@ -58,20 +59,20 @@ def create_copy(
 
 @contextmanager
 def _unchanging_file(views: Path) -> Iterator[tuple[sqlite3.Connection, BinaryIO]]:
-    """Lend the views, and their file, whose bytes do not change meanwhile."""
-    give_up = time.monotonic() + BUSY_TIMEOUT
+    """Yield a connection to the views, and their file, whose bytes do not change until the end of the context."""
+    deadline = time.monotonic() + BUSY_TIMEOUT
     with ExitStack() as stack:
-        # Closed after the connection: closing it takes the connection's locks away.
+        # The file is closed after the connection: closing the file releases the connection's locks.
         file = stack.enter_context(views.open("rb", buffering=0))
-        where = uri(views, mode="rw")
-        # It never waits for a lock, since emptying the write-ahead log blocks other writers while it waits.
-        db = stack.enter_context(closing(sqlite3.connect(where, uri=True, isolation_level=None, timeout=0)))
+        address = uri(views, mode="rw")
+        # The connection never waits for a lock: emptying the write-ahead log blocks other writers while it waits.
+        db = stack.enter_context(closing(sqlite3.connect(address, uri=True, isolation_level=None, timeout=0)))
         db.execute("PRAGMA query_only = ON")
         while not _has_empty_log(db, Path(f"{views}-wal")):
-            if time.monotonic() > give_up:
+            if time.monotonic() > deadline:
                 raise ViewsCopyInvalid(
-                    f"the views have been read or copied without a pause for {BUSY_TIMEOUT:.0f} seconds, as a rebuild does "
-                    "that compares, or another snapshot: try again when that is done"
+                    f"the views have been read without interruption for {BUSY_TIMEOUT:.0f} seconds, for example by a "
+                    "rebuild that compares, or by another copy: try again when that has finished"
                 )
             time.sleep(_POLL_INTERVAL)
         yield db, file
@@ -89,7 +90,7 @@ def _has_empty_log(db: sqlite3.Connection, write_ahead_log: Path) -> bool:
         if not is_busy(error):
             raise
         return False
-    # It could not be emptied since the transaction began: that waits for readers of it.
+    # If the log is empty now, it was empty when the transaction began: it cannot be emptied while it has readers.
     if write_ahead_log.stat().st_size == 0:
         return True
     db.execute("ROLLBACK")
@@ -101,7 +102,7 @@ def _manifest(db: sqlite3.Connection, made_by: str, publication: str, taken_at: 
     for name, point in points.items():
         if point.is_paused:
             raise ViewsCopyInvalid(
-                f"projection {name} is paused at position {point.failed_at:,} ({point.error}): mend that first, see "
+                f"projection {name} is paused at position {point.failed_at:,} ({point.error}): resolve this first; see "
                 "ledgerpress status"
             )
     reached = {(point.position, point.leaf_hash) for point in points.values()}
@@ -109,10 +110,12 @@ def _manifest(db: sqlite3.Connection, made_by: str, publication: str, taken_at: 
         raise ViewsCopyInvalid("a projection is behind the others: try again when it has caught up")
     ((position, leaf_hash),) = reached
     if leaf_hash is None:
-        raise ViewsCopyInvalid("the views hold nothing yet")
+        raise ViewsCopyInvalid("the views are empty: no event has been applied yet")
     pages, page_size = (db.execute(f"PRAGMA {name}").fetchone()[0] for name in ("page_count", "page_size"))
     if pages * page_size != size:
-        raise ViewsCopyInvalid(f"the views are damaged: {size:,} bytes, and not {pages * page_size:,}")
+        raise ViewsCopyInvalid(
+            f"the views are damaged: the file has {size:,} bytes instead of {pages * page_size:,}"
+        )
     return Manifest(
         version=VERSION,
         publication=publication,

@@ -1,6 +1,6 @@
-"""Copy the views of another set of features, to serve them while those of the own set are built.
+"""Copies the views of another set of features, to serve the copy while the views of this set are built.
 
-That is possible where only the rules of projectors have changed, and not their tables, as after most upgrades.
+That is possible if only the rules of projectors have changed, not their tables, as after most upgrades.
 """
 
 import asyncio
@@ -23,9 +23,10 @@ logger = logging.getLogger(__name__)
 async def copy_from_another_set(
     log: EventLog, directory: ViewsDirectory, projectors: Sequence[Projector]
 ) -> bool:
-    """Use a copy of the views of another set whose tables are the same; return whether there was one.
+    """Use a copy of the views of another set with the same tables; return whether there was one.
 
-    The copy says that it is of version 0, so `ViewsDirectory.is_outdated` reports that it is to be rebuilt. The caller MUST hold the directory's `building` lock. Raises `sqlite3.Error`, `OSError`.
+    In the copy, all projectors have version 0, so `ViewsDirectory.is_outdated` is true until a rebuild. The caller MUST
+    hold the directory's `building` lock. Raises `sqlite3.Error`, `OSError`.
     """
     for source in directory.of_other_sets():
         if not await _is_usable(log, source, projectors):
@@ -37,7 +38,9 @@ async def copy_from_another_set(
         except BaseException:
             delete(target)
             raise
-        logger.warning("%s is a copy of %s, made by other versions: it is to be rebuilt", target, source.name)
+        logger.warning(
+            "%s is a copy of %s, which other versions built: it has to be rebuilt", target, source.name
+        )
         return True
     return False
 

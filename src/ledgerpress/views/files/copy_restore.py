@@ -1,4 +1,4 @@
-"""Puts the views of a snapshot to use in a data directory that has none."""
+"""Restores a views copy in a data directory that has no views."""
 
 import os
 import sqlite3
@@ -16,82 +16,85 @@ from ledgerpress.views.projection import checkpoints
 from ledgerpress.views.projection.projector_interface_and_composition import Projector
 
 ASIDE: Final = ".aside-views-"
-"""How the names of files begin that are being copied; those of a process that was killed are deleted by the next."""
+"""The prefix of files that are being copied. The next restore deletes the files of a killed process."""
 
 
 def check_kind(manifest: Manifest, directory: ViewsDirectory, name: str) -> None:
-    """Raise `ViewsCopyInvalid` where other projectors made the views than those of `directory`, or it has views."""
+    """Raise `ViewsCopyInvalid` if the copy is not of the set of `directory`, or if `directory` already has views."""
     if manifest.made_by != directory.digest:
         raise ViewsCopyInvalid(
-            f"the views in {name} were made by another version of LedgerPress ({manifest.made_by}, and this one makes "
-            f"{directory.digest}): take a snapshot on a node of this version, or just start the node, which then replays the log"
+            f"the views in {name} were built by another version of LedgerPress (digest {manifest.made_by}; this "
+            f"version has {directory.digest}): create a copy on a node of this version, or start the node without a "
+            "copy, and it replays the log"
         )
     if directory.current is not None:
         raise ViewsCopyInvalid(
-            f"{directory.data} has views already ({directory.current.name}), and they stay as they are: a node that "
-            "has views follows the log from there"
+            f"{directory.data} has views already ({directory.current.name}), which were not changed: start the node, "
+            "and they follow the log"
         )
 
 
 class Copied:
-    """Views from a snapshot, checked, in the data directory and not in use yet."""
+    """The checked views of a views copy, in the data directory but not in use yet."""
 
     def __init__(
         self,
-        snapshot: ViewsCopy,
+        views_copy: ViewsCopy,
         directory: ViewsDirectory,
         projectors: Sequence[Projector],
         progress: Progress,
     ) -> None:
-        """Copy and check them. Raises `ViewsCopyInvalid`, `OSError`; nothing is left then."""
+        """Copy and check the views. Raises `ViewsCopyInvalid`, `OSError`; an error leaves no file behind."""
         self._directory = directory
-        for left_behind in directory.data.glob(f"{ASIDE}*"):
-            left_behind.unlink(missing_ok=True)
+        for leftover in directory.data.glob(f"{ASIDE}*"):
+            leftover.unlink(missing_ok=True)
         self._path = directory.data / f"{ASIDE}{os.getpid()}"
         try:
             self._path.touch(mode=0o600, exist_ok=False)
             with self._path.open("wb", buffering=0) as file:
-                snapshot.copy(file, progress)
+                views_copy.copy(file, progress)
                 sync_open(file.fileno())
-            _check(self._path, snapshot, projectors)
+            _check(self._path, views_copy, projectors)
         except BaseException:
             self.delete()
             raise
 
     def put_to_use(self) -> Path:
-        """Have every process on the directory use them, and return where they are.
+        """Make every process on the directory use the views, and return their path.
 
-        Raises `ViewsBusy` where another process is making views there, `ViewsCopyInvalid` where one has.
+        Raises `ViewsBusy` if another process is building views there, `ViewsCopyInvalid` if it has already done so.
         """
         with self._directory.building():
             if self._directory.current is not None:
                 raise ViewsCopyInvalid(
-                    f"{self._directory.data} has got views meanwhile, and they stay as they are"
+                    f"another process has built views in {self._directory.data} in the meantime; they were not changed"
                 )
-            for begun in self._directory.unfinished():
-                delete(begun)
-            # Killed from here on, it leaves complete views that are not in use, with which the next build continues.
+            for unfinished in self._directory.unfinished():
+                delete(unfinished)
+            # If the process is killed from here on, complete views are left, and the next build continues with them.
             views = self._directory.vacant()
             self._path.rename(views)
-            with suppress(OSError):  # as where a file system cannot sync a directory
+            with suppress(OSError):  # some file systems cannot sync a directory
                 sync(self._directory.data)
             self._directory.switch(views)
         return views
 
     def delete(self) -> None:
-        """Delete them, unless they have been put to use."""
+        """Delete the views, unless they have been put to use."""
         self._path.unlink(missing_ok=True)
 
 
-def _check(path: Path, snapshot: ViewsCopy, projectors: Sequence[Projector]) -> None:
-    """Raise `ViewsCopyInvalid` unless the file holds what the manifest says."""
-    manifest = snapshot.manifest
+def _check(path: Path, views_copy: ViewsCopy, projectors: Sequence[Projector]) -> None:
+    """Raise `ViewsCopyInvalid` unless the file contains the views that the manifest describes."""
+    manifest = views_copy.manifest
     try:
-        # No other process knows this file: `immutable` spares the side files that a write-ahead log would need.
+        # No other process uses this file: `immutable` avoids the extra files that a write-ahead log would need.
         with closing(sqlite3.connect(uri(path, mode="ro", immutable=1), uri=True)) as db:
             check_tables(db, projectors)
             points = checkpoints.read(db).values()
     except (sqlite3.Error, ViewsOfOtherVersions) as error:
-        raise ViewsCopyInvalid(f"{snapshot.name} holds no views that can be used: {error}") from error
+        raise ViewsCopyInvalid(f"{views_copy.name} contains no usable views: {error}") from error
     if {(point.position, point.leaf_hash) for point in points} != {(manifest.position, manifest.leaf_hash)}:
-        raise ViewsCopyInvalid(f"{snapshot.name} is damaged: its views are not at the position that it names")
+        raise ViewsCopyInvalid(
+            f"{views_copy.name} is damaged: its views are not at the position in its manifest"
+        )

@@ -1,4 +1,4 @@
-"""Build views from the log in a file of their own, alongside those in use, and compare the two before a switch."""
+"""Builds views from the log in a separate file, and compares them with the views in use before a switch."""
 
 import sqlite3
 from collections.abc import Callable, Collection, Sequence
@@ -25,15 +25,16 @@ Progress = Callable[[int, int], None]
 
 
 class RebuildFailed(EventLogError):
-    """The views cannot be built; those in use stay."""
+    """The views cannot be built; the views in use remain."""
 
 
 @dataclass(slots=True)
 class ViewsComparison:
-    """How rebuilt views differ from those in use, at one position.
+    """The differences between rebuilt views and the views in use, at one position.
 
-    Where the own set of features has none, those in use are of another set. `before` and `after` are the names of their files. `paused` holds, by its name, why a projection is paused in the
-    views in use: its tables are not compared.
+    If this set of features has no views, the views in use are of another set. `before` and `after` are the names of
+    the files. `paused` maps the names of projections that are paused in the views in use to the reasons; the tables of
+    these projections are not compared.
     """
 
     before: str
@@ -44,7 +45,7 @@ class ViewsComparison:
 
 
 class ViewsBuilder:
-    """Builds views in one data directory. The caller MUST hold the directory's `building` lock."""
+    """A builder of views in one data directory. The caller MUST hold the directory's `building` lock."""
 
     def __init__(
         self,
@@ -55,7 +56,7 @@ class ViewsBuilder:
         *,
         batch_size: int | None = None,
     ) -> None:
-        """`batch_size` is the greatest number of events in one transaction."""
+        """`batch_size` is the maximum number of events in one transaction."""
         self._log = log
         self._codec = codec
         self._directory = directory
@@ -63,7 +64,7 @@ class ViewsBuilder:
         self._batch_size = batch_size or BATCH
 
     async def build(self, progress: Progress | None = None) -> None:
-        """Build views of the whole log, and use them; a projection that fails is paused in them."""
+        """Build views of the whole log, and switch to them. A projection that fails is paused in them."""
         while True:
             build = await self._begin((), None)
             try:
@@ -86,10 +87,10 @@ class ViewsBuilder:
         check: bool,
         progress: Progress | None = None,
     ) -> ViewsComparison | None:
-        """Build views alongside those in use and compare them; unless it is a `check`, use them.
+        """Build views alongside the views in use, and compare both. Without `check`, switch to the new views.
 
-        With `names`, only these projections are rebuilt, and the others are copied. Returns `None` if there were no views
-        to compare with. Raises `RebuildFailed`, `PayloadWithdrawnDuringBuild`, `ViewsGone`.
+        With `names`, only these projections are rebuilt, and the others are copied. Returns `None` if there were no
+        views to compare with. Raises `RebuildFailed`, `PayloadWithdrawnDuringBuild`, `ViewsGone`.
         """
         unknown = set(names) - {projector.name for projector in self._projectors}
         if unknown:
@@ -97,10 +98,12 @@ class ViewsBuilder:
             raise RebuildFailed(f"there is no projection {', '.join(sorted(unknown))}; there are {known}")
         current = await self._current_views()
         if current is None and names:
-            raise RebuildFailed("there are no views from which the other projections could be taken over")
+            raise RebuildFailed(
+                "there are no views to copy the other projections from: rebuild all projections"
+            )
         build = await self._begin(names, current)
         try:
-            compared = await self._compare(build, current, report, progress) if current else None
+            comparison = await self._compare(build, current, report, progress) if current else None
             if not check:
                 await self._follow(build, await self._log.head(), progress)
                 self._check_running(build)
@@ -110,15 +113,15 @@ class ViewsBuilder:
             delete(build.path)
             raise
         else:
-            return compared
+            return comparison
         finally:
             build.close()
 
     async def _current_views(self) -> Path | None:
-        """Return the views in use, caught up with the log; those of another set, as they are, if this set has none.
+        """Return the views in use, caught up with the log; if this set has none, unchanged views of another set.
 
-        Returns `None` if there are none, or if they are damaged or belong to another log: to compare with those would
-        hide that.
+        Returns `None` if there are none, or if they are damaged or belong to another log: a comparison with such views
+        would hide that.
         """
         current = self._directory.current
         if current is None:
@@ -150,32 +153,34 @@ class ViewsBuilder:
         return None
 
     async def _begin(self, names: Collection[str], current: Path | None) -> ViewsBuild:
-        """Continue the unfinished file of the same kind, or begin one; delete other unfinished files of this set.
+        """Continue the unfinished file of the same kind, or begin a new one; delete other unfinished files of this set.
 
         With `names`, the rows of the other projections are copied from `current`.
         """
-        # A projector that was corrected must apply what was skipped: its rows are never copied.
-        skipping = {name for name, _ in await self._skipped()}
-        copied = {one.name for one in self._projectors} - set(names) - skipping if names else set()
+        # A corrected projector must apply the skipped events: rows of a projection with skips are never copied.
+        with_skips = {name for name, _ in await self._skipped()}
+        names_to_copy = (
+            {projector.name for projector in self._projectors} - set(names) - with_skips if names else set()
+        )
         head = await self._log.head()
         for path in self._directory.unfinished():
-            build = await self._resume(path, frozenset(copied))
+            build = await self._resume(path, frozenset(names_to_copy))
             if build is not None:
                 return build
             delete(path)
         path = self._directory.vacant()
         build = ViewsBuild.open(path, self._projectors, began_at=head)
-        if copied and current:
+        if names_to_copy and current:
             try:
-                self._check_versions(current, copied)
-                build.take_over(current, copied)
+                self._check_versions(current, names_to_copy)
+                build.take_over(current, names_to_copy)
             except BaseException:
                 build.close()
                 delete(path)
                 raise
         return build
 
-    async def _resume(self, path: Path, copied: frozenset[str]) -> ViewsBuild | None:
+    async def _resume(self, path: Path, names_to_copy: frozenset[str]) -> ViewsBuild | None:
         if path != self._directory.resumable():
             return None
         try:
@@ -184,7 +189,7 @@ class ViewsBuilder:
             if isinstance(error, sqlite3.Error) and not is_damage(error):
                 raise
             return None
-        if build.taken_over == copied and await checkpoints.belong_to_log(
+        if build.taken_over == names_to_copy and await checkpoints.belong_to_log(
             self._log, build.checkpoints.values()
         ):
             checkpoints.resume_all(build.db)
@@ -192,31 +197,33 @@ class ViewsBuilder:
         build.close()
         return None
 
-    def _check_versions(self, current: Path, copied: Collection[str]) -> None:
-        """Raise `RebuildFailed` unless the rows of the projections `copied` are those of this version.
+    def _check_versions(self, current: Path, names: Collection[str]) -> None:
+        """Raise `RebuildFailed` unless the projectors of this version wrote the rows of the projections `names`.
 
-        In a file of another set, a projection of the same version may have other parts.
+        In a file of another set, a projection with the same version may have other parts.
         """
         is_ours = self._directory.is_ours(current)
         with closing(open_to_read(current)) as db:
             versions = checkpoints.versions(db)
-            different = [
-                one.name
-                for one in self._projectors
-                if one.name in copied
+            other_versions = [
+                projector.name
+                for projector in self._projectors
+                if projector.name in names
                 and (
-                    versions.get(one.name) != one.version
-                    or not (is_ours or (has_only_first_parts(one) and has_tables_of(db, one)))
+                    versions.get(projector.name) != projector.version
+                    or not (is_ours or (has_only_first_parts(projector) and has_tables_of(db, projector)))
                 )
             ]
-        if different:
+        if other_versions:
             raise RebuildFailed(
-                f"the views in use were or may have been made by another version of {', '.join(different)}: name them "
-                "too, or none"
+                "the views in use were, or may have been, built by another version of "
+                f"{', '.join(other_versions)}: name them too, or name no projections"
             )
 
     async def _skipped(self) -> set[tuple[str, int]]:
-        return await recorded_skips(self._log, self._codec, [one.name for one in self._projectors])
+        return await recorded_skips(
+            self._log, self._codec, [projector.name for projector in self._projectors]
+        )
 
     async def _follow(self, build: ViewsBuild, until: int, progress: Progress | None) -> None:
         skipped = await self._skipped()
@@ -230,8 +237,8 @@ class ViewsBuilder:
         progress: Progress | None,
     ) -> ViewsComparison:
         with closing(open_to_read(current)) as before:
-            # Follow up to the position of the views in use, and once more what they applied meanwhile. Only then begin a
-            # read transaction: the longer it lasts, the larger the write-ahead log of their file grows.
+            # Follow up to the position of the views in use, then again for the events that they applied meanwhile. Only
+            # then begin a read transaction: the longer it lasts, the larger the write-ahead log of their file grows.
             for _ in range(2):
                 await self._follow(build, _position(before), progress)
             before.execute("BEGIN")
@@ -240,30 +247,32 @@ class ViewsBuilder:
             self._check_running(build)
             if build.position != position:
                 delete(build.path)
-                raise RebuildFailed(f"the views in use have only come to position {position:,}: try again")
+                raise RebuildFailed(f"the views in use have only reached position {position:,}: try again")
             points = checkpoints.read(before)
-            compared = ViewsComparison(current.name, build.path.name, build.position)
-            compared.paused = {name: point.error for name, point in points.items() if point.error is not None}
-            omitted = [
+            comparison = ViewsComparison(current.name, build.path.name, build.position)
+            comparison.paused = {
+                name: point.error for name, point in points.items() if point.error is not None
+            }
+            tables_to_omit = [
                 table
                 for projector in self._projectors
-                if projector.name in compared.paused
+                if projector.name in comparison.paused
                 for table in tables_of(projector)
             ]
-            compared.tables, digests = compare(before, build.db, report, omitted)
+            comparison.tables, digests = compare(before, build.db, report, tables_to_omit)
             build.keep_digests(digests)
-            return compared
+            return comparison
 
     def _check_running(self, build: ViewsBuild) -> None:
         for name, point in build.checkpoints.items():
             if point.is_paused:
                 raise RebuildFailed(
-                    f"projection {name} fails at position {point.failed_at:,}: {point.error}; the views in use stay"
+                    f"projection {name} fails at position {point.failed_at:,}: {point.error}; the views in use remain"
                 )
 
 
 def _position(db: sqlite3.Connection) -> int:
-    """Return the position that the running projections have reached; if all are paused, all of them."""
+    """Return the highest position of the running projections; if all are paused, the highest position of all."""
     points = checkpoints.read(db).values()
     running = [point.position for point in points if not point.is_paused]
     return max(running or [point.position for point in points], default=0)

@@ -1,4 +1,4 @@
-"""The tables of a views file: created, checked, and distinguished from those of another program."""
+"""Creates and checks the tables of a views file, and detects tables of other versions of the program."""
 
 import re
 import sqlite3
@@ -11,30 +11,30 @@ from ledgerpress.views.projection import checkpoints
 from ledgerpress.views.projection.projector_interface_and_composition import Projector
 
 APPLICATION_ID: Final = 0x4C507677
-"""Marks the file as LedgerPress views (https://sqlite.org/pragma.html#pragma_application_id): "LPvw"."""
+"""The mark of a LedgerPress views file (https://sqlite.org/pragma.html#pragma_application_id): "LPvw"."""
 
 INDEXING_PRAGMAS: Final[dict[str, str | int]] = {"temp_store": "FILE", "cache_size": -8_192}
-"""For `create_indexes` on a long table: SQLite sorts all its rows, as many at a time as the cache may hold."""
+"""Pragmas for `create_indexes` on a long table: SQLite sorts all its rows, as many at a time as fit in the cache."""
 
 _TOKEN: Final = re.compile(r"""--[^\n]*|/\*.*?\*/|('(?:[^']|'')*'|"(?:[^"]|"")*"|\w+|[^\s\w])""", re.DOTALL)
 _SCHEMA: Final = "SELECT name, sql FROM sqlite_schema WHERE name NOT LIKE 'sqlite_%'"
 
 
 class ViewsDamaged(sqlite3.DatabaseError):
-    """The file is a database, and not whole."""
+    """The file is a database, but its views are damaged or incomplete."""
 
 
 class ViewsOfOtherVersions(Exception):
-    """The tables are not those that this program's projectors write."""
+    """The tables differ from the tables of this program's projectors."""
 
 
 def create_tables(
     db: sqlite3.Connection, projectors: Sequence[Projector], *, began_at: int = 0, indexes: bool = True
 ) -> None:
-    """Make the projectors' tables, empty, and their checkpoints, in a file that has none.
+    """Create the projectors' tables, empty, and their checkpoints, in a file that has no tables.
 
-    `began_at` is the log's head before anything is read for them. Without `indexes`, those that only readers use are
-    left to `create_indexes`: rows are written faster then.
+    `began_at` is the head of the log before any event is read for them. Without `indexes`, the indexes that only
+    readers use are left to `create_indexes`: rows are then written faster.
     """
     if db.execute(_SCHEMA).fetchone():
         return
@@ -46,14 +46,14 @@ def create_tables(
 
 
 def create_indexes(db: sqlite3.Connection, projectors: Sequence[Projector]) -> None:
-    """Make the indexes that only readers use, where they are missing: one after all rows costs less than with each.
+    """Create missing indexes that only readers use. After all rows, that costs less than an update with each row.
 
-    Where there are many rows, `INDEXING_PRAGMAS`, set before the transaction, bound the memory that this takes.
+    For a table with many rows, set `INDEXING_PRAGMAS` before the transaction: they limit the memory use.
     """
-    there = {name for name, _ in db.execute(_SCHEMA)}
-    with closing(_whole(projectors)) as whole:
-        for name, sql in whole.execute(_SCHEMA + " AND type = 'index'").fetchall():
-            if name not in there:
+    existing_names = {name for name, _ in db.execute(_SCHEMA)}
+    with closing(_whole(projectors)) as expected_db:
+        for name, sql in expected_db.execute(_SCHEMA + " AND type = 'index'").fetchall():
+            if name not in existing_names:
                 db.execute(sql)
 
 
@@ -68,28 +68,28 @@ def recreate(db: sqlite3.Connection, projectors: Sequence[Projector], *, began_a
 def check_tables(db: sqlite3.Connection, projectors: Sequence[Projector], *, indexes: bool = True) -> None:
     """Raise `ViewsDamaged` or `ViewsOfOtherVersions` unless every table and every checkpoint is there.
 
-    Without `indexes`, those that are made last may be missing.
+    Without `indexes`, the indexes that only readers use may be missing.
     """
     if db.execute("PRAGMA application_id").fetchone()[0] != APPLICATION_ID:
-        raise ViewsDamaged("it does not say that it holds views")
+        raise ViewsDamaged("it is not marked as a views file")
     actual = _normalized_schema(db)
-    with closing(_whole(projectors)) as whole:
-        expected = _normalized_schema(whole)
+    with closing(_whole(projectors)) as expected_db:
+        expected = _normalized_schema(expected_db)
     if not {"projection", "views"} <= {name for name, _ in actual}:
-        raise ViewsDamaged("it lacks the checkpoints")
+        raise ViewsDamaged("it has no checkpoints")
     if not actual <= expected or (indexes and actual != expected):
-        made_by = set(db.execute("SELECT name, version FROM projection"))
-        if made_by == {(projector.name, projector.version) for projector in projectors}:
+        versions = set(db.execute("SELECT name, version FROM projection"))
+        if versions == {(projector.name, projector.version) for projector in projectors}:
             raise ViewsDamaged("its tables are not those of the projectors")
-        raise ViewsOfOtherVersions("its tables are those of other versions of the projectors")
+        raise ViewsOfOtherVersions("other versions of the projectors created its tables")
     if {name for (name,) in db.execute("SELECT name FROM projection")} != {
         projector.name for projector in projectors
     }:
-        raise ViewsDamaged("it lacks the checkpoint of a projection")
+        raise ViewsDamaged("its checkpoints are not those of the projectors")
 
 
 def is_damage(error: Exception) -> bool:
-    """Whether the file's content is at fault (SQLITE_CORRUPT, SQLITE_NOTADB), and not what surrounds it."""
+    """Return whether the file's content is damaged (SQLITE_CORRUPT, SQLITE_NOTADB), not only inaccessible."""
     code = getattr(error, "sqlite_errorcode", 0) & 0xFF
     return isinstance(error, ViewsDamaged) or code in {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}
 
@@ -103,14 +103,14 @@ def tables_of(projector: Projector) -> list[str]:
 
 
 def has_tables_of(db: sqlite3.Connection, projector: Projector) -> bool:
-    """Return whether a views file has the projector's tables as it declares them."""
+    """Return whether a views file contains the tables exactly as the projector declares them."""
     with closing(sqlite3.connect(":memory:")) as declared:
         _run(declared, projector.schema)
         return _normalized_schema(declared) <= _normalized_schema(db)
 
 
 def normalized(sql: str) -> str:
-    """Return `sql` without comments and with one space between tokens: neither identifies a table."""
+    """Return `sql` without comments and with one space between tokens: comments and whitespace identify no table."""
     return " ".join(filter(None, _TOKEN.findall(sql)))
 
 

@@ -1,4 +1,4 @@
-"""Compares the views in use with views rebuilt from the log, in a temporary file alongside them."""
+"""Compares the views in use with views that are rebuilt from the log in a temporary file alongside them."""
 
 import sqlite3
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -25,10 +25,10 @@ BATCH: Final = 1_000
 
 @dataclass(slots=True)
 class ViewsVerification:
-    """What was found at `position`, the least that a projection has reached.
+    """The result of a verification at `position`, the lowest position of all projections.
 
-    `tables` has the digests of the views in use, `differing` the tables that come out otherwise, and `paused` why a
-    projection is paused, by its name. `failure` says why nothing could be compared.
+    `tables` contains the digests of the views in use, `differing` the tables with other content in the rebuilt views,
+    and `paused` the reasons why projections are paused, by name. `failure` is the reason why nothing was compared.
     """
 
     position: int
@@ -40,7 +40,7 @@ class ViewsVerification:
 
 @contextmanager
 def reading(views: Path | None) -> Iterator[Snapshot | None]:
-    """Lend the views as they are, without a change to them; `None` where there are none."""
+    """Yield a snapshot of the views without changing them; `None` if there are none."""
     if views is None or not views.exists():
         yield None
         return
@@ -57,10 +57,11 @@ async def check_views(
     projectors: Sequence[Projector],
     progress: Callable[[int, int], None] | None = None,
 ) -> ViewsVerification | None:
-    """Make views of the log as far as those in the file `views` reach, and compare; `None` where there is no file.
+    """Rebuild views from the log up to the position of the file `views`, and compare both.
 
-    Those in use may go on meanwhile. `progress` takes the position reached and the last one. Raises `EventLogError`
-    where the log cannot be read, and `sqlite3.Error` where a file cannot be.
+    Returns `None` if there is no file. The views in use may change meanwhile. `progress` receives the position reached
+    and the last position. Raises `EventLogError` if the log cannot be read, and `sqlite3.Error` if a file cannot be
+    read.
     """
     with reading(views) as snapshot:
         if snapshot is None:
@@ -69,7 +70,7 @@ async def check_views(
     with _nameless(views.parent) as db:
         rebuilt = _RebuiltViews(db, log, codec, projectors)
         await rebuilt.follow(points, progress)
-        # Only now is what others write held back from view: the longer that lasts, the larger their file grows.
+        # Only now begin a long read transaction: the longer it lasts, the larger the file's write-ahead log grows.
         with reading(views) as snapshot:
             if snapshot is None:
                 return None
@@ -82,10 +83,10 @@ async def check_views(
 
 @contextmanager
 def _nameless(directory: Path) -> Iterator[sqlite3.Connection]:
-    """Lend a new database in `directory` whose file has no name any more: it ends with the process, however that ends."""
+    """Yield a new database in `directory` whose file is already unlinked: even a killed process leaves no file."""
     with NamedTemporaryFile(prefix=".verify-", dir=directory) as file:
         db = sqlite3.connect(file.name, isolation_level=None)
-        # Nothing is stored. With a journal in a file SQLite would mind that this one has no name.
+        # Durability is not needed. With a journal file, SQLite would fail because the database file has no name.
         db.execute("PRAGMA journal_mode = MEMORY")
         db.execute("PRAGMA synchronous = OFF")
         db.execute("PRAGMA cache_size = -65536")
@@ -109,7 +110,7 @@ def _compared(
 
 
 class _RebuiltViews:
-    """Views in a file of their own, made by reading the log once."""
+    """Views in a separate file, built by reading the log once."""
 
     def __init__(
         self, db: sqlite3.Connection, log: EventLog, codec: Codec[Event], projectors: Sequence[Projector]
@@ -124,16 +125,16 @@ class _RebuiltViews:
     async def follow(
         self, points: Mapping[str, Checkpoint], progress: Callable[[int, int], None] | None
     ) -> str | None:
-        """Bring each projection to where it is in the views in use; return why that cannot be done, if so."""
-        wanted = {name: points[name].position for name in checkpoints.read(self._db) if name in points}
-        skipped = await recorded_skips(self._log, self._codec, wanted)
-        end = max(wanted.values(), default=0)
+        """Bring each projection to its position in the views in use; return the reason if that is impossible."""
+        targets = {name: points[name].position for name in checkpoints.read(self._db) if name in points}
+        skipped = await recorded_skips(self._log, self._codec, targets)
+        end = max(targets.values(), default=0)
         while True:
-            reached = {name: point.position for name, point in checkpoints.read(self._db).items()}
-            if any(position < reached[name] for name, position in wanted.items()):
+            positions = {name: point.position for name, point in checkpoints.read(self._db).items()}
+            if any(target < positions[name] for name, target in targets.items()):
                 return "the views in use were emptied meanwhile: try again"
             after = min(
-                (reached[name] for name, until in wanted.items() if reached[name] < until), default=end
+                (positions[name] for name, target in targets.items() if positions[name] < target), default=end
             )
             if progress:
                 progress(after, end)
@@ -141,15 +142,14 @@ class _RebuiltViews:
                 return None
             batch = await self._log.read(after, min(BATCH, end - after))
             if not batch:
-                return f"the views in use were made of {end:,} events, and the log has only {after:,}"
+                return f"the views in use were built from {end:,} events, but the log has only {after:,}"
             check_gapless(batch, after)
             events, undecodable = decode(self._codec, batch)
             for projector in self._projectors:
-                until = wanted.get(projector.name, 0)
-                within = [event for event in events if event.position <= until]
-                beyond = undecodable is None or undecodable.position > until
-                point = apply_batch(self._db, [projector], within, None if beyond else undecodable, skipped)[
-                    projector.name
-                ]
+                target = targets.get(projector.name, 0)
+                batch_events = [event for event in events if event.position <= target]
+                is_beyond = undecodable is None or undecodable.position > target
+                error = None if is_beyond else undecodable
+                point = apply_batch(self._db, [projector], batch_events, error, skipped)[projector.name]
                 if point.is_paused:
                     return f"projection {projector.name} fails at position {point.failed_at:,}: {point.error}"

@@ -1,8 +1,9 @@
-"""Which views files of a data directory a set of features uses, and which other sets have files there.
+"""The views files of a data directory: the files of a program's set of features, and the files of other sets.
 
-Views files are called `views-<digest>-<number>.sqlite`: the digest is of the versions and tables of the projectors that
-made them, and identifies the set. A small file, `views.json`, names the file in use and the former one of each set. It is
-replaced in one step, and every process on the directory looks at it. A process MUST NOT write to the file of another set.
+Views files are named `views-<digest>-<number>.sqlite`. The digest covers the versions and tables of the projectors that
+wrote the file, and identifies the set. A small file, `views.json`, names the file in use and the former file of each
+set. It is replaced in one step, and every process on the directory polls it. A process MUST NOT write to the file of
+another set.
 """
 
 import asyncio
@@ -31,22 +32,23 @@ from ledgerpress.views.projection import checkpoints
 from ledgerpress.views.projection.projector_interface_and_composition import Projector, ProjectorOfParts
 
 UNUSED_SET_LIFETIME: Final = 7 * 86_400.0
-"""Seconds after its last use until the files of a set of features are dropped."""
+"""Seconds from the last use of a set of features until its files are dropped."""
 BUSY_RETRY_INTERVAL: Final = 0.2
-"""Seconds until the next attempt while another process builds views."""
+"""Seconds between two attempts to build views while another process builds views."""
 _NAMED_BEFORE: Final = {"eaca085b": "34636194"}
-"""The digest in use for files that were named when comments and the order of the SQL were still part of the digest.
+"""Maps a digest to the digest of the same tables that also covered comments and the order of the SQL.
 
-It is the digest of the same tables, so existing files stay in use. It has no effect once a projector's version changes.
+The latter is in the names of existing files, so these stay in use. The entry has no effect once the version of a
+projector changes.
 """
 
 
 class ViewsBusy(EventLogError):
-    """Another process is making views in this directory."""
+    """Another process is building views in this directory."""
 
 
 class ViewsGone(EventLogError):
-    """The views file was deleted while it was being made: what it held was withdrawn meanwhile."""
+    """The views file was deleted while it was being built: a payload that it contained was withdrawn meanwhile."""
 
 
 class NoPreviousViews(EventLogError):
@@ -54,9 +56,9 @@ class NoPreviousViews(EventLogError):
 
 
 class ViewsDirectory:
-    """The views files in the data directory `data`, as a program with `projectors` sees them.
+    """The views files in the data directory `data`, for a program with `projectors`.
 
-    What is not said to be of other sets is of the set of `projectors` alone.
+    Methods apply only to the set of `projectors`, unless they mention other sets.
     """
 
     def __init__(self, data: Path, projectors: Sequence[Projector]) -> None:
@@ -71,7 +73,7 @@ class ViewsDirectory:
 
     @property
     def former(self) -> Path | None:
-        """The views that were in use before, for a roll-back."""
+        """The views that were in use before, for a rollback."""
         return self._existing(self._pointer().former)
 
     @property
@@ -81,12 +83,12 @@ class ViewsDirectory:
 
     @property
     def is_outdated(self) -> bool:
-        """Whether projectors of other versions made the rows of the views in use, and no operator went back to them."""
+        """Whether other versions of projectors wrote the views in use, and no operator rolled back to these views."""
         current = self.current
         return current is not None and self._pointer().declined is None and self.is_of_other_versions(current)
 
     def is_of_other_versions(self, views: Path) -> bool:
-        """Return whether projectors of other versions made the rows of a file: it is a copy of another set's."""
+        """Return whether other versions of projectors wrote the rows of a file: it is a copy of another set's file."""
         try:
             with closing(open_to_read(views)) as db:
                 return checkpoints.versions(db) != self._versions
@@ -94,37 +96,37 @@ class ViewsDirectory:
             return False
 
     def is_ours(self, views: Path) -> bool:
-        """Return whether a file is of this set of features, by its name."""
+        """Return whether a file belongs to this set of features, by its name."""
         return digest_in(views.name) == self.digest
 
     def identity(self, views: Path) -> int:
-        """Return what distinguishes a file from another one of the same name. Raises `OSError` where there is none."""
+        """Return a number that distinguishes a file from others of the same name. Raises `OSError` if it is missing."""
         return views.stat().st_ino
 
     def unfinished(self) -> list[Path]:
-        """Return the files that are neither in use nor the former one, newest first: begun, or left behind."""
-        named = {self.current, self.former}
-        files = [file for file in self._files() if self.is_ours(file) and file not in named]
+        """Return the files that are neither in use nor former, newest first: unfinished builds and leftovers."""
+        current_and_former = {self.current, self.former}
+        files = [file for file in self._files() if self.is_ours(file) and file not in current_and_former]
         return sorted(files, key=lambda file: number_in(file.name), reverse=True)
 
     def resumable(self) -> Path | None:
-        """Return the file that was begun last, if there is one."""
+        """Return the unfinished file that was begun last and can be continued, if there is one."""
         return next((file for file in self.unfinished() if not self.is_of_other_versions(file)), None)
 
     def vacant(self) -> Path:
-        # A name that is still given out for a file that has gone is not given to another one.
+        # A name in `views.json` is not used again, even if its file no longer exists.
         names = {*self._pointers().names(), *(file.name for file in self._files())}
         return self.data / f"views-{self.digest}-{max(map(number_in, names), default=0) + 1}.sqlite"
 
     def building(self) -> AbstractContextManager[None]:
-        """Be the one process that builds views here, of whichever set. Raises `ViewsBusy` if another one does."""
+        """Lock the directory for building views of any set. Raises `ViewsBusy` if another process has the lock."""
         return _locked(self.data / "views.build.lock", wait=False)
 
     @asynccontextmanager
     async def building_in_turn(self) -> AsyncIterator[None]:
-        """Wait until no other process builds views here, and be the one that does.
+        """Wait until no other process builds views here, and lock the directory for building.
 
-        Check again whether anything has to be built: the other process may have built views of the same set.
+        Then check again whether views have to be built: the other process may have built views of the same set.
         """
         with ExitStack() as stack:
             while True:
@@ -136,19 +138,19 @@ class ViewsDirectory:
             yield
 
     def switch(self, to: Path, *, keep_former: bool = True) -> None:
-        """Make every process of this set use the file `to`; the one in use until now is then the former.
+        """Make every process of this set use the file `to`; the file in use until now becomes the former file.
 
-        Without `keep_former` that is deleted. Raises `ViewsGone` where the file `to` is missing.
+        Without `keep_former`, the former file is deleted. Raises `ViewsGone` if the file `to` is missing.
         """
         with self._changing():
             if not to.exists():
-                raise ViewsGone(f"{to.name} was deleted while it was being made")
-            before, before_that = self.current, self.former
-            former = before if before and before.name != to.name else before_that
+                raise ViewsGone(f"{to.name} was deleted while it was being built")
+            old_current, old_former = self.current, self.former
+            former = old_current if old_current and old_current.name != to.name else old_former
             if not keep_former:
                 former = None
             self._point(ViewsPointer(to.name, former.name if former else None))
-            for file in (before, before_that):
+            for file in (old_current, old_former):
                 if file and file.name != to.name and file != former:
                     delete(file)
 
@@ -163,43 +165,40 @@ class ViewsDirectory:
             return former
 
     def drop(self) -> list[Path]:
-        """Delete every views file of this set but the one in use, and return them."""
+        """Delete every views file of this set except the file in use, and return the deleted files."""
         with self._changing():
             pointer, current = self._pointer(), self.current
-            dropped = [file for file in self._files() if self.is_ours(file) and file != current]
+            files = [file for file in self._files() if self.is_ours(file) and file != current]
             if pointer.former:
                 self._point(ViewsPointer(pointer.current, None, pointer.declined))
-            for file in dropped:
+            for file in files:
                 delete(file)
-            return dropped
+            return files
 
     def note_use(self) -> float:
-        """Record that a process uses the views of this set now, so that none drops them as unused.
+        """Record that a process uses the views of this set now, so that no process drops them as unused.
 
-        Returns the seconds since the last use. Without the permission to write to them, nothing is recorded.
+        Returns the seconds since the last use. Without write permission, nothing is recorded.
         """
         with suppress(OSError), self._changing():
             if current := self.current:
-                before = _last_use(current)
+                previous_use = _last_use(current)
                 os.utime(current)
-                return _last_use(current) - before
+                return _last_use(current) - previous_use
         return 0.0
 
     def of_other_sets(self) -> list[Path]:
-        """Return the files in use of other sets of features, those that were used last first. They MUST only be read."""
+        """Return the files in use of other sets of features, most recently used first. They MUST only be read."""
         pointers = self._pointers()
         names = (pointers.of(digest).current for digest in pointers.digests if digest != self.digest)
         return sorted(filter(None, map(self._existing, names)), key=_last_use, reverse=True)
 
     def files_of_other_sets(self) -> list[Path]:
-        """Return all views files that are not of this set of features, by their names; also those without a digest."""
+        """Return all views files that do not belong to this set, sorted by name, including files without a digest."""
         return sorted(file for file in self._files() if not self.is_ours(file))
 
     def states(self) -> dict[Path, str]:
-        """Return all views files, those of this set first, and what each is in its set.
-
-        That is `in use`, `former`, or `unfinished`.
-        """
+        """Return all views files, files of this set first, with their state: `in use`, `former` or `unfinished`."""
         states: dict[Path, str] = {}
         pointers = self._pointers()
         for digest in (self.digest, *sorted(pointers.digests)):
@@ -214,14 +213,14 @@ class ViewsDirectory:
         return states
 
     def drop_other_sets(self) -> list[Path]:
-        """Delete the files of other sets that no process has open, and return them."""
+        """Delete the files of other sets that no process has open, and return the deleted files."""
         with self._changing():
-            dropped = [file for file in self.files_of_other_sets() if not is_open(file)]
-            self._drop_others(dropped)
-            return dropped
+            files = [file for file in self.files_of_other_sets() if not is_open(file)]
+            self._drop_others(files)
+            return files
 
     def drop_unused_sets(self) -> list[Path]:
-        """Delete the files of other sets that no process has used for `UNUSED_SET_LIFETIME`, and return them."""
+        """Delete the files of other sets that were not used for `UNUSED_SET_LIFETIME`; return the deleted files."""
         if not self._unused():
             return []
         with self._changing():
@@ -230,31 +229,32 @@ class ViewsDirectory:
             return unused
 
     def drop_withdrawn_of_other_sets(self, position: int, *, spare_open: bool = True) -> bool:
-        """Delete files of other sets that may hold what the event at `position` withdrew; return whether none is left.
+        """Delete files of other sets that may contain the payload that the event at `position` withdrew.
 
-        With `spare_open`, those stay that a process has open: it applies the withdrawal. Without, it rebuilds them.
+        With `spare_open`, files that a process has open stay: that process applies the withdrawal. Without, they are
+        deleted too, and that process rebuilds its views. Returns whether no such file is left.
         """
-        behind = behind_withdrawal(self.files_of_other_sets(), position)
-        dropped = [file for file in behind if not (spare_open and is_open(file))]
-        if dropped:
+        candidates = behind_withdrawal(self.files_of_other_sets(), position)
+        files = [file for file in candidates if not (spare_open and is_open(file))]
+        if files:
             with self._changing():
-                self._drop_others(dropped)
-        return len(dropped) == len(behind)
+                self._drop_others(files)
+        return len(files) == len(candidates)
 
     def withdrawn_files(self, position: int) -> list[Path]:
-        """Return files of this set that are not in use and may hold what the event at `position` withdrew."""
+        """Return files of this set that are not in use, and may contain the payload withdrawn at `position`."""
         current = self.current
         files = [file for file in self._files() if self.is_ours(file) and file != current]
         return behind_withdrawal(files, position)
 
     def _unused(self) -> list[Path]:
-        """Return the files of unused sets. The last use of the own views says what the time is: it is recorded hourly."""
+        """Return the files of unused sets. The last use of this set, recorded hourly, serves as the current time."""
         if (current := self.current) is None:
             return []
         since = _last_use(current) - UNUSED_SET_LIFETIME
         files = self.files_of_other_sets()
-        used = {digest_in(file.name) for file in files if _last_use(file) > since}
-        return [file for file in files if digest_in(file.name) not in {*used, None}]
+        used_sets = {digest_in(file.name) for file in files if _last_use(file) > since}
+        return [file for file in files if digest_in(file.name) not in {*used_sets, None}]
 
     def _drop_others(self, files: Collection[Path]) -> None:
         if files:
@@ -282,15 +282,15 @@ class ViewsDirectory:
 
 
 def digest_of(projectors: Sequence[Projector]) -> str:
-    """Return the digest in the names of files that `projectors` made: of their names, versions, parts and SQL alone.
+    """Return the digest in the names of files that `projectors` write. It covers only names, versions, parts and SQL.
 
-    So it identifies a set of features by what they write. The order of features does not matter.
+    So it identifies a set of features by what they write. The order of features has no effect.
     """
-    made_by = sorted(
+    lines = sorted(
         f"{projector.name} {projector.version} {_sql(projector.schema, projector.indexes)}{_newer_parts(projector)}"
         for projector in projectors
     )
-    text = "\n".join((normalized(checkpoints.SCHEMA), *made_by))
+    text = "\n".join((normalized(checkpoints.SCHEMA), *lines))
     digest = hashlib.sha256(text.encode()).hexdigest()[:8]
     return _NAMED_BEFORE.get(digest, digest)
 
@@ -300,26 +300,29 @@ def _sql(*scripts: str) -> str:
 
 
 def has_only_first_parts(projector: Projector) -> bool:
-    """Return whether the version of a projector says which parts it has: none is in a later version than the first."""
+    """Return whether all parts of a projector have their first version, so that its version determines its parts."""
     return not _newer_parts(projector)
 
 
 def _newer_parts(projector: Projector) -> str:
-    """Return the parts whose version is not the first: two sets may have the same version of a projection by others."""
+    """Return the parts of a projector that have a later version than the first.
+
+    Without them, two sets with different parts could have the same version of a projection.
+    """
     parts = projector.parts if isinstance(projector, ProjectorOfParts) else ()
     return "".join(sorted(f"\n{part.version} {_sql(part.schema)}" for part in parts if part.version > 1))
 
 
 def delete(views: Path) -> None:
-    """Delete a views file, and SQLite's files alongside it."""
+    """Delete a views file, and SQLite's files next to it."""
     for suffix in ("", "-wal", "-shm"):
         Path(f"{views}{suffix}").unlink(missing_ok=True)
 
 
 def _last_use(views: Path) -> float:
-    """Return when a process last used a file, in seconds since 1970, UTC: it recorded that, or it wrote something.
+    """Return when a process last recorded its use of a file or wrote to it, in seconds since 1970, UTC.
 
-    Reading a file may create an empty write-ahead log.
+    An empty write-ahead log does not count: reading a file may create one.
     """
     times = [0.0]
     for file in (views, Path(f"{views}-wal")):
@@ -331,10 +334,10 @@ def _last_use(views: Path) -> float:
 
 @contextmanager
 def _locked(file: Path, *, wait: bool) -> Iterator[None]:
-    """Hold a lock that ends with the process, however that ends (flock(2))."""
+    """Hold a lock that is released when the process ends, even if it is killed (flock(2))."""
     with file.open("wb") as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
         except BlockingIOError as error:
-            raise ViewsBusy("another process is making views in this data directory") from error
+            raise ViewsBusy("another process is building views in this data directory") from error
         yield

@@ -1,4 +1,4 @@
-"""A views file: one writing connection on a thread of its own, and reading ones on the caller's."""
+"""The connections to a views file: one for writing, on its own thread, and others for reading, on the caller's."""
 
 import asyncio
 import sqlite3
@@ -27,12 +27,12 @@ T = TypeVar("T")
 
 SWEPT: Final = 0
 UNSWEPT: Final = 1
-"""Kept as `user_version`: pages that a renewal deleted may still lie in the write-ahead log, or under it."""
+"""Stored as `user_version`: pages that a renewal deleted may still be in the write-ahead log, or in the file."""
 
 WRITER_PRAGMAS: Final[dict[str, str | int]] = {
     "journal_mode": "WAL",
     "synchronous": "NORMAL",
-    "secure_delete": "ON",  # see `withdrawal`
+    "secure_delete": "ON",  # see `ViewsFile.renewal`
     "cache_size": -65_536,
     "temp_store": "MEMORY",
 }
@@ -42,10 +42,10 @@ _VIEWS_VERSION: Final = """
 
 
 class ViewsFile:
-    """The views file: one writing connection on a thread of its own, and reading ones on the caller's."""
+    """A views file: one writing connection on its own thread, and reading connections on the caller's thread."""
 
     def __init__(self, path: Path, writer: SerialConnection, projectors: Sequence[Projector]) -> None:
-        """Take an open connection; `open` makes one."""
+        """Wrap an open connection. Use `open` to create an instance."""
         self._path = path
         self._writer = writer
         self._projectors = tuple(projectors)
@@ -56,9 +56,9 @@ class ViewsFile:
 
     @classmethod
     async def open(cls, path: Path, projectors: Sequence[Projector], *, create: bool = True) -> "ViewsFile":
-        """Open the views at `path`; with `create`, make them, empty, where there are none.
+        """Open the views at `path`. With `create`, create empty views if there are none.
 
-        Raises `ViewsDamaged` or `ViewsOfOtherVersions` where the tables are not those of `projectors`, and
+        Raises `ViewsDamaged` or `ViewsOfOtherVersions` if the tables are not those of `projectors`, and
         `sqlite3.Error`.
         """
         writer = await open_connection(path, create=create, pragmas=WRITER_PRAGMAS)
@@ -76,7 +76,7 @@ class ViewsFile:
         return self._path
 
     async def write(self, work: Callable[[sqlite3.Connection], T]) -> T:
-        """Run `work` in one transaction: committed when it returns, rolled back when it raises."""
+        """Run `work` in one transaction, and return its result: committed if it returns, rolled back if it raises."""
 
         def write(db: sqlite3.Connection) -> T:
             with transaction(db):
@@ -87,12 +87,10 @@ class ViewsFile:
 
     @asynccontextmanager
     async def renewal(self) -> AsyncIterator[SerialConnection]:
-        """Lend one long transaction in which the views are emptied and rebuilt.
+        """Open one long transaction in which the views are emptied and rebuilt.
 
-        It is committed at the end, and rolled back on an error.
-
-        Readers see the views as they were until it is committed, and other writers wait. What it deletes is overwritten,
-        once `sweep` has returned.
+        It is committed at the end, and rolled back on an error. Until the commit, readers see the old views, and other
+        writers wait. Deleted content is overwritten when `sweep` has returned true.
         """
         async with self._turn:
             await self._writer.run(partial(retry_while_busy, statement="BEGIN IMMEDIATE"))
@@ -104,23 +102,24 @@ class ViewsFile:
                 raise
 
     def empty(self, db: sqlite3.Connection, began_at: int) -> None:
-        """Delete all rows and checkpoints permanently. `began_at` is the head of the log now."""
+        """Delete all rows and checkpoints permanently. `began_at` is the current head of the log."""
         recreate(db, self._projectors, began_at=began_at)
         db.execute(f"PRAGMA user_version = {UNSWEPT}")
 
     async def sweep(self) -> bool:
-        """Overwrite what the last renewal deleted; return whether that is done, which it is not while there are readers.
+        """Overwrite the content that the last renewal deleted; return whether that is done.
 
-        It does nothing where nothing is left to do. A process that was killed in between leaves it to the next.
+        It fails while there are readers, and does nothing if no such content is left. If a process was killed after a
+        renewal, the next process does it.
         """
         async with self._turn:
             return await self._writer.run(_sweep)
 
     @contextmanager
     def snapshot(self) -> Iterator[Snapshot]:
-        """Lend the views as of the position that every projection has reached.
+        """Open a snapshot of the views as of the position that every projection has reached.
 
-        It is read on the caller's thread: a look-up takes microseconds, a hop to another thread many more.
+        It is read on the caller's thread: a lookup takes microseconds, a switch to another thread takes many more.
         """
         db = self._idle.pop() if self._idle else self._connect()
         try:
@@ -140,11 +139,11 @@ class ViewsFile:
             return checkpoints.read(snapshot.db)
 
     def views_version(self) -> ViewsVersion:
-        """Return how far the views have come: the same object as long as no process changes anything."""
+        """Return the version of the views: the same object until a process changes the views."""
         return self._watch.read()
 
     async def aclose(self) -> None:
-        """Close every connection; one that is lent is closed when it is given back."""
+        """Close every connection; the connection of an open snapshot is closed at the end of the snapshot."""
         self._closed = True
         for reader in self._idle:
             reader.close()
@@ -159,19 +158,20 @@ class ViewsFile:
 
 
 def behind_withdrawal(files: Iterable[Path], position: int) -> list[Path]:
-    """Return the views files that may still hold what the event at `position` withdrew.
+    """Return the views files that may still contain the payload that the event at `position` withdrew.
 
-    A file without that event does, unless it was begun after it, and one from which a process has not swept it.
-    Unreadable files count too.
+    These are files that have not applied this event, unless they were begun after it and copied no rows, and files that
+    no process has swept yet. Unreadable files are included.
     """
     return [file for file in files if not _is_past(file, position)]
 
 
 def is_open(views: Path) -> bool:
-    """Return whether a connection to a views file is open, of any process; also if that cannot be found out.
+    """Return whether any process has a connection to a views file open; true if that cannot be determined.
 
-    Every connection to a database with a write-ahead log holds a shared lock while it is open, and the lock ends with the
-    process, however that ends. So an exclusive one is granted only if there is none (https://sqlite.org/wal.html).
+    Every connection to a database with a write-ahead log holds a shared lock while it is open. The lock ends with the
+    process, even if it is killed. So an exclusive lock is granted only if there is no other connection
+    (https://sqlite.org/wal.html).
     """
     try:
         with closing(sqlite3.connect(uri(views, mode="rw"), uri=True, isolation_level=None, timeout=0)) as db:
@@ -211,9 +211,9 @@ def _sweep(db: sqlite3.Connection) -> bool:
 
 
 class ChangeDetector:
-    """A connection of its own, on the caller's thread, which asks for SQLite's data version.
+    """Detects changes of the views: reads SQLite's data version with its own connection, on the caller's thread.
 
-    That changes with every commit of another connection, in this process or another one, and never without
+    The data version changes with every commit of another connection, in this process or another, and only then
     (https://sqlite.org/pragma.html#pragma_data_version).
     """
 
@@ -225,9 +225,9 @@ class ChangeDetector:
         self._views_version = _unknown()
 
     def read(self) -> ViewsVersion:
-        """Return how far the views have come: the same object as long as nothing has changed.
+        """Return the version of the views: the same object until they change.
 
-        They count as not settled where they cannot be read.
+        If the views cannot be read, they count as not settled.
         """
         try:
             if self._db is None:
@@ -236,7 +236,7 @@ class ChangeDetector:
                 self._data_version = None
             (version,) = self._ask("PRAGMA data_version").fetchone()
             if version != self._data_version:
-                # A commit between the two statements is seen now, and once more with the next version.
+                # A commit between the two statements is included now, and detected again by the next read.
                 ((position, is_settled, began_at),) = self._db.execute(_VIEWS_VERSION).fetchall()
                 self._views_version = ViewsVersion(position, (self, began_at), bool(is_settled))
                 self._data_version = version

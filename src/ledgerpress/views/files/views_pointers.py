@@ -1,7 +1,7 @@
-"""The file `views.json`: which views file each set of features uses, and which it used before.
+"""The file `views.json`: the views file that each set of features uses, and the file that the set used before.
 
-The first set in the directory is at the top level, where versions that know one set look; the others are in `sets`, by
-the digest in the names of their files. With one set the file is what it was before there were several.
+The first set in the directory is at the top level, where versions that support only one set read it. The others are in
+`sets`, by the digest in the names of their files. With one set, the file has the same format as in these versions.
 """
 
 import os
@@ -16,10 +16,10 @@ _NAME: Final = re.compile(r"views-(?P<digest>[0-9a-f]{8})-(?P<number>[0-9]{1,9})
 
 
 class ViewsPointer(msgspec.Struct, frozen=True, omit_defaults=True):
-    """The names of the file in use and of the former one, of one set of features.
+    """The names of the file in use and of the former file, of one set of features.
 
-    `declined` is the digest of the set if an operator went back to views that are to be rebuilt: they are not rebuilt by
-    themselves.
+    `declined` is the digest of the set if an operator rolled back to outdated views: these are not rebuilt
+    automatically.
     """
 
     current: str | None = None
@@ -35,15 +35,16 @@ class ViewsPointers:
     """The pointer of each set of features, by its digest."""
 
     def __init__(self, first: str | None, pointers: Mapping[str, ViewsPointer]) -> None:
-        """`first` is the set at the top level."""
+        """`first` is the digest of the set at the top level."""
         self._first = first
         self._pointers = dict(pointers)
 
     @classmethod
     def read(cls, file: Path) -> "ViewsPointers":
-        """Return the content of `file`; no pointers if it is missing or unreadable.
+        """Return the content of `file`; no pointers if the file is missing or unreadable.
 
-        A version that knows one set may have named files of two: each is then the current file of its own set.
+        A version that supports only one set may have named files of two sets. Each of these files then becomes the
+        current file of its own set.
         """
         try:
             content = msgspec.json.decode(file.read_bytes(), type=_PointerFile)
@@ -76,16 +77,16 @@ class ViewsPointers:
         return list(self._pointers)
 
     def names(self) -> set[str]:
-        """Return the names of all files, which may be missing."""
+        """Return the names of all files in use and former files. Some files may no longer exist."""
         files = (name for pointer in self._pointers.values() for name in (pointer.current, pointer.former))
         return {name for name in files if name}
 
     def replaced(self, digest: str, pointer: ViewsPointer) -> "ViewsPointers":
-        """Return these pointers with another one for the set `digest`, which is the first if there is none."""
+        """Return these pointers with a new one for the set `digest`, which becomes the first set if there is none."""
         return ViewsPointers(self._first or digest, {**self._pointers, digest: pointer})
 
     def without(self, names: Collection[str]) -> "ViewsPointers":
-        """Return these pointers without some files. If the first set has none left, no other takes its place."""
+        """Return these pointers without the files `names`. If the first set has no file left, no set replaces it."""
         rest = {
             digest: ViewsPointer(
                 None if pointer.current in names else pointer.current,
@@ -99,19 +100,22 @@ class ViewsPointers:
 
 
 def digest_in(name: str) -> str | None:
-    """Return the digest of the set of features in the name of a views file; `None` if it is not such a name."""
+    """Return the digest in the name of a views file, which identifies its set; `None` if it is not such a name."""
     match = _NAME.fullmatch(name)
     return match["digest"] if match else None
 
 
 def number_in(name: str) -> int:
-    """Return the number in the name of a views file, and 0 if it is not such a name."""
+    """Return the number in the name of a views file; 0 if it is not such a name."""
     match = _NAME.fullmatch(name)
     return int(match["number"]) if match else 0
 
 
 def _of_set(digest: str, pointer: ViewsPointer, *, otherwise: str | None = None) -> ViewsPointer:
-    """Return the pointer without names that are not of the set `digest`; `otherwise` is current if that one is not."""
+    """Return the pointer without files of sets other than `digest`.
+
+    If that leaves no current file, `otherwise` becomes the current file.
+    """
     current, former = (
         name if name and digest_in(name) == digest else None for name in (pointer.current, pointer.former)
     )

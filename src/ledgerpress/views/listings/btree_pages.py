@@ -1,11 +1,11 @@
-"""The tree of pages in one transaction: pages read once and changed in memory, split and joined, written in `flush`.
+"""The tree of pages in one transaction: pages are read once, changed in memory, and written by `flush`.
 
-Only the directory is always read and written in its table: a listing has one row of it for some two thousand posts.
+Only the directory is always read and written in its table: it has one row for about two thousand posts of a listing.
 
-A page that is full, or has hardly a live row left, is closed at that position, so that readers as of earlier ones still find
-it, and its live rows are copied to one new page or two. A page that came into use at the very same position is deleted
-instead, since no reader can see it. A new page is neither nearly full nor nearly empty, unless it is the only one under its
-parent, so that many changes pay for each copy.
+A page that is full, or has few live rows left, is closed at the current position, so that readers as of earlier
+positions still find it. Its live rows are copied to one or two new pages. A page that came into use at the same
+position is deleted instead, since no reader can see it. A new page is neither nearly full nor nearly empty, unless it
+is the only page under its parent, so the cost of each copy is spread over many changes.
 """
 
 import sqlite3
@@ -20,7 +20,7 @@ from ledgerpress.views.temporal_and_step_rows import OPEN
 Key: TypeAlias = tuple[int, int]
 """A place in a listing: published_at, post."""
 Row: TypeAlias = tuple[int, int, int, int | None]
-"""A row of a page, but for when it ends: published_at, post, from_pos, child."""
+"""A row of a page without its end: published_at, post, from_pos, child."""
 
 _RowKey: TypeAlias = tuple[int, int, int, int]
 """page, published_at, post, from_pos."""
@@ -28,11 +28,11 @@ _RowKey: TypeAlias = tuple[int, int, int, int]
 P_contra = TypeVar("P_contra", contravariant=True)
 
 END: Final = (2**63, 0)
-"""Beyond every key: a date is an integer of 64 bits."""
+"""A key beyond all others: a date is a 64-bit integer."""
 
 
 class Entry(NamedTuple):
-    """A page as its parent has it: the least key that it may hold, and since when it is in use."""
+    """The entry of a page in its parent: the page's lowest possible key, and the position from which it is in use."""
 
     published_at: int
     post: int
@@ -41,19 +41,19 @@ class Entry(NamedTuple):
 
     @property
     def key(self) -> Key:
-        """The least key that the page may hold."""
+        """The lowest key that the page may contain."""
         return self.published_at, self.post
 
 
 class Place(NamedTuple):
-    """A branch and the key at which the next one begins."""
+    """A branch, and the key at which the next branch begins."""
 
     entry: Entry
     end: Key
 
 
 class Page:
-    """The rows of a page: `ends` has all of them with their to_pos, `live` in order those that are open."""
+    """The rows of a page: `ends` maps all rows to their `to_pos`; `live` contains the open rows in order."""
 
     __slots__ = ("ends", "id", "live")
 
@@ -67,7 +67,7 @@ class Page:
         return self.live[place] if place < len(self.live) and self.live[place][:2] == key else None
 
     def ended_at(self, key: Key, position: int) -> Row | None:
-        """Return the row of the key that ended at `position`, where this is a leaf."""
+        """Return the row of the key that ended at `position`, if there is one. The page must be a leaf."""
         for row, end in self.ends.items():
             if end == position and row[:2] == key:
                 return (*row, None)
@@ -76,7 +76,10 @@ class Page:
 
 @dataclass(frozen=True, slots=True)
 class Leaf:
-    """A leaf, the range of keys that it holds, and its place: its entry, and its branch with that one's own."""
+    """A leaf, its range of keys, its entry, and its branch with the branch's own entry.
+
+    The range is from `first` up to, but not including, `end`.
+    """
 
     page: Page
     first: Key
@@ -88,7 +91,7 @@ class Leaf:
 
 @dataclass(frozen=True, slots=True)
 class PageLimits:
-    """How many rows a page may hold, at least 4, and what follows from that number."""
+    """The maximum number of rows in a page, at least 4, and the limits that follow from it."""
 
     rows: int = 64
 
@@ -109,10 +112,10 @@ class PageLimits:
 
 
 class _Parents(Protocol[P_contra]):
-    """What pages are entries of: branches, which are pages, or the directory's part for a listing, by its key."""
+    """The parents of pages: branches, which are pages themselves, or listings in the directory, by their key."""
 
     def neighbour(self, parent: P_contra, key: Key, /) -> "Entry | None":
-        """Return the entry that comes before the one with the key, else the one after it."""
+        """Return the entry before the entry with the key; if there is none, the entry after it."""
         ...
 
     def add(self, parent: P_contra, row: Row, /) -> None: ...
@@ -121,7 +124,7 @@ class _Parents(Protocol[P_contra]):
 
 
 class Pages:
-    """The pages of all listings, by their ids."""
+    """The pages of all listings, by id."""
 
     def __init__(self, db: sqlite3.Connection, limits: PageLimits) -> None:
         self._db = db
@@ -131,7 +134,7 @@ class Pages:
         self._last: int | None = None
 
     def get(self, id: int) -> Page:
-        """Return the page, which MUST be changed by the methods below alone."""
+        """Return the page, which MUST be changed only with the methods below."""
         page = self._pages.get(id)
         if page is None:
             page = self._pages[id] = Page(id)
@@ -142,7 +145,7 @@ class Pages:
         return page
 
     def make(self, rows: Iterable[Row] = ()) -> Page:
-        """Return a new page with these open rows, in their order. Its id was never used, nor will be again."""
+        """Create a page with these open rows, which are in order. Page ids are never reused."""
         if self._last is None:
             (self._last,) = self._db.execute("SELECT last FROM page_counter").fetchone()
         self._last += 1
@@ -154,7 +157,7 @@ class Pages:
         return page
 
     def leaf(self, place: Place, key: Key) -> Leaf:
-        """Return the leaf that holds the key, below the branch that does."""
+        """Return the leaf whose range contains the key. `place` is the branch whose range contains it."""
         branch = self.get(place.entry.page)
         number = bisect_left(branch.live, (*key, OPEN))
         end = branch.live[number][:2] if number < len(branch.live) else place.end
@@ -162,7 +165,7 @@ class Pages:
         return Leaf(self.get(entry.page), entry.key, end, entry, branch, place.entry)
 
     def neighbour(self, page: Page, key: Key) -> Entry | None:
-        """Return the page below this branch that comes before the one with the key, else the one after it."""
+        """Return the entry before the entry with the key in this branch; if there is none, the entry after it."""
         number = bisect_left(page.live, key)
         if number:
             return _entry(page.live[number - 1])
@@ -184,14 +187,14 @@ class Pages:
         self._written[page.id, *row[:3]] = None
 
     def forget(self, page: Page, position: int | None = None) -> None:
-        """Delete all rows of a page, or those from `position` on. It is in use no more."""
+        """Delete all rows of a page, or only the rows that began at `position`. The page is no longer in use."""
         for row in [row for row in page.ends if position is None or row[2] == position]:
             del page.ends[row]
             self._written[page.id, *row] = None
         page.live = []
 
     def balance(self, directory: "Directory", k: int, leaf: Leaf, position: int) -> None:
-        """Rewrite the leaf, and the branch above it, where they need it."""
+        """Rewrite the leaf, and the branch above it, if necessary."""
         branch = leaf.branch_entry
         if self._rewrite(self, leaf.branch, branch.from_pos, leaf.entry, position):
             self._rewrite(directory, k, None, branch, position)
@@ -199,9 +202,9 @@ class Pages:
     def _rewrite(
         self, parents: _Parents[P_contra], parent: P_contra, since: int | None, entry: Entry, position: int
     ) -> bool:
-        """Rewrite the page if need be. Return whether it was, and so whether the parent has changed.
+        """Rewrite the page if necessary. Return whether it was rewritten, and so whether the parent has changed.
 
-        `since` is the position from which the parent is in use; the directory always is.
+        `since` is the position from which the parent is in use; `None` for the directory, which always is.
         """
         page = self.get(entry.page)
         live = page.live
@@ -215,24 +218,24 @@ class Pages:
             entries = sorted([entry, neighbour])
             live = sorted([*live, *self.get(neighbour.page).live])
         parts = _parts(live, position, self._limits, joined=neighbour is not None)
-        for retired in entries:
+        for old_entry in entries:
             # Rows and pages that are not older than `position` are deleted: no reader can see them.
-            if position in (retired.from_pos, since):
-                parents.remove(parent, retired)
+            if position in (old_entry.from_pos, since):
+                parents.remove(parent, old_entry)
             else:
-                parents.close(parent, retired, position)
-            self.forget(self.get(retired.page), None if retired.from_pos == position else position)
+                parents.close(parent, old_entry, position)
+            self.forget(self.get(old_entry.page), None if old_entry.from_pos == position else position)
         keys = [entries[0].key, *(part[0][:2] for part in parts[1:])]
         for key, part in zip(keys, parts, strict=True):
             parents.add(parent, (*key, position, self.make(part).id))
         return True
 
     def flush(self) -> None:
-        """Write what has changed, in the order in which the rows lie."""
-        write_all(self._db, _REMOVE, [row for row, now in self._written.items() if now is None])
-        write_all(self._db, _WRITE, sorted([now for now in self._written.values() if now is not None]))
+        """Write all changes, in the order in which the table stores rows."""
+        write_all(self._db, _REMOVE, [key for key, row in self._written.items() if row is None])
+        write_all(self._db, _WRITE, sorted([row for row in self._written.values() if row is not None]))
         self._written.clear()
-        if self._last is not None:  # pages were made
+        if self._last is not None:  # pages were created
             self._db.execute("UPDATE page_counter SET last = ?", (self._last,))
 
     def _write(self, page: Page, row: Row, to_pos: int) -> None:
@@ -249,24 +252,24 @@ class Directory:
         self._known: dict[int, list[Place]] = {}
 
     def find(self, k: int, key: Key) -> Place:
-        """Return the branch of listing `k` that holds the key."""
-        known = self._known.setdefault(k, [])
-        number = bisect_right(known, key, key=_first_key) - 1
-        if number >= 0 and key < known[number].end:
-            return known[number]
+        """Return the branch of listing `k` whose range contains the key."""
+        places = self._known.setdefault(k, [])
+        number = bisect_right(places, key, key=_first_key) - 1
+        if number >= 0 and key < places[number].end:
+            return places[number]
         entry = Entry(*self._db.execute(_AT_OR_BELOW, (k, *key)).fetchone())
         above = self._db.execute(_ABOVE, (k, *entry.key)).fetchone()
         place = Place(entry, END if above is None else (above[0], above[1]))
-        insort(known, place, key=_first_key)
+        insort(places, place, key=_first_key)
         return place
 
     def neighbour(self, k: int, key: Key) -> Entry | None:
-        """Return the branch that comes before the one with this key, else the one after it."""
+        """Return the branch before the branch with this key; if there is none, the branch after it."""
         row = self._db.execute(_BELOW, (k, *key)).fetchone() or self._db.execute(_ABOVE, (k, *key)).fetchone()
         return None if row is None else Entry(*row)
 
     def add(self, k: int, row: Row) -> None:
-        """Add a branch: its least key, the position from which it is in use, and its page."""
+        """Add a branch: its lowest key, the position from which it is in use, and its page."""
         self._change(k, _ADD, (k, *row))
 
     def close(self, k: int, entry: Entry, position: int) -> None:
@@ -284,7 +287,7 @@ def _parts(live: list[Row], position: int, limits: PageLimits, *, joined: bool) 
     if len(live) <= limits.split_above:
         return [live]
     cut = len(live) // 2
-    if not joined and live[-1][2] == position:  # growing upwards, as news does: leave room there
+    if not joined and live[-1][2] == position:  # the newest row is at the end, as with news: leave room there
         cut = len(live) * 3 // 4
     elif not joined and live[0][2] == position:
         cut = len(live) // 4

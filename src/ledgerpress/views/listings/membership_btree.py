@@ -1,13 +1,13 @@
-"""Which item is in which listing, as of every position: pages of membership, split by key and by time.
+"""Records which items are in which listings as of every position, in pages that are split by key and by time.
 
 A membership is the range of positions in which an item (`post`) was in a listing. Memberships are the rows of leaf
-pages, leaves are the rows of branch pages, and branches are in a directory: a multiversion B-tree of three levels. The
-pages in use at a position divide all keys among them without gap or overlap, so a reader as of that position walks as
-if there had never been any other page. `ledgerpress.views.listings.queries` has the queries, `btree_pages` holds the
-pages of a transaction, and decides when new pages replace a page.
+pages, leaves are the rows of branch pages, and branches are in a directory: a multiversion B-tree with three levels.
+The pages in use at a position cover all keys without gaps or overlaps, so a reader as of that position needs no other
+page. `ledgerpress.views.listings.queries` contains the queries. `btree_pages` holds the pages of a transaction, and
+decides when new pages replace a page.
 
-Nothing is held beyond a transaction, which the caller owns: the rows depend on the order of the changes alone, not on
-how they were batched.
+Nothing is cached beyond a transaction, which the caller owns. So the rows depend only on the order of the changes, not
+on how they were batched.
 """
 
 import sqlite3
@@ -57,7 +57,7 @@ LIMITS: Final = PageLimits()
 
 
 class MembershipRefused(ValueError):
-    """A change that does not follow from what is recorded. Nothing was written."""
+    """A change contradicts the recorded memberships. Nothing was written."""
 
     def __init__(self, why: str, k: int, key: Key, position: int) -> None:
         super().__init__(f"listing {k}, post {key[1]} of {key[0]}, position {position}: {why}")
@@ -79,9 +79,10 @@ _NEWEST: Final = """
 
 @dataclass(slots=True)
 class _ListingState:
-    """The state of a listing, whether that is still to be written, and the state before the last position.
+    """The state of a listing, and whether the state still has to be written.
 
-    `before` is unknown until the listing is changed at a later position than an earlier transaction left it at.
+    `before` is the number of items and the newest date before `changed_at`. It is `None` (unknown) until this
+    transaction changes the listing at a later position than earlier transactions.
     """
 
     k: int
@@ -93,7 +94,7 @@ class _ListingState:
 
 
 class Memberships:
-    """All listings in one transaction. Only the directory is written before `flush`."""
+    """The memberships of all listings in one transaction. Only the directory is written before `flush`."""
 
     def __init__(self, db: sqlite3.Connection, limits: PageLimits = LIMITS) -> None:
         self._db = db
@@ -106,9 +107,9 @@ class Memberships:
         self._newest_times = StepRows(db, "newest_step", "newest_published_at", initial=None)
 
     def open(self, k: int, published_at: int, post: int, position: int) -> None:
-        """Put the post into listing `k` from `position` on, at `published_at` (microseconds since 1970 UTC).
+        """Add the post to listing `k` from `position` on, under `published_at` (microseconds since 1970 UTC).
 
-        Raises `MembershipRefused` where it is there already, or the listing was changed at a later position.
+        Raises `MembershipRefused` if the post is already there, or if the listing was changed at a later position.
         """
         key = (published_at, post)
         listing = self._state(k) or self._begin(k, position)
@@ -129,9 +130,9 @@ class Memberships:
         self._record(listing, position, listing.n + 1, newest)
 
     def close(self, k: int, published_at: int, post: int, position: int) -> None:
-        """Take the post out of listing `k` from `position` on; `published_at` is as it was when it was put in.
+        """Remove the post from listing `k` from `position` on; `published_at` is the value with which it was added.
 
-        Raises `MembershipRefused` where it is not there, or the listing was changed at a later position.
+        Raises `MembershipRefused` if the post is not there, or if the listing was changed at a later position.
         """
         key = (published_at, post)
         listing = self._state(k)
@@ -182,7 +183,7 @@ class Memberships:
         return state
 
     def _leaf(self, k: int, key: Key) -> Leaf:
-        """Return the leaf that holds the key. It is mostly the one that was returned last."""
+        """Return the leaf whose range contains the key; usually the leaf that was returned last for the listing."""
         leaf = self._leaves.get(k)
         if leaf is None or not leaf.first <= key < leaf.end:
             leaf = self._leaves[k] = self._pages.leaf(self._directory.find(k, key), key)
@@ -192,17 +193,17 @@ class Memberships:
         del self._leaves[k]
         self._pages.balance(self._directory, k, leaf, position)
 
-    def _newest(self, listing: _ListingState, left: int, leaf: Leaf) -> int | None:
-        """Return the date of the newest post, after one with the greatest date has left its leaf.
+    def _newest(self, listing: _ListingState, date: int, leaf: Leaf) -> int | None:
+        """Return the date of the newest post, after a post with the latest date, `date`, was removed from its leaf.
 
-        No post is later than `left`, so every post to the right of the leaf has this date, too.
+        No post is later than `date`, so every post to the right of the leaf has this date.
         """
         if listing.n == 1:
             return None
-        if leaf.page.live and leaf.end[0] > left:
+        if leaf.page.live and leaf.end[0] > date:
             return leaf.page.live[-1][0]
         self._pages.flush()
-        row = self._db.execute(_NEWEST, (listing.k, left)).fetchone()
+        row = self._db.execute(_NEWEST, (listing.k, date)).fetchone()
         return None if row is None else int(row[0])
 
     def _record(self, listing: _ListingState, position: int, n: int, newest: int | None) -> None:
@@ -213,7 +214,7 @@ class Memberships:
         listing.n, listing.newest, listing.changed = n, newest, True
 
     def _end_steps(self, listing: _ListingState) -> None:
-        """Buffer the steps at the position of the last change: there will be no more changes there."""
+        """Buffer the steps at the position of the last change, where no further change follows."""
         k, position = listing.k, listing.changed_at
         if listing.before is None:
             listing.before = self._counts.before(k, position), self._newest_times.before(k, position)

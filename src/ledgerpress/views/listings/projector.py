@@ -1,8 +1,9 @@
-"""The listings projector: which item is in which listing, as of every position, by what features contribute.
+"""The listings projector: records which items are in which listings as of every position.
 
-Listings share one counter of pages, and so one projector. A listing has an integer key: the position of the event that
-created what it is the listing of, or a fixed key from 0 down. One with a negative key is internal: it holds items that
-are not public. Items are named by the position of their creation, and sorted by a date, then by that position.
+Features contribute the listings. All listings share one page counter, and so one projector. A listing has an integer
+key: the position of the event that created its subject, such as a category, or a fixed key of at most 0. A listing with
+a negative key is internal: it contains items that are not public. Items are identified by the position of their
+creation, and sorted by a date, then by that position.
 """
 
 import sqlite3
@@ -18,20 +19,20 @@ from ledgerpress.views.listings.membership_btree import Memberships
 from ledgerpress.views.projection.projector_interface_and_composition import ProjectorBatch, composed_version
 
 Entry: TypeAlias = tuple[int, int]
-"""A listing's key, and the date of an item in it."""
+"""The key of a listing, and the date of an item in that listing."""
 
 
 class ListedItem(Protocol):
-    """An item that listings hold, such as a post, as of one position. It is never changed in place."""
+    """An item in listings, such as a post, as of one position. It is never changed in place."""
 
     @property
     def seq(self) -> int:
-        """The position at which it was created."""
+        """The position at which the item was created."""
         ...
 
     @property
     def public_date(self) -> int | None:
-        """The date under which listings for readers hold it; `None` while it is not public."""
+        """The date of the item in listings for readers; `None` while the item is not public."""
         ...
 
 
@@ -39,19 +40,19 @@ I = TypeVar("I", bound=ListedItem)  # noqa: E741
 
 
 class ListingWriter(Generic[I]):
-    """What one feature adds to the listings, in one transaction.
+    """The writer of one feature's listings in one transaction.
 
-    It MUST depend on nothing but the events, the items, and rows of its own. Rows may be buffered until `flush`.
+    It MUST depend only on the events, the items, and its own rows. Rows may be buffered until `flush`.
     """
 
     def find(self, item_id: str) -> I | None:
-        """Return an item of this feature by its id."""
+        """Return an item of this feature by its id; `None` if there is none."""
         return None
 
     def entries(self, item: I) -> Iterable[Entry]:
-        """Return the entries of a public item, of any feature, in the listings of this one.
+        """Return the entries of a public item, of any feature, in the listings of this feature.
 
-        They follow from the item and from rows that no event changes together with an item.
+        They depend only on the item, and on rows that no event changes together with an item.
         """
         return ()
 
@@ -67,12 +68,12 @@ class ListingWriter(Generic[I]):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ListingContribution:
-    """What a feature adds to the listings projector: its tables, and what writes in one transaction.
+    """The contribution of a feature to the listings projector: its tables, and its writer.
 
     `schema` creates at least one table. `version` MUST be raised with every change to the tables or their rows. Only
-    `events` are applied, or all without them. `listings_of` takes items that were public as of a position, and that
-    position; it returns (listing, item) for each listing of this contribution that held one, so that counts can exclude
-    what is hidden today.
+    events whose types are in `events` are applied; all events if it is `None`. `listings_of` takes items that were
+    public as of a position, and that position. It returns (listing, item) for each listing of this contribution that
+    contained such an item, so that counts can exclude items that are hidden today.
     """
 
     name: str
@@ -84,7 +85,7 @@ class ListingContribution:
 
 
 class ListingChanges:
-    """The listings in one transaction: what the contributions of features change, applied event by event."""
+    """The changes to all listings in one transaction, by the contributions of features, event by event."""
 
     def __init__(self, db: sqlite3.Connection, contributions: Sequence[ListingContribution]) -> None:
         self._db = db
@@ -100,7 +101,7 @@ class ListingChanges:
         return next((item for writer in self._writers if (item := writer.find(item_id)) is not None), None)
 
     def replace(self, before: ListedItem | None, after: ListedItem) -> None:
-        """Record that an item was created, or changed from `before` to `after`."""
+        """Record that an item was created (`before` is `None`), or changed from `before` to `after`."""
         old, new = self._entries(before), self._entries(after)
         if old != new:
             self._left.update([(k, date, after.seq) for k, date in old - new])
@@ -113,11 +114,11 @@ class ListingChanges:
         self._entered.add((k, date, item.seq))
 
     def leave(self, k: int, date: int, item: ListedItem) -> None:
-        """Remove an item from a listing; `date` is the one under which it entered."""
+        """Remove an item from a listing; `date` is the date under which the item entered."""
         self._left.add((k, date, item.seq))
 
     def apply(self, recorded: Recorded[Event]) -> None:
-        """Apply an event: entries end before others begin, both in the order of the listings' keys."""
+        """Apply an event. Entries end before others begin, both in the order of the listings' keys."""
         self._position = recorded.position
         for writer in self._writers_of(type(recorded.event)):
             writer.apply(recorded, self)
@@ -143,10 +144,12 @@ class ListingChanges:
 
     @cached_property
     def _counting(self) -> list[ListingWriter[Any]]:
-        return [one for one in self._writers if type(one).item_changed is not ListingWriter.item_changed]
+        return [
+            writer for writer in self._writers if type(writer).item_changed is not ListingWriter.item_changed
+        ]
 
     def _writers_of(self, event_type: type[Event]) -> list[ListingWriter[Any]]:
-        """Return the writers of the contributions that apply events of a type."""
+        """Return the writers of the contributions that apply events of this type."""
         writers = self._by_event_type.get(event_type)
         if writers is None:
             writers = self._by_event_type[event_type] = [
@@ -157,7 +160,7 @@ class ListingChanges:
         return writers
 
     def _writer(self, number: int) -> ListingWriter[Any]:
-        """Return the writer of a contribution, which begins when it is first needed."""
+        """Return the writer of a contribution, which is created when it is first needed."""
         writer = self._begun[number]
         if writer is None:
             writer = self._begun[number] = self._contributions[number].begin(self._db)
@@ -170,24 +173,24 @@ class ListingChanges:
 
 
 class ListingsProjector:
-    """Keeps the pages and counts of every listing."""
+    """A projector that writes the pages and counts of every listing."""
 
     name: Final = "listings"
     indexes: Final = ""
 
     def __init__(self, contributions: Sequence[ListingContribution]) -> None:
-        """Raises `ValueError` for a contribution without a table: tables distinguish files of other features."""
-        if bare := [contribution.name for contribution in contributions if not contribution.schema.strip()]:
-            raise ValueError(f"listings without a table of their own: {', '.join(bare)}")
+        """Raise `ValueError` for a contribution without a table: tables distinguish the files of other features."""
+        if names := [contribution.name for contribution in contributions if not contribution.schema.strip()]:
+            raise ValueError(f"listings without a table of their own: {', '.join(names)}")
         self.version = composed_version(contribution.version for contribution in contributions)
         schemas = (membership_btree.SCHEMA, *(contribution.schema for contribution in contributions))
-        # A schema may end with a comment, which only a new line ends.
+        # A schema may end with a comment, which only a newline ends.
         self.schema = "\n".join(schemas)
         self._contributions = tuple(contributions)
 
     @property
     def parts(self) -> Sequence[ListingContribution]:
-        """What features contribute."""
+        """The contributions of features."""
         return self._contributions
 
     def begin(self, db: sqlite3.Connection) -> ProjectorBatch:

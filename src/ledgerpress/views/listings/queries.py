@@ -1,11 +1,11 @@
-"""Listings as of a position: which posts were in a listing, newest or oldest first, and how many.
+"""Queries of listings as of a position: which posts a listing contained, newest or oldest first, and how many.
 
-The tables are written, and described, by `ledgerpress.views.listings.membership_btree`. A query costs about the
-same for every position, however much has happened before or since: it visits the pages that were in use at
-that position, and the rows that were in them.
+`ledgerpress.views.listings.membership_btree` writes and describes the tables. A query costs about the same for every
+position, regardless of how much was recorded before or after: it reads only the pages that were in use at that
+position, and the rows that were in them.
 
-`k` is the key of a listing, as in `ledgerpress.features.posts.listings_projection`. `position` is a position of the log,
-and an answer includes what the event at that position did.
+`k` is the key of a listing, as in `ledgerpress.features.posts.listings_projection`. `position` is a position of the
+log; a result includes the effect of the event at that position.
 """
 
 import json
@@ -18,28 +18,28 @@ from typing import Final, Literal
 from ledgerpress.views.snapshot_and_cache_dependencies import Snapshot, Topic
 
 LOWEST: Final = -(2**63)
-"""Where the first page of a listing begins: before every time and every post."""
+"""The time and the post at which the first page of a listing begins: before all others."""
 
 _HIGHEST: Final = 2**63 - 1
 
 
 def listing_topic(k: int) -> Topic:
-    """Return the topic of which items are in a listing, in which order, and how many."""
+    """Return the topic for the items of a listing, their order and their number."""
     return Topic("listing", k, internal=k < 0)
 
 
 def changed_listings(snapshot: Snapshot, after: int, ks: Sequence[int]) -> list[Topic]:
-    """Return the topics of those of the listings `ks` that changed after a position."""
+    """Return the topics of the listings among `ks` that changed after a position."""
     query = "SELECT k FROM json_each(?2) CROSS JOIN listing ON k = value WHERE touched > ?1"
     return [listing_topic(k) for (k,) in snapshot.about().execute(query, (after, json.dumps(ks)))]
 
 
 @dataclass(frozen=True, slots=True, order=True)
 class ListingKey:
-    """The place of a post in a listing; the newest is the greatest.
+    """The place of a post in a listing; the newest post has the greatest key.
 
-    `published_at` is in microseconds since 1970 UTC and may be negative; `post` is the position at which the
-    post was created, which decides between equal times.
+    `published_at` is in microseconds since 1970 UTC and may be negative. `post` is the position at which the post was
+    created; it orders posts with the same time.
     """
 
     published_at: int
@@ -56,13 +56,13 @@ def list_keys(
     limit: int,
     newest_first: bool = True,
 ) -> list[ListingKey]:
-    """Return at most `limit` keys of the listings `ks` taken together, as of `position`, each key once.
+    """Return at most `limit` keys of the combined listings `ks` as of `position`, each key once.
 
-    Keys lie strictly after `after` and strictly before `before` in the direction of reading, which is from
-    newest to oldest unless `newest_first` is false. Raises `ValueError` where `limit` is negative.
+    Keys are strictly after `after` and strictly before `before` in the direction of reading, which is from newest to
+    oldest unless `newest_first` is false. Raises `ValueError` if `limit` is negative.
     """
     if limit < 0:
-        raise ValueError(f"at most {limit} keys were asked for; that cannot be negative")
+        raise ValueError(f"cannot return {limit} keys: the limit cannot be negative")
     walk: _Walk = "up" if not newest_first else "from newest" if after is None else "down"
     start = (LOWEST, LOWEST) if after is None else (after.published_at, after.post)
     keys: list[tuple[int, int]] = []
@@ -71,7 +71,7 @@ def list_keys(
             break
         rows = db.execute(_query(walk, len(group)), (position, limit, *start, *group)).fetchall()
         keys = sorted({*keys, *rows}, reverse=newest_first)[:limit] if keys else rows
-    # The far end is not put into the queries: they stop at `limit` rows, not at a key.
+    # The queries do not contain the far end: they stop after `limit` rows, not at a key.
     if before is not None:
         end = (before.published_at, before.post)
         keys = [key for key in keys if (key > end if newest_first else key < end)]
@@ -79,7 +79,7 @@ def list_keys(
 
 
 def count(db: sqlite3.Connection, k: int, position: int) -> int:
-    """Return how many posts the listing held as of `position`."""
+    """Return how many posts the listing contained as of `position`."""
     row = db.execute(
         "SELECT n FROM count_step WHERE k = ? AND pos <= ? ORDER BY pos DESC LIMIT 1", (k, position)
     ).fetchone()
@@ -87,12 +87,12 @@ def count(db: sqlite3.Connection, k: int, position: int) -> int:
 
 
 def members(db: sqlite3.Connection, k: int, position: int) -> list[int]:
-    """Return the posts in the listing as of `position`, all of them, in no order, by where they were created."""
+    """Return all posts in the listing as of `position`, in no particular order, by the positions of their creation."""
     return [post for (post,) in db.execute(_MEMBERS, (k, position))]
 
 
 def newest(db: sqlite3.Connection, k: int, position: int) -> int | None:
-    """Return the greatest publishing time in a listing as of `position`, in microseconds; `None` if empty."""
+    """Return the latest publishing time in a listing as of `position`, in microseconds; `None` if it is empty."""
     row = db.execute(
         "SELECT newest_published_at FROM newest_step WHERE k = ? AND pos <= ? ORDER BY pos DESC LIMIT 1",
         (k, position),
@@ -103,8 +103,8 @@ def newest(db: sqlite3.Connection, k: int, position: int) -> int | None:
 _Walk = Literal["from newest", "down", "up"]
 
 # Parameters: ?1 position, ?2 limit, ?3 and ?4 the key to start from, then the listings.
-# From the directory to the branches, and on to the leaves, each read in the order of its primary key, so that
-# nothing is sorted and LIMIT ends the walk.
+# The query walks from the directory to the branches, and then to the leaves. It reads each of them in the order of its
+# primary key, so SQLite sorts nothing, and LIMIT ends the walk.
 _WALK: Final = """
     SELECT r.published_at, r.post
     FROM {first}page_directory AS d
@@ -117,7 +117,7 @@ _WALK: Final = """
         b.published_at {order}, b.post {order}, b.from_pos {order}, r.published_at {order}, r.post {order}
     LIMIT ?2
 """
-# The branch or the leaf in whose range of keys the start lies.
+# The branch or the leaf whose range of keys contains the start.
 _BRANCH_OF_START: Final = """
     SELECT published_at, post FROM page_directory
     WHERE k = :k AND from_pos <= ?1 AND to_pos > ?1 AND (published_at, post) <= (?3, ?4)
@@ -173,7 +173,7 @@ _MEMBERS: Final = """
 """
 _ARM: Final = "SELECT * FROM ({})"
 _ORDER: Final = " ORDER BY 1 {0}, 2 {0} LIMIT ?2"
-_GROUP: Final = 8  # listings read by one statement; more cost more to sort than another statement does
+_GROUP: Final = 8  # listings per statement; sorting more of them costs more than another statement
 
 
 @cache
@@ -188,7 +188,10 @@ def _query(walk: _Walk, listings: int) -> str:
 def _groups(
     db: sqlite3.Connection, ks: list[int], position: int, newest_first: bool
 ) -> Iterator[tuple[list[int], int]]:
-    """Part the listings into groups, each with a time that no key in it or in later groups is newer than."""
+    """Split the listings into groups, and yield each with a time.
+
+    No key in that group or in a later group is newer than this time.
+    """
     if len(ks) <= _GROUP or not newest_first:
         ranked = [(k, _HIGHEST) for k in ks]
     else:

@@ -1,1 +1,1 @@
-"""Follow the log: batches, checkpoints, skipped events, lag."""
+"""Applies the log to the views: batches, checkpoints, skipped events, lag."""

@@ -1,6 +1,6 @@
-"""Applies a batch of events to views: when the runner follows the log, and when views are rebuilt.
+"""Applies a batch of events to the views, both when the runner follows the log and when views are rebuilt.
 
-The result depends on the events, on the rows that are there, and on what is skipped, and on nothing else.
+The result depends only on the events, on the existing rows, and on the events that are skipped.
 """
 
 import logging
@@ -36,13 +36,13 @@ _PASSING_FAULTS: Final = (
     "SQLITE_READONLY",
     "SQLITE_NOMEM",
 )
-"""Failures of the machine, not of a projector: they are raised, and pause nothing."""
+"""Failures of the machine, not of a projector: they are raised, and pause no projection."""
 
 
 def decode(
     codec: Codec[Event], batch: Sequence[StoredEvent]
 ) -> tuple[list[Recorded[Event]], UndecodableEvent | None]:
-    """Return the events of `batch`, decoded, up to the first that cannot be, and why that one cannot be."""
+    """Return the decoded events of `batch` up to the first undecodable event, and the error of that event, if any."""
     events: list[Recorded[Event]] = []
     for stored in batch:
         try:
@@ -53,7 +53,7 @@ def decode(
 
 
 def withdrawn_by(codec: Codec[Event], batch: Sequence[StoredEvent]) -> list[tuple[int, int]]:
-    """Return the positions of the payloads that `batch` withdraws, each with that of its withdrawal."""
+    """Return the positions of the payloads that `batch` withdraws, each with the position of its withdrawal."""
     withdrawals = [event for event in batch if event.header.type == WITHDRAWAL]
     if not withdrawals:
         return []
@@ -73,18 +73,18 @@ def apply_batch(
     undecodable: UndecodableEvent | None = None,
     skipped: Collection[tuple[str, int]] = (),
 ) -> dict[str, Checkpoint]:
-    """Apply `events` to the views in `db`, each to the projections that lack it, and return how far each has come.
+    """Apply `events` to the views in `db`, each to the projections that lack it, and return all checkpoints.
 
-    `undecodable` is the error of the event after the last of `events`, if that cannot be decoded. A projection pauses at
-    the event that it cannot take in, unless `skipped` holds the projection's name and the event's position: then it
-    goes on as if that event had not been. One that is paused already stays so, and one that lacks an event before
-    the first of `events` stays where it is. Rows and checkpoints belong to the transaction that the caller has begun.
-    Raises `sqlite3.OperationalError` where the machine is at fault; the caller must roll back then.
+    `undecodable` is the error of the event after the last of `events`, if that event cannot be decoded. A projection
+    pauses at an event that it cannot apply, unless `skipped` contains the projection's name and the event's position:
+    then it continues without that event. A paused projection stays paused. A projection that lacks an event before the
+    first of `events` keeps its checkpoint. Rows and checkpoints belong to the transaction that the caller has begun.
+    Raises `sqlite3.OperationalError` for a failure of the machine; the caller must then roll back.
     """
     points = checkpoints.read(db)
     # Projections at the same position lack the same events.
     batches: dict[int, _Missing] = {}
-    moved: dict[str, Checkpoint] = {}
+    new_points: dict[str, Checkpoint] = {}
     for projector in projectors:
         name, point = projector.name, points[projector.name]
         missing = batches.get(point.position)
@@ -92,33 +92,33 @@ def apply_batch(
             missing = batches[point.position] = _missing_after(point.position, events)
         if point.error is not None or missing.has_gap:
             continue
-        passed, error = len(missing.events), None
+        count, error = len(missing.events), None
         is_for_others = isinstance(projector, ImmediateProjector) and projector.events.isdisjoint(
             missing.types
         )
         if not is_for_others and _attempt(db, projector, missing.events) is not None:
-            passed, error = _apply_one_by_one(db, projector, missing.events, skipped)
-        reached = point
-        if passed and passed == len(missing.events) and missing.end:
-            reached = missing.end
-        elif passed:
-            reached = checkpoints.at(missing.events[passed - 1])
-        if error is None and undecodable and undecodable.position == reached.position + 1:
+            count, error = _apply_one_by_one(db, projector, missing.events, skipped)
+        new_point = point
+        if count and count == len(missing.events) and missing.end:
+            new_point = missing.end
+        elif count:
+            new_point = checkpoints.at(missing.events[count - 1])
+        if error is None and undecodable and undecodable.position == new_point.position + 1:
             if (name, undecodable.position) in skipped:
                 logger.warning("projection %s skips position %d: %s", name, undecodable.position, undecodable)
-                reached = Checkpoint(undecodable.position, undecodable.leaf_hash)
+                new_point = Checkpoint(undecodable.position, undecodable.leaf_hash)
             else:
                 error = undecodable
         if error is not None:
-            reached = replace(reached, error=f"{type(error).__name__}: {error}")
-        if reached != point:
-            moved[name] = reached
-    checkpoints.save(db, moved)
-    return {**points, **moved}
+            new_point = replace(new_point, error=f"{type(error).__name__}: {error}")
+        if new_point != point:
+            new_points[name] = new_point
+    checkpoints.save(db, new_points)
+    return {**points, **new_points}
 
 
 class _Missing(NamedTuple):
-    """The events that projections at one position lack, and the checkpoint after the last of them."""
+    """The events that projections at one position lack, and the checkpoint after the last of these events."""
 
     events: Sequence[Recorded[Event]]
     types: frozenset[type[Event]]
@@ -140,11 +140,12 @@ def _apply_one_by_one(
     events: Sequence[Recorded[Event]],
     skipped: Collection[tuple[str, int]],
 ) -> tuple[int, Exception | None]:
-    """Apply `events`, without those that fail and are skipped; return how many it got past, and what stopped it.
+    """Apply `events` one by one, and skip an event that fails if `skipped` contains it.
 
-    Rows kept back may fail when they are written: applied one at a time, the event at fault shows.
+    Returns the number of events that were applied or skipped, and the error of the event after them, if any. In a
+    batch, buffered rows may fail only when they are written; one by one, the failing event is known.
     """
-    for passed, event in enumerate(events):
+    for count, event in enumerate(events):
         error = _attempt(db, projector, [event])
         if error is None:
             continue
@@ -152,7 +153,7 @@ def _apply_one_by_one(
             logger.error(
                 "projection %s paused at position %d", projector.name, event.position, exc_info=error
             )
-            return passed, error
+            return count, error
         description = f"{type(error).__name__}: {error}"
         logger.warning("projection %s skips position %d: %s", projector.name, event.position, description)
     return len(events), None
@@ -161,7 +162,7 @@ def _apply_one_by_one(
 def _attempt(
     db: sqlite3.Connection, projector: Projector, events: Sequence[Recorded[Event]]
 ) -> Exception | None:
-    """Apply `events`, all or none; return what went wrong. Raises failures of the machine."""
+    """Apply all of `events` or none; return the error, if any. Raises failures of the machine."""
     db.execute("SAVEPOINT projection")
     try:
         batch = projector.begin(db)
@@ -190,11 +191,11 @@ def _was_undecodable(point: Checkpoint) -> bool:
 Write: TypeAlias = Callable[
     [Callable[[sqlite3.Connection], dict[str, Checkpoint]]], Awaitable[dict[str, Checkpoint]]
 ]
-"""Runs a function on views that may be written, in a transaction of its own or a part of one, and returns its result."""
+"""Runs a function on writable views, in its own transaction or as part of one, and returns the function's result."""
 
 
 async def recorded_skips(log: EventLog, codec: Codec[Event], names: Iterable[str]) -> set[tuple[str, int]]:
-    """Return the skips recorded for these projections: each one's name, and the position of the event."""
+    """Return the skips recorded for these projections: the projection's name, and the position of the event."""
     skipped = set()
     for name in names:
         stream = await log.read_stream(projection_stream(name))
@@ -208,7 +209,7 @@ async def recorded_skips(log: EventLog, codec: Codec[Event], names: Iterable[str
 
 
 class BatchApplier:
-    """Applies batches of one log to views. It caches the skips that it has read: what is recorded never changes."""
+    """Applies batches of one log to the views. It caches the skips that it has read: recorded skips never change."""
 
     def __init__(self, log: EventLog, codec: Codec[Event], projectors: Sequence[Projector]) -> None:
         self._log = log
@@ -218,34 +219,34 @@ class BatchApplier:
         self._has_read_skips = False
 
     async def apply(self, write: Write, batch: Sequence[StoredEvent]) -> dict[str, Checkpoint]:
-        """Apply `batch`, with as many transactions as it takes, and return how far each projection has come."""
+        """Apply `batch` in as many transactions as necessary, and return the checkpoint of each projection."""
         if not self._has_read_skips:
             self._skipped |= await self._recorded(projector.name for projector in self._projectors)
             self._has_read_skips = True
         events, undecodable = decode(self._codec, batch)
 
-        def work(db: sqlite3.Connection, going: Sequence[str] = ()) -> dict[str, Checkpoint]:
-            if going:
-                checkpoints.resume(db, going)
+        def work(db: sqlite3.Connection, resumable: Sequence[str] = ()) -> dict[str, Checkpoint]:
+            if resumable:
+                checkpoints.resume(db, resumable)
             return apply_batch(db, self._projectors, events, undecodable, self._skipped)
 
         points = await write(work)
-        while going := await self._resumable(points):
-            points = await write(partial(work, going=going))
+        while resumable := await self._resumable(points):
+            points = await write(partial(work, resumable=resumable))
         return points
 
     async def read(self, write: Write) -> dict[str, Checkpoint]:
-        """Return how far each projection has come, after resuming those that this program can bring past their event."""
+        """Resume the paused projections that can continue, and return the checkpoint of each projection."""
         points = await write(checkpoints.read)
-        if going := await self._resumable(points):
-            points = await write(partial(checkpoints.resume, names=going))
+        if resumable := await self._resumable(points):
+            points = await write(partial(checkpoints.resume, names=resumable))
         return points
 
     async def _resumable(self, points: Mapping[str, Checkpoint]) -> list[str]:
-        """Return the names of the paused projections that can go on.
+        """Return the names of the paused projections that can continue.
 
-        They may skip their event, or another program on the same views could not decode it and this one can: an earlier
-        version, or one with other features.
+        Either a skip of the event is recorded, or another program on the same views could not decode the event and this
+        program can. The other program is an earlier version, or has other features.
         """
         paused = {name: point for name, point in points.items() if point.error is not None}
         if not paused:

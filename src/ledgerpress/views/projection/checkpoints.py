@@ -1,4 +1,7 @@
-"""Checkpoints: how far each projection has come, kept in the views file, in the same transaction as its rows."""
+"""Checkpoints: the position that each projection has reached.
+
+They are stored in the views file, in the same transaction as the rows of the projection.
+"""
 
 import sqlite3
 from collections.abc import Iterable, Mapping, Sequence
@@ -34,12 +37,12 @@ SCHEMA: Final = """
 BOOKKEEPING: Final = frozenset({"projection", "projection_digest", "views"})
 """The tables that belong to no projection."""
 LOG_POLL_INTERVAL: Final = 0.25
-"""Seconds between two reads of a log whose last events may be missing for a moment."""
+"""Seconds between two reads of a log that may not return its last events for a short time."""
 
 
 @dataclass(frozen=True, slots=True)
 class Checkpoint:
-    """How far a projection has come; `error` says why it is paused at the next event."""
+    """The position that a projection has reached; `error` is the reason why it is paused at the next event."""
 
     position: int
     leaf_hash: str | None
@@ -47,7 +50,7 @@ class Checkpoint:
 
     @property
     def is_paused(self) -> bool:
-        """Whether the projection waits for an operator."""
+        """Whether the projection is paused."""
         return self.error is not None
 
     @property
@@ -62,54 +65,54 @@ def at(recorded: Recorded[Any]) -> Checkpoint:
 
 
 def create(db: sqlite3.Connection, projectors: Sequence[Projector], began_at: int) -> None:
-    """Write a checkpoint at the beginning of the log for each projector; `began_at` is the head of the log now."""
+    """Insert a checkpoint at the beginning of the log for each projector; `began_at` is the current head of the log."""
     db.execute("INSERT INTO views VALUES (?, '[]')", (began_at,))
     rows = [(projector.name, projector.version) for projector in projectors]
     db.executemany("INSERT INTO projection VALUES (?, ?, 0, NULL, NULL)", rows)
 
 
 def read(db: sqlite3.Connection) -> dict[str, Checkpoint]:
-    """Return the checkpoints by the projections' names."""
+    """Return the checkpoints by projection name."""
     rows = db.execute("SELECT name, position, leaf_hash, error FROM projection ORDER BY name")
     return {name: Checkpoint(position, leaf_hash, error) for name, position, leaf_hash, error in rows}
 
 
 def versions(db: sqlite3.Connection) -> dict[str, int]:
-    """Return the version of the projector that made each projection's rows, by its name."""
+    """Return the version of the projector that wrote each projection's rows, by projection name."""
     return dict(db.execute("SELECT name, version FROM projection"))
 
 
 def began_at(db: sqlite3.Connection) -> int:
-    """Return the head of the log when these views were begun."""
+    """Return the position of the log's head when these views were begun."""
     return int(db.execute("SELECT began_at FROM views").fetchone()[0])
 
 
 def digests(db: sqlite3.Connection) -> dict[str, tuple[int, str]]:
-    """Return the digest last taken of each projection's rows, with the position as of which it was taken."""
+    """Return the last digest of each projection's rows (SHA-256, in hex), preceded by its position."""
     rows = db.execute("SELECT name, position, sha256 FROM projection_digest")
     return {name: (position, sha256) for name, position, sha256 in rows}
 
 
 def keep_digests(db: sqlite3.Connection, position: int, digests: Mapping[str, str]) -> None:
-    """Write the digests of the projections' rows as of `position`."""
+    """Store the digests of the projections' rows as of `position`."""
     rows = [(name, position, sha256) for name, sha256 in digests.items()]
     db.executemany("INSERT OR REPLACE INTO projection_digest VALUES (?, ?, ?)", rows)
 
 
 def resume_all(db: sqlite3.Connection) -> dict[str, Checkpoint]:
-    """Let every paused projection try again."""
+    """Let every paused projection try again; return all checkpoints."""
     db.execute("UPDATE projection SET error = NULL WHERE error IS NOT NULL")
     return read(db)
 
 
 def resume(db: sqlite3.Connection, names: Iterable[str]) -> dict[str, Checkpoint]:
-    """Let the named projections try again, if they are paused."""
+    """Let the named projections try again, if they are paused; return all checkpoints."""
     db.executemany("UPDATE projection SET error = NULL WHERE name = ?", [(name,) for name in names])
     return read(db)
 
 
 def save(db: sqlite3.Connection, points: Mapping[str, Checkpoint]) -> None:
-    """Write the checkpoints of projections, by their names."""
+    """Save checkpoints by projection name."""
     db.executemany(
         "UPDATE projection SET position = ?, leaf_hash = ?, error = ? WHERE name = ?",
         [(point.position, point.leaf_hash, point.error, name) for name, point in points.items()],
@@ -117,17 +120,18 @@ def save(db: sqlite3.Connection, points: Mapping[str, Checkpoint]) -> None:
 
 
 async def belong_to_log(log: EventLog, points: Iterable[Checkpoint]) -> bool:
-    """Return whether the log has, at the position of each checkpoint, the event that was applied there.
+    """Return whether the log contains, at the position of each checkpoint, the event that was applied there.
 
-    It may be another log, such as one restored from a backup. Events at its end may be missing for `log.staleness`.
+    If not, it is another log, such as one restored from a backup. The log may not return its last events for up to
+    `log.staleness` seconds, so an event that is missing is polled for that long.
     """
     for point in points:
 
-        async def event_there(position: int = point.position) -> StoredEvent | None:
+        async def read_event(position: int = point.position) -> StoredEvent | None:
             return next(iter(await log.read(position - 1, 1)), None)
 
         if point.position:
-            event = await poll(event_there, interval=LOG_POLL_INTERVAL, timeout=log.staleness)
+            event = await poll(read_event, interval=LOG_POLL_INTERVAL, timeout=log.staleness)
             if event is None or event.header.leaf_hash().hex() != point.leaf_hash:
                 return False
     return True

@@ -1,4 +1,4 @@
-"""How far each projection is behind the log, as far as that is known: the log may be out of reach."""
+"""Computes how far each projection is behind the log, even if the log cannot be reached."""
 
 import asyncio
 from collections.abc import Mapping
@@ -14,10 +14,10 @@ TIMEOUT: Final = 1.0
 
 
 class Lag(NamedTuple):
-    """What a projection has still to apply: how many events, and for how many seconds the first of them has waited.
+    """The number of events that a projection has not applied yet, and how many seconds the first of them has waited.
 
-    Where that `is_known` no more, since the log cannot be reached, these are the events that were heard of, and the
-    seconds since anything was.
+    If the log cannot be reached, `is_known` is false. Then `events` counts up to the last known head, and `seconds` is
+    the time since the log last answered.
     """
 
     events: int
@@ -28,17 +28,17 @@ class Lag(NamedTuple):
 async def lags(
     log: EventLog, points: Mapping[str, Checkpoint], now: int, contact: LogHealth
 ) -> dict[str, Lag]:
-    """Return how far each projection is behind at `now`, in microseconds since 1970, UTC. No lag is negative.
+    """Return the lag of each projection at `now`, in microseconds since 1970, UTC. No lag is negative.
 
-    A log that cannot be reached is not waited for.
+    The function waits for the log for at most `TIMEOUT` seconds.
     """
     try:
         async with asyncio.timeout(TIMEOUT):
             head = await log.head()
             waiting = dict[int, float]()
             for position in {point.position for point in points.values() if point.position < head}:
-                for first in await log.read(position, 1):
-                    waiting[position] = max(0, now - first.header.recorded_at) / 1_000_000
+                for event in await log.read(position, 1):
+                    waiting[position] = max(0, now - event.header.recorded_at) / 1_000_000
     except (LogUnavailable, TimeoutError):
         seconds = contact.silence
         return {
@@ -52,7 +52,7 @@ async def lags(
 
 
 def node_lag(lag: Mapping[str, Lag]) -> Lag:
-    """Return how far a node is behind as a whole: as far as the last of its projections."""
+    """Return the lag of a node: the greatest lag of its projections."""
     return Lag(
         max((projection_lag.events for projection_lag in lag.values()), default=0),
         max((projection_lag.seconds for projection_lag in lag.values()), default=0.0),

@@ -1,4 +1,4 @@
-"""Projectors: pure code that turns events, one after another, into rows of its own tables."""
+"""Projectors: pure code that turns events, one by one, into rows of the projector's own tables."""
 
 import sqlite3
 from collections.abc import Callable, Collection, Iterable, Sequence
@@ -10,49 +10,49 @@ from ledgerpress.eventlog.event_and_withdrawn_event import Event
 
 
 class ProjectorBatch(Protocol):
-    """What a projector does in one transaction. Rows may be buffered until `flush`, with what it reads.
+    """The work of a projector in one transaction. It may buffer rows, and cache rows that it reads, until `flush`.
 
-    After an error it is of no use any more, and the transaction MUST be rolled back to where it began.
+    After an error, the batch is unusable, and the transaction MUST be rolled back to where the batch began.
     """
 
     def apply(self, recorded: Recorded[Event]) -> None:
-        """Apply an event. It is called once for each event, in order of position."""
+        """Apply an event. Called once for each event, in order of position."""
         ...
 
     def flush(self) -> None:
-        """Write buffered rows. It is called once, after the last event."""
+        """Write buffered rows. Called once, after the last event."""
         ...
 
 
 class Projector(Protocol):
-    """Turns events into rows of tables that no other projector touches.
+    """Code that turns events into rows of tables that no other projector uses.
 
-    It MUST depend on nothing but the event and its own rows, so that a rebuild gives the same rows; it MUST
-    accept every event of the catalogue; it MUST NOT begin or end a transaction, nor hold anything beyond one.
+    It MUST depend only on the event and its own rows, so that a rebuild produces the same rows. It MUST accept every
+    event of the catalogue. It MUST NOT begin or end a transaction, or keep state beyond one.
     """
 
     @property
     def name(self) -> str:
-        """The projection's name, for operators."""
+        """The name of the projection."""
         ...
 
     @property
     def version(self) -> int:
-        """Raised with every change to the tables or to what is written into them."""
+        """The version, raised with every change to the tables or to the rows that are written."""
         ...
 
     @property
     def schema(self) -> str:
-        """The SQL that creates the tables, with the indexes that are needed for writing."""
+        """The SQL that creates the tables and the indexes that are needed for writing."""
         ...
 
     @property
     def indexes(self) -> str:
-        """The SQL that creates the indexes which only readers use: made last in a rebuild."""
+        """The SQL that creates the indexes that only readers use; a build creates them last."""
         ...
 
     def begin(self, db: sqlite3.Connection) -> ProjectorBatch:
-        """Return what writes in one transaction."""
+        """Return the batch of one transaction."""
         ...
 
 
@@ -67,7 +67,10 @@ class ProjectorPart(Protocol):
 
 @runtime_checkable
 class ProjectorOfParts(Protocol):
-    """A projector whose version goes up with each of its parts. It does not say with which: the parts do."""
+    """A projector whose version increases with the version of each of its parts.
+
+    The version does not show which part has changed; `parts` does.
+    """
 
     @property
     def parts(self) -> Sequence[ProjectorPart]: ...
@@ -78,7 +81,7 @@ Apply: TypeAlias = Callable[[Recorded[Event], sqlite3.Connection], None]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ImmediateProjector:
-    """A projector for rare events, which writes each at once. `apply` is called for events of the types in `events`."""
+    """A projector for rare events, which buffers no rows. `apply` is called for events whose types are in `events`."""
 
     name: str
     version: int
@@ -105,9 +108,9 @@ class _ImmediateBatch:
 
 
 class ComposedProjector:
-    """A projection to which several features contribute parts: each part is a projector with tables of its own.
+    """The projector of a projection to which several features contribute parts.
 
-    Its version goes up by one with the version of each part.
+    Each part is a projector with tables of its own. The version increases by one with each new version of a part.
     """
 
     def __init__(self, parts: Sequence[Projector]) -> None:
@@ -121,7 +124,7 @@ class ComposedProjector:
 
 
 def composed_version(versions: Iterable[int]) -> int:
-    """Return a version that is 1 where each of `versions` is, and goes up with each of them."""
+    """Return a version that is 1 if each of `versions` is 1, and that increases with each of them."""
     return 1 + sum(version - 1 for version in versions)
 
 
@@ -139,7 +142,7 @@ class _ComposedBatch:
 
 
 def compose(projectors: Iterable[Projector]) -> tuple[Projector, ...]:
-    """Return one projector for each name, in the order of the names; those that share a name are its parts."""
+    """Return one projector for each name, sorted by name. Projectors that share a name become the parts of one."""
     parts: dict[str, list[Projector]] = {}
     for projector in projectors:
         parts.setdefault(projector.name, []).append(projector)
@@ -149,6 +152,9 @@ def compose(projectors: Iterable[Projector]) -> tuple[Projector, ...]:
 
 
 def write_all(db: sqlite3.Connection, statement: str, rows: Collection[Any]) -> None:
-    """Execute `statement` for each row. Most transactions are of one event, and have rows for few statements."""
+    """Execute `statement` for each row, if there are any.
+
+    Most transactions contain one event, and have rows for few statements.
+    """
     if rows:
         db.executemany(statement, rows)

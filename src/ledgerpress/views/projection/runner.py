@@ -1,9 +1,9 @@
-"""Follows the log with the views: a catch-up subscription whose events and checkpoints commit together.
+"""Applies new events of the log to the views: a catch-up subscription that commits rows and checkpoints together.
 
-Several processes may run on one views file: each reads the checkpoints inside its write transaction and applies
-only what is missing. A projector that fails pauses its projection at the event that it failed on; the others go on.
-It goes on too where the log says that it may do without that event, or where another program on the same views could not
-decode the event and this one can.
+Several processes may write to one views file: each reads the checkpoints inside its write transaction and applies only
+the missing events. A projector that fails pauses its projection at the failing event; the other projections continue.
+The paused projection continues if a skip of that event is recorded in the log, or if another program on the same views
+could not decode the event and this program can.
 """
 
 import asyncio
@@ -35,33 +35,33 @@ _POLL_INTERVAL: Final = 1.0
 
 FIRST_RETRY_DELAY: Final = 0.05
 MAX_RETRY_DELAY: Final = 5.0
-"""Seconds before a failed batch is tried again: the first delay, and the longest."""
+"""Seconds before a failed batch is retried: the first delay, and the longest."""
 _RETRY: Final = 0.25
-"""Seconds until a log that cannot be reached is tried again."""
+"""Seconds between two attempts to reach a log that cannot be reached."""
 
 
 class ViewsWriter(Protocol):
-    """Runs a function in one write transaction on the views file: committed when it returns, else rolled back."""
+    """A writer to the views file."""
 
     async def write(self, work: Callable[[sqlite3.Connection], T]) -> T:
-        """Return what `work` returns."""
+        """Run `work` in one transaction, and return its result: committed if it returns, rolled back if it raises."""
         ...
 
     def renewal(self) -> AbstractAsyncContextManager[SerialConnection]:
-        """Lend one long transaction, in which the views are emptied and rebuilt."""
+        """Open one long transaction, in which the views are emptied and rebuilt."""
         ...
 
     def empty(self, db: sqlite3.Connection, began_at: int) -> None:
-        """Delete all rows and checkpoints permanently. `began_at` is the head of the log now."""
+        """Delete all rows and checkpoints permanently. `began_at` is the current head of the log."""
         ...
 
     async def sweep(self) -> bool:
-        """Overwrite what the last renewal deleted; return whether that is done."""
+        """Overwrite the content that the last renewal deleted; return whether that is done."""
         ...
 
 
 class ProjectionRunner:
-    """Applies the log to the views, batch by batch, and wakes those who wait for a position."""
+    """Applies the log to the views in batches, and notifies tasks that wait for a position."""
 
     def __init__(
         self,
@@ -73,9 +73,9 @@ class ProjectionRunner:
         batch_size: int = 500,
         forget: Callable[[], None] = lambda: None,
     ) -> None:
-        """Take what it connects. `batch_size` is the greatest number of events in one transaction.
+        """`batch_size` is the maximum number of events in one transaction.
 
-        `forget` is called for payloads that were withdrawn: what is in memory may hold them.
+        `forget` is called when payloads were withdrawn: caches in memory may contain them.
         """
         self._forget = forget
         self._swept = False
@@ -95,38 +95,38 @@ class ProjectionRunner:
         return dict(self._checkpoints)
 
     async def start(self, *, resume: bool = True) -> None:
-        """Read the checkpoints; with `resume`, a projection that was paused is tried again, as after a repair."""
+        """Read the checkpoints; with `resume`, first let paused projections try again, as after a repair."""
         if resume:
             await self._views.write(checkpoints.resume_all)
         self._set(await self._applier.read(self._views.write))
         self._read_to = self._reached
 
     async def run(self) -> None:
-        backoff, delays, last = Backoff(FIRST_RETRY_DELAY, MAX_RETRY_DELAY), None, ""
+        backoff, delays, last_error = Backoff(FIRST_RETRY_DELAY, MAX_RETRY_DELAY), None, ""
         while True:
             try:
                 if not await self.step():
                     await self._wait()
-                delays, last = None, ""
+                delays, last_error = None, ""
             except LogClosed:
                 return
             except LogUnavailable:
                 # The health check reports it. Continue as soon as the log is reachable.
                 await asyncio.sleep(_RETRY)
-            except (EventLogError, sqlite3.Error, OSError) as fault:
-                if str(fault) != last:
-                    logger.warning("the views cannot follow the log, trying again: %s", fault)
-                delays, last = delays or backoff.delays(), str(fault)
+            except (EventLogError, sqlite3.Error, OSError) as error:
+                if str(error) != last_error:
+                    logger.warning("the views cannot follow the log; trying again: %s", error)
+                delays, last_error = delays or backoff.delays(), str(error)
                 await asyncio.sleep(next(delays))
 
     async def catch_up(self, progress: Callable[[int], None] | None = None) -> None:
-        """Apply everything up to the head. `progress` is called with each position reached."""
+        """Apply all events up to the head. `progress` is called with each position reached."""
         while await self.step():
             if progress:
                 progress(self._reached)
 
     async def step(self) -> bool:
-        """Apply one batch; return whether there was anything to apply. Raises `GapInLog`."""
+        """Apply one batch; return whether there were events to apply. Raises `GapInLog`, `LogReplaced`."""
         async with self._turn:
             if not self._swept:
                 self._swept = await self._views.sweep()
@@ -136,7 +136,7 @@ class ProjectionRunner:
                 points = await self._renew(batch, withdrawn)
                 self._forget()
                 self._swept = await self._views.sweep()
-                # A read that began before may have cached something since.
+                # A read that began before the renewal may have cached withdrawn content since the first call.
                 self._forget()
             else:
                 points = await self._applier.apply(self._views.write, batch)
@@ -145,24 +145,26 @@ class ProjectionRunner:
             return True
 
     async def resume(self, name: str) -> None:
-        """Let a paused projection try again, here and in every process on the same views."""
+        """Let a paused projection try again, in this and every other process on the same views."""
         async with self._turn:
             self._set(await self._views.write(partial(checkpoints.resume, names=[name])))
 
     async def _next_batch(self) -> Sequence[StoredEvent]:
-        """Return the events that follow. Raises `LogReplaced` where they follow another event than was applied.
+        """Return the next events. Raises `LogReplaced` if they follow another event than the one that was applied.
 
-        So nothing of a log that was restored from a backup, and went another way, is ever applied to these views.
+        If the log was restored from a backup and then continued differently, none of its events is applied.
         """
         after = self._next_after
-        known = [point.leaf_hash for point in self._checkpoints.values() if point.position == after > 0]
-        start = after - 1 if known else after
+        leaf_hashes = [point.leaf_hash for point in self._checkpoints.values() if point.position == after > 0]
+        start = after - 1 if leaf_hashes else after
         batch = await self._log.read(start, self._batch_size + after - start)
         check_gapless(batch, start)
-        if not known:
+        if not leaf_hashes:
             return batch
-        if batch and batch[0].header.leaf_hash().hex() != known[0]:
-            raise LogReplaced(f"the log has another event at position {after} than was applied to the views")
+        if batch and batch[0].header.leaf_hash().hex() != leaf_hashes[0]:
+            raise LogReplaced(
+                f"the log's event at position {after} differs from the one applied to the views"
+            )
         return batch[1:]
 
     def _set(self, points: dict[str, Checkpoint]) -> None:
@@ -177,7 +179,7 @@ class ProjectionRunner:
             self._moved.notify_all()
 
     async def release(self) -> None:
-        """Wake everyone who waits: it has stopped following."""
+        """Wake all waiting tasks: the runner has stopped."""
         self._released = True
         async with self._moved:
             self._moved.notify_all()
@@ -185,7 +187,7 @@ class ProjectionRunner:
     async def wait_for(self, position: int, timeout: float, names: Collection[str] = ()) -> bool:
         """Wait until the named projections, or all, have reached `position`; return whether they have.
 
-        `timeout` is in seconds. It does not wait for a projection that is paused.
+        `timeout` is in seconds. The method does not wait for a paused projection.
         """
 
         def settled() -> bool:
@@ -199,14 +201,14 @@ class ProjectionRunner:
         return not self._is_behind(position, names, paused=True)
 
     def _is_behind(self, position: int, names: Collection[str], *, paused: bool) -> bool:
-        """Return whether one of the projections has not reached `position`, with those that are `paused` or without."""
+        """Return whether a projection has not reached `position`; paused projections count only with `paused`."""
         for name, point in self._checkpoints.items():
             if point.position < position and (not names or name in names) and (paused or point.error is None):
                 return True
         return False
 
     async def _wait(self) -> None:
-        """Wait for new events; where anything is paused, for another process to have let it try again or skip."""
+        """Wait for new events; if a projection is paused, check whether it was resumed or may skip its event."""
         if self._all_paused:
             await asyncio.sleep(_POLL_INTERVAL)
         else:
@@ -217,23 +219,30 @@ class ProjectionRunner:
 
     @property
     def _next_after(self) -> int:
-        """Return where to read on: where another process was faster, too, so that no withdrawal is overlooked."""
+        """The position after which to read next.
+
+        Events that another process has already applied are read too, so that no withdrawal is missed.
+        """
         return min(self._read_to, self._reached)
 
     async def _renew(
         self, batch: Sequence[StoredEvent], withdrawn: Sequence[tuple[int, int]]
     ) -> dict[str, Checkpoint]:
-        """Apply `batch`, in which payloads are withdrawn, so that nothing of them is left in the views.
+        """Apply `batch`, which withdraws payloads, and leave nothing of these payloads in the views.
 
-        Rows that were made of such a payload may have led to others, so all are rebuilt, from the log as it is now.
-        That is not needed if no projection had reached those events yet, if the views were begun when the
-        payloads had gone already, or where another process was faster.
+        Rows that were built from such a payload may have influenced other rows, so all rows are rebuilt from the log as
+        it is now. A rebuild is unnecessary if no projection had reached these events yet, if the views were begun after
+        the withdrawal, or if another process has already applied it.
         """
         async with self._views.renewal() as views:
             points = await views.run(checkpoints.read)
             positions = [point.position for point in points.values()]
-            began = await views.run(checkpoints.began_at)
-            if not any(gone <= position < by > began for gone, by in withdrawn for position in positions):
+            began_at = await views.run(checkpoints.began_at)
+            if not any(
+                payload <= position < withdrawal > began_at
+                for payload, withdrawal in withdrawn
+                for position in positions
+            ):
                 return await self._applier.apply(views.run, batch)
             end = await self._log.head()
             await views.run(partial(self._views.empty, began_at=end))
@@ -246,5 +255,5 @@ class ProjectionRunner:
 
 
 def _running(points: Mapping[str, Checkpoint]) -> list[int]:
-    """Return how far each projection has come that is not paused."""
+    """Return the positions of the projections that are not paused."""
     return [point.position for point in points.values() if point.error is None]
