@@ -73,7 +73,7 @@ def test_fragments_are_counted_once_however_often_they_are_spread() -> None:
         for i in range(count)
     )
     document = parse(f"{{ ...F0 }} {fragments} fragment F{count} on T {{ a }}", max_tokens=None)
-    with pytest.raises(LimitExceeded, match="nested too deep: 151"):
+    with pytest.raises(LimitExceeded, match="nested too deeply: 151"):
         check_shape(document, ROOMY)
 
 

@@ -1,7 +1,7 @@
 """How a field is resolved: as an attribute, by a strawberry resolver called directly, or by `field.resolve`.
 
-The first two are used only if `resolve` is strawberry's own: any other function, such as one that checks permissions, is
-always called.
+The first two are used only if `resolve` is strawberry's own function. Any other function, such as one that checks
+permissions, is always called.
 """
 
 from collections.abc import Callable
@@ -56,11 +56,11 @@ class RequestedField:
     hide_suggestions: bool
 
     def info(self, path: PathNode, execution: Execution) -> Any:
-        """Return the resolvers' info about an execution."""
+        """Return the info that resolvers receive about an execution."""
         return execution.executor.build_resolve_info(self.definition, self.nodes, self.parent, path_of(path))
 
     def arguments(self, variables: VariableValues) -> dict[str, Any]:
-        """Return the values of the arguments. Raises `GraphQLError`."""
+        """Return the values of the arguments. Raises `GraphQLError` if one is invalid."""
         if not self.definition.args:
             return {}
         return get_argument_values(
@@ -91,20 +91,20 @@ def resolver_of(requested: RequestedField) -> Resolver:
     return resolver
 
 
-def _strawberry_field(requested: RequestedField, wanted: str) -> StrawberryField | None:
-    """Return the strawberry field if its `resolve` is strawberry's own function with the name `wanted`."""
+def _strawberry_field(requested: RequestedField, qualified_name: str) -> StrawberryField | None:
+    """Return the strawberry field if its `resolve` is strawberry's own function with this qualified name."""
     definition = requested.definition
     if definition.extensions.get(GUARDED):
         return None
     code = getattr(definition.resolve, "__code__", None)
     field = definition.extensions.get(GraphQLCoreConverter.DEFINITION_BACKREF)
-    if code is None or code.co_qualname != wanted or not isinstance(field, StrawberryField):
+    if code is None or code.co_qualname != qualified_name or not isinstance(field, StrawberryField):
         return None
     return field
 
 
 def _called_directly(requested: RequestedField, field: StrawberryField) -> Resolver:
-    """Call a resolver as strawberry does, but convert immutable arguments only once in an execution."""
+    """Call a resolver as strawberry does, but convert immutable arguments only once per execution."""
     base = field.base_resolver
     strawberry_schema = requested.schema._strawberry_schema  # type: ignore[attr-defined]
     converter: GraphQLCoreConverter = strawberry_schema.schema_converter
