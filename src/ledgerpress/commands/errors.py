@@ -45,7 +45,7 @@ def version_conflict(*, expected: int, current: int) -> Rejection:
     """Return the rejection of a command whose expected version is not the current version."""
     return Rejection(
         ErrorCode.VERSION_CONFLICT,
-        f"The expected version is {expected}, but the current version is {current}. "
+        f"You expected version {expected}, but the current version is {current}. "
         "Read the object again, then repeat the change.",
         field=("expectedVersion",),
         current_version=current,

@@ -28,13 +28,15 @@ from ledgerpress.graphql.request_telemetry_record import OperationInfo
 MAX_VALID_DOCUMENTS: Final = 256
 MAX_INVALID_DOCUMENTS: Final = 64
 MAX_CHARACTERS: Final = 262_144
-"""The most characters in all cached documents of a kind. Their parsed form is much larger, and garbage collection
-traverses it."""
+"""Maximum number of characters in all valid, or all invalid, cached documents.
+
+Their parsed form is much larger, and garbage collection traverses it.
+"""
 MAX_PLANS: Final = 16
-"""The most plans of an operation. There may be one for each combination of its @skip and @include conditions."""
+"""Maximum number of plans of an operation: one for each combination of its @skip and @include conditions."""
 MAX_ERRORS: Final = 20
 SHORT: Final = 1_000
-"""Documents with up to so many characters are checked on the event loop, in a few milliseconds."""
+"""Maximum number of characters of a document that is checked on the event loop, in a few milliseconds."""
 _MIN_INTEGER, _MAX_INTEGER = -(2**63), 2**63 - 1
 
 

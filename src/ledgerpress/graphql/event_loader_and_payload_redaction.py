@@ -17,7 +17,7 @@ _NEAR: Final = 16
 
 @dataclass(frozen=True, slots=True)
 class EventAccess:
-    """How clients see an event's payload: without the fields in `secret`, and with `permission` only, if it is set."""
+    """How clients see an event's payload: without the fields in `secret`; they need `permission`, if it is set."""
 
     secret: frozenset[str] = frozenset()
     permission: str | None = None

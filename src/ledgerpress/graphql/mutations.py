@@ -32,10 +32,10 @@ class MutationInput:
 
     idempotency_key: str | None = strawberry.field(
         default=None,
-        description="At most 200 characters. A command that you repeat with the same key takes effect once.",
+        description="At most 200 characters. A command that is repeated with the same key takes effect once.",
     )
     reason: str | None = strawberry.field(
-        default=None, description="The reason for the change, for the history."
+        default=None, description="The reason for the change, which the history shows."
     )
     expected_version: int | None = strawberry.field(
         default=None,

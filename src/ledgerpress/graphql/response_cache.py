@@ -23,7 +23,7 @@ from ledgerpress.views.snapshot_and_cache_dependencies import (
 )
 
 MAX_TOPICS: Final = 50_000
-"""The most topics whose changes are recorded. Results that were not requested since older changes count as changed."""
+"""Maximum number of topics whose changes are recorded. Results last requested before these changes count as changed."""
 Invalidation: TypeAlias = Callable[[Snapshot, int, DeclaredViews], frozenset[Topic] | None]
 """Returns the topics of the events after a position, up to the snapshot's position; `None` for all topics."""
 _ATTEMPTS: Final = 3
@@ -138,7 +138,7 @@ class ResponseCache:
         return version.is_settled
 
     def get(self, key: Hashable, clock: Clock) -> EncodedResult | None:
-        """Return a cached result that is valid now. MUST follow a call of `catch_up`, without an await in between."""
+        """Return a cached result that is valid now. Callers MUST call `catch_up` before, with no await in between."""
         entry = self._entries.get(key)
         if entry is None:
             return None

@@ -52,7 +52,7 @@ SCALARS: Final[dict[object, ScalarDefinition]] = {
     ),
     DateTime: strawberry.scalar(
         name="DateTime",
-        description="An RFC 3339 time with an offset from UTC. Responses are in UTC, with up to microseconds.",
+        description="An RFC 3339 time with an offset from UTC. Responses are in UTC, precise to the microsecond.",
         specified_by_url="https://scalars.graphql.org/andimarek/date-time.html",
         serialize=iso_time,
         parse_value=parse_time,

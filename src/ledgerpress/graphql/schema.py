@@ -92,7 +92,7 @@ class Schema(strawberry.Schema):
         return self._schema.type_map.keys()
 
     def _check(self) -> None:
-        """Raise `SchemaError` for a field or type without a declared permission, or an ineffective declaration."""
+        """Raise `SchemaError` for anything without a declared permission, and for declarations of unknown names."""
         declared = self.declarations
         for coordinate in self._added_fields():
             if coordinate not in declared.permissions:

@@ -36,7 +36,7 @@ class ProjectionState(Enum):
     description="A digest of a projection's rows. For one position, it is the same in all views."
 )
 class Digest:
-    position: Position = strawberry.field(description="The position of the rows.")
+    position: Position = strawberry.field(description="The position as of which the digest was computed.")
     sha256: str = strawberry.field(description="SHA-256, in hex.")
 
 
@@ -62,7 +62,7 @@ RoleEnum = strawberry.enum(Role, name="Role", description="The role of a user in
 PermissionEnum = strawberry.enum(  # type: ignore[call-overload]
     Enum("Permission", {permission.enum_name: str(permission) for permission in KERNEL_PERMISSIONS}),
     name="Permission",
-    description="A permission that some roles have, and a scope of tokens.",
+    description="A permission. The scopes of tokens are permissions, too.",
 )
 """In a schema, the enum also has the permissions of the features."""
 

@@ -117,11 +117,11 @@ def _called_directly(requested: RequestedField, field: StrawberryField) -> Resol
     takes_self = base.self_parameter is not None
     as_source = [parameter.name for parameter in (base.parent_parameter, base.root_parameter) if parameter]
     as_info = base.info_parameter.name if base.info_parameter else None
-    always = _constant_arguments(requested)
+    constant = _constant_arguments(requested)
     slot = id(requested)
 
     def converted(execution: Execution) -> dict[str, Any]:
-        coerced = requested.arguments(execution.variables) if always is None else always
+        coerced = requested.arguments(execution.variables) if constant is None else constant
         kwargs = convert_arguments(coerced, field.arguments, converter.scalar_registry, config)
         if all(type(value) in _IMMUTABLE or isinstance(value, Enum) for value in kwargs.values()):
             execution.arguments[slot] = kwargs

@@ -44,7 +44,7 @@ MAX_FIELDS: Final = 4_000
 
 
 class Plan:
-    """An operation as functions. The fields of a type are compiled for its first object."""
+    """An operation as functions. The fields of an object are compiled when the first such object appears."""
 
     def __init__(self, operation: Operation, conditions: VariableValues) -> None:
         """`conditions` are the variables in @skip and @include. Raises `Unsupported`."""

@@ -6,7 +6,7 @@ from graphql import GraphQLError, Node
 
 
 class LimitExceeded(GraphQLError):
-    """A request exceeds a limit. `extensions` contains a code, and if they are known, the limit and the number."""
+    """A request exceeds a limit. `extensions` contains a code and, if known, the limit and the actual number."""
 
     def __init__(
         self,

@@ -39,7 +39,7 @@ class Limits(msgspec.Struct, kw_only=True, frozen=True):
         int,
         msgspec.Meta(
             ge=0,
-            description="Maximum number of selections that repeat another one in the same place, in an operation.",
+            description="Maximum number of selections of an operation that repeat one in the same place.",
         ),
     ] = 20
     fragments: Annotated[
@@ -55,7 +55,7 @@ class Limits(msgspec.Struct, kw_only=True, frozen=True):
         int,
         msgspec.Meta(
             ge=1,
-            description="Maximum number of arguments of a field, fields of an object, and variables of an operation.",
+            description="Maximum number of arguments of a field, fields of an object, or variables declared.",
         ),
     ] = 50
     page_size: Annotated[

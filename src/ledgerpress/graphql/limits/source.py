@@ -2,8 +2,8 @@
 
 A document consists of Unicode scalar values (GraphQL, September 2025, section 2.1.1), so lone surrogates are not
 allowed. Characters that hide text from a reader are not allowed either: control characters anywhere; outside of
-strings, also invisible characters and characters that change the direction of text. A string can contain all of them
-as escapes.
+strings, also invisible characters and characters that change the direction of text. In a string, these characters can
+be written as escapes.
 """
 
 import re
@@ -34,7 +34,7 @@ def check_source(text: str, limits: Limits) -> None:
     length = len(text)
     if length <= limits.document_bytes:
         length = len(text.encode("utf-8", "surrogatepass"))
-    require(length, limits.document_bytes, "DOCUMENT_TOO_LARGE", "The document is too long, in bytes")
+    require(length, limits.document_bytes, "DOCUMENT_TOO_LARGE", "The document has too many bytes")
     _check_tokens(text, limits.tokens)
     if match := _NOWHERE.search(text):
         raise _hidden_character(text, match.start(), "")

@@ -34,7 +34,7 @@ class HasPosition(Protocol):
 R = TypeVar("R", bound=HasPosition)
 
 
-@strawberry.type(description="The place of a page in its list.")
+@strawberry.type(description="The cursors of a page, and whether there are more pages.")
 class PageInfo:
     has_next_page: bool
     has_previous_page: bool

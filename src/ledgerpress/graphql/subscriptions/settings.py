@@ -49,9 +49,7 @@ class SubscriptionSettings(Struct, frozen=True, kw_only=True):
     ] = 30.0
     clock_seconds: Annotated[
         Seconds,
-        Meta(
-            description="Maximum interval at which a live query is executed again without an event, in seconds."
-        ),
+        Meta(description="Maximum time between two executions of a live query without an event, in seconds."),
     ] = 60.0
     reservation_seconds: Annotated[
         Seconds,

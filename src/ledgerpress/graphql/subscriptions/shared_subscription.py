@@ -177,7 +177,7 @@ class SharedSubscription:
         return min(max(left, MIN_POLL_SECONDS), self.settings.clock_seconds)
 
     def admit(self, subscriber: Receiver, reached: int) -> bool:
-        """Move a subscriber to the front and return true, unless the front is ahead of it.
+        """Move a subscriber to the front, unless the front is ahead of it. Return whether it was moved.
 
         The subscriber was sent everything up to `reached`.
         """
