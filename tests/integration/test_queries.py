@@ -148,7 +148,7 @@ async def test_projections_and_position_are_told(door: Client) -> None:
         ('{ articles(after: "AAAA") { totalCount } }', "not a cursor"),
         ('{ categories(after: "?") { totalCount } }', "not a cursor"),
         ("{ article { title } }", "either id or slug"),
-        ('{ article(id: "UG9zdA") { title } }', "not that of a Article"),
+        ('{ article(id: "UG9zdA") { title } }', "not an id of the type Article"),
         ('{ node(id: "x") { id } }', "not an id"),
         ('{ articles(filter: { author: "a", categorySlug: "b" }) { totalCount } }', "one of"),
         ("{ nothing }", "Cannot query field"),

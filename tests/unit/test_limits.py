@@ -120,7 +120,7 @@ def test_what_it_may_not_be_written_in(text: str, character: str) -> None:
 def test_the_length_is_counted_in_bytes() -> None:
     limits = Limits(document_bytes=11)
     check_source("{ a } # \u6f6e", limits)
-    with pytest.raises(LimitExceeded, match="in bytes: 12; the limit is 11"):
+    with pytest.raises(LimitExceeded, match="too many bytes: 12; the limit is 11"):
         check_source("{ a } # \u6f6e ", limits)
 
 
