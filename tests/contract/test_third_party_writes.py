@@ -118,7 +118,7 @@ async def test_an_event_without_fields_is_recorded_and_a_repeated_command_has_th
     ("command", "mistake"),
     [
         (PublishAnyway, "feature comments cannot record post.published"),
-        (CloseEverything, "is about 'all', not about"),
+        (CloseEverything, "must be 'all', not"),
     ],
 )
 async def test_a_plan_that_a_feature_may_not_record_changes_nothing(

@@ -226,9 +226,9 @@ def assert_refused(errors: list[dict[str, Any]], who: Identity) -> None:
     """Fail unless these are one refusal, for the right reason, which tells nothing but the permission."""
     (error,) = errors
     assert error["extensions"] == {"code": "FORBIDDEN" if who.actor_id else "UNAUTHENTICATED"}, error
-    required_permission = r"this needs the permission “[a-z-]+:[a-z-]+”"
+    required_permission = r"This needs the permission “[a-z-]+:[a-z-]+”"
     assert re.fullmatch(
-        rf"(?i:{required_permission}), which you do not have\.|Say who you are, .*: {required_permission}\.",
+        rf"{required_permission}(, which you do not have\.|\. Authenticate with “Authorization: Bearer …”\.)",
         error["message"],
     )
 

@@ -101,7 +101,7 @@ async def test_an_attack_is_refused(ask: Ask, store: Store, attack: Attack) -> N
 
 async def test_a_limit_tells_what_it_is_and_what_was_found(ask: Ask) -> None:
     (error,) = assert_refused(await ask("{ site { " + "name " * 100 + "} }", {}))
-    assert error["message"] == "The operation selects the same again too often: 99; the limit is 20."
+    assert error["message"] == "The operation has too many repeated selections: 99; the limit is 20."
     assert error["extensions"] == {"code": "TOO_MANY_REPETITIONS", "limit": 20, "found": 99}
 
 

@@ -200,7 +200,7 @@ async def test_a_node_notices_that_the_file_was_replaced(tmp_path: Path) -> None
                     "error",
                     {"code": "LOG_UNAVAILABLE"},
                 )
-                assert "not the one any more" in end["payload"][0]["message"]
+                assert "was replaced by another log" in end["payload"][0]["message"]
             await socket.subscribe(CREATED, "too late", after=0)
             end = await socket.receive()
             assert (end["id"], end["payload"][0]["extensions"]) == ("too late", {"code": "LOG_UNAVAILABLE"})

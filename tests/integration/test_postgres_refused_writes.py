@@ -32,7 +32,7 @@ async def test_a_node_that_may_not_write_says_so_and_serves_on(tmp_path: Path) -
             assert refused.status_code == 503, refused.text
             (error,) = refused.json()["errors"]
             assert error["extensions"] == {"code": "LOG_UNAVAILABLE"}
-            assert "does not take writes from this node: nothing was recorded" in error["message"]
+            assert "does not accept writes from this node: nothing was recorded" in error["message"]
             assert (await says(http, status="ready"))["log"] == "reachable"
             assert await titles(http) == ["Before"]
             server.sql("GRANT INSERT ON ledgerpress.event TO node")

@@ -148,7 +148,7 @@ async def test_projections_and_position_are_told(door: Client) -> None:
         ('{ articles(after: "AAAA") { totalCount } }', "not a cursor"),
         ('{ categories(after: "?") { totalCount } }', "not a cursor"),
         ("{ article { title } }", "either id or slug"),
-        ('{ article(id: "UG9zdA") { title } }', "not that of a Article"),
+        ('{ article(id: "UG9zdA") { title } }', "not an id of the type Article"),
         ('{ node(id: "x") { id } }', "not an id"),
         ('{ articles(filter: { author: "a", categorySlug: "b" }) { totalCount } }', "one of"),
         ("{ nothing }", "Cannot query field"),
@@ -221,7 +221,7 @@ async def test_a_failure_of_ours_tells_nothing_but_an_id_that_the_log_has(
         ("", None, "no query"),
         ("fragment F on Query { site { name } }", None, "no operation"),
         ("query A { site { name } } query B { site { name } }", None, "several operations"),
-        ("query A { site { name } }", "C", "no operation of the name"),
+        ("query A { site { name } }", "C", "no operation with the name"),
     ],
 )
 async def test_a_request_that_names_no_one_operation_is_refused(

@@ -73,7 +73,7 @@ def test_fragments_are_counted_once_however_often_they_are_spread() -> None:
         for i in range(count)
     )
     document = parse(f"{{ ...F0 }} {fragments} fragment F{count} on T {{ a }}", max_tokens=None)
-    with pytest.raises(LimitExceeded, match="nested too deep: 151"):
+    with pytest.raises(LimitExceeded, match="nested too deeply: 151"):
         check_shape(document, ROOMY)
 
 
@@ -120,7 +120,7 @@ def test_what_it_may_not_be_written_in(text: str, character: str) -> None:
 def test_the_length_is_counted_in_bytes() -> None:
     limits = Limits(document_bytes=11)
     check_source("{ a } # \u6f6e", limits)
-    with pytest.raises(LimitExceeded, match="in bytes: 12; the limit is 11"):
+    with pytest.raises(LimitExceeded, match="too many bytes: 12; the limit is 11"):
         check_source("{ a } # \u6f6e ", limits)
 
 

@@ -10,15 +10,15 @@ from ledgerpress.commands.roles_and_permissions import (
 )
 
 OPERATOR_ACTOR_ID: Final = "00000000-0000-8000-8000-000000000002"
-"""Records what is done on the data directory itself, such as through the command line."""
+"""The actor of changes that are made directly on the data directory, for example with the command line."""
 
 
 @dataclass(frozen=True, slots=True)
 class Identity:
-    """The client of a request. `actor_id` is `None` for anonymous clients, who cannot change anything.
+    """The identity of a client. `actor_id` is `None` for anonymous clients, who cannot change anything.
 
-    An actor with `actor_name` who is not registered yet is registered with the first command. One that `may_everything`
-    has the permissions of every feature, too.
+    If `actor_name` is set, an actor that is not registered yet is registered with the first command. `may_everything`
+    includes the permissions of every feature.
     """
 
     role: Role
@@ -32,32 +32,35 @@ class Identity:
         return self.may_everything or permission in self.permissions
 
     def meets(self, need: RequiredPermission, roles: RolePermissions) -> bool:
-        """Return whether the client has what is required for any object. `roles` are those of the process."""
+        """Return whether the client has the required permission for all objects.
+
+        `roles` contains the permissions of the process.
+        """
         if need.permission is None:
             return self.may_everything or self.permissions >= roles.first_party
         return self.may(need.permission)
 
     def meets_with_own(self, need: RequiredPermission) -> bool:
-        """Return whether the client has what is required for objects of its own."""
+        """Return whether the client has the required permission for its own objects."""
         return need.own is not None and self.actor_id is not None and need.own in self.permissions
 
     @property
     def is_public(self) -> bool:
-        """Whether the client has no permission at all, and so sees what every reader sees."""
+        """Whether the client has no permission, and so sees what every reader sees."""
         return not (self.permissions or self.may_everything)
 
     @property
     def scope(self) -> tuple[object, ...]:
-        """The key of cached responses: two clients with the same scope get the same response.
+        """A part of the key of cached responses: clients with the same scope get the same response.
 
-        It includes the actor, since `viewer` shows who the client is.
+        It includes the actor, because the field `viewer` depends on it.
         """
         return (self.role, tuple(sorted(self.permissions)), self.actor_id, self.may_everything)
 
 
 ANONYMOUS: Final = Identity(Role.READER, frozenset())
 LOCAL_OPERATOR: Final = Identity(Role.ADMIN, frozenset(), OPERATOR_ACTOR_ID, may_everything=True)
-"""The user of the command line, who has the data directory."""
+"""The user of the command line, who has access to the data directory."""
 
 
 def identity(
@@ -68,17 +71,20 @@ def identity(
     scopes: frozenset[str] | None = None,
     token_id: str | None = None,
 ) -> Identity:
-    """Return the identity of a client with `role`, restricted to `scopes` if they are given. `roles` are those of the process."""
+    """Return the identity of a client with `role`, restricted to `scopes` if they are given.
+
+    `roles` contains the permissions of the process.
+    """
     granted = roles.of(role)
     return Identity(role, granted if scopes is None else granted & scopes, actor_id, token_id)
 
 
 class Unauthenticated(Exception):
-    """The credentials of a request are not valid. The message is for the client, and contains no secret."""
+    """The credentials of a request are invalid. The message is sent to the client and contains no secret."""
 
 
 class Authenticator(Protocol):
-    """Authenticates requests."""
+    """An authenticator of requests."""
 
     async def identify(self, authorization: str | None) -> Identity:
         """Return the identity for an Authorization header (RFC 9110, section 11.6.2). Raises `Unauthenticated`."""
@@ -86,7 +92,7 @@ class Authenticator(Protocol):
 
 
 class FixedIdentity:
-    """Gives every request the same identity."""
+    """An authenticator that gives every request the same identity."""
 
     def __init__(self, everyone: Identity) -> None:
         self._everyone = everyone
@@ -97,7 +103,7 @@ class FixedIdentity:
 
 @dataclass(frozen=True, slots=True)
 class VerifiedClaims:
-    """The claims of a verified JWT. `scopes` is `None` if they are not used."""
+    """The claims of a verified JWT. `scopes` is `None` if scopes do not restrict the permissions."""
 
     issuer: str
     subject: str
@@ -107,8 +113,8 @@ class VerifiedClaims:
 
 
 class Verifier(Protocol):
-    """Verifies JWTs (RFC 7519)."""
+    """A verifier of JWTs (RFC 7519)."""
 
     async def verify(self, token: str) -> VerifiedClaims:
-        """Return the claims of `token`. Raises `Unauthenticated`."""
+        """Return the claims of `token`. Raises `Unauthenticated` if it is invalid."""
         ...

@@ -1,4 +1,4 @@
-"""What a feature declares to the command handler, first-party and third-party alike.
+"""Declarations of features for the command handler; first-party and third-party features use the same ones.
 
 docs/decisions/0028-features-extend-commands.md explains guards, added events and inputs.
 """
@@ -15,31 +15,37 @@ from ledgerpress.eventlog.event_and_withdrawn_event import Event
 from ledgerpress.eventlog.unknown_third_party_events import feature_of
 
 OwnershipCheck: TypeAlias = Callable[[Any, StateLoader, str], Awaitable[None]]
-"""Takes a command, the states and an actor's id. Raises `Rejection` if what the command is about is not the actor's."""
+"""Takes a command, the state loader and an actor's id.
+
+Raises `Rejection` if the object that the command changes does not belong to the actor.
+"""
 
 
 class Command(Protocol):
-    """A change that a client wants: a dataclass whose fields are the client's input.
+    """A request to change something: a dataclass whose fields are the client's input.
 
-    A class that derives from it has a `lock_key` of `None`: its commands wait for no others.
+    By default, `lock_key` is `None`: the command does not wait for other commands.
     """
 
     __dataclass_fields__: ClassVar[dict[str, Any]]
     fingerprint_name: ClassVar[str]
-    """The name in fingerprints and spans. Stored in the log: MUST never change, whatever the class is called."""
+    """The name in fingerprints and spans. Stored in the log: MUST never change, even if the class is renamed."""
 
     @property
     def lock_key(self) -> str | None:
-        """Commands with the same key, most often a stream's name, are executed one after another in a process."""
+        """The key of a lock, usually the name of a stream.
+
+        Within a process, commands with the same key are executed one after another.
+        """
         return None
 
     async def plan(self, context: CommandContext) -> AppendPlan:
-        """Load what the decision needs, decide, and return what to record. Raises `Rejection`."""
+        """Load the data for the decision, decide, and return the events to append. Raises `Rejection`."""
         ...
 
 
 class CommandInput(Protocol):
-    """Values that a feature adds to a command of a feature below: a dataclass."""
+    """Values that a feature adds to a command of a feature below it: a dataclass."""
 
     __dataclass_fields__: ClassVar[dict[str, Any]]
     fingerprint_name: ClassVar[str]
@@ -50,7 +56,7 @@ class CommandInput(Protocol):
 class CommandDeclaration:
     """A command and the permission that it requires.
 
-    If the required permission has an `own` alternative, `check_own` decides whether it is enough for a command.
+    If `required` has an `own` alternative, `check_own` decides whether that is sufficient for a command.
     """
 
     command: type
@@ -60,13 +66,13 @@ class CommandDeclaration:
 
 @dataclass(frozen=True, slots=True)
 class GuardDeclaration:
-    """A rule on commands of features below, which can reject them.
+    """A rule that can reject commands of features below it.
 
-    It applies to the classes in `commands`, and to every command that records one of `events`: a post is published by
-    creating and editing, too. `load` takes the command, its plan and the context, and returns the facts. All streams that
-    it loads become part of the append with the versions loaded, so no command that is recorded in between can bypass the
-    rule. Views may be behind, so its context raises `TypeError` for a query of them. `check` is pure: it takes the command, the events to be recorded and the facts, and
-    raises `Rejection`.
+    It applies to the classes in `commands`, and to every command that records one of `events`: for example, a post can
+    also be published when it is created or edited. `load` takes the command, its plan and the context, and returns the
+    facts. The append also checks the versions of all streams that `load` loads, so that no command recorded in between
+    can bypass the rule. Views may be behind the log, so the guard's context raises `TypeError` for a query of them.
+    `check` is pure: it takes the command, the events to record and the facts, and raises `Rejection`.
     """
 
     commands: tuple[type, ...]
@@ -82,10 +88,11 @@ class GuardDeclaration:
 
 @dataclass(frozen=True, slots=True)
 class AddedEvents:
-    """A feature's own events in the append of commands of features below. `object` stands for every command.
+    """A feature's own events that are appended together with commands of features below it.
 
-    `add` takes the command, its plan so far and the context. A feature above comes before the features below it.
-    With `for_named_actor`, it is only called for a request that has the name of its actor.
+    `commands` are the classes of these commands; `object` stands for every command. `add` takes the command, its plan
+    so far and the context. The `add` of a feature is called before those of the features below it. If
+    `for_named_actor` is true, `add` is only called for requests with an `actor_name`.
     """
 
     commands: tuple[type, ...]
@@ -95,7 +102,7 @@ class AddedEvents:
 
 @dataclass(frozen=True, slots=True)
 class InputDeclaration:
-    """An input that a feature adds to commands of features below: see `CommandRequest.inputs`."""
+    """An input that a feature adds to commands of features below it (`CommandRequest.inputs`)."""
 
     commands: tuple[type, ...]
     input: type[CommandInput]
@@ -103,7 +110,7 @@ class InputDeclaration:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CommandDeclarations:
-    """What all features of a process declare, in the order of the features: those below first."""
+    """The declarations of all features of a process. A feature comes after the features below it."""
 
     commands: dict[type, CommandDeclaration] = field(default_factory=dict)
     guards: tuple[GuardDeclaration, ...] = ()
@@ -114,18 +121,21 @@ class CommandDeclarations:
     streams: tuple[str, ...] = ()
     """The prefixes of the streams in which third-party features may record events."""
     third_party: Mapping[object, str] = field(default_factory=dict)
-    """The third-party feature that declares a class of commands, or an `AddedEvents`."""
+    """The name of the third-party feature that declares a command class or an `AddedEvents`."""
 
     def check_events(self, declared: object, types: Iterable[str]) -> None:
-        """Raise `ValueError` for events of others in what a third-party feature records by `declared`."""
+        """Raise `ValueError` if a third-party feature records events of other features.
+
+        `declared` is the command class or the `AddedEvents` that records events of the types `types`.
+        """
         feature = self.third_party.get(declared)
         if feature is None:
             return
         for type_ in types:
             if feature_of(type_) != feature:
                 raise ValueError(
-                    f"feature {feature} cannot record {type_}: its commands and added events record its own events only, "
-                    f"x.{feature}.…; to change something else, run the command of the feature that owns it"
+                    f"feature {feature} cannot record {type_}: its commands and added events record only its own "
+                    f"events, x.{feature}.…. To change something else, run the command of the feature that owns it"
                 )
 
     def check_stream(self, event: str, stream: str) -> None:
@@ -135,14 +145,17 @@ class CommandDeclarations:
                 f"{event} cannot be recorded in {stream}: no feature declares such streams (Feature.streams)"
             )
 
-    def check_input(self, command: object, given: object) -> None:
+    def check_input(self, command: object, value: object) -> None:
         """Raise `TypeError` for an input that no feature adds to the command."""
-        if not any(one.input is type(given) and isinstance(command, one.commands) for one in self.inputs):
-            raise TypeError(f"{type(command).__name__} has no input {type(given).__name__}")
+        if not any(
+            declaration.input is type(value) and isinstance(command, declaration.commands)
+            for declaration in self.inputs
+        ):
+            raise TypeError(f"{type(command).__name__} has no input {type(value).__name__}")
 
 
 def commands(
     required: RequiredPermission, *classes: type, check_own: OwnershipCheck | None = None
 ) -> tuple[CommandDeclaration, ...]:
-    """Return declarations of commands that require the same permission."""
+    """Return the declarations of commands that require the same permission."""
     return tuple(CommandDeclaration(command, required, check_own) for command in classes)

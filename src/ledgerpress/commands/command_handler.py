@@ -1,7 +1,7 @@
-"""Executes commands: load, decide, append, wait for the views.
+"""Execute commands: load, decide, append, wait for the views.
 
-After a conflict with another process a command is decided again, up to three times, unless the client expects a version:
-then it is rejected. Nothing is recorded for a command that is rejected or has nothing to do.
+After a conflict with another process, a command is decided again, up to three times. If the client expects a version,
+the command is rejected instead. A command that is rejected or has nothing to do records nothing.
 """
 
 import asyncio
@@ -36,17 +36,17 @@ from ledgerpress.eventlog.log import EventLog, StreamWrite
 from ledgerpress.eventlog.unknown_third_party_events import THIRD_PARTY
 
 MAX_ATTEMPTS: Final = 4
-"""A command is decided once, and again up to three times after a conflict."""
+"""A command is decided once, and up to three more times after conflicts."""
 
 MAX_RETRY_DELAY: Final = 0.1
-"""Seconds that a command waits at most before its first retry; before each further one at most twice as long."""
+"""The longest delay before the first retry, in seconds. It doubles with each further retry."""
 
 
 class Instrumentation(Protocol):
-    """Receives measurements for traces and metrics."""
+    """A receiver of measurements for traces and metrics."""
 
     def span(self, name: str) -> AbstractContextManager[object]:
-        """Measure the time inside the context. `name` is one of a few, and contains no input."""
+        """Measure the time inside the context. `name` is one of a few names, and contains no input."""
         ...
 
     def appended(self, events: int) -> None:
@@ -55,7 +55,7 @@ class Instrumentation(Protocol):
 
 
 class _NoInstrumentation:
-    """Discards all measurements."""
+    """Instrumentation that discards all measurements."""
 
     def span(self, name: str) -> AbstractContextManager[object]:
         return _NO_SPAN
@@ -70,7 +70,7 @@ NO_INSTRUMENTATION: Final[Instrumentation] = _NoInstrumentation()
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Execution:
-    """A command being executed, and what each of its events carries."""
+    """A command that is being executed, and the values that each of its events records."""
 
     id: str
     command: Command
@@ -81,7 +81,7 @@ class _Execution:
 
 
 class CommandHandler:
-    """Executes commands on one publication's log."""
+    """A handler that executes commands on the log of one publication."""
 
     def __init__(
         self,
@@ -110,15 +110,15 @@ class CommandHandler:
         self._locks: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
 
     def clear_cache(self) -> None:
-        """Forget what was read from the log before."""
+        """Remove everything that was cached from the log."""
         self._states.clear()
 
     async def handle(self, command: Command, request: CommandRequest | None = None) -> CommandResult:
-        """Execute `command` and return its result. Raises `Rejection`, `PermissionDenied` and `LeaseLost`."""
+        """Execute `command` and return its result. Raises `Rejection`, `PermissionDenied` or `LeaseLost`."""
         request = request or CommandRequest()
         await self._authorize(command, request.identity)
-        for given in request.inputs:
-            self._declarations.check_input(command, given)
+        for value in request.inputs:
+            self._declarations.check_input(command, value)
         execution = self._begin(command, request)
         with self._observer.span(f"command {command.fingerprint_name}"):
             async with self._lock(command):
@@ -128,9 +128,10 @@ class CommandHandler:
         return CommandResult(subject_id, position, replayed, views_behind=not reached)
 
     async def _authorize(self, command: Command, identity: Identity) -> None:
-        """Raise `PermissionDenied` if the user may not execute the command. One that is not declared needs every permission.
+        """Raise `PermissionDenied` if the user may not execute the command.
 
-        Raises `Rejection` if the user may only work on their own objects and this is not one: as if it did not exist.
+        A command that is not declared requires every permission. If the user may only work on their own objects and
+        this is not one of them, raises `Rejection`, as if the object did not exist.
         """
         declaration = self._declarations.commands.get(type(command))
         required = declaration.required if declaration else RequiredPermission(None)
@@ -154,7 +155,7 @@ class CommandHandler:
                 with self._observer.span("decide"):
                     plan = await self._plan(execution, now)
             except Rejection:
-                # A copy of the command may have been executed meanwhile, here or in another process.
+                # The same command may have been executed in the meantime, here or in another process.
                 if previous := await self._previous_result(execution):
                     return previous
                 raise
@@ -170,11 +171,11 @@ class CommandHandler:
             except (WrongExpectedVersion, DuplicateEvent) as error:
                 conflict = error
             except PayloadTooLarge as error:
-                raise Rejection(ErrorCode.TOO_LONG, f"That is too much at once: {error}.") from error
-        raise Rejection(ErrorCode.BUSY, "Others keep changing the same thing: try again.") from conflict
+                raise Rejection(ErrorCode.TOO_LONG, f"The command is too large: {error}.") from error
+        raise Rejection(ErrorCode.BUSY, "Other users keep changing the same object. Try again.") from conflict
 
     async def _plan(self, execution: _Execution, now: int) -> AppendPlan:
-        """Return the command's plan with the events that features add, checked by the features' guards."""
+        """Return the command's plan with the events that features add, after their guards have checked it."""
         command, declarations = execution.command, self._declarations
         context = self._context(execution, now)
         plan = await command.plan(context)
@@ -196,7 +197,7 @@ class CommandHandler:
         return plan
 
     def _types(self, writes: Sequence[PlannedWrite]) -> Iterator[str]:
-        """Yield the types of the events, one by one: the commands of our own features need none."""
+        """Yield the types of the events lazily: commands of first-party features do not need them."""
         return (self._codec.name_of(event)[0] for write in writes for event in write.events)
 
     async def _append(self, writes: Sequence[StreamWrite], fence: Fence | None) -> int:
@@ -206,11 +207,11 @@ class CommandHandler:
         return position
 
     def _retry_delay(self, attempt: int) -> float:
-        """Return how long to wait before a retry, in seconds: random, so that competing processes get out of step."""
+        """Return the delay before a retry, in seconds. It is random, so that competing processes get out of step."""
         return int.from_bytes(self._randomness.bytes(2)) / 2**16 * MAX_RETRY_DELAY * 2.0 ** (attempt - 1)
 
     async def _previous_result(self, execution: _Execution) -> tuple[str, int, bool] | None:
-        """Return the result of the command if it has been executed before, which takes an idempotency key."""
+        """Return the result of an earlier execution, which the idempotency key identifies; `None` if there is none."""
         if execution.idempotency_key is None:
             return None
         await self._catch_up("commands")
@@ -225,7 +226,9 @@ class CommandHandler:
 
     async def _catch_up(self, *names: str) -> None:
         if not await self._views.wait_for(await self._log.head(), self._timeout, names):
-            raise Rejection(ErrorCode.BUSY, "The views are too far behind the log to decide this: try again.")
+            raise Rejection(
+                ErrorCode.BUSY, "The views are too far behind the log to decide this command. Try again."
+            )
 
     def _begin(self, command: Command, request: CommandRequest) -> _Execution:
         key = request.checked_key()
@@ -243,7 +246,7 @@ class CommandHandler:
         )
 
     def _lock(self, command: Command) -> AbstractAsyncContextManager[object]:
-        """Return the lock of the command's key, so that commands of this process do not conflict."""
+        """Return the lock of the command's key, so that commands of this process do not conflict with each other."""
         if command.lock_key is None:
             return nullcontext()
         return self._locks.setdefault(command.lock_key, asyncio.Lock())
@@ -262,7 +265,11 @@ class CommandHandler:
         )
 
     def _stream_writes(self, plan: AppendPlan, execution: _Execution, now: int) -> list[StreamWrite]:
-        """Return the writes of a plan with events. Raises `ValueError` if a feature may not record them like that."""
+        """Return the writes of a plan, with encoded events.
+
+        Raises `ValueError` if a third-party feature records an event in a stream that is not declared, or if the
+        plan's `subject_id` does not match its first event.
+        """
         index = 0
         writes = []
         for write in plan.writes:
@@ -303,29 +310,29 @@ class CommandHandler:
 
 
 def fingerprint(command: Command, request: CommandRequest) -> str:
-    """Return the SHA-256, in hex, of the command. Raises `Rejection` for text that is not Unicode.
+    """Return the SHA-256, in hex, of a command. Raises `Rejection` for text that is not valid Unicode.
 
-    Fields with their default value are left out, so a command that is repeated after an upgrade, which added fields to
-    its class, has the same fingerprint; inputs of other features are part of it only if they are given. Fields that are
-    not compared are left out, too. The names of all other fields, and of those of nested classes, are part of it: they
-    are stored names.
+    Fields with their default value are omitted. So if an upgrade adds fields to the class of a command, a repeated
+    command still has the same fingerprint. Inputs of other features are included only if the client sends them. Fields
+    with `compare=False` are omitted, too. The names of all other fields, also in nested classes, are part of the
+    fingerprint: they are stored names.
     """
-    asked: tuple[object, ...] = (
+    parts: tuple[object, ...] = (
         command.fingerprint_name,
         _values(command),
         request.reason,
         request.expected_version,
     )
     if request.inputs:
-        asked += ({one.fingerprint_name: _values(one) for one in request.inputs},)
+        parts += ({value.fingerprint_name: _values(value) for value in request.inputs},)
     try:
-        return hashlib.sha256(msgspec.json.encode(asked, order="sorted", enc_hook=_plain)).hexdigest()
+        return hashlib.sha256(msgspec.json.encode(parts, order="sorted", enc_hook=_plain)).hexdigest()
     except UnicodeEncodeError as error:
-        raise Rejection(ErrorCode.INVALID_TEXT, "Some of the text is not Unicode.") from error
+        raise Rejection(ErrorCode.INVALID_TEXT, "Some of the text is not valid Unicode.") from error
 
 
 def _plain(value: object) -> str:
-    """Return a permission as the string that it is. Raises `NotImplementedError` for other objects."""
+    """Return a permission as a plain string. Raises `NotImplementedError` for other objects."""
     if isinstance(value, Permission):
         return str(value)
     raise NotImplementedError(f"{type(value).__name__} cannot be part of a command")

@@ -1,4 +1,4 @@
-"""The request and the result of a command, and what it uses while it plans: time, ids, streams and views."""
+"""Requests and results of commands, and the context that a command uses to plan: time, ids, streams and views."""
 
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import AbstractContextManager
@@ -22,13 +22,13 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CommandRequest:
-    """The user, the reason, and the conditions under which a command is executed.
+    """The user and the reason of a command, and the conditions under which it is executed.
 
-    `identity` decides what the user may do; `actor_id` is recorded as the one who did it. `expected_version` is the
-    version that the client has seen: a command for another version is rejected and not retried. The same
-    `idempotency_key` from the same actor makes a command take effect once. An actor that is not registered yet is
-    registered with the command's events if `actor_name` is given. `inputs` are values that features above the
-    command's add to it. A command that needs a lease carries its `fence`: it is recorded only while the lease is held.
+    `identity` decides what the user may do; `actor_id` is the actor that the events record. `expected_version` is the
+    version that the client saw: if it is no longer current, the command is rejected and not retried. Commands of one
+    actor with the same `idempotency_key` take effect once. If `actor_name` is given, an actor that is not registered
+    yet is registered together with the command's events. `inputs` are values that other features add to the command.
+    A command that needs a lease has a `fence`: it is recorded only while the lease is held.
     """
 
     actor_id: str = OPERATOR_ACTOR_ID
@@ -45,11 +45,11 @@ class CommandRequest:
     fence: Fence | None = None
 
     def checked_reason(self) -> str | None:
-        """Return the reason as it is recorded. Raises `Rejection`."""
+        """Return the reason in the form in which it is recorded. Raises `Rejection` if it is invalid."""
         return text_rules.optional_text(self.reason, field="reason", limit=text_rules.MAX_NOTE)
 
     def checked_key(self) -> str | None:
-        """Return the idempotency key. Raises `Rejection`."""
+        """Return the idempotency key. Raises `Rejection` if it is invalid."""
         if self.idempotency_key is None:
             return None
         return text_rules.line(
@@ -61,8 +61,9 @@ class CommandRequest:
 class CommandResult:
     """The result of a command.
 
-    `subject_id` is the id of what it was about. `position` is that of the command's last event, or the head if there
-    was nothing to do. `views_behind`: the views had not reached it within the timeout.
+    `subject_id` is the id of the object that the command changed. `position` is the position of the command's last
+    event, or the head of the log if there was nothing to do. `views_behind` is true if the views did not reach
+    `position` within the timeout.
     """
 
     subject_id: str
@@ -72,7 +73,7 @@ class CommandResult:
 
 
 class CommandViews(Protocol):
-    """What commands need of the views. No rule depends on them alone: streams guard rules."""
+    """The views as commands use them. No rule depends on views alone: the versions of streams protect it."""
 
     async def wait_for(self, position: int, timeout: float, names: Sequence[str] = ()) -> bool:
         """Wait until the named projections, or all, have reached `position`; return whether they have.
@@ -82,15 +83,15 @@ class CommandViews(Protocol):
         ...
 
     def snapshot(self) -> AbstractContextManager[Snapshot]:
-        """Lend the views as of the position that every projection has reached."""
+        """Return a snapshot of the views as of the position that every projection has reached."""
         ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Facts:
-    """What `decide` uses besides the command and the state. Features add the references that they resolve.
+    """Facts that `decide` needs in addition to the command and the state. Features add references that they resolve.
 
-    `now` is in microseconds since 1970, UTC. `new_id` is the id of what the command creates.
+    `now` is in microseconds since 1970, UTC. `new_id` is the id of the object that the command creates.
     """
 
     now: int = 0
@@ -99,11 +100,11 @@ class Facts:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CommandContext:
-    """One attempt at one command. `now` is in microseconds since 1970, UTC.
+    """The context of one attempt to execute a command. `now` is in microseconds since 1970, UTC.
 
-    `loaded` are the versions at which streams were first loaded. `content` is what features above add to the content of
-    features below, and `roles` are the permissions that come with each role. `catch_up` waits until a projection has reached the head of the log, and raises `Rejection` if that
-    takes too long.
+    `loaded` contains the version at which each stream was first loaded. `content` is the content that features add to
+    objects of features below them. `roles` contains the permissions of each role. `catch_up` waits until a projection
+    has reached the head of the log, and raises `Rejection` if that takes too long.
     """
 
     states: StateLoader
@@ -117,16 +118,16 @@ class CommandContext:
     catch_up: Callable[[str], Awaitable[None]]
     loaded: dict[str, int] = field(default_factory=dict)
     used: set[str] = field(default_factory=set)
-    """The names of the fields of `request` that the plan has to use if the client gives them, and has used."""
+    """The names of those fields of `request` that the plan MUST use if the client sets them, and has used."""
 
     @property
     def expected_version(self) -> int | None:
-        """The version that the client expects. If there is one, the plan has to check it: `check_version` does."""
+        """The version that the client expects. If it is set, the plan MUST check it, as `check_version` does."""
         self.used.add("expected_version")
         return self.request.expected_version
 
     def check_used(self) -> None:
-        """Raise `Rejection` if the client expects a version that the plan has not checked."""
+        """Raise `Rejection` if the client expects a version, but the plan has not checked it."""
         if self.request.expected_version is not None and "expected_version" not in self.used:
             raise Rejection(
                 ErrorCode.INVALID_VALUE,
@@ -135,26 +136,26 @@ class CommandContext:
             )
 
     def new_id(self, kind: str) -> str:
-        """Return the id of what this command creates: the same whenever the command is repeated."""
+        """Return the id of an object that this command creates. A repeated command gets the same id."""
         return uuid8(self.command_id, kind)
 
     def input(self, type_: type[T]) -> T | None:
-        """Return the input of that class, if the client gave it."""
-        return next((given for given in self.request.inputs if isinstance(given, type_)), None)
+        """Return the input of the class `type_`, `None` if the client did not send it."""
+        return next((value for value in self.request.inputs if isinstance(value, type_)), None)
 
     def require(self, permission: str) -> None:
-        """Raise `PermissionDenied` if the user lacks a permission that the command itself does not require."""
+        """Raise `PermissionDenied` if the user lacks `permission`, which the command does not require in general."""
         if not self.request.identity.may(permission):
             raise PermissionDenied(permission)
 
     def check_version(self, current: int) -> None:
-        """Raise `Rejection` if the client expects another version than the current one."""
+        """Raise `Rejection` if the client expects a version other than `current`."""
         expected = self.expected_version
         if expected is not None and expected != current:
             raise version_conflict(expected=expected, current=current)
 
     def for_guard(self) -> Self:
-        """Return the context for a guard, which cannot query views: they may be behind what is recorded."""
+        """Return the context for a guard. It does not allow queries of the views, which may be behind the log."""
         return replace(self, catch_up=_no_views)
 
     async def load(self, category: StreamCategory[S], id: str = "") -> LoadedStream[S]:
@@ -163,9 +164,10 @@ class CommandContext:
         return loaded
 
     async def load_existing(self, category: StreamCategory[S | None], id: str, noun: str) -> LoadedStream[S]:
-        """Return the state of an object that is there, in the version that the client expects.
+        """Return the state of an object that exists.
 
-        Raises `Rejection`, in which `noun` names the object.
+        Raises `Rejection` if it does not exist, or if the client expects another version. `noun` names the object in
+        the message.
         """
         loaded = await self.load(category, id)
         if loaded.state is None:
@@ -179,7 +181,10 @@ class CommandContext:
         return events
 
     async def query(self, projection: str, query: Callable[[Snapshot], T]) -> T:
-        """Return the result of `query` on views in which `projection` has caught up. Raises `Rejection`."""
+        """Return the result of `query` on views in which `projection` has reached the head of the log.
+
+        Raises `Rejection` if that takes too long.
+        """
         await self.catch_up(projection)
         with self.views.snapshot() as snapshot:
             return query(snapshot)
@@ -187,5 +192,5 @@ class CommandContext:
 
 async def _no_views(projection: str) -> None:
     raise TypeError(
-        "A guard cannot query views, which may be behind: load the streams that the rule depends on."
+        "A guard cannot query views, which may be behind the log. Load the streams that the rule depends on."
     )

@@ -1,6 +1,6 @@
-"""Content: fields that an editor changes, and that take part in edit, diff, restore, revert and blame.
+"""Content: the fields of an object that editors change, and that edit, diff, restore, revert and blame cover.
 
-An event that changes content holds the new values; a field that it does not change is `UNSET`.
+An event that changes content contains the new values. Fields that it does not change are `UNSET`.
 """
 
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
@@ -14,11 +14,11 @@ from ledgerpress.eventlog.codec import EventType
 from ledgerpress.eventlog.event_and_withdrawn_event import Event, Withdrawn
 
 Values: TypeAlias = dict[str, Any]
-"""The values of some content fields by name."""
+"""Values of some content fields, by field name."""
 
 
 class Merge(NamedTuple):
-    """The result of merging a value; `conflict` names the place where that was not possible."""
+    """The result of merging a value. If there is a conflict, `conflict` names its place."""
 
     value: Any
     conflict: str | None = None
@@ -28,11 +28,11 @@ class Merge(NamedTuple):
 class ContentField:
     """A content field: its name in events and commands, and how its values are checked.
 
-    `check` returns the value as it is recorded, and raises `Rejection`. `empty` is the value of an object whose creation
-    is unknown. `shown_as` is its name in the API and in
-    messages, if that is another one. `merge` merges a revert into a value that has changed since: it takes the value
-    that the reverted change made, the value now, and the value before the change. A value that is not `is_plain` is
-    stored or shown by other means than as it is.
+    `check` returns the value to record, and raises `Rejection` if it is invalid. `empty` is the value as long as no
+    event has set one. `shown_as` is the name of the field in the API and in messages, if it differs from `name`.
+    `merge` merges a revert into a value that has changed since. Its arguments are the value that the reverted change
+    set, the current value, and the value before the change. `is_plain` is false if the value is stored or shown in
+    another form.
     """
 
     name: str
@@ -45,10 +45,10 @@ class ContentField:
 
 @dataclass(frozen=True, slots=True)
 class ContentDeclaration:
-    """Content that a feature adds to the objects of a feature below, in an event of its own in their streams.
+    """Content that a feature adds to objects of a feature below it, with an event of its own in their streams.
 
-    `event` has the object's id as its first field, then the content fields, which may be `UNSET`. `input` has the same
-    fields; a client adds it to the command that edits the object.
+    The first field of `event` is the object's id; its other fields are the content fields, which may be `UNSET`.
+    `input` has the same content fields. A client adds it to the command that edits the object.
     """
 
     of: StreamCategory[Any]
@@ -57,12 +57,12 @@ class ContentDeclaration:
     input: type[Any]
 
     def history(self, events: Iterable[Event]) -> "ContentHistory":
-        """Return the content after some of the object's events."""
+        """Return the content of an object after `events`."""
         known = {field.name: field.empty for field in self.fields}
         return ContentHistory(self.fields, known).after(events, (self.event.type,), {self.event.name})
 
     def change(self, object_id: str, values: Values) -> tuple[Event, ...]:
-        """Return the event that brings `values`, none if there are none."""
+        """Return the event that sets `values`, or no event if there are no values."""
         return (
             (self.event.type(**{self.event.type.__struct_fields__[0]: object_id}, **values),)
             if values
@@ -71,7 +71,7 @@ class ContentDeclaration:
 
 
 class ContentHistory:
-    """The content after the events of an object's past. `unknown` are the fields whose values were withdrawn."""
+    """The content of an object after some of its events. `unknown` are the fields whose values were withdrawn."""
 
     def __init__(self, fields: Sequence[ContentField], values: Mapping[str, Any]) -> None:
         self.values = dict(values)
@@ -81,30 +81,33 @@ class ContentHistory:
     def after(
         self, events: Iterable[Event], changes: tuple[type[Event], ...], names: Collection[str]
     ) -> "ContentHistory":
-        """Apply the events of the types `changes`, whose stored names are `names`, and return this history."""
+        """Apply those of `events` that have a type in `changes`, with stored names `names`. Return this history."""
         for event in events:
             if isinstance(event, changes):
-                brought = values_of(self._fields, event)
-                self.values |= brought
-                self.unknown -= brought.keys()
+                new_values = values_of(self._fields, event)
+                self.values |= new_values
+                self.unknown -= new_values.keys()
             elif isinstance(event, Withdrawn) and event.type in names:
                 self.unknown = {field.name for field in self._fields}
         return self
 
 
-def values_of(fields: Sequence[ContentField], given: object) -> Values:
-    """Return the values that an event or a command brings."""
-    return {field.name: value for field in fields if (value := getattr(given, field.name)) is not UNSET}
+def values_of(fields: Sequence[ContentField], source: object) -> Values:
+    """Return the values that an event or a command sets."""
+    return {field.name: value for field in fields if (value := getattr(source, field.name)) is not UNSET}
 
 
-def checked(fields: Sequence[ContentField], given: object) -> Values:
-    """Return the values that a command brings, as they are recorded. Raises `Rejection`."""
-    values = values_of(fields, given)
+def checked(fields: Sequence[ContentField], source: object) -> Values:
+    """Return the values that a command or an input sets, in the form in which they are recorded.
+
+    Raises `Rejection` if a value is invalid.
+    """
+    values = values_of(fields, source)
     return {field.name: field.check(values[field.name]) for field in fields if field.name in values}
 
 
 def differing(values: Mapping[str, Any], current: Mapping[str, Any]) -> Values:
-    """Return the values that differ from the current ones."""
+    """Return those of `values` that differ from the current ones."""
     return {name: value for name, value in values.items() if value != current[name]}
 
 
@@ -114,7 +117,10 @@ def reverted(
     before: Mapping[str, Any],
     current: Mapping[str, Any],
 ) -> tuple[Values, dict[str, str]]:
-    """Return the values that undo `change`, and the conflicts: fields that have changed since, with the place."""
+    """Return the values that undo `change`, and the conflicts: the place of each conflict, by field.
+
+    A field conflicts if it has changed since and cannot be merged.
+    """
     values: Values = {}
     conflicts: dict[str, str] = {}
     for field in fields:

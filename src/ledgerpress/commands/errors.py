@@ -4,7 +4,7 @@ from enum import StrEnum
 
 
 class ErrorCode(StrEnum):
-    """The codes of the kernel. Each feature declares its own as constants. Clients rely on all of them."""
+    """The error codes of the kernel. Each feature declares its own codes as constants. Clients rely on all codes."""
 
     BLANK = "BLANK"
     TOO_LONG = "TOO_LONG"
@@ -18,8 +18,9 @@ class ErrorCode(StrEnum):
 
 
 class Rejection(Exception):
-    """A command is rejected. `field` is the path in the client's input; `current_version` accompanies a conflict.
+    """The rejection of a command.
 
+    `field` is the path of the invalid field in the client's input. `current_version` is set for a version conflict.
     `conflicts` are the fields of the object that prevent a revert.
     """
 
@@ -41,11 +42,11 @@ class Rejection(Exception):
 
 
 def version_conflict(*, expected: int, current: int) -> Rejection:
-    """Return the rejection of a command that was made for another version than the current one."""
+    """Return the rejection of a command whose expected version is not the current version."""
     return Rejection(
         ErrorCode.VERSION_CONFLICT,
-        f"This was made for version {expected}, but the current version is {current}: "
-        "read it again, then repeat the change.",
+        f"You expected version {expected}, but the current version is {current}. "
+        "Read the object again, then repeat the change.",
         field=("expectedVersion",),
         current_version=current,
     )

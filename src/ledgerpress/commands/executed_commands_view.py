@@ -1,4 +1,4 @@
-"""The results of commands that have been executed: a repeated command returns the same result."""
+"""The results of executed commands. A repeated command returns the same result."""
 
 import sqlite3
 from typing import Final, NamedTuple
@@ -11,7 +11,7 @@ from ledgerpress.views.snapshot_and_cache_dependencies import Snapshot
 
 
 class PreviousResult(NamedTuple):
-    """The result of a command that has been executed. `last_position` is that of its last event."""
+    """The result of an executed command. `last_position` is the position of its last event."""
 
     fingerprint: str | None
     subject_id: str
@@ -19,7 +19,7 @@ class PreviousResult(NamedTuple):
 
 
 def previous_result(snapshot: Snapshot, command_id: str) -> PreviousResult | None:
-    """Return the result of the command with that id, if it has been executed."""
+    """Return the result of the command with the id `command_id`, `None` if it was not executed."""
     row = snapshot.db.execute(
         "SELECT fingerprint, subject_id, last_position FROM command WHERE id = ?", (command_id,)
     ).fetchone()
@@ -27,7 +27,7 @@ def previous_result(snapshot: Snapshot, command_id: str) -> PreviousResult | Non
 
 
 class CommandsProjector:
-    """Writes a row for each command: its fingerprint, what it was about, and the position of its last event."""
+    """A projector that writes a row per command: its fingerprint, the id of its object, its last position."""
 
     name: Final = "commands"
     version: Final = 1
@@ -71,14 +71,14 @@ class _CommandRows:
 
 
 def check_subject(subject_id: str, type_: str, stream: str) -> None:
-    """Raise `ValueError` if a repeated command would be answered with another subject than `subject_id`.
+    """Raise `ValueError` if a repeated command would return a subject id other than `subject_id`.
 
-    `type_` and `stream` are those of the command's first event, which is of a third-party feature.
+    `type_` and `stream` are the type and the stream of the command's first event, an event of a third-party feature.
     """
     if subject_id != _id_in(stream):
         raise ValueError(
-            f"a command whose first event is {type_} in {stream} is about {_id_in(stream)!r}, not about {subject_id!r}: "
-            "give AppendPlan.of the end of the stream's name"
+            f"the subject id of a command whose first event is {type_} in {stream} must be {_id_in(stream)!r}, "
+            f"not {subject_id!r}: pass the end of the stream's name to AppendPlan.of"
         )
 
 
@@ -87,13 +87,14 @@ def _id_in(stream: str) -> str:
 
 
 def _subject_id(recorded: Recorded[Event]) -> str:
-    """Return what the event is about: the id in its first field, or else the last part of its stream's name.
+    """Return the id of the event's object: the id in its first field, or else the last part of its stream's name.
 
-    For an event of a third-party feature it is always the latter, so that processes without the feature write the same.
+    For an event of a third-party feature, it is always the latter, so that processes without the feature write the
+    same row.
     """
     event, header = recorded.event, recorded.header
     if feature_of(header.type) is None:
-        for first in event.__struct_fields__[:1]:
-            if first.endswith("_id"):
-                return str(getattr(event, first))
+        for name in event.__struct_fields__[:1]:
+            if name.endswith("_id"):
+                return str(getattr(event, name))
     return _id_in(header.stream)

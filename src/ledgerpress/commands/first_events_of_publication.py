@@ -1,4 +1,4 @@
-"""The first events of a publication: the opening of its log, and the first events of its features."""
+"""The first events of a publication: `log.opened`, and the first events of its features."""
 
 from collections.abc import Iterable
 from contextlib import suppress
@@ -22,10 +22,11 @@ async def open_publication(
     randomness: Randomness,
     first_events: Iterable[tuple[str, Event]],
 ) -> bytes:
-    """Return the publication's name key (32 bytes). An empty log is opened first, with `first_events` by stream.
+    """Return the publication's name key (32 bytes), and open the log first if it is empty.
 
-    If several processes open one log at once, one succeeds; all return the same key. Raises `LogUnusable` if the log
-    does not begin with `log.opened`.
+    `first_events` are pairs of a stream and an event, which are appended to an empty log. If several processes open
+    one log at once, one succeeds, and all return the same key. Raises `LogUnusable` if the log does not begin with
+    `log.opened`.
     """
     first = await log.read(0, 1)
     if not first:

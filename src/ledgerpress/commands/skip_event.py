@@ -1,4 +1,4 @@
-"""The command of an operator that lets a projection skip an event that it cannot apply."""
+"""The command by which an operator lets a projection skip an event that it cannot apply."""
 
 from dataclasses import dataclass
 from typing import ClassVar, Final
@@ -30,7 +30,7 @@ class SkipEvent:
 
     @property
     def lock_key(self) -> str | None:
-        """The projection's stream."""
+        """The name of the projection's stream."""
         return projection_stream(self.projection)
 
     async def plan(self, context: CommandContext) -> AppendPlan:

@@ -1,4 +1,4 @@
-"""Streams as commands use them: their categories, their states, folded from events, and the events planned for them."""
+"""Streams as commands use them: categories, states folded from events, and the events that a command appends."""
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
@@ -17,7 +17,7 @@ MAX_CACHED_STATES: Final = 1_024
 
 @dataclass(frozen=True, slots=True)
 class PlannedWrite:
-    """Events for one stream, and the version at which it was loaded. Without events, it only checks the version."""
+    """Events for one stream, and the version at which it was loaded. A write without events checks the version only."""
 
     stream: str
     expected: int
@@ -26,14 +26,14 @@ class PlannedWrite:
 
 @dataclass(frozen=True, slots=True)
 class AppendPlan:
-    """The writes of a command. `subject_id` is the id of what it is about. Without writes there is nothing to do."""
+    """The writes of a command; none if there is nothing to do. `subject_id` is the id of the object that it changes."""
 
     subject_id: str
     writes: tuple[PlannedWrite, ...] = ()
 
     @staticmethod
     def of(subject_id: str, *writes: PlannedWrite) -> "AppendPlan":
-        """Return the plan of those `writes` that have events."""
+        """Return a plan with those of `writes` that have events."""
         return AppendPlan(subject_id, tuple(write for write in writes if write.events))
 
     @property
@@ -42,10 +42,10 @@ class AppendPlan:
         return tuple(event for write in self.writes for event in write.events)
 
     def adding(self, writes: Iterable[PlannedWrite]) -> "AppendPlan":
-        """Return the plan with the events of `writes` after its own; those of one stream stay together.
+        """Return the plan with the events of `writes` after its own. Events of one stream stay together.
 
-        A stream that is in the plan keeps the version at which the plan loaded it, so that the append fails if it has
-        changed since. Raises `WrongExpectedVersion` for one that was loaded before at an older version.
+        A stream that is already in the plan keeps the version at which the plan loaded it, so that the append fails if
+        the stream has changed since. Raises `WrongExpectedVersion` if `writes` expects a different version of it.
         """
         merged = {write.stream: write for write in self.writes}
         for write in writes:
@@ -58,9 +58,9 @@ class AppendPlan:
         return AppendPlan(self.subject_id, tuple(merged.values()))
 
     def checking(self, versions: Iterable[tuple[str, int]]) -> "AppendPlan":
-        """Return the plan that fails, too, if one of these streams has another version by then.
+        """Return the plan with checks of more streams: its append also fails if one of them has another version.
 
-        Raises `WrongExpectedVersion` if a stream of the plan was loaded at another version than it was planned on.
+        Raises `WrongExpectedVersion` if the plan expects a different version of one of these streams.
         """
         planned = {write.stream: write for write in self.writes}
         for stream, version in versions:
@@ -74,9 +74,10 @@ def _check_same_version(planned: PlannedWrite, version: int) -> None:
 
 
 class StreamCategory(NamedTuple, Generic[S]):
-    """Streams of one kind: how they are named, their state before the first event, and what an event makes of it.
+    """Streams of one kind: the prefix of their names, the state before the first event, and the fold function.
 
-    `evolve` MUST ignore events of types that it does not know: features above may add theirs to the stream.
+    `evolve` returns the state after an event. It MUST ignore events of types that it does not know: features above may
+    add their own events to the stream.
     """
 
     prefix: str
@@ -84,7 +85,7 @@ class StreamCategory(NamedTuple, Generic[S]):
     evolve: Callable[[S, Any], S]
 
     def stream(self, id: str = "") -> str:
-        """Return the name of a stream; a category with a single stream needs no id."""
+        """Return the name of the stream for `id`. A category with a single stream needs no id."""
         return f"{self.prefix}.{id}" if id else self.prefix
 
     def id_in(self, stream: str) -> str:
@@ -93,7 +94,7 @@ class StreamCategory(NamedTuple, Generic[S]):
 
 
 class LoadedStream(NamedTuple, Generic[S]):
-    """A stream's state, its version, and the id of the actor who recorded its first event."""
+    """A stream's name, version and state, and the id of the actor who recorded its first event."""
 
     name: str
     version: int
@@ -106,7 +107,7 @@ class LoadedStream(NamedTuple, Generic[S]):
 
 
 class StateLoader:
-    """Loads the states of streams. It caches the ones used last and reads on from their versions."""
+    """A loader of stream states. It caches recently used states, and reads only the events after them."""
 
     def __init__(self, log: EventLog, codec: Codec[Event]) -> None:
         self._log = log
@@ -115,7 +116,7 @@ class StateLoader:
         self._clearings = 0
 
     def clear(self) -> None:
-        """Forget every cached state: a payload in it may have been withdrawn."""
+        """Remove every cached state: a payload in it may have been withdrawn."""
         self._cache.clear()
         self._clearings += 1
 
@@ -133,5 +134,5 @@ class StateLoader:
         return loaded
 
     async def events(self, stream: str) -> list[Event]:
-        """Return all events of a stream in order: the event of version 1 first."""
+        """Return all events of a stream, beginning with version 1."""
         return [recorded.event for recorded in self._codec.decode_all(await self._log.read_stream(stream))]

@@ -1,4 +1,4 @@
-"""The rules for text that people write: limits, and what no text may hold. Lengths are in characters."""
+"""Rules for text that users write: limits, and characters that are not allowed. Lengths are in characters."""
 
 import unicodedata
 from typing import Final
@@ -12,7 +12,7 @@ MAX_DESCRIPTION: Final = 2_000
 MAX_NOTE: Final = 1_000
 MAX_IDEMPOTENCY_KEY: Final = 200
 MAX_BODY_BYTES: Final = 256 * 1024
-"""A body's limit in bytes of UTF-8. Escaped as JSON it still fits an event's payload."""
+"""The limit of a body in bytes of UTF-8. Even escaped as JSON, it fits into an event's payload."""
 
 # Unicode's general categories.
 _NOT_TEXT: Final = frozenset({"Cc", "Cs"})
@@ -21,7 +21,7 @@ _UNSEEN: Final = frozenset({"Zs", "Zl", "Zp", "Cf"})
 
 
 def line(value: str, *, field: str, limit: int) -> str:
-    """Return `value` trimmed, for text of one line in which something is to be seen. Raises `Rejection`."""
+    """Return `value` trimmed and in NFC. Raises `Rejection` unless it is one line with a visible character."""
     value = unicodedata.normalize("NFC", value).strip()
     if all(unicodedata.category(character) in _UNSEEN for character in value):
         raise Rejection(ErrorCode.BLANK, f"The {_words(field)} must not be empty.", field=(field,))
@@ -30,14 +30,14 @@ def line(value: str, *, field: str, limit: int) -> str:
 
 
 def optional_text(value: str | None, *, field: str, limit: int) -> str | None:
-    """Return `value` trimmed, and `None` for text that is empty. Raises `Rejection`."""
+    """Return `value` trimmed and in NFC, `None` if it is empty. Raises `Rejection` if it is invalid."""
     value = unicodedata.normalize("NFC", value or "").strip()
     _check(value, field=field, limit=limit, breaks="\n\t")
     return value or None
 
 
 def body(value: str, *, field: str = "body") -> str:
-    """Return a CommonMark body with its line ends as U+000A. Raises `Rejection`."""
+    """Return a CommonMark body with U+000A as line ends. Raises `Rejection` if it is invalid."""
     value = value.replace("\r\n", "\n").replace("\r", "\n")
     _check(value, field=field, limit=None, breaks="\n\t\f")
     size = len(value.encode())
@@ -63,7 +63,7 @@ def _check(
         if character not in breaks and unicodedata.category(character) in never:
             raise Rejection(
                 ErrorCode.INVALID_TEXT,
-                f"The {_words(field)} holds U+{ord(character):04X}, a character that is not text.",
+                f"The {_words(field)} contains the character U+{ord(character):04X}, which is not allowed.",
                 field=(field,),
             )
 

@@ -1,7 +1,7 @@
 """The permission that each field requires, and the one place where it is checked.
 
-A field without a declared permission is open to everyone who has its object; a root field requires every permission
-until one is declared. What each role may have is in `docs/reference/access.md`.
+A field without a declared permission is open to everyone who has its object. A root field without one requires every
+permission. `docs/reference/access.md` lists the access of each role.
 """
 
 from collections.abc import Callable, Mapping
@@ -22,16 +22,16 @@ from ledgerpress.commands.client_identity import Identity
 from ledgerpress.commands.roles_and_permissions import RequiredPermission, RolePermissions
 
 GUARDED: Final = "ledgerpress-guarded"
-"""The extension of a field that holds its required permission. Its resolver, which checks it, must always be called."""
+"""The field extension with the required permission. The field's resolver checks it, so it must always be called."""
 
 
 class AccessDenied(GraphQLError):
-    """The viewer may not do or see this: `FORBIDDEN`, or `UNAUTHENTICATED` for anonymous clients."""
+    """The viewer may not see or do this: `FORBIDDEN`, or `UNAUTHENTICATED` for anonymous clients."""
 
     def __init__(self, identity: Identity, permission: str | None) -> None:
         needed = f"the permission “{permission}”" if permission else "all permissions"
         if identity.actor_id is None:
-            message = f"Say who you are, with “Authorization: Bearer …”: this needs {needed}."
+            message = f"This needs {needed}. Authenticate with “Authorization: Bearer …”."
             super().__init__(message, extensions={"code": "UNAUTHENTICATED"})
         else:
             message = f"This needs {needed}, which you do not have."
@@ -39,7 +39,7 @@ class AccessDenied(GraphQLError):
 
 
 def required_permission(field: GraphQLField) -> RequiredPermission | None:
-    """Return the permission that a field of a guarded schema requires, `None` if it requires none."""
+    """Return the permission that a field requires in a guarded schema, `None` if it requires none."""
     need: RequiredPermission | None = field.extensions.get(GUARDED)
     return need
 
@@ -47,10 +47,10 @@ def required_permission(field: GraphQLField) -> RequiredPermission | None:
 def guard_fields(
     schema: GraphQLSchema, permissions: Mapping[str, RequiredPermission | None], roles: RolePermissions
 ) -> None:
-    """Let every field that requires a permission check it before anything is read for it. `roles` are those of the process.
+    """Make every field that requires a permission check it before the field is resolved.
 
-    Such a field becomes nullable, so that a denial removes only the field itself from the answer. A subscription checks
-    when it begins.
+    `roles` contains the permissions of the process. Such a field becomes nullable, so that a denial removes only the
+    field itself from the response. A subscription is checked when it begins.
     """
     roots = (schema.query_type, schema.mutation_type, schema.subscription_type)
     for named in schema.type_map.values():
@@ -75,7 +75,10 @@ def _guard(field: GraphQLField, need: RequiredPermission, roles: RolePermissions
 def _checking(
     resolve: Callable[..., Any], need: RequiredPermission, roles: RolePermissions
 ) -> Callable[..., Any]:
-    """Return a resolver of the same kind that first raises `AccessDenied` unless the viewer has what the field requires."""
+    """Return a resolver that calls `resolve` if the viewer has the required permission, else raises `AccessDenied`.
+
+    It is a coroutine function if `resolve` is one.
+    """
 
     @wraps(resolve)
     def checking(source: Any, info: Any, **arguments: Any) -> Any:

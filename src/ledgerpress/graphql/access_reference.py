@@ -1,4 +1,4 @@
-"""The table of what each role may read and do: `docs/reference/access.md`, generated from the schema."""
+"""The table of the access of each role, `docs/reference/access.md`, generated from the schema."""
 
 from collections.abc import Iterator
 from enum import IntEnum
@@ -19,7 +19,7 @@ from ledgerpress.graphql.schema import Schema
 
 
 class Access(IntEnum):
-    """How much of something a role may have."""
+    """The access of a role to a field or type: to no object, to the user's own objects, or to all objects."""
 
     NO = 0
     OWN = 1
@@ -27,7 +27,7 @@ class Access(IntEnum):
 
 
 class Row(NamedTuple):
-    """A field, the permission that it requires, and what each role may have of it, in the order of `Role`."""
+    """A field, the permission that it requires, and the access of each role, in the order of `Role`."""
 
     field: str
     need: RequiredPermission | None
@@ -36,33 +36,37 @@ class Row(NamedTuple):
 
 _HEAD: Final = """# Access
 
-Written by `scripts/schema` from the code, which `scripts/check` compares it with; a test walks the whole schema as each
-role and finds what stands here.
+`scripts/schema` generates this page from the code, and `scripts/check` checks that it is up to date. A test walks the
+whole schema as each role and compares its access with this page.
 
-Someone who shows nothing is a READER. A [token](cli.md) has a role, and of the role's permissions all or some. What
-each permission is for:
+A client without credentials is a READER. A [token](cli.md) has a role, and all or some of the role's permissions. Each
+role has these permissions:
 
 {permissions}
 
 ## Fields
 
-*yes*: of everything. *own*: of the posts that they wrote themselves, and what belongs to them; of others they see, as a
-reader does, the articles. *no*: refused, or there is no way to such an object. *Takes* is what the field itself asks
-for; of a field without, whoever has the object may have it.
+- *yes*: access to all objects.
+- *own*: access to posts that the user wrote, and to objects that belong to these posts. Of other posts, the user sees
+  the public articles, as a reader does.
+- *no*: access is denied, or the role cannot reach such an object.
+- *Requires*: the permission that the field itself requires. If there is none, everyone who can see the object can see
+  the field.
 
-A refusal is an error with the code `FORBIDDEN`, or `UNAUTHENTICATED` for who has not said who they are, and leaves the
-rest of the answer as it is: every field that takes a permission is nullable. An object that somebody may not see is not
-refused: it is `null`, or not in the list, and not counted, just as if it did not exist. A command on another's post is
-answered with `NOT_FOUND`, as for a post that there is not.
+If access is denied, the response contains an error with the code `FORBIDDEN`, or `UNAUTHENTICATED` for an anonymous
+client. The rest of the response is not affected: every field that requires a permission is nullable. An object that the
+user may not see causes no error. It is `null`, or it is missing from the list and from the count, as if it did not
+exist. A command on another user's post fails with `NOT_FOUND`, as for a post that does not exist.
 
-`asOf` with a past moment, an argument, is refused together with the field that it was given to; it takes `history:read`, or a server with `--open-past`, where everyone may ask, and sees nothing
-that is not public today. On `post` and `posts` it takes `history:read` for all posts and `posts:read-own` for one's own.
-`changes` without `history:read` has to name a post of the caller's own in `filter.stream`.
+The argument `asOf` with a past moment requires `history:read`; without it, access to the field is denied. On a server
+with `--open-past`, everyone may use it, but sees only what is public today. On `post` and `posts`, it requires
+`history:read` for all posts, and `posts:read-own` for the user's own posts. `changes` without `history:read` must name
+one of the user's own posts in `filter.stream`.
 
-What nobody can be kept from seeing: the position of the log and when it was last written, which tell that something
-has changed; and, for who writes posts, that a slug is taken.
+Some facts are visible to everyone: the position of the log and the time of its last event, which show that something
+has changed. Users who write posts can also find out that a slug is taken.
 
-| Field | Takes | READER | AUTHOR | EDITOR | AUDITOR | ADMIN |
+| Field | Requires | READER | AUTHOR | EDITOR | AUDITOR | ADMIN |
 | --- | --- | --- | --- | --- | --- | --- |
 """
 
@@ -114,36 +118,36 @@ def _level(roles: RolePermissions, role: Role, need: RequiredPermission | None) 
 
 
 def _reached(schema: Schema, role: Role) -> dict[str, Access]:
-    """Return which object types a role can reach from the roots, and how much of them it sees."""
+    """Return the object types that a role can reach from the roots, with the access of the role."""
     graph, roles = schema._schema, schema.declarations.roles
     roots = (graph.query_type, graph.mutation_type, graph.subscription_type)
     reached = {root.name: Access.YES for root in roots if root}
-    grown = True
-    while grown:
-        grown = False
+    has_grown = True
+    while has_grown:
+        has_grown = False
         for type_ in _object_types(graph):
             here = reached.get(type_.name, Access.NO)
             for field in type_.fields.values():
                 level = min(here, _level(roles, role, required_permission(field)))
                 for target in _targets(graph, field.type):
-                    seen = min(level, _level(roles, role, schema.declarations.objects.get(target)))
-                    if seen > reached.get(target, Access.NO):
-                        reached[target] = seen
-                        grown = True
+                    access = min(level, _level(roles, role, schema.declarations.objects.get(target)))
+                    if access > reached.get(target, Access.NO):
+                        reached[target] = access
+                        has_grown = True
     return reached
 
 
 def _targets(schema: GraphQLSchema, type_: object) -> list[str]:
     named = get_named_type(type_)  # type: ignore[call-overload]
     if is_abstract_type(named):
-        return [one.name for one in schema.get_possible_types(named)]
+        return [possible.name for possible in schema.get_possible_types(named)]
     return [named.name] if is_object_type(named) else []
 
 
 def _object_types(schema: GraphQLSchema) -> list[GraphQLObjectType]:
-    found = [
+    types = [
         named
         for named in schema.type_map.values()
         if isinstance(named, GraphQLObjectType) and not is_introspection_type(named)
     ]
-    return sorted(found, key=lambda one: one.name)
+    return sorted(types, key=lambda type_: type_.name)

@@ -1,4 +1,4 @@
-"""Answers as of a past moment: a position of the log, or a time."""
+"""Responses as of a past moment: a position of the log, or a time."""
 
 from dataclasses import replace
 
@@ -14,7 +14,7 @@ from ledgerpress.views import recorded_time_positions as recorded_time
 
 @strawberry.input(
     one_of=True,
-    description="A past moment. The whole answer is of that one moment, categories' names, tree and slugs included.",
+    description="A past moment. The whole result is as of this moment, also names, slugs and the tree of categories.",
 )
 class AsOf:
     position: Position | None = strawberry.field(
@@ -22,25 +22,25 @@ class AsOf:
     )
     time: DateTime | None = strawberry.field(
         default=strawberry.UNSET,
-        description="A time: what the store would have answered then, by the recorded times of events.",
+        description="A time. The result is as of the last event recorded by then.",
     )
 
 
 @strawberry.type(name="Moment", description="A moment of the log.")
 class MomentType:
     position: Position = strawberry.field(
-        description="What a client should keep: it names this moment for ever."
+        description="The position, which identifies this moment permanently. Store it if you need the moment again."
     )
     time: DateTime | None = strawberry.field(
-        description="The greatest recorded-at up to the position; null before the first event."
+        description="The latest recorded time of the events up to the position; null before the first event."
     )
 
 
 def moment_of(context: Context, as_of: AsOf | None) -> PointInTime:
-    """Return the moment that an argument names, or today's, as the viewer may see it.
+    """Return the moment that `as_of` names, or the current moment, as the viewer may see it.
 
-    Without `history:read`, a past moment shows only what is public today. Raises `BadRequest` for a moment in the future,
-    and `AccessDenied`.
+    Without `history:read`, a past moment shows only what is public today, and only if the past is open; otherwise
+    raises `AccessDenied`. Raises `BadRequest` for a moment in the future.
     """
     moment = named_moment(context, as_of)
     if not is_past(context, moment) or context.identity.may(READ_HISTORY):
@@ -51,12 +51,15 @@ def moment_of(context: Context, as_of: AsOf | None) -> PointInTime:
 
 
 def is_past(context: Context, moment: PointInTime) -> bool:
-    """Return whether a moment is another than today's."""
+    """Return whether a moment differs from the current one."""
     return moment.snapshot.position != context.today.snapshot.position
 
 
 def named_moment(context: Context, as_of: AsOf | None) -> PointInTime:
-    """Return the moment that an argument names, without an access check. Raises `BadRequest`."""
+    """Return the moment that `as_of` names, or the current moment, without an access check.
+
+    Raises `BadRequest` for a moment in the future.
+    """
     today = context.today
     if as_of is None:
         return today
@@ -65,13 +68,13 @@ def named_moment(context: Context, as_of: AsOf | None) -> PointInTime:
         if position > today.snapshot.position:
             today.snapshot.depends_on_position()
             raise BadRequest(
-                f"Position {position} lies in the future: the store is at {today.snapshot.position}."
+                f"Position {position} is in the future: the store is at {today.snapshot.position}."
             )
     elif as_of.time:
         position, now = recorded_time.position_at(today.snapshot, as_of.time), int(as_of.time)
         if now > today.time:
             context.reads.within(until=now)
-            raise BadRequest(f"{iso_time(now)} lies in the future.")
+            raise BadRequest(f"{iso_time(now)} is in the future.")
         context.reads.within(since=now)
     else:
         position, now = 0, None
@@ -88,7 +91,7 @@ def named_moment(context: Context, as_of: AsOf | None) -> PointInTime:
 
 
 def describe(moment: PointInTime) -> MomentType:
-    """Return the GraphQL object of a moment."""
+    """Return a moment as a GraphQL object."""
     time = recorded_time.time_of(moment.snapshot)
     moment.snapshot.depends_on_position()
     return MomentType(

@@ -1,7 +1,8 @@
-"""Execute queries once for all equal requests, and cache the results as long as they are true.
+"""Execute queries once for all equal requests, and cache the results as long as they are valid.
 
-A result depends on the operation, the variables, what the viewer may see, and what was read (DESIGN.md, decision 11).
-So the cached bytes are served until an event changes something that was read, or until an age in them changes.
+A result depends on the operation, the variables, the viewer's scope and the data that was read
+(docs/decisions/0018-exact-caching.md). So the cached bytes are served until an event changes something that was read,
+or until an age in them changes.
 """
 
 import asyncio
@@ -24,20 +25,20 @@ from ledgerpress.views.cache_invalidation import invalidated_topics
 from ledgerpress.views.snapshot_and_cache_dependencies import FOREVER, CacheDependencies
 
 _CLIENT_ERRORS: Final = frozenset({"BAD_USER_INPUT", "FORBIDDEN", "UNAUTHENTICATED"})
-"""Codes of errors that follow from the request and from what was read. Results with other errors are not cached."""
+"""Codes of errors that depend only on the request and on the data read. Results with other errors are not cached."""
 
 
 class CacheSettings(msgspec.Struct, frozen=True, kw_only=True):
-    """How much memory cached answers may take."""
+    """The memory limit of the response cache."""
 
     max_bytes: Annotated[
-        int, msgspec.Meta(ge=0, description="Bytes of memory for answers that are kept; 0 keeps none.")
+        int, msgspec.Meta(ge=0, description="Memory for cached responses, in bytes; 0 turns the cache off.")
     ] = 64 * 2**20
 
 
 @dataclass(slots=True)
 class CacheCounts:
-    """How many requests were answered from the cache, by another request's execution, and by their own."""
+    """The numbers of requests that were served from the cache, by another request's execution, and by their own."""
 
     hits: int = 0
     shared: int = 0
@@ -45,7 +46,7 @@ class CacheCounts:
 
 
 class _Execution(NamedTuple):
-    """A finished execution. `reads` is what it depends on, `None` where it is for one request only."""
+    """A finished execution. `reads` are its dependencies, `None` if the result is for one request only."""
 
     result: EncodedResult
     reads: CacheDependencies | None
@@ -53,7 +54,10 @@ class _Execution(NamedTuple):
 
 @dataclass(slots=True)
 class _SharedExecution:
-    """An execution in progress, and how many requests wait for it. It `began` at an epoch of the cache and a position."""
+    """An execution in progress, and the number of requests that wait for it.
+
+    `began` is the epoch of the cache and the position at which the execution began.
+    """
 
     task: "asyncio.Task[_Execution]"
     began: tuple[int, int]
@@ -61,7 +65,7 @@ class _SharedExecution:
 
 
 class CachedExecutor:
-    """Executes queries on one store at a time, by `executor` or from the cache."""
+    """A cache of results in front of `executor`, for one store at a time."""
 
     def __init__(
         self,
@@ -82,7 +86,7 @@ class CachedExecutor:
 
     @property
     def bytes(self) -> int:
-        """How much memory the cached results take, roughly."""
+        """The approximate memory of the cached results, in bytes."""
         return self._cache.bytes
 
     async def execute(
@@ -94,7 +98,7 @@ class CachedExecutor:
         identity: Identity = LOCAL_OPERATOR,
         open_past: bool = False,
     ) -> EncodedResult:
-        """Return the result of a query, as `Executor.execute` returns it at this moment."""
+        """Return the result of a query that `Executor.execute` would return now."""
         execute = partial(
             self.executor.execute,
             store,
@@ -114,7 +118,7 @@ class CachedExecutor:
                 self.counts.hits += 1
                 return result
             shared = self._shared.get(key)
-            # An execution that began before the last event may read what is not true any more.
+            # An execution that began before the last event may read outdated data.
             if shared is None or shared.began != (self._cache.epoch, self._cache.position):
                 started = self._start(store, key, partial(self._execute, execute, identity))
                 return (await self._wait(key, started)).result
@@ -134,7 +138,7 @@ class CachedExecutor:
         *,
         open_past: bool,
     ) -> Hashable | None:
-        """Return the key of a query's result, `None` where it is not cached."""
+        """Return the key of a query's result, `None` if the result is not cached."""
         if not self._max_bytes or self.executor.has_extensions:
             return None
         values = _canonical(variables) if variables else b""
@@ -143,13 +147,13 @@ class CachedExecutor:
         return (operation.text, operation.name, values, _scope(identity), open_past)
 
     def get(self, store: CacheableStore, key: Hashable) -> EncodedResult | None:
-        """Return the cached result of `key`, if it is true now. The caller counts the hit."""
+        """Return the cached result for `key` if it is valid now, otherwise `None`. The caller counts the hit."""
         if store is not self._store or not self._cache.catch_up(store):
             return None
         return self._cache.get(key, store.clock)
 
     def clear(self) -> None:
-        """Remove every result, and let new requests wait for none that is being read."""
+        """Remove every result. New requests do not share executions that are in progress."""
         self._cache.clear()
         self._shared.clear()
 
@@ -178,7 +182,7 @@ class CachedExecutor:
         return shared
 
     async def _wait(self, key: Hashable, shared: _SharedExecution) -> _Execution:
-        """Wait for an execution. It continues when one of those that wait is cancelled, and ends with the last one."""
+        """Wait for an execution. It continues if a waiting request is cancelled, and is cancelled with the last one."""
         shared.waiting += 1
         try:
             return await asyncio.shield(shared.task)
@@ -197,8 +201,8 @@ class CachedExecutor:
     ) -> _Execution:
         """Execute and encode.
 
-        What changes that are not public invalidate is not cached for those who do not see them: a missing entry would
-        reveal them.
+        If changes that are not public can invalidate a result, it is cached only for clients who may see these
+        changes. Otherwise a missing entry would reveal that there was a change.
         """
         self.counts.executed += 1
         reads = CacheDependencies()
@@ -217,7 +221,7 @@ class CachedExecutor:
 
 
 def _canonical(variables: Mapping[str, Any]) -> bytes | None:
-    """Return the same bytes for equal variables, `None` for what is not JSON. Null differs from absent."""
+    """Return the same bytes for equal variables, `None` if they are not JSON. A null variable is not an absent one."""
     try:
         return msgspec.json.encode(variables, order="sorted")
     except (msgspec.MsgspecError, TypeError, ValueError, OverflowError, RecursionError):

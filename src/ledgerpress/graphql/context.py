@@ -1,4 +1,4 @@
-"""The context of resolvers: the store, and one snapshot of the views for the whole answer."""
+"""The context of resolvers: the store, and one snapshot of the views for the whole response."""
 
 from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass, replace
@@ -28,14 +28,14 @@ class ViewsInfo(Protocol):
 
     @property
     def path(self) -> Path:
-        """The file in use."""
+        """The views file in use."""
 
     @property
     def since(self) -> int:
         """The time since which this process has used that file, in microseconds since 1970, UTC."""
 
     async def wait_for(self, position: int, timeout: float) -> bool:
-        """Wait for at most `timeout` seconds until every projection has reached `position`; return whether they have."""
+        """Wait at most `timeout` seconds until every projection has reached `position`; return whether they have."""
 
 
 class Store(Protocol):
@@ -51,15 +51,15 @@ class Store(Protocol):
 
     @property
     def log_health(self) -> LogHealth:
-        """What is known of the event log without asking it."""
+        """The known health of the event log; reading it does not contact the log."""
 
     @property
     def clock(self) -> Clock:
-        """The clock from which ages are counted."""
+        """The clock by which ages are computed."""
 
     @property
     def declared(self) -> DeclaredViews:
-        """What the features declare for the views."""
+        """The declarations of the features for the views."""
 
     @property
     def views(self) -> ViewsInfo:
@@ -67,7 +67,7 @@ class Store(Protocol):
 
     @property
     def randomness(self) -> Randomness:
-        """The source of secrets."""
+        """The source of randomness for secrets."""
 
     @property
     def checkpoints(self) -> dict[str, Checkpoint]:
@@ -75,7 +75,7 @@ class Store(Protocol):
 
     @property
     def position(self) -> int:
-        """The position that every projection has reached, as far as this process knows."""
+        """The position that every projection is known to have reached."""
 
     def snapshot(self) -> AbstractContextManager[Snapshot]:
         """Return the views as of one position; they are released on exit."""
@@ -85,9 +85,9 @@ class Store(Protocol):
 class PointInTime:
     """A moment as of which objects, and the objects below them, are read.
 
-    `time` is the time from which ages are counted, in microseconds since 1970, UTC. If it is the clock's, `reads` records
-    for how long an answer stays true. `viewer` decides which objects that are not public are visible. `related` is the
-    moment as of which the categories and authors of a post are read, if the viewer may see the past of that post alone.
+    `time` is the time by which ages are computed, in microseconds since 1970, UTC. If it is the current time, `reads`
+    records how long a response stays valid. `viewer` decides which non-public objects are visible. `related` is the
+    moment as of which the categories and authors of a post are read, if the viewer may see the past of that post only.
     """
 
     snapshot: Snapshot
@@ -103,22 +103,22 @@ class PointInTime:
 
     @property
     def now(self) -> int:
-        """The time from which ages are counted. An answer that shows it, other than by `age_of`, is not cached."""
+        """The time by which ages are computed. A response that uses it other than with `age_of` is not cached."""
         if self.reads is not None:
             self.reads.never_cache()
         return self.time
 
     def age_of(self, then: int) -> str:
-        """Return how long ago `then` was."""
+        """Return the age of the time `then`, as text."""
         if self.reads is not None:
             self.reads.within(since=self.time, until=relative_time_changes_at(then, self.time))
         return relative_time(then, self.time)
 
 
 class Context:
-    """The context of one request. Close it when the answer is ready.
+    """The context of one request. Close it when the response is complete.
 
-    With `open_past`, everyone may see the past of the articles that are public today.
+    If `open_past` is true, everyone may see the past of the articles that are public today.
     """
 
     def __init__(
@@ -136,7 +136,7 @@ class Context:
         self.trace = trace
         self.open_past = open_past
         self.deadline: float | None = None
-        """The deadline of the answer, by `time.monotonic`; the execution checks it."""
+        """The deadline of the response, by `time.monotonic`; the execution checks it."""
         self._stack = ExitStack()
         self._today: PointInTime | None = None
         self._public_today: PublicFilter | None = None
@@ -144,7 +144,7 @@ class Context:
 
     @property
     def store(self) -> Store:
-        """The store. What it returns beyond the snapshot may change without an event, so the answer is not cached."""
+        """The store. Its data outside the snapshot may change without an event, so the response is not cached."""
         self.reads.never_cache()
         return self._store
 
@@ -154,14 +154,14 @@ class Context:
 
     @property
     def events(self) -> DataLoader[int, StoredEvent]:
-        """The loader of recorded events. Views learn late that a payload was withdrawn, so the answer is not cached."""
+        """The loader of recorded events. The views learn of withdrawals late, so the response is not cached."""
         self.reads.never_cache()
         self._events = self._events or event_loader(self._store.log)
         return self._events
 
     @property
     def today(self) -> PointInTime:
-        """The moment of the answer unless it asks for another. It stays the same until a command refreshes it."""
+        """The current moment, the default for reads. It stays the same until it is refreshed after a command."""
         if self._today is None:
             now = self._store.clock.now()
             snapshot = replace(self._stack.enter_context(self._store.snapshot()), reads=self.reads)
@@ -170,14 +170,14 @@ class Context:
 
     @property
     def public_today(self) -> PublicFilter:
-        """The articles that are public at the moment `today`."""
+        """The articles that are public at `today`."""
         if self._public_today is None:
             snapshot = self.today.snapshot
             self._public_today = PublicFilter(snapshot, self.declared)
         return self._public_today
 
     def refresh(self) -> PointInTime:
-        """Take a new snapshot, which shows what a command has just done."""
+        """Take a new snapshot, which shows the effect of a command, and return its moment."""
         self.close()
         return self.today
 

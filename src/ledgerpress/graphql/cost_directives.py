@@ -1,8 +1,8 @@
-"""What the schema's fields cost, by IBM's GraphQL Cost Directives Specification, printed in the schema.
+"""The costs of the schema's fields, by IBM's GraphQL Cost Directives Specification, printed in the schema.
 
-The declarations of features have weights and sizes by `Type.field`, where `*` is any type. Without one, the
-specification's own weights hold: 1 for objects, for fields that return one and for arguments that take one, 0 for scalars
-and enums. A list has the declared size, or else `ASSUMED_SIZE`.
+The declarations of features have weights and sizes by `Type.field`, where `*` is any type. The default weights of the
+specification are 1 for objects, for fields that return an object and for arguments that accept one; 0 for scalars and
+enums. The default size of a list is `ASSUMED_SIZE`.
 """
 
 from copy import copy
@@ -42,14 +42,14 @@ _DEFINITION: Final = "strawberry-definition"
     name="cost",
 )
 class Cost:
-    """How much a field adds to the cost of an operation."""
+    """The weight that a field adds to the cost of an operation."""
 
     weight: str
 
 
 @strawberry.schema_directive(locations=[Location.FIELD_DEFINITION], name="listSize")
 class ListSize:
-    """How long a list is at most, or which arguments determine it. An unset argument is not printed."""
+    """The maximum length of a list, or the arguments that determine it. Unset arguments are not printed."""
 
     assumed_size: int | None = strawberry.UNSET
     slicing_arguments: list[str] | None = strawberry.UNSET
@@ -58,12 +58,12 @@ class ListSize:
 
     @classmethod
     def of(cls, **arguments: Any) -> "ListSize":
-        """Return the directive with these arguments; no others are printed."""
+        """Return a directive with these arguments. No other arguments are printed."""
         return cls(**{"require_one_slicing_argument": strawberry.UNSET, **arguments})
 
 
 def assign(schema: GraphQLSchema, declared: SchemaDeclarations) -> None:
-    """Put the directives on the fields of this schema alone: for printing, and for the analysis to read."""
+    """Set the directives on the fields of this schema only, for printing and for the cost analysis."""
     for named in schema.type_map.values():
         if not isinstance(named, GraphQLObjectType) or named.name.startswith("__"):
             continue
@@ -85,7 +85,7 @@ def assign(schema: GraphQLSchema, declared: SchemaDeclarations) -> None:
 
 
 def weight_of(field: GraphQLField) -> float:
-    """Return the weight of a field: the assigned one, or the specification's."""
+    """Return the weight of a field: the assigned weight, or the default of the specification."""
     for directive in _directives(field):
         if isinstance(directive, Cost):
             return float(directive.weight)
@@ -98,7 +98,7 @@ def size_of(field: GraphQLField) -> ListSize | None:
 
 
 def sized_fields_of(named: GraphQLNamedType) -> frozenset[str]:
-    """Return the fields of a type whose list size the field above determines: those of a connection."""
+    """Return the fields of a connection, whose list size the field above determines; none for other types."""
     return _SIZED if named.name.endswith("Connection") else frozenset()
 
 
@@ -110,7 +110,7 @@ def _directives(field: GraphQLField) -> list[object]:
 def _size(declared: SchemaDeclarations, type_name: str, name: str, field: GraphQLField) -> ListSize | None:
     slicing = [argument for argument in ("first", "last") if argument in field.args]
     if slicing:
-        # By section 9.2.4, a size is assumed only where no slicing argument has a default.
+        # By section 9.2.4, a size is assumed only if no slicing argument has a default.
         has_default = any(isinstance(field.args[argument].default_value, int) for argument in slicing)
         return ListSize.of(
             assumed_size=strawberry.UNSET if has_default else DEFAULT_PAGE,
@@ -119,9 +119,8 @@ def _size(declared: SchemaDeclarations, type_name: str, name: str, field: GraphQ
             require_one_slicing_argument=False,
         )
     coordinate = f"{type_name}.{name}"
-    if (
-        coordinate in declared.list_arguments
-    ):  # the specification knows numbers only; Apollo's takes lists, too
+    # The specification only allows numbers as slicing arguments; Apollo's version also allows lists.
+    if coordinate in declared.list_arguments:
         return ListSize.of(slicing_arguments=[declared.list_arguments[coordinate]])
     is_list = isinstance(get_nullable_type(field.type), GraphQLList)
     if not is_list or is_leaf_type(named_type(field.type)):

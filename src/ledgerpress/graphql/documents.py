@@ -1,4 +1,4 @@
-"""Documents: limited, parsed and validated once, and cached; and the operation that a request selects."""
+"""Documents, which are checked, parsed and validated once and then cached; and the operations that requests select."""
 
 import asyncio
 from collections.abc import Callable, Mapping
@@ -28,17 +28,20 @@ from ledgerpress.graphql.request_telemetry_record import OperationInfo
 MAX_VALID_DOCUMENTS: Final = 256
 MAX_INVALID_DOCUMENTS: Final = 64
 MAX_CHARACTERS: Final = 262_144
-"""Of all cached documents of a kind: the parsed form is much larger, and garbage collection traverses it."""
+"""Maximum number of characters in all valid, or all invalid, cached documents.
+
+Their parsed form is much larger, and garbage collection traverses it.
+"""
 MAX_PLANS: Final = 16
-"""Plans of one operation: there may be one for each combination of its @skip and @include conditions."""
+"""Maximum number of plans of an operation: one for each combination of its @skip and @include conditions."""
 MAX_ERRORS: Final = 20
 SHORT: Final = 1_000
-"""Up to so many characters a document is checked in a few milliseconds, on the event loop."""
+"""Maximum number of characters of a document that is checked on the event loop, in a few milliseconds."""
 _MIN_INTEGER, _MAX_INTEGER = -(2**63), 2**63 - 1
 
 
 class RequestError(Exception):
-    """A request that is not executed, with GraphQL's request errors (specification, section 7.1.2)."""
+    """A request that is not executed, with its request errors (GraphQL specification, section 7.1.2)."""
 
     def __init__(self, *errors: GraphQLError) -> None:
         super().__init__(*errors)
@@ -52,9 +55,10 @@ class RequestError(Exception):
 
 @dataclass(slots=True)
 class OperationPlans:
-    """The compiled plans of an operation (`compiled.plan`), by the values of its `conditions`.
+    """The compiled plans of an operation (`compiled.query_compiler`), by the values of its `conditions`.
 
-    `None` stands for a plan that cannot be compiled.
+    `conditions` are the names of the variables in its @skip and @include directives. A plan of `None` means that the
+    operation cannot be compiled.
     """
 
     conditions: tuple[str, ...] | None = None
@@ -65,7 +69,7 @@ class OperationPlans:
 
 @dataclass(frozen=True, eq=False)
 class Operation(OperationInfo):
-    """An operation of a valid document; `text` is the document. Compared by identity."""
+    """An operation of a valid document, whose source is `text`. Operations are compared by identity."""
 
     text: str = field(repr=False)
     document: DocumentNode
@@ -75,7 +79,7 @@ class Operation(OperationInfo):
     plans: OperationPlans = field(default_factory=OperationPlans, repr=False)
 
     def admit(self, variables: Mapping[str, Any] | None) -> Cost:
-        """Return what the operation costs with these variables. Raises `RequestError` where that exceeds a limit.
+        """Return the cost of the operation with these variables. Raises `RequestError` if it exceeds a limit.
 
         The cost depends on nothing else.
         """
@@ -90,7 +94,7 @@ class Operation(OperationInfo):
         except LimitExceeded as error:
             raise RequestError(error) from None
         except RecursionError:
-            too_deep = LimitExceeded("TOO_DEEP", "Fragments are spread in one another too deep.")
+            too_deep = LimitExceeded("TOO_DEEP", "Fragments are nested too deeply.")
             raise RequestError(too_deep) from None
         return cost
 
@@ -110,18 +114,18 @@ def check_variables(variables: Mapping[str, Any], limits: Limits) -> None:
                 below.extend(value.values())
             elif isinstance(value, list | tuple):
                 if len(value) > limits.list_length:
-                    what = "A list in the variables is too long"
-                    require(len(value), limits.list_length, "LIST_TOO_LONG", what)
+                    problem = "A list in the variables is too long"
+                    require(len(value), limits.list_length, "LIST_TOO_LONG", problem)
                 below.extend(value)
             elif isinstance(value, int) and not _MIN_INTEGER <= value <= _MAX_INTEGER:
                 raise LimitExceeded("NUMBER_TOO_LONG", "An integer in the variables has more than 64 bits.")
         values += len(level)
-        found = values - 1 + len(below)
-        if found > limits.variables_values:
-            require(found, limits.variables_values, "TOO_MANY_VALUES", "The variables hold too much")
+        count = values - 1 + len(below)
+        if count > limits.variables_values:
+            require(count, limits.variables_values, "TOO_MANY_VALUES", "The variables have too many values")
         if depth > limits.variables_depth:
-            what = "The variables are nested too deep, in levels"
-            require(depth, limits.variables_depth, "VARIABLES_TOO_DEEP", what)
+            problem = "The variables have too many levels of nesting"
+            require(depth, limits.variables_depth, "VARIABLES_TOO_DEEP", problem)
         level, depth = below, depth + 1
 
 
@@ -129,9 +133,9 @@ Outcome: TypeAlias = tuple[Operation, ...] | RequestError
 
 
 class Documents:
-    """The documents of a schema. Each is limited, parsed and validated once while it is cached.
+    """The documents of a schema. Each is checked, parsed and validated once while it is cached.
 
-    Invalid documents have a cache of their own, so that they evict no valid one.
+    Invalid documents have a separate cache, so that they do not evict valid ones.
     """
 
     def __init__(
@@ -141,9 +145,9 @@ class Documents:
         *,
         on_thread_start: Callable[[], None] | None = None,
     ) -> None:
-        """Accept documents within `limits`; the default is the development profile's.
+        """Accept documents within `limits`; the default is the limits of the development profile.
 
-        `on_thread_start` is called in the thread that checks long documents, when the first one arrives.
+        `on_thread_start` is called in the thread that checks long documents, when that thread starts.
         """
         self._schema = schema
         self._limits = limits or Limits.development()
@@ -164,7 +168,8 @@ class Documents:
     async def resolve(self, text: str, name: str | None = None) -> Operation:
         """Return the operation that a request selects. Raises `RequestError`.
 
-        A long document that is not cached is checked in a thread, one at a time, while other requests go on.
+        A long document that is not cached is checked in a thread, so that other requests continue. The thread checks
+        one document at a time.
         """
         operations = self._valid.get(text)
         if operations is None:
@@ -174,7 +179,7 @@ class Documents:
         return operations[0] if name is None and len(operations) == 1 else _named(operations, name)
 
     def operation(self, text: str, name: str | None) -> Operation:
-        """Return the operation that a request selects, without waiting (specification, section 6.1, GetOperation).
+        """Return the operation that a request selects, synchronously (specification, section 6.1, GetOperation).
 
         Raises `RequestError`.
         """
@@ -242,13 +247,13 @@ def _named(operations: tuple[Operation, ...], name: str | None) -> Operation:
     if name is None:
         if len(operations) > 1:
             raise RequestError(
-                GraphQLError("The document has several operations: say which, in operationName.")
+                GraphQLError("The document has several operations. Select one with operationName.")
             )
         return operations[0]
     for operation in operations:
         if operation.name == name:
             return operation
-    raise RequestError(GraphQLError("The document has no operation of the name given in operationName."))
+    raise RequestError(GraphQLError("The document has no operation with the name in operationName."))
 
 
 def _characters(text: str, _: object) -> int:

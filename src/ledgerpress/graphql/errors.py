@@ -1,4 +1,4 @@
-"""Errors of a response: client errors with their message, and errors of the server, which are masked and logged."""
+"""Errors in a response: client errors with their message; errors of the server, which are masked and logged."""
 
 import logging
 import re
@@ -19,24 +19,25 @@ LOG_UNAVAILABLE: Final = "LOG_UNAVAILABLE"
 """The log cannot be reached: nothing was recorded, and the client may retry."""
 APPEND_UNRESOLVED: Final = "APPEND_UNRESOLVED"
 """It is unknown whether a command was recorded: the client may retry with the same idempotency key."""
-_UNAVAILABLE: Final = "The log cannot be reached for the moment: try again."
-_REJECTED: Final = "The log does not take writes from this node: nothing was recorded."
-_REPLACED: Final = (
-    "The log is not the one any more that this server has served, and an operator has to see to it."
+_UNAVAILABLE: Final = "The log cannot be reached at the moment. Try again."
+_REJECTED: Final = "The log does not accept writes from this node: nothing was recorded."
+_REPLACED: Final = "The log of this server was replaced by another log. An operator has to correct this."
+_UNRESOLVED: Final = (
+    "The log became unreachable, and the command may have been recorded. "
+    "Send it again with the same idempotencyKey."
 )
-_UNRESOLVED: Final = "The log could not be reached any more, and this may have been recorded: send it again with the same idempotencyKey."
 _SUGGESTION: Final = re.compile(r"\s*,?\s*did you mean\b.*", re.IGNORECASE | re.DOTALL)
 
 
 class BadRequest(GraphQLError):
-    """An invalid argument. The message is for the client and reveals nothing."""
+    """An invalid argument. The message is sent to the client and contains nothing that it may not see."""
 
     def __init__(self, message: str) -> None:
         super().__init__(message, extensions={"code": "BAD_USER_INPUT"})
 
 
 class LogUnavailableError(GraphQLError):
-    """A request that needs the log, which cannot be reached or rejects writes: it was not executed."""
+    """A request that was not executed: it needs the log, which cannot be reached or rejects writes."""
 
     def __init__(self, errors: Iterable[GraphQLError] = ()) -> None:
         """`is_unavailable` MUST be true for all `errors`."""
@@ -49,9 +50,9 @@ class LogUnavailableError(GraphQLError):
 
 
 def client_error(error: GraphQLError, *, suggestions: bool = True) -> dict[str, Any]:
-    """Return an error as a client may see it. An error of the server is masked, see `masked_error`.
+    """Return an error as the client may see it. An error of the server is masked (see `masked_error`).
 
-    Without `suggestions` no name of the schema is suggested.
+    Unless `suggestions` is true, the message suggests no names from the schema.
     """
     if (failure := _server_failure(error)) is not None:
         return masked_error(failure, error)
@@ -62,18 +63,18 @@ def client_error(error: GraphQLError, *, suggestions: bool = True) -> dict[str, 
 
 
 def client_errors(errors: Iterable[GraphQLError], *, suggestions: bool = True) -> list[dict[str, Any]]:
-    """Return errors as a client may see them."""
+    """Return errors as the client may see them."""
     return [client_error(error, suggestions=suggestions) for error in errors]
 
 
 def masked_error(failure: BaseException, error: GraphQLError | None = None) -> dict[str, Any]:
-    """Return an error of the server with an id only. The failure is logged under that id.
+    """Return an error of the server that contains only an id. The failure is logged with that id.
 
-    An unavailable log is reported as such: it is temporary, and the client can retry.
+    An unavailable log is reported as such, because the client can retry.
     """
     if isinstance(failure, LogUnavailable):
         return _unavailable(failure, error)
-    error_id = str(uuid.uuid4())  # noqa: TID251 - names a line of the log and is not stored
+    error_id = str(uuid.uuid4())  # noqa: TID251 - identifies a line of logging and is not stored
     note_error(error_id)
     path = error.path if error else None
     logger.error(
@@ -104,12 +105,12 @@ def _unavailable(failure: LogUnavailable, error: GraphQLError | None) -> dict[st
 
 
 def _rejected(failure: LogRefuses) -> str:
-    logger.warning("the log refuses what a client asked for: %s", failure)
+    logger.warning("the log rejects the command of a client: %s", failure)
     return _REJECTED
 
 
 def is_unavailable(error: GraphQLError) -> bool:
-    """Return whether an error is that the log cannot be reached, and nothing was recorded."""
+    """Return whether an error means that the log cannot be reached and nothing was recorded."""
     failure = _server_failure(error)
     return isinstance(failure, LogUnavailable) and not isinstance(failure, AppendUnresolved)
 

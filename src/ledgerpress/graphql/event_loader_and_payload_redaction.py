@@ -1,4 +1,4 @@
-"""Recorded events as clients may see them, read from the log by position, those of one answer together."""
+"""Recorded events as clients may see them. The events of one response are read from the log together, by position."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -12,12 +12,12 @@ from ledgerpress.eventlog.envelope import JSON_ENCODING, StoredEvent
 from ledgerpress.eventlog.log import EventLog
 
 _NEAR: Final = 16
-"""Positions that are closer to each other than this are read in one batch, with those between them."""
+"""Positions with at most this distance are read in one batch, together with the positions between them."""
 
 
 @dataclass(frozen=True, slots=True)
 class EventAccess:
-    """How clients see an event's payload: without the fields in `secret`, and only with `permission` if one is set."""
+    """How clients see an event's payload: without the fields in `secret`; they need `permission`, if it is set."""
 
     secret: frozenset[str] = frozenset()
     permission: str | None = None
@@ -50,9 +50,9 @@ def plaintext(stored: StoredEvent) -> dict[str, Any] | None:
 
 
 def visible_event(stored: StoredEvent, access: EventAccess | None, viewer: Identity) -> dict[str, Any]:
-    """Return header and payload as they are recorded, without secrets and without a payload that the viewer may not see.
+    """Return the header and the payload as recorded, without secret fields; the payload is `None` if it is not visible.
 
-    Without `access`, nobody may see the payload: the event's type is unknown, and so is who may see it.
+    If `access` is `None`, no client may see the payload: the event's type is unknown, and so is the access to it.
     """
     visible = access is not None and (access.permission is None or viewer.may(access.permission))
     payload = plaintext(stored) if visible else None

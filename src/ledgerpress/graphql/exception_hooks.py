@@ -1,4 +1,4 @@
-"""Keep the exception hooks of the process: Strawberry replaces them when it is imported for the first time."""
+"""Preserve the exception hooks of the process, which Strawberry replaces when it is first imported."""
 
 import sys
 import threading
@@ -8,7 +8,7 @@ from contextlib import contextmanager
 
 @contextmanager
 def unchanged_exception_hooks() -> Iterator[None]:
-    """Restore `sys.excepthook` and `threading.excepthook` afterwards: a host application may have hooks of its own."""
+    """Restore `sys.excepthook` and `threading.excepthook` on exit: a host application may have hooks of its own."""
     hooks = sys.excepthook, threading.excepthook
     try:
         yield

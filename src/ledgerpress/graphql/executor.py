@@ -1,4 +1,4 @@
-"""Execute an operation on one snapshot of the views, and return its result: a response with presentable errors."""
+"""Execute an operation on one snapshot of the views, and return a response with errors as clients may see them."""
 
 import asyncio
 import logging
@@ -37,6 +37,8 @@ logger = logging.getLogger(__name__)
 
 
 class Executor:
+    """An executor of the operations of one schema."""
+
     def __init__(
         self,
         schema: strawberry.Schema,
@@ -44,7 +46,7 @@ class Executor:
         limits: Limits | None = None,
         on_document_thread_start: Callable[[], None] | None = None,
     ) -> None:
-        """Execute within `limits`; the default is the development profile's.
+        """Execute within `limits`; the default is the limits of the development profile.
 
         Raises `SchemaError` if the schema has an extension, or anything else, that cannot take effect.
         """
@@ -54,14 +56,14 @@ class Executor:
         self.documents = Documents(self.schema._schema, self.limits, on_thread_start=on_document_thread_start)
         self._extension_names = extension_names(schema)
         self.has_extensions: Final = bool(self._extension_names)
-        """Whether others take part in each execution. Then no query is compiled, and no response may be cached."""
+        """Whether extensions take part in each execution. If so, no query is compiled and no response is cached."""
 
     def log_effect_of_extensions(self) -> None:
-        """Log what the extensions of the schema turn off, if it has any."""
+        """Log a warning if the schema has extensions: they turn off compiled queries and the response cache."""
         if self.has_extensions:
             logger.warning(
-                "the schema has extensions (%s): every operation is executed by graphql-core with their hooks, queries are "
-                "not compiled, and responses are not cached",
+                "the schema has extensions (%s): graphql-core executes every operation with their hooks, "
+                "queries are not compiled, and responses are not cached",
                 ", ".join(self._extension_names),
             )
 
@@ -77,8 +79,8 @@ class Executor:
     ) -> Result[ResponseMap]:
         """Execute an operation of `documents`. Failures are reported in the response's `errors`.
 
-        With `open_past`, everyone may see the past of what is public today. What the response depends on is added to
-        `reads`.
+        If `open_past` is true, everyone may see the past of what is public today. The dependencies of the response are
+        added to `reads`.
         """
         request = CURRENT.get()
         trace = (request and request.trace) or NO_TRACE
@@ -106,8 +108,8 @@ class Executor:
                 return self._request_error(error, context.today.snapshot.position)
             except (TimeoutError, TimeLimitExceeded, AbortedGraphQLExecutionError):
                 return self._request_error(RequestError(TimeLimitExceeded()), context.today.snapshot.position)
-            except Exception as failure:  # noqa: BLE001 - whatever fails, clients get no details
-                # No position: what failed may be the views themselves.
+            except Exception as failure:  # noqa: BLE001 - clients get no details of any failure
+                # No position: the views themselves may have failed.
                 return error_result([masked_error(failure)], 0)
         finally:
             context.close()
@@ -122,7 +124,7 @@ class Executor:
         identity: Identity = LOCAL_OPERATOR,
         open_past: bool = False,
     ) -> Result[ResponseMap]:
-        """Resolve and execute an operation, for programs that have no HTTP edge."""
+        """Resolve and execute an operation, for programs without an HTTP edge."""
         try:
             operation = await self.documents.resolve(query, operation_name)
         except RequestError as error:
@@ -132,14 +134,14 @@ class Executor:
         )
 
     def reject(self, store: Store, error: RequestError) -> Result[ResponseMap]:
-        """Return the result of a request without a valid operation, as `Documents.resolve` raised it."""
+        """Return the result of a request without a valid operation, from the error that `Documents.resolve` raised."""
         with store.snapshot() as snapshot:
             return self._request_error(error, snapshot.position)
 
     async def step(
         self, operation: Operation, variables: Mapping[str, Any] | None, context: Context
     ) -> ExecutionResult:
-        """Execute one step of a subscription, in a context that the caller closes."""
+        """Execute one step of a subscription. The caller closes the context."""
         if self.limits.seconds is not None:
             context.deadline = time.monotonic() + self.limits.seconds
         try:
@@ -153,7 +155,7 @@ class Executor:
     def _run(
         self, operation: Operation, variables: Mapping[str, Any] | None, context: Context
     ) -> ExecutionResult | Awaitable[ExecutionResult]:
-        """Execute a query by a compiled plan where that is possible, and everything else by graphql-core."""
+        """Execute a query with a compiled plan if possible, and everything else with graphql-core."""
         if self.has_extensions:
             execute = partial(self._execute_for_extensions, context)
             return execute_with_extensions(self.schema, operation, variables, context, execute)
@@ -174,7 +176,7 @@ class Executor:
     def _execute_for_extensions(
         self, context: Context, execution: ExecutionContext, middleware: MiddlewareManager
     ) -> ExecutionResult | Awaitable[ExecutionResult]:
-        """Execute what extensions may have changed, as `strawberry.Schema.execute` does."""
+        """Execute an operation that extensions may have changed, as `strawberry.Schema.execute` does."""
         return execute_document(
             self.schema._schema,
             cast("DocumentNode", execution.graphql_document),
@@ -218,7 +220,7 @@ def _abort_signal(context: Context) -> "AbortSignal | None":
 def _was_not_begun(result: ExecutionResult, errors: Sequence[GraphQLError]) -> bool:
     """Return whether a mutation had no effect because the log could not be reached.
 
-    A document with several root fields may have had an effect; so may a mutation whose payload needs the log.
+    A document with several root fields may have had an effect. So may a mutation whose payload needs the log.
     """
     is_single = len(result.data or ()) == 1
     return is_single and all(len(error.path or ()) == 1 and is_unavailable(error) for error in errors)
@@ -227,7 +229,7 @@ def _was_not_begun(result: ExecutionResult, errors: Sequence[GraphQLError]) -> b
 class DeadlineSignal:
     """A deadline as an abort signal for graphql-core's executor, which checks `aborted` at every field.
 
-    A timer alone fires too late: a query usually runs on the event loop without a pause.
+    A timer alone fires too late, because a query usually does not yield to the event loop.
     """
 
     reason: Final = TimeLimitExceeded()
@@ -241,6 +243,6 @@ class DeadlineSignal:
         return time.monotonic() >= self._deadline
 
     async def wait(self) -> object:
-        """Wait until the time is up, and return the reason."""
+        """Wait until the deadline, and return the reason."""
         await asyncio.sleep(max(self._deadline - time.monotonic(), 0) + 0.001)
         return self.reason

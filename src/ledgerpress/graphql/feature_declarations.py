@@ -1,4 +1,4 @@
-"""What a feature contributes to the GraphQL schema, and how the contributions are merged."""
+"""The contributions of features to the GraphQL schema, and how they are merged."""
 
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -20,7 +20,7 @@ from ledgerpress.graphql.relay.global_ids import Node
 from ledgerpress.graphql.schema_error import SchemaError
 
 NodeLoader: TypeAlias = Callable[[PointInTime, str], Node | None]
-"""Returns the object with an id as of a moment, `None` if there is none or the viewer must not see it."""
+"""Returns the object with an id as of a moment, `None` if it does not exist or the viewer may not see it."""
 
 T = TypeVar("T")
 _COMMAND: Final = "ledgerpress-command"
@@ -28,19 +28,20 @@ _COMMAND: Final = "ledgerpress-command"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SchemaContribution:
-    """What one feature adds to the schema.
+    """The contribution of one feature to the schema.
 
     `query`, `mutation` and `subscription` are classes whose fields become root fields. `extends` adds the fields of a
-    class to an object type or an input of a feature below; a resolver of such a field takes the object as its
-    `strawberry.Parent`; added inputs are subclasses of `ledgerpress.graphql.mutations.AddedInput`. `types` are object
-    types that no field names, such as implementations of `Node`.
+    class to an object type or an input of a feature below. A resolver of such a field takes the object as its
+    `strawberry.Parent`. Added inputs are subclasses of `ledgerpress.graphql.mutations.AddedInput`. `types` are object
+    types that are not the type of any field, such as implementations of `Node`.
 
-    Access is denied by default: `permissions` must name every root field and every field in `extends`, `objects` every
-    object type (apart from connections, edges and payloads); `None` grants access to everyone. `nodes` has a loader for
-    each type that implements `Node`.
+    Access is denied by default. `permissions` must contain every root field and every field in `extends`. `objects`
+    must contain every object type except connections, edges and payloads. `None` grants access to everyone. `nodes` has
+    a loader for each type that implements `Node`.
 
-    `weights` and `sizes` are what fields cost and how long their lists are assumed to be; `list_arguments` are lists as
-    long as a list argument. They are keyed by `Type.field`, where `*` is any type.
+    `weights` are the costs of fields, and `sizes` the assumed lengths of their lists. `list_arguments` contains the
+    fields whose list is as long as one of their arguments, with the name of that argument. The keys of these three are
+    `Type.field`, where `*` is any type.
     """
 
     query: type | None = None
@@ -58,10 +59,10 @@ class SchemaContribution:
 
 
 class SchemaDeclarations:
-    """The contributions of several features, merged. Raises `SchemaError` if two declare the same thing.
+    """The merged contributions of several features. Raises `SchemaError` if two features declare the same thing.
 
-    `commands`, `error_codes`, `event_types` and `permissions` are those of the same features. A mutation that runs a declared command
-    (`runs`) requires the command's permission.
+    `commands`, `error_codes`, `event_types` and `permissions` belong to the same features. A mutation that runs a
+    declared command (`runs`) requires the command's permission.
     """
 
     def __init__(
@@ -104,7 +105,7 @@ class SchemaDeclarations:
 
 
 def runs(command: type) -> dict[str, type]:
-    """Return the metadata of a mutation that runs a command, whose permission it then requires."""
+    """Return the metadata of a mutation that runs `command`. The mutation requires the command's permission."""
     return {_COMMAND: command}
 
 
@@ -116,8 +117,10 @@ def declarations_of(info: Info[Any, None]) -> SchemaDeclarations:
 def _merged(kind: str, mappings: Iterable[Mapping[str, T]]) -> dict[str, T]:
     merged: dict[str, T] = {}
     for mapping in mappings:
-        if twice := sorted(merged.keys() & mapping.keys()):
-            raise SchemaError(f"Two features declare a {kind} for {twice[0]}. Only the one that adds it may.")
+        if duplicates := sorted(merged.keys() & mapping.keys()):
+            raise SchemaError(
+                f"Two features declare a {kind} for {duplicates[0]}. Only the feature that adds it may do so."
+            )
         merged.update(mapping)
     return merged
 
@@ -125,9 +128,13 @@ def _merged(kind: str, mappings: Iterable[Mapping[str, T]]) -> dict[str, T]:
 def _command_permissions(
     mutations: Iterable[type], commands: Mapping[type, CommandDeclaration]
 ) -> dict[str, RequiredPermission | None]:
-    """Return the permissions of mutations that run commands. Raises `SchemaError` for a command without declaration."""
+    """Return the permissions of mutations that run commands. Raises `SchemaError` for an undeclared command."""
     permissions: dict[str, RequiredPermission | None] = {}
-    for field_ in (one for class_ in mutations for one in class_.__strawberry_definition__.fields):  # type: ignore[attr-defined]
+    for field_ in (
+        item
+        for class_ in mutations
+        for item in class_.__strawberry_definition__.fields  # type: ignore[attr-defined]
+    ):
         command = field_.metadata.get(_COMMAND)
         if command is None:
             continue

@@ -1,4 +1,4 @@
-"""The common part of mutations: inputs that build commands, and payloads with the result or with user errors."""
+"""The common part of mutations: inputs that build commands, and payloads with a result or with user errors."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Awaitable, Callable, Iterable
@@ -20,23 +20,27 @@ from ledgerpress.graphql.context import PointInTime, RequestInfo
 from ledgerpress.graphql.feature_declarations import SchemaDeclarations, runs
 from ledgerpress.graphql.scalars import Position
 
-ErrorCodeEnum = strawberry.enum(ErrorCode, name="ErrorCode", description="Why a command was refused.")
+ErrorCodeEnum = strawberry.enum(
+    ErrorCode, name="ErrorCode", description="The reason why a command was rejected."
+)
 P = TypeVar("P", bound="Payload")
 
 
 @strawberry.input
 class MutationInput:
-    """What the input of every mutation may carry."""
+    """The fields that the input of every mutation has."""
 
     idempotency_key: str | None = strawberry.field(
         default=None,
-        description="The same key makes a repeated command take effect once; at most 200 characters.",
+        description="At most 200 characters. A command that is repeated with the same key takes effect once.",
     )
-    reason: str | None = strawberry.field(default=None, description="Why: kept in the history for ever.")
+    reason: str | None = strawberry.field(
+        default=None, description="The reason for the change, which the history shows."
+    )
     expected_version: int | None = strawberry.field(
         default=None,
-        description="The version that you have seen, 0 for what does not exist yet."
-        " Where it is no longer the current one, nothing is changed.",
+        description="The version of the object that you saw; 0 if it did not exist."
+        " If it is no longer the current version, the mutation fails with VERSION_CONFLICT and changes nothing.",
     )
 
 
@@ -47,38 +51,40 @@ class BuildsCommand(Protocol):
         """Return the command. Raises `Rejection`."""
 
 
-@strawberry.type(description="Why a command was refused: an answer, not a failure.")
+@strawberry.type(
+    description="The reason why a command was rejected. It is a result, not an error of the request."
+)
 class UserError:
     code: ErrorCodeEnum  # type: ignore[valid-type]
-    field: list[str] | None = strawberry.field(description="The path of the input that is at fault.")
+    field: list[str] | None = strawberry.field(description="The path of the invalid input field.")
     message: str
-    current_version: int | None = strawberry.field(description="With VERSION_CONFLICT: the version there is.")
+    current_version: int | None = strawberry.field(description="With VERSION_CONFLICT: the current version.")
     conflicts: list[str] | None = strawberry.field(
-        description="With REVERT_CONFLICT: the fields in which the change no longer applies; the message says where."
+        description="With REVERT_CONFLICT: the fields that prevent the revert; the message contains the places."
     )
 
 
-@strawberry.interface(description="What comes of a command.")
+@strawberry.interface(description="The result of a command.")
 class Payload:
     position: Position | None = strawberry.field(
-        description="The position of the command's last event; that of the log's head where there was nothing to do."
+        description="The position of the command's last event, or the head of the log if there was nothing to do."
     )
     replayed: bool = strawberry.field(
-        description="Whether the command had been carried out before, under this key."
+        description="Whether the command was executed before, with the same idempotency key."
     )
     views_behind: bool = strawberry.field(
-        description="The command has succeeded, but the read models do not show it yet; the object is null."
+        description="Whether the command succeeded, but the read models do not show it yet. If so, the object is null."
     )
     user_errors: list[UserError]
 
 
 @strawberry.input
 class AddedInput(ABC):
-    """The base of inputs that features add to the inputs of features below."""
+    """The base class of inputs that features add to inputs of features below them."""
 
     @abstractmethod
     def command_input(self) -> CommandInput | None:
-        """Return what the command gets in `CommandRequest.inputs`, `None` if the client gave nothing. Raises `Rejection`."""
+        """Return the value for `CommandRequest.inputs`, `None` if the client sent nothing. Raises `Rejection`."""
 
 
 def command_mutation(
@@ -90,7 +96,7 @@ def command_mutation(
     field: str,
     load: Callable[[PointInTime, str], object | None],
 ) -> Any:
-    """Return a mutation that runs a command, with the permission of that command: see `run_command`."""
+    """Return a mutation that runs a command (see `run_command`) and requires the permission of that command."""
 
     def resolve(info: RequestInfo, input: Any) -> Awaitable[P]:
         return run_command(info, input, input.command, payload, field, load)
@@ -109,7 +115,8 @@ async def run_command(
 ) -> P:
     """Run the command that `build` returns, and return a payload.
 
-    Its `field` is the object of the command, which `load` reads as the command left it.
+    `field` is the name of the payload's field for the object of the command. `load` reads that object after the
+    command.
     """
     context = info.context
     identity, trace = context.identity, context.trace
@@ -156,7 +163,7 @@ async def run_command(
 
 
 def _added_inputs(info: RequestInfo, added: Iterable[type]) -> tuple[CommandInput, ...]:
-    """Return the values of the fields that features add to an input by the classes `added`."""
+    """Return the values of the input fields that features add with the classes `added`."""
     resolve_info = info._raw_info
     definition = resolve_info.parent_type.fields[resolve_info.field_name]
     node, variables = resolve_info.field_nodes[0], resolve_info.variable_values
@@ -165,12 +172,12 @@ def _added_inputs(info: RequestInfo, added: Iterable[type]) -> tuple[CommandInpu
     inputs = [
         convert_argument(values, class_, converter.scalar_registry, converter.config) for class_ in added
     ]
-    given = (cast("AddedInput", value).command_input() for value in inputs)
-    return tuple(value for value in given if value is not None)
+    command_inputs = (cast("AddedInput", value).command_input() for value in inputs)
+    return tuple(value for value in command_inputs if value is not None)
 
 
 def given_value(value: str | None, field: str) -> str | UnsetType:
-    """Return the value of an optional input field that must not be null, `UNSET` if absent. Raises `Rejection`."""
+    """Return the value of an optional input field, `UNSET` if it is absent. Raises `Rejection` if it is null."""
     if value is strawberry.UNSET:
         return UNSET
     if value is None:

@@ -1,4 +1,4 @@
-"""The context of the current request, for logs, metrics and traces: one record, in a context variable."""
+"""The context of the current request for logging, metrics and traces: one record in a context variable."""
 
 from contextvars import ContextVar
 from dataclasses import dataclass, field
@@ -9,7 +9,7 @@ from graphql import OperationType
 
 @dataclass(frozen=True, eq=False)
 class OperationInfo:
-    """The type and the name of an operation, as far as logs and metrics need it."""
+    """The type and the name of an operation, for logging and metrics."""
 
     type: OperationType
     name: str | None
@@ -17,7 +17,7 @@ class OperationInfo:
 
 @dataclass(frozen=True, slots=True)
 class Trace:
-    """The trace that a request is part of: `trace_id` is that of W3C Trace Context; the others are ids (UUIDs) or `None`."""
+    """The trace of a request. `trace_id` is the trace id of W3C Trace Context; the other ids are UUIDs or `None`."""
 
     trace_id: str | None = None
     correlation_id: str | None = None
@@ -31,7 +31,7 @@ ABORTED: Final = 499
 
 @dataclass(slots=True)
 class RequestContext:
-    """A request, or a WebSocket, from its beginning to its end. `id` names it in the logs."""
+    """A request or a WebSocket connection, from its beginning to its end. `id` identifies it in logging."""
 
     id: str
     trace: Trace | None = None
@@ -42,7 +42,7 @@ class RequestContext:
 
     @property
     def trace_id(self) -> str | None:
-        """The id of the trace that it is part of (W3C Trace Context), if it is part of one."""
+        """The id of the request's trace (W3C Trace Context), if it has one."""
         return self.trace.trace_id if self.trace else None
 
 
@@ -50,7 +50,7 @@ CURRENT: Final = ContextVar[RequestContext | None]("ledgerpress request context"
 
 
 def note_error(error_id: str) -> None:
-    """Note that the response to the current request names this error, whose details are in the log."""
+    """Record that the response to the current request contains this error id, whose details are in the logging."""
     context = CURRENT.get()
     if context is not None:
         context.error_ids.append(error_id)

@@ -1,7 +1,7 @@
-"""The response cache: results in bounded memory, each until something that it depends on changes.
+"""The response cache: results in bounded memory. Each is valid until something that it depends on changes.
 
-Whether anything has changed is checked for each request, and so exactly (`ViewsVersion`). When the position has moved,
-the topics of the new events are recorded; a cached result is compared with them when it is requested again.
+Each request checks exactly whether anything has changed (`ViewsVersion`). If there are new events, their topics are
+recorded. When a cached result is requested again, its own topics are compared with the recorded ones.
 """
 
 from collections.abc import Callable, Hashable
@@ -23,30 +23,30 @@ from ledgerpress.views.snapshot_and_cache_dependencies import (
 )
 
 MAX_TOPICS: Final = 50_000
-"""After so many topics, results that were not requested since count as changed."""
+"""Maximum number of topics whose changes are recorded. Results last requested before these changes count as changed."""
 Invalidation: TypeAlias = Callable[[Snapshot, int, DeclaredViews], frozenset[Topic] | None]
-"""Returns the topics of the events after a position, up to that of the snapshot; `None` for all topics."""
+"""Returns the topics of the events after a position, up to the snapshot's position; `None` for all topics."""
 _ATTEMPTS: Final = 3
 _ENTRY_BYTES: Final = 600
 _TOPIC_BYTES: Final = 200
-"""What an entry and a topic take in addition to their texts, roughly."""
+"""The approximate size of an entry and of a topic in addition to their texts, in bytes."""
 
 
 class CacheableStore(Store, Protocol):
     @property
     def caches(self) -> list[Callable[[], None]]:
-        """Functions that clear a cache. They are called after a withdrawal, and when other views are in use."""
+        """Functions that clear a cache. They are called after a withdrawal, and after a switch to other views."""
 
     def last_withdrawal(self, snapshot: Snapshot) -> int:
-        """Return the position of the last withdrawal of a payload: older responses may contain it."""
+        """Return the position of the last withdrawal of a payload. Older responses may contain that payload."""
 
     def views_version(self) -> ViewsVersion:
-        """Return the version of the views: the same object until some process changes anything."""
+        """Return the version of the views: the same object until any process changes anything."""
 
 
 @dataclass(slots=True)
 class _Entry:
-    """A cached result, compared with all changes up to `checked`. `topics` of `None` means that any event changes it."""
+    """A cached result, valid at the position `checked`. If `topics` is `None`, any event may change the result."""
 
     result: EncodedResult
     topics: frozenset[Topic] | None
@@ -57,7 +57,7 @@ class _Entry:
 
 
 class _TopicChanges:
-    """When topics last changed: exactly for the most recent ones; earlier changes are unknown."""
+    """The position at which each topic last changed: exact for recent changes; earlier changes are unknown."""
 
     def __init__(self) -> None:
         self._recent: dict[Topic, int] = {}
@@ -66,7 +66,7 @@ class _TopicChanges:
         self._known_from = 0
 
     def add(self, topics: frozenset[Topic], *, after: int, up_to: int) -> None:
-        """Record that the topics changed after the position `after`, and not after `up_to`."""
+        """Record that the topics changed after the position `after`, and no later than at `up_to`."""
         if len(self._recent) + len(topics) > MAX_TOPICS // 2:
             self._former, self._known_from = self._recent, self._recent_from
             self._recent, self._recent_from = {}, after
@@ -81,23 +81,23 @@ class _TopicChanges:
 
 
 class ResponseCache:
-    """The results of one store, by key. It MUST be cleared when a payload is withdrawn."""
+    """The cached results of one store, by key. It MUST be cleared when a payload is withdrawn."""
 
     def __init__(self, max_bytes: int, invalidation: Invalidation = invalidated_topics) -> None:
         self.epoch = 0
-        """Increases with each `clear`: a result that was requested before is not cached after."""
+        """Increases with each `clear`. A result that was requested in an earlier epoch is not cached."""
         self._invalidation = invalidation
         self._entries = BoundedCache[Hashable, _Entry](
             max_bytes=max_bytes, size_of=lambda _, entry: entry.bytes
         )
         self._version: ViewsVersion | None = None
         self.position = 0
-        """The position at which cached results are known to be true."""
+        """The position at which cached results are known to be valid."""
         self._changes = _TopicChanges()
 
     @property
     def bytes(self) -> int:
-        """The size of all entries, roughly."""
+        """The approximate size of all entries."""
         return self._entries.bytes
 
     def clear(self) -> None:
@@ -106,7 +106,7 @@ class ResponseCache:
         self._changes = _TopicChanges()
 
     def catch_up(self, store: CacheableStore) -> bool:
-        """Record what has changed up to now. Return whether results may be cached and served at all."""
+        """Record all changes up to now. Return whether results may be cached and served at all."""
         version = store.views_version()
         for _ in range(_ATTEMPTS):
             before = self._version
@@ -122,7 +122,7 @@ class ResponseCache:
             if before.position < version.position:
                 with store.snapshot() as snapshot:
                     topics = self._invalidation(snapshot, self.position, store.declared)
-                    # The file in use may have been lost, and another one opened.
+                    # The views file may have been lost, and another one opened.
                     is_other = snapshot.position != version.position
                 latest = store.views_version()
                 if latest is not version:
@@ -138,7 +138,7 @@ class ResponseCache:
         return version.is_settled
 
     def get(self, key: Hashable, clock: Clock) -> EncodedResult | None:
-        """Return a cached result that is true now. `catch_up` MUST have been called, without an await since."""
+        """Return a cached result that is valid now. Callers MUST call `catch_up` before, with no await in between."""
         entry = self._entries.get(key)
         if entry is None:
             return None
@@ -156,7 +156,7 @@ class ResponseCache:
         return entry.result
 
     def put(self, key: Hashable, result: EncodedResult, reads: CacheDependencies, key_bytes: int) -> None:
-        """Cache a result that was read at `result.position`, if it is not too large."""
+        """Cache a result that was read at `result.position`, unless it is too large."""
         if result.position > self.position:
             return
         topics = None if reads.everything else frozenset(reads.topics)

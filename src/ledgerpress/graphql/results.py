@@ -1,4 +1,4 @@
-"""Results of operations: a kind by which transports choose a status, a response, and its position."""
+"""Results of operations: the kind, by which transports choose a status; the response; and its position."""
 
 import json
 from collections.abc import Sequence
@@ -16,7 +16,7 @@ ResponseMap: TypeAlias = dict[str, Any]
 
 
 class ResultKind(Enum):
-    """The outcome of a request. Transports choose their status by it."""
+    """The outcome of a request, by which transports choose their status."""
 
     COMPLETE = auto()
     """Executed, without errors."""
@@ -25,11 +25,11 @@ class ResultKind(Enum):
     SYNTAX_ERROR = auto()
     """Not executed: the document cannot be parsed."""
     REQUEST_ERROR = auto()
-    """Not executed: the request is not valid (specification, section 7.1.2)."""
+    """Not executed: the request is invalid (specification, section 7.1.2)."""
     INTERNAL_ERROR = auto()
     """Not executed: the server failed."""
     LOG_UNAVAILABLE = auto()
-    """Not executed: it needs the log, which cannot be reached."""
+    """Not executed: the request needs the log, which cannot be reached."""
 
 
 EXECUTED: Final = frozenset({ResultKind.COMPLETE, ResultKind.PARTIAL})
@@ -37,10 +37,10 @@ EXECUTED: Final = frozenset({ResultKind.COMPLETE, ResultKind.PARTIAL})
 
 @dataclass(frozen=True, slots=True)
 class Result(Generic[Body]):
-    """A response, true at `position` of the log; 0 where the views were not read.
+    """A response that is valid at `position` of the log; 0 if the views were not read.
 
-    Without an event it stays true until `expires_at`, in microseconds since 1970, UTC; `None` where it does not depend
-    on the clock. `etag` is an entity tag (RFC 9110, 8.8.3); only cacheable results have one.
+    Unless an event changes it, it is valid until `expires_at`, in microseconds since 1970, UTC; `None` if it does not
+    depend on the clock. `etag` is an entity tag (RFC 9110, section 8.8.3). Only cacheable results have one.
     """
 
     kind: ResultKind
@@ -65,7 +65,7 @@ def error_result(
     kind: ResultKind = ResultKind.REQUEST_ERROR,
     **members: Any,
 ) -> Result[ResponseMap]:
-    """Return the result of a request that was not executed. Errors of the server overrule `kind`."""
+    """Return the result of a request that was not executed. Errors of the server take precedence over `kind`."""
     codes = {(error.get("extensions") or {}).get("code") for error in errors}
     if INTERNAL_SERVER_ERROR in codes:
         kind = ResultKind.INTERNAL_ERROR
@@ -75,9 +75,9 @@ def error_result(
 
 
 def encoded(result: Result[ResponseMap]) -> EncodedResult:
-    """Return a result with its response as JSON."""
+    """Return a result with its response encoded as JSON."""
     try:
         body = msgspec.json.encode(result.body, enc_hook=str)
-    except UnicodeEncodeError:  # an error message may quote what a client sent, and that need not be Unicode
+    except UnicodeEncodeError:  # an error message may quote client input that is not valid Unicode
         body = json.dumps(result.body, default=str).encode("ascii")
     return Result(result.kind, body, result.position)

@@ -1,4 +1,4 @@
-"""The schema's own scalars: positions of the log, and times in UTC."""
+"""The custom scalars of the schema: positions of the log, and times."""
 
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
@@ -19,13 +19,13 @@ _MICROSECOND: Final = timedelta(microseconds=1)
 
 @lru_cache(maxsize=8_192)
 def iso_time(microseconds: int) -> str:
-    """Return a time, in microseconds since 1970 UTC, by RFC 3339, with a fraction only if it is not zero."""
+    """Return a time, in microseconds since 1970, UTC, as RFC 3339 text. A fraction of zero is omitted."""
     moment = _EPOCH + timedelta(microseconds=microseconds)
     return moment.isoformat().replace("+00:00", "Z")
 
 
 def parse_time(value: Any) -> DateTime:
-    """Return the time that `value`, a string by RFC 3339, names. Raises `GraphQLError`."""
+    """Return the time in `value`, which is RFC 3339 text. Raises `GraphQLError` if it is invalid."""
     if not isinstance(value, str):
         raise GraphQLError(f"A DateTime is a string such as 2024-12-22T09:00:00Z, not {value!r}.")
     try:
@@ -46,13 +46,13 @@ def _parse_position(value: Any) -> Position:
 SCALARS: Final[dict[object, ScalarDefinition]] = {
     Position: strawberry.scalar(
         name="Position",
-        description="A place in the event log: a JSON integer from 0, before the first event, to 2^53-1.",
+        description="A position in the event log: a JSON integer from 0 (before the first event) to 2^53-1.",
         serialize=int,
         parse_value=_parse_position,
     ),
     DateTime: strawberry.scalar(
         name="DateTime",
-        description="A moment by RFC 3339 with its offset from UTC; answers are in UTC, with up to microseconds.",
+        description="An RFC 3339 time with an offset from UTC. Responses are in UTC, precise to the microsecond.",
         specified_by_url="https://scalars.graphql.org/andimarek/date-time.html",
         serialize=iso_time,
         parse_value=parse_time,

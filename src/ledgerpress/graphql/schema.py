@@ -1,7 +1,7 @@
 """The schema, built from the contributions of the kernel and of features.
 
-Two schemas with different features can exist in one process: whatever depends on the features is kept in the schema, and
-never in the classes of types, which schemas share.
+One process can have several schemas with different features. So everything that depends on the features is stored in
+the schema, and never in the classes of types, which the schemas share.
 """
 
 from collections import defaultdict
@@ -36,21 +36,21 @@ from ledgerpress.graphql.schema_extensions import ExtensionFactory
 
 @strawberry.type
 class Query:
-    """What can be asked."""
+    """The root type of queries."""
 
 
 @strawberry.type
 class Mutation:
-    """What can be done."""
+    """The root type of mutations."""
 
 
 @strawberry.type
 class Subscription:
-    """What can be subscribed to."""
+    """The root type of subscriptions."""
 
 
 class Schema(strawberry.Schema):
-    """A schema, with the declarations that it was built from. Raises `SchemaError`."""
+    """A schema and the declarations from which it is built. Raises `SchemaError` for invalid declarations."""
 
     def __init__(self, declarations: SchemaDeclarations, extensions: Sequence[ExtensionFactory] = ()) -> None:
         check_extensions(extensions)
@@ -83,7 +83,7 @@ class Schema(strawberry.Schema):
         cost_directives.assign(self._schema, self.declarations)
 
     def get_fields(self, type_definition: StrawberryObjectDefinition) -> list[StrawberryField]:
-        """Return the fields of a type: its own, then those that features add to it."""
+        """Return the fields of a type: its own fields, then the fields that features add."""
         return [*type_definition.fields, *self._added.get(type_definition.origin, ())]
 
     @property
@@ -92,12 +92,12 @@ class Schema(strawberry.Schema):
         return self._schema.type_map.keys()
 
     def _check(self) -> None:
-        """Raise `SchemaError` unless everything has a permission, and every declaration names something."""
+        """Raise `SchemaError` for anything without a declared permission, and for declarations of unknown names."""
         declared = self.declarations
         for coordinate in self._added_fields():
             if coordinate not in declared.permissions:
                 raise SchemaError(
-                    f"{coordinate} has no declared permission; None means that everyone may have it.",
+                    f"{coordinate} has no declared permission; None means that everyone may use it.",
                     todo="add it to `permissions` of the SchemaContribution.",
                 )
         objects = {
@@ -113,28 +113,31 @@ class Schema(strawberry.Schema):
                 )
         loaded = {name for name, type_ in objects.items() if "Node" in _interfaces(type_)}
         if loaded != declared.nodes.keys():
-            wrong = min(loaded ^ declared.nodes.keys())
-            raise SchemaError(f"{wrong} needs both the interface Node and a node loader, or neither.")
+            mismatch = min(loaded ^ declared.nodes.keys())
+            raise SchemaError(f"{mismatch} needs both the interface Node and a node loader, or neither.")
         coordinates = {f"{name}.{field}" for name, type_ in objects.items() for field in type_.fields}
-        named = (declared.permissions, declared.weights, declared.sizes, declared.list_arguments)
-        unknown = [name for names in named for name in names if name not in coordinates and name[0] != "*"]
+        by_field = (declared.permissions, declared.weights, declared.sizes, declared.list_arguments)
+        unknown = [name for names in by_field for name in names if name not in coordinates and name[0] != "*"]
         unknown += [name for name in declared.objects if name not in objects]
         if unknown:
             raise SchemaError(f"{unknown[0]} is declared, but not in the schema.")
 
     def _added_fields(self) -> Iterator[str]:
-        """Yield the coordinates of root fields and of fields added to objects. Raises `SchemaError`."""
+        """Yield the coordinates of root fields and of fields that features add to objects.
+
+        Raises `SchemaError` if the type does not exist, or already has such a field.
+        """
         names = self.config.name_converter
         for type_, added in self._added.items():
             definition = _definition(type_)
             name = names.from_type(definition)
             if name not in self._schema.type_map:
                 raise SchemaError(f"Fields are added to {name}, which is not in the schema.")
-            seen = {names.from_field(field) for field in definition.fields}
+            field_names = {names.from_field(field) for field in definition.fields}
             for field_name in map(names.from_field, added):
-                if field_name in seen:
+                if field_name in field_names:
                     raise SchemaError(f"{name}.{field_name} is added, but exists already.")
-                seen.add(field_name)
+                field_names.add(field_name)
                 if not definition.is_input:
                     yield f"{name}.{field_name}"
 
@@ -154,7 +157,10 @@ def build_schema(
     permissions: Iterable[Permission] = (),
     extensions: Sequence[ExtensionFactory] = (),
 ) -> Schema:
-    """Return the schema of the kernel and of features, which have these commands and events. Raises `SchemaError`."""
+    """Return the schema of the kernel and of features. Raises `SchemaError`.
+
+    `commands`, `error_codes`, `event_types` and `permissions` belong to the same features.
+    """
     parts = (viewer_node_and_projection_queries.KERNEL, *contributions)
     return Schema(
         SchemaDeclarations(
@@ -178,13 +184,13 @@ def _definition(class_: type) -> StrawberryObjectDefinition:
 
 
 class _Name(str):
-    """A value of an enum to which features add values: strawberry converts inputs to the class of an enum."""
+    """The class of an enum to which features add values: strawberry converts inputs to the class of an enum."""
 
     __slots__ = ()
 
 
 def _set_enum_values(schema: GraphQLSchema, name: str, values: Mapping[str, str]) -> None:
-    """Give an enum of this schema alone its values, by their names. Inputs are strings then."""
+    """Set the values, by name, of an enum in this schema only. Inputs of the enum are then strings."""
     enum = schema.type_map.get(name)
     if isinstance(enum, CustomGraphQLEnumType):
         enum.values.clear()
@@ -193,7 +199,7 @@ def _set_enum_values(schema: GraphQLSchema, name: str, values: Mapping[str, str]
 
 
 def _drop_null_defaults(schema: GraphQLSchema) -> None:
-    """Take `= null` out of the schema: an argument that may be absent needs no default."""
+    """Remove `= null` from the schema: an optional argument needs no default."""
     for named in schema.type_map.values():
         if isinstance(named, GraphQLInputObjectType):
             values = list(named.fields.values())

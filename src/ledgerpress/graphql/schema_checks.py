@@ -30,7 +30,7 @@ _NEVER_CALLED: Final[Mapping[str, str]] = {
 
 
 def check_schema(schema: strawberry.Schema) -> None:
-    """Raise `SchemaError` for anything in a schema that cannot take effect, with the reason."""
+    """Raise `SchemaError` for any part of a schema that cannot take effect, with the reason."""
     check_extensions(schema.extensions)
     for option, reason in _INEFFECTIVE_CONFIGURATION.items():
         if getattr(schema.config, option):
@@ -44,23 +44,23 @@ def check_schema(schema: strawberry.Schema) -> None:
 
 def check_extensions(extensions: Iterable[object]) -> None:
     """Raise `SchemaError` for an extension that cannot take effect, with the reason."""
-    for given in extensions:
-        if isinstance(given, SchemaExtension):
-            name = type(given).__name__
+    for factory in extensions:
+        if isinstance(factory, SchemaExtension):
+            name = type(factory).__name__
             raise SchemaError(
-                f"The schema extension {name} is an instance, which requests at the same time would share. Pass the class, or "
-                f"a function that returns a new one: lambda: {name}(…)."
+                f"The schema extension {name} is an instance, which concurrent requests would share. "
+                f"Pass the class, or a function that returns a new instance: lambda: {name}(…)."
             )
-        extension = given() if callable(given) else given
+        extension = factory() if callable(factory) else factory
         if not isinstance(extension, SchemaExtension):
             raise SchemaError(
-                f"{given!r} is not a schema extension: a subclass of strawberry.extensions.SchemaExtension, or a function that "
-                "returns an instance of one."
+                f"{factory!r} is not a schema extension. Pass a subclass of "
+                "strawberry.extensions.SchemaExtension, or a function that returns an instance of one."
             )
-        if callable(given) and not isinstance(given, type) and given() is extension:
+        if callable(factory) and not isinstance(factory, type) and factory() is extension:
             raise SchemaError(
-                f"The function for the schema extension {type(extension).__name__} returns the same instance again, which "
-                "requests at the same time would share. Let it return a new one."
+                f"The function for the schema extension {type(extension).__name__} always returns the same "
+                "instance, which concurrent requests would share. Let it return a new instance."
             )
         if reason := _ineffective(extension):
             raise SchemaError(
@@ -73,10 +73,12 @@ def _ineffective(extension: SchemaExtension) -> str | None:
     for class_, reason in _INEFFECTIVE_EXTENSIONS.items():
         if isinstance(extension, class_):
             return reason
-    of_class = type(extension)
-    unknown = [name for name in dir(of_class) if name.startswith("on_") and name not in HOOK_METHODS]
+    extension_class = type(extension)
+    unknown = [name for name in dir(extension_class) if name.startswith("on_") and name not in HOOK_METHODS]
     if unknown:
-        return f"{', '.join(unknown)} is no hook of this version of Strawberry, which has {', '.join(_HOOKS)}"
-    if all(getattr(of_class, hook) is getattr(SchemaExtension, hook) for hook in _HOOKS):
+        return (
+            f"{', '.join(unknown)} is not a hook of this version of Strawberry, which has {', '.join(_HOOKS)}"
+        )
+    if all(getattr(extension_class, hook) is getattr(SchemaExtension, hook) for hook in _HOOKS):
         return f"it has none of the hooks {', '.join(_HOOKS)}"
     return None

@@ -1,7 +1,7 @@
 """Run the hooks of Strawberry schema extensions around each execution.
 
-Compiled plans and cached responses call no hooks. So an operation of a schema with extensions is executed by graphql-core
-each time. What cannot take effect is rejected by `schema_checks`.
+Compiled plans and cached responses call no hooks. So if a schema has extensions, graphql-core executes each operation.
+`schema_checks` rejects extensions that cannot take effect.
 """
 
 from collections.abc import Awaitable, Callable, Mapping
@@ -34,9 +34,9 @@ Execute: TypeAlias = Callable[
 
 
 def extension_names(schema: strawberry.Schema) -> list[str]:
-    """Return the class names of what takes part in each execution: extensions, and an execution context class.
+    """Return the class names of the extensions and of a custom execution context class, if there are any.
 
-    Operation directives are implemented by an extension.
+    They take part in each execution. Operation directives are implemented by an extension.
     """
     names = [type(extension).__name__ for extension in schema.get_extensions()]
     if schema.execution_context_class is not StrawberryGraphQLCoreExecutionContext:
@@ -77,7 +77,7 @@ async def execute_with_extensions(
             else:
                 await _execute(execution, runner, middleware, execute)
                 if operation.type.value == OperationType.SUBSCRIPTION.value:
-                    async with runner.on_stream_result(execution.result):  # type: ignore[arg-type]  # as Strawberry does
+                    async with runner.on_stream_result(execution.result):  # type: ignore[arg-type]  # like Strawberry
                         pass
         result = execution.result
         if result is None:
@@ -97,8 +97,8 @@ async def _parse_and_validate(
 ) -> list[GraphQLError]:
     """Run the hooks around parsing and validation, with the rules that extensions add. Return the errors.
 
-    The document has been parsed and has passed the standard rules, which are applied again only to another document: one that
-    an extension has set, or that was parsed with other options.
+    The operation's document is already parsed and has passed the standard rules. They are applied again only to a
+    different document: one that an extension has set, or that was parsed with other options.
     """
     async with runner.parsing():
         if execution.graphql_document is None:
@@ -123,16 +123,16 @@ async def _parse_and_validate(
 
 
 def _check_type(execution: ExecutionContext, operation: Operation) -> None:
-    """Check the type of the operation. Raises `GraphQLError` for one that an extension does not allow."""
+    """Raise `GraphQLError` if an extension does not allow the type of the operation."""
     try:
         type_ = execution.operation_type
     except RuntimeError as error:
-        raise GraphQLError("The document has no operation of the name given in operationName.") from error
+        raise GraphQLError("The document has no operation with the name in operationName.") from error
     if type_ not in execution.allowed_operations:
         raise GraphQLError(f"Operations of the type {type_.value} are not allowed.")
     if type_.value != operation.type.value:
         # GET requests, for example, have been accepted because they are queries.
-        raise RuntimeError(f"an extension has replaced a {operation.type.value} by a {type_.value}")
+        raise RuntimeError(f"an extension has replaced a {operation.type.value} with a {type_.value}")
 
 
 async def _execute(
@@ -141,7 +141,7 @@ async def _execute(
     middleware: MiddlewareManager,
     execute: Execute,
 ) -> None:
-    """Execute the document, unless an extension has set a result, and set the result."""
+    """Execute the document and set the result, unless an extension has set one."""
     async with runner.executing():
         if execution.result is None:
             executed = execute(execution, middleware)

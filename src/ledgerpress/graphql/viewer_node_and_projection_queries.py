@@ -1,4 +1,4 @@
-"""The kernel's own part of the schema: the current user, objects by id, moments and projections."""
+"""The kernel's part of the schema: the current user, objects by id, moments and projections."""
 
 from enum import Enum
 from typing import Final
@@ -28,48 +28,50 @@ from ledgerpress.views.projection.lag import lags
 class ProjectionState(Enum):
     RUNNING = "RUNNING"
     PAUSED = strawberry.enum_value(
-        "PAUSED", description="It failed at the event after its checkpoint, and waits."
+        "PAUSED", description="It could not apply the event after its checkpoint, and has stopped there."
     )
 
 
-@strawberry.type(description="A digest of a projection's rows. Of one position it is the same in all views.")
+@strawberry.type(
+    description="A digest of a projection's rows. For one position, it is the same in all views."
+)
 class Digest:
-    position: Position = strawberry.field(description="The position as of which it was taken.")
+    position: Position = strawberry.field(description="The position as of which the digest was computed.")
     sha256: str = strawberry.field(description="SHA-256, in hex.")
 
 
-@strawberry.type(description="A projection: what turns the log into one read model.")
+@strawberry.type(description="A projection: a set of read models that follows the log.")
 class Projection:
     name: str
     state: ProjectionState
     checkpoint: Position = strawberry.field(description="The position of the last event that it has applied.")
-    lag: int = strawberry.field(description="How many events it has still to apply.")
+    lag: int = strawberry.field(description="The number of events that it has not applied yet.")
     lag_seconds: float = strawberry.field(
-        description="For how many seconds the first event that it has still to apply has been recorded; 0 where there is none."
+        description="The seconds since the first event that it has not applied yet was recorded; 0 if there is none."
     )
     failed_at: Position | None = strawberry.field(
-        description="The position of the event at which it is paused; null while it runs."
+        description="The position of the event that it could not apply; null unless it is paused."
     )
-    error: str | None = strawberry.field(description="Why it is paused.")
+    error: str | None = strawberry.field(description="The reason why it is paused.")
     digest: Digest | None = strawberry.field(
-        description="What its rows came to when they were last digested: when the views were made, or compared in a rebuild."
+        description="The last digest of its rows, from when the views were built or compared in a rebuild."
     )
 
 
-RoleEnum = strawberry.enum(Role, name="Role", description="What somebody is to the publication.")
+RoleEnum = strawberry.enum(Role, name="Role", description="The role of a user in the publication.")
 PermissionEnum = strawberry.enum(  # type: ignore[call-overload]
     Enum("Permission", {permission.enum_name: str(permission) for permission in KERNEL_PERMISSIONS}),
     name="Permission",
-    description="Something that not everyone may do: a scope of a token.",
+    description="A permission. The scopes of tokens are permissions, too.",
 )
-"""Each schema has the permissions of its features, too."""
+"""In a schema, the enum also has the permissions of the features."""
 
 
-@strawberry.type(description="Who asks, as this server takes them.")
+@strawberry.type(description="The current user.")
 class Viewer:
     role: RoleEnum  # type: ignore[valid-type]
     permissions: list[PermissionEnum] = strawberry.field(  # type: ignore[valid-type]
-        description="What they may do: what comes with the role, or as much of it as the token has."
+        description="The user's permissions: those of the role, limited to the scopes of the token."
     )
 
 
@@ -78,28 +80,28 @@ MAX_NODES: Final = 100
 
 @strawberry.type
 class KernelQueries:
-    @strawberry.field(description="Who asks, as this server takes them.")
+    @strawberry.field(description="The current user.")
     def viewer(self, info: RequestInfo) -> Viewer:
         identity = info.context.identity
         every = declarations_of(info).roles.every
         permissions = every if identity.may_everything else identity.permissions
         return Viewer(role=identity.role, permissions=sorted(permissions))
 
-    @strawberry.field(description="An object by its id; null where there is none, or none to be seen.")
+    @strawberry.field(description="The object with this id; null if it does not exist or you may not see it.")
     def node(self, info: RequestInfo, id: strawberry.ID) -> Node | None:
         return _node(declarations_of(info), info.context.today, id)
 
-    @strawberry.field(description="Objects by their ids, in the same order; at most 100.")
+    @strawberry.field(description="The objects with these ids, in the same order; at most 100.")
     def nodes(self, info: RequestInfo, ids: list[strawberry.ID]) -> list[Node | None]:
         if len(ids) > MAX_NODES:
-            raise BadRequest(f"There are {len(ids)} ids; at most {MAX_NODES} may be asked for at once.")
+            raise BadRequest(f"There are {len(ids)} ids; at most {MAX_NODES} are allowed in one request.")
         return [_node(declarations_of(info), info.context.today, id_) for id_ in ids]
 
-    @strawberry.field(description="The position that a moment resolves to; without asOf, today's.")
+    @strawberry.field(description="The moment that asOf names; without asOf, the current moment.")
     def moment(self, info: RequestInfo, as_of: AsOf | None = None) -> MomentType:
         return describe(moment_of(info.context, as_of))
 
-    @strawberry.field(description="How far each projection has come.")
+    @strawberry.field(description="The state of each projection.")
     async def projections(self, info: RequestInfo) -> list[Projection]:
         store = info.context.store
         points = store.checkpoints
@@ -123,10 +125,10 @@ class KernelQueries:
 
 
 def _node(declarations: SchemaDeclarations, moment: PointInTime, global_id: str) -> Node | None:
-    """Return the object with a global id as of `moment`. Raises `BadRequest` for an invalid id."""
+    """Return the object with the global id as of `moment`. Raises `BadRequest` for an invalid id."""
     decoded = global_ids.decode(global_id)
     if decoded is None:
-        raise BadRequest("This is not an id that this server gave out.")
+        raise BadRequest("This is not an id of an object on this server.")
     load = declarations.nodes.get(decoded.type)
     return load(moment, decoded.id) if load else None
 

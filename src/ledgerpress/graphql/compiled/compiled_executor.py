@@ -1,4 +1,4 @@
-"""Execute operations by compiled plans, which are cached with the operation."""
+"""Execute operations with compiled plans, which are cached with the operation."""
 
 from collections.abc import Mapping
 from typing import Any, Final
@@ -19,13 +19,13 @@ from ledgerpress.graphql.compiled.query_compiler import Plan
 from ledgerpress.graphql.documents import Operation
 
 MOST_COERCION_ERRORS: Final = 50
-"""As many as graphql-core reports by default."""
+"""The default of graphql-core."""
 
 
 def execute_compiled(
     operation: Operation, variables: Mapping[str, Any] | None, context: Any, root: Any = None
 ) -> ExecutionResult | None:
-    """Execute an operation as graphql-core would; return `None` where only graphql-core can, with nothing done yet.
+    """Execute an operation as graphql-core would. If only graphql-core can execute it, do nothing and return `None`.
 
     After the context's `deadline`, the result is an error with the code TIMEOUT.
     """
@@ -57,7 +57,7 @@ def execute_compiled(
 
 
 def _compile(operation: Operation, conditions: tuple[str, ...], coerced: VariableValues) -> Plan | None:
-    # A plan holds nothing of a request but the conditions that it was compiled for.
+    # A plan contains no data of a request except the conditions for which it was compiled.
     chosen = VariableValues(
         {name: coerced.sources[name] for name in conditions if name in coerced.sources},
         {name: coerced.coerced[name] for name in conditions if name in coerced.coerced},
@@ -87,7 +87,7 @@ class _Conditions(Visitor):
 
 
 def _conditions(operation: Operation) -> tuple[str, ...]:
-    """Return the names of the variables on which it depends which fields are selected."""
+    """Return the names of the variables that decide, in @skip and @include, which fields are selected."""
     visitor = _Conditions()
     visit(operation.document, visitor)
     return tuple(sorted(visitor.names))

@@ -1,4 +1,4 @@
-"""How values are completed: scalars, enums, lists, objects and abstract types (specification, section 6.4.3)."""
+"""Completion of values: scalars, enums, lists, objects and abstract types (specification, section 6.4.3)."""
 
 from collections.abc import Callable
 from enum import Enum
@@ -36,7 +36,7 @@ _IDENTITY_CLASSES: Final[dict[object, type]] = {GraphQLString: str, GraphQLID: s
 
 
 def identity_class(type_: GraphQLLeafType) -> type | None:
-    """Return the class whose values a leaf type serializes to themselves, if there is one."""
+    """Return the class whose values a leaf type serializes unchanged, if there is one."""
     return _IDENTITY_CLASSES.get(type_)
 
 
@@ -59,7 +59,7 @@ def leaf_serializer(type_: GraphQLLeafType) -> LeafSerializer:
 
 
 def _enum(type_: GraphQLEnumType, any_value: LeafSerializer) -> LeafSerializer:
-    """Serialize an enum by a table of its members' names: strawberry searches for each value."""
+    """Serialize an enum with a table of the names of its members: strawberry searches for each value."""
     members = type_.wrapped_cls if isinstance(type_, CustomGraphQLEnumType) else None
     if members is None or not issubclass(members, Enum):
         return any_value
@@ -77,15 +77,15 @@ def _enum(type_: GraphQLEnumType, any_value: LeafSerializer) -> LeafSerializer:
 
 
 Completer: TypeAlias = Callable[[Any, PathNode, Execution, Any], Any]
-"""Completes a value at a path, `None` for null; the last argument is the resolvers' info, if `needs_info`."""
+"""Completes a value at a path; `None` for null. The last argument is the resolvers' info if `needs_info` is true."""
 SubFields: TypeAlias = Callable[[GraphQLObjectType], tuple[tuple[str, Field], ...]]
-"""Returns the functions of a type's requested fields, by response key."""
+"""Returns the requested fields of a type as functions, with their response keys."""
 
 
 def completer(
     type_: GraphQLOutputType, requested: RequestedField, group: FieldDetailsList, fields: SubFields
 ) -> Completer:
-    """Return the completer of values of a type, as if it were nullable: the caller handles null."""
+    """Return the completer of values of a type. It treats the type as nullable: the caller handles null."""
     if isinstance(type_, GraphQLNonNull):
         return completer(type_.of_type, requested, group, fields)
     if isinstance(type_, GraphQLList):
@@ -99,7 +99,7 @@ def completer(
 
 
 def needs_info(type_: GraphQLOutputType) -> bool:
-    """Return whether completing values of a type calls functions of the schema that take the resolvers' info."""
+    """Return whether completion of a type calls functions of the schema that need the resolvers' info."""
     while isinstance(type_, GraphQLNonNull | GraphQLList):
         type_ = type_.of_type
     return is_abstract_type(type_) or (isinstance(type_, GraphQLObjectType) and _has_type_check(type_))
@@ -134,7 +134,7 @@ def _list(type_: GraphQLList[Any], requested: RequestedField, complete: Complete
                 entry = complete(item, here, execution, info)
                 if entry is None and non_null:
                     raise null_error(requested)
-            except Exception as error:  # noqa: BLE001 - whatever a resolver raises is in the answer
+            except Exception as error:  # noqa: BLE001 - any exception of a resolver is in the response
                 execution.fail(error, nodes, here, non_null=non_null)
                 entry = None
             completed.append(entry)
@@ -146,7 +146,7 @@ def _list(type_: GraphQLList[Any], requested: RequestedField, complete: Complete
 def _object(type_: GraphQLObjectType, group: FieldDetailsList, fields: SubFields) -> Completer:
     is_type_of = type_.is_type_of
     own = _own_class(type_)
-    # Compiled for the first object: a document may request far more than there is.
+    # Compiled for the first object: a document may request many fields of objects that do not exist.
     compiled: tuple[tuple[str, Field], ...] | None = None
 
     def complete_object(value: Any, path: PathNode, execution: Execution, info: Any) -> Any:
@@ -200,5 +200,5 @@ def _own_class(type_: GraphQLObjectType) -> type | None:
 
 
 def _has_type_check(type_: GraphQLObjectType) -> bool:
-    """Whether a type has an `is_type_of` that may use the info; strawberry's own does not."""
+    """Return whether a type has an `is_type_of` that may use the info; strawberry's own does not."""
     return type_.is_type_of is not None and _own_class(type_) is None

@@ -1,4 +1,4 @@
-"""One execution of a plan: what its functions share, and how they fail."""
+"""One execution of a plan: the state that its functions share, and how they report errors."""
 
 import time
 from collections.abc import Callable, Sequence
@@ -12,18 +12,18 @@ from graphql.execution.values import VariableValues
 from graphql.pyutils import Path, is_awaitable
 
 PathNode: TypeAlias = tuple["PathNode | None", str | int, str | None]
-"""A path in the answer: its parent, a key, and the type of the field; graphql-core's `Path` as a plain tuple."""
+"""A path in the response, like graphql-core's `Path`: the parent path, a key, and the name of the parent type."""
 
 Field: TypeAlias = Callable[[Any, PathNode | None, "Execution"], Any]
-"""Returns the completed value of a field of a source at a path."""
+"""Returns the completed value of a field, for a source object and a path."""
 
 
 class Unsupported(BaseException):
-    """Only graphql-core's executor can execute the operation. Handlers of fields' errors must not catch this."""
+    """Only graphql-core's executor can execute the operation. Handlers of field errors must not catch this."""
 
 
 class DeadlineExceeded(BaseException):
-    """The request's deadline has passed. Handlers of fields' errors must not catch this."""
+    """The request's deadline has passed. Handlers of field errors must not catch this."""
 
 
 class Execution:
@@ -53,7 +53,7 @@ class Execution:
             schema, fragments, operation, hide_suggestions = self._parts
             self._executor = Executor(
                 schema,
-                {name: one.definition for name, one in fragments.items()},
+                {name: fragment.definition for name, fragment in fragments.items()},
                 fragments,
                 None,
                 self.context,
@@ -72,7 +72,7 @@ class Execution:
             raise DeadlineExceeded
 
     def fail(self, error: Exception, nodes: Sequence[FieldNode], path: PathNode, *, non_null: bool) -> None:
-        """Record an error at a path, or raise it with its location if the field is not nullable (specification, 6.4.4)."""
+        """Record an error at a path, or raise it if the field is not nullable (specification, section 6.4.4)."""
         located = located_error(error, nodes, path_keys(path))
         if non_null:
             raise located
@@ -85,7 +85,7 @@ MAX_PLAIN_CLASSES: Final = 1_000
 
 
 def check_value(value: object) -> None:
-    """Raise a value that is an exception, and `Unsupported` for one that must be awaited."""
+    """Raise `value` if it is an exception, and `Unsupported` if it must be awaited."""
     kind = type(value)
     if kind in _plain:
         return
@@ -100,16 +100,16 @@ def check_value(value: object) -> None:
 
 
 def path_keys(path: PathNode) -> list[str | int]:
-    """Return a path as errors show it."""
-    found: list[str | int] = []
+    """Return a path in the form that errors contain: keys and indexes."""
+    keys: list[str | int] = []
     above: PathNode | None = path
     while above is not None:
-        found.append(above[1])
+        keys.append(above[1])
         above = above[0]
-    return found[::-1]
+    return keys[::-1]
 
 
 def path_of(path: PathNode) -> Path:
-    """Return a path as resolvers get it."""
+    """Return a path in the form that resolvers receive."""
     above, key, typename = path
     return Path(path_of(above) if above is not None else None, key, typename)

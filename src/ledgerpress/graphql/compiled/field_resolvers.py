@@ -1,7 +1,7 @@
 """How a field is resolved: as an attribute, by a strawberry resolver called directly, or by `field.resolve`.
 
-The first two are used only if `resolve` is strawberry's own: any other function, such as one that checks permissions, is
-always called.
+The first two are used only if `resolve` is strawberry's own function. Any other function, such as one that checks
+permissions, is always called.
 """
 
 from collections.abc import Callable
@@ -56,11 +56,11 @@ class RequestedField:
     hide_suggestions: bool
 
     def info(self, path: PathNode, execution: Execution) -> Any:
-        """Return the resolvers' info about an execution."""
+        """Return the info that resolvers receive about an execution."""
         return execution.executor.build_resolve_info(self.definition, self.nodes, self.parent, path_of(path))
 
     def arguments(self, variables: VariableValues) -> dict[str, Any]:
-        """Return the values of the arguments. Raises `GraphQLError`."""
+        """Return the values of the arguments. Raises `GraphQLError` if one is invalid."""
         if not self.definition.args:
             return {}
         return get_argument_values(
@@ -91,20 +91,20 @@ def resolver_of(requested: RequestedField) -> Resolver:
     return resolver
 
 
-def _strawberry_field(requested: RequestedField, wanted: str) -> StrawberryField | None:
-    """Return the strawberry field if its `resolve` is strawberry's own function with the name `wanted`."""
+def _strawberry_field(requested: RequestedField, qualified_name: str) -> StrawberryField | None:
+    """Return the strawberry field if its `resolve` is strawberry's own function with this qualified name."""
     definition = requested.definition
     if definition.extensions.get(GUARDED):
         return None
     code = getattr(definition.resolve, "__code__", None)
     field = definition.extensions.get(GraphQLCoreConverter.DEFINITION_BACKREF)
-    if code is None or code.co_qualname != wanted or not isinstance(field, StrawberryField):
+    if code is None or code.co_qualname != qualified_name or not isinstance(field, StrawberryField):
         return None
     return field
 
 
 def _called_directly(requested: RequestedField, field: StrawberryField) -> Resolver:
-    """Call a resolver as strawberry does, but convert immutable arguments only once in an execution."""
+    """Call a resolver as strawberry does, but convert immutable arguments only once per execution."""
     base = field.base_resolver
     strawberry_schema = requested.schema._strawberry_schema  # type: ignore[attr-defined]
     converter: GraphQLCoreConverter = strawberry_schema.schema_converter
@@ -117,11 +117,11 @@ def _called_directly(requested: RequestedField, field: StrawberryField) -> Resol
     takes_self = base.self_parameter is not None
     as_source = [parameter.name for parameter in (base.parent_parameter, base.root_parameter) if parameter]
     as_info = base.info_parameter.name if base.info_parameter else None
-    always = _constant_arguments(requested)
+    constant = _constant_arguments(requested)
     slot = id(requested)
 
     def converted(execution: Execution) -> dict[str, Any]:
-        coerced = requested.arguments(execution.variables) if always is None else always
+        coerced = requested.arguments(execution.variables) if constant is None else constant
         kwargs = convert_arguments(coerced, field.arguments, converter.scalar_registry, config)
         if all(type(value) in _IMMUTABLE or isinstance(value, Enum) for value in kwargs.values()):
             execution.arguments[slot] = kwargs

@@ -1,4 +1,4 @@
-"""Plans: an operation as a tree of functions, for one choice of what @skip and @include leave in it."""
+"""Plans: an operation as a tree of functions, for one combination of its @skip and @include conditions."""
 
 from typing import Any, Final
 
@@ -44,10 +44,10 @@ MAX_FIELDS: Final = 4_000
 
 
 class Plan:
-    """An operation as functions. Fields are compiled for the first object that has them."""
+    """An operation as functions. The fields of an object are compiled when the first such object appears."""
 
     def __init__(self, operation: Operation, conditions: VariableValues) -> None:
-        """`conditions` are the variables that @skip and @include name. Raises `Unsupported`."""
+        """`conditions` are the variables in @skip and @include. Raises `Unsupported`."""
         if operation.type is not OperationType.QUERY or operation.node.directives:
             raise Unsupported("an operation that is more than a query")
         fragments = [
@@ -68,7 +68,7 @@ class Plan:
         self._count = 0
 
     def execute(self, variables: VariableValues, context: Any, root: Any) -> ExecutionResult:
-        """Execute the operation. Raises `Unsupported`, before anything is done that cannot be repeated."""
+        """Execute the operation. Raises `Unsupported` before it does anything that cannot be repeated."""
         parts = (self._schema, self._fragments, self._operation, self._hide_suggestions)
         execution = Execution(parts, variables, context, getattr(context, "deadline", None))
         data: dict[str, Any] | None = None
@@ -153,7 +153,7 @@ class Plan:
                 )
                 if completed is None and non_null:
                     raise null_error(requested)
-            except Exception as error:  # noqa: BLE001 - whatever a resolver raises is in the answer
+            except Exception as error:  # noqa: BLE001 - any exception of a resolver is in the response
                 return execution.fail(error, nodes, here, non_null=non_null)
             return completed
 
@@ -178,7 +178,7 @@ def _attribute(
             value = serialize(value)
             if value is None and non_null:
                 raise null_error(requested)
-        except Exception as error:  # noqa: BLE001 - whatever a property raises is in the answer
+        except Exception as error:  # noqa: BLE001 - any exception of a property is in the response
             return execution.fail(error, nodes, (path, key, parent_name), non_null=non_null)
         return value
 
@@ -195,7 +195,7 @@ def _value(requested: RequestedField, resolver: Resolver, serialize: LeafSeriali
             value = serialize(resolver(source, here, execution))
             if value is None and non_null:
                 raise null_error(requested)
-        except Exception as error:  # noqa: BLE001 - whatever a resolver raises is in the answer
+        except Exception as error:  # noqa: BLE001 - any exception of a resolver is in the response
             return execution.fail(error, nodes, here, non_null=non_null)
         return value
 

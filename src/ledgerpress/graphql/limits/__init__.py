@@ -1,5 +1,6 @@
-"""Limits on documents, variables, cost and time of a request, checked before it is executed.
+"""Limits on the document, variables, cost and time of a request.
 
-Counting takes time linear in the document, with each fragment counted once. It comes before validation, since some of
-graphql-core's rules are not linear. A request beyond a limit is rejected with a code, the limit and the number found.
+All limits except the time are checked before execution. Documents are checked before validation, because some rules of
+graphql-core are not linear. The check takes linear time: it counts each fragment once. A request over a limit is
+rejected with a code, the limit and the actual number.
 """

@@ -1,6 +1,6 @@
-"""The maximum cost of an operation, before it is executed: IBM's static query analysis (section 5.1.1).
+"""The maximum cost of an operation, computed before execution: IBM's static query analysis (section 5.1.1).
 
-An operation is compiled once to a function of the variables. What does not depend on them is added up beforehand.
+An operation is compiled once to a function of the variables. Costs that do not depend on them are added in advance.
 """
 
 from collections.abc import Callable, Iterable, Mapping
@@ -47,7 +47,7 @@ class Cost(NamedTuple):
 
 
 def cost_extension(cost: Cost) -> dict[str, float]:
-    """Return a cost for a response, by the names of the specification's section 6.1.2."""
+    """Return a cost for a response, with the names in section 6.1.2 of the specification."""
     return {
         name: int(value) if value == int(value) else value
         for name, value in zip(("fieldCost", "typeCost"), cost, strict=True)
@@ -55,9 +55,9 @@ def cost_extension(cost: Cost) -> dict[str, float]:
 
 
 class Amount(NamedTuple):
-    """The cost of a selection, and the additional cost for each entry of the sized lists of its object.
+    """The cost of a selection, and the additional cost of each entry in the sized lists of its object.
 
-    The field above states the number of these entries (`sizedFields`).
+    The field above determines the number of these entries (`sizedFields`).
     """
 
     field: float = 0
@@ -78,9 +78,9 @@ Part: TypeAlias = Amount | Callable[[Variables], Amount]
 def compile_cost(
     schema: GraphQLSchema, document: DocumentNode, operation: OperationDefinitionNode, limits: Limits
 ) -> Cost | CostFunction:
-    """Return the cost of a valid operation, as a function where it depends on the variables.
+    """Return the cost of a valid operation. If it depends on variables, return a function of the variables.
 
-    The function may raise `LimitExceeded` for the size of a page.
+    The function raises `LimitExceeded` for a page that is too large.
     """
     root = schema.get_root_type(operation.operation)
     if root is None:  # validation rejects it
@@ -175,7 +175,7 @@ class _Analysis:
         )
 
     def weight(self, parent: GraphQLNamedType, name: str, definition: GraphQLField) -> float:
-        """Return a field's weight; for an interface the greatest of its object types."""
+        """Return a field's weight; for a field of an interface, the greatest weight in its object types."""
         weight = cost_directives.weight_of(definition)
         if isinstance(parent, GraphQLInterfaceType):
             objects = self.schema.get_possible_types(parent)
@@ -190,14 +190,14 @@ class _Analysis:
         return part
 
 
-def _where(condition: Any, wanted: bool, defaults: Variables, part: Part, variables: Variables) -> Amount:
-    if value_of(condition, {**defaults, **variables}) is (not wanted):
+def _where(condition: Any, is_include: bool, defaults: Variables, part: Part, variables: Variables) -> Amount:
+    if value_of(condition, {**defaults, **variables}) is (not is_include):
         return Amount()
     return part if isinstance(part, Amount) else part(variables)
 
 
 def _combine(weight: float, size: int, below: Amount, *, within: bool, each: bool) -> Amount:
-    """Return the cost of a field with objects: one object, a list of `size`, or an object with a list of `size`."""
+    """Return the cost of a field that returns an object, a list of `size` objects, or an object with such a list."""
     if each:
         return Amount(weight, 0, below.field, 1 + below.type)
     if within:

@@ -1,7 +1,7 @@
-"""Limits on the shape of a document: how deep and how wide its operations are, counted through fragments.
+"""Limits on the shape of a document: the depth and the size of its operations, including their fragments.
 
-Each definition is visited once; a spread counts as its fragment. So the time is linear in the document, however often
-fragments are spread. A fragment that spreads itself counts nothing there: validation rejects it.
+Each definition is visited once. A spread adds the counts of its fragment. So the time is linear in the document, no
+matter how often fragments are spread. A fragment that spreads itself adds nothing there: validation rejects it.
 """
 
 from collections import Counter
@@ -45,7 +45,7 @@ class Shape:
     depth: int = 0
 
     def add(self, other: "Shape", *, below: int) -> None:
-        """Add a fragment that is spread `below` so many fields."""
+        """Add the counts of a fragment that is spread at the depth `below`."""
         self.selections = min(self.selections + other.selections, _ENOUGH)
         self.aliases = min(self.aliases + other.aliases, _ENOUGH)
         self.directives = min(self.directives + other.directives, _ENOUGH)
@@ -71,8 +71,8 @@ def check_shape(document: DocumentNode, limits: Limits) -> None:
 
 
 def _require(shape: Shape, limits: Limits, node: OperationDefinitionNode) -> None:
-    for count, limit, code, what in (
-        (shape.depth, limits.depth, "TOO_DEEP", "Fields are nested too deep"),
+    for count, limit, code, problem in (
+        (shape.depth, limits.depth, "TOO_DEEP", "Fields are nested too deeply"),
         (shape.at_root, limits.root_fields, "TOO_MANY_ROOT_FIELDS", "The operation has too many root fields"),
         (shape.aliases, limits.aliases, "TOO_MANY_ALIASES", "The operation has too many aliases"),
         (shape.directives, limits.directives, "TOO_MANY_DIRECTIVES", "The operation has too many directives"),
@@ -80,15 +80,15 @@ def _require(shape: Shape, limits: Limits, node: OperationDefinitionNode) -> Non
             shape.repeated,
             limits.repeated_selections,
             "TOO_MANY_REPETITIONS",
-            "The operation selects the same again too often",
+            "The operation has too many repeated selections",
         ),
-        (shape.selections, limits.selections, "TOO_MANY_SELECTIONS", "The operation selects too much"),
+        (shape.selections, limits.selections, "TOO_MANY_SELECTIONS", "The operation has too many selections"),
     ):
-        require(count, limit, code, what, node=node)
+        require(count, limit, code, problem, node=node)
 
 
 def _innermost_first(fragments: Mapping[str, FragmentDefinitionNode]) -> Iterator[str]:
-    """Yield the names of all fragments, each after those that it spreads, as far as there is no cycle."""
+    """Yield the names of all fragments. Unless there is a cycle, a fragment comes after those that it spreads."""
     begun: set[str] = set()
     for root in fragments:
         stack = [] if root in begun else [(root, _spread_in(fragments[root].selection_set))]
@@ -125,10 +125,10 @@ def _shape(
         _directives(variable.directives, shape, limits)
         if variable.default_value:
             _check_values([variable.default_value], limits)
-    # The selections of an inline fragment without a type belong to the selections around it.
+    # The selections of an inline fragment without a type count as selections of its parent.
     stack = [(definition.selection_set, 0, Counter[str]())]
     while stack:
-        selections, below, seen = stack.pop()
+        selections, below, keys = stack.pop()
         for selection in selections.selections:
             shape.selections += 1
             _directives(selection.directives, shape, limits)
@@ -144,12 +144,12 @@ def _shape(
             else:
                 assert isinstance(selection, InlineFragmentNode)  # noqa: S101 - there is no other selection
                 if selection.type_condition is None:
-                    stack.append((selection.selection_set, below, seen))
+                    stack.append((selection.selection_set, below, keys))
                     continue
                 key = f"... on {selection.type_condition.name.value}"
                 stack.append((selection.selection_set, below, Counter()))
-            shape.repeated += key in seen
-            seen[key] += 1
+            shape.repeated += key in keys
+            keys[key] += 1
     return shape
 
 
@@ -163,7 +163,9 @@ def _field(field: FieldNode, shape: Shape, limits: Limits, *, below: int) -> Non
     _check_length(name, limits)
     if name in _INTROSPECTION and not limits.introspection:
         raise LimitExceeded(
-            "INTROSPECTION_DISABLED", f"This server does not answer {name}: introspection is off.", node=field
+            "INTROSPECTION_DISABLED",
+            f"Introspection is off on this server: {name} is not available.",
+            node=field,
         )
     _check_count(field.arguments, limits, "A field has too many arguments")
     for argument in field.arguments or ():
@@ -178,7 +180,7 @@ def _directives(directives: tuple[DirectiveNode, ...] | None, shape: Shape, limi
         len(directives),
         limits.directives_in_place,
         "TOO_MANY_DIRECTIVES",
-        "Too many directives stand in directive place",
+        "Too many directives are in one place",
         node=directives[0],
     )
     shape.directives += len(directives)
@@ -203,11 +205,11 @@ def _check_values(values: list[ValueNode], limits: Limits) -> None:
             _check_length(value.value, limits, code="NUMBER_TOO_LONG")
 
 
-def _check_count(nodes: Sequence[Node] | None, limits: Limits, what: str) -> None:
+def _check_count(nodes: Sequence[Node] | None, limits: Limits, problem: str) -> None:
     if nodes:
-        require(len(nodes), limits.arguments, "TOO_MANY_ARGUMENTS", what, node=nodes[0])
+        require(len(nodes), limits.arguments, "TOO_MANY_ARGUMENTS", problem, node=nodes[0])
 
 
 def _check_length(text: str, limits: Limits, *, code: str = "NAME_TOO_LONG") -> None:
-    what = "A number is too long" if code == "NUMBER_TOO_LONG" else "A name is too long"
-    require(len(text), limits.name_length, code, what)
+    problem = "A number is too long" if code == "NUMBER_TOO_LONG" else "A name is too long"
+    require(len(text), limits.name_length, code, problem)

@@ -6,7 +6,7 @@ from graphql import GraphQLError, Node
 
 
 class LimitExceeded(GraphQLError):
-    """A request exceeds a limit. `extensions` has a code, the limit and, where it was counted, the number found."""
+    """A request exceeds a limit. `extensions` contains a code and, if known, the limit and the actual number."""
 
     def __init__(
         self,
@@ -19,16 +19,16 @@ class LimitExceeded(GraphQLError):
         **more: Any,
     ) -> None:
         extensions = {"code": code, "limit": limit, "found": found, **more}
-        known = {name: value for name, value in extensions.items() if value is not None}
-        super().__init__(message, nodes=node, extensions=known)
+        extensions = {name: value for name, value in extensions.items() if value is not None}
+        super().__init__(message, nodes=node, extensions=extensions)
 
 
 def require(
-    found: float, limit: float, code: str, what: str, *, node: Node | None = None, **more: Any
+    found: float, limit: float, code: str, problem: str, *, node: Node | None = None, **more: Any
 ) -> None:
-    """Raise `LimitExceeded` where `found` is more than `limit`. `what` completes: "The document has …"."""
+    """Raise `LimitExceeded` if `found` is more than `limit`. `problem` is the beginning of the message."""
     if found > limit:
-        message = f"{what}: {_number(found)}; the limit is {_number(limit)}."
+        message = f"{problem}: {_number(found)}; the limit is {_number(limit)}."
         raise LimitExceeded(code, message, limit=limit, found=found, node=node, **more)
 
 
@@ -37,7 +37,7 @@ def _number(value: float) -> str:
 
 
 class TimeLimitExceeded(LimitExceeded):
-    """The request takes longer than it may."""
+    """The request takes longer than the time limit."""
 
     def __init__(self) -> None:
-        super().__init__("TIMEOUT", "The request took longer than it may. Ask for less at a time.")
+        super().__init__("TIMEOUT", "The request took longer than the time limit. Request less at a time.")

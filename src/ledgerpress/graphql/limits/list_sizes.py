@@ -26,9 +26,10 @@ Size: TypeAlias = int | Callable[[Variables], int]
 def list_size(
     node: FieldNode, field: GraphQLField, directive: ListSize | None, defaults: Variables, limits: Limits
 ) -> Size:
-    """Return the size of the list that a field returns, or whose size it states; 1 for other fields.
+    """Return the size of the list that a field returns, or whose size it determines; 1 for other fields.
 
-    It is a function where it depends on variables, or exceeds the limit of a page; that function raises `LimitExceeded`.
+    If the size depends on variables or exceeds the limit of a page, it is a function of the variables. That function
+    raises `LimitExceeded`.
     """
     if directive is None:
         return ASSUMED_SIZE if isinstance(get_nullable_type(field.type), GraphQLList) else 1
@@ -60,7 +61,7 @@ def list_size(
 
 
 def value_of(node: ValueNode, variables: Variables) -> Any:
-    """Return the value of a number, a list (its entries are `None`) or a boolean; `None` for anything else."""
+    """Return the value of an integer, a boolean or a list (with entries of `None`); `None` for any other value."""
     match node:
         case VariableNode():
             return variables.get(node.name.value)
@@ -78,7 +79,7 @@ def _checked(name: str, size: int, limits: Limits, node: ValueNode | None) -> in
     if size > limits.page_size:
         raise LimitExceeded(
             "PAGE_TOO_LARGE",
-            f"{name} is {size}; it must lie between 0 and {limits.page_size}.",
+            f"{name} is {size}; it must be between 0 and {limits.page_size}.",
             limit=limits.page_size,
             found=size,
             node=node,

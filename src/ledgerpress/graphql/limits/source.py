@@ -1,8 +1,9 @@
-"""Limits on the text of a document: its length, its tokens, and its characters.
+"""Limits on the text of a document: its length, its tokens and its characters.
 
-A document consists of Unicode scalar values (GraphQL, September 2025, section 2.1.1), so a lone surrogate is not allowed.
-Characters that hide something from a reader are not allowed either: control characters anywhere, and outside of strings
-invisible characters and those that change the direction of text. In a string they can be written as escapes.
+A document consists of Unicode scalar values (GraphQL, September 2025, section 2.1.1), so lone surrogates are not
+allowed. Characters that hide text from a reader are not allowed either: control characters anywhere; outside of
+strings, also invisible characters and characters that change the direction of text. In a string, these characters can
+be written as escapes.
 """
 
 import re
@@ -13,7 +14,7 @@ from ledgerpress.graphql.limits.exceeded import LimitExceeded, require
 from ledgerpress.graphql.limits.settings import Limits
 
 _NOWHERE: Final = re.compile("[\0-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff\ufdd0-\ufdef\ufffe\uffff]")
-# Soft hyphen, zero widths, marks, embeddings, overrides and isolates of direction, invisible operators, tags.
+# Soft hyphen; zero-width characters; directional marks, embeddings, overrides, isolates; invisible operators; tags.
 _IN_STRINGS: Final = re.compile(
     "[\xad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff"
     "\ufff9-\ufffb\U000e0000-\U000e0fff]"
@@ -22,18 +23,18 @@ _STRING_OR_COMMENT: Final = (
     r'"""[^"\\]*(?:(?:\\"""|\\|"(?!""))[^"\\]*)*"""|"[^"\\\n\r]*(?:\\.[^"\\\n\r]*)*"|#[^\n\r]*'
 )
 _STRING: Final = re.compile(_STRING_OR_COMMENT)
-# Like the tokens of the lexer, or several of them in one: never more than the lexer would find.
+# A match is one token of the lexer, or several. So there are never more matches than tokens.
 _TOKEN: Final = re.compile(
     rf"[ \t\n\r,\ufeff]*(?:{_STRING_OR_COMMENT}|\.\.\.|[_A-Za-z0-9.+-]+|[^ \t\n\r,\ufeff])"
 )
 
 
 def check_source(text: str, limits: Limits) -> None:
-    """Raise `LimitExceeded` for a document that is too long, or has characters that are not allowed."""
+    """Raise `LimitExceeded` for a document that is too long or contains characters that are not allowed."""
     length = len(text)
     if length <= limits.document_bytes:
         length = len(text.encode("utf-8", "surrogatepass"))
-    require(length, limits.document_bytes, "DOCUMENT_TOO_LARGE", "The document is too long, in bytes")
+    require(length, limits.document_bytes, "DOCUMENT_TOO_LARGE", "The document has too many bytes")
     _check_tokens(text, limits.tokens)
     if match := _NOWHERE.search(text):
         raise _hidden_character(text, match.start(), "")
@@ -44,7 +45,7 @@ def check_source(text: str, limits: Limits) -> None:
 
 
 def _check_tokens(text: str, most: int) -> None:
-    """Reject far too many tokens or comments, a hundred times as fast as the lexer would."""
+    """Reject a document with far too many tokens or comments, a hundred times as fast as the lexer."""
     if len(text) > most and sum(1 for _ in islice(_TOKEN.finditer(text), 2 * most + 1)) > 2 * most:
         raise too_many_tokens(most)
 
@@ -53,7 +54,7 @@ def too_many_tokens(most: int) -> LimitExceeded:
     """Return the error for a document with more tokens, or more comments, than `most`."""
     return LimitExceeded(
         "TOO_MANY_TOKENS",
-        f"The document has too many tokens or comments: at most {most:,} may be sent.",
+        f"The document has too many tokens or comments: at most {most:,} are allowed.",
         limit=most,
     )
 
@@ -66,6 +67,6 @@ def _hidden_character(text: str, at: int, where: str) -> LimitExceeded:
     line = text.count("\n", 0, at) + 1
     return LimitExceeded(
         "HIDDEN_CHARACTER",
-        f"Line {line} of the document has the character U+{ord(text[at]):04X}, which may not stand"
-        f" there{where}. In a string it can be written as an escape.",
+        f"Line {line} of the document contains the character U+{ord(text[at]):04X}, which is not allowed"
+        f"{where}. In a string, write it as an escape.",
     )

@@ -1,1 +1,1 @@
-"""Relay: global ids, nodes, cursor connections."""
+"""Relay: global ids, nodes and cursor connections."""

@@ -1,4 +1,4 @@
-"""Relay's cursor connections over keysets: a cursor names a key, so that nothing shifts between two pages."""
+"""Relay's cursor connections over keysets: a cursor contains a key, so that entries do not shift between pages."""
 
 from collections.abc import Callable, Sequence
 from functools import partial
@@ -24,7 +24,7 @@ T = TypeVar("T")
 
 
 class HasPosition(Protocol):
-    """A record with the position at which its object was created."""
+    """A record that has the position at which its object was created."""
 
     @property
     def seq(self) -> int:
@@ -34,7 +34,7 @@ class HasPosition(Protocol):
 R = TypeVar("R", bound=HasPosition)
 
 
-@strawberry.type(description="Where a page stands in its list.")
+@strawberry.type(description="The cursors of a page, and whether there are more pages.")
 class PageInfo:
     has_next_page: bool
     has_previous_page: bool
@@ -42,7 +42,7 @@ class PageInfo:
     end_cursor: str | None
 
 
-@strawberry.type(description="An entry of a list, with the cursor that names its place.")
+@strawberry.type(description="An entry of a list, with its cursor.")
 class Edge(Generic[T]):
     node: T
     cursor: str
@@ -60,7 +60,7 @@ class Connection(Generic[T]):
     def nodes(self) -> list[T]:
         return [edge.node for edge in self.edges]
 
-    @strawberry.field(description="How many entries the whole list has.")
+    @strawberry.field(description="The number of entries in the whole list.")
     def total_count(self) -> int:
         return self.count()
 
@@ -68,7 +68,7 @@ class Connection(Generic[T]):
 def read_page(
     snapshot: Snapshot, ks: Sequence[int], request: PageRequest, *, newest_first: bool = True
 ) -> Page[ListingKey]:
-    """Return a page of keys. Raises `BadRequest` for invalid arguments."""
+    """Return a page of keys, like `page_of`. Raises `BadRequest` for invalid arguments."""
     try:
         return page_of(snapshot, ks, request, newest_first=newest_first)
     except BadPageRequest as error:
@@ -83,7 +83,7 @@ def read_page_by_position(
     high: int,
     newest_first: bool = True,
 ) -> Page[ListingKey]:
-    """Return a page of positions, like `page_by_position`. Raises `BadRequest`."""
+    """Return a page of positions, like `page_by_position`. Raises `BadRequest` for invalid arguments."""
     try:
         return page_by_position(read, request, low=low, high=high, newest_first=newest_first)
     except BadPageRequest as error:
@@ -91,7 +91,7 @@ def read_page_by_position(
 
 
 def connect(page: Page[ListingKey], nodes: Sequence[T | None], count: Callable[[], int]) -> Connection[T]:
-    """Return the connection of a page with one node, or `None`, for each key."""
+    """Return the connection for a page. `nodes` has a node for each key, or `None` for an entry to omit."""
     edges = [
         Edge(node=node, cursor=encode_cursor(key))
         for key, node in zip(page.entries, nodes, strict=True)
@@ -117,7 +117,10 @@ def connect_in_order_of_creation(
     make: Callable[[R, PointInTime], T],
     count: Callable[[Snapshot], int],
 ) -> Connection[T]:
-    """Return a page of the records that `read` returns after a position, up to a limit. Raises `BadRequest`."""
+    """Return a page of objects in the order of their creation. Raises `BadRequest` for invalid arguments.
+
+    `read` returns the records after a position, up to a limit. `make` returns the object of a record.
+    """
     try:
         size = PageRequest(first).size
         start = decode_cursor(after, name="after").post if after is not None else 0

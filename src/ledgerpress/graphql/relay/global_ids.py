@@ -1,4 +1,4 @@
-"""Relay's object identification: nodes, and their global ids, opaque to clients, made of a type name and an id."""
+"""Relay's object identification: nodes and their global ids, which are opaque to clients: a type name and an id."""
 
 import base64
 import binascii
@@ -14,7 +14,9 @@ from ledgerpress.graphql.errors import BadRequest
 from ledgerpress.views.snapshot_and_cache_dependencies import Snapshot
 
 
-@strawberry.interface(description="An object with an id that names it for ever, in the whole publication.")
+@strawberry.interface(
+    description="An object with an id that is permanent and unique in the whole publication."
+)
 class Node:
     id: strawberry.ID
 
@@ -36,7 +38,7 @@ def encode(type: str, id: str) -> strawberry.ID:
 
 
 def decode(global_id: str) -> GlobalId | None:
-    """Return the parts of a global id, `None` if it is not valid."""
+    """Return the parts of a global id, `None` if it is invalid."""
     try:
         padded = global_id + "=" * (-len(global_id) % 4)
         match = _PLAIN.fullmatch(base64.b64decode(padded, altchars=b"-_", validate=True).decode("ascii"))
@@ -46,10 +48,10 @@ def decode(global_id: str) -> GlobalId | None:
 
 
 def argument(global_id: str, type: str) -> str:
-    """Return the id in a query's argument. Raises `BadRequest` for the id of another type."""
+    """Return the id in an argument of a query. Raises `BadRequest` if it is invalid or belongs to another type."""
     decoded = decode(global_id)
     if decoded is None or decoded.type != type:
-        raise BadRequest(f"The id is not that of a {type}.")
+        raise BadRequest(f"This is not an id of the type {type}.")
     return decoded.id
 
 
@@ -61,7 +63,7 @@ def by_id_or_slug(
     by_id: Callable[[Snapshot, str], T | None],
     by_slug: Callable[[Snapshot, str], T | None],
 ) -> T | None:
-    """Return the object that one of the two arguments names. Raises `BadRequest` unless exactly one is given."""
+    """Return the object with `global_id` or `slug`. Raises `BadRequest` unless exactly one of them is given."""
     if (global_id is None) == (slug is None):
         raise BadRequest("Give either id or slug.")
     if global_id is not None:
@@ -70,8 +72,8 @@ def by_id_or_slug(
 
 
 def in_input(global_id: str, *types: str, field: tuple[str, ...]) -> str:
-    """Return the id in a command's input. Raises `Rejection` for the id of another type."""
+    """Return the id in a command's input. Raises `Rejection` if it is invalid or belongs to another type."""
     decoded = decode(global_id)
     if decoded is None or decoded.type not in types:
-        raise Rejection(ErrorCode.INVALID_ID, f"This is not the id of a {types[0]}.", field=field)
+        raise Rejection(ErrorCode.INVALID_ID, f"This is not an id of the type {types[0]}.", field=field)
     return decoded.id

@@ -1,1 +1,1 @@
-"""Subscriptions: executed once for all equal subscribers and sent as ready JSON."""
+"""Subscriptions: each event is executed once for all equal subscribers, and sent as encoded JSON."""

@@ -1,4 +1,4 @@
-"""All subscriptions of a process: equal ones are shared, and polled when the views have changed."""
+"""All subscriptions of a process. Equal subscriptions are shared, and polled when the views have changed."""
 
 import asyncio
 import logging
@@ -24,7 +24,7 @@ from ledgerpress.graphql.subscriptions.subscriber import Sink, Subscriber
 logger = logging.getLogger(__name__)
 
 _START_ARGUMENT: Final = "fromPosition"
-"""The argument that only sets where a subscription begins: it does not distinguish shared subscriptions."""
+"""The argument that sets where a subscription begins. It does not distinguish shared subscriptions."""
 _DECLARED_AND_USED: Final = 2
 _WAIT_SECONDS: Final = 5.0
 _PAUSED_SECONDS: Final = 0.1
@@ -39,7 +39,7 @@ class SubscriptionHub:
     settings: SubscriptionSettings
     open_past: bool = False
     executing: int = 0
-    """How many queries and mutations of streaming connections are being executed."""
+    """The number of queries and mutations of streaming connections that are being executed."""
 
     def __post_init__(self) -> None:
         self._cache: EventCache = BoundedCache(
@@ -53,7 +53,7 @@ class SubscriptionHub:
 
     @property
     def counts(self) -> dict[str, int]:
-        """The numbers of subscriptions and of what they need."""
+        """The numbers of subscriptions, groups of equal subscriptions, tasks and cached events."""
         return {
             "subscriptions": self._count,
             "groups": len(self._shared),
@@ -70,12 +70,13 @@ class SubscriptionHub:
         *,
         after: int | None = None,
     ) -> Subscriber:
-        """Begin a subscription. Raises `SubscriptionEnded` where it cannot begin.
+        """Begin a subscription. Raises `SubscriptionEnded` if it cannot begin.
 
-        `after` is where to resume, for subscriptions that can be resumed; it overrules the position in the operation.
+        `after` is the position after which to resume a subscription that can be resumed. It takes precedence over the
+        position in the operation.
         """
         if self._count >= self.settings.max_subscriptions:
-            message = "The server carries as many subscriptions as it can: try again later."
+            message = "The server has reached its limit of subscriptions. Try again later."
             raise rejected(message, "TOO_MANY_SUBSCRIPTIONS")
         variables = variables or {}
         key = (operation.text, operation.name, _distinguishing(operation, variables), identity.scope)
@@ -95,7 +96,7 @@ class SubscriptionHub:
         begins_at = await shared.beginning(variables)
         if after is not None and shared.is_resumable:
             begins_at = await self._checked(after)
-        # Meanwhile another client may have begun the same, or all others may have left.
+        # In the meantime, another client may have begun an equal subscription, or all others may have left.
         shared = self._shared.setdefault(key, shared)
         if key not in self._tasks:
             shared.is_closed = False
@@ -110,7 +111,7 @@ class SubscriptionHub:
             return after
         head = await self.store.log.head()
         if after > head:
-            raise rejected(f"Position {after} lies in the future: the log is at {head}.", "BAD_USER_INPUT")
+            raise rejected(f"Position {after} is in the future: the log is at {head}.", "BAD_USER_INPUT")
         return after
 
     def _left(self, key: tuple[object, ...]) -> None:
@@ -128,7 +129,7 @@ class SubscriptionHub:
     async def _watch(self) -> None:
         """Wake the shared subscriptions as soon as the views have changed."""
         position = -1
-        # Before Python 3.12, `asyncio.wait_for` may lose a cancellation, and the views wait by it.
+        # The views use `asyncio.wait_for`, which may lose a cancellation before Python 3.12.
         while self._watching is asyncio.current_task():
             try:
                 with self.store.snapshot() as snapshot:
@@ -138,20 +139,18 @@ class SubscriptionHub:
                     for shared in self._shared.values():
                         shared.wake(reached)
                 if not await self.store.views.wait_for(position + 1, _WAIT_SECONDS):
-                    await asyncio.sleep(
-                        _PAUSED_SECONDS
-                    )  # a projection may be paused, which is not waited for
+                    await asyncio.sleep(_PAUSED_SECONDS)  # `wait_for` does not wait for a paused projection
             except LogReplaced:  # logged elsewhere; the shared subscriptions report it to their subscribers
                 for shared in self._shared.values():
                     shared.wake(position)
                 await asyncio.sleep(_WAIT_SECONDS)
             except Exception:
-                logger.exception("subscribers cannot be told for the moment")
+                logger.exception("subscribers cannot be notified at the moment")
                 await asyncio.sleep(_WAIT_SECONDS)
 
 
 def _distinguishing(operation: Operation, variables: Mapping[str, Any]) -> bytes:
-    """Return the variables that distinguish subscriptions, as JSON: all but those that set where one begins."""
+    """Return the variables that distinguish subscriptions, as JSON: all except those that set where one begins."""
     names = {definition.variable.name.value for definition in operation.node.variable_definitions or ()}
     names -= _start_variables(operation)
     known = {name: value for name, value in variables.items() if name in names}
@@ -166,7 +165,7 @@ def _start_variables(operation: Operation) -> set[str]:
 
 
 class _VariableUses(Visitor):
-    """How often each variable occurs, and which are used as `fromPosition`."""
+    """The number of occurrences of each variable, and the variables that are used as `fromPosition`."""
 
     def __init__(self) -> None:
         super().__init__()

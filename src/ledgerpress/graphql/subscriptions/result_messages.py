@@ -14,10 +14,10 @@ _encoder = msgspec.json.Encoder(enc_hook=str)
 
 @dataclass(slots=True, eq=False)
 class ResultMessage:
-    """An event: `payload` is the response in JSON. `state` is the part of it that differs between two states.
+    """An event. `payload` is the response as JSON.
 
-    `frame` is for the transports: the encoded frame, with the kind of subscriber that it is for, to be reused for the
-    next subscriber.
+    `state` is the payload without its extensions, if the event is a state: equal states have equal texts. Transports
+    cache the encoded frame in `frame`, with the kind of subscriber for which it can be reused.
     """
 
     position: int
@@ -27,9 +27,9 @@ class ResultMessage:
 
 
 class SubscriptionEnded(Exception):
-    """The subscription has ended: with errors, or without errors where no further event is possible.
+    """The subscription has ended: with errors, or without errors if no further event is possible.
 
-    `position` is where to resume: everything up to it has been sent.
+    `position` is the position after which to resume: everything up to it has been sent.
     """
 
     def __init__(self, errors: list[dict[str, Any]], position: int | None = None) -> None:
@@ -39,7 +39,7 @@ class SubscriptionEnded(Exception):
 
 
 def message_of(result: ExecutionResult, position: int, *, is_state: bool) -> ResultMessage:
-    """Return the message of an event: a response in the shape of the specification, section 7."""
+    """Return the message of an event: a response as in section 7 of the specification."""
     parts: dict[str, Any] = {"data": result.data}
     if result.errors:
         parts = {"errors": client_errors(result.errors, suggestions=False), **parts}
@@ -66,7 +66,7 @@ def interrupted(message: str, code: str, position: int) -> SubscriptionEnded:
 
 
 def to_json(value: Any) -> str:
-    """Return JSON text. A message may quote what a client sent, and that need not be Unicode."""
+    """Return `value` as JSON text. A message may quote client input that is not valid Unicode."""
     try:
         return _encoder.encode(value).decode()
     except UnicodeEncodeError:

@@ -9,66 +9,59 @@ Seconds = Annotated[float, Meta(gt=0)]
 
 
 class SubscriptionSettings(Struct, frozen=True, kw_only=True):
-    """The bounds of subscriptions, and of the connections that carry them."""
+    """The limits of subscriptions and of their connections."""
 
     max_subscriptions: Annotated[
-        Count, Meta(description="How many subscriptions the process carries at a time, over all connections.")
+        Count, Meta(description="Maximum number of subscriptions in the process, over all connections.")
     ] = 10_000
     max_operations: Annotated[
         Count,
-        Meta(description="How many operations one WebSocket or one event stream carries at a time."),
+        Meta(description="Maximum number of concurrent operations on one WebSocket or event stream."),
     ] = 100
     max_message_bytes: Annotated[
-        Count, Meta(description="The largest message that a client may send over a WebSocket, in bytes.")
+        Count, Meta(description="Maximum size of a message that a client sends over a WebSocket, in bytes.")
     ] = 1_000_000
     init_seconds: Annotated[
         Seconds,
-        Meta(description="How long a WebSocket may take until its connection_init, in seconds."),
+        Meta(description="Timeout for the connection_init of a WebSocket, in seconds."),
     ] = 3.0
     keep_alive_seconds: Annotated[
         Seconds,
-        Meta(description="How often a connection on which nothing happens is kept alive, in seconds."),
+        Meta(description="Interval of keep-alive messages on an idle connection, in seconds."),
     ] = 12.0
     send_seconds: Annotated[
         Seconds,
-        Meta(
-            description="How long a client may take none of what is sent to it until it is too slow, in seconds."
-        ),
+        Meta(description="How long a client may accept no data before it is too slow, in seconds."),
     ] = 10.0
     max_lag: Annotated[
         Count,
         Meta(
-            description="How many positions a subscriber that had caught up may fall behind until it is too slow."
+            description="How many positions a subscriber that had caught up may fall behind before it is too slow."
         ),
     ] = 1_000
     kept_bytes: Annotated[
         Count,
-        Meta(
-            description="How much memory the events take that are kept ready for subscribers who are not as far as others, in bytes."
-        ),
+        Meta(description="Memory for cached events, for subscribers that are behind others, in bytes."),
     ] = 32_000_000
     recheck_seconds: Annotated[
         Seconds,
-        Meta(
-            description="How often it is asked again whether a connection's token is still good, in seconds."
-        ),
+        Meta(description="Interval at which the token of a connection is checked again, in seconds."),
     ] = 30.0
     clock_seconds: Annotated[
         Seconds,
-        Meta(
-            description="How often a live query is asked again where nothing but time has gone by, in seconds."
-        ),
+        Meta(description="Maximum time between two executions of a live query without an event, in seconds."),
     ] = 60.0
     reservation_seconds: Annotated[
         Seconds,
-        Meta(description="How long a reserved event stream waits for being opened, in seconds."),
+        Meta(description="How long a reserved event stream waits to be opened, in seconds."),
     ] = 30.0
     max_reservations: Annotated[
-        Count, Meta(description="How many event streams may be reserved or open by reservation at a time.")
+        Count, Meta(description="Maximum number of event streams that are reserved, or open by reservation.")
     ] = 1_000
     allowed_origins: Annotated[
         tuple[str, ...],
         Meta(
-            description="Origins, such as https://example.org, whose pages may open a WebSocket, beside the server's own."
+            description="Origins whose pages may open a WebSocket, in addition to the server's own, such as "
+            "https://example.org."
         ),
     ] = ()

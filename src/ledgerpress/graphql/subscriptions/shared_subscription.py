@@ -1,4 +1,4 @@
-"""A subscription shared by all equal subscribers: each event is executed once for them.
+"""A subscription that all equal subscribers share: each event is executed once for them.
 
 Executed steps are cached for subscribers at different positions.
 """
@@ -28,44 +28,44 @@ from ledgerpress.graphql.subscriptions.step_and_signals_for_resolvers import Kin
 from ledgerpress.views.snapshot_and_cache_dependencies import FOREVER
 
 _COPIES: Final = 3
-"""An event takes so many times its text: as its payload, as the frame of a transport, and while that is being sent."""
+"""The memory of an event in multiples of its text: the payload, the frame of a transport, and the send buffer."""
 _ENTRY_BYTES: Final = 500
-"""What each entry takes in addition to its text, roughly."""
+"""The approximate memory of an entry in addition to its text, in bytes."""
 
 
 @dataclass(frozen=True, slots=True)
 class CachedStep:
-    """The result of a step on the views at `position`, when `withdrawn` was the position of the last withdrawal."""
+    """The result of a step on the views at `position`. `withdrawn` was the position of the last withdrawal then."""
 
     message: ResultMessage | None
     kind: Kind
     position: int
     withdrawn: int
     until: int = FOREVER
-    """When an age in it changes, in microseconds since 1970, UTC."""
+    """The time at which an age in the result changes, in microseconds since 1970, UTC."""
 
     def holds(self, position: int, withdrawn: int, now: int) -> bool:
-        """Return whether the step has the same result on the views at `position`."""
+        """Return whether the step would have the same result on the views at `position`."""
         if self.withdrawn != withdrawn or now >= self.until:
             return False
         return position == self.position or (self.kind is Kind.LOG and self.message is not None)
 
 
 EventCache: TypeAlias = BoundedCache[tuple[int, int], CachedStep]
-"""Steps by the number of the shared subscription and the position. It MUST be cleared after a withdrawal."""
+"""Steps by the number of the shared subscription and the position. The cache MUST be cleared after a withdrawal."""
 
 
 def size_of_step(_: tuple[int, int], step: CachedStep) -> int:
-    """Return how many bytes a cached step takes, roughly."""
+    """Return the approximate memory of a cached step, in bytes."""
     return _ENTRY_BYTES + (0 if step.message is None else _COPIES * len(step.message.payload))
 
 
 MIN_POLL_SECONDS: Final = 1.0
-"""Between two polls of the current state without an event, at least."""
+"""The minimum delay between two polls of the current state without an event."""
 LOG_RETRY_SECONDS: Final = 0.5
-"""Until an event is retried that needs the log while that cannot be reached."""
+"""The delay before a retry of an event that needs the log, if the log cannot be reached."""
 _SENDS_PER_TURN: Final = 64
-"""So many subscribers get an event before other tasks run."""
+"""The number of subscribers that are sent an event before other tasks run."""
 _STATE: Final = -1
 """The key of the current state in the event cache."""
 
@@ -76,21 +76,21 @@ class Receiver(Protocol):
     state: str | None
 
     def check_lag(self, head: int) -> None:
-        """End it if it has fallen too far behind."""
+        """End the subscription if it has fallen too far behind."""
 
     def lacks(self, event: ResultMessage) -> bool:
-        """Return whether it has not been sent an event."""
+        """Return whether the subscriber has not been sent an event."""
 
     def offer(self, event: ResultMessage) -> None:
         """Send an event."""
 
     def end(self, end: SubscriptionEnded) -> None:
-        """End it, and send why."""
+        """End the subscription, and send the reason."""
 
 
 @dataclass(slots=True, eq=False)
 class SharedSubscription:
-    """Equal subscribers. Those at the front wait for the next event; those behind are catching up."""
+    """A group of equal subscribers. Those at the front wait for the next event; those behind are catching up."""
 
     executor: Executor
     store: CacheableStore
@@ -120,7 +120,7 @@ class SharedSubscription:
     async def beginning(self, variables: Mapping[str, Any]) -> int:
         """Return the position after which a subscription with `variables` begins.
 
-        Raises `SubscriptionEnded` where it cannot.
+        Raises `SubscriptionEnded` if it cannot begin.
         """
         step = Step(None)
         async with self.step_lock:
@@ -137,16 +137,16 @@ class SharedSubscription:
 
     @property
     def is_resumable(self) -> bool:
-        """Whether a subscription can go on from a position of the past."""
+        """Whether a subscription can resume from a past position."""
         return self._kind is Kind.LOG
 
     async def next(self, after: int, state: str | None) -> tuple[int, ResultMessage | None]:
         """Return the position up to which events were searched, and the next event after `after`, if there is one.
 
-        Of the current state, only one that differs from `state` is returned. Raises `SubscriptionEnded`, and
-        `LogUnavailable` where the event needs the log; the caller retries.
+        If the events are states, only a state that differs from `state` is returned. Raises `SubscriptionEnded`, and
+        `LogUnavailable` if the event needs the log and it cannot be reached; the caller retries.
         """
-        # One step at a time in the whole process: other requests go on in between.
+        # One step at a time in the whole process, so that other requests can run in between.
         async with self.step_lock:
             context = self._context(step := Step(after))
             try:
@@ -170,14 +170,17 @@ class SharedSubscription:
                 context.close()
 
     def _poll_seconds(self) -> float:
-        """Return when to poll again without an event: the current state may show an age."""
+        """Return the delay before a poll without an event, in seconds: the current state may contain an age."""
         if self._until == FOREVER:
             return self.settings.clock_seconds
         left = (self._until - self.store.clock.now()) / 1_000_000
         return min(max(left, MIN_POLL_SECONDS), self.settings.clock_seconds)
 
     def admit(self, subscriber: Receiver, reached: int) -> bool:
-        """Move a subscriber that was sent everything up to `reached` to the front, unless the front is ahead of it."""
+        """Move a subscriber to the front, unless the front is ahead of it. Return whether it was moved.
+
+        The subscriber was sent everything up to `reached`.
+        """
         if not self.at_front:
             self._front, self._front_state = reached, subscriber.state
         elif self._front > reached:
@@ -191,12 +194,12 @@ class SharedSubscription:
         return True
 
     def wake(self, head: int) -> None:
-        """Poll: the views have reached `head`."""
+        """Start a poll: the views have reached `head`."""
         self._head = head
         self._changed.set()
 
     async def run(self) -> None:
-        """Send events to the subscribers at the front, until it is closed."""
+        """Send events to the subscribers at the front until the shared subscription is closed."""
         while not self.is_closed:
             with suppress(TimeoutError):
                 async with asyncio.timeout(self._poll_seconds()):
@@ -213,7 +216,7 @@ class SharedSubscription:
             except LogUnavailable:
                 await asyncio.sleep(LOG_RETRY_SECONDS)
                 self._changed.set()
-            except Exception as failure:  # noqa: BLE001 - whatever fails, clients get no details
+            except Exception as failure:  # noqa: BLE001 - clients get no details of any failure
                 self._end_all(internal_error(failure, self._front))
 
     async def _advance(self) -> None:
@@ -238,8 +241,8 @@ class SharedSubscription:
         if step.found is None:
             raise failed(result)
         if any(is_unavailable(error) for error in result.errors or ()):
-            # Sent when it is complete.
-            raise LogUnavailable("what an event says cannot be read")
+            # An event is sent only when it is complete.
+            raise LogUnavailable("an event cannot be read from the log")
         self._kind = step.kind
         return message_of(result, step.found, is_state=step.kind is Kind.STATE)
 
@@ -252,7 +255,7 @@ class SharedSubscription:
 
 
 def internal_error(failure: Exception, position: int) -> SubscriptionEnded:
-    """Return the end of a subscription that failed on the server, with the id of the error in the log."""
+    """Return the end of a subscription that failed on the server, with the id of the logged error."""
     error = masked_error(failure)
     return SubscriptionEnded(
         [{**error, "extensions": {**error["extensions"], "position": position}}], position

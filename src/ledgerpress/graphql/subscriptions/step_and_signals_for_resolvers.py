@@ -1,8 +1,8 @@
 """One step of a subscription: the next event after a position, executed on one snapshot of the views.
 
-A field of `Subscription` is an ordinary field whose resolver looks for the next event after `Step.after`. It either sets
-the position of that event and returns its value, or raises `NothingYet`. So a subscription has no state but a position,
-and subscribers at the same position continue in the same way, in any process.
+A field of `Subscription` is an ordinary field. Its resolver searches for the next event after `Step.after`. It either
+sets the position of that event and returns the value of the field, or raises `NothingYet`. So the position is the only
+state of a subscription, and subscribers at the same position continue in the same way, in any process.
 """
 
 from dataclasses import dataclass, replace
@@ -19,18 +19,18 @@ from ledgerpress.views.filter_past_items_public_today import PublicFilter
 
 
 class Kind(Enum):
-    """What the events of a subscription show."""
+    """The kind of events of a subscription."""
 
     LOG = auto()
-    """What was recorded: the event after a position is always the same."""
+    """Recorded events: the event after a position is always the same."""
     TODAY = auto()
-    """What was recorded, as far as it is visible now."""
+    """Recorded events that are visible now."""
     STATE = auto()
-    """The current state; an event is a state that differs from the one that was sent last."""
+    """The current state. An event is a state that differs from the last state that was sent."""
 
 
 class NothingYet(Exception):
-    """There is no event after the position, up to the position of the snapshot."""
+    """There is no event between the position of the step and the position of the snapshot."""
 
 
 class Finished(Exception):
@@ -39,7 +39,7 @@ class Finished(Exception):
 
 @dataclass(slots=True)
 class Step:
-    """A step: with `after` of `None`, where to begin; otherwise the first event after that position."""
+    """A step. It finds the first event after the position `after`; if `after` is `None`, it finds where to begin."""
 
     after: int | None
     kind: Kind = Kind.STATE
@@ -49,7 +49,7 @@ class Step:
     nothing: bool = False
 
     def begin(self, position: int | None) -> NoReturn:
-        """Begin after `position`, or from now on."""
+        """Begin after `position`, or if it is `None`, after the current position."""
         self.begins_at = position
         self.none_yet()
 
@@ -74,11 +74,11 @@ SubscriptionInfo = Info[Context, None]
 
 
 def step_of(context: Context, kind: Kind) -> Step:
-    """Return the step that is being executed. Raises a GraphQL error outside of a subscription."""
+    """Return the step that is being executed. Raises `GraphQLError` outside of a subscription."""
     if not isinstance(context, SubscriptionContext):
         raise GraphQLError(
-            "A subscription takes a connection that stays open: a WebSocket (graphql-transport-ws), or a request that"
-            " accepts text/event-stream.",
+            "A subscription needs a connection that stays open. Use a WebSocket (graphql-transport-ws), or a"
+            " request that accepts text/event-stream.",
             extensions={"code": "SUBSCRIPTION_NOT_SUPPORTED"},
         )
     context.step.kind = kind
@@ -86,7 +86,7 @@ def step_of(context: Context, kind: Kind) -> Step:
 
 
 def moment_of_event(context: Context, position: int, only: PublicFilter | None = None) -> PointInTime:
-    """Return the moment of an event: the message about it is the same whenever it is sent."""
+    """Return the moment of an event. The message for an event is the same whenever it is sent."""
     today = context.today
     snapshot = replace(today.snapshot, position=position, only=only)
     return replace(today, snapshot=snapshot, time=recorded_time.time_of(snapshot) or today.now, reads=None)

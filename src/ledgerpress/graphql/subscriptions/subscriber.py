@@ -22,20 +22,23 @@ class Sink(Protocol):
     """The connection of a subscriber."""
 
     def send(self, event: ResultMessage) -> Coroutine[Any, Any, None]:
-        """Send an event; return when the connection has taken all of it. Raises `OSError` where the connection is lost."""
+        """Send an event; return when the connection has accepted all of it.
+
+        Raises `OSError` if the connection is lost.
+        """
 
     async def end(self, end: SubscriptionEnded) -> None:
-        """Send that the subscription has ended, and why."""
+        """Send the end of the subscription, with its reason."""
 
     def abandon(self) -> None:
-        """End the connection, which takes nothing more."""
+        """Close the connection. It accepts no data after that."""
 
 
 class Subscriber:
     """One subscription of one client.
 
-    At the front it has no task: the task of the shared subscription sends its events. It has a task of its own while its
-    connection does not take an event at once, and while it catches up.
+    At the front it has no task: the task of the shared subscription sends its events. It has a task of its own while it
+    catches up, and while its connection does not accept an event at once.
     """
 
     __slots__ = ("_lagging", "_leave", "_shared", "_sink", "_task", "_was_at_front", "position", "state")
@@ -43,7 +46,7 @@ class Subscriber:
     def __init__(
         self, shared: SharedSubscription, sink: Sink, position: int, leave: Callable[["Subscriber"], None]
     ) -> None:
-        """Begin after `position`. `leave` is called once, when it has ended."""
+        """Begin after `position`. `leave` is called once, when the subscription has ended."""
         self._shared = shared
         self._sink = sink
         self._leave: Callable[[Subscriber], None] | None = leave
@@ -55,33 +58,33 @@ class Subscriber:
         self._continue(None)
 
     def cancel(self) -> None:
-        """End it without a message."""
+        """End the subscription without a message."""
         self._lagging = False
         if self._task:
             self._task.cancel()
         self._remove()
 
     def end(self, end: SubscriptionEnded) -> None:
-        """End it, and send why."""
+        """End the subscription, and send the reason."""
         if self._leave is not None:
             self._remove()
             self._task = asyncio.create_task(self._send_end(end))
 
     def lacks(self, event: ResultMessage) -> bool:
-        """Return whether it has not been sent an event."""
+        """Return whether the subscriber has not been sent an event."""
         if event.state is not None:
             return event.position >= self.position and event.state != self.state
         return event.position > self.position
 
     def check_lag(self, head: int) -> None:
-        """End it if it had caught up, and has fallen too far behind since."""
+        """End the subscription if it had caught up and has fallen too far behind since."""
         if self._was_at_front and head - self.position > self._shared.settings.max_lag and not self._lagging:
             self._lagging = True
             if self._task:
                 self._task.cancel()
 
     def offer(self, event: ResultMessage) -> None:
-        """Send an event if the connection takes it at once; otherwise continue in a task."""
+        """Send an event. If the connection does not accept it at once, continue in a task."""
         sending = self._sink.send(event)
         try:
             waits_for = sending.send(None)
@@ -106,7 +109,7 @@ class Subscriber:
                 await self._send(pending, event)
             while True:
                 reached, event = await self._next()
-                if self._leave is None:  # it has ended: a cancellation may get lost
+                if self._leave is None:  # it has ended: a cancellation may have been lost
                     return
                 if event is not None:
                     await self._send(self._sink.send(event), event)
@@ -125,7 +128,7 @@ class Subscriber:
             await self._finish(end)
         except OSError:
             self._remove()
-        except Exception as failure:  # noqa: BLE001 - whatever fails, clients get no details
+        except Exception as failure:  # noqa: BLE001 - clients get no details of any failure
             await self._finish(internal_error(failure, self.position))
 
     async def _next(self) -> tuple[int, ResultMessage | None]:
@@ -150,7 +153,7 @@ class Subscriber:
 
     def _too_slow(self) -> SubscriptionEnded:
         return interrupted(
-            f"The connection does not take events as fast as they come. Resume from position {self.position}.",
+            f"The connection is too slow for the events. Resume from position {self.position}.",
             "SLOW_CONSUMER",
             self.position,
         )
@@ -163,7 +166,7 @@ class Subscriber:
         try:
             async with asyncio.timeout(self._shared.settings.send_seconds):
                 await self._sink.end(end)
-        except OSError:  # a time-out is one, too
+        except OSError:  # includes `TimeoutError`
             self._sink.abandon()
 
     def _remove(self) -> None:
