@@ -47,14 +47,14 @@ class _Commands(TyperGroup):
             if not isinstance(command, typer.Typer):
                 command, function = typer.Typer(add_completion=False, pretty_exceptions_enable=False), command
                 command.command()(function)
-            loaded = typer.main.get_command(command)
+            click_command = typer.main.get_command(command)
         except Exception as error:
             raise InvalidFeature(
                 f"feature {feature.name}: cli={feature.cli!r} is not a function or typer.Typer that can be a command: "
                 f"{type(error).__name__}: {error}"
             ) from error
-        loaded.name = cmd_name
-        return loaded
+        click_command.name = cmd_name
+        return click_command
 
 
 def _of_features() -> dict[str, Feature]:

@@ -47,7 +47,7 @@ def skip(
 def _check_name(name: str) -> None:
     names = [projector.name for projector in installed_features().projectors]
     if name not in names:
-        fail(f"no projection {name}; the projections are {', '.join(names)}", MISUSED)
+        fail(f"there is no projection {name}; the projections are {', '.join(names)}", MISUSED)
 
 
 def _report(name: str, point: Checkpoint) -> None:
