@@ -121,7 +121,7 @@ def test_the_views_of_another_publication_are_refused(tmp_path: Path) -> None:
     for command in (["status"], ["verify"], ["rebuild"], ["token", "list"]):
         refused = run(*command, "--data", "node", "--log", two)
         assert refused.exit_code == 3
-        assert "node is of the publication" in refused.stderr
+        assert "node holds the views of publication" in refused.stderr
         assert "name another directory" in refused.stderr
     assert done("views", "list", "--data", "node", "--json") == before
 

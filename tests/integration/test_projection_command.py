@@ -140,8 +140,21 @@ async def test_resume_lets_the_projection_try_again(data: Path, mend: Callable[[
 async def test_what_is_asked_for_wrongly_is_refused_and_records_nothing(data: Path, tmp_path: Path) -> None:
     skip = ("projection", "skip")
     for code, said, *arguments in (
-        (2, "there is no projection peeple; the projections are categories, ", *skip, "peeple", "--reason", "x"),
-        (2, "there is no projection peeple; the projections are categories, ", "projection", "resume", "peeple"),
+        (
+            2,
+            "there is no projection peeple; the projections are categories, ",
+            *skip,
+            "peeple",
+            "--reason",
+            "x",
+        ),
+        (
+            2,
+            "there is no projection peeple; the projections are categories, ",
+            "projection",
+            "resume",
+            "peeple",
+        ),
         (2, "--reason", *skip, "people"),
         (1, "A skip needs a reason.", *skip, "people", "--reason", " "),
         (1, "projection posts runs; there is nothing to skip", *skip, "posts", "--reason", "x"),

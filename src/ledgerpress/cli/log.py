@@ -26,7 +26,10 @@ commands = typer.Typer(help="Copy, back up and restore the log.", no_args_is_hel
 
 
 def _url(text: str) -> str:
-    """Return the URL in `text`, or in the file that follows an @: every user of a machine can see a program's arguments."""
+    """Return the URL in `text`, or in the file that follows an @.
+
+    A file hides a password: every user of a machine can see the arguments of programs.
+    """
     try:
         if text.startswith("@"):
             text = Path(text[1:]).read_text("utf-8").strip()
@@ -85,9 +88,9 @@ def copy(
         )
     elif log_copy.missing:
         err.print(
-            f"{log_copy.missing:,} events were recorded in {old} since and are not in the copy. To move the log, stop "
-            f"everything that writes to {old}, delete the copy, and copy again. PostgreSQL cannot delete a finished log: "
-            "name another publication in its URL.",
+            f"{log_copy.missing:,} events were recorded in {old} since and are not in the copy. To move the log, "
+            f"stop everything that writes to {old}, delete the copy, and copy again. PostgreSQL cannot delete a "
+            "finished log: name another publication in its URL.",
             style="yellow",
         )
         raise typer.Exit(INCOMPLETE)
@@ -99,7 +102,7 @@ def backup(
     data: DataOption = DEFAULT_DATA,
     log: LogOption = DEFAULT_LOG,
 ) -> None:
-    """Copy a log that is in a file, also while it is in use, to FILE, and check the copy. It does not contain the views."""
+    """Copy a log that is in a file to FILE, also while it is in use, and check the copy. Views are not included."""
     with progress("Copying the log") as report:
         head = run(backup_log(data, file, log=log, progress=report))
     err.print(f"{file} holds the log up to position {head:,}.")

@@ -16,7 +16,7 @@ from ledgerpress.views.files.comparison import RowDifference
 from ledgerpress.views.files.rebuild_compare_and_switch import ViewsComparison
 
 NICE: Final = 10
-"""Niceness of a rebuild (nice(2)): servers have priority."""
+"""The niceness (nice(2)) added to a rebuild, so that servers have priority."""
 
 
 def rebuild(
@@ -74,13 +74,13 @@ def rebuild(
         _show(comparison, rows)
     if check:
         out.print(
-            "The views in use are unchanged. To switch to the rebuilt ones, run `ledgerpress rebuild`; to delete them, run "
-            "`ledgerpress views drop`."
+            "The views in use are unchanged. To switch to the rebuilt views, run `ledgerpress rebuild`; to delete "
+            "them, run `ledgerpress views drop`."
         )
     else:
         out.print(
-            "The rebuilt views are now in use. To go back, run `ledgerpress views rollback`; to delete the former views, run "
-            "`ledgerpress views drop`."
+            "The rebuilt views are now in use. To go back, run `ledgerpress views rollback`; to delete the former "
+            "views, run `ledgerpress views drop`."
         )
 
 

@@ -21,7 +21,7 @@ def status(data: DataOption = DEFAULT_DATA, log: LogOption = DEFAULT_LOG, json: 
         _show(data, store_status)
     if store_status["log"]["unreachable"]:
         fail(
-            f"{store_status['log']['unreachable']}. The status shown is only that of the local views",
+            f"{store_status['log']['unreachable']}. This status comes from the views of this node and may be outdated",
             UNUSABLE,
         )
     if any(projection["state"] == "PAUSED" for projection in store_status["projections"]):

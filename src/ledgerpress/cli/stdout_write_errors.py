@@ -37,7 +37,10 @@ class _CheckedFile(io.FileIO):
 
 
 def check_standard_output() -> None:
-    """Make failed writes to standard output raise `OutputUnwritable`. Raises it immediately if standard output is closed."""
+    """Make failed writes to standard output raise `OutputUnwritable`.
+
+    Raises `OutputUnwritable` if standard output is closed.
+    """
     original = sys.stdout
     if original is None:
         raise OutputUnwritable("standard output is closed: redirect it to /dev/null if you do not need it")

@@ -45,7 +45,9 @@ def _known(scopes: list[str] | None) -> list[str] | None:
 
 @commands.command()
 def create(
-    name: Annotated[str, typer.Argument(help="The purpose of the token; the history shows it as a name.")],
+    name: Annotated[
+        str, typer.Argument(help="The name of the token, such as its purpose; the history shows it.")
+    ],
     role: Annotated[Role, typer.Option("--role", help="The role of the token.")],
     scopes: Annotated[
         list[str] | None,
@@ -68,7 +70,7 @@ def create(
     log: LogOption = DEFAULT_LOG,
     json: JsonOption = False,
 ) -> None:
-    """Create a token and print its secret. The secret is shown only once: the store keeps only its hash."""
+    """Create a token and print its secret. The secret is shown only once: only its hash is stored."""
     expiry = _expiry(expires)
     with progress("Building the views") as report:
         creation = create_token(

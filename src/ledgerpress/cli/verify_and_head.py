@@ -26,7 +26,7 @@ from ledgerpress.views.files.verification_by_rebuild import ViewsVerification
 
 
 def head(data: DataOption = DEFAULT_DATA, log: LogOption = DEFAULT_LOG, json: JsonOption = False) -> None:
-    """Print the size of the log and the root of its Merkle tree. Save the JSON for `verify --head`."""
+    """Print the size of the log and the root of its Merkle tree. Save the JSON elsewhere for `verify --head`."""
     tree_head = run(read_head(data, log, features=installed_features()))
     if json:
         print_json(tree_head)
@@ -73,7 +73,7 @@ def _read(file: Path) -> TreeHead:
     except OSError as error:
         fail(f"{file} cannot be read: {error.strerror}", MISUSED)
     except ValueError as error:
-        fail(f"{file} is not output of `ledgerpress head --json`: {error}", MISUSED)
+        fail(f"{file} is not the output of `ledgerpress head --json`: {error}", MISUSED)
 
 
 def _wrong(verification: LogVerification, views: ViewsVerification | None) -> str | None:

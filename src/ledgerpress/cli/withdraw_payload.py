@@ -24,7 +24,7 @@ def withdraw(
     data: DataOption = DEFAULT_DATA,
     log: LogOption = DEFAULT_LOG,
 ) -> None:
-    """Erase the payload of the event at POSITION from the log and the views. Its header stays. This cannot be undone."""
+    """Erase the payload of the event at POSITION from the log and the views. Its header stays. There is no undo."""
     with progress("Building the views") as report:
         record = run(
             withdraw_payload(data, position, reason, log=log, features=installed_features(), progress=report)

@@ -73,9 +73,10 @@ class _Running:
 class EmbeddedApp:
     """An ASGI application that answers requests while its `lifespan` runs.
 
-    A mounted application receives no lifespan events, so the host runs the lifespan: `Starlette(lifespan=content.lifespan)`
-    and the same for FastAPI, or `async with content.lifespan():` in a lifespan of its own. If a server
-    serves the application directly, the server runs the lifespan. It may run several times, one after another.
+    A mounted application receives no lifespan events, so the host runs the lifespan:
+    `Starlette(lifespan=content.lifespan)` and the same for FastAPI, or `async with content.lifespan():` in a lifespan
+    of its own. If a server serves the application directly, the server runs the lifespan. It may run several times, one
+    after another.
     """
 
     def __init__(self, settings: Settings, schema: Schema, features: FeatureSet) -> None:
@@ -96,7 +97,8 @@ class EmbeddedApp:
     def store(self) -> OpenStore:
         """The open store, for commands and queries of the host. Raises `RuntimeError` while the lifespan does not run.
 
-        It is the same as from `ledgerpress.open_store`, but with the limits of the settings and the application's schema.
+        It has the interface of the store that `ledgerpress.open_store` yields, and the limits and schema of the
+        application.
         """
         return self._while_running().store
 
@@ -104,8 +106,8 @@ class EmbeddedApp:
     async def lifespan(self, _: object = None) -> AsyncIterator[None]:
         """Open the store, answer requests, and close the store.
 
-        The parameter is the host application, which Starlette and FastAPI pass. Raises `InvalidSettings`, `LogUnusable`,
-        `LogUnavailable`, and `RuntimeError` if the lifespan is already running.
+        The parameter is the host application, which Starlette and FastAPI pass. Raises `InvalidSettings`,
+        `LogUnusable`, `LogUnavailable`, and `RuntimeError` if the lifespan is already running.
         """
         if self._has_lifespan:
             raise RuntimeError("The lifespan of this LedgerPress application is already running.")
@@ -202,12 +204,13 @@ def create_app(
     """Return LedgerPress as an ASGI application, for Starlette, FastAPI or any ASGI server.
 
     `data` is the directory of the store and `log` the URL of its log; by default the settings `server.data` and
-    `server.log`. `settings` are values by name, such as `{"http.graphiql": True}`; names in SETTINGS_OF_HOST are rejected
-    there. As for `ledgerpress serve`, other values come from the environment (`environment`, by default that of the process)
-    and from the file `config`, by default `ledgerpress.toml` if it exists. The profile comes only from this call.
+    `server.log`. `settings` are values by name, such as `{"http.graphiql": True}`; names in SETTINGS_OF_HOST are
+    rejected. As for `ledgerpress serve`, other values come from the environment (`environment`, by default that of the
+    process) and from the file `config`, by default `ledgerpress.toml` if it exists. The profile comes only from this
+    call.
 
-    `features` are third-party features, in addition to the built-in ones; by default the features of all installed packages,
-    as for the command line.
+    `features` are third-party features, in addition to the built-in ones; by default the features of all installed
+    packages, as for the command line.
 
     `schema_extensions` are Strawberry extensions: classes, or functions that return a new instance. With extensions,
     graphql-core executes every operation, and no response is cached. Raises `InvalidSettings`, `InvalidFeature`, and
@@ -230,8 +233,8 @@ def create_app(
     ).settings
     if server_settings.access.anonymous_role is not Role.READER:
         raise InvalidSettings(
-            "access.anonymous_role must be reader in an embedded application: LedgerPress cannot check there that only "
-            "this machine can reach it"
+            "access.anonymous_role must be reader in an embedded application: LedgerPress cannot check that only this "
+            "machine can reach it"
         )
     # There is no second port. `metrics.public`, if it was set for that port, must not open /metrics to readers.
     metrics = msgspec.structs.replace(

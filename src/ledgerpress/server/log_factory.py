@@ -60,8 +60,8 @@ async def open_log(url: LogUrl, data: Path, *, create_as: Callable[[], str] | No
 async def open_copy_target(url: LogUrl, data: Path, publication: str) -> CopyTarget:
     """Begin or continue a copy of the publication's log at `url`.
 
-    Raises `LogExists` if there is a finished log, `LogUnusable` if the place contains anything else, and `LogUnavailable` if
-    the server cannot be reached.
+    Raises `LogExists` if there is a finished log, `LogUnusable` if the place contains anything else, and
+    `LogUnavailable` if the server cannot be reached.
     """
     match url.engine:
         case "postgresql":
@@ -101,8 +101,8 @@ async def open_when_available(
             left = deadline - time.monotonic()
             if left <= 0:
                 raise LogUnavailable(
-                    f"the log cannot be reached: {reason}: check that its server is running and that the URL is correct "
-                    "(--log, LEDGERPRESS_LOG)"
+                    f"the log cannot be reached: {reason}: check that its server is running and that the URL is "
+                    "correct (--log, LEDGERPRESS_LOG)"
                 ) from error
             if attempt == 0:
                 logger.warning("the log cannot be reached; retrying for up to %.0f s: %s", timeout, error)
@@ -137,7 +137,7 @@ async def log_of_views(data: Path, log: str = LOCAL, *, create: bool = False) ->
 
 @contextmanager
 def _extra(library: str, extra: str) -> Iterator[None]:
-    """Import an adapter in the context. Raises `LogUnusable`, with the package to install, if its library is missing."""
+    """Import an adapter in the context. Raises `LogUnusable` with the package to install if its library is missing."""
     try:
         yield
     except ModuleNotFoundError as error:

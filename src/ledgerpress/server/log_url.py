@@ -55,7 +55,7 @@ class LogUrl:
 
     @classmethod
     def parse(cls, text: str) -> "LogUrl":
-        """Return the log URL that `text` contains. Raises `LogUnusable` if it is invalid."""
+        """Return the log URL in `text`. Raises `LogUnusable` if it is invalid."""
         scheme, colon, rest = text.partition(":")
         engine = ENGINES.get(scheme) if colon else None
         if engine is None:
@@ -119,7 +119,7 @@ class LogUrl:
         ).geturl()
 
     def allowing_unsynced(self) -> "LogUrl":
-        """Return this URL; for NATS, let it allow servers to acknowledge events before they are on disk."""
+        """Return this URL with `allow_unsynced=true`, if it is a NATS URL without this parameter; else this URL."""
         if self.engine != "nats" or UNSYNCED in dict(parse_qsl(log_address.split(self.text).query)):
             return self
         return replace(self, text=f"{self.text}&{UNSYNCED}=true")

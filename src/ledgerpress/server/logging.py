@@ -82,7 +82,7 @@ class JsonFormatter(logging.Formatter):
 
 
 class TextFormatter(logging.Formatter):
-    """Formats each record as a plain line; an exception follows, line by line."""
+    """A formatter that returns a plain line for each record, followed by the lines of its exception."""
 
     def format(self, record: logging.LogRecord) -> str:
         text = _escaped(_cleaned(_message(record), MAX_MESSAGE_LENGTH))
@@ -154,7 +154,7 @@ def _second(seconds: int) -> str:
 
 
 class BufferedHandler(logging.StreamHandler[TextIO]):
-    """Writes lines immediately, but buffers lines of the access log: a write can cost more than a response.
+    """A handler that writes immediately, but buffers the access log: a write can cost more than a response.
 
     The buffer is written together with any other line, and when the program ends, unless it is killed.
     """
@@ -168,7 +168,7 @@ class BufferedHandler(logging.StreamHandler[TextIO]):
 
     def access(self, message: str, fields: dict[str, Any]) -> None:
         """Buffer a line of the access log. MUST be called in the thread of the event loop."""
-        self._buffer.append(self._formatter.access(time.time(), message, fields))  # noqa: TID251 - logging uses the real time
+        self._buffer.append(self._formatter.access(time.time(), message, fields))  # noqa: TID251 - the real time
         if len(self._buffer) >= MAX_BUFFERED_LINES:
             self.flush()
         elif self._timer is None:

@@ -39,7 +39,7 @@ Announce = Callable[[int, str | None], None]
 
 
 class CommandMetrics:
-    """Counts recorded events for the metrics, and records spans of commands if there is a tracer."""
+    """Instrumentation of commands: counts recorded events, and records spans if there is a tracer."""
 
     def __init__(self, tracer: "OpenTelemetry | None") -> None:
         self._events = 0
@@ -65,8 +65,9 @@ async def serve(
 ) -> None:
     """Serve on bound sockets, the second of them for operators, until a signal.
 
-    `features` are the features of the process and of `program`, the command that rebuilds views. `progress` shows how far
-    the views are built. `announce` is called when clients can connect. Raises `InvalidSettings`, `TracingUnavailable`, `AddressTaken`, and what `open_store` raises.
+    `features` are the features of the process and of `program`, the command that rebuilds views. `progress` shows how
+    far the views are built. `announce` is called when clients can connect. Raises `InvalidSettings`,
+    `TracingUnavailable`, `AddressTaken`, and what `open_store` raises.
     """
     server = settings.server
     access_log = log_to_standard_error(settings.logs)

@@ -84,7 +84,7 @@ class Store:
 
     @property
     def position(self) -> int:
-        """The position that every projection has reached, as far as this process knows."""
+        """The position that every projection has reached, as known to this process."""
         return min(point.position for point in self.views.checkpoints.values())
 
 
@@ -108,11 +108,11 @@ async def open_store(
     """Open the store in the directory `data`, with views that have caught up with the log at the URL `log`.
 
     `features` are the features of the process. With `create`, a missing or empty directory becomes a new store, and a
-    missing log is created. While the views are built or catch up, at most `batch_size` events are applied at a time, and
-    `progress` is called with the position reached and the head. With `resume`, paused projections are tried again. With
-    `serve_while_rebuilding`, if there are no views of these projectors, the store uses a copy of the views of another
-    version; the caller MUST then rebuild the views. Raises `LogUnusable` if the directory contains something else, and
-    `LogUnavailable` if the log's server cannot be reached for `log_timeout` seconds.
+    missing log is created. While the views are built or catch up, at most `batch_size` events are applied at a time,
+    and `progress` is called with the position reached and the head. With `resume`, paused projections are tried again.
+    With `serve_while_rebuilding`, if there are no views of these projectors, the store uses a copy of the views of
+    another version; the caller MUST then rebuild the views. Raises `LogUnusable` if the directory contains something
+    else, and `LogUnavailable` if the log's server cannot be reached for `log_timeout` seconds.
     """
     clock, randomness = clock or SystemClock(), randomness or SystemRandomness()
     url = LogUrl.parse(log)

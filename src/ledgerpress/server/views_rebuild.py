@@ -1,4 +1,4 @@
-"""Rebuild the views of a data directory alongside those in use: for the command line, and for servers in the background."""
+"""Rebuild the views of a data directory alongside those in use, for the command line and for servers."""
 
 from collections.abc import Callable, Collection, Sequence
 from contextlib import AsyncExitStack
@@ -44,11 +44,11 @@ async def rebuild(
 ) -> ViewsComparison | None:
     """Rebuild the views in `data` alongside those in use, compare them, and switch every process to them.
 
-    With `check`, they are only compared. With `if_outdated`, wait while another process builds views, and rebuild only if
-    the views in use are then outdated or missing. `names` are the projections to rebuild; the others are copied. `report`
-    is called with each row that differs. `restarted` is called if the rebuild starts again: earlier reports are void. At most
-    `batch_size` events are written in one transaction. Returns the comparison, or `None` if there were no views in use.
-    Raises `LogUnusable`, `ViewsBusy`, `RebuildFailed`, and with `if_outdated` `ViewsUpToDate`.
+    With `check`, they are only compared. With `if_outdated`, wait while another process builds views, and rebuild only
+    if the views in use are then outdated or missing. `names` are the projections to rebuild; the others are copied.
+    `report` is called with each row that differs. `restarted` is called if the rebuild starts again: earlier reports
+    are void. At most `batch_size` events are written in one transaction. Returns the comparison, or `None` if no
+    views were in use. Raises `LogUnusable`, `ViewsBusy`, `RebuildFailed`, and with `if_outdated` `ViewsUpToDate`.
     """
     projectors = features.projectors if projectors is None else projectors
     async with log_of_views(data, log, create=True) as opened:

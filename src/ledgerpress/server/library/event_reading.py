@@ -11,7 +11,7 @@ from ledgerpress.eventlog.log import EventLog, catch_up, check_gapless
 from ledgerpress.eventlog.unknown_third_party_events import feature_of
 
 BATCH_SIZE: Final = 500
-"""Events in a batch. The next batch is read when the caller has taken all events of the last one."""
+"""Events in a batch. The next batch is read when the caller has taken all events of the current one."""
 LOG_RETRY_INTERVAL: Final = 0.25
 """Seconds between two attempts to read a log that cannot be reached."""
 
@@ -108,6 +108,6 @@ async def _check_position(log: EventLog, after: int) -> None:
     check_not_negative(after)
     if after > await log.head() and not await log.wait_beyond(after - 1, log.staleness):
         raise ValueError(
-            f"position {after} is beyond the head of the log, {await log.head()}: it was saved with another log, or this "
-            "log was restored from an older backup. Rebuild everything that you derived from the log."
+            f"position {after} is beyond the head of the log, {await log.head()}: it was saved with another log, or "
+            "this log was restored from an older backup. Rebuild everything that you derived from the log."
         )

@@ -25,15 +25,15 @@ from ledgerpress.graphql.subscriptions.subscriber import Subscriber
 from ledgerpress.server.store import Store
 
 _NO_LIMIT: Final = 2**40
-"""Used for the number of subscribers, their lag in positions, and the seconds in which they must take a message."""
+"""A limit that is never reached: of subscribers, of their lag in positions, of seconds until they take a message."""
 
 
 @dataclass(frozen=True, slots=True)
 class GraphQLResult:
     """The result of an operation, in the shape of the GraphQL specification, section 7.
 
-    `data` is `None` if the operation was not executed, or if an error made all of it null. Each of `errors` is a map with
-    `message` and usually `extensions.code`. `data` is as of the log position `position`.
+    `data` is `None` if the operation was not executed, or if an error made all of it null. Each of `errors` is a map
+    with `message` and usually `extensions.code`. `data` is as of the log position `position`.
     """
 
     data: dict[str, Any] | None
@@ -52,7 +52,7 @@ def _schema_of(features: FeatureSet) -> Schema:
 
 
 class GraphQLExecution:
-    """Executes operations on one store, within `limits`. Results are not cached."""
+    """An executor of operations on one store, within `limits`. Results are not cached."""
 
     def __init__(self, store: Store, limits: Limits, schema: Schema | None = None) -> None:
         """Without `schema`, use the schema of the store's features. Raises `SchemaError`."""

@@ -49,8 +49,8 @@ class StoreClosed(Exception):
 class OpenStore:
     """An open store. It belongs to the thread and the event loop in which it was opened.
 
-    Each method raises `StoreClosed` after the store is closed, `RuntimeError` in another thread or event loop, and `LogUnavailable`
-    if it needs a log that cannot be reached.
+    Each method raises `StoreClosed` after the store is closed, `RuntimeError` in another thread or event loop, and
+    `LogUnavailable` if it needs a log that cannot be reached.
     """
 
     def __init__(self, store: Store, limits: Limits, schema: "Schema | None" = None) -> None:
@@ -78,17 +78,17 @@ class OpenStore:
         causation_id: str | None = None,
         inputs: Sequence[CommandInput] = (),
     ) -> CommandResult | Rejection:
-        """Execute a command, wait until the views show it, and return the result, or the `Rejection` if it was rejected.
+        """Execute a command, wait until the views show it, and return the result, or a `Rejection` if it was rejected.
 
         A rejection is not raised: nothing was recorded, for a reason that a user can correct. `identity` determines the
         permissions, and its actor is recorded with the events; the default has all permissions, like the command line.
-        `reason` is recorded, too. `expected_version` is the version of the object that the caller has seen, 0 if the object
-        must not exist; without it, the command is decided again after a conflict. If the same actor repeats a command with
-        the same `idempotency_key`, it takes effect only once. `causation_id` is the id of the event that led to the command.
-        `inputs` are values that features add to the command.
+        `reason` is recorded, too. `expected_version` is the version of the object that the caller has seen, 0 if the
+        object must not exist; without it, the command is decided again after a conflict. If the same actor repeats a
+        command with the same `idempotency_key`, it takes effect only once. `causation_id` is the id of the event that
+        led to the command. `inputs` are values that features add to the command.
 
-        Raises `PermissionDenied`, `LogUnavailable` if nothing was recorded, and `AppendUnresolved` if it is unknown whether
-        anything was recorded: then repeat the command with its idempotency key.
+        Raises `PermissionDenied`, `LogUnavailable` if nothing was recorded, and `AppendUnresolved` if it is unknown
+        whether anything was recorded: then repeat the command with its idempotency key.
         """
         store = self._opened()
         request = CommandRequest(
@@ -114,9 +114,9 @@ class OpenStore:
     ) -> Identity:
         """Return the identity of a user with `role`, restricted to the permissions in `scopes` unless it is `None`.
 
-        `actor_id` is a UUID in lower case. An actor that is not registered yet is registered under `name` with the first
-        command. Raises `ValueError` for an invalid id or the id of a built-in actor, and `TypeError` if `role` is not
-        a `Role`.
+        `actor_id` is a UUID in lower case. An actor that is not registered yet is registered under `name` with the
+        first command. Raises `ValueError` for an invalid id or the id of a built-in actor, and `TypeError` if `role` is
+        not a `Role`.
         """
         if not isinstance(role, Role):
             raise TypeError(f"{role!r} is not a Role, such as Role.EDITOR")
@@ -138,9 +138,10 @@ class OpenStore:
         identity: Identity = LOCAL_OPERATOR,
         operation_name: str | None = None,
     ) -> "GraphQLResult":
-        """Execute a query or a mutation. Failures of the operation are not raised: they are in the `errors` of the result.
+        """Execute a query or a mutation. Failures of the operation are in the `errors` of the result, not raised.
 
-        `identity` determines the permissions: pass `ANONYMOUS` to see what readers see. The first call builds the schema.
+        `identity` determines the permissions: pass `ANONYMOUS` to see what readers see. The first call builds the
+        schema.
         """
         return await self._graphql().execute(
             document, variables, identity=identity, operation_name=operation_name
@@ -156,7 +157,8 @@ class OpenStore:
     ) -> "AsyncGenerator[GraphQLResult, None]":
         """Return the results of a subscription, which begins with the first iteration.
 
-        If the subscription is rejected or ends with errors, its last result contains them. It ends when the store is closed.
+        If the subscription is rejected or ends with errors, its last result contains them. It ends when the store is
+        closed.
         """
         return self._graphql().subscribe(
             document, variables, identity=identity, operation_name=operation_name
@@ -172,10 +174,11 @@ class OpenStore:
         stream: str | None = None,
         types: Collection[str] = (),
     ) -> AsyncGenerator[Recorded[Event], None]:
-        """Return the events after the position `after` (at least 0), up to and including `until`, by default the current head.
+        """Return the events after the position `after`, up to and including `until`, by default the current head.
 
-        `stream` selects one stream, such as `post.<id>`, and `types` some types, such as `["post.published"]`. Raises
-        `ValueError` for an unknown type, and `UndecodableEvent` for an event that a newer version wrote.
+        `after` is at least 0. `stream` selects one stream, such as `post.<id>`, and `types` some types, such as
+        `["post.published"]`. Raises `ValueError` for an unknown type, and `UndecodableEvent` for an event that a newer
+        version wrote.
         """
         store = self._opened()
         check_not_negative(after)
@@ -187,7 +190,8 @@ class OpenStore:
         """Return the events after the position `after` in order, without a gap; at the head, wait for new events.
 
         Events are read as the caller takes them, at most 500 at a time. While the log cannot be reached, the iterator
-        retries. It ends when the store is closed. Raises what `events` raises, and `ValueError` if `after` is beyond the head.
+        retries. It ends when the store is closed. Raises what `events` raises, and `ValueError` if `after` is beyond
+        the head.
         """
         store = self._opened()
         return follow_events(
@@ -203,7 +207,7 @@ class OpenStore:
 
     @property
     def position(self) -> int:
-        """The position that the views have reached, as far as this process knows."""
+        """The position that the views have reached, as known to this process."""
         return self._opened().position
 
     @property
@@ -289,15 +293,15 @@ async def open_store(
     log_timeout: float = 0.0,
     progress: Callable[[int, int], None] | None = None,
 ) -> AsyncIterator[OpenStore]:
-    """Open the store in the directory `data`, with its log there or at the URL `log`, and with views that have caught up.
+    """Open the store in the directory `data`, with its log there or at the URL `log`. Its views have caught up.
 
-    `features` are third-party features, in addition to the built-in ones; by default the features of all installed packages,
-    as for the command line. `profile` determines the limits of GraphQL operations. With `create`, a missing store is
-    created. If the log cannot be reached, retry for `log_timeout` seconds. `progress` is called with the position reached and the head while views
-    are built or catch up. Settings in files and the environment are not used.
+    `features` are third-party features, in addition to the built-in ones; by default the features of all installed
+    packages, as for the command line. `profile` determines the limits of GraphQL operations. With `create`, a missing
+    store is created. If the log cannot be reached, retry for `log_timeout` seconds. `progress` is called with the
+    position reached and the head while views are built or catch up. Settings in files and the environment are not used.
 
-    Raises `LogUnusable` if the directory or the log contains something else, `LogUnavailable` if the log cannot be reached,
-    `InvalidFeature`, and `ValueError` for an unknown profile.
+    Raises `LogUnusable` if the directory or the log contains something else, `LogUnavailable` if the log cannot be
+    reached, `InvalidFeature`, and `ValueError` for an unknown profile.
     """
     if profile not in {"development", "production"}:
         raise ValueError(f"{profile!r} is not a profile: use development or production")

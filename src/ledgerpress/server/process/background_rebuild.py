@@ -1,4 +1,4 @@
-"""Rebuild outdated views while the old ones are served, in a separate process or thread, so that requests do not wait."""
+"""Rebuild outdated views while the old ones are served, in another process or thread, so that requests do not wait."""
 
 import asyncio
 import logging
@@ -29,9 +29,9 @@ async def rebuild_in_background(
 ) -> None:
     """Run `program rebuild` whenever the views in `data` are outdated or missing, until cancelled.
 
-    `features` are those of this process and of `program`. If no program has them, `program` is `None`, and a thread of this
-    process rebuilds the views. Views that an operator rolled back to stay in use. The URL of the log is passed in the
-    environment: it may contain a password, and every user of a machine can see the arguments of a program.
+    `features` are those of this process and of `program`. If no program has them, `program` is `None`, and a thread of
+    this process rebuilds the views. Views that an operator rolled back to stay in use. The URL of the log is passed in
+    the environment: it may contain a password, and every user of a machine can see the arguments of a program.
     """
     environment = {**os.environ, LOG_VARIABLE: log}
     directory = ViewsDirectory(data, features.projectors)
@@ -68,7 +68,7 @@ async def _rebuild_in_thread(data: Path, log: str, features: FeatureSet) -> bool
 
 
 async def _run_in_thread(work: Callable[[], Coroutine[Any, Any, object]]) -> None:
-    """Run a coroutine in a thread with an event loop of its own. If this is cancelled, cancel it and wait for its end."""
+    """Run a coroutine in a thread with its own event loop. If this is cancelled, cancel it and wait for its end."""
     tasks: list[asyncio.Task[Any]] = []
     is_cancelled = False
 
@@ -85,7 +85,7 @@ async def _run_in_thread(work: Callable[[], Coroutine[Any, Any, object]]) -> Non
     try:
         await asyncio.shield(ended)
     except asyncio.CancelledError:
-        # The thread adds its task before it reads the variable, so it cannot miss both.
+        # The thread adds its task before it reads the variable: we see its task, or it sees the variable.
         is_cancelled = True
         for task in tasks:
             with suppress(RuntimeError):  # its event loop is closed

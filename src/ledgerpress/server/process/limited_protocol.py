@@ -16,7 +16,7 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResp
 from ledgerpress.http.limits import client_address
 
 LINGER: Final = 1.0
-"""Seconds for which data of a rejected client is discarded: disconnected immediately, it would rarely receive the reason."""
+"""Seconds for which data of a rejected client is discarded. Without them, it would rarely receive the reason."""
 MAX_LINGERING: Final = 50
 """Rejected clients whose data is discarded at a time; others are disconnected immediately."""
 BODY_GRACE: Final = 1.0
@@ -128,7 +128,7 @@ class LimitedProtocol(HttpToolsProtocol):
         super().handle_websocket_upgrade()
 
     def _check_head(self) -> None:
-        """Close the connection if its head is late. One timer serves many requests: it is set again only when it is due."""
+        """Close the connection if its head is late. One timer serves many requests: it is reset only when it is due."""
         now, timeout = self.loop.time(), self.limits.head_seconds
         due = now + timeout if self._head_since is None else self._head_since + timeout
         if due > now:

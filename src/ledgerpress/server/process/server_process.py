@@ -42,7 +42,7 @@ _SIGNALS: Final = (signal.SIGINT, signal.SIGTERM)
 
 
 class _SignalFreeServer(uvicorn.Server):
-    """Leaves signals to `ServerProcess`, which may run two servers."""
+    """A server that leaves signals to `ServerProcess`, which may run two servers."""
 
     @contextlib.contextmanager
     def capture_signals(self) -> Generator[None, None, None]:

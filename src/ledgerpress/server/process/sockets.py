@@ -51,7 +51,8 @@ def begin_to_listen(listener: socket.socket) -> None:
         listener.listen(BACKLOG)
     except OSError as error:
         raise AddressTaken(
-            f"{url_of(listener)} cannot be used ({error.strerror}): another program is already using this address: stop it, or choose another port"
+            f"{url_of(listener)} cannot be used ({error.strerror}): another program is using this address: "
+            "stop it, or choose another port"
         ) from error
 
 

@@ -38,7 +38,7 @@ class Setting:
 
 
 def declared(features: Sections | None = None) -> dict[str, Setting]:
-    """Return all settings by their names, in the order of the sections. `features` are the sections of features."""
+    """Return all settings by name, in the order of the sections. `features` are the sections of features."""
     return {
         setting.name: setting
         for section, type_ in sections(features).items()

@@ -38,7 +38,7 @@ _NO: Final = {"0", "false", "no", "off"}
 
 @dataclass(frozen=True, slots=True)
 class LoadedSettings:
-    """Settings, and the sources of all values that are not defaults of the profile, by setting."""
+    """Settings. `sources` has the source of each value that is not a default of the profile, by setting."""
 
     profile: Profile
     settings: Settings
@@ -47,7 +47,7 @@ class LoadedSettings:
 
 @dataclass(frozen=True, slots=True)
 class _Value:
-    """A value from one source. `is_text` is true if the source contains only text."""
+    """A value from one source. `is_text` is true if the source has only text, as the environment has."""
 
     value: object
     source: str
@@ -65,8 +65,8 @@ def load(
     """Return the settings. Raises `InvalidSettings`.
 
     `options` are the options that were used on the command line, by setting (`profile`, `server.port`); `file` is the
-    settings file that it names. `features` are the sections of features. Messages name `source_of_options` as the source
-    of options.
+    settings file that it names. `features` are the sections of features. Messages name `source_of_options` as the
+    source of options.
     """
     mistakes: list[str] = []
     values = _of_file(file, environment, mistakes, features)
@@ -97,7 +97,7 @@ def log_url(environment: Mapping[str, str], log: str | None = None) -> str:
 
 
 def _only(environment: Mapping[str, str], *names: str) -> dict[str, object]:
-    """Return the values of a few settings, whatever is wrong with others."""
+    """Return the values of some settings. Other mistakes in the file are reported; other variables are ignored."""
     mistakes: list[str] = []
     values = _of_file(None, environment, mistakes) | _of_environment(environment, [])
     return _convert_all({name: value for name, value in values.items() if name in names}, mistakes)

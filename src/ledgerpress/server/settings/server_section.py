@@ -21,7 +21,8 @@ class ServerSettings(msgspec.Struct, frozen=True, kw_only=True):
         str,
         Meta(
             min_length=1,
-            description="The address to listen on. In development, only an address of this machine: `127.0.0.1`, `::1` or `localhost`.",
+            description="The address to listen on. In development, only an address of this machine: `127.0.0.1`, `::1` "
+            "or `localhost`.",
         ),
     ] = "127.0.0.1"
     port: Annotated[
@@ -50,8 +51,8 @@ class ServerSettings(msgspec.Struct, frozen=True, kw_only=True):
     allow_unsynced: Annotated[
         bool,
         Meta(
-            description="For a log in NATS: accept servers that acknowledge events before they are on disk. Use it only if "
-            "losing some events does no harm. The same as `allow_unsynced=true` in the URL.",
+            description="For a log in NATS: accept servers that acknowledge events before they are on disk. Use it "
+            "only if losing some events does no harm. The same as `allow_unsynced=true` in the URL.",
         ),
     ] = False
     log_wait_seconds: Annotated[
@@ -59,7 +60,7 @@ class ServerSettings(msgspec.Struct, frozen=True, kw_only=True):
         Meta(
             ge=0,
             le=3_600,
-            description="How long a starting server waits for a log elsewhere that cannot be reached. Then it exits.",
+            description="How long a starting server waits for a log elsewhere that cannot be reached, before it exits.",
         ),
     ] = 30.0
     allowed_hosts: Annotated[
@@ -83,8 +84,8 @@ class ServerSettings(msgspec.Struct, frozen=True, kw_only=True):
         Meta(
             ge=4_096,
             le=1_048_576,
-            description="The maximum size of a request's head (request line and headers), in bytes. A larger head gets a 431 "
-            "while it arrives, and the connection is closed.",
+            description="The maximum size of a request's head (request line and headers), in bytes. A larger head gets "
+            "a 431 while it arrives, and the connection is closed.",
         ),
     ] = 65_536
     head_seconds: Annotated[
@@ -92,16 +93,16 @@ class ServerSettings(msgspec.Struct, frozen=True, kw_only=True):
         Meta(
             gt=0,
             le=300,
-            description="How long a client may take to send the head of a request. The time of the first request starts "
-            "with the connection, that of later requests with their first byte. Then the connection is closed.",
+            description="How long a client may take to send the head of a request: measured from the start of the "
+            "connection, and for later requests from the first byte. Then the connection is closed.",
         ),
     ] = 10.0
     max_connections: Annotated[
         int,
         Meta(
             ge=1,
-            description="The maximum number of open connections, including WebSockets; others get a 503. Lower if the limit "
-            "on open files, minus 200, is lower; the server raises its soft limit if it needs to and may.",
+            description="The maximum number of open connections, including WebSockets; others get a 503. The limit on "
+            "open files, minus 200, also applies; the server raises its soft limit if needed and allowed.",
         ),
     ] = 4_000
     max_unfinished_bodies: Annotated[
@@ -109,8 +110,8 @@ class ServerSettings(msgspec.Struct, frozen=True, kw_only=True):
         Meta(
             ge=1,
             description="The maximum number of requests that wait for their bodies for more than a second; one client "
-            "address may have half as many. Others get a 503. Set it lower than `http.max_concurrent_requests`, so that "
-            "slow requests do not take all places.",
+            "address may have half as many. Others get a 503. Set it lower than "
+            "`http.max_concurrent_requests`, so that slow requests do not take all places.",
         ),
     ] = 100
     open_past: Annotated[
@@ -122,8 +123,8 @@ class ServerSettings(msgspec.Struct, frozen=True, kw_only=True):
         Meta(
             ge=0,
             le=300,
-            description="How long a stopping server continues to accept requests while `/health/ready` returns 503: as long "
-            "as the load balancer needs to notice.",
+            description="How long a stopping server continues to accept requests while `/health/ready` returns 503: as "
+            "long as the load balancer needs to notice.",
         ),
     ] = 0.0
     stop_seconds: Annotated[
@@ -131,8 +132,8 @@ class ServerSettings(msgspec.Struct, frozen=True, kw_only=True):
         Meta(
             ge=1,
             le=300,
-            description="How long the server then waits for requests in progress before it aborts them. Set it lower than the "
-            "stop timeout of the service manager.",
+            description="How long the server then waits for requests in progress before it aborts them. Set it lower "
+            "than the stop timeout of the service manager.",
         ),
     ] = 5
 

@@ -12,15 +12,15 @@ class TracingSettings(msgspec.Struct, frozen=True, kw_only=True):
     exporter: Annotated[
         Literal["none", "console", "otlp"],
         Meta(
-            description="Where traces are sent: nowhere, to standard error, or to a collector with OTLP over HTTP (needs "
-            "`pip install ledgerpress[otlp]`)."
+            description="Where traces are sent: nowhere, to standard error, or to a collector with OTLP over HTTP "
+            "(needs `pip install ledgerpress[otlp]`)."
         ),
     ] = "none"
     endpoint: Annotated[
         str,
         Meta(
             pattern="^https?://[^@]*$",
-            description="The URL of the collector. It must not contain a password: put credentials into `otlp_headers`.",
+            description="The URL of the collector, without a password: put credentials into `otlp_headers`.",
         ),
     ] = "http://127.0.0.1:4318/v1/traces"
     otlp_headers: Annotated[
@@ -35,7 +35,7 @@ class TracingSettings(msgspec.Struct, frozen=True, kw_only=True):
         Meta(
             ge=0,
             le=1,
-            description="The share of requests that are traced, from 0 to 1. Clients that send a trace do not increase it.",
+            description="The share of requests that are traced, from 0 to 1. Clients cannot increase it.",
         ),
     ] = 1.0
     service_name: Annotated[str, Meta(min_length=1, description="The name of the service in traces.")] = (
@@ -44,4 +44,4 @@ class TracingSettings(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class TracingUnavailable(Exception):
-    """Traces cannot be recorded as the settings require. The message says what to do."""
+    """Traces cannot be recorded as the settings require. The message contains the remedy."""

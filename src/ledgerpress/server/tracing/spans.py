@@ -63,7 +63,7 @@ class OpenTelemetry:
 
 
 class RequestSpans:
-    """Records a span for each request, as part of the trace that its headers name."""
+    """A recorder of one span for each request, as part of the trace that its headers name."""
 
     def __init__(self, tracer: trace.Tracer) -> None:
         self._tracer = tracer
@@ -108,7 +108,7 @@ class RequestSpan:
 
 
 class _LineExporter(SpanExporter):
-    """Writes each span as a line to standard error."""
+    """An exporter that writes each span as a line to standard error."""
 
     def export(self, spans: Sequence[ReadableSpan]) -> SpanExportResult:
         for span in spans:
