@@ -224,7 +224,7 @@ async def test_a_setting_without_effect_is_rejected_with_the_reason(name: str, t
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        ({"http.graphiqll": True}, "http.graphiqll is no setting: is http.graphiql meant?"),
+        ({"http.graphiqll": True}, "http.graphiqll is not a setting: did you mean http.graphiql?"),
         ({"profile": "development"}, "profile is not a setting"),
         ({"http.max_body_bytes": 0}, r"http.max_body_bytes from create_app\(\) is 0"),
         ({"access.anonymous_role": "ADMIN"}, "access.anonymous_role"),

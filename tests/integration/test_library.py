@@ -156,7 +156,7 @@ async def test_an_identity_decides_what_a_command_may_do_and_is_recorded(store: 
     narrow = store.identity(Role.EDITOR, ADA, scopes=["posts:read"])
     with pytest.raises(ledgerpress.PermissionDenied):
         await store.execute(CreatePost(title="Mine"), identity=narrow)
-    with pytest.raises(ValueError, match="'ada' is not a UUID"):
+    with pytest.raises(ValueError, match="'ada' is not an actor id"):
         store.identity(Role.EDITOR, "ada")
 
 

@@ -169,7 +169,7 @@ def test_no_part_of_a_password_is_shown_and_it_is_said_how_to_write_it(hidden: s
         ("postgresql://db/news?publication=daily&x", "a parameter is invalid"),
         (
             "postgresql://db/news?publication=daily;sslmode=require",
-            "it has a ; after the [?]; separate parameters with &",
+            "it has a ; after the [?]: separate parameters with &",
         ),
     ],
 )
