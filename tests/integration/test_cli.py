@@ -60,7 +60,7 @@ def test_a_dry_run_leaves_nothing_behind(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("content", "says"), [(None, "cannot be read"), (b"", "empty"), (b"\xff\xfe\x00", "not text in UTF-8")]
+    ("content", "says"), [(None, "cannot be read"), (b"", "empty"), (b"\xff\xfe\x00", "not UTF-8 text")]
 )
 def test_a_page_that_cannot_be_read_is_refused(tmp_path: Path, content: bytes | None, says: str) -> None:
     page = tmp_path / "page.txt"

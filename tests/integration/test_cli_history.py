@@ -46,7 +46,7 @@ def test_the_newest_change_comes_first_with_reason_and_difference(data: Path) ->
     assert shown.stdout.startswith(
         "post.edited  version 30, position 39\n"
         "2024-05-04 08:01:07 UTC  Local operator\n"
-        "because  [bold]It is three[/bold]\n"
+        "reason   [bold]It is three[/bold]\n"
         "  body\n"
         "    @@ -1,3 +1,3 @@\n"
         "     One.\n"
@@ -85,9 +85,9 @@ def test_what_was_withdrawn_is_said_and_cannot_be_restored_or_reverted(data: Pat
     assert CliRunner().invoke(app, withdraw).exit_code == 0
     shown = history("tide-mill", "--data", data).stdout
     assert shown.startswith("payload.withdrawn  version 1, position 40\n")
-    assert "because  An order.\n" in shown
+    assert "reason   An order.\n" in shown
     assert "post.edited  version 30, position 39\n" in shown
-    assert "What was written here has been withdrawn by law.\n" in shown
+    assert "The content of this change was withdrawn.\n" in shown
     assert "Three" not in shown
     asyncio.run(_refuse_what_is_gone(data))
 

@@ -88,7 +88,7 @@ async def test_without_them_an_application_has_none_of_it(tmp_path: Path) -> Non
     async with mounted(app_with(tmp_path)) as http:
         assert (await http.get("/content/stars")).status_code == 404
         assert (await http.get("/content/factchecks")).status_code == 404
-    with pytest.raises(InvalidSettings, match=r"x_stars\.most is no setting"):
+    with pytest.raises(InvalidSettings, match=r"x_stars\.most is not a setting"):
         app_with(tmp_path, settings={"x_stars.most": 3})
     with pytest.raises(InvalidSettings, match=r"x_stars\.most from create_app\(\)"):
         app_with(tmp_path, RATED, settings={"x_stars.most": "many"})
@@ -112,7 +112,7 @@ async def test_the_installed_features_are_the_default(tmp_path: Path, installed:
 
 async def test_the_host_uses_the_open_store(tmp_path: Path) -> None:
     content = app_with(tmp_path)
-    with pytest.raises(RuntimeError, match="has to run the lifespan"):
+    with pytest.raises(RuntimeError, match="must run the lifespan"):
         _ = content.store
     async with mounted(content) as http:
         store = content.store
@@ -121,7 +121,7 @@ async def test_the_host_uses_the_open_store(tmp_path: Path) -> None:
         assert (await http.get("/content/articles/host")).status_code == 200
         answer = await store.graphql('{ post(slug: "host") { title } }')
         assert answer.data == {"post": {"title": "By the host"}}
-    with pytest.raises(RuntimeError, match="has to run the lifespan"):
+    with pytest.raises(RuntimeError, match="must run the lifespan"):
         _ = content.store
     with pytest.raises(StoreClosed):
         _ = store.position

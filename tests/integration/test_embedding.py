@@ -163,7 +163,7 @@ async def test_without_the_lifespan_a_request_fails_and_says_why(tmp_path: Path)
     content = ledgerpress.create_app(tmp_path, environment={})
     host = Starlette(routes=[Mount("/content", content)])
     async with httpx2.AsyncClient(transport=httpx2.ASGITransport(app=host), base_url="http://test") as http:
-        with pytest.raises(RuntimeError, match="has to run the lifespan"):
+        with pytest.raises(RuntimeError, match="must run the lifespan"):
             await http.get("/content/")
 
 
@@ -174,7 +174,7 @@ async def test_the_lifespan_runs_again_but_not_twice_at_a_time(tmp_path: Path) -
         async with content.lifespan():
             async with httpx2.AsyncClient(transport=transport, base_url="http://test") as http:
                 assert (await http.get("/")).status_code == 200
-            with pytest.raises(RuntimeError, match="runs already"):
+            with pytest.raises(RuntimeError, match="is already running"):
                 async with content.lifespan():
                     pass
 
@@ -224,8 +224,8 @@ async def test_a_setting_without_effect_is_rejected_with_the_reason(name: str, t
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        ({"http.graphiqll": True}, "http.graphiqll is no setting: is http.graphiql meant?"),
-        ({"profile": "development"}, "profile is no setting"),
+        ({"http.graphiqll": True}, "http.graphiqll is not a setting: did you mean http.graphiql?"),
+        ({"profile": "development"}, "profile is not a setting"),
         ({"http.max_body_bytes": 0}, r"http.max_body_bytes from create_app\(\) is 0"),
         ({"access.anonymous_role": "ADMIN"}, "access.anonymous_role"),
         ({"access.anonymous_role": "admin"}, "access.anonymous_role"),

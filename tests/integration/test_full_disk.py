@@ -136,7 +136,7 @@ def test_a_standard_output_that_is_closed_is_said_before_anything_is_done(
         )  # fmt: skip
         assert (closed.returncode, closed.stderr.splitlines()) == (
             3,
-            ["ledgerpress: standard output is closed: have it go to /dev/null where nobody reads it"],
+            ["ledgerpress: standard output is closed: redirect it to /dev/null if you do not need it"],
         )
     assert not list(tmp_path.iterdir())
 

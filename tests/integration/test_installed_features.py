@@ -86,7 +86,7 @@ def test_its_settings_are_a_section_of_their_own(site: Path) -> None:
     (site / "ledgerpress.toml").write_text("[x_stars]\nmost = 0\nleast = 1\n")
     refused = ledgerpress(site, "settings")
     assert refused.returncode == 2
-    assert "x_stars.least in ledgerpress.toml is no setting" in refused.stderr
+    assert "x_stars.least in ledgerpress.toml is not a setting" in refused.stderr
 
 
 def test_its_command_is_a_command_of_the_program(site: Path) -> None:
@@ -111,7 +111,7 @@ def test_a_package_that_cannot_be_loaded_stops_the_program(site: Path) -> None:
     [
         ("import sys; sys.exit(0)", ["status"], "cannot be loaded: SystemExit: 0"),
         ('cli="nope:cli"', ["--help"], "feature stars: cli='nope:cli' cannot be loaded: ModuleNotFoundError"),
-        ('cli="builtins:dict"', ["stars"], "feature stars: cli='builtins:dict' is no function"),
+        ('cli="builtins:dict"', ["stars"], "feature stars: cli='builtins:dict' is not a function"),
         ('settings="nope:S"', ["settings"], "feature stars: settings='nope:S' cannot be loaded"),
         ('schema="nope:S"', ["serve", "--port", "0"], "feature stars: schema='nope:S' cannot be loaded"),
         (

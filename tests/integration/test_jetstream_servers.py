@@ -176,7 +176,7 @@ async def test_a_parameter_that_means_nothing_is_refused(jetstream_url: str) -> 
         ("monitor=one:8222", "monitor=one:8222 is invalid"),
         ("monitor=127.0.0.1:8222", "monitor=127.0.0.1:8222 is invalid"),
         ("monitor=http://", "monitor=http:// is invalid"),
-        ("monitor=#part", "it has a # or a blank"),
+        ("monitor=#part", "it contains a # or a blank"),
     ],
 )
 async def test_what_the_url_says_wrongly_is_named(nats_server: NatsServer, wrong: str, why: str) -> None:

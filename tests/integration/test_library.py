@@ -156,7 +156,7 @@ async def test_an_identity_decides_what_a_command_may_do_and_is_recorded(store: 
     narrow = store.identity(Role.EDITOR, ADA, scopes=["posts:read"])
     with pytest.raises(ledgerpress.PermissionDenied):
         await store.execute(CreatePost(title="Mine"), identity=narrow)
-    with pytest.raises(ValueError, match="'ada' is not a UUID"):
+    with pytest.raises(ValueError, match="'ada' is not an actor id"):
         store.identity(Role.EDITOR, "ada")
 
 
@@ -356,9 +356,9 @@ async def test_followers_by_type_pass_over_other_events(store: OpenStore) -> Non
 
 async def test_a_position_that_the_log_does_not_have_is_an_error(store: OpenStore) -> None:
     head = await store.head()
-    with pytest.raises(ValueError, match=f"position {head + 1} lies beyond the head of the log, {head}"):
+    with pytest.raises(ValueError, match=f"position {head + 1} is beyond the head of the log, {head}"):
         await anext(store.follow(after=head + 1))
-    with pytest.raises(ValueError, match="-1 is no position"):
+    with pytest.raises(ValueError, match="-1 is not a position"):
         await anext(store.follow(after=-1))
 
 
@@ -442,7 +442,7 @@ async def test_a_closed_store_says_so_and_its_iterators_end(tmp_path: Path, log_
         lambda: anext(store.follow()),
         lambda: anext(store.subscribe(CHANGES)),
     ):
-        with pytest.raises(ledgerpress.StoreClosed, match="The store is closed: use it inside of"):
+        with pytest.raises(ledgerpress.StoreClosed, match="The store is closed: use it inside"):
             await use()
     for synchronous in (store.snapshot, lambda: store.position, lambda: store.identity(Role.ADMIN, ADA)):
         with pytest.raises(ledgerpress.StoreClosed):
@@ -455,10 +455,10 @@ async def test_a_directory_or_log_of_something_else_is_an_error(tmp_path: Path) 
     (tmp_path / "photos" / "cat.jpg").write_bytes(b"")
     (tmp_path / "file").write_bytes(b"")
     for data, log, create, message in (
-        ("photos", "sqlite:", True, "holds other files"),
-        ("file", "sqlite:", True, "is a file; a data directory is needed"),
+        ("photos", "sqlite:", True, "contains other files"),
+        ("file", "sqlite:", True, "is a file: name a directory"),
         ("nothing", "sqlite:", False, "there is no LedgerPress store in"),
-        ("new", "mysql://127.0.0.1/news", True, "no URL of a log"),
+        ("new", "mysql://127.0.0.1/news", True, "not a log URL"),
     ):
         with pytest.raises(ledgerpress.LogUnusable, match=message):
             async with ledgerpress.open_store(tmp_path / data, log=log, create=create, features=[]):
@@ -467,7 +467,7 @@ async def test_a_directory_or_log_of_something_else_is_an_error(tmp_path: Path) 
     with pytest.raises(ledgerpress.LogUnavailable, match="the log cannot be reached"):
         async with ledgerpress.open_store(tmp_path / "node", log=away, features=[]):
             pass
-    with pytest.raises(ValueError, match="no profile"):
+    with pytest.raises(ValueError, match="not a profile"):
         async with ledgerpress.open_store(tmp_path / "new", profile="fast"):  # type: ignore[arg-type]
             pass
 
@@ -476,7 +476,7 @@ async def test_a_directory_of_another_publication_is_an_error(tmp_path: Path, sq
     for log in (sqlite_url, f"{sqlite_url}-other"):
         async with ledgerpress.open_store(tmp_path / log[-3:], log=log, features=[]):
             pass
-    with pytest.raises(ledgerpress.LogUnusable, match="is of the publication"):
+    with pytest.raises(ledgerpress.LogUnusable, match="holds the views of publication"):
         async with ledgerpress.open_store(tmp_path / sqlite_url[-3:], log=f"{sqlite_url}-other", features=[]):
             pass
 

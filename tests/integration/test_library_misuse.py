@@ -50,7 +50,7 @@ async def write(store: OpenStore) -> None:
 async def test_nobody_acts_as_an_actor_of_the_software(tmp_path: Path) -> None:
     async with open_store(tmp_path, features=[]) as store:
         for actor in RESERVED:
-            with pytest.raises(ValueError, match="an actor of LedgerPress itself"):
+            with pytest.raises(ValueError, match="a built-in actor of LedgerPress"):
                 store.identity(Role.EDITOR, actor.id, name="Mallory")
         with pytest.raises(TypeError, match="is not a Role"):
             store.identity("editor", "5f0c3b1e-0000-4000-8000-000000000000")  # type: ignore[arg-type]
@@ -59,7 +59,7 @@ async def test_nobody_acts_as_an_actor_of_the_software(tmp_path: Path) -> None:
 async def test_iterators_end_with_the_store(tmp_path: Path) -> None:
     async with open_store(tmp_path, features=[]) as store:
         await store.execute(CreatePost(title="Tide"))
-        with pytest.raises(ValueError, match="no position"):
+        with pytest.raises(ValueError, match="not a position"):
             store.events(after=-1)
         events = store.events()
         assert (await anext(events)).position == 1

@@ -152,7 +152,7 @@ async def test_a_node_that_starts_first_waits_for_its_engine(engine: Stoppable, 
     async with nodes(engine, tmp_path) as servers:
         server = await servers.launch(tmp_path / "node")
         async with asyncio.timeout(SECONDS):
-            while "waiting for it up to" not in server.words():
+            while "retrying for up to" not in server.words():
                 assert server.is_running, server.words()
                 await asyncio.sleep(0.02)
         await asyncio.to_thread(engine.start)
@@ -173,5 +173,5 @@ async def test_a_node_gives_up_on_an_engine_that_does_not_come(engine: Stoppable
         assert await server.ended() == 3
         last = server.words().splitlines()[-1]
         assert "cannot be reached" in last
-        assert "see whether its server runs" in last
+        assert "check that its server is running" in last
     assert not (tmp_path / "node").exists()

@@ -178,7 +178,7 @@ async def test_a_node_notices_that_another_publication_took_the_place(
         await node.stop()
         refused = await servers.launch(tmp_path / "node")
         assert await refused.ended() == 3
-        assert "is of the publication" in refused.words()
+        assert "holds the views of publication" in refused.words()
 
 
 async def test_a_node_notices_that_the_file_was_replaced(tmp_path: Path) -> None:

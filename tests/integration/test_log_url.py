@@ -58,7 +58,7 @@ def test_every_command_goes_by_the_url(log_url: str) -> None:
     by_setting = {"LEDGERPRESS_LOG": log_url, "LEDGERPRESS_DATA": "node"}
     done("import", "page", str(PAGE), "--retrieved-at", "2024-12-22", environment=by_setting)
     assert (
-        "is here already"
+        "already contains everything"
         in run("import", "page", str(PAGE), "--retrieved-at", "2024-12-22", environment=by_setting).stderr
     )
     secret = done("token", "create", "Tides", "--role", "editor", environment=by_setting)
@@ -94,7 +94,7 @@ def test_the_demo_goes_where_there_is_no_log_yet(log_url: str) -> None:
     size = json.loads(done("head", "--json", "--data", "one", "--log", log_url))["size"]
     again = run("demo", "--data", "two", "--log", log_url)
     assert again.exit_code == 3
-    assert "the demo needs a publication that is new" in again.stderr
+    assert "name a new publication for the demo" in again.stderr
     assert json.loads(done("head", "--json", "--data", "one", "--log", log_url))["size"] == size
 
 
@@ -104,11 +104,11 @@ def test_a_directory_with_a_log_of_its_own_is_no_node(tmp_path: Path) -> None:
     done("status", "--data", "node", "--log", f"sqlite:{tmp_path / 'there.db'}")
     refused = run("status", "--data", "own", "--log", f"sqlite:{tmp_path / 'there.db'}")
     assert refused.exit_code == 3
-    assert "own holds a log of its own, and another one was named" in refused.stderr
+    assert "own contains a log of its own, but another log was named" in refused.stderr
     for command in (["status"], ["verify"], ["rebuild"]):
         refused = run(*command, "--data", "node")
         assert refused.exit_code == 3
-        assert "the directory of a node whose log is elsewhere: say where with --log" in refused.stderr
+        assert "the directory of a node whose log is elsewhere: name the log with --log" in refused.stderr
     assert json.loads(done("status", "--json", "--data", "own"))["site"] == "The Pellwick Tidings"
 
 
@@ -121,7 +121,7 @@ def test_the_views_of_another_publication_are_refused(tmp_path: Path) -> None:
     for command in (["status"], ["verify"], ["rebuild"], ["token", "list"]):
         refused = run(*command, "--data", "node", "--log", two)
         assert refused.exit_code == 3
-        assert "node is of the publication" in refused.stderr
+        assert "node holds the views of publication" in refused.stderr
         assert "name another directory" in refused.stderr
     assert done("views", "list", "--data", "node", "--json") == before
 
@@ -131,15 +131,15 @@ def test_other_files_are_not_taken_for_a_node(tmp_path: Path) -> None:
     Path("full", "letter.txt").write_text("Dear editor")
     refused = run("status", "--data", "full", "--log", f"sqlite:{tmp_path / 'there.db'}")
     assert refused.exit_code == 3
-    assert "full holds other files" in refused.stderr
+    assert "full contains other files" in refused.stderr
 
 
 @pytest.mark.parametrize(
     ("url", "said"),
     [
-        ("mysql://db/news?publication=daily", "begins with sqlite:, postgresql: or nats:"),
+        ("mysql://db/news?publication=daily", "must begin with sqlite:, postgresql: or nats:"),
         (f"postgresql://news:{SECRET}@db/news", "names no publication"),
-        (f"nats://news:{SECRET}@n1:4222?publication=Daily", "has 'Daily' as its publication"),
+        (f"nats://news:{SECRET}@n1:4222?publication=Daily", "has the invalid publication 'Daily'"),
     ],
 )
 def test_a_mistake_in_the_url_is_an_error_in_the_call_without_its_password(url: str, said: str) -> None:
@@ -199,7 +199,7 @@ def test_servers_that_do_not_sync_are_allowed_by_a_setting_which_status_shows() 
 def test_only_servers_can_be_unsynced() -> None:
     refused = run("serve", "--port", "0", "--allow-unsynced")
     assert refused.exit_code == 2
-    assert "allow_unsynced is for a log in NATS, and the log is sqlite:" in refused.stderr
+    assert "allow_unsynced applies only to a log in NATS, but the log is sqlite:" in refused.stderr
 
 
 @pytest.mark.parametrize(

@@ -123,7 +123,7 @@ async def test_the_first_token_is_told_to_the_operator_and_not_to_the_log(tmp_pa
             assert "views" in (await http.get("/health/ready", headers=headers)).json()
         assert await server.stop() == 0
         told = [line for line in server.output.read_text("utf-8").splitlines() if "lp_" in line]
-    assert told == [f"  admin token {token}  (keep it: it is not shown again)"]
+    assert told == [f"  admin token {token}  (save it now: it is not shown again)"]
 
 
 async def test_in_development_nothing_is_said_while_all_goes_well(tmp_path: Path) -> None:

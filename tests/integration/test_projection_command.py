@@ -106,7 +106,7 @@ async def test_skip_records_the_event_and_lets_the_projection_go_on(data: Path) 
     ended = await run("projection", "skip", "people", "--reason", "Ticket 12.", "--data", data)
     assert ended.code == 0, ended.err
     assert ended.out == f"skipped  position {cursed}  site.named  site\n"
-    assert f"runs again, and has reached position {cursed + 2}" in ended.err
+    assert f"is running again and has reached position {cursed + 2}" in ended.err
     shown = await run("events", "show", str(cursed + 2), "--data", data)
     line = json.loads(shown.out)
     assert (line["type"], line["subject"]) == ("projection.skipped", "projection.people")
@@ -127,7 +127,7 @@ async def test_resume_lets_the_projection_try_again(data: Path, mend: Callable[[
     cursed = await position_of(data, "Cursed")
     ended = await run("projection", "resume", "people", "--data", data)
     assert ended.code == 1
-    assert f"people is paused again, at position {cursed}: ValueError: this cannot be" in ended.err
+    assert f"people is paused again at position {cursed}: ValueError: this cannot be" in ended.err
     mend()
     ended = await run("projection", "resume", "people", "--data", data)
     assert ended.code == 0, ended.err
@@ -140,8 +140,21 @@ async def test_resume_lets_the_projection_try_again(data: Path, mend: Callable[[
 async def test_what_is_asked_for_wrongly_is_refused_and_records_nothing(data: Path, tmp_path: Path) -> None:
     skip = ("projection", "skip")
     for code, said, *arguments in (
-        (2, "there is no projection peeple; there are categories, ", *skip, "peeple", "--reason", "x"),
-        (2, "there is no projection peeple; there are categories, ", "projection", "resume", "peeple"),
+        (
+            2,
+            "there is no projection peeple; the projections are categories, ",
+            *skip,
+            "peeple",
+            "--reason",
+            "x",
+        ),
+        (
+            2,
+            "there is no projection peeple; the projections are categories, ",
+            "projection",
+            "resume",
+            "peeple",
+        ),
         (2, "--reason", *skip, "people"),
         (1, "A skip needs a reason.", *skip, "people", "--reason", " "),
         (1, "projection posts runs; there is nothing to skip", *skip, "posts", "--reason", "x"),

@@ -117,7 +117,7 @@ async def test_a_check_names_the_rows_that_change_the_switch_changes_them_and_a_
     assert rows_of(views_in_use(data)) == after
     assert f"{in_use.name} deleted" in await done("views", "drop", "--data", data)
     assert files(data) == [one for one in kept if one[0] != in_use.name]
-    assert "nothing to delete" in await done("views", "drop", "--data", data)
+    assert "Nothing to delete" in await done("views", "drop", "--data", data)
     assert rows_of(views_in_use(data)) == after
 
 
@@ -135,7 +135,7 @@ async def test_what_a_person_sees(data: Path) -> None:
     assert said[2].split() == [
         "content", *[str(len(rows_of(in_use)["content"]))] * 2, "0", "0", str(len(wanted))
     ]  # fmt: skip
-    assert said[-1].startswith("The views in use stay.")
+    assert said[-1].startswith("The views in use are unchanged.")
 
     short = (await done("rebuild", "--check", "--limit", "2", "--data", data, change="capitals")).splitlines()
     assert [line for line in short if line.startswith("~")] == lines[:2]
@@ -143,7 +143,7 @@ async def test_what_a_person_sees(data: Path) -> None:
 
     same = await done("rebuild", "--data", data)
     assert "Every row is the same." in same
-    assert "The rebuilt views are in use." in same
+    assert "The rebuilt views are now in use." in same
     assert len(files(data)) == 3, "what the check had made for the other program stays"
 
 
@@ -218,7 +218,7 @@ async def test_a_projection_that_is_paused_in_the_views_in_use_is_not_compared(d
         said = await program("rebuild", "--check", *names, "--data", data)
         assert said.code == 0, said.err
         assert "Every row is the same." in said.out
-        assert "Projection people is paused in the views in use, and was not compared" in said.err
+        assert "Projection people is paused in the views in use and was not compared" in said.err
     await done("rebuild", "--data", data)
     assert rows_of(views_in_use(data)) == await expected_rows(data)
 

@@ -55,7 +55,7 @@ def test_each_setting_is_described_and_has_a_variable_of_its_own(name: str) -> N
     assert setting.description.endswith("."), f"{name} needs a description, which is a sentence"
     assert [one.name for one in declared().values() if one.variable == setting.variable] == [name]
     assert f"`{setting.variable}`" in REFERENCE.read_text("utf-8")
-    assert "of its own kind" not in allowed(setting.info)
+    assert "a value of the setting's type" not in allowed(setting.info)
 
 
 @pytest.mark.parametrize("profile", Profile)
@@ -89,7 +89,7 @@ def test_a_file_is_found_by_an_option_or_by_the_environment(tmp_path: Path) -> N
     assert shown(environment=environment)["settings"]["server.port"]["value"] == 1
     assert shown("--config", "two.toml", environment=environment)["settings"]["server.port"]["value"] == 2
     assert refused("settings", "--config", "three.toml") == [
-        "ledgerpress: there is no file three.toml: it was named as the one with the settings"
+        "ledgerpress: the settings file three.toml does not exist"
     ]
 
 
@@ -126,25 +126,25 @@ def test_what_is_wrong_is_refused_all_at_once_with_what_is_allowed(tmp_path: Pat
         }
     )
     assert lines[0].startswith(
-        "ledgerpress: weather in ledgerpress.toml is no section of settings: there are "
+        "ledgerpress: weather in ledgerpress.toml is not a section of settings: the known ones are "
     )
     assert lines[1:] == [
-        "ledgerpress: server.prot in ledgerpress.toml is no setting: is port meant?",
-        "ledgerpress: LEDGERPRESS_PROT in the environment is no setting: is LEDGERPRESS_PORT meant?",
+        "ledgerpress: server.prot in ledgerpress.toml is not a setting: did you mean port?",
+        "ledgerpress: LEDGERPRESS_PROT in the environment is not a setting: did you mean LEDGERPRESS_PORT?",
         (
-            "ledgerpress: server.port from ledgerpress.toml is '80': it is a whole number from 0 to 65,535 "
+            "ledgerpress: server.port from ledgerpress.toml is '80': it must be a whole number from 0 to 65,535 "
             "(Expected `int`, got `str`)"
         ),
         (
-            "ledgerpress: logs.format from LEDGERPRESS_LOGS_FORMAT in the environment is 'xml': it is one of `json`, `plain` "
+            "ledgerpress: logs.format from LEDGERPRESS_LOGS_FORMAT in the environment is 'xml': it must be one of `json`, `plain` "
             "(Invalid enum value 'xml')"
         ),
         (
-            "ledgerpress: server.open_past from LEDGERPRESS_OPEN_PAST in the environment is 'perhaps': it is `true` or `false` "
-            "(is neither yes nor no)"
+            "ledgerpress: server.open_past from LEDGERPRESS_OPEN_PAST in the environment is 'perhaps': it must be `true` or `false` "
+            "(Expected `true` or `false`)"
         ),
         (
-            "ledgerpress: server.stop_seconds from LEDGERPRESS_STOP_SECONDS in the environment is '0': it is a whole number "
+            "ledgerpress: server.stop_seconds from LEDGERPRESS_STOP_SECONDS in the environment is '0': it must be a whole number "
             "from 1 to 300 (Expected `int` >= 1)"
         ),
     ]
@@ -153,11 +153,11 @@ def test_what_is_wrong_is_refused_all_at_once_with_what_is_allowed(tmp_path: Pat
 @pytest.mark.parametrize(
     ("content", "says"),
     [
-        ("[server\n", "ledgerpress.toml is no TOML"),
+        ("[server\n", "ledgerpress.toml is not valid TOML"),
         ("server = 1\n", "server in ledgerpress.toml is a section: write [server]"),
         (
             'profile = "staging"\n',
-            "profile from ledgerpress.toml is 'staging': it is one of `development`, `production`",
+            "profile from ledgerpress.toml is 'staging': it must be one of `development`, `production`",
         ),
         (
             '[cors]\norigins = ["https://a.example/"]\n',

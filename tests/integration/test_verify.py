@@ -140,7 +140,7 @@ def test_an_intact_log_passes(data: Path, kept: Path) -> None:
     result = run("verify", "--data", data, "--head", kept)
     assert result.exit_code == 0, result.output
     assert "The log is intact" in result.stdout
-    assert "It extends the head kept" in result.stdout
+    assert "It extends the saved head" in result.stdout
     answer = verified(data, "--head", kept, code=0)
     assert answer["head"] == json.loads(kept.read_text()) == answer["extends"]
     assert answer["views"]["position"] == answer["head"]["size"]

@@ -321,7 +321,7 @@ def test_where_a_node_may_not_be_is_said(data: Path, snapshot: Path, tmp_path: P
     diary.mkdir()
     (diary / "diary.txt").write_text("Dear diary")
     for arguments, code, why in (
-        ((snapshot, "--data", diary, "--log", log), 3, "holds other files"),
+        ((snapshot, "--data", diary, "--log", log), 3, "contains other files"),
         ((snapshot, "--data", data, "--log", log), 3, "has views already"),
         ((snapshot, "--data", tmp_path / "new"), 3, "use --log with the URL of the publication's log"),
         ((tmp_path / "missing", "--data", tmp_path / "new", "--log", log), 2, "cannot be read"),

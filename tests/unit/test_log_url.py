@@ -31,23 +31,23 @@ def test_a_url_names_an_engine_and_a_publication(text: str, engine: str, publica
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ("", "begins with sqlite:, postgresql: or nats:"),
-        ("sqlite", "begins with sqlite:, postgresql: or nats:"),
-        ("mysql://db/news?publication=daily", "begins with sqlite:, postgresql: or nats:"),
-        ("sqlite://srv/log.db", "after sqlite: comes nothing, or the path of a file"),
-        ("sqlite:?publication=daily", "after sqlite: comes nothing, or the path of a file"),
-        ("postgresql:", "one is postgresql://"),
-        ("nats:n1:4222?publication=daily", "one is nats://"),
+        ("", "must begin with sqlite:, postgresql: or nats:"),
+        ("sqlite", "must begin with sqlite:, postgresql: or nats:"),
+        ("mysql://db/news?publication=daily", "must begin with sqlite:, postgresql: or nats:"),
+        ("sqlite://srv/log.db", "write sqlite: alone, or with the path of a file after it"),
+        ("sqlite:?publication=daily", "write sqlite: alone, or with the path of a file after it"),
+        ("postgresql:", "an example is postgresql://"),
+        ("nats:n1:4222?publication=daily", "an example is nats://"),
         ("nats://n1:4222", "names no publication: .* as in nats://n1:4222[?]publication=daily"),
-        ("postgresql://db/news?publication=Daily", "has 'Daily' as its publication"),
+        ("postgresql://db/news?publication=Daily", "has the invalid publication 'Daily'"),
         ("postgresql://db/news?publication=" + "a" * 33, "at most 32"),
-        ("nats://n1:port?publication=daily", "what follows // is no host with a port"),
+        ("nats://n1:port?publication=daily", "after // there is no valid host and port"),
         (
             "nats://u:secret@n1:4222,n2:99999?publication=daily",
-            "'nats://…' is no URL of a log: what follows // is no host with a port",
+            "'nats://…' is not a log URL: after // there is no valid host and port",
         ),
-        ("postgresql://news:se:cret@db:x/news?publication=daily", "what follows // is no host with a port"),
-        ("nats://[::1?publication=daily", "is no host with a port"),
+        ("postgresql://news:se:cret@db:x/news?publication=daily", "after // there is no valid host and port"),
+        ("nats://[::1?publication=daily", "no valid host and port"),
     ],
 )
 def test_what_is_no_url_of_a_log_is_refused_with_what_to_write(text: str, said: str) -> None:
@@ -158,18 +158,18 @@ def test_no_part_of_a_password_is_shown_and_it_is_said_how_to_write_it(hidden: s
     said = _said_of(f"postgresql://u:{hidden}@h/db?publication=daily")
     assert "S3" not in said
     assert "CRET" not in said
-    assert "written as % and two hex digits" in said
+    assert "percent-encode everything except letters and digits" in said
 
 
 @pytest.mark.parametrize(
     ("text", "said"),
     [
         ("nats://n1?publication=a&publication=b", "a parameter twice"),
-        ("postgresql://db/news?publication=daily#x", "it has a #"),
-        ("postgresql://db/news?publication=daily&x", "a parameter makes no sense"),
+        ("postgresql://db/news?publication=daily#x", "it contains a #"),
+        ("postgresql://db/news?publication=daily&x", "a parameter is invalid"),
         (
             "postgresql://db/news?publication=daily;sslmode=require",
-            "it has a ; after the [?]; parameters have & between",
+            "it has a ; after the [?]: separate parameters with &",
         ),
     ],
 )

@@ -33,32 +33,32 @@ from ledgerpress.graphql.schema_error import SchemaError
 
 
 class _Commands(TyperGroup):
-    """The commands of the program. Those of installed features are loaded when they are needed."""
+    """The commands of the program. The commands of installed features are loaded only when they are needed."""
 
     def list_commands(self, ctx: Any) -> list[str]:
         return [*super().list_commands(ctx), *_of_features()]
 
     def get_command(self, ctx: Any, cmd_name: str) -> Any:
-        own = super().get_command(ctx, cmd_name)
-        if own is not None or (feature := _of_features().get(cmd_name)) is None:
-            return own
+        builtin = super().get_command(ctx, cmd_name)
+        if builtin is not None or (feature := _of_features().get(cmd_name)) is None:
+            return builtin
         command = load_section(feature, "cli")
         try:
             if not isinstance(command, typer.Typer):
                 command, function = typer.Typer(add_completion=False, pretty_exceptions_enable=False), command
                 command.command()(function)
-            made = typer.main.get_command(command)
+            click_command = typer.main.get_command(command)
         except Exception as error:
             raise InvalidFeature(
-                f"feature {feature.name}: cli={feature.cli!r} is no function or typer.Typer that can be a command: "
+                f"feature {feature.name}: cli={feature.cli!r} is not a function or typer.Typer that can be a command: "
                 f"{type(error).__name__}: {error}"
             ) from error
-        made.name = cmd_name
-        return made
+        click_command.name = cmd_name
+        return click_command
 
 
 def _of_features() -> dict[str, Feature]:
-    """Return the installed features with a command, by their names."""
+    """Return the installed features that have a command, by name."""
     return {feature.name: feature for feature in installed_features().features if feature.cli}
 
 

@@ -10,18 +10,23 @@ from ledgerpress.server.log_url import LogUrl
 
 
 def demo(data: DataOption = DEFAULT_DATA, log: LogOption = DEFAULT_LOG) -> None:
-    """Make a store with the demo newsroom in it, in a directory that is empty or new, or where --log has no log yet."""
+    """Create a store with the demo newsroom, in a new or empty directory or at a --log URL that has no log yet."""
     url = LogUrl.parse(log)
     if load(data, url):
-        place, how = (str(data), "") if url.is_local else (str(url), " --log URL")
-        err.print(f"The demo newsroom is in {place}; serve it with: ledgerpress serve --data {data}{how}")
+        place, log_option = (str(data), "") if url.is_local else (str(url), " --log URL")
+        err.print(
+            f"The demo newsroom is in {place}; serve it with: ledgerpress serve --data {data}{log_option}"
+        )
     elif url.is_local:
-        fail(f"there is a store in {data} already; the demo needs a directory that is empty or new", UNUSABLE)
+        fail(
+            f"there is already a store in {data}: name a new or empty directory for the demo (--data)",
+            UNUSABLE,
+        )
     else:
-        fail(f"there is a log at {url} already; the demo needs a publication that is new", UNUSABLE)
+        fail(f"there is already a log at {url}: name a new publication for the demo in the URL", UNUSABLE)
 
 
 def load(data: Path, url: LogUrl, *, log_timeout: float = 0.0) -> bool:
-    """Load the demo, and show the progress; return `False` if there is a store already."""
+    """Load the demo newsroom and show the progress; return `False` if there is already a store."""
     with progress("Writing the demo newsroom") as report:
         return run(load_demo_into(data, url, report, features=installed_features(), log_timeout=log_timeout))

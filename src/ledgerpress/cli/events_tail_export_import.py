@@ -1,4 +1,4 @@
-"""`ledgerpress events`: the recorded events as lines of JSON (CloudEvents 1.0), out of a log and into an empty store."""
+"""`ledgerpress events`: print, export and import the events of a log as lines of JSON (CloudEvents 1.0)."""
 
 import sys
 from collections.abc import Iterable
@@ -17,23 +17,23 @@ from ledgerpress.operator.event_files import export_events, import_events
 from ledgerpress.operator.log_copy import place_of_store
 from ledgerpress.server.log_factory import existing_log
 
-commands = typer.Typer(help="The recorded events, as lines of JSON (CloudEvents 1.0).", no_args_is_help=True)
+commands = typer.Typer(
+    help="Print, export and import events as lines of JSON (CloudEvents 1.0).", no_args_is_help=True
+)
 
 BATCH: Final = 1_000
 
 
 @commands.command()
 def tail(
-    count: Annotated[
-        int, typer.Option("--count", "-n", min=0, help="How many of the last events to print.")
-    ] = 10,
+    count: Annotated[int, typer.Option("--count", "-n", min=0, help="The number of events to print.")] = 10,
     follow: Annotated[
-        bool, typer.Option("--follow", "-f", help="Go on with what is recorded from now on.")
+        bool, typer.Option("--follow", "-f", help="Keep running, and print new events as they are recorded.")
     ] = False,
     data: DataOption = DEFAULT_DATA,
     log: LogOption = DEFAULT_LOG,
 ) -> None:
-    """Print the last events, one a line."""
+    """Print the latest events, one per line."""
     run(_tail(data, log, count, follow=follow))
 
 
@@ -43,7 +43,7 @@ def show(
     data: DataOption = DEFAULT_DATA,
     log: LogOption = DEFAULT_LOG,
 ) -> None:
-    """Print one event, formatted to be read."""
+    """Print one event as indented JSON."""
     event = run(_event_at(data, log, position))
     if event is None:
         fail(f"there is no event at position {position:,}", REFUSED)
@@ -52,17 +52,19 @@ def show(
 
 @commands.command("export")
 def export_file(
-    file: Annotated[Path, typer.Argument(help="The file to write; it must not exist. - is standard output.")],
+    file: Annotated[
+        Path, typer.Argument(help="The file to write, which must not exist; - is standard output.")
+    ],
     data: DataOption = DEFAULT_DATA,
     log: LogOption = DEFAULT_LOG,
 ) -> None:
-    """Write every event to FILE, one a line, in the order in which they were recorded."""
+    """Write all events to FILE, one per line, in the order in which they were recorded."""
     if str(file) == "-":
         run(export_events(data, log, sys.stdout.buffer, lambda _done, _total: None))
         sys.stdout.buffer.flush()
         return
     with progress("Writing the events") as report, clear_errors():
-        file.touch(mode=0o600, exist_ok=False)  # drafts are in it
+        file.touch(mode=0o600, exist_ok=False)  # it contains drafts: only the owner may read it
         try:
             with file.open("wb") as target:
                 written = run(export_events(data, log, target, report))
@@ -78,7 +80,7 @@ def import_file(
     data: DataOption = DEFAULT_DATA,
     log: LogOption = DEFAULT_LOG,
 ) -> None:
-    """Make a log of the events in FILE, in an empty or new directory or at a URL, once each of them is checked."""
+    """Check all events in FILE, and create a log of them in a new or empty directory or at a --log URL."""
     with progress("Checking the events") as report:
         head = run(import_events(file, data, log=log, progress=report))
     place = place_of_store(log, data)
@@ -103,6 +105,6 @@ async def _event_at(data: Path, url: str, position: int) -> StoredEvent | None:
 
 
 def _print(lines: Iterable[bytes]) -> None:
-    # Not through the console, which would format them.
+    # Not with `out.print`, which may change the bytes.
     sys.stdout.buffer.writelines(line + b"\n" for line in lines)
     sys.stdout.buffer.flush()

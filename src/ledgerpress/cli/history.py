@@ -15,21 +15,21 @@ from ledgerpress.features.registry import installed_features
 
 
 def history(
-    slug: Annotated[str, typer.Argument(help="A slug, present or former, of a post or of a category.")],
+    slug: Annotated[str, typer.Argument(help="A current or former slug of a post or category.")],
     data: DataOption = DEFAULT_DATA,
     log: LogOption = DEFAULT_LOG,
     json: JsonOption = False,
 ) -> None:
-    """Print the history of a post or a category, the newest change first, with what differs.
+    """Print the history of a post or category, newest change first, with the differences.
 
-    Where a post and a category have one slug, it is the post's. With --json, each change is a line.
+    If a post and a category have the same slug, the post's history is printed. With --json, each line is one change.
     """
     if not run(_print(data, log, slug, json=json)):
-        fail(f"no post and no category has or had the slug “{slug}”", REFUSED)
+        fail(f"no post or category has or had the slug “{slug}”", REFUSED)
 
 
 async def _print(data: Path, log: str, slug: str, *, json: bool) -> bool:
-    """Print every change; return whether there is any."""
+    """Print all changes, and return whether there are any."""
     from ledgerpress.operator.history import changes_of  # noqa: PLC0415 - imports strawberry
 
     is_first = True
@@ -49,16 +49,16 @@ def _show(change: dict[str, Any]) -> None:
     title = Text(f"{change['type']}", style="bold yellow")
     title.append(f"  version {change['version']}, position {change['position']:,}", style="dim")
     out.print(title)
-    by = _name(change["actor"])
+    actor = _name(change["actor"])
     if change["onBehalfOf"]:
-        by += f", for {_name(change['onBehalfOf'])}"
-    out.print(f"{_time(change['recordedAt'])}  {by}")
+        actor += f", for {_name(change['onBehalfOf'])}"
+    out.print(f"{_time(change['recordedAt'])}  {actor}")
     if change["occurredAt"]:
-        out.print(f"dated    {_time(change['occurredAt'])}")
+        out.print(f"occurred {_time(change['occurredAt'])}")
     if change["reason"]:
-        out.print(Text(f"because  {change['reason']}", style="italic"))
+        out.print(Text(f"reason   {change['reason']}", style="italic"))
     if change["withdrawn"]:
-        out.print(Text("What was written here has been withdrawn by law.", style="red"))
+        out.print(Text("The content of this change was withdrawn.", style="red"))
     for field in change["changedFields"]:
         _show_field(field, change["before"].get(field), change["after"].get(field))
 
@@ -70,14 +70,14 @@ def _show_field(field: str, before: Any, after: Any) -> None:
         for line in unified(old, new).split("\n")[2:-1]:
             out.print(Text(f"    {line}", style=_style(line)))
         return
-    shown = Text(f"  {field:<18}")
+    difference = Text(f"  {field:<18}")
     if old:
-        shown.append(f"-{old}", style="red")
+        difference.append(f"-{old}", style="red")
     if old and new:
-        shown.append("  ")
+        difference.append("  ")
     if new:
-        shown.append(f"+{new}", style="green")
-    out.print(shown)
+        difference.append(f"+{new}", style="green")
+    out.print(difference)
 
 
 def _text(field: str, value: Any) -> str:

@@ -17,7 +17,7 @@ from ledgerpress.features.registry import installed_features
 from ledgerpress.server.log_url import LogUrl
 from ledgerpress.server.store import open_store
 
-commands = typer.Typer(help="Bring content in.", no_args_is_help=True)
+commands = typer.Typer(help="Import content.", no_args_is_help=True)
 
 
 @commands.command()
@@ -26,24 +26,26 @@ def page(
     retrieved_at: Annotated[
         str,
         typer.Option(
-            "--retrieved-at", help="When it was retrieved: 2024-12-22, or with a time and an offset."
+            "--retrieved-at", help="When the page was retrieved: 2024-12-22, or a time with an offset."
         ),
     ],
     data: DataOption = DEFAULT_DATA,
     log: LogOption = DEFAULT_LOG,
     dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Record nothing; say what would be made.")
+        bool, typer.Option("--dry-run", help="Record nothing; print what would be recorded.")
     ] = False,
     json: JsonOption = False,
 ) -> None:
-    """Import the article on a page, its categories, and the recent posts that it lists."""
+    """Import the article of a page, its categories, and the recent posts that the page lists."""
     moment = _moment(retrieved_at)
     parsed = _parse(file, moment)
     with TemporaryDirectory() as temporary:
-        # A dry run creates no store, and no views of a log elsewhere.
+        # A dry run creates nothing in `data`: no store, and no views of a log that is elsewhere.
         place = Path(temporary) / "store" if dry_run and not data.exists() else data
-        with progress("Building the views") as reached:
-            report = run(_import(place, log, parsed, moment, dry_run=dry_run, reached=reached))
+        with progress("Building the views") as report_progress:
+            report = run(
+                _import(place, log, parsed, moment, dry_run=dry_run, report_progress=report_progress)
+            )
     if json:
         print_json(report)
     else:
@@ -54,11 +56,14 @@ def _moment(value: str) -> datetime:
     try:
         moment = datetime.fromisoformat(value)
     except ValueError:
-        fail(f"--retrieved-at {value!r} is not a date such as 2024-12-22, or 2024-12-22T09:00+01:00", MISUSED)
+        fail(
+            f"--retrieved-at {value!r} is not a date such as 2024-12-22 or a time such as 2024-12-22T09:00+01:00",
+            MISUSED,
+        )
     try:
         return moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
     except OverflowError:
-        fail(f"--retrieved-at {value!r} lies before the year 1 in UTC", MISUSED)
+        fail(f"--retrieved-at {value!r} is before the year 1 in UTC", MISUSED)
 
 
 def _parse(file: Path, retrieved_at: datetime) -> ParsedPage:
@@ -67,7 +72,7 @@ def _parse(file: Path, retrieved_at: datetime) -> ParsedPage:
     except OSError as error:
         fail(f"{file} cannot be read: {error.strerror}", MISUSED)
     except UnicodeDecodeError:
-        fail(f"{file} is not text in UTF-8", MISUSED)
+        fail(f"{file} is not UTF-8 text", MISUSED)
     except PageUnreadable as error:
         fail(f"{file}: {error}", MISUSED)
 
@@ -79,11 +84,11 @@ async def _import(
     retrieved_at: datetime,
     *,
     dry_run: bool,
-    reached: Callable[[int, int], None],
+    report_progress: Callable[[int, int], None],
 ) -> ImportReport:
     create = not dry_run or LogUrl.parse(log).is_local
     async with open_store(
-        data, log=log, features=installed_features(), create=create, progress=reached
+        data, log=log, features=installed_features(), create=create, progress=report_progress
     ) as store:
         return await import_page(store, parsed, retrieved_at=retrieved_at, dry_run=dry_run)
 
@@ -99,4 +104,4 @@ def _show(report: ImportReport) -> None:
         for line in lines:
             out.print(f"{label:>18}  {line}")
     if not report.made:
-        err.print("Nothing was recorded: everything on this page is here already.")
+        err.print("Nothing was recorded: the store already contains everything on this page.")

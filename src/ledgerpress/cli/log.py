@@ -22,17 +22,20 @@ from ledgerpress.operator.log_copy import copy_log, place_of, place_of_store
 from ledgerpress.operator.sqlite_log_backup_and_restore import backup_log, restore_log
 from ledgerpress.server.log_url import LogUrl, mask
 
-commands = typer.Typer(help="The log as a whole: its copies, and where it is.", no_args_is_help=True)
+commands = typer.Typer(help="Copy, back up and restore the log.", no_args_is_help=True)
 
 
 def _url(text: str) -> str:
-    """Return the URL in `text`, or in the file after an @: every user of a machine sees the arguments of programs."""
+    """Return the URL in `text`, or in the file that follows an @.
+
+    A file hides a password: every user of a machine can see the arguments of programs.
+    """
     try:
         if text.startswith("@"):
             text = Path(text[1:]).read_text("utf-8").strip()
         return LogUrl.parse(text).text
     except (OSError, UnicodeDecodeError) as error:
-        reason = error.strerror if isinstance(error, OSError) else "it is not text in UTF-8"
+        reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
         fail(f"the file {mask(text[1:])} cannot be read: {reason}", MISUSED)
     except LogUnusable as error:
         fail(str(error), MISUSED)
@@ -48,43 +51,46 @@ def copy(
         typer.Argument(
             metavar="TO_URL",
             callback=_url,
-            help="Where no log is yet, or an unfinished copy of the same one.",
+            help="A URL that has no log yet, or an unfinished copy of the same log.",
         ),
     ],
     keep_open: Annotated[
         bool,
         typer.Option(
-            "--keep-open", help="Leave the copy unfinished, to go on with it once nobody writes any more."
+            "--keep-open",
+            help="Leave the copy unfinished, to finish it later when nothing writes to the source.",
         ),
     ] = False,
     data: DataOption = DEFAULT_DATA,
     json: JsonOption = False,
 ) -> None:
-    """Copy a log as it is, in any direction between sqlite:, postgresql: and nats: URLs, and compare every event.
+    """Copy a log unchanged, between any two of sqlite:, postgresql: and nats: URLs, and compare every event.
 
-    Cut off at whatever moment, it goes on where it was when it is run again. sqlite: alone is the log in the data
-    directory; @FILE is a URL in a file, for one with a password.
+    To continue an interrupted copy, run the command again. sqlite: without a path is the log in the data directory.
+    @FILE reads the URL from a file; use it if the URL contains a password.
     """
     from_url, to_url = LogUrl.parse(source), LogUrl.parse(target)
     if place_of(from_url, data) == place_of(to_url, data):
-        fail("that is one place twice: name another one to copy to", MISUSED)
+        fail("FROM_URL and TO_URL are the same place: name another TO_URL", MISUSED)
     with progress("Copying the log") as report:
-        copied = run(copy_log(from_url, to_url, data, keep_open=keep_open, progress=report))
-    head, old, new = copied.head, place_of(from_url, data), place_of(to_url, data)
+        log_copy = run(copy_log(from_url, to_url, data, keep_open=keep_open, progress=report))
+    head, old, new = log_copy.head, place_of(from_url, data), place_of(to_url, data)
     if json:
-        result = msgspec.to_builtins(head) | {"missing": copied.missing}
+        result = msgspec.to_builtins(head) | {"missing": log_copy.missing}
         print_json(result)
-    elif not copied.finished:
+    elif not log_copy.finished:
         out.print(f"{new} holds the first {head.size:,} events, root {head.root}.")
     else:
         out.print(f"{new} holds the log of {head.size:,} events, root {head.root}.")
-    if not copied.finished:
-        err.print(f"It is not a log yet. Stop what writes to {old}, then copy again without --keep-open.")
-    elif copied.missing:
+    if not log_copy.finished:
         err.print(
-            f"{copied.missing:,} events have been recorded in {old} since, and are not in the copy. To move the log, "
-            f"stop what writes to {old} first; then delete the copy, and copy again. PostgreSQL deletes no finished log: "
-            "name another publication in its URL.",
+            f"The copy is unfinished. Stop everything that writes to {old}, then copy again without --keep-open."
+        )
+    elif log_copy.missing:
+        err.print(
+            f"{log_copy.missing:,} events were recorded in {old} since and are not in the copy. To move the log, "
+            f"stop everything that writes to {old}, delete the copy, and copy again. PostgreSQL cannot delete a "
+            "finished log: name another publication in its URL.",
             style="yellow",
         )
         raise typer.Exit(INCOMPLETE)
@@ -96,7 +102,7 @@ def backup(
     data: DataOption = DEFAULT_DATA,
     log: LogOption = DEFAULT_LOG,
 ) -> None:
-    """Write a checked copy of a log in a file, which may be in use, to FILE. The views are made from the log."""
+    """Copy a log that is in a file to FILE, also while it is in use, and check the copy. Views are not included."""
     with progress("Copying the log") as report:
         head = run(backup_log(data, file, log=log, progress=report))
     err.print(f"{file} holds the log up to position {head:,}.")
@@ -108,7 +114,7 @@ def restore(
     data: DataOption = DEFAULT_DATA,
     log: LogOption = DEFAULT_LOG,
 ) -> None:
-    """Make a store of the copy in FILE, in a directory that is empty or new."""
+    """Create a store from the backup in FILE, in a new or empty directory."""
     with progress("Copying the log") as report:
         head = run(restore_log(file, data, log=log, progress=report))
     place = place_of_store(log, data)

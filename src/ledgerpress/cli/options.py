@@ -1,4 +1,4 @@
-"""Options and arguments that several commands have."""
+"""Options that several commands share."""
 
 import os
 from pathlib import Path
@@ -11,7 +11,7 @@ from ledgerpress.server.log_url import LOCAL
 from ledgerpress.server.settings import FILE, FILE_VARIABLE
 
 MAX_POSITION: Final = 2**53 - 1
-"""The greatest number that a position may be."""
+"""The largest position that the command line accepts."""
 DEFAULT_DATA: Final = Path("ledgerpress-data")
 DEFAULT_LOG: Final = LOCAL
 
@@ -53,19 +53,20 @@ LogOption = Annotated[
         "--log",
         metavar="URL",
         callback=_configured_log,
-        help="Where the log is: sqlite:, or the URL of a log in PostgreSQL or NATS JetStream (server.log, LEDGERPRESS_LOG).",
+        help="The URL of the log: sqlite: for the data directory, or a log in PostgreSQL or NATS JetStream "
+        "(server.log, LEDGERPRESS_LOG).",
     ),
 ]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON, for programs.")]
 ProfileOption = Annotated[
     str | None,
-    typer.Option("--profile", help="development or production.", show_default="development"),
+    typer.Option("--profile", help="The profile: development or production.", show_default="development"),
 ]
 ConfigOption = Annotated[
     Path | None,
     typer.Option(
         "--config",
-        help=f"The file with the settings (or {FILE_VARIABLE}).",
-        show_default=f"{FILE}, if it is there",
+        help=f"The settings file (or {FILE_VARIABLE}).",
+        show_default=f"{FILE}, if it exists",
     ),
 ]

@@ -1,7 +1,7 @@
-"""The terminal: what is printed, progress bars, and how errors end the program.
+"""Printing to the terminal, progress bars, and exit codes.
 
-Exit codes: 0 done; 1 refused or failed; 2 called wrongly, or a file that cannot be read; 3 the data directory or
-standard output cannot be used, or the log cannot be reached; 4 a log was copied, and has gone on since.
+Exit codes: 0 done; 1 rejected or failed; 2 invalid arguments, or a file cannot be read; 3 the data directory, the log
+or standard output cannot be used; 4 a log was copied, but events have been recorded in the source since.
 """
 
 import sqlite3
@@ -34,14 +34,14 @@ err = Console(stderr=True, soft_wrap=True, highlight=False, markup=False, emoji=
 
 
 def run(work: Coroutine[Any, Any, T]) -> T:
-    """Run a command, with clear errors."""
+    """Run the coroutine of a command, with `clear_errors`."""
     with clear_errors():
         return uvloop.run(work)
 
 
 @contextmanager
 def clear_errors() -> Iterator[None]:
-    """Turn an error that a person can fix into one line and an exit code."""
+    """Turn an error that a user can fix into one line and an exit code."""
     try:
         yield
     except InvalidSettings as error:
@@ -69,7 +69,7 @@ def print_json(value: object) -> None:
 
 
 def rfc3339(microseconds: int | None) -> str | None:
-    """Return a time in microseconds since 1970, UTC, in the format of RFC 3339; `None` for none."""
+    """Return a time (microseconds since 1970, UTC) in the format of RFC 3339; `None` stays `None`."""
     if microseconds is None:
         return None
     moment = datetime(1970, 1, 1, tzinfo=UTC) + timedelta(microseconds=microseconds)
@@ -88,7 +88,7 @@ def print_error(message: str) -> None:
 
 @contextmanager
 def progress(label: str) -> Iterator[Callable[[int, int], None]]:
-    """Show a progress bar on standard error; the yielded function takes what is done and the total."""
+    """Show a progress bar on standard error. Call the yielded function with the completed number and the total."""
     bar = Progress(
         TextColumn("{task.description}"),
         BarColumn(),

@@ -16,16 +16,16 @@ from ledgerpress.views.files.comparison import RowDifference
 from ledgerpress.views.files.rebuild_compare_and_switch import ViewsComparison
 
 NICE: Final = 10
-"""Lowers the priority of a rebuild below that of the processes that serve (nice(2))."""
+"""The niceness (nice(2)) added to a rebuild, so that servers have priority."""
 
 
 def rebuild(
     projection: Annotated[
         list[str] | None,
-        typer.Option("--projection", help="Rebuild only this one; may be given more than once."),
+        typer.Option("--projection", help="Rebuild only this projection; may be repeated."),
     ] = None,
     check: Annotated[
-        bool, typer.Option("--check", help="Compare, and leave the views in use as they are.")
+        bool, typer.Option("--check", help="Only compare; do not switch to the rebuilt views.")
     ] = False,
     if_outdated: Annotated[
         bool,
@@ -35,19 +35,19 @@ def rebuild(
         ),
     ] = False,
     limit: Annotated[
-        int, typer.Option("--limit", min=0, help="How many rows that differ to show; 0 shows all.")
+        int, typer.Option("--limit", min=0, help="The maximum number of differing rows to show; 0 shows all.")
     ] = 100,
     data: DataOption = DEFAULT_DATA,
     log: LogOption = DEFAULT_LOG,
     json: JsonOption = False,
 ) -> None:
-    """Rebuild the views from the log alongside those in use, show what differs, and switch to them."""
+    """Rebuild the views from the log alongside those in use, show the differences, and switch to the rebuilt views."""
     os.nice(NICE)
-    shown: list[RowDifference] = []
+    rows: list[RowDifference] = []
 
     def keep(row: RowDifference) -> None:
-        if not limit or len(shown) < limit:
-            shown.append(row)
+        if not limit or len(rows) < limit:
+            rows.append(row)
 
     with progress("Building views alongside those in use") as report:
         rebuilding = _rebuild(
@@ -58,45 +58,47 @@ def rebuild(
             check=check,
             if_outdated=if_outdated,
             report=keep,
-            restarted=shown.clear,
+            restarted=rows.clear,
             progress=report,
         )
-        compared, is_up_to_date = run(rebuilding)
+        comparison, is_up_to_date = run(rebuilding)
     if json:
-        print_json({"switched": not check and not is_up_to_date, "compared": compared, "rows": shown})
+        print_json({"switched": not check and not is_up_to_date, "compared": comparison, "rows": rows})
         return
     if is_up_to_date:
         out.print("The views in use are up to date.")
         return
-    if compared is None:
+    if comparison is None:
         out.print("There were no views to compare with.")
     else:
-        _show(compared, shown)
+        _show(comparison, rows)
     if check:
         out.print(
-            "The views in use stay. `ledgerpress rebuild` switches, `ledgerpress views drop` throws these away."
+            "The views in use are unchanged. To switch to the rebuilt views, run `ledgerpress rebuild`; to delete "
+            "them, run `ledgerpress views drop`."
         )
     else:
         out.print(
-            "The rebuilt views are in use. `ledgerpress views rollback` goes back, `ledgerpress views drop` deletes the former."
+            "The rebuilt views are now in use. To go back, run `ledgerpress views rollback`; to delete the former "
+            "views, run `ledgerpress views drop`."
         )
 
 
 async def _rebuild(*arguments: Any, **options: Any) -> tuple[ViewsComparison | None, bool]:
-    """Return the comparison, and whether the views were up to date, so that none were built."""
+    """Return the comparison, and whether the views were up to date, in which case none were built."""
     try:
         return await rebuild_views(*arguments, **options), False
     except ViewsUpToDate:
         return None, True
 
 
-def _show(compared: ViewsComparison, rows: list[RowDifference]) -> None:
+def _show(comparison: ViewsComparison, rows: list[RowDifference]) -> None:
     out.print(
-        f"Compared at position {compared.position:,}: {compared.before} in use, {compared.after} rebuilt."
+        f"Compared at position {comparison.position:,}: {comparison.before} in use, {comparison.after} rebuilt."
     )
-    for name, why in compared.paused.items():
-        err.print(f"Projection {name} is paused in the views in use, and was not compared: {why}")
-    if not compared.tables:
+    for name, why in comparison.paused.items():
+        err.print(f"Projection {name} is paused in the views in use and was not compared: {why}")
+    if not comparison.tables:
         out.print("Every row is the same.")
         return
     table = Table(
@@ -110,32 +112,32 @@ def _show(compared: ViewsComparison, rows: list[RowDifference]) -> None:
         pad_edge=False,
         header_style="bold",
     )
-    for difference in compared.tables:
+    for difference in comparison.tables:
         sizes = (f"{digest.rows:,}" if digest else "none" for digest in (difference.before, difference.after))
         counts = (difference.added, difference.removed, difference.changed)
         table.add_row(difference.table, *sizes, *(f"{count:,}" for count in counts))
     out.print(table)
     for row in rows:
         out.print(_line(row))
-    for difference in compared.tables:
+    for difference in comparison.tables:
         for sign, columns in (("-", difference.columns_before), ("+", difference.columns_after)):
             if columns:
                 out.print(f"{sign} {difference.table}: column {', '.join(columns)}")
-    total = sum(table.added + table.removed + table.changed for table in compared.tables)
+    total = sum(table.added + table.removed + table.changed for table in comparison.tables)
     if total > len(rows):
         out.print(f"… and {total - len(rows):,} more rows; --limit 0 shows all.")
 
 
 def _line(row: RowDifference) -> str:
-    which = f"{row.table} {_values(row.key)}"
+    label = f"{row.table} {_values(row.key)}"
     if row.before is None:
-        return f"+ {which}: {_values(row.after or {})}"
+        return f"+ {label}: {_values(row.after or {})}"
     if row.after is None:
-        return f"- {which}: {_values(row.before)}"
+        return f"- {label}: {_values(row.before)}"
     changes = (
         f"{name} {_value(value)} → {_value((row.after or {})[name])}" for name, value in row.before.items()
     )
-    return f"~ {which}: {', '.join(changes)}"
+    return f"~ {label}: {', '.join(changes)}"
 
 
 def _values(values: Mapping[str, object]) -> str:

@@ -11,14 +11,16 @@ from ledgerpress.features.registry import installed_features
 from ledgerpress.operator.resume_projection_or_skip_event import resume_projection, skip_event
 from ledgerpress.views.projection.checkpoints import Checkpoint
 
-commands = typer.Typer(help="What to do about a projection that is paused.", no_args_is_help=True)
+commands = typer.Typer(
+    help="Resume a paused projection, or skip the event at which it failed.", no_args_is_help=True
+)
 
 NameArgument = Annotated[str, typer.Argument(help="The projection's name; see `ledgerpress status`.")]
 
 
 @commands.command()
 def resume(name: NameArgument, data: DataOption = DEFAULT_DATA, log: LogOption = DEFAULT_LOG) -> None:
-    """Let the paused projection NAME try again, once what it failed at is mended."""
+    """Resume the paused projection NAME, after the cause of its failure is fixed."""
     _check_name(name)
     with progress("Following the log") as report:
         point = run(resume_projection(data, log, name, report, features=installed_features()))
@@ -28,27 +30,27 @@ def resume(name: NameArgument, data: DataOption = DEFAULT_DATA, log: LogOption =
 @commands.command()
 def skip(
     name: NameArgument,
-    reason: Annotated[str, typer.Option("--reason", help="Why; it is recorded, and kept.")],
+    reason: Annotated[str, typer.Option("--reason", help="The reason, which is recorded permanently.")],
     data: DataOption = DEFAULT_DATA,
     log: LogOption = DEFAULT_LOG,
 ) -> None:
-    """Record that the paused projection NAME may do without the event that it failed at, and let it go on."""
+    """Let the paused projection NAME skip the event at which it failed. The skip is recorded in the log."""
     _check_name(name)
     with progress("Following the log") as report:
-        skipped, point = run(
+        event, point = run(
             skip_event(data, log, name, CommandRequest(reason=reason), report, features=installed_features())
         )
-    out.print(f"skipped  position {skipped.position:,}  {skipped.type}  {skipped.stream}")
+    out.print(f"skipped  position {event.position:,}  {event.type}  {event.stream}")
     _report(name, point)
 
 
 def _check_name(name: str) -> None:
     names = [projector.name for projector in installed_features().projectors]
     if name not in names:
-        fail(f"there is no projection {name}; there are {', '.join(names)}", MISUSED)
+        fail(f"there is no projection {name}; the projections are {', '.join(names)}", MISUSED)
 
 
 def _report(name: str, point: Checkpoint) -> None:
     if point.failed_at is not None:
-        fail(f"projection {name} is paused again, at position {point.failed_at:,}: {point.error}", REFUSED)
-    err.print(f"Projection {name} runs again, and has reached position {point.position:,}.")
+        fail(f"projection {name} is paused again at position {point.failed_at:,}: {point.error}", REFUSED)
+    err.print(f"Projection {name} is running again and has reached position {point.position:,}.")

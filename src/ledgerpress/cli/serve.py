@@ -24,12 +24,12 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-_ADMIN_TOKEN: Final = "  admin token {}  (keep it: it is not shown again)"  # noqa: S105 - a line, not a secret
+_ADMIN_TOKEN: Final = "  admin token {}  (save it now: it is not shown again)"  # noqa: S105 - a line, not a secret
 
 
 def serve(
     demo: Annotated[
-        bool, typer.Option("--demo", help="Make a store with the demo newsroom first, where there is none.")
+        bool, typer.Option("--demo", help="If there is no store yet, create one with the demo newsroom.")
     ] = False,
     profile: ProfileOption = None,
     config: ConfigOption = None,
@@ -39,13 +39,15 @@ def serve(
     ] = None,
     port: Annotated[
         int | None,
-        typer.Option("--port", help="The port; 0 takes a free one (server.port).", show_default="8000"),
+        typer.Option(
+            "--port", help="The port to listen on; 0 selects a free one (server.port).", show_default="8000"
+        ),
     ] = None,
     open_past: Annotated[
         bool | None,
         typer.Option(
             "--open-past",
-            help="Let everyone see the past, but for articles that are not public today (server.open_past).",
+            help="Let everyone read the past, except articles that are not public today (server.open_past).",
         ),
     ] = None,
     data: Annotated[
@@ -61,7 +63,8 @@ def serve(
         typer.Option(
             "--log",
             metavar="URL",
-            help="Where the log is: sqlite:, or the URL of a log in PostgreSQL or NATS JetStream (server.log).",
+            help="The URL of the log: sqlite: for the data directory, or a log in PostgreSQL or NATS JetStream "
+            "(server.log).",
             show_default="sqlite:",
         ),
     ] = None,
@@ -69,11 +72,11 @@ def serve(
         bool | None,
         typer.Option(
             "--allow-unsynced",
-            help="Go by NATS servers that acknowledge what is not on their disks (server.allow_unsynced).",
+            help="Accept NATS servers that acknowledge events before they are on disk (server.allow_unsynced).",
         ),
     ] = None,
 ) -> None:
-    """Serve the store: a page to look at, GraphQL, health and metrics."""
+    """Serve the store over HTTP: the front page, GraphQL, health and metrics."""
     options: dict[str, object] = {
         "profile": profile,
         "server.host": host,
@@ -92,7 +95,7 @@ def serve(
         url = LogUrl.parse(server.log)
         if demo and not demo_command.load(server.data, url, log_timeout=server.log_wait_seconds):
             place = server.data if url.is_local else url
-            err.print(f"There is a store in {place} already: it is served as it is.")
+            err.print(f"There is already a store in {place}: --demo does not change it.")
         try:
             run(_serve(settings, listeners))
         except (TracingUnavailable, AddressTaken) as error:
@@ -103,8 +106,10 @@ def _bind(stack: ExitStack, host: str, port: int, setting: str) -> socket.socket
     try:
         return stack.enter_context(bind(host, port))
     except OSError as error:
-        where = "with --port" if setting == "server.port" else f"in {setting}"
-        fail(f"port {port} of {host} cannot be used ({error.strerror}): name another {where}", REFUSED)
+        option = "with --port" if setting == "server.port" else f"in {setting}"
+        fail(
+            f"port {port} of {host} cannot be used ({error.strerror}): choose another port {option}", REFUSED
+        )
 
 
 async def _serve(settings: "Settings", listeners: list[socket.socket]) -> None:
@@ -121,7 +126,7 @@ async def _serve(settings: "Settings", listeners: list[socket.socket]) -> None:
 
 
 def _announce(settings: "Settings", urls: list[str], head: int, token: str | None) -> None:
-    """Print where the server is, or log it if logging is for programs."""
+    """Print the URLs of the server, or log them if the format of logging is JSON."""
     base, *others = urls
     data = settings.server.data
     if settings.logs.format == "json":
@@ -129,7 +134,7 @@ def _announce(settings: "Settings", urls: list[str], head: int, token: str | Non
         for other in others:
             logger.info("metrics and health for operators: %s/metrics", other)
         if token:
-            # Not to the logging, which is kept and read by many.
+            # Never log the token: logging is stored, and many people read it.
             out.print(_ADMIN_TOKEN.format(token))
         return
     err.print(f"LedgerPress {__version__}, store in {data}, position {head}")

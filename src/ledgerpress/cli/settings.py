@@ -21,7 +21,7 @@ _HIDDEN: Final = "(set, and not shown)"
 
 
 def loaded(options: Mapping[str, object], config: Path | None) -> "LoadedSettings":
-    """Return the settings. Invalid settings end the program. `None` is an option that was not used."""
+    """Return the settings. Invalid settings end the program. The value of an unused option is `None`."""
     from ledgerpress.server.settings.loading import load  # noqa: PLC0415 - imports every section
 
     try:
@@ -41,33 +41,33 @@ def settings(
         bool, typer.Option("--reference", help="Print the page docs/reference/settings.md.")
     ] = False,
 ) -> None:
-    """Show every setting as it is now, and where it was set. Secrets are not shown."""
+    """Show the value of every setting, and where it was set. Secrets are not shown."""
     from ledgerpress.server.settings.introspection import declared  # noqa: PLC0415 - imports every section
     from ledgerpress.server.settings.reference import reference, shown  # noqa: PLC0415
 
     if as_reference:
         typer.echo(reference(), nl=False)
         return
-    known = loaded({"profile": profile}, config)
+    result = loaded({"profile": profile}, config)
     sections = {
-        **msgspec.structs.asdict(known.settings),
-        **known.settings.features,
+        **msgspec.structs.asdict(result.settings),
+        **result.settings.features,
     }
-    default = f"the profile {known.profile.value}"
+    default = f"the profile {result.profile.value}"
     rows = []
     for name, setting in declared(installed_features().settings()).items():
         value = getattr(sections[setting.section], setting.field)
-        source = known.sources.get(name, default)
+        source = result.sources.get(name, default)
         rows.append((name, _HIDDEN if setting.is_secret and value else value, source))
     if json:
         values = {
             name: {"value": mask(value) if isinstance(value, str) else value, "source": source}
             for name, value, source in rows
         }
-        page = {"profile": known.profile, "settings": values}
+        page = {"profile": result.profile, "settings": values}
         typer.echo(msgspec.json.encode(page, enc_hook=str))
         return
-    out.print(f"profile = {known.profile.value}")
+    out.print(f"profile = {result.profile.value}")
     for name, value, source in rows:
         out.print(f"{name} = {shown(value)}", end="")
         out.print(f"  ({source})", style="dim")

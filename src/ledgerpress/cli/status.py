@@ -1,4 +1,4 @@
-"""`ledgerpress status`: what is in a store, and the progress of its views."""
+"""`ledgerpress status`: the log of a store, and the progress of its projections."""
 
 from pathlib import Path
 from typing import Any
@@ -12,33 +12,38 @@ from ledgerpress.operator.status import read_status
 
 
 def status(data: DataOption = DEFAULT_DATA, log: LogOption = DEFAULT_LOG, json: JsonOption = False) -> None:
-    """Show what is in the store. Exits with 1 where a projection is paused, with 3 where the log cannot be reached."""
+    """Show the log and the projections. Exits with 1 if a projection is paused, with 3 if the log cannot be reached."""
     with progress("Building the views") as report:
-        found = run(read_status(data, log=log, features=installed_features(), progress=report))
+        store_status = run(read_status(data, log=log, features=installed_features(), progress=report))
     if json:
-        print_json(found)
+        print_json(store_status)
     else:
-        _show(data, found)
-    if found["log"]["unreachable"]:
-        fail(f"{found['log']['unreachable']}. This is what the views hold, as they are", UNUSABLE)
-    if any(projection["state"] == "PAUSED" for projection in found["projections"]):
+        _show(data, store_status)
+    if store_status["log"]["unreachable"]:
+        fail(
+            f"{store_status['log']['unreachable']}. This status comes from the views of this node and may be outdated",
+            UNUSABLE,
+        )
+    if any(projection["state"] == "PAUSED" for projection in store_status["projections"]):
         raise SystemExit(REFUSED)
 
 
-def _show(data: Path, found: dict[str, Any]) -> None:
+def _show(data: Path, store_status: dict[str, Any]) -> None:
     out.print(f"store        {data}")
-    log = found["log"]
+    log = store_status["log"]
     out.print(f"log          {log['url']}  ({log['engine']})")
     for notice in log["notices"]:
         out.print(f"notice       {notice}", style="yellow")
-    out.print(f"site         {found['site'] or '(not named yet)'}")
-    out.print(f"publication  {found['publication']}")
-    out.print(f"head         {_known(found['head'], 'position {:,}')}")
-    for type_, count in found["unknown"].items():
-        out.print(f"passed over  {count:,} events {type_}: the feature is not installed", style="yellow")
+    out.print(f"site         {store_status['site'] or '(not named yet)'}")
+    out.print(f"publication  {store_status['publication']}")
+    out.print(f"head         {_known(store_status['head'], 'position {:,}')}")
+    for type_, count in store_status["unknown"].items():
+        out.print(
+            f"unknown      {count:,} events of type {type_}: their feature is not installed", style="yellow"
+        )
     columns = ("projection", "state", "checkpoint", "lag", "seconds", "failed at", "digest", "error")
     table = Table(*columns, box=None, pad_edge=False, header_style="bold")
-    for projection in found["projections"]:
+    for projection in store_status["projections"]:
         table.add_row(
             projection["name"],
             projection["state"],
@@ -54,5 +59,5 @@ def _show(data: Path, found: dict[str, Any]) -> None:
     out.print(table)
 
 
-def _known(found: float | None, form: str = "{:,}") -> str:
-    return "unknown" if found is None else form.format(found)
+def _known(number: float | None, form: str = "{:,}") -> str:
+    return "unknown" if number is None else form.format(number)

@@ -1,6 +1,6 @@
-"""Standard output with errors of its own, for example on a full disk.
+"""A separate exception for failed writes to standard output, for example on a full disk.
 
-The error of a write names no file: it could not be distinguished from an error in the data directory.
+The `OSError` of a write names no file, so it could not be distinguished from an error in the data directory.
 """
 
 import io
@@ -17,7 +17,7 @@ class OutputUnwritable(Exception):
 
 
 class _CheckedFile(io.FileIO):
-    """A file whose errors are `OutputUnwritable`. After the first one, buffered data is discarded."""
+    """A file whose failed writes raise `OutputUnwritable`. After the first failure, data is discarded."""
 
     _has_failed = False
 
@@ -25,7 +25,7 @@ class _CheckedFile(io.FileIO):
         if self._has_failed:
             return memoryview(content).nbytes
         try:
-            # Another process may have made the pipe non-blocking; a full pipe accepts nothing for the moment.
+            # If another process made the pipe non-blocking, `write` returns `None` while the pipe is full.
             while (written := super().write(content)) is None:
                 select.select([], [self], [])
             return written
@@ -37,17 +37,20 @@ class _CheckedFile(io.FileIO):
 
 
 def check_standard_output() -> None:
-    """Make every failed write to standard output raise `OutputUnwritable`; raise it at once if it is closed."""
-    before = sys.stdout
-    if before is None:
-        raise OutputUnwritable("standard output is closed: have it go to /dev/null where nobody reads it")
-    if not isinstance(before, io.TextIOWrapper):
+    """Make failed writes to standard output raise `OutputUnwritable`.
+
+    Raises `OutputUnwritable` if standard output is closed.
+    """
+    original = sys.stdout
+    if original is None:
+        raise OutputUnwritable("standard output is closed: redirect it to /dev/null if you do not need it")
+    if not isinstance(original, io.TextIOWrapper):
         return
-    before.flush()
-    file = _CheckedFile(before.fileno(), "w", closefd=False)
+    original.flush()
+    file = _CheckedFile(original.fileno(), "w", closefd=False)
     sys.stdout = io.TextIOWrapper(
         io.BufferedWriter(file),
-        encoding=before.encoding,
-        errors=before.errors,
-        line_buffering=before.line_buffering or before.write_through,
+        encoding=original.encoding,
+        errors=original.errors,
+        line_buffering=original.line_buffering or original.write_through,
     )

@@ -1,4 +1,4 @@
-"""`ledgerpress token`: what programs show in order to be let in."""
+"""`ledgerpress token`: create, list and revoke API tokens, the credentials of programs."""
 
 import re
 from datetime import UTC, datetime, timedelta
@@ -22,16 +22,20 @@ from ledgerpress.features.registry import installed_features
 from ledgerpress.features.tokens.projector_and_queries import Token
 from ledgerpress.operator.tokens import create_token, list_tokens, revoke_token
 
-commands = typer.Typer(help="What programs show in order to be let in.", no_args_is_help=True)
+commands = typer.Typer(
+    help="Create, list and revoke API tokens, the credentials of programs.", no_args_is_help=True
+)
 
 _AFTER: Final = re.compile(r"([1-9][0-9]{0,4})([dh])")
 _HOURS: Final = {"d": 24, "h": 1}
 
-ReasonOption = Annotated[str | None, typer.Option("--reason", help="Why; it is recorded, and kept.")]
+ReasonOption = Annotated[
+    str | None, typer.Option("--reason", help="The reason, which is recorded permanently.")
+]
 
 
 def _known(scopes: list[str] | None) -> list[str] | None:
-    """Return the scopes. One that is not a permission, of LedgerPress or of an installed feature, ends the program."""
+    """Return the scopes. Raises `BadParameter` if one is not a permission of LedgerPress or of an installed feature."""
     permissions = installed_features().roles.in_order
     for scope in scopes or ():
         if scope not in permissions:
@@ -41,26 +45,32 @@ def _known(scopes: list[str] | None) -> list[str] | None:
 
 @commands.command()
 def create(
-    name: Annotated[str, typer.Argument(help="What the token is for; people see it in the history.")],
-    role: Annotated[Role, typer.Option("--role", help="What it may do.")],
+    name: Annotated[
+        str, typer.Argument(help="The name of the token, such as its purpose; the history shows it.")
+    ],
+    role: Annotated[Role, typer.Option("--role", help="The role of the token.")],
     scopes: Annotated[
         list[str] | None,
-        typer.Option("--scope", callback=_known, help="Only this, of what the role may do; may be repeated."),
+        typer.Option(
+            "--scope",
+            callback=_known,
+            help="Limit the token to this permission of its role; may be repeated.",
+        ),
     ] = None,
     expires: Annotated[
         str | None,
-        typer.Option("--expires", help="Until when: 90d, 12h, 2027-01-31, or with a time and an offset."),
+        typer.Option("--expires", help="The expiry: 90d, 12h, 2027-01-31, or a time with an offset."),
     ] = None,
     actor: Annotated[
         str | None,
-        typer.Option("--actor", help="The id of the actor that it acts for; without one, a new actor."),
+        typer.Option("--actor", help="The id of the actor that the token acts for; by default, a new actor."),
     ] = None,
     reason: ReasonOption = None,
     data: DataOption = DEFAULT_DATA,
     log: LogOption = DEFAULT_LOG,
     json: JsonOption = False,
 ) -> None:
-    """Make a token, and print its secret. It is shown this once: nothing of it is kept but a hash."""
+    """Create a token and print its secret. The secret is shown only once: only its hash is stored."""
     expiry = _expiry(expires)
     with progress("Building the views") as report:
         creation = create_token(
@@ -87,7 +97,7 @@ def create(
 
 @commands.command("list")
 def show(data: DataOption = DEFAULT_DATA, log: LogOption = DEFAULT_LOG, json: JsonOption = False) -> None:
-    """List every token that was ever made, the oldest first."""
+    """List all tokens, oldest first, including revoked and expired ones."""
     with progress("Building the views") as report:
         tokens, now = run(list_tokens(data, log, report, features=installed_features()))
     for token in tokens:
@@ -109,14 +119,14 @@ def revoke(
     data: DataOption = DEFAULT_DATA,
     log: LogOption = DEFAULT_LOG,
 ) -> None:
-    """Let the token ID work no more, at once and in every process. It cannot be undone."""
+    """Revoke the token ID immediately, in every process. This cannot be undone."""
     with progress("Building the views") as report:
         run(revoke_token(data, log, token_id.lower(), reason, report, features=installed_features()))
     err.print(f"Token {token_id.lower()} is revoked.")
 
 
 def _expiry(value: str | None) -> timedelta | datetime | None:
-    """Return the age or the time at which the token expires."""
+    """Return the lifetime or the expiry time of the token."""
     if value is None:
         return None
     if match := _AFTER.fullmatch(value):

@@ -1,4 +1,4 @@
-"""`ledgerpress head` and `verify`: read the head of the log; verify the log, and compare the views with rebuilt ones."""
+"""`ledgerpress head` and `verify`: print the head of the log; verify the log and its views."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -26,7 +26,7 @@ from ledgerpress.views.files.verification_by_rebuild import ViewsVerification
 
 
 def head(data: DataOption = DEFAULT_DATA, log: LogOption = DEFAULT_LOG, json: JsonOption = False) -> None:
-    """Print the size of the log and the root of the Merkle tree over it. Keep the JSON for `verify --head`."""
+    """Print the size of the log and the root of its Merkle tree. Save the JSON elsewhere for `verify --head`."""
     tree_head = run(read_head(data, log, features=installed_features()))
     if json:
         print_json(tree_head)
@@ -40,29 +40,31 @@ def head(data: DataOption = DEFAULT_DATA, log: LogOption = DEFAULT_LOG, json: Js
 def verify(
     head: Annotated[
         Path | None,
-        typer.Option("--head", help="A file with what `ledgerpress head --json` printed earlier."),
+        typer.Option("--head", help="A file with earlier output of `ledgerpress head --json`."),
     ] = None,
     data: DataOption = DEFAULT_DATA,
     log: LogOption = DEFAULT_LOG,
     json: JsonOption = False,
 ) -> None:
-    """Check every stored event, and compare the views with ones made anew. Exits with 1 where something is wrong."""
-    saved = _read(head) if head else None
+    """Check every stored event, and compare the views with rebuilt ones. Exits with 1 if something is wrong."""
+    saved_head = _read(head) if head else None
     with progress("Checking the log") as report:
-        checked = run(verify_log(data, saved, log=log, features=installed_features(), progress=report))
+        verification = run(
+            verify_log(data, saved_head, log=log, features=installed_features(), progress=report)
+        )
     views = None
-    if checked.finding is None:
-        with progress("Making the views anew") as report:
+    if verification.finding is None:
+        with progress("Rebuilding the views") as report:
             views = run(verify_views(data, log=log, features=installed_features(), progress=report))
-    wrong = _wrong(checked, views)
+    problem = _wrong(verification, views)
     if json:
-        print_json(_as_data(checked, views, wrong, saved))
-    elif wrong is None:
-        out.print(_summary(checked, views, saved))
-    if wrong is not None:
-        fail(wrong, REFUSED)
+        print_json(_as_data(verification, views, problem, saved_head))
+    elif problem is None:
+        out.print(_summary(verification, views, saved_head))
+    if problem is not None:
+        fail(problem, REFUSED)
     for name, why in (views.paused if views else {}).items():
-        err.print(f"Projection {name} is paused, and was compared as far as it came: {why}")
+        err.print(f"Projection {name} is paused and was compared only up to its checkpoint: {why}")
 
 
 def _read(file: Path) -> TreeHead:
@@ -71,59 +73,66 @@ def _read(file: Path) -> TreeHead:
     except OSError as error:
         fail(f"{file} cannot be read: {error.strerror}", MISUSED)
     except ValueError as error:
-        fail(f"{file} is not a head that `ledgerpress head --json` printed: {error}", MISUSED)
+        fail(f"{file} is not the output of `ledgerpress head --json`: {error}", MISUSED)
 
 
-def _wrong(checked: LogVerification, views: ViewsVerification | None) -> str | None:
-    if checked.finding is not None:
-        return str(checked.finding)
+def _wrong(verification: LogVerification, views: ViewsVerification | None) -> str | None:
+    if verification.finding is not None:
+        return str(verification.finding)
     if views is not None and views.failure is not None:
         return views.failure
     if views is not None and views.differing:
-        return f"the views are not what follows from the log: {', '.join(views.differing)}"
+        return (
+            f"the views differ from views rebuilt from the log, in these tables: {', '.join(views.differing)}"
+        )
     return None
 
 
-def _summary(checked: LogVerification, views: ViewsVerification | None, saved: TreeHead | None) -> str:
-    head = checked.head
+def _summary(
+    verification: LogVerification, views: ViewsVerification | None, saved_head: TreeHead | None
+) -> str:
+    head = verification.head
     lines = [
-        f"The log is intact: {head.size:,} events, {checked.withdrawn:,} payloads withdrawn, root {head.root}."
+        f"The log is intact: {head.size:,} events, {verification.withdrawn:,} payloads withdrawn, root {head.root}."
     ]
-    if checked.unknown:
-        lines.append(_unknown(checked.unknown))
-    if saved is not None:
-        lines.append(f"It extends the head kept at position {saved.size:,}.")
+    if verification.unknown:
+        lines.append(_unknown(verification.unknown))
+    if saved_head is not None:
+        lines.append(f"It extends the saved head at position {saved_head.size:,}.")
     if views is None:
-        lines.append("There are no views yet of this version and these features.")
+        lines.append("This version with these features has no views yet.")
     else:
         rows = sum(table.rows for table in views.tables.values())
         lines.append(
-            f"The views are what follows from it: {rows:,} rows in {len(views.tables)} tables, at position {views.position:,}."
+            f"The views match the log: {rows:,} rows in {len(views.tables)} tables, at position {views.position:,}."
         )
     return "\n".join(lines)
 
 
 def _unknown(events: Mapping[str, int]) -> str:
-    """Return how many events belong to features that are not installed."""
+    """Return a line about the events of features that are not installed."""
     types = ", ".join(f"{type_} ({count:,})" for type_, count in sorted(events.items()))
     return (
-        f"{sum(events.values()):,} events have types of features that are not installed; their hashes and their order "
-        f"are right, their content was not read: {types}."
+        f"{sum(events.values()):,} events belong to features that are not installed. Their hashes and their order "
+        f"are correct; their content was not checked: {types}."
     )
 
 
 def _as_data(
-    checked: LogVerification, views: ViewsVerification | None, wrong: str | None, saved: TreeHead | None
+    verification: LogVerification,
+    views: ViewsVerification | None,
+    problem: str | None,
+    saved_head: TreeHead | None,
 ) -> dict[str, object]:
-    finding = checked.finding
+    finding = verification.finding
     return {
-        "intact": wrong is None,
-        "wrong": wrong,
+        "intact": problem is None,
+        "wrong": problem,
         "position": finding.position if finding else None,
-        "head": checked.head,
-        "withdrawn": checked.withdrawn,
-        "unknown": checked.unknown,
-        "extends": saved,
+        "head": verification.head,
+        "withdrawn": verification.withdrawn,
+        "unknown": verification.unknown,
+        "extends": saved_head,
         "views": views
         and {
             "position": views.position,

@@ -1,4 +1,4 @@
-"""`ledgerpress views`: list the views files, roll back, delete those not in use, start a new node with a copy of them."""
+"""`ledgerpress views`: list the views files, roll back, delete unused files, copy views to a new node."""
 
 import sys
 from pathlib import Path
@@ -23,7 +23,7 @@ from ledgerpress.features.registry import installed_features
 from ledgerpress.operator.rebuild_and_switch_views import drop_views, list_views, roll_back
 from ledgerpress.operator.views_copies import PIPE, copy_views, copy_views_to_file, restore_views
 
-commands = typer.Typer(help="The files that hold the read models.", no_args_is_help=True)
+commands = typer.Typer(help="Manage the views: the files that contain the read models.", no_args_is_help=True)
 
 
 @commands.command("list")
@@ -41,17 +41,17 @@ def show(data: DataOption = DEFAULT_DATA, json: JsonOption = False) -> None:
         "position",
         "size",
         "open",
-        "made by",
+        "built by",
         box=None,
         pad_edge=False,
         header_style="bold",
     )
     for file in files:
         position = "unknown" if file.position is None else f"{file.position:,}"
-        made_by = "this version" if file.own else "another version or other features"
+        built_by = "this version" if file.own else "another version or other features"
         is_open = "yes" if file.open else "no"
         table.add_row(
-            file.set or "unknown", file.name, file.state, position, decimal(file.size), is_open, made_by
+            file.set or "unknown", file.name, file.state, position, decimal(file.size), is_open, built_by
         )
     out.print(table)
 
@@ -61,7 +61,7 @@ def rollback(data: DataOption = DEFAULT_DATA) -> None:
     """Use the former views again, in every process of this version on the data directory."""
     with clear_errors():
         views = roll_back(data, features=installed_features())
-    out.print(f"{views.name} is in use again; what was in use is kept as the former.")
+    out.print(f"{views.name} is in use again. The views that were in use are kept as the former ones.")
 
 
 @commands.command()
@@ -71,14 +71,14 @@ def drop(
         bool,
         typer.Option(
             "--other-sets",
-            help="Delete the views of other versions and features, too, if no process has them open.",
+            help="Also delete views of other versions and features that no process has open.",
         ),
     ] = False,
 ) -> None:
-    """Delete the former views and unfinished ones; views of other versions and features stay."""
+    """Delete the former and unfinished views. Views of other versions and features stay."""
     with clear_errors():
         dropped = drop_views(data, features=installed_features(), other_sets=other_sets)
-    out.print("\n".join(f"{file.name} deleted" for file in dropped) or "There was nothing to delete.")
+    out.print("\n".join(f"{file.name} deleted" for file in dropped) or "Nothing to delete.")
 
 
 @commands.command()
@@ -88,7 +88,7 @@ def snapshot(
     ],
     data: DataOption = DEFAULT_DATA,
 ) -> None:
-    """Write the views in use, as of one position, to FILE: for a new node to begin with."""
+    """Copy the views in use, as of one position, to FILE. A new node can start with this copy."""
     if str(file) == PIPE and sys.stdout.isatty():
         fail("standard output is a terminal: name a file, or pipe it to another program", MISUSED)
     with progress("Copying the views") as report:
@@ -97,7 +97,7 @@ def snapshot(
             sys.stdout.buffer.flush()
         else:
             manifest = run(copy_views_to_file(data, file, report, features=installed_features()))
-    err.print(f"The snapshot holds the views as of position {manifest.position:,} ({manifest.size:,} bytes).")
+    err.print(f"The copy contains the views as of position {manifest.position:,} ({manifest.size:,} bytes).")
 
 
 @commands.command()
@@ -108,7 +108,7 @@ def restore(
     data: DataOption = DEFAULT_DATA,
     log: LogOption = DEFAULT_LOG,
 ) -> None:
-    """Put the views in FILE to use for a node that has none yet; its server goes on from there."""
+    """Use the views copy in FILE for a node that has no views yet. Its server continues from there."""
     with progress("Copying the views") as report:
         if str(file) == PIPE:
             manifest = run(
@@ -125,4 +125,4 @@ def restore(
                 manifest = run(
                     restore_views(source, str(file), data, log, report, features=installed_features())
                 )
-    err.print(f"{data} has the views as of position {manifest.position:,}; its server goes on from there.")
+    err.print(f"{data} has the views as of position {manifest.position:,}. Its server continues from there.")

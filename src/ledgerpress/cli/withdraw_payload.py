@@ -16,15 +16,18 @@ def withdraw(
         typer.Argument(min=1, max=MAX_POSITION, help="The position of the event; see `ledgerpress events`."),
     ],
     reason: Annotated[
-        str, typer.Option("--reason", help="Why; it is kept, so it must not repeat what is withdrawn.")
+        str,
+        typer.Option(
+            "--reason", help="The reason. It is stored permanently: do not repeat the withdrawn text in it."
+        ),
     ],
     data: DataOption = DEFAULT_DATA,
     log: LogOption = DEFAULT_LOG,
 ) -> None:
-    """Erase what the event at POSITION says, from the log and the views. That it happened stays. It cannot be undone."""
+    """Erase the payload of the event at POSITION from the log and the views. Its header stays. There is no undo."""
     with progress("Building the views") as report:
         record = run(
             withdraw_payload(data, position, reason, log=log, features=installed_features(), progress=report)
         )
     err.print(f"The payload at position {position:,} is withdrawn; the log is at position {record:,}.")
-    err.print("Backups and exports made earlier still hold it: delete them, and make new ones.")
+    err.print("Earlier backups and exports still contain it: delete them and create new ones.")

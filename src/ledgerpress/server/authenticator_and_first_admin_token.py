@@ -37,7 +37,7 @@ def make_authenticator(store: Store, settings: AccessSettings) -> Authenticator:
 async def first_admin_token(store: Store) -> str | None:
     """Create the first ADMIN token of a publication that never had one, and return its secret.
 
-    If several processes do so at once, one creates it, and the others return `None`.
+    If several processes try at the same time, one creates it and the others return `None`.
     """
     with store.snapshot() as snapshot:
         if tokens.any_with_role(snapshot, Role.ADMIN.value):

@@ -12,11 +12,11 @@ from ledgerpress.eventlog.errors import LogUnusable
 
 LOG_FILE: Final = "log.sqlite"
 NODE_FILE: Final = "node.json"
-"""In the directory of a node whose log is elsewhere: the publication whose views it holds."""
+"""The file that names the publication of the views, in the directory of a node whose log is elsewhere."""
 TEMPORARY: Final = ".aside-"
-"""The prefix of directories in which something is written before it is moved to its place."""
+"""The prefix of temporary directories: files are written there and then moved to their place."""
 _IGNORED: Final = (LOG_FILE, f".{LOG_FILE}.", TEMPORARY)
-"""Prefixes of files that do not prevent a new log. An interrupted restore leaves files with the second one."""
+"""Prefixes of files that do not prevent a new log. An interrupted restore leaves files with the second prefix."""
 
 
 class NodeRecord(msgspec.Struct, frozen=True):
@@ -26,42 +26,45 @@ class NodeRecord(msgspec.Struct, frozen=True):
 
 
 def check_data_directory(data: Path, *, create: bool) -> None:
-    """Check a directory with its own log, and create it with `create`. Raises `LogUnusable` if it is not one."""
+    """Check that `data` has a log of its own. With `create`, also accept an empty directory, and create a missing one.
+
+    Raises `LogUnusable`.
+    """
     with _usable(data):
         _check_is_directory(data)
         log = data / LOG_FILE
         if (data / NODE_FILE).exists() and not log.exists():
             raise LogUnusable(
-                f"{data} is the directory of a node whose log is elsewhere: say where with --log, or LEDGERPRESS_LOG"
+                f"{data} is the directory of a node whose log is elsewhere: name the log with --log or LEDGERPRESS_LOG"
             )
         others = data.exists() and any(not file.name.startswith(_IGNORED) for file in data.iterdir())
         if log.exists() and log.stat().st_size == 0 and others:
-            raise LogUnusable(f"{log} is empty, yet there are views of it: restore it from a backup")
+            raise LogUnusable(f"{log} is empty, but there are views of it: restore the log from a backup")
         if not log.exists():
             if not create:
                 raise LogUnusable(f"there is no LedgerPress store in {data}")
             if others:
                 raise LogUnusable(
-                    f"{data} holds other files and no {LOG_FILE}: name an empty directory, or a new one"
+                    f"{data} contains other files but no {LOG_FILE}: name a new or empty directory"
                 )
             create_directory(data)
 
 
 def check_node_directory(data: Path, *, create: bool = True) -> None:
-    """Check the directory of a node whose log is elsewhere, and create it with `create`.
+    """Check the directory of a node whose log is elsewhere. With `create`, create a missing one.
 
-    Raises `LogUnusable` if it holds a log of its own, or other files.
+    Raises `LogUnusable` if it contains a log of its own or other files.
     """
     with _usable(data):
         _check_is_directory(data)
         if (data / LOG_FILE).exists():
             raise LogUnusable(
-                f"{data} holds a log of its own, and another one was named: name another directory for this node "
-                "(--data), or copy the log there first (ledgerpress log copy)"
+                f"{data} contains a log of its own, but another log was named: name another directory for this node "
+                "(--data), or first copy the log to the other place (ledgerpress log copy)"
             )
         files = [] if (data / NODE_FILE).exists() or not data.exists() else list(data.iterdir())
         if any(not file.name.startswith((NODE_FILE, TEMPORARY)) for file in files):
-            raise LogUnusable(f"{data} holds other files: name an empty directory, or a new one")
+            raise LogUnusable(f"{data} contains other files: name a new or empty directory")
         if create:
             create_directory(data)
 
@@ -76,18 +79,18 @@ def check_log_location(file: Path) -> None:
     """Raise `LogUnusable` if `file` is in a node's directory: the node would not start with a log in it."""
     if (file.parent / NODE_FILE).exists():
         raise LogUnusable(
-            f"{file.parent} is the directory of a node whose log is elsewhere: name another place"
+            f"{file.parent} is the directory of a node whose log is elsewhere: name a file in another directory"
         )
 
 
 def is_vacant(data: Path) -> bool:
-    """Return whether `data` has no store, but could. Raises `LogUnusable` if it could not."""
+    """Return whether `data` has no store but can hold one. Raises `LogUnusable` if it cannot hold one."""
     check_data_directory(data, create=True)
     return not (data / LOG_FILE).exists()
 
 
 def claim_directory(data: Path, publication: str) -> None:
-    """Record whose views the directory holds. Raises `LogUnusable` if they are another publication's."""
+    """Record the publication whose views the directory holds. Raises `LogUnusable` if they belong to another one."""
     with _usable(data / NODE_FILE):
         if not _is_claimed_by(data, publication):
             temporary = data / f"{NODE_FILE}.{os.getpid()}"
@@ -123,7 +126,7 @@ def create_directory(directory: Path) -> None:
 
 
 def replace_directory(vacant: Path, directory: Path) -> None:
-    """Put `directory` in the place of the empty directory `vacant`, durably."""
+    """Replace the empty directory `vacant` with `directory`, durably."""
     vacant.rmdir()
     directory.rename(vacant)
     _sync(vacant.parent)
@@ -131,7 +134,7 @@ def replace_directory(vacant: Path, directory: Path) -> None:
 
 @contextmanager
 def _usable(path: Path) -> Iterator[None]:
-    """Raise an `OSError` as `LogUnusable`."""
+    """Turn an `OSError` into `LogUnusable`."""
     try:
         yield
     except OSError as error:
@@ -140,15 +143,15 @@ def _usable(path: Path) -> Iterator[None]:
 
 def _check_is_directory(data: Path) -> None:
     if data.exists() and not data.is_dir():
-        raise LogUnusable(f"{data} is a file; a data directory is needed")
+        raise LogUnusable(f"{data} is a file: name a directory")
 
 
 def _is_claimed_by(data: Path, publication: str) -> bool:
     known = known_publication(data)
     if known is not None and known != publication:
         raise LogUnusable(
-            f"{data} is of the publication {known}, and the log is that of {publication}: name another directory "
-            "(--data), or the log that the directory is of (--log)"
+            f"{data} holds the views of publication {known}, but the log belongs to {publication}: name another "
+            "directory (--data), or the log of these views (--log)"
         )
     return known is not None
 

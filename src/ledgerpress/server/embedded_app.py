@@ -1,7 +1,7 @@
-"""`ledgerpress.create_app`: LedgerPress as an ASGI application that another application mounts, and whose lifespan it runs.
+"""`ledgerpress.create_app`: LedgerPress as an ASGI application. A host application mounts it and runs its lifespan.
 
-It changes nothing in the process: no logging, signal handlers, limits of the system, garbage collection or switch interval.
-What the server of `ledgerpress serve` provides and the host has to provide is in docs/how-to/embed.md.
+It does not change the process: no logging, signal handlers, resource limits, garbage collection or switch interval.
+docs/how-to/embed.md lists what `ledgerpress serve` provides and the host must provide instead.
 """
 
 import asyncio
@@ -44,7 +44,7 @@ logger = logging.getLogger(__name__)
 STREAM_CLOSE_TIMEOUT: Final = 1.0
 """Seconds in which WebSockets and event streams are closed when the lifespan ends."""
 STREAM_POLL_INTERVAL: Final = 0.02
-"""Seconds between two checks whether they are closed."""
+"""Seconds between two checks whether WebSockets and event streams are closed."""
 
 _SERVER: Final = "the server of the host application decides that"
 _LOGGING: Final = "the host application configures logging"
@@ -73,9 +73,10 @@ class _Running:
 class EmbeddedApp:
     """An ASGI application that answers requests while its `lifespan` runs.
 
-    A mounted application receives no lifespan events, so the host runs the lifespan: `Starlette(lifespan=content.lifespan)`
-    and the same for FastAPI, or `async with content.lifespan():` in a lifespan of its own. If the application is served by
-    itself, the server runs it. It may run several times, one after another.
+    A mounted application receives no lifespan events, so the host runs the lifespan:
+    `Starlette(lifespan=content.lifespan)` and the same for FastAPI, or `async with content.lifespan():` in a lifespan
+    of its own. If a server serves the application directly, the server runs the lifespan. It may run several times, one
+    after another.
     """
 
     def __init__(self, settings: Settings, schema: Schema, features: FeatureSet) -> None:
@@ -96,7 +97,8 @@ class EmbeddedApp:
     def store(self) -> OpenStore:
         """The open store, for commands and queries of the host. Raises `RuntimeError` while the lifespan does not run.
 
-        It is what `ledgerpress.open_store` lends, with the limits of the settings and the schema of the application.
+        It has the interface of the store that `ledgerpress.open_store` yields, and the limits and schema of the
+        application.
         """
         return self._while_running().store
 
@@ -104,11 +106,11 @@ class EmbeddedApp:
     async def lifespan(self, _: object = None) -> AsyncIterator[None]:
         """Open the store, answer requests, and close the store.
 
-        The parameter is the host application, which Starlette and FastAPI pass. Raises `InvalidSettings`, `LogUnusable`,
-        `LogUnavailable`, and `RuntimeError` if the lifespan runs already.
+        The parameter is the host application, which Starlette and FastAPI pass. Raises `InvalidSettings`,
+        `LogUnusable`, `LogUnavailable`, and `RuntimeError` if the lifespan is already running.
         """
         if self._has_lifespan:
-            raise RuntimeError("The lifespan of this LedgerPress application runs already.")
+            raise RuntimeError("The lifespan of this LedgerPress application is already running.")
         self._has_lifespan = True
         try:
             async with self._serving():
@@ -119,8 +121,8 @@ class EmbeddedApp:
     def begin_to_stop(self) -> None:
         """Close WebSockets and event streams, and let `/health/ready` report that the server stops.
 
-        For hosts that know of the end before the lifespan ends: many servers run its end only when all connections are
-        closed, and event streams stay open until then.
+        For hosts that learn of the shutdown before the lifespan ends: many servers end the lifespan only when all
+        connections are closed, and event streams stay open until then.
         """
         if self._running is not None:
             self._running.runtime.stopping.set()
@@ -128,8 +130,8 @@ class EmbeddedApp:
     def _while_running(self) -> _Running:
         if self._running is None:
             raise RuntimeError(
-                "The store of LedgerPress is not open: the host application has to run the lifespan of what create_app() "
-                "returned, for example with Starlette(lifespan=content.lifespan)."
+                "The LedgerPress store is not open: the host application must run the lifespan of the application that "
+                "create_app() returned, for example with Starlette(lifespan=content.lifespan)."
             )
         return self._running
 
@@ -158,7 +160,7 @@ class EmbeddedApp:
             )
             published = stack.enter_context(published_store(store, settings.limits, self._schema))
             authenticator = authenticator_of(store, settings)
-            # Unless names are set, the host application checks the Host header, or accepts any.
+            # If no names are set, checking the Host header is left to the host application.
             hosts = server.allowed_hosts or (ANY,)
             app = application(
                 store, authenticator, settings, runtime, schema=self._schema, allowed_hosts=hosts
@@ -202,15 +204,16 @@ def create_app(
     """Return LedgerPress as an ASGI application, for Starlette, FastAPI or any ASGI server.
 
     `data` is the directory of the store and `log` the URL of its log; by default the settings `server.data` and
-    `server.log`. `settings` are values by name, such as `{"http.graphiql": True}`; a setting of SETTINGS_OF_HOST is rejected
-    here. As for `ledgerpress serve`, other values come from the environment (`environment`, by default that of the process)
-    and from the file `config`, by default `ledgerpress.toml` where it exists; only the profile comes from this call alone.
+    `server.log`. `settings` are values by name, such as `{"http.graphiql": True}`; names in SETTINGS_OF_HOST are
+    rejected. As for `ledgerpress serve`, other values come from the environment (`environment`, by default that of the
+    process) and from the file `config`, by default `ledgerpress.toml` if it exists. The profile comes only from this
+    call.
 
-    `features` are the third-party features, in addition to our own; by default those of all installed packages, which are also
-    those of the command line.
+    `features` are third-party features, in addition to the built-in ones; by default the features of all installed
+    packages, as for the command line.
 
-    `schema_extensions` are Strawberry extensions: classes, or functions that return a new instance. With any of them, every
-    operation is executed by graphql-core, and no response is cached. Raises `InvalidSettings`, `InvalidFeature`, and
+    `schema_extensions` are Strawberry extensions: classes, or functions that return a new instance. With extensions,
+    graphql-core executes every operation, and no response is cached. Raises `InvalidSettings`, `InvalidFeature`, and
     `SchemaError` for an extension that cannot take effect.
     """
     feature_set = (
@@ -221,24 +224,26 @@ def create_app(
     options |= {} if data is None else {DATA: str(data)}
     options |= {} if log is None else {LOG: log}
     _check_names(settings or {}, feature_sections)
-    loaded = load(
+    server_settings = load(
         options,
         os.environ if environment is None else environment,
         None if config is None else Path(config),
         feature_sections,
         source_of_options="create_app()",
     ).settings
-    if loaded.access.anonymous_role is not Role.READER:
+    if server_settings.access.anonymous_role is not Role.READER:
         raise InvalidSettings(
-            "access.anonymous_role has to be reader in an embedded application, which cannot know that only this machine "
-            "reaches it"
+            "access.anonymous_role must be reader in an embedded application: LedgerPress cannot check that only this "
+            "machine can reach it"
         )
-    # There is no second port; a value for `ledgerpress serve` does not open /metrics to readers.
+    # There is no second port. `metrics.public`, if it was set for that port, must not open /metrics to readers.
     metrics = msgspec.structs.replace(
-        loaded.metrics, public=loaded.metrics.public and loaded.metrics.port is None, port=None
+        server_settings.metrics,
+        public=server_settings.metrics.public and server_settings.metrics.port is None,
+        port=None,
     )
     schema = feature_set.graphql_schema(schema_extensions)
-    return EmbeddedApp(msgspec.structs.replace(loaded, metrics=metrics), schema, feature_set)
+    return EmbeddedApp(msgspec.structs.replace(server_settings, metrics=metrics), schema, feature_set)
 
 
 def _are_installed(features: FeatureSet) -> bool:
@@ -250,7 +255,7 @@ def _are_installed(features: FeatureSet) -> bool:
 
 
 def _check_names(settings: Mapping[str, object], features: Sections) -> None:
-    """Raise `InvalidSettings` for names that are no settings, and for settings that would have no effect."""
+    """Raise `InvalidSettings` for unknown names, and for settings that would have no effect."""
     known = declared(features)
     mistakes = [
         f"{name} has no effect in an embedded application: {SETTINGS_OF_HOST[name]}"
@@ -259,7 +264,7 @@ def _check_names(settings: Mapping[str, object], features: Sections) -> None:
     ]
     for name in settings:
         if name == PROFILE or name not in known:
-            near = get_close_matches(name, known, n=1)
-            mistakes.append(f"{name} is no setting{f': is {near[0]} meant?' if near else ''}")
+            similar = get_close_matches(name, known, n=1)
+            mistakes.append(f"{name} is not a setting{f': did you mean {similar[0]}?' if similar else ''}")
     if mistakes:
         raise InvalidSettings(*mistakes)

@@ -28,16 +28,15 @@ from ledgerpress.server.log_url import LOCAL, LogUrl
 logger = logging.getLogger(__name__)
 
 copy_log_file: Final = backup.copy_log_file
-"""For logs in files alone: other engines have their own tools."""
+"""Copies a log that is in a file. Other engines have their own backup tools."""
 _BACKOFF: Final = Backoff(first=0.25, longest=4.0)
 
 
 async def open_log(url: LogUrl, data: Path, *, create_as: Callable[[], str] | None) -> OpenedLog:
     """Open the log at `url`; if there is none, create one for the publication id that `create_as` returns.
 
-    `data` is the data directory, the default place of a log in a file. Raises `LogUnusable` for anything that is not a
-    log which this program can use, and for a missing log without `create_as`; `LogUnavailable` if the server cannot be
-    reached.
+    `data` is the data directory, the default place of a log in a file. Raises `LogUnusable` if there is no log and no
+    `create_as`, or something that is not a log of this program; `LogUnavailable` if the server cannot be reached.
     """
     match url.engine:
         case "postgresql":
@@ -61,8 +60,8 @@ async def open_log(url: LogUrl, data: Path, *, create_as: Callable[[], str] | No
 async def open_copy_target(url: LogUrl, data: Path, publication: str) -> CopyTarget:
     """Begin or continue a copy of the publication's log at `url`.
 
-    Raises `LogExists` if there is a finished log, `LogUnusable` if anything else is in the way, and `LogUnavailable` if
-    the server cannot be reached.
+    Raises `LogExists` if there is a finished log, `LogUnusable` if the place contains anything else, and
+    `LogUnavailable` if the server cannot be reached.
     """
     match url.engine:
         case "postgresql":
@@ -89,12 +88,12 @@ async def open_when_available(
 ) -> OpenedLog:
     """Open the log at `url` as `open_log` does; retry for `timeout` seconds while it cannot be reached.
 
-    A machine that starts may start the server before the log's engine is up.
+    When a machine starts, this process may start before the engine of the log is ready.
     """
     deadline, reason = time.monotonic() + timeout, ""
     for attempt, delay in enumerate(_BACKOFF.delays()):
         try:
-            # The first attempt is never cut off; later ones end with the whole wait.
+            # The first attempt has no timeout; later attempts end at the deadline.
             async with asyncio.timeout(None if attempt == 0 else deadline - time.monotonic()):
                 return await open_log(url, data, create_as=create_as)
         except (LogUnavailable, TimeoutError) as error:
@@ -102,13 +101,11 @@ async def open_when_available(
             left = deadline - time.monotonic()
             if left <= 0:
                 raise LogUnavailable(
-                    f"the log cannot be reached: {reason}: see whether its server runs, and whether the URL is right "
-                    "(--log, LEDGERPRESS_LOG)"
+                    f"the log cannot be reached: {reason}: check that its server is running and that the URL is "
+                    "correct (--log, LEDGERPRESS_LOG)"
                 ) from error
             if attempt == 0:
-                logger.warning(
-                    "the log cannot be reached; waiting for it up to %.0f s in all: %s", timeout, error
-                )
+                logger.warning("the log cannot be reached; retrying for up to %.0f s: %s", timeout, error)
             await asyncio.sleep(min(delay, left))
     raise AssertionError("unreachable")
 
@@ -125,7 +122,10 @@ async def existing_log(data: Path, log: str = LOCAL) -> AsyncIterator[OpenedLog]
 
 @asynccontextmanager
 async def log_of_views(data: Path, log: str = LOCAL, *, create: bool = False) -> AsyncIterator[OpenedLog]:
-    """Open the log whose views are in `data`, or will be with `create`. Raises `LogUnusable` for another log's views."""
+    """Open the log whose views are in `data`, or will be with `create`.
+
+    Raises `LogUnusable` if the views belong to another log.
+    """
     is_elsewhere = not LogUrl.parse(log).is_local
     if is_elsewhere:
         check_node_directory(data, create=create)
@@ -137,12 +137,12 @@ async def log_of_views(data: Path, log: str = LOCAL, *, create: bool = False) ->
 
 @contextmanager
 def _extra(library: str, extra: str) -> Iterator[None]:
-    """Import an adapter in the context. Raises `LogUnusable`, with the package to install, if its library is missing."""
+    """Import an adapter in the context. Raises `LogUnusable` with the package to install if its library is missing."""
     try:
         yield
     except ModuleNotFoundError as error:
         if (error.name or "").partition(".")[0] != library:
             raise
         raise LogUnusable(
-            f"{library} is missing, which that log takes: pip install 'ledgerpress[{extra}]'"
+            f"this log needs the package {library}, which is not installed: pip install 'ledgerpress[{extra}]'"
         ) from error

@@ -1,7 +1,7 @@
 """Logging to standard error, in JSON for programs or in plain text for people; for uvicorn's messages too.
 
-Every line that belongs to a request has its id and its trace. Lengths are limited, control characters are escaped, and
-anything like a credential is removed, whichever code logged it.
+Every line of a request contains the ids of the request and its trace. Lengths are limited, control characters are
+escaped, and anything that looks like a credential is removed, whatever code logged it.
 """
 
 import asyncio
@@ -21,12 +21,12 @@ from ledgerpress.graphql.request_telemetry_record import CURRENT
 from ledgerpress.http.middleware.access_log import LOGGER, AccessLog
 
 FLUSH_INTERVAL: Final = 0.1
-"""Seconds that a line of the access log is buffered at most."""
+"""Maximum seconds for which a line of the access log is buffered."""
 MAX_BUFFERED_LINES: Final = 1_000
 MAX_MESSAGE_LENGTH: Final = 4_000
 """Characters of a message."""
 MAX_EXCEPTION_LENGTH: Final = 20_000
-"""Characters of a traceback, of which the end is kept: it says what happened."""
+"""Characters of a traceback. Its end is logged, because it names the error."""
 
 # C0 and C1 controls, line separators, and characters that change the direction of text.
 _CONTROL: Final = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]")
@@ -37,19 +37,19 @@ _encoder: Final = msgspec.json.Encoder(enc_hook=str)
 
 
 class LogSettings(msgspec.Struct, frozen=True, kw_only=True):
-    """What is logged, and how."""
+    """What the server logs, and in which format."""
 
     format: Annotated[
-        Literal["json", "plain"], Meta(description="A line of JSON for each event, or plain lines.")
+        Literal["json", "plain"], Meta(description="One JSON object per line, or plain text.")
     ] = "json"
     level: Annotated[
-        Literal["debug", "info", "warning", "error"], Meta(description="The least that is logged.")
+        Literal["debug", "info", "warning", "error"], Meta(description="The lowest level that is logged.")
     ] = "info"
-    access: Annotated[bool, Meta(description="A line for each request.")] = True
+    access: Annotated[bool, Meta(description="Whether each request is logged.")] = True
 
     @classmethod
     def development(cls) -> "LogSettings":
-        """Return the settings for a person at a terminal: nothing is logged if all is well."""
+        """Return the settings for a person at a terminal: only warnings and errors are logged."""
         return cls(format="plain", level="warning", access=False)
 
 
@@ -82,7 +82,7 @@ class JsonFormatter(logging.Formatter):
 
 
 class TextFormatter(logging.Formatter):
-    """Formats each record as a plain line; an exception follows, line by line."""
+    """A formatter that returns a plain line for each record, followed by the lines of its exception."""
 
     def format(self, record: logging.LogRecord) -> str:
         text = _escaped(_cleaned(_message(record), MAX_MESSAGE_LENGTH))
@@ -102,7 +102,7 @@ class TextFormatter(logging.Formatter):
 def _message(record: logging.LogRecord) -> str:
     try:
         return record.getMessage()
-    except (TypeError, ValueError):  # the arguments do not fit the message: half a line is better than none
+    except (TypeError, ValueError):  # the arguments do not fit: log the message without them
         return str(record.msg)
 
 
@@ -154,9 +154,9 @@ def _second(seconds: int) -> str:
 
 
 class BufferedHandler(logging.StreamHandler[TextIO]):
-    """Writes lines at once, except those of the access log, which are buffered: a write costs more than many a response.
+    """A handler that writes immediately, but buffers the access log: a write can cost more than a response.
 
-    The buffer is written with any other line, and when the program ends, unless it is killed.
+    The buffer is written together with any other line, and when the program ends, unless it is killed.
     """
 
     def __init__(self, stream: TextIO, formatter: JsonFormatter | TextFormatter) -> None:
@@ -168,7 +168,7 @@ class BufferedHandler(logging.StreamHandler[TextIO]):
 
     def access(self, message: str, fields: dict[str, Any]) -> None:
         """Buffer a line of the access log. MUST be called in the thread of the event loop."""
-        self._buffer.append(self._formatter.access(time.time(), message, fields))  # noqa: TID251 - logging uses the real time
+        self._buffer.append(self._formatter.access(time.time(), message, fields))  # noqa: TID251 - the real time
         if len(self._buffer) >= MAX_BUFFERED_LINES:
             self.flush()
         elif self._timer is None:
@@ -201,6 +201,6 @@ def log_to_standard_error(settings: LogSettings) -> AccessLog | None:
     root.handlers = [handler]
     root.setLevel(settings.level.upper())
     logging.captureWarnings(True)
-    # We log ourselves that the server starts and stops.
+    # LedgerPress itself logs that the server starts and stops.
     logging.getLogger("uvicorn").setLevel(max(logging.WARNING, root.level))
     return AccessLog(handler.access) if settings.access else None

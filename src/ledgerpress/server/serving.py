@@ -35,11 +35,11 @@ if TYPE_CHECKING:
     from ledgerpress.server.tracing.spans import OpenTelemetry
 
 Announce = Callable[[int, str | None], None]
-"""Takes the position of the log's head, and the secret of the first admin token if one was created."""
+"""Called with the position of the log's head, and the secret of the first admin token if one was created."""
 
 
 class CommandMetrics:
-    """Counts recorded events for the metrics, and takes spans of commands if there is a tracer."""
+    """Instrumentation of commands: counts recorded events, and records spans if there is a tracer."""
 
     def __init__(self, tracer: "OpenTelemetry | None") -> None:
         self._events = 0
@@ -50,8 +50,8 @@ class CommandMetrics:
 
     def register(self, metrics: Metrics) -> None:
         """Add the count to the metrics."""
-        what = "Events recorded by this process."
-        metrics.watch("events_appended", what, lambda: self._events, kind="counter")
+        description = "Events recorded by this process."
+        metrics.watch("events_appended", description, lambda: self._events, kind="counter")
 
 
 async def serve(
@@ -65,8 +65,9 @@ async def serve(
 ) -> None:
     """Serve on bound sockets, the second of them for operators, until a signal.
 
-    `features` are those of the process, and of `program`, the command that rebuilds views. `progress` reports how far the views are built. `announce` is called
-    when clients can connect. Raises `InvalidSettings`, `TracingUnavailable`, `AddressTaken`, and what `open_store` raises.
+    `features` are the features of the process and of `program`, the command that rebuilds views. `progress` shows how
+    far the views are built. `announce` is called when clients can connect. Raises `InvalidSettings`,
+    `TracingUnavailable`, `AddressTaken`, and what `open_store` raises.
     """
     server = settings.server
     access_log = log_to_standard_error(settings.logs)
@@ -107,7 +108,7 @@ async def serve(
         apps: list[Any] = [app, runtime.operations_app(store, authenticator)]
         for listener in listeners:
             begin_to_listen(listener)
-        # If every client is an administrator, nobody needs a token.
+        # If every client is an administrator, no client needs a token.
         needs_token = settings.access.anonymous_role is not Role.ADMIN
         token = await first_admin_token(store) if needs_token else None
         announce(await store.log.head(), token)
@@ -126,7 +127,7 @@ async def serve(
 
 @contextmanager
 def _tracing(settings: TracingSettings) -> Iterator["OpenTelemetry | None"]:
-    """Yield what records traces, or `None` if none are recorded. Raises `TracingUnavailable`."""
+    """Yield the recorder of traces, or `None` if none are recorded. Raises `TracingUnavailable`."""
     if settings.exporter == "none":
         yield None
         return
@@ -156,7 +157,7 @@ def application(
     """Return the application that the settings describe. Raises `InvalidSettings` and `SchemaError`."""
     if unknown := store.unknown_events():
         logger.warning(
-            "%d events are of features that are not installed (%s): their rules do not hold in this process",
+            "%d events belong to features that are not installed (%s): this process does not apply their rules",
             sum(unknown.values()),
             ", ".join(unknown),
         )

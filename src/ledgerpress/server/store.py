@@ -49,12 +49,12 @@ class Store:
     features: FeatureSet
     """The features of the process."""
     caches: list[Callable[[], None]]
-    """Functions that clear a cache. They are called after a withdrawal, and when other views are in use."""
+    """Functions that clear a cache. They are called after a withdrawal and after a switch to other views."""
 
     def views_version(self) -> ViewsVersion:
         """Return the version of the views: the same object until a process changes anything in them.
 
-        Raises `LogReplaced` if the log was replaced: the views may contain what no log contains any more.
+        Raises `LogReplaced` if the log was replaced: the views may contain events that no log contains.
         """
         self.log.check_not_replaced()
         return self.views.views_version()
@@ -64,18 +64,18 @@ class Store:
         return _last_withdrawal(snapshot)
 
     def unknown_events(self) -> dict[str, int]:
-        """Return how many events of features that are not loaded there are, by type."""
+        """Return the number of events of features that are not loaded, by type."""
         with self.snapshot() as snapshot:
             return changes.unknown_events(snapshot, self.codec)
 
     def snapshot(self) -> AbstractContextManager[Snapshot]:
-        """Lend the views as of the position that every projection has reached. Raises `LogReplaced`."""
+        """Open a snapshot of the views, as of the position that every projection has reached. Raises `LogReplaced`."""
         self.log.check_not_replaced()
         return self.views.snapshot()
 
     @property
     def declared(self) -> DeclaredViews:
-        """What the features declare for the views."""
+        """The declarations of the features for the views."""
         return self.features.views
 
     @property
@@ -84,7 +84,7 @@ class Store:
 
     @property
     def position(self) -> int:
-        """The position that every projection has reached, as far as this process knows."""
+        """The position that every projection has reached, as known to this process."""
         return min(point.position for point in self.views.checkpoints.values())
 
 
@@ -107,12 +107,12 @@ async def open_store(
 ) -> AsyncIterator[Store]:
     """Open the store in the directory `data`, with views that have caught up with the log at the URL `log`.
 
-    `features` are those of the process. With `create`, a missing or empty directory becomes a new store, and a missing log is created. `progress` is called
-    with the position reached and the head while the views are built or catch up, at most `batch_size` events at a time.
-    With `resume`, paused projections are tried again. With `serve_while_rebuilding`, a copy of views that other versions of
-    the projectors made is used if there are no others; the caller MUST have them rebuilt. Raises `LogUnusable` for a
-    directory that holds something else, and `LogUnavailable` if the log's server cannot be reached for `log_timeout`
-    seconds.
+    `features` are the features of the process. With `create`, a missing or empty directory becomes a new store, and a
+    missing log is created. While the views are built or catch up, at most `batch_size` events are applied at a time,
+    and `progress` is called with the position reached and the head. With `resume`, paused projections are tried again.
+    With `serve_while_rebuilding`, if there are no views of these projectors, the store uses a copy of the views of
+    another version; the caller MUST then rebuild the views. Raises `LogUnusable` if the directory contains something
+    else, and `LogUnavailable` if the log's server cannot be reached for `log_timeout` seconds.
     """
     clock, randomness = clock or SystemClock(), randomness or SystemRandomness()
     url = LogUrl.parse(log)
@@ -164,7 +164,7 @@ async def store_on_log(
     instrumentation: Instrumentation = NO_INSTRUMENTATION,
     serve_while_rebuilding: bool = False,
 ) -> AsyncIterator[Store]:
-    """Open the store of an opened log, with views in the directory `data`, which exists. The caller closes the log.
+    """Open the store of an opened log, with views in the existing directory `data`. The caller closes the log.
 
     The parameters are those of `open_store`.
     """

@@ -1,4 +1,4 @@
-"""Rebuild the views of a data directory alongside those in use: for the command, and for a server in the background."""
+"""Rebuild the views of a data directory alongside those in use, for the command line and for servers."""
 
 from collections.abc import Callable, Collection, Sequence
 from contextlib import AsyncExitStack
@@ -25,7 +25,7 @@ MAX_ATTEMPTS: Final = 3
 
 
 class ViewsUpToDate(Exception):
-    """No views have to be rebuilt."""
+    """The views in use are up to date, so none are rebuilt."""
 
 
 async def rebuild(
@@ -44,11 +44,11 @@ async def rebuild(
 ) -> ViewsComparison | None:
     """Rebuild the views in `data` alongside those in use, compare them, and switch every process to them.
 
-    With `check`, they are only compared. With `if_outdated`, wait while another process builds views, and rebuild only if
-    the views in use are then outdated or missing. `names` are the projections to rebuild; the others are copied. `report`
-    takes each row that differs; `restarted` is called if the rebuild starts again, and what was reported is void. At most
-    `batch_size` events are written in one transaction. Returns the comparison, or `None` if there were no views in use.
-    Raises `LogUnusable`, `ViewsBusy`, `RebuildFailed`, and with `if_outdated` `ViewsUpToDate`.
+    With `check`, they are only compared. With `if_outdated`, wait while another process builds views, and rebuild only
+    if the views in use are then outdated or missing. `names` are the projections to rebuild; the others are copied.
+    `report` is called with each row that differs. `restarted` is called if the rebuild starts again: earlier reports
+    are void. At most `batch_size` events are written in one transaction. Returns the comparison, or `None` if no
+    views were in use. Raises `LogUnusable`, `ViewsBusy`, `RebuildFailed`, and with `if_outdated` `ViewsUpToDate`.
     """
     projectors = features.projectors if projectors is None else projectors
     async with log_of_views(data, log, create=True) as opened:
@@ -66,4 +66,4 @@ async def rebuild(
                     return await builder.rebuild(names, report, check=check, progress=progress)
                 except (PayloadWithdrawnDuringBuild, ViewsGone):
                     restarted()
-            raise RebuildFailed("payloads are being withdrawn; try again when that is done")
+            raise RebuildFailed("payloads are being withdrawn: try again when the withdrawals are finished")

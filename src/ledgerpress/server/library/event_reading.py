@@ -1,4 +1,4 @@
-"""Read recorded events up to the head, and follow the log without end."""
+"""Read recorded events up to the head, or follow the log without end."""
 
 import asyncio
 from collections.abc import AsyncGenerator, Callable, Collection
@@ -11,9 +11,9 @@ from ledgerpress.eventlog.log import EventLog, catch_up, check_gapless
 from ledgerpress.eventlog.unknown_third_party_events import feature_of
 
 BATCH_SIZE: Final = 500
-"""Events that are read at once. The next batch is read when all of them have been taken."""
+"""Events in a batch. The next batch is read when the caller has taken all events of the current one."""
 LOG_RETRY_INTERVAL: Final = 0.25
-"""Seconds until a log that cannot be reached is tried again."""
+"""Seconds between two attempts to read a log that cannot be reached."""
 
 
 async def read_events(
@@ -25,7 +25,7 @@ async def read_events(
     stream: str | None,
     types: Collection[str],
 ) -> AsyncGenerator[Recorded[Event], None]:
-    """Yield the events after the position `after`, up to `until` or to the head as it is now.
+    """Yield the events after the position `after`, up to `until` or the current head.
 
     Raises `ValueError` for an unknown type.
     """
@@ -56,7 +56,7 @@ async def follow_events(
 ) -> AsyncGenerator[Recorded[Event], None]:
     """Yield the events after the position `after`, and wait for more, until the store `is_closed`.
 
-    While the log cannot be reached, wait until it can. Raises `ValueError` for an unknown type, or a position beyond the
+    Retry while the log cannot be reached. Raises `ValueError` for an unknown type, or a position beyond the
     head.
     """
     check_types(codec, types)
@@ -84,25 +84,30 @@ async def follow_events(
 
 
 def check_types(codec: Codec[Event], types: Collection[str]) -> None:
-    """Raise `ValueError` for a type that no event can have, apart from those of features that are not loaded."""
+    """Raise `ValueError` for an unknown type. Types of features that are not loaded are accepted.
+
+    Raises `TypeError` if `types` is a string.
+    """
     if isinstance(types, str):
-        raise TypeError(f"types is a collection of names: [{types!r}]")
+        raise TypeError(f"types must be a collection of names: [{types!r}]")
     unknown = sorted(type for type in types if not codec.knows(type) and feature_of(type) is None)
     if unknown:
-        raise ValueError(f"no event has the type {', '.join(unknown)}: docs/reference/events.md lists them")
+        raise ValueError(
+            f"no event has the type {', '.join(unknown)}: docs/reference/events.md lists the types"
+        )
 
 
 def check_not_negative(after: int) -> None:
     """Raise `ValueError` for a position below 0."""
     if after < 0:
-        raise ValueError(f"{after} is no position: positions count from 1, and 0 is the beginning")
+        raise ValueError(f"{after} is not a position: positions start at 1, and 0 is the beginning")
 
 
 async def _check_position(log: EventLog, after: int) -> None:
-    """Raise `ValueError` if `after` lies beyond the head: it was saved with another log, or before a restore."""
+    """Raise `ValueError` if `after` is beyond the head: it was saved with another log, or before a restore."""
     check_not_negative(after)
     if after > await log.head() and not await log.wait_beyond(after - 1, log.staleness):
         raise ValueError(
-            f"position {after} lies beyond the head of the log, {await log.head()}: it was saved with another log, or this "
-            "one was restored from an older backup; what was derived from the log has to be rebuilt"
+            f"position {after} is beyond the head of the log, {await log.head()}: it was saved with another log, or "
+            "this log was restored from an older backup. Rebuild everything that you derived from the log."
         )

@@ -1,4 +1,4 @@
-"""Execute GraphQL operations on an open store in the caller's process. It imports strawberry, so it is loaded on first use."""
+"""Execute GraphQL operations on an open store in the caller's process. Loaded on first use: it imports strawberry."""
 
 import asyncio
 from collections.abc import AsyncGenerator, Mapping
@@ -25,15 +25,15 @@ from ledgerpress.graphql.subscriptions.subscriber import Subscriber
 from ledgerpress.server.store import Store
 
 _NO_LIMIT: Final = 2**40
-"""Of subscribers, of positions that one may be behind, and of seconds in which an event has to be taken."""
+"""A limit that is never reached: of subscribers, of their lag in positions, of seconds until they take a message."""
 
 
 @dataclass(frozen=True, slots=True)
 class GraphQLResult:
     """The result of an operation, in the shape of the GraphQL specification, section 7.
 
-    `data` is `None` if the operation was not executed, or if an error removed all of it. Each of `errors` is a map with
-    `message` and mostly `extensions.code`. `position` is that of the log at which `data` is true.
+    `data` is `None` if the operation was not executed, or if an error made all of it null. Each of `errors` is a map
+    with `message` and usually `extensions.code`. `data` is as of the log position `position`.
     """
 
     data: dict[str, Any] | None
@@ -52,13 +52,13 @@ def _schema_of(features: FeatureSet) -> Schema:
 
 
 class GraphQLExecution:
-    """Executes operations on one store, within `limits`. Results are not cached."""
+    """An executor of operations on one store, within `limits`. Results are not cached."""
 
     def __init__(self, store: Store, limits: Limits, schema: Schema | None = None) -> None:
-        """Without a `schema`, build that of the store's features. Raises `SchemaError`."""
+        """Without `schema`, use the schema of the store's features. Raises `SchemaError`."""
         self._store = store
         self._executor = Executor(schema or _schema_of(store.features), limits=limits)
-        # A subscriber in this process is a position, so nothing is lost or stored while it does something else.
+        # A subscriber in this process is only a position: while it is busy, no messages are lost or buffered.
         unlimited = SubscriptionSettings(
             max_subscriptions=_NO_LIMIT, max_lag=_NO_LIMIT, send_seconds=_NO_LIMIT
         )
@@ -90,7 +90,7 @@ class GraphQLExecution:
         identity: Identity,
         operation_name: str | None,
     ) -> AsyncGenerator[GraphQLResult, None]:
-        """Execute a subscription, and yield its results. One that ends with errors has them in its last result."""
+        """Execute a subscription, and yield its results. If it ends with errors, its last result contains them."""
         if self._has_ended:
             return
         subscription = _Subscription()
@@ -141,7 +141,7 @@ class _Subscription:
         self._results = asyncio.Queue[GraphQLResult | None](maxsize=1)
 
     async def next(self) -> GraphQLResult | None:
-        """Return the next result, `None` if the subscription has ended."""
+        """Return the next result, or `None` if the subscription has ended."""
         return await self._results.get()
 
     async def send(self, event: ResultMessage) -> None:
@@ -153,7 +153,7 @@ class _Subscription:
         await self._results.put(None)
 
     def abandon(self) -> None:
-        """End it without a reason: its results were not taken within the timeout."""
+        """End the subscription without an error: the caller did not take its results within the timeout."""
         self.close()
 
     def close(self) -> None:
@@ -165,6 +165,6 @@ class _Subscription:
 
 
 def _result_of(body: bytes, position: int) -> GraphQLResult:
-    # Through JSON, so that a caller gets plain values, as a client does.
+    # Decoded from JSON, so that a caller gets the same plain values as a client.
     response: ResponseMap = msgspec.json.decode(body)
     return GraphQLResult(response.get("data"), response.get("errors", []), position)

@@ -1,6 +1,6 @@
 """`ledgerpress.open_store`: a store in the caller's process. docs/how-to/use-as-a-library.md is its guide.
 
-It changes nothing in the process: no logging, signal handlers, limits of the system or garbage collection. Its object belongs to
+It does not change the process: no logging, signal handlers, resource limits or garbage collection. The store belongs to
 the event loop in which it was opened.
 """
 
@@ -43,18 +43,18 @@ class StoreClosed(Exception):
     """The store was used after the end of `async with open_store(…)`."""
 
     def __init__(self) -> None:
-        super().__init__("The store is closed: use it inside of `async with ledgerpress.open_store(…)`.")
+        super().__init__("The store is closed: use it inside `async with ledgerpress.open_store(…)`.")
 
 
 class OpenStore:
     """An open store. It belongs to the thread and the event loop in which it was opened.
 
-    Each method raises `StoreClosed` once it is closed, `RuntimeError` in another thread or event loop, and `LogUnavailable`
-    if it needs a log that cannot be reached.
+    Each method raises `StoreClosed` after the store is closed, `RuntimeError` in another thread or event loop, and
+    `LogUnavailable` if it needs a log that cannot be reached.
     """
 
     def __init__(self, store: Store, limits: Limits, schema: "Schema | None" = None) -> None:
-        """`limits` and `schema` are those of GraphQL operations, by default the schema of the features of the store."""
+        """`limits` and `schema` apply to GraphQL operations. The default schema is that of the store's features."""
         self._store = store
         self._limits = limits
         self._schema = schema
@@ -78,17 +78,17 @@ class OpenStore:
         causation_id: str | None = None,
         inputs: Sequence[CommandInput] = (),
     ) -> CommandResult | Rejection:
-        """Execute a command, wait until the views show it, and return the result; or the `Rejection`, if it was rejected.
+        """Execute a command, wait until the views show it, and return the result, or a `Rejection` if it was rejected.
 
-        A rejection is not raised: nothing was recorded, for a reason that a user can correct. `identity` decides what the
-        command may do, and its actor is recorded with the events; the default may do everything, as the command line may.
-        `reason` is recorded, too. `expected_version` is the version of the object that the caller has seen, 0 if it must not
-        exist; without it, the command is decided again after a conflict. The same `idempotency_key` from the same actor
-        makes a command take effect once. `causation_id` is the id of the event that led to the command. `inputs` are values
-        that features add to the command.
+        A rejection is not raised: nothing was recorded, for a reason that a user can correct. `identity` determines the
+        permissions, and its actor is recorded with the events; the default has all permissions, like the command line.
+        `reason` is recorded, too. `expected_version` is the version of the object that the caller has seen, 0 if the
+        object must not exist; without it, the command is decided again after a conflict. If the same actor repeats a
+        command with the same `idempotency_key`, it takes effect only once. `causation_id` is the id of the event that
+        led to the command. `inputs` are values that features add to the command.
 
-        Raises `PermissionDenied`; `LogUnavailable` if nothing was recorded, and `AppendUnresolved` if that is not known:
-        then repeat the command with its idempotency key.
+        Raises `PermissionDenied`, `LogUnavailable` if nothing was recorded, and `AppendUnresolved` if it is unknown
+        whether anything was recorded: then repeat the command with its idempotency key.
         """
         store = self._opened()
         request = CommandRequest(
@@ -112,17 +112,18 @@ class OpenStore:
     def identity(
         self, role: Role, actor_id: str, *, name: str | None = None, scopes: Collection[str] | None = None
     ) -> Identity:
-        """Return the identity of a user with `role`, restricted to the permissions in `scopes` if they are given.
+        """Return the identity of a user with `role`, restricted to the permissions in `scopes` unless it is `None`.
 
-        `actor_id` is a UUID in lower case. An actor that is not registered yet is registered under `name` with the first
-        command. Raises `ValueError`, also for the id of an actor of LedgerPress itself, and `TypeError`.
+        `actor_id` is a UUID in lower case. An actor that is not registered yet is registered under `name` with the
+        first command. Raises `ValueError` for an invalid id or the id of a built-in actor, and `TypeError` if `role` is
+        not a `Role`.
         """
         if not isinstance(role, Role):
             raise TypeError(f"{role!r} is not a Role, such as Role.EDITOR")
         if actor_id in {actor.id for actor in RESERVED}:
-            raise ValueError(f"{actor_id} is an actor of LedgerPress itself: give the user an id of its own")
+            raise ValueError(f"{actor_id} is a built-in actor of LedgerPress: use another id for the user")
         if not _UUID.fullmatch(actor_id):
-            raise ValueError(f"{actor_id!r} is not a UUID in lower case, which the id of an actor has to be")
+            raise ValueError(f"{actor_id!r} is not an actor id: it must be a UUID in lower case")
         roles = self._opened().features.roles
         granted = roles.of(role) if scopes is None else roles.of(role).intersection(scopes)
         return client_identity.Identity(role, granted, actor_id, actor_name=name)
@@ -137,9 +138,10 @@ class OpenStore:
         identity: Identity = LOCAL_OPERATOR,
         operation_name: str | None = None,
     ) -> "GraphQLResult":
-        """Execute a query or a mutation. Every failure is in the `errors` of the result, and nothing but `StoreClosed` is raised.
+        """Execute a query or a mutation. Failures of the operation are in the `errors` of the result, not raised.
 
-        Permissions are those of `identity`: pass `ANONYMOUS` for what readers see. The first call builds the schema.
+        `identity` determines the permissions: pass `ANONYMOUS` to see what readers see. The first call builds the
+        schema.
         """
         return await self._graphql().execute(
             document, variables, identity=identity, operation_name=operation_name
@@ -155,7 +157,8 @@ class OpenStore:
     ) -> "AsyncGenerator[GraphQLResult, None]":
         """Return the results of a subscription, which begins with the first iteration.
 
-        A subscription that is rejected, or ends with errors, has them in its last result. It ends when the store is closed.
+        If the subscription is rejected or ends with errors, its last result contains them. It ends when the store is
+        closed.
         """
         return self._graphql().subscribe(
             document, variables, identity=identity, operation_name=operation_name
@@ -171,10 +174,11 @@ class OpenStore:
         stream: str | None = None,
         types: Collection[str] = (),
     ) -> AsyncGenerator[Recorded[Event], None]:
-        """Return the events after the position `after` (at least 0), up to and including `until`, by default the head as it is now.
+        """Return the events after the position `after`, up to and including `until`, by default the current head.
 
-        They may be restricted to one stream, such as `post.<id>`, and to types, such as `["post.published"]`. Raises
-        `ValueError` for an unknown type, and `UndecodableEvent` for an event that a newer version wrote.
+        `after` is at least 0. `stream` selects one stream, such as `post.<id>`, and `types` some types, such as
+        `["post.published"]`. Raises `ValueError` for an unknown type, and `UndecodableEvent` for an event that a newer
+        version wrote.
         """
         store = self._opened()
         check_not_negative(after)
@@ -183,10 +187,11 @@ class OpenStore:
         )
 
     def follow(self, after: int = 0, *, types: Collection[str] = ()) -> AsyncGenerator[Recorded[Event], None]:
-        """Return the events after the position `after` in their order, without a gap; at the head, wait for more.
+        """Return the events after the position `after` in order, without a gap; at the head, wait for new events.
 
-        Events are read as they are taken, at most 500 at a time. While the log cannot be reached, wait until it can. The
-        iterator ends when the store is closed. Raises what `events` raises, and `ValueError` if `after` lies beyond the head.
+        Events are read as the caller takes them, at most 500 at a time. While the log cannot be reached, the iterator
+        retries. It ends when the store is closed. Raises what `events` raises, and `ValueError` if `after` is beyond
+        the head.
         """
         store = self._opened()
         return follow_events(
@@ -202,20 +207,20 @@ class OpenStore:
 
     @property
     def position(self) -> int:
-        """The position that the views have reached, as far as this process knows."""
+        """The position that the views have reached, as known to this process."""
         return self._opened().position
 
     @property
     def publication(self) -> str:
-        """The UUID of the publication. Positions are those of its log."""
+        """The UUID of the publication. Positions refer to its log."""
         return self._opened().log.publication
 
     async def wait_for(self, position: int, timeout: float = 5.0) -> bool:
-        """Wait until the views have reached `position`; return whether they have within `timeout` seconds."""
+        """Wait up to `timeout` seconds until the views have reached `position`; return whether they have."""
         return await self._opened().views.wait_for(position, timeout)
 
     def snapshot(self) -> AbstractContextManager[Snapshot]:
-        """Lend the views as of one position, for queries of a feature's own tables."""
+        """Open a snapshot of the views, as of one position, for queries of a feature's own tables."""
         return self._opened().snapshot()
 
     def _opened(self) -> Store:
@@ -223,7 +228,7 @@ class OpenStore:
             raise StoreClosed
         if threading.get_ident() != self._thread or _running_loop() not in {self._loop, None}:
             raise RuntimeError(
-                "A store is used in the thread and the event loop in which it was opened: from another thread, use "
+                "Use a store only in the thread and the event loop in which it was opened. From another thread, use "
                 "asyncio.run_coroutine_threadsafe(store.execute(…), loop)."
             )
         return self._store
@@ -248,7 +253,7 @@ class OpenStore:
 
     @contextmanager
     def _closed_meanwhile(self) -> Iterator[None]:
-        """Raise `LogClosed` as `StoreClosed`."""
+        """Turn `LogClosed` into `StoreClosed`."""
         try:
             yield
         except LogClosed as error:
@@ -269,12 +274,12 @@ def _running_loop() -> asyncio.AbstractEventLoop | None:
 
 @contextmanager
 def published_store(store: Store, limits: Limits, schema: "Schema | None" = None) -> Iterator[OpenStore]:
-    """Lend an internal store to users of the library. Afterwards it is closed for them."""
-    opened = OpenStore(store, limits, schema)
+    """Yield the public interface of an internal store. It is closed at the end; the internal store stays open."""
+    public_store = OpenStore(store, limits, schema)
     try:
-        yield opened
+        yield public_store
     finally:
-        opened._close()
+        public_store._close()
 
 
 @asynccontextmanager
@@ -288,18 +293,18 @@ async def open_store(
     log_timeout: float = 0.0,
     progress: Callable[[int, int], None] | None = None,
 ) -> AsyncIterator[OpenStore]:
-    """Open the store in the directory `data`; its log is there, or at the URL `log`. Views have caught up when it is open.
+    """Open the store in the directory `data`, with its log there or at the URL `log`. Its views have caught up.
 
-    `features` are third-party features, in addition to our own; by default those of all installed packages, as for the
-    command line. `profile` has the limits of GraphQL operations. With `create`, a missing store is created. The log may
-    take `log_timeout` seconds until it can be reached. `progress` is called with the position reached and the head while views
-    are built or catch up. Settings in files and the environment are not used.
+    `features` are third-party features, in addition to the built-in ones; by default the features of all installed
+    packages, as for the command line. `profile` determines the limits of GraphQL operations. With `create`, a missing
+    store is created. If the log cannot be reached, retry for `log_timeout` seconds. `progress` is called with the
+    position reached and the head while views are built or catch up. Settings in files and the environment are not used.
 
-    Raises `LogUnusable` if the directory or the log holds something else, `LogUnavailable` if the log cannot be reached, and
-    `InvalidFeature`.
+    Raises `LogUnusable` if the directory or the log contains something else, `LogUnavailable` if the log cannot be
+    reached, `InvalidFeature`, and `ValueError` for an unknown profile.
     """
     if profile not in {"development", "production"}:
-        raise ValueError(f"{profile!r} is no profile: development or production")
+        raise ValueError(f"{profile!r} is not a profile: use development or production")
     feature_set = installed_features() if features is None else FeatureSet(FIRST_PARTY, third_party=features)
     opening = open_internal_store(
         Path(data),
@@ -310,5 +315,7 @@ async def open_store(
         progress=progress,
     )
     async with opening as store:
-        with published_store(store, Limits() if profile == "production" else Limits.development()) as opened:
-            yield opened
+        with published_store(
+            store, Limits() if profile == "production" else Limits.development()
+        ) as public_store:
+            yield public_store

@@ -1,4 +1,4 @@
-"""Rebuild outdated views while the old ones are served, in a separate process or thread, so that requests do not wait."""
+"""Rebuild outdated views while the old ones are served, in another process or thread, so that requests do not wait."""
 
 import asyncio
 import logging
@@ -29,9 +29,9 @@ async def rebuild_in_background(
 ) -> None:
     """Run `program rebuild` whenever the views in `data` are outdated or missing, until cancelled.
 
-    `features` are those of this process and of `program`. If no program has them, `program` is `None`, and a thread of this
-    process rebuilds the views. Views that an operator rolled back to stay in use. The URL of the log is passed in the
-    environment: it may contain a password, and every user of a machine can see the arguments of a program.
+    `features` are those of this process and of `program`. If no program has them, `program` is `None`, and a thread of
+    this process rebuilds the views. Views that an operator rolled back to stay in use. The URL of the log is passed in
+    the environment: it may contain a password, and every user of a machine can see the arguments of a program.
     """
     environment = {**os.environ, LOG_VARIABLE: log}
     directory = ViewsDirectory(data, features.projectors)
@@ -39,14 +39,14 @@ async def rebuild_in_background(
         failed = False
         try:
             if directory.needs_rebuild:
-                logger.warning("the views in use are missing or outdated: rebuilding them alongside")
+                logger.warning("the views in use are missing or outdated: rebuilding them in the background")
                 if program is None:
                     failed = not await _rebuild_in_thread(data, log, features)
                 else:
                     command = [*program, "rebuild", "--if-outdated", "--data", str(data)]
                     failed = not await _run(command, environment)
                 if not failed and directory.needs_rebuild:
-                    # Without this delay, two programs with other features would rebuild without end.
+                    # Without this delay, two programs with different features would rebuild endlessly.
                     failed = True
                     logger.warning("the views were rebuilt by a program with other features or versions")
         except OSError as error:
@@ -68,7 +68,7 @@ async def _rebuild_in_thread(data: Path, log: str, features: FeatureSet) -> bool
 
 
 async def _run_in_thread(work: Callable[[], Coroutine[Any, Any, object]]) -> None:
-    """Run a coroutine in a thread with an event loop of its own. Cancelling this cancels it, and waits until it has ended."""
+    """Run a coroutine in a thread with its own event loop. If this is cancelled, cancel it and wait for its end."""
     tasks: list[asyncio.Task[Any]] = []
     is_cancelled = False
 
@@ -81,11 +81,11 @@ async def _run_in_thread(work: Callable[[], Coroutine[Any, Any, object]]) -> Non
 
     executor = ThreadPoolExecutor(1, thread_name_prefix="views rebuild")
     ended = asyncio.get_running_loop().run_in_executor(executor, lambda: asyncio.run(run()))
-    executor.shutdown(wait=False)  # the thread ends when this is done
+    executor.shutdown(wait=False)  # the thread ends with the coroutine
     try:
         await asyncio.shield(ended)
     except asyncio.CancelledError:
-        # The thread adds its task, then reads the variable; so one of the two is seen.
+        # The thread adds its task before it reads the variable: we see its task, or it sees the variable.
         is_cancelled = True
         for task in tasks:
             with suppress(RuntimeError):  # its event loop is closed
@@ -107,7 +107,7 @@ async def _run(command: Sequence[str], environment: Mapping[str, str]) -> bool:
     except asyncio.CancelledError:
         with suppress(ProcessLookupError):
             process.terminate()
-        await process.communicate()  # to its end, so that no pipe stays open
+        await process.communicate()  # wait for its end, so that no pipe stays open
         raise
     if process.returncode:
         logger.warning("the views could not be rebuilt: %s", errors.decode(errors="replace").strip())

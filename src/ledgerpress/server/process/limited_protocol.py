@@ -16,18 +16,18 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResp
 from ledgerpress.http.limits import client_address
 
 LINGER: Final = 1.0
-"""Seconds that data of a rejected client is discarded: if it were disconnected at once, it would rarely see the reason."""
+"""Seconds for which data of a rejected client is discarded. Without them, it would rarely receive the reason."""
 MAX_LINGERING: Final = 50
-"""Rejected clients for which that is done at a time; others are disconnected at once."""
+"""Rejected clients whose data is discarded at a time; others are disconnected immediately."""
 BODY_GRACE: Final = 1.0
 """Seconds until an incomplete body counts as slow: a body in several pieces is usually complete long before."""
 RETRY_AFTER: Final = b"retry-after: 1\r\n"
 
 
 class SlowBodyLimit:
-    """Limits the requests with slow bodies: they would occupy the places of all others.
+    """A limit on requests with slow bodies, which could otherwise take the places of all other requests.
 
-    One client address may have half of them, rounded up.
+    One client address may have half of the limit, rounded up.
     """
 
     def __init__(self, max_requests: int) -> None:
@@ -36,8 +36,10 @@ class SlowBodyLimit:
 
     def admit(self, cycle: RequestResponseCycle, address: str) -> bool:
         """Count a request whose body is slow. Return whether it may continue."""
-        self._addresses = {one: of for one, of in self._addresses.items() if _is_unfinished(one)}
-        same = sum(of == address for of in self._addresses.values())
+        self._addresses = {
+            request: owner for request, owner in self._addresses.items() if _is_unfinished(request)
+        }
+        same = sum(owner == address for owner in self._addresses.values())
         if len(self._addresses) >= self._max_requests or same >= (self._max_requests + 1) // 2:
             return False
         self._addresses[cycle] = address
@@ -56,10 +58,10 @@ class ConnectionLimits:
 
 
 class LimitedProtocol(HttpToolsProtocol):
-    """One connection. `limited_protocol()` returns the class for a server.
+    """A connection with limits. `limited_protocol()` returns the class for a server.
 
-    Bytes are counted from the last end of a head or piece of a body. So trailers and the extensions of chunks have the
-    same limit as heads.
+    Bytes are counted from the end of the last head or piece of a body, so trailers and chunk extensions have the same
+    limit as heads.
     """
 
     limits: ClassVar[ConnectionLimits]
@@ -121,14 +123,14 @@ class LimitedProtocol(HttpToolsProtocol):
         super().on_body(body)
 
     def handle_websocket_upgrade(self) -> None:
-        """Pass the connection to the WebSocket protocol. It still counts, and has limits of its own."""
+        """Pass the connection to the WebSocket protocol. It still counts as a connection, and has other limits."""
         self._finish()
         super().handle_websocket_upgrade()
 
     def _check_head(self) -> None:
-        """Close the connection if its head is late. One timer serves many requests: it is set again only when it is due."""
-        now, allowed = self.loop.time(), self.limits.head_seconds
-        due = now + allowed if self._head_since is None else self._head_since + allowed
+        """Close the connection if its head is late. One timer serves many requests: it is reset only when it is due."""
+        now, timeout = self.loop.time(), self.limits.head_seconds
+        due = now + timeout if self._head_since is None else self._head_since + timeout
         if due > now:
             self._timer = self.loop.call_at(due, self._check_head)
         elif self._idle_bytes:
@@ -152,7 +154,7 @@ class LimitedProtocol(HttpToolsProtocol):
             self.transport.close()
 
     def _reject(self, status: HTTPStatus, header: bytes = b"") -> None:
-        """Send why the connection is closed, unless a response is being sent, and close it."""
+        """Send the reason, unless a response is being sent, and close the connection."""
         self._finish()
         if self.transport.is_closing():
             return

@@ -1,8 +1,8 @@
-"""Run an application in this process until a signal, then finish the requests under way.
+"""Run an application in this process until a signal, then finish the requests in progress.
 
-After SIGTERM or SIGINT, `/health/ready` returns 503, and subscriptions end; after `stop_delay_seconds`, no connection is
-accepted any more; requests under way are answered for at most `stop_seconds`; then `run` returns. A second signal ends
-that wait.
+After SIGTERM or SIGINT, `/health/ready` returns 503 and subscriptions end. After `stop_delay_seconds`, the server no
+longer accepts connections. Requests in progress have at most `stop_seconds` to finish; then `run` returns. A second
+signal ends this wait.
 """
 
 import asyncio
@@ -35,14 +35,14 @@ WEBSOCKET_POLL_INTERVAL: Final = 0.02
 OPERATOR_CONNECTIONS: Final = 50
 """The limit of connections on the second socket."""
 RESERVED_FILES: Final = 200
-"""Files for everything else: the store, the operators' port, and connections that are being rejected."""
+"""Open files for everything else: the store, the operators' port, and connections that are being rejected."""
 SWITCH_SECONDS: Final = 0.0001
 """Seconds after which a thread that checks a document lets the event loop continue; Python's default is 0.005."""
 _SIGNALS: Final = (signal.SIGINT, signal.SIGTERM)
 
 
 class _SignalFreeServer(uvicorn.Server):
-    """Leaves signals to `ServerProcess`, which may run two servers."""
+    """A server that leaves signals to `ServerProcess`, which may run two servers."""
 
     @contextlib.contextmanager
     def capture_signals(self) -> Generator[None, None, None]:
@@ -50,7 +50,7 @@ class _SignalFreeServer(uvicorn.Server):
 
 
 class ServerProcess:
-    """An application on its socket, and perhaps another one, for operators, on a second socket."""
+    """An application on a socket, and optionally a second one, for operators, on another socket."""
 
     def __init__(
         self, settings: ServerSettings, subscriptions: SubscriptionSettings, stopping: asyncio.Event
@@ -62,7 +62,7 @@ class ServerProcess:
         self._shutdown: asyncio.Task[None] | None = None
 
     async def run(self, *apps: tuple[ASGIApp, socket.socket]) -> None:
-        """Serve until a signal, and return when the requests under way are finished."""
+        """Serve until a signal, and return when the requests in progress are finished."""
         # Objects that exist now stay: searching them for garbage would only interrupt requests.
         gc.collect()
         gc.freeze()
@@ -109,7 +109,7 @@ class ServerProcess:
 
     def _stop(self) -> None:
         if self._shutdown is None:
-            logger.info("stopping: requests under way are finished")
+            logger.info("stopping: waiting for requests in progress")
             self._shutdown = asyncio.create_task(self._shut_down(), name="stopping")
             return
         for server in self._servers:
@@ -132,21 +132,21 @@ class ServerProcess:
 
 
 def _behind_proxies(app: ASGIApp, proxies: Sequence[str]) -> ASGIApp:
-    """Return the application, with the headers of trusted proxies accepted."""
+    """Return the application, behind middleware that accepts the headers of trusted proxies."""
     if not proxies:
         return app
-    # The prefix comes first: it is accepted by the address of the proxy, which the other one replaces.
+    # `ForwardedPrefix` runs first: it checks the address of the proxy, which `ProxyHeadersMiddleware` replaces.
     clients: Any = ProxyHeadersMiddleware(app, trusted_hosts=list(proxies))  # type: ignore[arg-type]  # uvicorn's own types
     return ForwardedPrefix(clients, proxies)
 
 
 def switch_threads_sooner() -> None:
-    """Let the event loop continue sooner, in the whole process."""
+    """Shorten the switch interval of threads in this process, so that the event loop continues sooner."""
     sys.setswitchinterval(min(sys.getswitchinterval(), SWITCH_SECONDS))
 
 
 def available_connections(limit: int) -> int:
-    """Return how many connections are possible, at most `limit`; raise the soft limit on open files if needed.
+    """Return the number of possible connections, at most `limit`; raise the soft limit on open files if needed.
 
     A process may raise its soft limit up to the hard one.
     """

@@ -1,4 +1,4 @@
-"""Listening sockets: bind an address, begin to listen, and name it as a URL."""
+"""Listening sockets: bind an address, begin to listen, and return the URL."""
 
 import socket
 from typing import Final
@@ -6,7 +6,7 @@ from typing import Final
 BACKLOG: Final = 2048
 """Connections that may wait to be accepted."""
 SEND_TIMEOUT: Final = 30.0
-"""Seconds that a client may accept nothing of what was sent to it, until its connection is closed."""
+"""Seconds until a connection is closed whose client accepts no data."""
 _TCP_USER_TIMEOUT: Final = getattr(socket, "TCP_USER_TIMEOUT", None)
 
 
@@ -15,9 +15,9 @@ class AddressTaken(Exception):
 
 
 def bind(host: str, port: int) -> socket.socket:
-    """Return a socket bound to that address; to IPv6 and IPv4 if `host` is `::`. Raises `OSError`.
+    """Return a socket that is bound to the address; to IPv6 and IPv4 if `host` is `::`. Raises `OSError`.
 
-    Nobody can connect before `begin_to_listen`: a client finds no server until it can answer.
+    Clients cannot connect before `begin_to_listen`, which is called when the server can answer.
     """
     family, _, _, _, address = socket.getaddrinfo(
         host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
@@ -36,9 +36,9 @@ def bind(host: str, port: int) -> socket.socket:
 
 
 def set_send_timeout(listener: socket.socket, seconds: float) -> None:
-    """Have the system close connections whose other side accepts nothing for so long (RFC 5482).
+    """Let the system close connections whose client accepts no data for `seconds` (RFC 5482).
 
-    Without it, a client that keeps its connection and never reads would keep the last data in memory. Only Linux has
+    Without this timeout, the last data for a client that never reads would stay in memory. Only Linux has
     the option; accepted connections inherit it.
     """
     if _TCP_USER_TIMEOUT is not None:
@@ -51,7 +51,8 @@ def begin_to_listen(listener: socket.socket) -> None:
         listener.listen(BACKLOG)
     except OSError as error:
         raise AddressTaken(
-            f"{url_of(listener)} cannot be used ({error.strerror}): another program was faster"
+            f"{url_of(listener)} cannot be used ({error.strerror}): another program is using this address: "
+            "stop it, or choose another port"
         ) from error
 
 

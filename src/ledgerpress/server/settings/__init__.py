@@ -5,7 +5,7 @@ from typing import Final
 
 PREFIX: Final = "LEDGERPRESS_"
 FILE: Final = Path("ledgerpress.toml")
-"""The file that is read if it exists and no other is named."""
+"""The file that is read if it exists and no other file is named."""
 FILE_VARIABLE: Final = f"{PREFIX}CONFIG"
 LOG_VARIABLE: Final = f"{PREFIX}LOG"
 PROFILE_VARIABLE: Final = f"{PREFIX}PROFILE"

@@ -27,18 +27,18 @@ class Setting:
 
     @property
     def name(self) -> str:
-        """Its name in messages. In the file, the section is a table."""
+        """The name in messages. In the file, the section is a table."""
         return f"{self.section}.{self.field}"
 
     @property
     def variable(self) -> str:
-        """Its environment variable."""
+        """The environment variable of the setting."""
         section = "" if self.section in UNPREFIXED else f"{self.section}_"
         return f"{PREFIX}{section}{self.field}".upper()
 
 
 def declared(features: Sections | None = None) -> dict[str, Setting]:
-    """Return all settings by their names, in the order of the sections. `features` are the sections of features."""
+    """Return all settings by name, in the order of the sections. `features` are the sections of features."""
     return {
         setting.name: setting
         for section, type_ in sections(features).items()
@@ -79,12 +79,12 @@ def allowed(info: inspect.Type) -> str:
         case inspect.DictType():
             return f"a table, each value {allowed(info.value_type)}"
         case inspect.UnionType():
-            ways = [allowed(one) for one in info.types if not isinstance(one, inspect.NoneType)]
-            return " or ".join(ways) + (", or nothing" if info.includes_none else "")
+            alternatives = [allowed(type_) for type_ in info.types if not isinstance(type_, inspect.NoneType)]
+            return " or ".join(alternatives) + (", or nothing" if info.includes_none else "")
         case inspect.CustomType() if info.cls.__name__ == "Path":
             return "a path"
         case _:
-            return "a value of its own kind"
+            return "a value of the setting's type"
 
 
 def _bounds(info: inspect.IntType | inspect.FloatType) -> str:

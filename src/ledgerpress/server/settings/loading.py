@@ -1,6 +1,6 @@
-"""Load settings: from the command line, else the environment, else the file, else the profile's default.
+"""Load settings from the command line, the environment, the file and the profile's defaults, in order of precedence.
 
-Unknown names and invalid values are reported all at once, each with its setting, source and allowed values.
+Unknown names and invalid values are reported together, each with its setting, source and allowed values.
 """
 
 import difflib
@@ -38,7 +38,7 @@ _NO: Final = {"0", "false", "no", "off"}
 
 @dataclass(frozen=True, slots=True)
 class LoadedSettings:
-    """Settings, and by its name the source of each value that is not the profile's default."""
+    """Settings. `sources` has the source of each value that is not a default of the profile, by setting."""
 
     profile: Profile
     settings: Settings
@@ -47,7 +47,7 @@ class LoadedSettings:
 
 @dataclass(frozen=True, slots=True)
 class _Value:
-    """A value from one source. `is_text` says that it comes as text, whatever its type."""
+    """A value from one source. `is_text` is true if the source has only text, as the environment has."""
 
     value: object
     source: str
@@ -62,10 +62,11 @@ def load(
     *,
     source_of_options: str = "the command line",
 ) -> LoadedSettings:
-    """Return the settings, `features` being the sections of features. Raises `InvalidSettings`.
+    """Return the settings. Raises `InvalidSettings`.
 
-    `options` holds the used options of the command line by the settings' names (`profile`, `server.port`); `file` is the
-    file named there. Messages name `source_of_options` as the source of options.
+    `options` are the options that were used on the command line, by setting (`profile`, `server.port`); `file` is the
+    settings file that it names. `features` are the sections of features. Messages name `source_of_options` as the
+    source of options.
     """
     mistakes: list[str] = []
     values = _of_file(file, environment, mistakes, features)
@@ -78,12 +79,12 @@ def load(
 
 
 def data_directory(environment: Mapping[str, str]) -> Path:
-    """Return the setting `server.data` alone, for commands that need no other. Raises `InvalidSettings`."""
+    """Return the setting `server.data`, for commands that need no other setting. Raises `InvalidSettings`."""
     return Path(str(_only(environment, DATA).get(DATA, ServerSettings().data)))
 
 
 def log_url(environment: Mapping[str, str], log: str | None = None) -> str:
-    """Return the setting `server.log` alone, for commands that need no other. Raises `InvalidSettings`.
+    """Return the setting `server.log`, for commands that need no other setting. Raises `InvalidSettings`.
 
     `log` is the URL from the command line, which takes precedence.
     """
@@ -96,7 +97,7 @@ def log_url(environment: Mapping[str, str], log: str | None = None) -> str:
 
 
 def _only(environment: Mapping[str, str], *names: str) -> dict[str, object]:
-    """Return the values of a few settings, whatever is wrong with others."""
+    """Return the values of some settings. Other mistakes in the file are reported; other variables are ignored."""
     mistakes: list[str] = []
     values = _of_file(None, environment, mistakes) | _of_environment(environment, [])
     return _convert_all({name: value for name, value in values.items() if name in names}, mistakes)
@@ -105,7 +106,7 @@ def _only(environment: Mapping[str, str], *names: str) -> dict[str, object]:
 def _convert_all(
     values: Mapping[str, _Value], mistakes: list[str], features: Sections | None = None
 ) -> dict[str, object]:
-    """Return each value as its setting's type. Raises `InvalidSettings` with these mistakes and `mistakes`."""
+    """Convert each value to the type of its setting. Raises `InvalidSettings` with `mistakes` and new ones."""
     known, converted_values = declared(features), dict[str, object]()
     for name, value in values.items():
         try:
@@ -131,27 +132,27 @@ def _compose(values: Mapping[str, object], profile: Profile, features: Sections 
         raise InvalidSettings(*mistakes)
     of_features = {section: composed.pop(section) for section in features or ()}
     settings = Settings(**composed, features=of_features)
-    if wrong := contradiction(settings, profile):
-        raise InvalidSettings(wrong)
+    if problem := contradiction(settings, profile):
+        raise InvalidSettings(problem)
     return settings
 
 
 def converted(setting: Setting, value: object, *, is_text: bool) -> object:
-    """Return a value as the setting's type. Raises `ValueError` and `msgspec.MsgspecError`."""
+    """Convert a value to the type of the setting. Raises `ValueError` and `msgspec.MsgspecError`."""
     if is_text and isinstance(value, str):
         value = _parse(setting.info, value)
     return msgspec.convert(value, setting.type, strict=not is_text, dec_hook=_path)
 
 
 def _parse(info: inspect.Type, value: str) -> object:
-    """Return the value of a text in the environment, as far as the type determines it."""
+    """Parse a text of the environment as far as its type determines the value."""
     match info:
         case inspect.UnionType() if info.includes_none:
             others = [type_ for type_ in info.types if not isinstance(type_, inspect.NoneType)]
             return _parse(others[0], value) if value else None
         case inspect.BoolType():
             if value.lower() not in _YES | _NO:
-                raise ValueError("is neither yes nor no")
+                raise ValueError("Expected `true` or `false`")
             return value.lower() in _YES
         case inspect.ListType() | inspect.SetType() | inspect.FrozenSetType() | inspect.VarTupleType():
             return [entry for part in value.split(",") if (entry := part.strip())]
@@ -179,7 +180,9 @@ def _of_environment(
         if name := variables.get(variable):
             values[name] = _Value(value, f"{variable} in the environment", is_text=True)
         else:
-            mistakes.append(f"{variable} in the environment is no setting{_suggestion(variable, variables)}")
+            mistakes.append(
+                f"{variable} in the environment is not a setting{_suggestion(variable, variables)}"
+            )
     return values
 
 
@@ -195,13 +198,13 @@ def _of_file(
         content = tomllib.loads(path.read_text("utf-8"))
     except FileNotFoundError:
         if named:
-            mistakes.append(f"there is no file {path}: it was named as the one with the settings")
+            mistakes.append(f"the settings file {path} does not exist")
         return {}
     except OSError as error:
         mistakes.append(f"{path} cannot be read: {error.strerror}")
         return {}
     except ValueError as error:
-        mistakes.append(f"{path} is no TOML: {error}")
+        mistakes.append(f"{path} is not valid TOML: {error}")
         return {}
     return _of_tables(path, content, mistakes, features)
 
@@ -221,12 +224,12 @@ def _of_tables(
                     values[name] = _Value(entry, str(path))
                 else:
                     fields = [setting.field for setting in known.values() if setting.section == key]
-                    mistakes.append(f"{name} in {path} is no setting{_suggestion(field, fields)}")
+                    mistakes.append(f"{name} in {path} is not a setting{_suggestion(field, fields)}")
         elif key in tables:
-            mistakes.append(f"{key} in {path} is a section: write [{key}], and its settings below it")
+            mistakes.append(f"{key} in {path} is a section: write [{key}] and its settings below it")
         else:
             mistakes.append(
-                f"{key} in {path} is no section of settings{_suggestion(key, [PROFILE, *tables])}"
+                f"{key} in {path} is not a section of settings{_suggestion(key, [PROFILE, *tables])}"
             )
     return values
 
@@ -238,15 +241,15 @@ def _profile(value: _Value | None, mistakes: list[str]) -> Profile:
         return Profile(str(value.value))
     except ValueError:
         known = allowed(inspect.type_info(Profile))
-        mistakes.append(f"profile from {value.source} is {_shown(value.value)}: it is {known}")
+        mistakes.append(f"profile from {value.source} is {_shown(value.value)}: it must be {known}")
         return Profile.DEVELOPMENT
 
 
 def _mistake(setting: Setting, value: _Value, error: Exception) -> str:
-    """Return what is wrong with a value, without the value or the error if it is secret."""
+    """Return a message about an invalid value, without the value and the error if the setting is secret."""
     if setting.is_secret:
-        return f"{setting.name} from {value.source} cannot be used: it is {allowed(setting.info)}"
-    return f"{setting.name} from {value.source} is {_shown(value.value)}: it is {allowed(setting.info)} ({error})"
+        return f"{setting.name} from {value.source} is invalid: it must be {allowed(setting.info)}"
+    return f"{setting.name} from {value.source} is {_shown(value.value)}: it must be {allowed(setting.info)} ({error})"
 
 
 def _shown(value: object) -> str:
@@ -255,7 +258,7 @@ def _shown(value: object) -> str:
 
 
 def _suggestion(word: str, known: Mapping[str, object] | list[str]) -> str:
-    """Return the known word that was probably meant, or else all of them."""
-    if near := difflib.get_close_matches(word, known, n=1):
-        return f": is {near[0]} meant?"
-    return f": there are {', '.join(sorted(known))}"
+    """Return the most similar known word as a question, or else a list of all known words."""
+    if similar := difflib.get_close_matches(word, known, n=1):
+        return f": did you mean {similar[0]}?"
+    return f": the known ones are {', '.join(sorted(known))}"

@@ -11,13 +11,13 @@ from ledgerpress.server.settings.sections import Profile, defaults, sections
 
 _HEAD: Final = f"""# Settings
 
-*This page is written by `ledgerpress settings --reference`; a test compares the two.*
+*`ledgerpress settings --reference` generates this page; a test checks that it is up to date.*
 
-A setting can be given in three ways. The first of them that gives it wins; where none does, the profile decides.
+A value comes from the first of these sources that contains the setting, or else from the profile.
 
 1. **An option of `ledgerpress serve`**: `--profile`, `--host`, `--port`, `--data`, `--log`, `--allow-unsynced`, `--open-past`.
-2. **The environment**: a variable for each setting, below. In a list, commas part the entries; yes and no are `true` and `false`, `1` and `0`, `yes` and `no`, or `on` and `off`; an empty value is *nothing*, where a setting may be that.
-3. **A file in TOML**: the one that `--config` names, or {FILE_VARIABLE}, or else `{FILE}` in the directory in which the program is started, if it is there. A section is a table, and the profile stands above them:
+2. **The environment**: the variable of the setting (see below). Separate the entries of a list with commas. For `true` and `false`, you can also write `1` and `0`, `yes` and `no`, or `on` and `off`. An empty value means *nothing*, if the setting allows it.
+3. **A TOML file**: the file that `--config` or {FILE_VARIABLE} names, or else `{FILE}` in the working directory of the program, if it exists. Each section is a table; the profile comes before the tables:
 
 ```toml
 profile = "production"
@@ -30,12 +30,14 @@ allowed_hosts = ["news.example.org"]
 port = 9100
 ```
 
-The **profile** is `development` (the default: one person on one machine; `scripts/serve` starts this one) or `production`. It is set by `--profile`, {PROFILE_VARIABLE}, or `profile` in the file, and decides no more than
-the defaults of the settings, and where the server may listen: in development on this machine's own addresses only.
+The **profile** is `development` (the default, for one person on one machine; `scripts/serve` uses it) or `production`. Set it with `--profile`, {PROFILE_VARIABLE}, or `profile` in the file. It determines only the defaults of the
+settings and where the server may listen: in development, only on this machine's own addresses.
 
-A name that is not known, and a value that makes no sense, are refused at the start, all of them at once: with the setting's name, where it was set, and what is allowed. So is a variable that begins with `LEDGERPRESS_` and is none of these (Kubernetes makes some for a service of the
-name `ledgerpress`: `enableServiceLinks: false` switches that off); those that begin with `LEDGERPRESS_TEST_` are the tests' own. `ledgerpress settings` shows every value and where it comes from, and `--json` prints that for programs. Secrets are never printed. Durations and sizes are in the
-unit that their names end with. Paths are relative to the directory in which the program is started. Settings are read once, at the start. The commands other than `serve` go by `server.data`, `server.log` and `server.allow_unsynced` alone, unless `--data` and `--log` say where the store is.
+The program rejects unknown names and invalid values when it starts. It reports all of them together, each with the setting's name, its source and the allowed values. It also rejects unknown variables that begin with `LEDGERPRESS_`, except those that begin with `LEDGERPRESS_TEST_`, which the tests use. (Kubernetes
+creates such variables for a service named `ledgerpress`; `enableServiceLinks: false` prevents this.)
+
+`ledgerpress settings` shows every value and its source, with `--json` for programs. Secrets are never printed. The names of durations and sizes end with their unit. Paths are relative to the working directory of the program. Settings are read once, when the program starts. Commands other than `serve` use
+only `server.data`, `server.log` and `server.allow_unsynced`; `--data` and `--log` override them.
 """
 
 
@@ -52,7 +54,7 @@ def reference() -> str:
 
 
 def _rows(settings: Iterable[Setting]) -> Iterable[str]:
-    yield "| Setting | Variable | What it is | It may be | In production | In development |"
+    yield "| Setting | Variable | Description | Allowed values | In production | In development |"
     yield "| --- | --- | --- | --- | --- | --- |"
     for setting in settings:
         section = sections()[setting.section]
@@ -75,6 +77,6 @@ def shown(value: object) -> str:
         case str():
             return mask(value)
         case tuple() | list() | set() | frozenset():
-            return ", ".join(shown(one) for one in value)
+            return ", ".join(shown(entry) for entry in value)
         case _:
             return str(value)

@@ -32,8 +32,8 @@ class Profile(StrEnum):
 class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """The settings of a server. Each field is a section.
 
-    A section's own defaults are those of production. If those of development differ, its class method `development`
-    returns them. A new section is one more line here.
+    The defaults of a section are those of production. If the defaults of development differ, the class method
+    `development` of the section returns them. Add a field for a new section.
     """
 
     server: ServerSettings
@@ -57,7 +57,7 @@ Sections: TypeAlias = Mapping[str, type[msgspec.Struct]]
 
 
 def sections(features: Sections | None = None) -> Sections:
-    """Return the type of each section by its name, those of features last."""
+    """Return the type of each section by its name; sections of features come last."""
     own = {field.name: field.type for field in msgspec.structs.fields(Settings) if field.name != "features"}
     return {**own, **(features or {})}
 
@@ -70,12 +70,12 @@ def defaults(section: type[msgspec.Struct], profile: Profile) -> Any:
 
 
 def contradiction(settings: Settings, profile: Profile) -> str | None:
-    """Return which settings contradict each other, if any do."""
+    """Return a message about settings that contradict each other, or `None`."""
     server = settings.server
     if profile is Profile.DEVELOPMENT and server.host not in LOOPBACK:
         return (
-            f"server.host is {server.host}: in the development profile, which tells more than strangers should know, "
-            f"the server listens on {', '.join(LOOPBACK)} only; for others there is `--profile production`"
+            f"server.host is {server.host}: the development profile shows internal details, so its server listens only "
+            f"on {', '.join(LOOPBACK)}; to listen on another address, use `--profile production`"
         )
     try:
         settings.access.check_host(server.host)
@@ -83,7 +83,7 @@ def contradiction(settings: Settings, profile: Profile) -> str | None:
         return str(error)
     if server.host in EVERY_ADDRESS and not server.allowed_hosts:
         return (
-            f"server.host is {server.host}, which is no name to ask for: say in server.allowed_hosts under which "
-            "names the server is reached"
+            f"server.host is {server.host}, which is not a name for clients: set server.allowed_hosts to the names "
+            "under which clients reach the server"
         )
     return None

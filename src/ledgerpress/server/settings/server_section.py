@@ -21,30 +21,38 @@ class ServerSettings(msgspec.Struct, frozen=True, kw_only=True):
         str,
         Meta(
             min_length=1,
-            description="The address to listen on. In development only this machine's own: `127.0.0.1`, `::1` or `localhost`.",
+            description="The address to listen on. In development, only an address of this machine: `127.0.0.1`, `::1` "
+            "or `localhost`.",
         ),
     ] = "127.0.0.1"
     port: Annotated[
-        int, Meta(ge=0, le=65535, description="The port to listen on; 0 takes a free one, and says which.")
+        int,
+        Meta(
+            ge=0,
+            le=65535,
+            description="The port to listen on; 0 selects a free port, which the server prints.",
+        ),
     ] = 8000
     data: Annotated[
         Path,
-        Meta(description="The directory that holds the store; relative to where the program is started."),
+        Meta(
+            description="The directory that holds the store, relative to the working directory of the program."
+        ),
     ] = Path("ledgerpress-data")
     log: Annotated[
         str,
         Meta(
-            description="Where the log is: `sqlite:` (a file in the data directory), "
+            description="The URL of the log: `sqlite:` (a file in the data directory), "
             "`postgresql://USER:PASSWORD@HOST/DATABASE?publication=NAME` or "
-            "`nats://USER:PASSWORD@HOST:4222,HOST:4222?publication=NAME`. With a log elsewhere, the data directory "
-            "holds this node's views and nothing else.",
+            "`nats://USER:PASSWORD@HOST:4222,HOST:4222?publication=NAME`. If the log is elsewhere, the data "
+            "directory holds only this node's views.",
         ),
     ] = LOCAL
     allow_unsynced: Annotated[
         bool,
         Meta(
-            description="For a log in NATS: go by servers that acknowledge events before they are on their disks, where "
-            "losing some does no harm. The same as `allow_unsynced=true` in the URL.",
+            description="For a log in NATS: accept servers that acknowledge events before they are on disk. Use it "
+            "only if losing some events does no harm. The same as `allow_unsynced=true` in the URL.",
         ),
     ] = False
     log_wait_seconds: Annotated[
@@ -52,15 +60,14 @@ class ServerSettings(msgspec.Struct, frozen=True, kw_only=True):
         Meta(
             ge=0,
             le=3_600,
-            description="How long a server that is started waits for a log elsewhere that cannot be reached, before it "
-            "gives up.",
+            description="How long a starting server waits for a log elsewhere that cannot be reached, before it exits.",
         ),
     ] = 30.0
     allowed_hosts: Annotated[
         tuple[str, ...],
         Meta(
-            description="The names under which the server may be asked for (the Host header), such as "
-            "`news.example.org` or `*.example.org`; others get a 400. Nothing: the address that it listens on, and "
+            description="The host names that the server accepts (in the Host header), such as `news.example.org` or "
+            "`*.example.org`; other requests get a 400. Nothing: the address that the server listens on, and "
             "`localhost`. `*`: any name.",
         ),
     ] = ()
@@ -68,7 +75,8 @@ class ServerSettings(msgspec.Struct, frozen=True, kw_only=True):
         tuple[str, ...],
         Meta(
             description="The addresses or networks of proxies whose `X-Forwarded-For`, `X-Forwarded-Proto` and "
-            "`X-Forwarded-Prefix` are believed. Nothing: none is, and a client's address is that of whoever connects.",
+            "`X-Forwarded-Prefix` are trusted. Nothing: no proxy is trusted, and a client's address is that of the "
+            "connection.",
         ),
     ] = ()
     max_head_bytes: Annotated[
@@ -76,8 +84,8 @@ class ServerSettings(msgspec.Struct, frozen=True, kw_only=True):
         Meta(
             ge=4_096,
             le=1_048_576,
-            description="The largest head of a request (its line and headers), in bytes. A larger one gets a 431 while it "
-            "arrives, and the connection is closed.",
+            description="The maximum size of a request's head (request line and headers), in bytes. A larger head gets "
+            "a 431 while it arrives, and the connection is closed.",
         ),
     ] = 65_536
     head_seconds: Annotated[
@@ -85,38 +93,38 @@ class ServerSettings(msgspec.Struct, frozen=True, kw_only=True):
         Meta(
             gt=0,
             le=300,
-            description="How long a client may take for the head of a request, from when it connects, and later from the "
-            "first byte on. Then the connection is closed.",
+            description="How long a client may take to send the head of a request: measured from the start of the "
+            "connection, and for later requests from the first byte. Then the connection is closed.",
         ),
     ] = 10.0
     max_connections: Annotated[
         int,
         Meta(
             ge=1,
-            description="How many connections there may be at a time, WebSockets included; others get a 503. Never more "
-            "than the limit on open files, less 200: the server raises its soft limit as far as it needs and may.",
+            description="The maximum number of open connections, including WebSockets; others get a 503. The limit on "
+            "open files, minus 200, also applies; the server raises its soft limit if needed and allowed.",
         ),
     ] = 4_000
     max_unfinished_bodies: Annotated[
         int,
         Meta(
             ge=1,
-            description="How many requests may wait for their own bodies for more than a second at a time, one client "
-            "address half as many; others get a 503. To be less than `http.max_concurrent_requests`, so that "
-            "they do not take all places.",
+            description="The maximum number of requests that wait for their bodies for more than a second; one client "
+            "address may have half as many. Others get a 503. Set it lower than "
+            "`http.max_concurrent_requests`, so that slow requests do not take all places.",
         ),
     ] = 100
     open_past: Annotated[
         bool,
-        Meta(description="Everyone may see the past, but for articles that are not public today."),
+        Meta(description="Let everyone read the past, except articles that are not public today."),
     ] = False
     stop_delay_seconds: Annotated[
         float,
         Meta(
             ge=0,
             le=300,
-            description="How long a server that is to stop goes on taking requests, while `/health/ready` says 503: as "
-            "long as whatever is in front of it needs to notice.",
+            description="How long a stopping server continues to accept requests while `/health/ready` returns 503: as "
+            "long as the load balancer needs to notice.",
         ),
     ] = 0.0
     stop_seconds: Annotated[
@@ -124,8 +132,8 @@ class ServerSettings(msgspec.Struct, frozen=True, kw_only=True):
         Meta(
             ge=1,
             le=300,
-            description="How long it then waits for requests under way, before it cuts them off. Less than whoever "
-            "supervises it waits for it.",
+            description="How long the server then waits for requests in progress before it aborts them. Set it lower "
+            "than the stop timeout of the service manager.",
         ),
     ] = 5
 
@@ -136,13 +144,13 @@ class ServerSettings(msgspec.Struct, frozen=True, kw_only=True):
             raise ValueError(f"log: {error}") from error
         if self.allow_unsynced:
             if url.engine != "nats":
-                raise ValueError(f"allow_unsynced is for a log in NATS, and the log is {url}")
+                raise ValueError(f"allow_unsynced applies only to a log in NATS, but the log is {url}")
             msgspec.structs.force_setattr(self, "log", url.allowing_unsynced().text)
         if any(
             "*" in host[1:] or (host.startswith("*") and host[:2] not in {"*", "*."})
             for host in self.allowed_hosts
         ):
-            raise ValueError("allowed_hosts takes `*`, names, and names that begin with `*.`")
+            raise ValueError("allowed_hosts accepts only `*`, names, and names that begin with `*.`")
 
     @property
     def hosts(self) -> tuple[str, ...]:

@@ -7,20 +7,20 @@ from msgspec import Meta
 
 
 class TracingSettings(msgspec.Struct, frozen=True, kw_only=True):
-    """Whether traces are taken (OpenTelemetry), and where they go."""
+    """Whether OpenTelemetry traces are recorded, and where they are sent."""
 
     exporter: Annotated[
         Literal["none", "console", "otlp"],
         Meta(
-            description="Where traces go: nowhere, to standard error, or to a collector by OTLP over HTTP (which needs "
-            "`pip install ledgerpress[otlp]`)."
+            description="Where traces are sent: nowhere, to standard error, or to a collector with OTLP over HTTP "
+            "(needs `pip install ledgerpress[otlp]`)."
         ),
     ] = "none"
     endpoint: Annotated[
         str,
         Meta(
             pattern="^https?://[^@]*$",
-            description="Where the collector takes traces. It holds no password: for one there is `otlp_headers`.",
+            description="The URL of the collector, without a password: put credentials into `otlp_headers`.",
         ),
     ] = "http://127.0.0.1:4318/v1/traces"
     otlp_headers: Annotated[
@@ -35,13 +35,13 @@ class TracingSettings(msgspec.Struct, frozen=True, kw_only=True):
         Meta(
             ge=0,
             le=1,
-            description="The share of requests that are traced. A caller that takes a trace of its own does not raise it.",
+            description="The share of requests that are traced, from 0 to 1. Clients cannot increase it.",
         ),
     ] = 1.0
-    service_name: Annotated[str, Meta(min_length=1, description="What the service is called in traces.")] = (
+    service_name: Annotated[str, Meta(min_length=1, description="The name of the service in traces.")] = (
         "ledgerpress"
     )
 
 
 class TracingUnavailable(Exception):
-    """Traces cannot be recorded as the settings require. The message says what to do."""
+    """Traces cannot be recorded as the settings require. The message contains the remedy."""

@@ -1,6 +1,6 @@
 """OpenTelemetry spans: one for each request and a few for each command, never one for each field.
 
-Imported only if traces are recorded. Of what a client wrote, a span contains only the operation's name.
+Imported only if traces are recorded. The operation's name is the only text of a client that a span contains.
 """
 
 import sys
@@ -23,7 +23,7 @@ from ledgerpress.graphql.request_telemetry_record import RequestContext
 from ledgerpress.server.tracing.settings import TracingSettings, TracingUnavailable
 
 CLOSE_TIMEOUT: Final = 2.0
-"""Seconds that a process waits at its end until the last spans are sent."""
+"""Seconds for which a process waits at its end until the last spans are sent."""
 _PROPAGATED: Final = (b"traceparent", b"tracestate")
 _propagator = TraceContextTextMapPropagator()
 
@@ -33,7 +33,7 @@ class OpenTelemetry:
         ratio = TraceIdRatioBased(settings.sample_ratio)
         resource = Resource.create({"service.name": settings.service_name, "service.version": __version__})
         self._provider = TracerProvider(
-            # A caller does not decide how much is traced here.
+            # Clients do not determine how many requests are traced.
             sampler=ParentBased(ratio, remote_parent_sampled=ratio, remote_parent_not_sampled=ratio),
             resource=resource,
             shutdown_on_exit=False,
@@ -63,7 +63,7 @@ class OpenTelemetry:
 
 
 class RequestSpans:
-    """Records a span for each request, as part of the trace that the request names."""
+    """A recorder of one span for each request, as part of the trace that its headers name."""
 
     def __init__(self, tracer: trace.Tracer) -> None:
         self._tracer = tracer
@@ -108,7 +108,7 @@ class RequestSpan:
 
 
 class _LineExporter(SpanExporter):
-    """Writes each span as a line to standard error."""
+    """An exporter that writes each span as a line to standard error."""
 
     def export(self, spans: Sequence[ReadableSpan]) -> SpanExportResult:
         for span in spans:
