@@ -141,7 +141,9 @@ async def test_a_url_may_ask_for_the_primary(postgres_url: str, wish: str) -> No
 @pytest.mark.parametrize("file", ["/nowhere/file.pem", __file__, "system"])
 async def test_a_file_for_tls_that_is_none_is_named(name: str, file: str) -> None:
     where = "postgresql://postgres@127.0.0.1:1/ledgerpress?publication=daily&sslmode=verify-full"
-    with pytest.raises(LogUnusable, match=rf"{name}='{file}' is not a file with .*certificate.* in PEM format"):
+    with pytest.raises(
+        LogUnusable, match=rf"{name}='{file}' is not a file with .*certificate.* in PEM format"
+    ):
         await open_at(f"{where}&{name}={file}")
 
 
