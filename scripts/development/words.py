@@ -57,7 +57,8 @@ class Rules:
     prose: tuple[Rule, ...]
     names: dict[str, str]
     words_in_names: dict[str, str]
-    exempt: frozenset[str]
+    exempt_paths: frozenset[str]
+    exempt_names: dict[str, list[str]]
 
     @classmethod
     def load(cls, path: Path) -> Rules:
@@ -76,6 +77,7 @@ class Rules:
             declared["names"],
             declared["words_in_names"],
             frozenset(declared["exempt"]["paths"]),
+            declared["exempt"]["names"],
         )
 
     def problems_of_prose(self, text: str) -> Iterator[tuple[int, str, str]]:
@@ -145,7 +147,8 @@ def findings_in(path: Path, relative: Path, rules: Rules) -> Iterator[Finding]:
             for text in python_prose(source, tree, with_texts=relative.parts[0] != "tests")
         )
         for name in python_names(tree):
-            if (instead := rules.problem_of_name(name.text)) is not None:
+            instead = rules.problem_of_name(name.text)
+            if instead is not None and name.text not in rules.exempt_names.get(relative.as_posix(), ()):
                 yield Finding(relative, name.line, f"name {name.text}", instead)
     elif path.suffix == ".md":
         texts.append(Text(1, blanked(MARKDOWN_CODE, source)))
@@ -163,7 +166,7 @@ def checked_files(arguments: list[str], rules: Rules) -> Iterator[Path]:
         for path in [start] if start.is_file() else sorted(start.rglob("*")):
             relative = path.relative_to(ROOT).as_posix()
             if path.suffix in {".py", ".md", ".sql"} and not any(
-                relative == exempt or relative.startswith(f"{exempt}/") for exempt in rules.exempt
+                relative == exempt or relative.startswith(f"{exempt}/") for exempt in rules.exempt_paths
             ):
                 yield path
 

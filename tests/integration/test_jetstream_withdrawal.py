@@ -246,7 +246,7 @@ async def test_a_message_that_is_missing_without_a_withdrawal_is_a_gap(nats_serv
     for node in (log, other):
         with pytest.raises(GapInLog) as gap:
             await node.read(0, 10)
-        assert (gap.value.expected, gap.value.found) == (2, 3)
+        assert (gap.value.expected, gap.value.actual) == (2, 3)
         with pytest.raises(GapInLog):
             await node.read_stream("post.a")
         assert [event.position for event in await node.read(2, 10)] == [3, 4, 5, 6, 7]

@@ -47,7 +47,7 @@ async def test_a_batch_with_a_gap_is_refused_and_nothing_of_it_is_applied(
         before = rows_of(path)
         with pytest.raises(GapInLog) as gap:
             await runner.step()
-        assert (gap.value.expected, gap.value.found) == (17, 18)
+        assert (gap.value.expected, gap.value.actual) == (17, 18)
         assert rows_of(path) == before
         assert {point.position for point in runner.checkpoints.values()} == {10}
 

@@ -8,7 +8,9 @@ from ledgerpress.eventlog.errors import EventLogError, GapInLog
 from ledgerpress.eventlog.head_notifier import HeadNotifier
 
 
-@pytest.mark.parametrize("error", [GapInLog(expected=1, found=2), OSError(5, "broken"), EventLogError("why")])
+@pytest.mark.parametrize(
+    "error", [GapInLog(expected=1, actual=2), OSError(5, "broken"), EventLogError("why")]
+)
 async def test_whoever_waits_is_told_of_any_error(error: Exception) -> None:
     looks = 0
 

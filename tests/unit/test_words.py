@@ -52,7 +52,7 @@ def test_a_finding_suggests_the_plain_alternative() -> None:
 def test_a_rule_must_match_its_example(tmp_path: Path) -> None:
     path = tmp_path / "words.toml"
     path.write_text(
-        "names = {}\nwords_in_names = {}\nexempt = {paths = []}\n"
+        "names = {}\nwords_in_names = {}\nexempt = {paths = [], names = {}}\n"
         '[[prose]]\nnot = "anew"\nbut = "again"\nexample = "again"\n'
     )
     with pytest.raises(ValueError, match="does not contain 'anew'"):

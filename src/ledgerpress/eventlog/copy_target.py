@@ -70,6 +70,6 @@ def check_follows(events: Sequence[StoredEvent], head: int, publication: str) ->
     """Raise `GapInLog` or `EventLogError` unless `events` continue a copy of the publication's log after `head`."""
     for expected, event in enumerate(events, head + 1):
         if event.position != expected:
-            raise GapInLog(expected=expected, found=event.position)
+            raise GapInLog(expected=expected, actual=event.position)
         if event.header.publication != publication:
             raise EventLogError(f"the event at position {expected} belongs to another publication")

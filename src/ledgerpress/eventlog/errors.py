@@ -37,14 +37,14 @@ class PayloadTooLarge(InvalidEnvelope):
 
 
 class GapInLog(EventLogError):
-    """A position is missing, so the events after it must not be applied. `found` is `None` if no event follows."""
+    """A position is missing, so the events after it must not be applied. `actual` is `None` if no event follows."""
 
-    def __init__(self, *, expected: int, found: int | None) -> None:
+    def __init__(self, *, expected: int, actual: int | None) -> None:
         super().__init__(
-            f"position {expected} should come next, but the log returned {'nothing' if found is None else found}"
+            f"position {expected} should come next, but the log returned {'nothing' if actual is None else actual}"
         )
         self.expected = expected
-        self.found = found
+        self.actual = actual
 
 
 class UndecodableEvent(EventLogError):
@@ -71,7 +71,7 @@ class LogUnavailable(EventLogError):
     """The engine of the log cannot be reached, or cannot answer now. Nothing was recorded, and a retry may succeed."""
 
 
-class LogRefuses(LogUnavailable):
+class LogAccessDenied(LogUnavailable):
     """The engine does not permit the request. Nothing was recorded; an operator must permit it first."""
 
 

@@ -150,7 +150,7 @@ def check_gapless(events: Iterable[StoredEvent], after: int) -> None:
     """Raise `GapInLog` unless the positions of `events` follow `after` without a gap."""
     for expected, event in enumerate(events, after + 1):
         if event.position != expected:
-            raise GapInLog(expected=expected, found=event.position)
+            raise GapInLog(expected=expected, actual=event.position)
 
 
 async def catch_up(

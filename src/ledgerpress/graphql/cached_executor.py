@@ -22,7 +22,7 @@ from ledgerpress.graphql.response_cache import CacheableStore, Invalidation, Res
 from ledgerpress.graphql.results import EncodedResult, ResponseMap, Result, encoded
 from ledgerpress.graphql.schema import Schema
 from ledgerpress.views.cache_invalidation import invalidated_topics
-from ledgerpress.views.snapshot_and_cache_dependencies import FOREVER, CacheDependencies
+from ledgerpress.views.snapshot_and_cache_dependencies import END_OF_TIME, CacheDependencies
 
 _CLIENT_ERRORS: Final = frozenset({"BAD_USER_INPUT", "FORBIDDEN", "UNAUTHENTICATED"})
 """Codes of errors that depend only on the request and on the data read. Results with other errors are not cached."""
@@ -212,7 +212,7 @@ class CachedExecutor:
         if reveals or not (reads.cacheable and result.executed and _has_client_errors_only(response.body)):
             return _Execution(result, None)
         etag = hashlib.blake2b(result.body, digest_size=16).hexdigest()
-        expires_at = None if reads.until == FOREVER else reads.until
+        expires_at = None if reads.until == END_OF_TIME else reads.until
         return _Execution(replace(result, etag=etag, expires_at=expires_at), reads)
 
     def _sees_internal(self, identity: Identity) -> bool:

@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from graphql import GraphQLError
 
-from ledgerpress.eventlog.errors import AppendUnresolved, LogRefuses, LogReplaced, LogUnavailable
+from ledgerpress.eventlog.errors import AppendUnresolved, LogAccessDenied, LogReplaced, LogUnavailable
 from ledgerpress.graphql.request_telemetry_record import note_error
 
 logger = logging.getLogger(__name__)
@@ -42,7 +42,7 @@ class LogUnavailableError(GraphQLError):
     def __init__(self, errors: Iterable[GraphQLError] = ()) -> None:
         """`is_unavailable` MUST be true for all `errors`."""
         rejections = [
-            failure for error in errors if isinstance(failure := _server_failure(error), LogRefuses)
+            failure for error in errors if isinstance(failure := _server_failure(error), LogAccessDenied)
         ]
         super().__init__(
             _rejected(rejections[0]) if rejections else _UNAVAILABLE, extensions={"code": LOG_UNAVAILABLE}
@@ -94,7 +94,7 @@ def _unavailable(failure: LogUnavailable, error: GraphQLError | None) -> dict[st
     match failure:
         case AppendUnresolved():
             code, message = APPEND_UNRESOLVED, _UNRESOLVED
-        case LogRefuses():
+        case LogAccessDenied():
             code, message = LOG_UNAVAILABLE, _rejected(failure)
         case LogReplaced():
             code, message = LOG_UNAVAILABLE, _REPLACED
@@ -104,7 +104,7 @@ def _unavailable(failure: LogUnavailable, error: GraphQLError | None) -> dict[st
     return dict(GraphQLError(message, nodes=nodes, path=path, extensions={"code": code}).formatted)
 
 
-def _rejected(failure: LogRefuses) -> str:
+def _rejected(failure: LogAccessDenied) -> str:
     logger.warning("the log rejects the command of a client: %s", failure)
     return _REJECTED
 

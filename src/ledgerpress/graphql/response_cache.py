@@ -15,7 +15,7 @@ from ledgerpress.graphql.results import EncodedResult
 from ledgerpress.views.cache_invalidation import invalidated_topics
 from ledgerpress.views.feature_declarations import DeclaredViews
 from ledgerpress.views.snapshot_and_cache_dependencies import (
-    FOREVER,
+    END_OF_TIME,
     CacheDependencies,
     Snapshot,
     Topic,
@@ -149,7 +149,7 @@ class ResponseCache:
             entry.checked = self.position
             entry.result = replace(entry.result, position=self.position)
         if (
-            entry.until != FOREVER or entry.since != -FOREVER
+            entry.until != END_OF_TIME or entry.since != -END_OF_TIME
         ) and not entry.since <= clock.now() < entry.until:
             self._entries.pop(key)
             return None

@@ -158,7 +158,7 @@ class ConcurrencySlots:
     """The number of requests that may be in progress at a time, and the number that are."""
 
     at_most: int
-    taken: int = 0
+    in_use: int = 0
 
     @contextmanager
     def without_slot(self) -> Iterator[None]:
@@ -166,11 +166,11 @@ class ConcurrencySlots:
 
         The request takes a slot again at the end, even if none is free.
         """
-        self.taken -= 1
+        self.in_use -= 1
         try:
             yield
         finally:
-            self.taken += 1
+            self.in_use += 1
 
 
 class ConcurrencyLimit:
@@ -185,12 +185,12 @@ class ConcurrencyLimit:
             await self._app(scope, receive, send)
             return
         slots = self._slots
-        if slots.taken >= slots.at_most:
+        if slots.in_use >= slots.at_most:
             message = "The server has too many requests in progress. Try again."
             await send_error(send, HttpError(503, "TOO_BUSY", message, retry_after(1)))
             return
-        slots.taken += 1
+        slots.in_use += 1
         try:
             await self._app(scope, receive, send)
         finally:
-            slots.taken -= 1
+            slots.in_use -= 1

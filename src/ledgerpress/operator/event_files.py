@@ -69,7 +69,7 @@ async def _create_log(file: Path, place: Path, progress: Progress | None) -> Tre
     async with existing_log(place) as imported:
         verification = await LogVerifier(imported, event_codec()).run(progress)
     if (finding := verification.finding) is not None:
-        raise EventLogError(f"line {finding.position}: {finding.what}")
+        raise EventLogError(f"line {finding.position}: {finding.problem}")
     return verification.head
 
 

@@ -108,7 +108,7 @@ async def _compare(log: EventLog, target: LogUrl, data: Path, progress: Progress
         for side in (log, copy):
             verification = await LogVerifier(side, event_codec(), roots_at=[size]).run(progress)
             if (finding := verification.finding) is not None:
-                raise EventLogError(f"position {finding.position}: {finding.what}")
+                raise EventLogError(f"position {finding.position}: {finding.problem}")
             heads.append((verification.head, verification.roots[size]))
     if heads[0][1] != heads[1][1]:
         raise LogUnusable(f"{place} is a finished log already, of the same publication but with other events")

@@ -33,11 +33,11 @@ class Finding(NamedTuple):
     """A problem of a log. `position` is the position of the first invalid event, if it is known."""
 
     position: int | None
-    what: str
+    problem: str
 
     def __str__(self) -> str:
         prefix = "" if self.position is None else f"position {self.position}: "
-        return prefix + self.what.removeprefix(prefix)
+        return prefix + self.problem.removeprefix(prefix)
 
 
 @dataclass(slots=True)

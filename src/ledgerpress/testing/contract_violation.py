@@ -10,7 +10,7 @@ class ContractViolation(AssertionError):
 
     def __init__(
         self,
-        what: str,
+        problem: str,
         *,
         feature: str,
         todo: str,
@@ -25,7 +25,7 @@ class ContractViolation(AssertionError):
         self.probe = probe
         self.position = position
         self.event = event
-        lines = [f"feature {feature}: {what}"]
+        lines = [f"feature {feature}: {problem}"]
         if probe is not None:
             lines.append(f"  probe:      {probe}{f', as {client}' if client else ''}")
         if position is not None:

@@ -12,7 +12,7 @@ from typing import Final, NamedTuple, Protocol
 
 NO_POSITION: Final = 0
 """A position at which no object was created."""
-FOREVER: Final = 2**63
+END_OF_TIME: Final = 2**63
 """A time, in microseconds, later than the time of any clock."""
 
 
@@ -39,8 +39,8 @@ class CacheDependencies:
     def __init__(self) -> None:
         self.topics: set[Topic] = set()
         self.everything = False
-        self.since = -FOREVER
-        self.until = FOREVER
+        self.since = -END_OF_TIME
+        self.until = END_OF_TIME
         self.cacheable = True
 
     @property
@@ -48,7 +48,7 @@ class CacheDependencies:
         """Whether a change to an object that is not public may invalidate the response."""
         return any(topic.internal for topic in self.topics)
 
-    def within(self, *, since: int = -FOREVER, until: int = FOREVER) -> None:
+    def within(self, *, since: int = -END_OF_TIME, until: int = END_OF_TIME) -> None:
         """Record that the response is valid only at times from `since` up to, but not including, `until`.
 
         Both are in microseconds since 1970, UTC.

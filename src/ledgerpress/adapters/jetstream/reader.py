@@ -102,7 +102,7 @@ class Reader:
                 if (version := self._missing_version(events, stream)) is None:
                     break
         if version is not None:
-            raise GapInLog(expected=version, found=max(events))
+            raise GapInLog(expected=version, actual=max(events))
         return [events[version] for version in sorted(events) if version > after]
 
     def _missing_version(self, events: dict[int, StoredEvent], stream: str) -> int | None:
@@ -145,7 +145,7 @@ class Reader:
         async for _ in polls():
             if message := await self._leader.next_of(self._names.subjects, last):
                 return self._of_leader(message)
-        raise GapInLog(expected=last + 1, found=None)
+        raise GapInLog(expected=last + 1, actual=None)
 
     async def _begins_with(self, messages: list[ReadMessage]) -> bool:
         """Return whether the stream still contains the first of these messages."""
@@ -189,7 +189,7 @@ class Reader:
     async def _withdrawn(self, position: int, next_position: int) -> Header:
         header = await self._withdrawals.find(position)
         if header is None:
-            raise GapInLog(expected=position, found=next_position)
+            raise GapInLog(expected=position, actual=next_position)
         return header
 
     def _note_withdrawal(self, message: ReadMessage) -> None:

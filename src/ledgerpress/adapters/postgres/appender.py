@@ -13,7 +13,7 @@ from ledgerpress.adapters.postgres.errors import log_errors
 from ledgerpress.adapters.postgres.log_registry import LogLocation
 from ledgerpress.adapters.postgres.reconnecting_connections import ReconnectingConnection
 from ledgerpress.eventlog.envelope import Row
-from ledgerpress.eventlog.errors import AppendUnresolved, EventLogError, LogRefuses, LogUnavailable
+from ledgerpress.eventlog.errors import AppendUnresolved, EventLogError, LogAccessDenied, LogUnavailable
 from ledgerpress.eventlog.group_commit import AppendRequest, AppendResult, ReportResults
 
 
@@ -89,7 +89,7 @@ class Appender:
                         is_late, deadline = False, now + connections.RETRY_TIMEOUT
                         write_deadline = write_deadline if commits else deadline
                         commits = append.commits
-                    if is_late or isinstance(error, append_transaction.ClocksDiffer | LogRefuses):
+                    if is_late or isinstance(error, append_transaction.ClocksDiffer | LogAccessDenied):
                         self._unreachable = is_late
                         raise append.final_error(error) from error
                 except EventLogError as error:

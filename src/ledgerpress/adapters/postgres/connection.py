@@ -15,7 +15,7 @@ from ledgerpress.adapters.postgres.host_resolution_and_single_address_connect im
     loop_connecting_to,
 )
 from ledgerpress.adapters.postgres.url_checks_and_hosts import check_parameters, host_name, split_hosts
-from ledgerpress.eventlog.errors import EventLogError, LogRefuses, LogUnavailable, LogUnusable
+from ledgerpress.eventlog.errors import EventLogError, LogAccessDenied, LogUnavailable, LogUnusable
 from ledgerpress.retry import Backoff, retry
 
 if TYPE_CHECKING:
@@ -93,7 +93,7 @@ class Server:
 
     def _connect_error(self, error: Exception) -> EventLogError:
         result = log_error(error, self.shown)
-        if isinstance(result, LogUnavailable | LogUnusable) and not isinstance(result, LogRefuses):
+        if isinstance(result, LogUnavailable | LogUnusable) and not isinstance(result, LogAccessDenied):
             return result
         return LogUnusable(str(result))
 

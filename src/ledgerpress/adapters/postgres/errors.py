@@ -8,7 +8,7 @@ from urllib.parse import unquote
 import asyncpg
 from asyncpg import exceptions
 
-from ledgerpress.eventlog.errors import EventLogError, LogRefuses, LogUnavailable, LogUnusable
+from ledgerpress.eventlog.errors import EventLogError, LogAccessDenied, LogUnavailable, LogUnusable
 
 TRANSIENT: Final = (
     OSError,
@@ -59,7 +59,7 @@ def log_error(error: Exception, shown: str) -> EventLogError:
     if isinstance(error, TRANSIENT) and not isinstance(error, ValueError):  # such as a number beyond 64 bits
         return LogUnavailable(f"{shown} cannot be reached, or cannot answer now: {reason}")
     if isinstance(error, exceptions.InsufficientPrivilegeError):
-        return LogRefuses(f"{shown} does not permit this for the current role: {reason}")
+        return LogAccessDenied(f"{shown} does not permit this for the current role: {reason}")
     return EventLogError(f"{shown} rejected the request: {reason}")
 
 

@@ -8,7 +8,7 @@ from typing import Final, TypeVar
 from ledgerpress.adapters.postgres.connection import Connection, Server, close, retry_while_unavailable
 from ledgerpress.adapters.postgres.errors import log_errors
 from ledgerpress.adapters.postgres.log_registry import LogLocation, find_log
-from ledgerpress.eventlog.errors import EventLogError, LogClosed, LogRefuses, LogUnusable
+from ledgerpress.eventlog.errors import EventLogError, LogAccessDenied, LogClosed, LogUnusable
 
 T = TypeVar("T")
 
@@ -44,7 +44,7 @@ class ReconnectingConnection:
                 connection = await self.server.connect()
             except LogUnusable as error:
                 # The log was usable when it was opened: an operator may correct the problem without a restart.
-                raise LogRefuses(str(error)) from error
+                raise LogAccessDenied(str(error)) from error
             try:
                 with log_errors(self.server.shown):
                     await self._check(connection)

@@ -14,22 +14,22 @@ class LimitExceeded(GraphQLError):
         message: str,
         *,
         limit: float | None = None,
-        found: float | None = None,
+        actual: float | None = None,
         node: Node | None = None,
         **more: Any,
     ) -> None:
-        extensions = {"code": code, "limit": limit, "found": found, **more}
+        extensions = {"code": code, "limit": limit, "found": actual, **more}
         extensions = {name: value for name, value in extensions.items() if value is not None}
         super().__init__(message, nodes=node, extensions=extensions)
 
 
 def require(
-    found: float, limit: float, code: str, problem: str, *, node: Node | None = None, **more: Any
+    actual: float, limit: float, code: str, problem: str, *, node: Node | None = None, **more: Any
 ) -> None:
-    """Raise `LimitExceeded` if `found` is more than `limit`. `problem` is the beginning of the message."""
-    if found > limit:
-        message = f"{problem}: {_number(found)}; the limit is {_number(limit)}."
-        raise LimitExceeded(code, message, limit=limit, found=found, node=node, **more)
+    """Raise `LimitExceeded` if `actual` is more than `limit`. `problem` is the beginning of the message."""
+    if actual > limit:
+        message = f"{problem}: {_number(actual)}; the limit is {_number(limit)}."
+        raise LimitExceeded(code, message, limit=limit, actual=actual, node=node, **more)
 
 
 def _number(value: float) -> str:

@@ -81,7 +81,7 @@ def _checked(name: str, size: int, limits: Limits, node: ValueNode | None) -> in
             "PAGE_TOO_LARGE",
             f"{name} is {size}; it must be between 0 and {limits.page_size}.",
             limit=limits.page_size,
-            found=size,
+            actual=size,
             node=node,
         )
     return max(size, 0)  # the resolver rejects a negative size

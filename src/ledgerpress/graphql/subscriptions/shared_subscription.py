@@ -25,7 +25,7 @@ from ledgerpress.graphql.subscriptions.result_messages import (
 )
 from ledgerpress.graphql.subscriptions.settings import SubscriptionSettings
 from ledgerpress.graphql.subscriptions.step_and_signals_for_resolvers import Kind, Step, SubscriptionContext
-from ledgerpress.views.snapshot_and_cache_dependencies import FOREVER
+from ledgerpress.views.snapshot_and_cache_dependencies import END_OF_TIME
 
 _COPIES: Final = 3
 """The memory of an event in multiples of its text: the payload, the frame of a transport, and the send buffer."""
@@ -41,7 +41,7 @@ class CachedStep:
     kind: Kind
     position: int
     withdrawn: int
-    until: int = FOREVER
+    until: int = END_OF_TIME
     """The time at which an age in the result changes, in microseconds since 1970, UTC."""
 
     def holds(self, position: int, withdrawn: int, now: int) -> bool:
@@ -111,7 +111,7 @@ class SharedSubscription:
     _front_state: str | None = None
     _changed: asyncio.Event = field(default_factory=asyncio.Event)
     _head: int = 0
-    _until: int = FOREVER
+    _until: int = END_OF_TIME
 
     @property
     def is_empty(self) -> bool:
@@ -159,7 +159,7 @@ class SharedSubscription:
                         self.cache.clear()
                     message = await self._execute(context, step)
                     await asyncio.sleep(0)
-                    self._until = context.reads.until if step.kind is Kind.STATE else FOREVER
+                    self._until = context.reads.until if step.kind is Kind.STATE else END_OF_TIME
                     cached = CachedStep(message, step.kind, snapshot.position, withdrawn, self._until)
                     self.cache.put(key, cached)
                 message = cached.message
@@ -171,7 +171,7 @@ class SharedSubscription:
 
     def _poll_seconds(self) -> float:
         """Return the delay before a poll without an event, in seconds: the current state may contain an age."""
-        if self._until == FOREVER:
+        if self._until == END_OF_TIME:
             return self.settings.clock_seconds
         left = (self._until - self.store.clock.now()) / 1_000_000
         return min(max(left, MIN_POLL_SECONDS), self.settings.clock_seconds)
@@ -238,13 +238,13 @@ class SharedSubscription:
             return None
         if step.finished:
             raise SubscriptionEnded([])
-        if step.found is None:
+        if step.position is None:
             raise failed(result)
         if any(is_unavailable(error) for error in result.errors or ()):
             # An event is sent only when it is complete.
             raise LogUnavailable("an event cannot be read from the log")
         self._kind = step.kind
-        return message_of(result, step.found, is_state=step.kind is Kind.STATE)
+        return message_of(result, step.position, is_state=step.kind is Kind.STATE)
 
     def _end_all(self, end: SubscriptionEnded) -> None:
         for subscriber in list(self.at_front):

@@ -44,7 +44,7 @@ class Step:
     after: int | None
     kind: Kind = Kind.STATE
     begins_at: int | None = None
-    found: int | None = None
+    position: int | None = None
     finished: bool = False
     nothing: bool = False
 

@@ -157,7 +157,7 @@ class FastPath:
             or result.position != known.position
             or result.etag != known.etag
             or identity != known.identity
-            or self.slots.taken >= self.slots.at_most
+            or self.slots.in_use >= self.slots.at_most
         ):
             return None
         try:
@@ -175,12 +175,12 @@ class FastPath:
         self, known: _KnownRequest, result: EncodedResult, scope: Scope, send: Send, started: float
     ) -> None:
         slots, status = self.slots, ABORTED
-        slots.taken += 1
+        slots.in_use += 1
         try:
             await send_encoded(send, known.head, result.body)
             status = known.head.status
         finally:
-            slots.taken -= 1
+            slots.in_use -= 1
             seconds = time.perf_counter() - started
             if self.metrics:
                 self.metrics.request(known.operation.type.value, status, seconds)

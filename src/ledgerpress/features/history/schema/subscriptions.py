@@ -44,7 +44,7 @@ class ChangeSubscriptions:
         then = steps.moment_of_event(info.context, position)
         record = changes.by_position(then.snapshot, position)
         assert record is not None  # noqa: S101 - `_next_change` has just read it
-        step.found = position
+        step.position = position
         return change_of(record, then)
 
 

@@ -37,7 +37,7 @@ class ArticleSubscriptions:
             step.none_yet()
         then = steps.moment_of_event(info.context, position, info.context.public_today)
         record = article_queries.by_slug(then.snapshot, slug)
-        step.found = position
+        step.position = position
         return ArticleChanged(
             position=Position(position), article=article_of(record, then) if record else None
         )
@@ -51,5 +51,5 @@ class ArticleSubscriptions:
         articles = listed_articles(today, [EVERY_ARTICLE], PageRequest(6 if first is None else first))
         if step.after is None:
             step.begin(0)
-        step.found = today.snapshot.position
+        step.position = today.snapshot.position
         return articles
