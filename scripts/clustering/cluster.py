@@ -1,7 +1,7 @@
 """A newsroom on several servers of this machine: three NATS servers or one PostgreSQL server, and three nodes.
 
-Starts the servers, loads the demo newsroom and demonstrates the effect of killing servers. Then it runs until Ctrl+C, so
-that you can kill more, and deletes its files at the end.
+Starts the servers, loads the demo newsroom and demonstrates the effect of killing servers. Then it runs until Ctrl+C,
+so that you can kill more, and deletes its files at the end.
 """
 
 import argparse

@@ -30,9 +30,10 @@ class Show:
     async def run(self) -> None:
         """Run the whole demonstration. Raises `Disagreement`."""
         say(
-            f"\nThe demonstration: about {WRITES_A_SECOND:.0f} writes per second through the three nodes, and ten reads per "
-            "second from each node.\nIf a write is temporarily rejected or its result is unknown, it is sent again to the next "
-            "node with the same idempotency key."
+            f"\nThe demonstration: about {WRITES_A_SECOND:.0f} writes per second through the three nodes, "
+            "and ten reads per second from each node.\n"
+            "If a write is temporarily rejected or its result is unknown, it is sent again to the next node "
+            "with the same idempotency key."
         )
         async with self._traffic.flowing(writes_a_second=WRITES_A_SECOND):
             await self._end_leader(self._engine.killed, lambda server: server.kill())
@@ -94,8 +95,8 @@ class Show:
             if node is not but and reads:
                 slowest = max(read.seconds for read in reads) * 1_000
                 say(
-                    f"  Reads from {node.name} meanwhile: {len(reads) - failed} succeeded, the slowest in {slowest:.0f} ms; "
-                    f"{failed or 'none'} failed."
+                    f"  Reads from {node.name} meanwhile: {len(reads) - failed} succeeded, "
+                    f"the slowest in {slowest:.0f} ms; {failed or 'none'} failed."
                 )
 
     async def _compare(self) -> None:
@@ -108,12 +109,13 @@ async def report_agreement(engine: Engine, nodes: Sequence[Node], traffic: Traff
     say("\nThe writes have stopped. The state of the nodes:")
     for node, state in zip(nodes, states, strict=True):
         say(
-            f"  {node.name}  position {state.position:,}  Merkle root {state.root[:16]}…  digest of the views {state.views[:16]}…"
+            f"  {node.name}  position {state.position:,}  Merkle root {state.root[:16]}…  "
+            f"digest of the views {state.views[:16]}…"
         )
     wrong = await faults(engine.url, traffic.written)
     say(
-        f"  {len(traffic.written):,} writes acknowledged. Attempts that were repeated: {_counted(traffic.rejected)} rejected, "
-        f"{_counted(traffic.unclear)} with an unknown result."
+        f"  {len(traffic.written):,} writes acknowledged. Attempts that were repeated: "
+        f"{_counted(traffic.rejected)} rejected, {_counted(traffic.unclear)} with an unknown result."
     )
     if wrong or not _all_equal(states):
         raise Disagreement("; ".join([*wrong[:5], *(() if _all_equal(states) else ("the nodes differ",))]))

@@ -168,7 +168,7 @@ class _Postgres:
 
 
 class PostgresEngine:
-    """One PostgreSQL server. An immediate shutdown simulates a crash: the server then recovers from its write-ahead log."""
+    """One PostgreSQL server. An immediate shutdown simulates a crash; it then recovers from its write-ahead log."""
 
     title = "one PostgreSQL server"
     killed = "stopped without a clean shutdown, as in a crash (SIGQUIT)"

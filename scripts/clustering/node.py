@@ -97,7 +97,10 @@ class Node:
         return match[1] if match else None
 
     async def ask(self, query: str, token: str | None = None, **variables: object) -> Response:
-        """Send a GraphQL request. Raises `NodeUnreachable` if it was not sent, and `NodeGone` if there is no response."""
+        """Send a GraphQL request.
+
+        Raises `NodeUnreachable` if the request was not sent, and `NodeGone` if there is no response.
+        """
         try:
             response = await self._client.post(
                 f"{self.address}/graphql",

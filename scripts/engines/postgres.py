@@ -149,7 +149,7 @@ class PostgresServer:
             time.sleep(0.02)
 
     def stop(self, mode: Mode = "fast") -> None:
-        """Stop the server as `pg_ctl stop -m` does. After `immediate`, it recovers from its write-ahead log as after a crash."""
+        """Stop the server as `pg_ctl stop -m` does. After `immediate`, it starts as after a crash, with a recovery."""
         if self._process is not None:
             self._process.send_signal(_SIGNALS[mode])
             self._process.wait(START_SECONDS)

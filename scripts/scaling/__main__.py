@@ -1,4 +1,4 @@
-"""Draw the figures and fill in the tables of `docs/explanation/scale.md`; with --measure, measure this machine first."""
+"""Draw the figures and fill in the tables of `docs/explanation/scale.md`; --measure measures this machine first."""
 
 import argparse
 import shutil

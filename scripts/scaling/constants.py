@@ -42,7 +42,7 @@ class OfSize(msgspec.Struct, frozen=True, kw_only=True):
     rebuild_digests: float
     rebuild_peak_bytes: int
     cold_read_bytes: float
-    """Bytes read from disk per event, in batches of up to 10,000 events, without the views in the operating system's cache."""
+    """Bytes read from disk per event in batches of up to 10,000, without the views in the operating system's cache."""
     page_read: float
     """Wall-clock seconds for reading a random page of 4 KB from disk."""
     log_read: float

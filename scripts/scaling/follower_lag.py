@@ -18,7 +18,7 @@ BATCH: Final = 500
 
 @dataclass(frozen=True, slots=True)
 class Follower:
-    """The cost of a batch: `fixed` seconds, and `each` seconds per event. `busy` is the share of time spent on reads."""
+    """The cost of a batch: `fixed` seconds, and `each` seconds per event. `busy` is the share of its time for reads."""
 
     fixed: float
     each: float

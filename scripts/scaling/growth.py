@@ -1,8 +1,8 @@
 """Costs that grow with the log: bytes, and the time of tasks that read the whole log or all views.
 
-Seconds per event are fitted to the logarithm of the size, like the depth of a B-tree. This holds while the views fit into
-memory. In larger views, each event also reads pages from disk: at least as many as measured with the operating system's
-cache dropped before each batch, at most `WORST_PAGES`.
+Seconds per event are fitted to the logarithm of the size, like the depth of a B-tree. This holds while the views fit
+into memory. In larger views, each event also reads pages from disk: at least as many as measured with the operating
+system's cache dropped before each batch, at most `WORST_PAGES`.
 """
 
 from collections.abc import Callable, Sequence
@@ -20,8 +20,8 @@ CACHED: Final = 0.75
 """The share of the memory in which the operating system can cache views."""
 PAGE: Final = 4_096
 WORST_PAGES: Final = 5.0
-"""Pages that an event reads in the worst case: a leaf of each tree with unordered keys (commands, names of subjects, ids
-of posts, listings), and a page of its post; it shares none of them with another event of the batch."""
+"""Pages that an event reads in the worst case: a leaf of each tree with unordered keys (commands, names of subjects,
+ids of posts, listings), and a page of its post; it shares none of them with another event of the batch."""
 WORST_READ: Final = 100e-6
 """Seconds in which a server's disk reads such a page, unless the measured disk is slower."""
 NETWORK: Final = 300e6
@@ -95,7 +95,7 @@ class Growth:
         return events * self._replay.at(events) + self._misses(events)
 
     def withdrawal(self, events: float) -> float:
-        """Return the seconds for which a withdrawal rebuilds the views in the serving process, in steps of 500 events."""
+        """Return for how many seconds a withdrawal rebuilds the views in the serving process, 500 events at a time."""
         return events * self._withdrawal.at(events) + self._misses(events)
 
     def verify(self, events: float) -> float:

@@ -182,7 +182,7 @@ def back_up(data: Path) -> float:
 
 
 def withdraw_one(data: Path, position: int) -> tuple[float, int]:
-    """Return the processor seconds of a withdrawal of one payload, and the largest size of the views' write-ahead log."""
+    """Return the processor seconds of withdrawing one payload, and the peak size of the views' write-ahead log."""
     largest, done = 0, threading.Event()
 
     def watch() -> None:

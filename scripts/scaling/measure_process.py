@@ -75,7 +75,7 @@ async def _fill(data: Path) -> None:
 
 
 async def commands(folder: Path) -> dict[str, float]:
-    """Return the complete commands per second of one editor and of many, and the cost of an event for cached responses."""
+    """Return the complete commands per second of one editor and of many, and the cost of an event for the cache."""
     with TemporaryDirectory(prefix="commands-", dir=folder) as place:
         async with open_store(Path(place) / "data") as store:
             await write_magazine(store)

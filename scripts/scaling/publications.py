@@ -9,7 +9,7 @@ DAY: Final = 86_400.0
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Publication:
-    """Assumed reads and writes. `peak_reads` and `peak_writes` are ratios of the busiest second to the mean of the day."""
+    """Assumed reads and writes. `peak_reads` and `peak_writes` are ratios of the busiest second to the daily mean."""
 
     name: str
     archive: int

@@ -241,7 +241,7 @@ TABLES: Final[dict[str, Callable[[Constants], str]]] = {
 
 
 def filled_in(page: str, constants: Constants) -> str:
-    """Return the page with all tables calculated from the constants. Raises `KeyError` if a table is not in `TABLES`."""
+    """Return the page with all tables calculated from the constants. Raises `KeyError` for unknown tables."""
     return re.sub(
         r"(<!-- table: (?P<name>[a-z ]+) -->\n).*?(<!-- end -->)",
         lambda mark: f"{mark[1]}\n{TABLES[mark['name']](constants)}\n\n{mark[3]}",

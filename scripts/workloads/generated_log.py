@@ -1,4 +1,4 @@
-"""A generated log of a newsroom: many posts in parallel, each created, edited and published, some corrected or archived.
+"""A generated log of a newsroom: many parallel posts, each created, edited and published, some corrected or archived.
 
 Ids, salts, times and words are derived from a seed, so logs of the same size are always equal.
 """
@@ -210,7 +210,7 @@ class GeneratedLog:
         return [(POSTS.stream(post_id), fact) for fact in facts]
 
     def _command(self, at: int, facts: Sequence[tuple[str, Event]]) -> Iterator[StoredEvent]:
-        """Yield the events of one command. One in four commands has an idempotency key, and so an id that is not ordered."""
+        """Yield the events of one command. One in four commands has an idempotency key and so an unordered id."""
         first = self._position + 1
         command_id = uuid8("command", first) if first % 4 == 0 else uuid7(at, uuid8(first).encode())
         for index, (stream, fact) in enumerate(facts):

@@ -29,7 +29,7 @@ async def make_categories(store: Store) -> list[str]:
 
 
 class Generator:
-    """Creates the events of numbered posts, one command per event. Ids, salts and times are derived from the numbers."""
+    """Creates the events of numbered posts, one command per event; ids, salts and times depend only on the numbers."""
 
     def __init__(self, category_ids: Sequence[str]) -> None:
         self._codec = event_codec()
