@@ -5,12 +5,11 @@ The log is that of a generated newsroom (`scripts/workloads/generated_log.py`), 
 - Decoding: all events through the log's port (`read`, then `decode_all`), against a bare `SELECT` of the same columns
   of the same rows whose payloads msgspec decodes into the types of the events. The two alternate, batch by batch.
 - Rows: all projectors applied to all events as in the server, including reads, decoding and checkpoints, in large
-  batches; indexes that only readers use are created at the end. Against `executemany` of the finished rows into the
-  same tables with the same pragmas, in the same number of transactions; the rows are read before, and the same indexes
-  are created at the end. Each transaction inserts an equal share of each table, in the order of the events that
+  batches; indexes that only readers use are created at the end. This is compared with `executemany` of the finished rows
+  into the same tables with the same pragmas, in the same number of transactions; the rows are read before, and the same
+  indexes are created at the end. Each transaction inserts an equal share of each table, in the order of the events that
   produced the rows, as a rebuild does. The two alternate, batch by batch, each in its own file.
-- Memory: the peak memory of a new process that rebuilds from the whole log, against one that rebuilds from a tenth of
-  it.
+- Memory: the peak memory of a new process that rebuilds from the whole log, against that for a tenth of the log.
 
 Exits with 1 if a ratio misses its target.
 """

@@ -1,4 +1,4 @@
-"""A rebuild under load: 16 clients query and 4 edit while the views are rebuilt, with two kills, and switched.
+"""A rebuild under load: 16 clients query and 4 edit while the views are rebuilt, with two kills, and then switched.
 
 The clients send requests to one server over HTTP: first without other work, then while `ledgerpress rebuild` runs in
 another process, is killed twice and resumed, and the server switches to the new views. Every response is checked: none

@@ -13,7 +13,7 @@ from typing import Final
 from scripts.scaling.constants import OfSize
 
 BATCH: Final = 500
-"""`ledgerpress.server.store.FOLLOWED_AT_ONCE`."""
+"""`ledgerpress.server.store.FOLLOW_BATCH_SIZE`."""
 
 
 @dataclass(frozen=True, slots=True)
