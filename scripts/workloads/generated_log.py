@@ -33,8 +33,6 @@ PUBLICATION: Final = uuid8("generated publication")
 AUTHOR_IDS: Final = [uuid8("author", number) for number in range(12)]
 CATEGORIES: Final = [uuid8("category", number) for number in range(24)]
 """The first four are at the top level; each of the others is a child of one of them."""
-EVENTS_A_POST: Final = 10
-"""Approximately, including the event that claims the slug."""
 
 _MINUTE: Final = 60_000_000
 _DAY: Final = 24 * 60 * _MINUTE
