@@ -1,4 +1,4 @@
-"""Two servers in memory that both respond as the leader of a log: the new leader, and a deposed one that does not know it yet.
+"""Two servers in memory that both respond as the leader of a log: the new leader, and a deposed one.
 
 The new leader has all committed messages. The deposed leader has the messages that were committed up to some moment,
 and learns of its deposition after a limited number of requests. Until then, either server may respond to a request.

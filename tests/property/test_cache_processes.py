@@ -1,4 +1,4 @@
-"""While a server process runs commands of editors, cached responses of another process are never older than the views."""
+"""While a server process runs commands, cached responses of another process are never older than the views."""
 
 import asyncio
 import json

@@ -45,7 +45,7 @@ class Interrupted(Exception):
 
 @dataclass
 class CountedCopyTarget:
-    """A copy target that counts its calls: at some counts it is interrupted, at others the source withdraws a payload."""
+    """A copy target that counts calls: at some counts it is interrupted, at others the source withdraws a payload."""
 
     copy_target: CopyTarget
     withdraw: Callable[[int], Coroutine[Any, Any, None]]

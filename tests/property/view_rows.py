@@ -30,7 +30,7 @@ def rows_of(path: Path) -> Rows:
 
 
 def rows_in(db: sqlite3.Connection) -> Rows:
-    """Return all rows of all tables of a database, sorted by their columns, without the tables that describe the file."""
+    """Return all rows of all tables of a database, sorted by their columns, without tables that describe the file."""
     tables = db.execute("SELECT name FROM sqlite_schema WHERE type = 'table' ORDER BY name").fetchall()
     return {name: _table(db, name) for (name,) in tables if name not in ("views", "projection_digest")}
 
