@@ -214,11 +214,11 @@ async def test_executing_operations_results_of_several_operations_share_one_conn
             assert (
                 await request_operation(http, server, token, server.three, operationId=id)
             ).status_code == 202
-        seen: dict[str, list[str]] = {"a": [], "b": []}
+        types: dict[str, list[str]] = {"a": [], "b": []}
         for _ in range(8):
             event = await stream.next()
-            seen[event.data["id"]].append(event.type)
-    assert seen["a"] == seen["b"] == ["next", "next", "next", "complete"]
+            types[event.data["id"]].append(event.type)
+    assert types["a"] == types["b"] == ["next", "next", "next", "complete"]
 
 
 async def test_stopping_streaming_operations_delete_ends_the_operation(

@@ -63,13 +63,13 @@ async def test_communication_several_operations_are_active_at_a_time(
     silent = await ready.subscribe(server.silent)
     endless = await ready.subscribe(server.endless)
     query = await ready.subscribe(server.query)
-    seen: dict[str, list[str]] = {silent: [], endless: [], query: []}
-    while len(seen[endless]) < 8 or len(seen[query]) < 2:
+    types: dict[str, list[str]] = {silent: [], endless: [], query: []}
+    while len(types[endless]) < 8 or len(types[query]) < 2:
         message = await ready.receive()
-        seen[message["id"]].append(message["type"])
-    assert seen[silent] == []
-    assert seen[query] == ["next", "complete"]
-    assert set(seen[endless]) == {"next"}
+        types[message["id"]].append(message["type"])
+    assert types[silent] == []
+    assert types[query] == ["next", "complete"]
+    assert set(types[endless]) == {"next"}
 
 
 async def test_communication_the_client_closes_with_1000(ready: Socket, server: ProtocolServer) -> None:

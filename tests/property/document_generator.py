@@ -83,13 +83,13 @@ class Author:
 
     def call(self, parent: GraphQLObjectType | GraphQLInterfaceType, depth: int) -> tuple[str, GraphQLField]:
         """Return a field with its alias and arguments."""
-        wanted = [
+        candidates = [
             (name, candidate)
             for name, candidate in parent.fields.items()
             if (parent.name, name) in self.pools.fields
             and (depth < DEEPEST or is_leaf_type(get_named_type(candidate.type)))
         ]
-        name, definition = self.chance.choice(wanted or [("__typename", _TYPENAME)])
+        name, definition = self.chance.choice(candidates or [("__typename", _TYPENAME)])
         if name == "__typename":
             return name, definition
         self.selected.add((parent.name, name))
@@ -126,7 +126,7 @@ class Author:
         return f"...{name}{self.directives()}"
 
     def directives(self) -> str:
-        """Return a `@skip` or `@include` directive, or mostly none."""
+        """Return an empty text, or sometimes a `@skip` or `@include` directive."""
         if self.chance.random() < 0.85:
             return ""
         name = self.chance.choice(("skip", "include"))

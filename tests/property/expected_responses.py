@@ -286,8 +286,8 @@ class ExpectedResponses:
         return {"id": global_ids.encode("Author", author.id), "name": author.name, "version": version}
 
     def _author(self, author: Author) -> Json:
-        theirs = [entry for entry in self._articles if author.id in _by(entry[1])]
-        return {**self._byline(author), "articles": Listing(theirs, self._line).first(2)}
+        own = [entry for entry in self._articles if author.id in _by(entry[1])]
+        return {**self._byline(author), "articles": Listing(own, self._line).first(2)}
 
     # --- the tree ----------------------------------------------------------------------------------
 

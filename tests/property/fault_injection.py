@@ -37,15 +37,15 @@ class FieldFault:
     field: str
     failure: str
     every: int
-    seen: int = 0
+    calls: int = 0
     failed: int = 0
 
     def rewind(self) -> None:
-        self.seen = 0
+        self.calls = 0
 
     def value(self, get: Callable[[], Any]) -> Any:
-        self.seen += 1
-        if self.seen % self.every:
+        self.calls += 1
+        if self.calls % self.every:
             return get()
         self.failed += 1
         return FAILURES[self.failure]()

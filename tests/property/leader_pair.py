@@ -89,14 +89,14 @@ class View:
             "subjects": counts,
         }
 
-    def get(self, wanted: MessageRequest) -> StoredMessage | None:
-        position = wanted.seq
-        if wanted.last_by_subj:
-            position = self.last(wanted.last_by_subj)
-        elif wanted.next_by_subj:
-            later = (seq for seq, message in self.messages.items() if seq >= wanted.seq)
+    def get(self, request: MessageRequest) -> StoredMessage | None:
+        position = request.seq
+        if request.last_by_subj:
+            position = self.last(request.last_by_subj)
+        elif request.next_by_subj:
+            later = (seq for seq, message in self.messages.items() if seq >= request.seq)
             position = min(
-                (seq for seq in later if is_on(self.messages[seq].subject, wanted.next_by_subj)), default=0
+                (seq for seq in later if is_on(self.messages[seq].subject, request.next_by_subj)), default=0
             )
         message = self.messages.get(position)
         return None if message is None else StoredMessage(message.subject, position, message.body)
@@ -269,14 +269,14 @@ class PairConnection(Connection):
 
 def is_on(subject: str, pattern: str) -> bool:
     """Return whether a subject matches a pattern of NATS."""
-    tokens, wanted = subject.split("."), pattern.split(".")
-    if wanted[-1] == ">":
-        wanted.pop()
-        if len(tokens) <= len(wanted):
+    tokens, parts = subject.split("."), pattern.split(".")
+    if parts[-1] == ">":
+        parts.pop()
+        if len(tokens) <= len(parts):
             return False
-    elif len(tokens) != len(wanted):
+    elif len(tokens) != len(parts):
         return False
-    return all(part in ("*", token) for token, part in zip(tokens, wanted, strict=False))
+    return all(part in ("*", token) for token, part in zip(tokens, parts, strict=False))
 
 
 def _error(code: int, err_code: int) -> dict[str, object]:

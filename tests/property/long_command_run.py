@@ -55,7 +55,7 @@ class RunRecord:
 
 @dataclass(frozen=True, slots=True)
 class Overtaken:
-    """A command before whose append another command runs, after it was planned."""
+    """A command that another command overtakes between its plan and its append."""
 
     command: Command
     rival: Callable[[], Any] = field(compare=False)
@@ -235,7 +235,7 @@ async def run_commands_at(url: str, data: Path, seed: int) -> RunRecord:
         report = await verify_log(data, log=url)
         assert report.finding is None, report.finding
         record.roots.append((report.head.size, report.head.root))
-        record.seen = set(session.seen)
+        record.seen = set(session.counts)
         return record
     finally:
         await other.aclose()

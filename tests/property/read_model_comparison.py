@@ -53,9 +53,9 @@ def _people(snapshot: Snapshot, room: Newsroom, known: Newsroom) -> None:
         row = authors_queries.author(snapshot, author_id)
         current = room.authors.get(author_id)
         assert (row and (row.seq, row.id, row.name)) == (current and expected(current))
-        theirs = room.articles_by(author_id)
-        _listing(snapshot, [later.seq], theirs, page=2)
-        assert article_queries.count_articles(snapshot, later.seq) == len(theirs)
+        articles = room.articles_by(author_id)
+        _listing(snapshot, [later.seq], articles, page=2)
+        assert article_queries.count_articles(snapshot, later.seq) == len(articles)
 
 
 def _post(snapshot: Snapshot, room: Newsroom, post_id: str) -> None:

@@ -92,7 +92,7 @@ class Session:
     randomness: SeededBytes = field(default_factory=SeededBytes)
     history: list[Recorded[Event]] = field(default_factory=list)
     room: Newsroom = field(default_factory=Newsroom)
-    seen: Counter[str] = field(default_factory=Counter)
+    counts: Counter[str] = field(default_factory=Counter)
     log: str = LOCAL
 
     async def __aenter__(self) -> Self:
@@ -164,11 +164,11 @@ class Session:
     async def _handle(
         self, spec: CommandSpec, command: Command, request: CommandRequest
     ) -> CommandResult | Rejection:
-        self.seen[spec.kind.__name__] += 1
+        self.counts[spec.kind.__name__] += 1
         try:
             return await self.store.commands.handle(command, request)
         except Rejection as rejection:
-            self.seen[rejection.code] += 1
+            self.counts[rejection.code] += 1
             return rejection
 
     def _check(
@@ -177,7 +177,7 @@ class Session:
         assert not outcome.views_behind
         key = request.idempotency_key
         if outcome.replayed:
-            self.seen["replayed"] += 1
+            self.counts["replayed"] += 1
             assert key
             assert after == before
             assert outcome.position == self._keys[key]
@@ -186,7 +186,7 @@ class Session:
         assert outcome.position == after
         assert request.expected_version in {None, version}
         if after == before:
-            self.seen["nothing to do"] += 1
+            self.counts["nothing to do"] += 1
         elif key:
             assert key not in self._keys
             self._subjects[key] = outcome.subject_id
@@ -241,7 +241,7 @@ class Session:
             self._versions[recorded.header.stream] = recorded.header.stream_version
             if recorded.idempotency_key:
                 self._keys[recorded.idempotency_key] = recorded.position
-            self.seen[recorded.header.type] += 1
+            self.counts[recorded.header.type] += 1
 
     async def _opened(self, batch_size: int) -> Store:
         self._open = AsyncExitStack()
@@ -259,4 +259,4 @@ class Session:
                     )
                 )
             except (sqlite3.OperationalError, LogUnusable):
-                self.seen["failed to open"] += 1
+                self.counts["failed to open"] += 1

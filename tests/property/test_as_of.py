@@ -46,27 +46,27 @@ async def test_responses_as_of_a_position_equal_those_of_a_store_that_ends_there
 
     clock = StandingClock(known.times[-1])
     async with (
-        store_of(tmp_path / "whole", events, StandingClock(known.times[-1])) as whole,
+        store_of(tmp_path / "whole", events, StandingClock(known.times[-1])) as full,
         store_of(tmp_path / "part", events[:1], clock) as part,
     ):
         with copying(tmp_path / "whole", tmp_path / "part") as logs:
-            seen = await compare(chance, scenario, whole, part, logs, clock)
-    print(f"{len(events):,} events, {len(known.posts):,} posts, {POSITIONS} positions:", dict(seen))  # noqa: T201
-    assert_all_cases_occurred(seen)
+            counts = await compare(chance, scenario, full, part, logs, clock)
+    print(f"{len(events):,} events, {len(known.posts):,} posts, {POSITIONS} positions:", dict(counts))  # noqa: T201
+    assert_all_cases_occurred(counts)
 
 
 async def compare(
     chance: Random,
     scenario: LongScenario,
-    whole: Store,
+    full: Store,
     part: Store,
     logs: sqlite3.Connection,
     clock: StandingClock,
 ) -> Counter[str]:
-    """Query `whole` as of each moment, and `part`, whose clock is `clock`, when it ends at that moment."""
+    """Query `full` as of each moment, and `part`, whose clock is `clock`, when it ends at that moment."""
     known, history = scenario.commands.room, scenario.commands.history
     room, chooser = VersionedNewsroom(), Chooser(chance, known)
-    engine, seen = Executor(graphql_schema()), Counter[str]()
+    engine, counts = Executor(graphql_schema()), Counter[str]()
     for moment in moments(chance, known.times, POSITIONS):
         for recorded in history[len(room.times) : moment.position]:
             room.apply(recorded)
@@ -75,36 +75,36 @@ async def compare(
         arguments = chooser.choose(room)
 
         expected = ExpectedResponses(room, clock.time).data(arguments)
-        past = await query_data(engine, whole, {**arguments.variables(), "at": moment.as_of})
+        past = await query_data(engine, full, {**arguments.variables(), "at": moment.as_of})
         present = await query_data(engine, part, arguments.variables())
         assert past.keys() == present.keys() == expected.keys()
         for name in expected:
             details = f"{name} at {moment}, seed {SEED}: {arguments}"
             assert present[name] == expected[name], details
             assert past[name] == expected[name], details
-        count_cases(expected, seen)
-    return seen
+        count_cases(expected, counts)
+    return counts
 
 
-def count_cases(data: Json, seen: Counter[str]) -> None:
+def count_cases(data: Json, counts: Counter[str]) -> None:
     """Count the objects found and missing, pages with more on either side, and special cases."""
     for name, value in data.items():
-        seen["answers"] += 1
-        seen[f"{name} {'found' if value else 'missing'}"] += 1
+        counts["answers"] += 1
+        counts[f"{name} {'found' if value else 'missing'}"] += 1
         if value and "edges" in value:
-            seen[f"{name}: {'more' if value['pageInfo']['hasNextPage'] else 'no more'}"] += 1
-            seen[f"{name}: entries"] += len(value["edges"])
+            counts[f"{name}: {'more' if value['pageInfo']['hasNextPage'] else 'no more'}"] += 1
+            counts[f"{name}: entries"] += len(value["edges"])
     article, category = data["article"], data["category"]
     if article:
-        seen["former slugs"] += bool(article["previousSlugs"])
-        seen["corrections"] += bool(article["corrections"])
+        counts["former slugs"] += bool(article["previousSlugs"])
+        counts["corrections"] += bool(article["corrections"])
     if category:
-        seen["ancestors"] += bool(category["ancestors"])
-        seen["children"] += bool(category["children"])
-        seen["within more than own"] += category["articleCount"] > category["own"]["totalCount"]
+        counts["ancestors"] += bool(category["ancestors"])
+        counts["children"] += bool(category["children"])
+        counts["within more than own"] += category["articleCount"] > category["own"]["totalCount"]
 
 
-def assert_all_cases_occurred(seen: Counter[str]) -> None:
+def assert_all_cases_occurred(counts: Counter[str]) -> None:
     objects = ("article", "articleBySlug", "category", "categoryBySlug", "author", "post", "postBySlug")
     pages = ("recentBeyond", "recentBack", "oldest", "inCategory", "categories", "postsBeyond", "postsBack")
     kinds = (
@@ -114,4 +114,4 @@ def assert_all_cases_occurred(seen: Counter[str]) -> None:
         *(f"{name}: no more" for name in pages if not name.endswith("Back")),
         *("former slugs", "corrections", "ancestors", "children", "within more than own"),
     )
-    assert {kind: seen[kind] for kind in kinds if not seen[kind]} == {}
+    assert {kind: counts[kind] for kind in kinds if not counts[kind]} == {}

@@ -117,7 +117,7 @@ class Reader:
     expiry_times: list[int] = field(default_factory=list)
 
     async def compare(self, query: Query) -> None:
-        """Fail unless the response is the right one for its position, and the position is not older than the views."""
+        """Fail unless the cached response equals a fresh one at its position, which is not behind the views."""
         while True:
             reached = self._reached()
             cached = await execute_cached(self.executor, self.store, **query.arguments)
@@ -171,8 +171,8 @@ class Newspaper:
             await self._compare(query)
 
     async def _compare(self, query: Query) -> None:
-        self.session.seen[query.name] += 1
-        self.session.seen[query.viewer] += 1
+        self.session.counts[query.name] += 1
+        self.session.counts[query.viewer] += 1
         await self.chance.choice(self.readers).compare(query)
 
     def _query(self) -> Query:
@@ -211,11 +211,11 @@ class Newspaper:
                 await asyncio.sleep(0.01)
 
 
-async def run_steps(data: Path, steps: Sequence[Step], seed: int, seen: Counter[str]) -> None:
+async def run_steps(data: Path, steps: Sequence[Step], seed: int, counts: Counter[str]) -> None:
     """Run the steps, and count how many responses were cache hits."""
     engine = Executor(graphql_schema())
     async with (
-        Session(data, clock=StandingClock(), seen=seen) as session,
+        Session(data, clock=StandingClock(), counts=counts) as session,
         open_store(data, clock=session.clock) as second,
     ):
         await session.begin()
@@ -224,12 +224,12 @@ async def run_steps(data: Path, steps: Sequence[Step], seed: int, seen: Counter[
         for step in steps:
             await newspaper.run(step)
         for reader in readers:
-            seen["hits"] += reader.executor.counts.hits
-            seen["not hits"] += reader.executor.counts.executed + reader.executor.counts.shared
+            counts["hits"] += reader.executor.counts.hits
+            counts["not hits"] += reader.executor.counts.executed + reader.executor.counts.shared
 
 
 def test_cached_responses_equal_fresh_ones_for_any_writes_and_queries() -> None:
-    seen: Counter[str] = Counter()
+    counts: Counter[str] = Counter()
 
     @settings(
         max_examples=EXAMPLES // 3, deadline=None, print_blob=True, suppress_health_check=list(HealthCheck)
@@ -239,11 +239,11 @@ def test_cached_responses_equal_fresh_ones_for_any_writes_and_queries() -> None:
     @given(steps, st.integers(0, 2**32))
     def holds(chosen: list[Step], seed: int) -> None:
         with tempfile.TemporaryDirectory() as folder:
-            asyncio.run(run_steps(Path(folder) / "data", chosen, seed, seen))
+            asyncio.run(run_steps(Path(folder) / "data", chosen, seed, counts))
 
     holds()
-    print({name: seen[name] for name in ("hits", "not hits", *DOCUMENTS)})  # noqa: T201
-    assert {kind.__name__ for kind in KINDS} <= seen.keys()
-    assert {*DOCUMENTS, *VIEWERS} <= seen.keys()
-    assert {name for name, *_ in EVENT_TYPES} <= seen.keys()
-    assert seen["hits"] >= seen["not hits"]
+    print({name: counts[name] for name in ("hits", "not hits", *DOCUMENTS)})  # noqa: T201
+    assert {kind.__name__ for kind in KINDS} <= counts.keys()
+    assert {*DOCUMENTS, *VIEWERS} <= counts.keys()
+    assert {name for name, *_ in EVENT_TYPES} <= counts.keys()
+    assert counts["hits"] >= counts["not hits"]

@@ -45,7 +45,7 @@ async def test_compiled_operations_give_the_same_response_as_graphql_core(tmp_pa
 def compare(session: Session) -> None:
     schema = graphql_schema()._schema
     pools = _pools(schema, session)
-    seen: Counter[str] = Counter()
+    counts: Counter[str] = Counter()
 
     @settings(max_examples=EXAMPLES, deadline=None, print_blob=True, suppress_health_check=list(HealthCheck))
     @given(st.integers(0, 2**64), st.booleans())
@@ -56,17 +56,17 @@ def compare(session: Session) -> None:
         faults = _faults(chance, sorted(author.selected - {("Node", "id")}))
         identity = LOCAL_OPERATOR if everything else ANONYMOUS
         with injected_faults(schema, faults):
-            _compare(schema, session, request, faults, identity, seen)
+            _compare(schema, session, request, faults, identity, counts)
 
     holds()
-    print(dict(seen))  # noqa: T201 - the cases that the examples covered
-    assert seen["invalid"] < EXAMPLES / 5
-    assert seen["left to graphql-core"] == 0
-    assert seen["compiled"] > EXAMPLES / 2
-    assert seen["with errors"] > EXAMPLES / 20
-    assert seen["no data"] > 0
-    assert seen["null within"] > 0
-    assert set(FAILURES) <= seen.keys()
+    print(dict(counts))  # noqa: T201 - the cases that the examples covered
+    assert counts["invalid"] < EXAMPLES / 5
+    assert counts["left to graphql-core"] == 0
+    assert counts["compiled"] > EXAMPLES / 2
+    assert counts["with errors"] > EXAMPLES / 20
+    assert counts["no data"] > 0
+    assert counts["null within"] > 0
+    assert set(FAILURES) <= counts.keys()
 
 
 def _compare(
@@ -75,12 +75,12 @@ def _compare(
     request: Request,
     faults: list[FieldFault],
     identity: Identity,
-    seen: Counter[str],
+    counts: Counter[str],
 ) -> None:
     try:
         operation = Documents(schema).operation(request.text, None)
     except RequestError:
-        seen["invalid"] += 1
+        counts["invalid"] += 1
         return
 
     def run(execute_with: Callable[[Context], T]) -> T:
@@ -99,14 +99,14 @@ def _compare(
         expected = run(partial(_by_graphql_core, schema, operation, variables))
         compiled = run(partial(execute_compiled, operation, variables))
         if compiled is None or not isinstance(expected, ExecutionResult):
-            seen["left to graphql-core"] += 1
+            counts["left to graphql-core"] += 1
             return
         assert _bytes(compiled) == _bytes(expected), request.text
-        seen["compiled"] += 1
-        seen["with errors"] += bool(expected.errors)
-        seen["no data"] += expected.data is None and any(error.path for error in expected.errors or ())
-        seen["null within"] += expected.data is not None and bool(expected.errors)
-        seen.update(fault.failure for fault in faults if fault.failed)
+        counts["compiled"] += 1
+        counts["with errors"] += bool(expected.errors)
+        counts["no data"] += expected.data is None and any(error.path for error in expected.errors or ())
+        counts["null within"] += expected.data is not None and bool(expected.errors)
+        counts.update(fault.failure for fault in faults if fault.failed)
 
 
 def _by_graphql_core(

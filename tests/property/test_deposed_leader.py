@@ -36,7 +36,7 @@ from tests.time_skipping_loop import now, run_skipping
 
 EXAMPLES: Final = int(os.environ.get("LEDGERPRESS_TEST_EXAMPLES", "500"))
 SEEDS: Final = 300
-"""The number of worlds in which a fault must show; the rarest shows in one world of fifteen."""
+"""The maximum number of worlds to detect a fault; the rarest fault shows in one world of fifteen."""
 ROUNDS: Final = 6
 STREAMS: Final = ("post.a", "post.b", "tax")
 KINDS: Final = ("one", "two", "batch", "fence", "any", "same", "race", "withdraw")
@@ -111,7 +111,7 @@ class World:
         self.nodes = [Node(self.pair, self.names, may_be_deposed=may_be_deposed) for _ in range(2)]
         self.rivals: list[NewEvent] = []
         """Events that the other writer may also record."""
-        self.seen = Counter[str]()
+        self.counts = Counter[str]()
 
     async def run(self) -> str | None:
         """Run all rounds. Return the first problem, if there is one."""
@@ -127,7 +127,7 @@ class World:
             for command in commands:
                 outcome = command.outcome
                 name = "recorded" if isinstance(outcome, int) else type(outcome).__name__
-                self.seen[name] += 1
+                self.counts[name] += 1
                 self.pair.note(f"{kind}: {name}: {outcome}")
                 if command.withdraws is not None and self.recorded(command):
                     self.pair.erase(command.withdraws.position)
@@ -267,7 +267,7 @@ def world(seed: int, *, may_be_deposed: bool = True) -> tuple[str, Counter[str]]
         problem = await instance.run()
         return "" if problem is None else "\n".join(
             (f"seed {seed}: {problem}", *instance.pair.trace)
-        ), instance.seen
+        ), instance.counts
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(appender, "monotonic", now)
@@ -316,18 +316,18 @@ def test_a_stream_that_an_append_only_guards_has_the_expected_version(
 
 
 def test_every_outcome_of_an_append_occurs() -> None:
-    seen = sum((world(seed)[1] for seed in range(100)), Counter[str]())
+    counts = sum((world(seed)[1] for seed in range(100)), Counter[str]())
     assert {
         "recorded",
         "WrongExpectedVersion",
         "DuplicateEvent",
         "LogUnavailable",
         "AppendUnresolved",
-    } <= seen.keys(), seen
+    } <= counts.keys(), counts
 
 
 async def first_message_after_guard(self: AppendResolution, stream: str, message: Message) -> object:
-    """Take the first message after the guard for the one that took its version."""
+    """Treat the first message after the guard as the one that took its version."""
     next_message = await self._leader.next_of(message.subject, int(message.headers[EXPECTED]))
     return (
         await taken_at_version(self, stream, message)
@@ -348,13 +348,13 @@ async def last_event_of_leader(self: StreamHeads, stream: str, last: StoredMessa
 
 
 def by_event_id(position: int, data: bytes) -> Body:
-    """Take an event with the same id for one's own."""
+    """Identify events by id instead of by payload commitment."""
     body = read_body(position, data)
     return msgspec.structs.replace(body, payload_commitment=body.event_id)
 
 
 async def checked_once(self: Appender, progress: appender._AppendProgress) -> int | None:
-    """Take a message that the first check does not find for not recorded."""
+    """Treat a message that the first check does not find as not recorded."""
     position = await resolve(self, progress)
     progress.unresolved.clear()
     return position

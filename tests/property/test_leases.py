@@ -43,7 +43,7 @@ class World:
         self.chance = Random(seed)
         self.append = append
         self.engine = Engine()
-        self.seen = Counter[str]()
+        self.counts = Counter[str]()
         self.working = Counter[str]()
         self.is_faulty = True
         self._writing = set[asyncio.Task[None]]()
@@ -73,7 +73,7 @@ class World:
             try:
                 await self.work(leases, door, name)
             except (LeaseLost, LogUnavailable) as error:
-                self.seen[type(error).__name__] += 1
+                self.counts[type(error).__name__] += 1
                 await asyncio.sleep(self.chance.uniform(0, DURATION))
 
     async def work(self, leases: Leases, door: Door, name: str) -> None:
@@ -98,11 +98,11 @@ class World:
         event = sample_event(plaintext=str(fence.token).encode())
         try:
             await self.append(fence, door, [StreamWrite(f"work.{fence.lease}", ANY_VERSION, (event,))])
-            self.seen["written"] += 1
+            self.counts["written"] += 1
         except LogUnavailable as error:
-            self.seen[type(error).__name__] += 1
+            self.counts[type(error).__name__] += 1
         except LeaseLost:
-            self.seen["refused"] += 1
+            self.counts["refused"] += 1
 
     async def hook(self, operation: str) -> None:
         """Inject a fault or a delay before an operation or before its response."""
@@ -146,13 +146,13 @@ def world(seed: int, append: Append = fenced) -> World:
 
 
 def test_no_event_is_recorded_with_an_outdated_token() -> None:
-    seen = Counter[str]()
+    counts = Counter[str]()
     for seed in range(EXAMPLES):
         instance = world(seed)
         assert instance.wrong() == [], f"seed {seed}"
-        seen += instance.seen
-    print(dict(seen))  # noqa: T201
-    assert {"written", "refused", "LeaseLost", "LogUnavailable", "AppendUnresolved"} <= seen.keys()
+        counts += instance.counts
+    print(dict(counts))  # noqa: T201
+    assert {"written", "refused", "LeaseLost", "LogUnavailable", "AppendUnresolved"} <= counts.keys()
 
 
 def test_events_with_outdated_tokens_are_recorded_without_fencing() -> None:

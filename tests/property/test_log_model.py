@@ -26,7 +26,7 @@ AppendSpec: TypeAlias = list[tuple[str, str, list[int | None]]]
 """Streams, each with the kind of expected version and the ids of its events; without events it is a guard."""
 
 EXAMPLES = {"sqlite": 40}
-"""Examples by engine; `FEWER` for engines with a server, where every step is a network request."""
+"""The number of examples by engine. Other engines use `FEWER`, because each step is a request to a server."""
 FEWER = 10
 STREAMS = ["taxonomy", "post.a", "post.b", "slug.c", "lease.d"]
 EVENT_IDS = st.one_of(st.none(), st.none(), st.integers(0, 5))

@@ -59,14 +59,14 @@ query ($at: AsOf, $filter: ArticleFilter, $first: Int, $after: String, $last: In
 
 async def test_the_open_past_has_no_articles_that_are_not_public_today(tmp_path: Path) -> None:
     print("LEDGERPRESS_TEST_SEED =", SEED)  # noqa: T201 - a failure must show how to repeat it
-    seen = Counter[str]()
+    counts = Counter[str]()
     for number in range(SCENARIOS):
-        await compare(tmp_path / str(number), SEED * 1_000 + number, seen)
-    print(dict(seen))  # noqa: T201
-    assert_all_cases_occurred(seen)
+        await compare(tmp_path / str(number), SEED * 1_000 + number, counts)
+    print(dict(counts))  # noqa: T201
+    assert_all_cases_occurred(counts)
 
 
-async def compare(data: Path, seed: int, seen: Counter[str]) -> None:
+async def compare(data: Path, seed: int, counts: Counter[str]) -> None:
     """Run the scenario of `seed`, and compare queries about the past with today at several positions."""
     chance, engine = Random(seed), Executor(graphql_schema())
     scenario = LongScenario(seed, posts=POSTS, events=EVENTS)
@@ -76,7 +76,7 @@ async def compare(data: Path, seed: int, seen: Counter[str]) -> None:
         for stop in range(1, STOPS + 1):
             head = len(events) * stop // STOPS
             today = Newsroom(history[:head])
-            comparison = PastComparison(engine, StoppedAt(head, store), chance, today, seen)
+            comparison = PastComparison(engine, StoppedAt(head, store), chance, today, counts)
             room = VersionedNewsroom()
             for moment in moments(chance, today.times, MOMENTS):
                 catch_up(room, history[: moment.position])
@@ -109,14 +109,14 @@ class PastComparison:
     """Compares responses about the past to readers and to staff with the model."""
 
     def __init__(
-        self, engine: Executor, store: StoppedAt, chance: Random, today: Newsroom, seen: Counter[str]
+        self, engine: Executor, store: StoppedAt, chance: Random, today: Newsroom, counts: Counter[str]
     ) -> None:
         self._engine = engine
         self._store = store
         self._chance = chance
         self._public = {post.id for post in today.articles()}
         self._chooser = Chooser(chance, today)
-        self._seen = seen
+        self._seen = counts
 
     async def compare(self, room: VersionedNewsroom, moment: Moment, details: str) -> None:
         """Compare the responses as of `moment` with `room`, which has applied all events up to it."""
@@ -177,22 +177,22 @@ class PastComparison:
 
     def _count_cases(self, expected: Json, everything: Json, room: Newsroom, hidden: set[str]) -> None:
         """Count the hidden articles and the cases in which they were hidden."""
-        seen = self._seen
-        seen["moments"] += 1
-        seen["hidden articles"] += len(hidden)
-        seen["shown articles"] += len(room.articles()) - len(hidden)
+        counts = self._seen
+        counts["moments"] += 1
+        counts["hidden articles"] += len(hidden)
+        counts["shown articles"] += len(room.articles()) - len(hidden)
         for name, value in expected.items():
             if everything[name] != value:
-                seen[f"{name} {'less' if value else 'hidden'}"] += 1
+                counts[f"{name} {'less' if value else 'hidden'}"] += 1
         for post in room.articles():
             if post.id in hidden:
                 above = [
                     {ancestor.id for ancestor in room.ancestors(own)} for own in room.categories_of(post)
                 ]
-                seen["hidden twice below one category"] += any(
+                counts["hidden twice below one category"] += any(
                     ids & other for number, ids in enumerate(above) for other in above[:number]
                 )
-                seen["hidden in a category taken over"] += any(
+                counts["hidden in a category taken over"] += any(
                     room.categories[category_id].merged_into is not None for category_id in post.categories
                 )
 
@@ -232,7 +232,7 @@ def article_id(post: Post) -> str:
     return global_ids.encode("Article", post.id)
 
 
-def assert_all_cases_occurred(seen: Counter[str]) -> None:
+def assert_all_cases_occurred(counts: Counter[str]) -> None:
     lists = ("recent", "recentBeyond", "recentBack", "oldest", "category", "categoryBySlug", "inCategory")
     kinds = (
         "hidden articles",
@@ -245,4 +245,4 @@ def assert_all_cases_occurred(seen: Counter[str]) -> None:
         "hidden in a category taken over",
         *(f"{name} less" for name in lists),
     )
-    assert {kind: seen[kind] for kind in kinds if not seen[kind]} == {}
+    assert {kind: counts[kind] for kind in kinds if not counts[kind]} == {}

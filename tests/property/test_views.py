@@ -53,25 +53,25 @@ def quiet(caplog: pytest.LogCaptureFixture) -> None:
 
 
 def test_views_have_the_same_rows_however_they_are_built_and_agree_with_the_model() -> None:
-    seen: Counter[str] = Counter()
+    counts: Counter[str] = Counter()
 
     @settings(max_examples=EXAMPLES, deadline=None, print_blob=True, suppress_health_check=list(HealthCheck))
     @example(WHOLE_DAY, False, [0.2, 0.4, 0.6, 0.8], 2)
     @given(actions, st.booleans(), st.lists(st.floats(0, 1), min_size=4, max_size=4), st.integers(1, 5))
     def holds(chosen: list[Action], empty: bool, moments: list[float], page: int) -> None:
-        asyncio.run(_holds(chosen, empty, moments, page, seen))
+        asyncio.run(_holds(chosen, empty, moments, page, counts))
 
     holds()
-    assert {kind.__name__ for kind in KINDS} <= seen.keys()
-    assert {name for name, *_ in EVENT_TYPES} - seen.keys() == NOT_COMMANDED
-    assert {"replayed", "nothing to do", "failed to open", *REJECTIONS} <= seen.keys()
+    assert {kind.__name__ for kind in KINDS} <= counts.keys()
+    assert {name for name, *_ in EVENT_TYPES} - counts.keys() == NOT_COMMANDED
+    assert {"replayed", "nothing to do", "failed to open", *REJECTIONS} <= counts.keys()
 
 
 async def _holds(
-    chosen: list[Action], empty: bool, moments: list[float], page: int, seen: Counter[str]
+    chosen: list[Action], empty: bool, moments: list[float], page: int, counts: Counter[str]
 ) -> None:
     with tempfile.TemporaryDirectory() as folder:
-        async with Session(Path(folder) / "data", seen=seen) as session:
+        async with Session(Path(folder) / "data", counts=counts) as session:
             if not empty:
                 await session.begin()
             for action in chosen:
