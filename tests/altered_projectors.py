@@ -1,4 +1,4 @@
-"""Projectors that do something else than the real ones."""
+"""Projectors that apply events differently from the real ones."""
 
 import sqlite3
 from collections.abc import Callable
@@ -12,28 +12,28 @@ Apply: TypeAlias = Callable[[ProjectorBatch, Recorded[Event]], None]
 
 
 class Altered:
-    """A sound projector, but for how an event is applied."""
+    """A wrapper of a projector that applies events with a function of the test."""
 
-    def __init__(self, sound: Projector, apply: Apply) -> None:
-        """`apply` gets what the sound one writes with, and an event."""
-        self.name, self.version = sound.name, sound.version
-        self.schema, self.indexes = sound.schema, sound.indexes
-        self._sound = sound
+    def __init__(self, projector: Projector, apply: Apply) -> None:
+        """Wrap `projector`; `apply` receives its batch and an event."""
+        self.name, self.version = projector.name, projector.version
+        self.schema, self.indexes = projector.schema, projector.indexes
+        self._projector = projector
         self._apply = apply
 
     def begin(self, db: sqlite3.Connection) -> ProjectorBatch:
-        return AlteredWriting(self._sound.begin(db), self._apply)
+        return AlteredWriting(self._projector.begin(db), self._apply)
 
 
 class AlteredWriting:
-    """What a sound projector writes with, but for how an event is applied."""
+    """A wrapper of a batch that applies events with a function of the test."""
 
-    def __init__(self, sound: ProjectorBatch, apply: Apply) -> None:
-        self._sound = sound
+    def __init__(self, batch: ProjectorBatch, apply: Apply) -> None:
+        self._batch = batch
         self._apply = apply
 
     def apply(self, recorded: Recorded[Event]) -> None:
-        self._apply(self._sound, recorded)
+        self._apply(self._batch, recorded)
 
     def flush(self) -> None:
-        self._sound.flush()
+        self._batch.flush()

@@ -1,4 +1,4 @@
-"""Applies events with one projector, without checkpoints."""
+"""Apply events with one projector, without checkpoints."""
 
 import sqlite3
 from collections.abc import Iterable
@@ -9,7 +9,7 @@ from ledgerpress.views.projection.projector_interface_and_composition import Pro
 
 
 def apply_all(projector: Projector, events: Iterable[Recorded[Event]], db: sqlite3.Connection) -> None:
-    """Write what `events` change."""
+    """Apply `events` with `projector` to the tables in `db`."""
     batch = projector.begin(db)
     for event in events:
         batch.apply(event)

@@ -1,4 +1,4 @@
-"""Ask a cached executor for the result of a document, as the HTTP endpoint does."""
+"""Execute a document with a cached executor, as the HTTP endpoint does."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -22,7 +22,7 @@ async def execute_cached(
     identity: Identity = LOCAL_OPERATOR,
     open_past: bool = False,
 ) -> EncodedResult:
-    """Return the result of a request; queries are executed through the cache."""
+    """Return the result of a request; only queries use the cache."""
     try:
         operation = await cached_executor.executor.documents.resolve(query, operation_name)
     except RequestError as error:

@@ -1,7 +1,7 @@
-"""Run tests marked `serial` alone, on whichever worker they are, and all other tests in parallel.
+"""Run tests marked `serial` alone, on any worker, and all other tests in parallel.
 
-Each test takes two locks: first an entry lock, briefly, then a shared lock for as long as it runs. A serial test holds
-the entry lock and takes the other one exclusively: it waits for the running tests to end, and no new one starts.
+Each test takes two locks: first the entry lock for a moment, then a shared run lock while it runs. A serial test holds
+the entry lock and takes the run lock exclusively: it waits for the running tests to end, and no other test starts.
 """
 
 import fcntl
@@ -27,7 +27,7 @@ __all__ = ["jetstream_url", "log_url", "nats_server", "postgres_server", "postgr
 ENTRY_LOCK = Path(__file__)
 RUN_LOCK = Path(__file__).parent
 
-# In a fresh checkout the first draw of a text builds a table of Unicode categories, which can take seconds.
+# In a new checkout, the first draw of a text builds a table of Unicode categories, which can take seconds.
 settings.register_profile(
     "tests", suppress_health_check=[*settings().suppress_health_check, HealthCheck.too_slow]
 )

@@ -1,11 +1,11 @@
-"""A clock and a source of randomness that are the same in every run."""
+"""Clocks and a source of randomness that give the same values in every run."""
 
 import hashlib
 from itertools import count
 
 
 class SetClock:
-    """A clock that is set, and goes on by a second with each look."""
+    """A clock that is set by tests, and advances one second with each call of `now`."""
 
     def __init__(self, now: int = 1_714_809_600_000_000) -> None:  # 2024-05-04 08:00 UTC
         self.time = now
@@ -16,14 +16,14 @@ class SetClock:
 
 
 class StandingClock(SetClock):
-    """A clock that goes on only when it is set: how often it is looked at makes no difference."""
+    """A clock that advances only when it is set."""
 
     def now(self) -> int:
         return self.time
 
 
 class SeededBytes:
-    """Bytes that look random, and follow from the seed."""
+    """A source of pseudorandom bytes, determined by a seed."""
 
     def __init__(self, seed: str = "seed") -> None:
         self._seed = seed

@@ -1,4 +1,4 @@
-"""Identities with the permissions of the first-party features, and what each role is expected to have of them."""
+"""Identities with the permissions of the first-party features, and the expected permissions of each role."""
 
 from functools import partial
 from typing import Final

@@ -15,7 +15,7 @@ from tests.property.memory_log import MemoryLog
 
 T = TypeVar("T")
 Hook: TypeAlias = Callable[[str], Awaitable[None]]
-"""Is told of an operation, `append`, `read` or `write`, and may wait, or raise."""
+"""A function that receives the name of an operation (`append`, `read` or `write`), and may wait or raise."""
 
 
 class MemoryRegister:
@@ -28,22 +28,22 @@ class MemoryRegister:
         return self.held.get(name)
 
     async def write(self, name: str, holder: str, *, previous: int) -> LeaseRecord | None:
-        found = self.held.get(name)
-        if (found.revision if found else 0) != previous:
+        record = self.held.get(name)
+        if (record.revision if record else 0) != previous:
             return None
         self.held[name] = LeaseRecord(previous + 1, holder)
         return self.held[name]
 
 
-async def _at_once(operation: str) -> None:
+async def _no_delay(operation: str) -> None:
     pass
 
 
 class Door:
-    """One node's way to the engine: an `OpenedLog`.
+    """A proxy of the engine for one node: an `OpenedLog`.
 
-    `there` is asked before an operation reaches the engine, `back` before its answer reaches the node. An operation
-    whose caller is cancelled is carried out all the same, as it is with an engine elsewhere.
+    `there` is called before an operation reaches the engine, `back` before its result reaches the node. An operation
+    whose caller is cancelled is still completed, as with an engine on another machine.
     """
 
     staleness = 0.0
@@ -51,9 +51,9 @@ class Door:
     def __init__(self, log: MemoryLog, register: MemoryRegister) -> None:
         self.log = log
         self.register = register
-        self.there: Hook = _at_once
-        self.back: Hook = _at_once
-        self._under_way = set[asyncio.Task[Any]]()
+        self.there: Hook = _no_delay
+        self.back: Hook = _no_delay
+        self._running = set[asyncio.Task[Any]]()
 
     @property
     def publication(self) -> str:
@@ -96,31 +96,31 @@ class Door:
         pass
 
     async def carry(self, name: str, operation: Coroutine[Any, Any, T]) -> T:
-        """Carry an operation there, and its answer back."""
+        """Run an operation between the two hooks, and return its result."""
 
-        async def both_ways() -> T:
+        async def with_hooks() -> T:
             try:
                 await self.there(name)
             except BaseException:
                 operation.close()
                 raise
-            answer = await operation
+            result = await operation
             await self.back(name)
-            return answer
+            return result
 
-        task = asyncio.create_task(both_ways())
-        self._under_way.add(task)
+        task = asyncio.create_task(with_hooks())
+        self._running.add(task)
         task.add_done_callback(self._done)
         return await asyncio.shield(task)
 
     def _done(self, task: asyncio.Task[Any]) -> None:
-        self._under_way.discard(task)
+        self._running.discard(task)
         if not task.cancelled():
-            task.exception()  # of one that nobody waits for any longer
+            task.exception()  # retrieve it, because no caller may wait for the task
 
 
 class DoorRegister:
-    """The register, through a door."""
+    """The lease register behind a proxy."""
 
     def __init__(self, door: Door) -> None:
         self._door = door
@@ -133,7 +133,7 @@ class DoorRegister:
 
 
 class Engine:
-    """A log and a register in memory, and doors to them."""
+    """A log and a lease register in memory, with proxies to them."""
 
     def __init__(self) -> None:
         self.log = MemoryLog(PUBLICATION)
@@ -143,7 +143,7 @@ class Engine:
         return Door(self.log, self.register)
 
     def node(self, node: str, *, duration: float = 12.0, door: Door | None = None) -> Leases:
-        """A node's leases, by default through a door that nothing holds up."""
+        """Return the leases of a node, by default through a proxy without delays."""
         return Leases(
             door or self.door(),
             event_codec(),
@@ -154,12 +154,12 @@ class Engine:
         )
 
     async def takings(self, name: str) -> list[str]:
-        """The names of the nodes that took a lease, in order."""
+        """Return the names of the nodes that took a lease, in order."""
         return await takings(self.log, name)
 
 
 async def takings(log: EventLog, name: str) -> list[str]:
-    """The names of the nodes that took a lease, in order."""
+    """Return the names of the nodes that took a lease, in order."""
     codec = event_codec()
     events = [codec.decode(stored).event for stored in await log.read_stream(f"lease.{name}")]
     return [str(getattr(event, "node", None)) for event in events]

@@ -1,4 +1,4 @@
-"""Verification of the proofs of a Merkle tree (RFC 9162, section 2.1), as a client does it."""
+"""Verify proofs of a Merkle tree as a client does (RFC 9162, section 2.1)."""
 
 from collections.abc import Iterator, Sequence
 
@@ -10,7 +10,7 @@ class ProofInvalid(Exception):
 
 
 def verify_inclusion(leaf_hash: bytes, leaf: int, size: int, proof: Sequence[bytes], root: bytes) -> None:
-    """Raise `ProofInvalid` unless `proof` shows that a leaf is in the tree with this root (section 2.1.3.2)."""
+    """Raise `ProofInvalid` unless `proof` shows that the tree with this root contains the leaf (section 2.1.3.2)."""
     if not 0 <= leaf < size:
         raise ProofInvalid(f"a tree of {size} leaves has no leaf {leaf}")
     computed = leaf_hash
@@ -26,7 +26,7 @@ def verify_consistency(old: int, old_root: bytes, size: int, root: bytes, proof:
     Every tree extends the empty one, by an empty proof.
     """
     if not 0 <= old <= size:
-        raise ProofInvalid(f"a tree of {size} leaves never had {old}")
+        raise ProofInvalid(f"a tree of {size} leaves does not extend one of {old}")
     if old in (0, size):
         if proof:
             raise ProofInvalid("the proof is too long")
@@ -52,8 +52,8 @@ def verify_consistency(old: int, old_root: bytes, size: int, root: bytes, proof:
 def _climb(number: int, last: int, proof: Sequence[bytes]) -> Iterator[tuple[bytes, bool]]:
     """Yield each hash of a proof, and whether it is on the left, from a subtree up to the root.
 
-    `number` is the subtree's among those of its level, `last` that of the level's last (sections 2.1.3.2 and 2.1.4.2:
-    fn and sn). Raises `ProofInvalid` unless the proof ends at the root.
+    `number` is the index of the subtree in its level, `last` the last index of the level (fn and sn in sections 2.1.3.2
+    and 2.1.4.2). Raises `ProofInvalid` unless the proof ends at the root.
     """
     for sibling in proof:
         if last == 0:

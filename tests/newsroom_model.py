@@ -1,6 +1,6 @@
-"""A newsroom in plain Python: what readers and editors should see after a sequence of recorded events.
+"""A model of a newsroom in plain Python: what readers and editors must see after a sequence of events.
 
-It is written to be read, not to be fast: dictionaries, lists and loops, and no code of the views.
+The code is simple instead of fast: dictionaries, lists and loops, and no code of the views.
 """
 
 from collections.abc import Iterable
@@ -55,7 +55,7 @@ class Category:
 
 @dataclass
 class Article:
-    """What readers see: copied from the post when it is published."""
+    """The public version of a post, copied from it when it is published."""
 
     slug: str
     title: str
@@ -100,7 +100,7 @@ class Newsroom:
         for recorded in events:
             self.apply(recorded)
 
-    # --- what happens ------------------------------------------------------------------------------
+    # --- events ------------------------------------------------------------------------------------
 
     def apply(self, recorded: Recorded[Event]) -> None:
         at, header = recorded.position, recorded.header
@@ -211,73 +211,79 @@ class Newsroom:
             case _:
                 pass
 
-    # --- what is seen ------------------------------------------------------------------------------
+    # --- queries -----------------------------------------------------------------------------------
 
     def position_at(self, time: int) -> int:
-        """The last position that had been recorded by then; recorded time never goes back."""
-        return len([one for one in self.times if one <= time])
+        """Return the last position that was recorded by `time`; recorded time never decreases."""
+        return len([recorded_at for recorded_at in self.times if recorded_at <= time])
 
     def category(self, category_id: str | None) -> Category | None:
-        """The category that an id stands for: itself, or the one that took it over."""
-        found = self.categories.get(category_id or "")
-        while found and found.merged_into:
-            found = self.categories[found.merged_into]
-        return found if found and not found.deleted else None
+        """Return the category with an id, or the category into which it was merged."""
+        category = self.categories.get(category_id or "")
+        while category and category.merged_into:
+            category = self.categories[category.merged_into]
+        return category if category and not category.deleted else None
 
     def existing_categories(self) -> list[Category]:
-        """In the order in which they were made."""
-        return [one for one in self.categories.values() if one.merged_into is None and not one.deleted]
+        """Return the categories that are not merged or deleted, in the order of creation."""
+        return [
+            category
+            for category in self.categories.values()
+            if category.merged_into is None and not category.deleted
+        ]
 
     def category_by_slug(self, slug: str) -> Category | None:
-        """The category that a slug, present or former, leads to."""
+        """Return the category with a current or former slug."""
         return self.category(self.category_slugs.get(slug))
 
     def children(self, category_id: str | None) -> list[Category]:
-        """By name."""
-        found = [one for one in self.existing_categories() if one.parent == category_id]
-        return sorted(found, key=lambda one: (one.name.casefold(), one.seq))
+        """Return the direct children, by name."""
+        children = [category for category in self.existing_categories() if category.parent == category_id]
+        return sorted(children, key=lambda category: (category.name.casefold(), category.seq))
 
     def ancestors(self, category: Category) -> list[Category]:
-        """From the top down."""
+        """Return the ancestors, from the root down."""
         parent = self.category(category.parent)
         return [*self.ancestors(parent), parent] if parent else []
 
     def categories_of(self, post: Post) -> list[Category]:
-        """By name, each once."""
-        found = {one.id: one for one in map(self.category, post.categories) if one}
-        return sorted(found.values(), key=lambda one: (one.name.casefold(), one.seq))
+        """Return the categories of a post by name, without duplicates."""
+        categories = {category.id: category for category in map(self.category, post.categories) if category}
+        return sorted(categories.values(), key=lambda category: (category.name.casefold(), category.seq))
 
     def post_by_slug(self, slug: str) -> Post | None:
-        """The post that a slug, present or formerly public, leads to."""
+        """Return the post with a current slug or a formerly public one."""
         return self.posts.get(self.post_slugs.get(slug, ""))
 
     def article_by_slug(self, slug: str) -> Post | None:
-        """The published post that a slug leads to which was public once."""
+        """Return the published post with a slug that is or was public."""
         post = self.post_by_slug(slug)
         return post if post and post.article and slug in post.public_slugs else None
 
     def articles(self) -> list[Post]:
-        """The published posts, the newest first; of equal dates the post made last."""
+        """Return the published posts, newest first; with equal dates, the post created last comes first."""
         live = [(post.article.published_at, post.seq, post) for post in self.posts.values() if post.article]
-        return [post for _, _, post in sorted(live, key=lambda one: one[:2], reverse=True)]
+        return [post for _, _, post in sorted(live, key=lambda entry: entry[:2], reverse=True)]
 
     def articles_in(self, category: Category, *, descend: bool) -> list[Post]:
-        """The articles in a category, or in one below it."""
+        """Return the articles in a category; with `descend`, also those in its descendants."""
 
-        def holds(one: Category) -> bool:
-            return one.id == category.id or (descend and category.id in {up.id for up in self.ancestors(one)})
+        def is_listed(candidate: Category) -> bool:
+            return candidate.id == category.id or (
+                descend and category.id in {ancestor.id for ancestor in self.ancestors(candidate)}
+            )
 
-        return [post for post in self.articles() if any(map(holds, self.categories_of(post)))]
+        return [post for post in self.articles() if any(map(is_listed, self.categories_of(post)))]
 
     def articles_by(self, author_id: str) -> list[Post]:
-        """The articles under whose title the author's name stands."""
+        """Return the articles of an author."""
         return [post for post in self.articles() if post.article and author_id in post.article.authors]
 
     def posts_with(self, status: PostStatus | None) -> list[Post]:
-        """The posts with a status, or all, the newest first."""
-        found = [post for post in self.posts.values() if status is None or post.status is status]
-        return sorted(found, key=lambda post: (post.created_at, post.seq), reverse=True)
+        """Return the posts with a status, or all posts, newest first."""
+        posts = [post for post in self.posts.values() if status is None or post.status is status]
+        return sorted(posts, key=lambda post: (post.created_at, post.seq), reverse=True)
 
     def previous_slugs(self, post: Post) -> list[str]:
-        """The slugs under which the article was public before, in the order in which they came to be public."""
+        """Return the former public slugs of the article, in the order in which they became public."""
         return [slug for slug in post.public_slugs if post.article and slug != post.article.slug]

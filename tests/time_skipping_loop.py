@@ -1,4 +1,4 @@
-"""An event loop that skips time: if there is nothing to do until a timer is due, the timer is due at once."""
+"""An event loop that skips time: if nothing is ready, it advances its clock to the next timer."""
 
 import asyncio
 import selectors
@@ -16,13 +16,13 @@ class _Skipping(selectors.DefaultSelector):
     def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
         ready = super().select(0)
         if not ready:
-            assert timeout is not None, "everybody waits, and nothing is going to happen"
+            assert timeout is not None, "all tasks wait, and there is no timer"
             self.time += timeout
         return ready
 
 
 class SkippingLoop(asyncio.SelectorEventLoop):
-    """A loop that begins at second 0. Nothing in it may wait for threads or sockets."""
+    """A loop that begins at second 0. Its tasks must not wait for threads or sockets."""
 
     def __init__(self) -> None:
         self._skipping = _Skipping()
@@ -39,5 +39,5 @@ def run_skipping(main: Coroutine[Any, Any, T]) -> T:
 
 
 def now() -> float:
-    """The running loop's time, in seconds."""
+    """Return the time of the running loop, in seconds."""
     return asyncio.get_running_loop().time()

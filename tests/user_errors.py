@@ -10,7 +10,7 @@ from ledgerpress.commands.errors import Rejection
 
 @contextmanager
 def refused(code: str, *field: str) -> Iterator[pytest.ExceptionInfo[Rejection]]:
-    """Expect a refusal with that code, at that field, and with words for a person."""
+    """Expect a rejection with this code and field, and a message that is a sentence."""
     with pytest.raises(Rejection) as caught:
         yield caught
     assert (caught.value.code, caught.value.field) == (code, field)

@@ -1,4 +1,4 @@
-"""A generated log with payloads withdrawn all over it, as a log that is copied has them."""
+"""A generated log with withdrawn payloads throughout, as a log copy must handle them."""
 
 from collections import deque
 from collections.abc import Iterator
@@ -16,18 +16,18 @@ from ledgerpress.operator.withdraw import NEVER_WITHDRAWN
 from scripts.workloads.generated_log import GeneratedLog
 
 LATER: Final = 300
-"""A payload is withdrawn at least so many events after it was recorded."""
+"""The minimum number of events between the recording of a payload and its withdrawal."""
 
 
 def batches_with_withdrawals(events: int, size: int, *, every: int = 97) -> Iterator[list[StoredEvent]]:
-    """Yield `events` events in lists of `size`; about one in `every` has no payload any more."""
+    """Yield `events` events in lists of `size`; about one in `every` has a withdrawn payload."""
     source = islice(_with_withdrawals(events, every), events)
     while batch := list(islice(source, size)):
         yield batch
 
 
 def _with_withdrawals(events: int, every: int) -> Iterator[StoredEvent]:
-    """Yield the generated events, with the withdrawals between commands; positions shift by them."""
+    """Yield the generated events with withdrawals between commands, which shift the positions."""
     position, command = 0, ""
     waiting = deque[Header]()
     for event in chain.from_iterable(GeneratedLog().batches(10_000_000, 1_000)):

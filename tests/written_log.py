@@ -1,4 +1,4 @@
-"""A log in a file, written from events."""
+"""Write events to a new log file."""
 
 from collections.abc import Iterable, Sequence
 from contextlib import aclosing
@@ -9,7 +9,7 @@ from ledgerpress.eventlog.envelope import StoredEvent
 
 
 async def write_copy(path: Path, publication: str, batches: Iterable[Sequence[StoredEvent]]) -> int:
-    """Create a log at `path` from the events of `batches`, in their order, and return its head."""
+    """Create a log at `path` from the events of `batches`, in order, and return its head."""
     async with aclosing(await SqliteCopyTarget.open(path, publication)) as target:
         for batch in batches:
             await target.extend(batch)

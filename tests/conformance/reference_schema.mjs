@@ -1,4 +1,4 @@
-// The schema of the reference servers: of each kind of operation, one whose results are known.
+// The schema of the reference servers, with an operation of each kind whose results are known.
 export function makeSchema(graphql) {
   const { GraphQLInt, GraphQLNonNull, GraphQLObjectType, GraphQLSchema } = graphql;
   const position = new GraphQLObjectType({

@@ -1,4 +1,4 @@
-"""The two sides that are compared: the reference server from npm, and ours."""
+"""The two servers that are compared: the reference server from npm, and LedgerPress."""
 
 import asyncio
 import subprocess
@@ -17,8 +17,8 @@ from tests.integration.websocket_client import served
 
 
 @dataclass(frozen=True, slots=True)
-class Side:
-    """A server, and documents whose results are known: each selects `position`."""
+class ProtocolServer:
+    """A server, and documents with known results; each selects `position`."""
 
     host: str
     port: int
@@ -27,11 +27,11 @@ class Side:
     query: str
     mutation: str
     three: str
-    """A subscription of three results."""
+    """A subscription that ends after three results."""
     silent: str
-    """A subscription without results, that goes on."""
+    """A subscription without results that does not end."""
     endless: str
-    """A subscription of more results than anyone waits for, that goes on."""
+    """A subscription that sends results without end."""
 
     @property
     def url(self) -> str:
@@ -46,7 +46,7 @@ INVALID = "{ thereIsNoSuchField }"
 
 
 @contextmanager
-def reference(program: str) -> Iterator[Side]:
+def reference(program: str) -> Iterator[ProtocolServer]:
     """Run a reference server."""
     with subprocess.Popen(
         [node.programs() / "node", node.HERE / program, node.packages()],
@@ -55,7 +55,7 @@ def reference(program: str) -> Iterator[Side]:
     ) as process:
         try:
             assert process.stdout is not None
-            yield Side(
+            yield ProtocolServer(
                 "127.0.0.1", int(process.stdout.readline()), "/graphql", "/graphql",
                 query="{ moment { position } }",
                 mutation="mutation { touch }",
@@ -67,8 +67,8 @@ def reference(program: str) -> Iterator[Side]:
             process.kill()
 
 
-class _Door:
-    """Takes everyone for the operator but for whoever shows a bad token."""
+class _Authenticator:
+    """Authenticates every client as the operator, except with a bad token."""
 
     async def identify(self, authorization: str | None) -> Identity:
         if authorization == "Bearer bad":
@@ -77,14 +77,14 @@ class _Door:
 
 
 @asynccontextmanager
-async def ours(data: Path) -> AsyncIterator[Side]:
-    """Run our server on a new store."""
+async def ledgerpress_server(data: Path) -> AsyncIterator[ProtocolServer]:
+    """Run LedgerPress on a new store."""
     async with (
         open_store(data) as store,
-        served(store, door=_Door(), live=SubscriptionSettings(init_seconds=0.7)) as server,
-        _goings_on(store),
+        served(store, door=_Authenticator(), live=SubscriptionSettings(init_seconds=0.7)) as server,
+        _recording(store),
     ):
-        yield Side(
+        yield ProtocolServer(
             server.host, server.port, "/graphql", "/graphql/stream",
             query="{ moment { position } }",
             mutation='mutation { siteName(input: { name: "Tidings" }) { position } }',
@@ -95,14 +95,14 @@ async def ours(data: Path) -> AsyncIterator[Side]:
 
 
 @asynccontextmanager
-async def _goings_on(store: Store) -> AsyncIterator[None]:
-    """Record something every now and then."""
-    over = asyncio.Event()
+async def _recording(store: Store) -> AsyncIterator[None]:
+    """Record an event every 20 milliseconds."""
+    stopped = asyncio.Event()
 
     async def record() -> None:
         for number in count(1):
             await asyncio.sleep(0.02)
-            if over.is_set():
+            if stopped.is_set():
                 return
             await store.commands.handle(RegisterAuthor(name=f"Author {number}"))
 
@@ -110,5 +110,5 @@ async def _goings_on(store: Store) -> AsyncIterator[None]:
     try:
         yield
     finally:
-        over.set()
+        stopped.set()
         await recording

@@ -1,4 +1,4 @@
-// The reference server of GraphQL over server-sent events: npm's graphql-sse. Prints the port that it listens on.
+// The reference server of GraphQL over server-sent events: npm's graphql-sse. It prints its port.
 //   node reference_sse.mjs PACKAGES
 import { createServer } from "node:http";
 import { createRequire } from "node:module";

@@ -1,4 +1,4 @@
-// The reference server of graphql-transport-ws: npm's graphql-ws on npm's ws. Prints the port that it listens on.
+// The reference server of graphql-transport-ws: npm's graphql-ws on npm's ws. It prints its port.
 //   node reference_ws.mjs PACKAGES
 import { createServer } from "node:http";
 import { createRequire } from "node:module";

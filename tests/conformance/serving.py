@@ -1,4 +1,4 @@
-"""A real server in this process, on a socket of its own."""
+"""A real server in this process, on its own socket."""
 
 import asyncio
 import socket
@@ -18,7 +18,7 @@ from ledgerpress.server.store import open_store
 
 @asynccontextmanager
 async def serving(data: Path, settings: HttpSettings, limits: Limits | None = None) -> AsyncIterator[str]:
-    """Serve a store to anyone, and lend the server's address."""
+    """Serve a store to anonymous clients, and yield the address of the server."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
         async with open_store(data) as store:
             config = uvicorn.Config(

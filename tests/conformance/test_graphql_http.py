@@ -1,4 +1,4 @@
-"""The audits of npm's graphql-http, against a real server: all pass in development; production's exceptions are named."""
+"""Run the audits of graphql-http (npm): all pass in development; the exceptions in production are documented."""
 
 import asyncio
 import json
@@ -18,8 +18,8 @@ AUDITS = 61
 REFERENCE = Path(__file__).parents[2] / "docs" / "reference" / "http.md"
 
 
-async def audited(url: str) -> dict[str, dict[str, Any]]:
-    """Return what came of each audit, by its id."""
+async def run_audits(url: str) -> dict[str, dict[str, Any]]:
+    """Run the audits, and return the result of each by its id."""
     packages = await asyncio.to_thread(node.packages)
     process = await asyncio.create_subprocess_exec(
         node.programs() / "node", node.HERE / "audits.mjs", packages, f"{url}/graphql",
@@ -33,36 +33,36 @@ async def audited(url: str) -> dict[str, dict[str, Any]]:
     return results
 
 
-def named(heading: str) -> set[str]:
-    """Return the ids of the audits in the table below a heading of the reference."""
+def documented(heading: str) -> set[str]:
+    """Return the ids of the audits in the table below a heading of the HTTP reference."""
     section = REFERENCE.read_text("utf-8").split(f"### {heading}\n")[1].split("\n#")[0]
     rows = [line for line in section.splitlines() if line.startswith("| `")]
     return {audit for row in rows for audit in re.findall(r"`([0-9A-Z]{4})`", row.split("|")[1])}
 
 
-async def introspects(url: str) -> bool:
+async def allows_introspection(url: str) -> bool:
     async with httpx2.AsyncClient() as http:
-        answer = await http.post(f"{url}/graphql", json={"query": "{ __schema { queryType { name } } }"})
-    return answer.status_code == 200 and "errors" not in answer.json()
+        response = await http.post(f"{url}/graphql", json={"query": "{ __schema { queryType { name } } }"})
+    return response.status_code == 200 and "errors" not in response.json()
 
 
 async def test_all_audits_pass_in_development(tmp_path: Path) -> None:
     async with serving(tmp_path / "data", HttpSettings.development(), Limits.development()) as url:
-        results = await audited(url)
-    assert {one["id"]: one["reason"] for one in results.values() if one["status"] != "ok"} == {}
+        results = await run_audits(url)
+    assert {result["id"]: result["reason"] for result in results.values() if result["status"] != "ok"} == {}
 
 
-async def test_the_exceptions_of_production_are_those_that_the_reference_names(tmp_path: Path) -> None:
+async def test_the_exceptions_in_production_are_documented(tmp_path: Path) -> None:
     async with serving(tmp_path / "data", HttpSettings(), Limits()) as url:
-        results = await audited(url)
-        expected = named("By the edition of September 2026") | named("Against foreign web pages")
-        if not await introspects(url):
-            expected |= named("Without introspection")
-    failed = {one["id"] for one in results.values() if one["status"] != "ok"}
+        results = await run_audits(url)
+        expected = documented("By the edition of September 2026") | documented("Against foreign web pages")
+        if not await allows_introspection(url):
+            expected |= documented("Without introspection")
+    failed = {result["id"] for result in results.values() if result["status"] != "ok"}
     assert failed == expected
 
 
-async def test_an_audit_fails_where_a_rule_is_broken(tmp_path: Path) -> None:
+async def test_an_audit_fails_if_a_rule_is_broken(tmp_path: Path) -> None:
     async with serving(tmp_path / "data", HttpSettings.development(), Limits.development()) as url:
-        results = await audited(f"{url}/nowhere")
+        results = await run_audits(f"{url}/nowhere")
     assert results["4655"]["status"] == "error"

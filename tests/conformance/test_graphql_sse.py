@@ -1,6 +1,6 @@
-"""GraphQL over server-sent events, section by section of PROTOCOL.md of npm's graphql-sse: the reference and ours.
+"""GraphQL over SSE, by section of PROTOCOL.md of graphql-sse (npm): the reference server and LedgerPress.
 
-A test is named after the section that it is of. What the protocol leaves open is tested of ours alone, elsewhere.
+The name of a test begins with its section. Other tests cover what the protocol leaves open, for LedgerPress alone.
 """
 
 import asyncio
@@ -10,7 +10,7 @@ from typing import Any
 import httpx2
 import pytest
 
-from tests.conformance.reference_servers import INVALID, Side, reference
+from tests.conformance.reference_servers import INVALID, ProtocolServer, reference
 from tests.integration.sse_client import Event, opened
 
 TOKEN = "X-GraphQL-Event-Stream-Token"
@@ -18,9 +18,9 @@ STREAM = {"Accept": "text/event-stream"}
 
 
 @pytest.fixture(scope="module")
-def reference_server() -> Iterator[Side]:
-    with reference("reference_sse.mjs") as one:
-        yield one
+def reference_server() -> Iterator[ProtocolServer]:
+    with reference("reference_sse.mjs") as server:
+        yield server
 
 
 @pytest.fixture
@@ -30,20 +30,20 @@ async def http() -> AsyncIterator[httpx2.AsyncClient]:
 
 
 @pytest.fixture
-async def token(http: httpx2.AsyncClient, side: Side) -> str:
+async def token(http: httpx2.AsyncClient, server: ProtocolServer) -> str:
     """The token of a reservation."""
-    answer = await http.put(side.stream_url)
-    assert answer.status_code == 201
-    return answer.text
+    response = await http.put(server.stream_url)
+    assert response.status_code == 201
+    return response.text
 
 
-async def ask(
-    http: httpx2.AsyncClient, side: Side, token: str | None, query: str, **extensions: Any
+async def request_operation(
+    http: httpx2.AsyncClient, server: ProtocolServer, token: str | None, query: str, **extensions: Any
 ) -> httpx2.Response:
-    """Ask for an operation in single connection mode."""
+    """Request an operation in single connection mode."""
     headers = {"Accept": "application/json"} | ({TOKEN: token} if token else {})
     body = {"query": query, "extensions": extensions}
-    return await http.post(side.stream_url, json=body, headers=headers)
+    return await http.post(server.stream_url, json=body, headers=headers)
 
 
 def positions(events: list[Event]) -> list[int]:
@@ -54,19 +54,19 @@ def positions(events: list[Event]) -> list[int]:
 
 
 async def test_distinct_connections_mode_the_content_type_is_always_an_event_stream(
-    http: httpx2.AsyncClient, side: Side
+    http: httpx2.AsyncClient, server: ProtocolServer
 ) -> None:
-    for query in (side.query, side.three, INVALID):
-        async with opened(http, "POST", side.url, query) as stream:
+    for query in (server.query, server.three, INVALID):
+        async with opened(http, "POST", server.url, query) as stream:
             assert stream.media_type == "text/event-stream"
             await stream.rest()
 
 
 @pytest.mark.parametrize("query", [INVALID, "subscription { nothingOfThisName }"])
 async def test_distinct_connections_mode_validation_errors_are_reported_by_next_events(
-    http: httpx2.AsyncClient, side: Side, query: str
+    http: httpx2.AsyncClient, server: ProtocolServer, query: str
 ) -> None:
-    async with opened(http, "POST", side.url, query) as stream:
+    async with opened(http, "POST", server.url, query) as stream:
         assert stream.status == 200
         [event, complete] = await stream.rest()
     assert event.type == "next"
@@ -76,29 +76,29 @@ async def test_distinct_connections_mode_validation_errors_are_reported_by_next_
 
 
 async def test_distinct_connections_mode_closing_the_connection_ends_the_operation(
-    http: httpx2.AsyncClient, side: Side
+    http: httpx2.AsyncClient, server: ProtocolServer
 ) -> None:
     for _ in range(3):
-        async with opened(http, "POST", side.url, side.endless) as stream:
+        async with opened(http, "POST", server.url, server.endless) as stream:
             assert (await stream.next()).type == "next"
-    async with opened(http, "POST", side.url, side.query) as stream:
+    async with opened(http, "POST", server.url, server.query) as stream:
         assert len(await stream.rest()) == 2
 
 
 @pytest.mark.parametrize("method", ["GET", "POST"])
-async def test_distinct_connections_mode_takes_operations_by_graphql_over_http(
-    http: httpx2.AsyncClient, side: Side, method: str
+async def test_distinct_connections_mode_accepts_operations_of_graphql_over_http(
+    http: httpx2.AsyncClient, server: ProtocolServer, method: str
 ) -> None:
-    async with opened(http, method, side.url, side.query) as stream:
+    async with opened(http, method, server.url, server.query) as stream:
         [event, complete] = await stream.rest()
     assert "errors" not in event.data
     assert (event.type, complete.type) == ("next", "complete")
 
 
 async def test_distinct_connections_mode_event_stream_next_for_each_result_then_complete(
-    http: httpx2.AsyncClient, side: Side
+    http: httpx2.AsyncClient, server: ProtocolServer
 ) -> None:
-    async with opened(http, "POST", side.url, side.three) as stream:
+    async with opened(http, "POST", server.url, server.three) as stream:
         *events, complete = await stream.rest()
     assert {event.type for event in events} == {"next"}
     assert positions(events) == [1, 2, 3]
@@ -106,125 +106,139 @@ async def test_distinct_connections_mode_event_stream_next_for_each_result_then_
 
 
 async def test_distinct_connections_mode_event_stream_complete_has_an_empty_data_field(
-    http: httpx2.AsyncClient, side: Side
+    http: httpx2.AsyncClient, server: ProtocolServer
 ) -> None:
-    async with opened(http, "POST", side.url, side.query) as stream:
+    async with opened(http, "POST", server.url, server.query) as stream:
         *_, complete = await stream.rest()
-    assert (complete.type, complete.text) == ("complete", "")  # None, where there is no field
+    assert (complete.type, complete.text) == ("complete", "")  # None if there is no field
 
 
 # --- Single connection mode ----------------------------------------------------------------------
 
 
-async def test_making_reservations_put_is_answered_by_201_with_the_token_in_the_body(
-    http: httpx2.AsyncClient, side: Side
+async def test_making_reservations_put_returns_201_with_the_token_in_the_body(
+    http: httpx2.AsyncClient, server: ProtocolServer
 ) -> None:
-    answers = [await http.put(side.stream_url) for _ in range(2)]
-    assert [answer.status_code for answer in answers] == [201, 201]
-    assert len({answer.text for answer in answers}) == 2
-    assert all(len(answer.text) >= 32 for answer in answers)
+    responses = [await http.put(server.stream_url) for _ in range(2)]
+    assert [response.status_code for response in responses] == [201, 201]
+    assert len({response.text for response in responses}) == 2
+    assert all(len(response.text) >= 32 for response in responses)
 
 
 @pytest.mark.parametrize("where", ["header", "search parameter"])
 async def test_making_reservations_the_token_is_sent_in_a_header_or_a_search_parameter(
-    http: httpx2.AsyncClient, side: Side, token: str, where: str
+    http: httpx2.AsyncClient, server: ProtocolServer, token: str, where: str
 ) -> None:
     headers = {TOKEN: token} if where == "header" else {}
-    url = side.stream_url if where == "header" else f"{side.stream_url}?token={token}"
+    url = server.stream_url if where == "header" else f"{server.stream_url}?token={token}"
     async with opened(http, "GET", url, None, headers) as stream:
         assert (stream.status, stream.media_type) == (200, "text/event-stream")
-        body = {"query": side.query, "extensions": {"operationId": "1"}}
+        body = {"query": server.query, "extensions": {"operationId": "1"}}
         assert (await http.post(url, json=body, headers=headers)).status_code == 202
         assert (await stream.next()).data["id"] == "1"
 
 
 async def test_making_reservations_only_one_connection_fulfils_a_reservation(
-    http: httpx2.AsyncClient, side: Side, token: str
+    http: httpx2.AsyncClient, server: ProtocolServer, token: str
 ) -> None:
-    async with opened(http, "GET", side.stream_url, None, {TOKEN: token}) as first:
+    async with opened(http, "GET", server.stream_url, None, {TOKEN: token}) as first:
         assert first.status == 200
-        async with opened(http, "GET", side.stream_url, None, {TOKEN: token}) as second:
+        async with opened(http, "GET", server.stream_url, None, {TOKEN: token}) as second:
             assert second.status == 409
-        await ask(http, side, token, side.query, operationId="1")
+        await request_operation(http, server, token, server.query, operationId="1")
         assert (await first.next()).type == "next"
 
 
 async def test_executing_operations_is_accepted_with_202_and_streamed_with_the_operation_id(
-    http: httpx2.AsyncClient, side: Side, token: str
+    http: httpx2.AsyncClient, server: ProtocolServer, token: str
 ) -> None:
-    async with opened(http, "GET", side.stream_url, None, {TOKEN: token}) as stream:
-        answer = await ask(http, side, token, side.three, operationId="the-id")
-        assert (answer.status_code, answer.content) == (202, b"")
+    async with opened(http, "GET", server.stream_url, None, {TOKEN: token}) as stream:
+        response = await request_operation(http, server, token, server.three, operationId="the-id")
+        assert (response.status_code, response.content) == (202, b"")
         events = [await stream.next() for _ in range(4)]
     assert [event.type for event in events] == ["next", "next", "next", "complete"]
     assert {event.data["id"] for event in events} == {"the-id"}
 
 
-async def test_executing_operations_before_the_stream_is_opened_is_streamed_then(
-    http: httpx2.AsyncClient, side: Side, token: str
+async def test_executing_operations_before_the_stream_is_open_streams_the_results_later(
+    http: httpx2.AsyncClient, server: ProtocolServer, token: str
 ) -> None:
-    assert (await ask(http, side, token, side.query, operationId="1")).status_code == 202
-    async with opened(http, "GET", side.stream_url, None, {TOKEN: token}) as stream:
+    assert (await request_operation(http, server, token, server.query, operationId="1")).status_code == 202
+    async with opened(http, "GET", server.stream_url, None, {TOKEN: token}) as stream:
         assert [(await stream.next()).type, (await stream.next()).type] == ["next", "complete"]
 
 
-async def test_executing_operations_must_contain_the_token(http: httpx2.AsyncClient, side: Side) -> None:
-    assert (await ask(http, side, None, side.query, operationId="1")).status_code == 404
-    assert (await ask(http, side, "not-reserved", side.query, operationId="1")).status_code == 404
-
-
-async def test_executing_operations_names_the_operation(
-    http: httpx2.AsyncClient, side: Side, token: str
+async def test_executing_operations_must_contain_the_token(
+    http: httpx2.AsyncClient, server: ProtocolServer
 ) -> None:
-    answer = await ask(http, side, token, side.query)
-    assert answer.status_code == 400
-    assert answer.json()["errors"][0]["message"].startswith("Operation ID is missing")
+    assert (await request_operation(http, server, None, server.query, operationId="1")).status_code == 404
+    assert (
+        await request_operation(http, server, "not-reserved", server.query, operationId="1")
+    ).status_code == 404
 
 
-async def test_executing_operations_with_an_id_that_is_under_way_is_a_conflict(
-    http: httpx2.AsyncClient, side: Side, token: str
+async def test_executing_operations_must_contain_the_operation_id(
+    http: httpx2.AsyncClient, server: ProtocolServer, token: str
 ) -> None:
-    async with opened(http, "GET", side.stream_url, None, {TOKEN: token}):
-        assert (await ask(http, side, token, side.silent, operationId="1")).status_code == 202
-        assert (await ask(http, side, token, side.silent, operationId="1")).status_code == 409
+    response = await request_operation(http, server, token, server.query)
+    assert response.status_code == 400
+    assert response.json()["errors"][0]["message"].startswith("Operation ID is missing")
 
 
-async def test_executing_operations_validation_issues_are_answered_as_by_graphql_over_http(
-    http: httpx2.AsyncClient, side: Side, token: str
+async def test_executing_operations_with_the_id_of_a_running_operation_is_a_conflict(
+    http: httpx2.AsyncClient, server: ProtocolServer, token: str
 ) -> None:
-    answer = await ask(http, side, token, INVALID, operationId="1")
-    assert answer.status_code == 400
-    assert answer.headers["content-type"].startswith("application/json")
-    assert answer.json()["errors"]
+    async with opened(http, "GET", server.stream_url, None, {TOKEN: token}):
+        assert (
+            await request_operation(http, server, token, server.silent, operationId="1")
+        ).status_code == 202
+        assert (
+            await request_operation(http, server, token, server.silent, operationId="1")
+        ).status_code == 409
 
 
-async def test_executing_operations_several_results_come_by_the_one_connection(
-    http: httpx2.AsyncClient, side: Side, token: str
+async def test_executing_operations_validation_errors_are_returned_as_in_graphql_over_http(
+    http: httpx2.AsyncClient, server: ProtocolServer, token: str
 ) -> None:
-    async with opened(http, "GET", side.stream_url, None, {TOKEN: token}) as stream:
+    response = await request_operation(http, server, token, INVALID, operationId="1")
+    assert response.status_code == 400
+    assert response.headers["content-type"].startswith("application/json")
+    assert response.json()["errors"]
+
+
+async def test_executing_operations_results_of_several_operations_share_one_connection(
+    http: httpx2.AsyncClient, server: ProtocolServer, token: str
+) -> None:
+    async with opened(http, "GET", server.stream_url, None, {TOKEN: token}) as stream:
         for id in ("a", "b"):
-            assert (await ask(http, side, token, side.three, operationId=id)).status_code == 202
-        seen: dict[str, list[str]] = {"a": [], "b": []}
+            assert (
+                await request_operation(http, server, token, server.three, operationId=id)
+            ).status_code == 202
+        types: dict[str, list[str]] = {"a": [], "b": []}
         for _ in range(8):
             event = await stream.next()
-            seen[event.data["id"]].append(event.type)
-    assert seen["a"] == seen["b"] == ["next", "next", "next", "complete"]
+            types[event.data["id"]].append(event.type)
+    assert types["a"] == types["b"] == ["next", "next", "next", "complete"]
 
 
 async def test_stopping_streaming_operations_delete_ends_the_operation(
-    http: httpx2.AsyncClient, side: Side, token: str
+    http: httpx2.AsyncClient, server: ProtocolServer, token: str
 ) -> None:
-    async with opened(http, "GET", side.stream_url, None, {TOKEN: token}) as stream:
-        await ask(http, side, token, side.endless, operationId="1")
+    async with opened(http, "GET", server.stream_url, None, {TOKEN: token}) as stream:
+        await request_operation(http, server, token, server.endless, operationId="1")
         assert (await stream.next()).type == "next"
-        url = f"{side.stream_url}?operationId=1"
+        url = f"{server.stream_url}?operationId=1"
         assert (await http.delete(url, headers={TOKEN: token})).status_code == 200
         await asyncio.sleep(0.2)
-        assert (await ask(http, side, token, side.query, operationId="2")).status_code == 202
+        assert (
+            await request_operation(http, server, token, server.query, operationId="2")
+        ).status_code == 202
         while (event := await stream.next()).data["id"] != "2":
-            pass  # what was on its way
+            pass  # results that were already sent
         await asyncio.sleep(0.2)
-        assert (await ask(http, side, token, side.query, operationId="3")).status_code == 202
+        assert (
+            await request_operation(http, server, token, server.query, operationId="3")
+        ).status_code == 202
         assert [event.data["id"], (await stream.next()).data["id"], (await stream.next()).data["id"]] == [
             "2",
             "2",
@@ -233,24 +247,24 @@ async def test_stopping_streaming_operations_delete_ends_the_operation(
 
 
 async def test_stopping_streaming_operations_must_contain_the_token(
-    http: httpx2.AsyncClient, side: Side
+    http: httpx2.AsyncClient, server: ProtocolServer
 ) -> None:
-    url = f"{side.stream_url}?operationId=1"
+    url = f"{server.stream_url}?operationId=1"
     assert (await http.delete(url)).status_code == 404
     assert (await http.delete(url, headers={TOKEN: "not-reserved"})).status_code == 404
 
 
-async def test_stopping_streaming_operations_names_the_operation(
-    http: httpx2.AsyncClient, side: Side, token: str
+async def test_stopping_streaming_operations_must_contain_the_operation_id(
+    http: httpx2.AsyncClient, server: ProtocolServer, token: str
 ) -> None:
-    assert (await http.delete(side.stream_url, headers={TOKEN: token})).status_code == 400
+    assert (await http.delete(server.stream_url, headers={TOKEN: token})).status_code == 400
 
 
 async def test_single_connection_mode_event_stream_next_has_id_and_payload_and_complete_the_id(
-    http: httpx2.AsyncClient, side: Side, token: str
+    http: httpx2.AsyncClient, server: ProtocolServer, token: str
 ) -> None:
-    async with opened(http, "GET", side.stream_url, None, {TOKEN: token}) as stream:
-        await ask(http, side, token, side.query, operationId="the-id")
+    async with opened(http, "GET", server.stream_url, None, {TOKEN: token}) as stream:
+        await request_operation(http, server, token, server.query, operationId="the-id")
         event, complete = await stream.next(), await stream.next()
     assert event.type == "next"
     assert set(event.data) == {"id", "payload"}
@@ -259,8 +273,13 @@ async def test_single_connection_mode_event_stream_next_has_id_and_payload_and_c
 
 
 async def test_single_connection_mode_another_method_is_not_allowed(
-    http: httpx2.AsyncClient, side: Side, token: str
+    http: httpx2.AsyncClient, server: ProtocolServer, token: str
 ) -> None:
-    answer = await http.request("PATCH", side.stream_url, headers={TOKEN: token})
-    assert answer.status_code == 405
-    assert {one.strip() for one in answer.headers["allow"].split(",")} == {"GET", "POST", "PUT", "DELETE"}
+    response = await http.request("PATCH", server.stream_url, headers={TOKEN: token})
+    assert response.status_code == 405
+    assert {method.strip() for method in response.headers["allow"].split(",")} == {
+        "GET",
+        "POST",
+        "PUT",
+        "DELETE",
+    }

@@ -1,6 +1,6 @@
-"""graphql-transport-ws, section by section of PROTOCOL.md of npm's graphql-ws: the reference server and ours.
+"""graphql-transport-ws, by section of PROTOCOL.md of graphql-ws (npm): the reference server and LedgerPress.
 
-A test is named after the section that it is of. What the protocol leaves open is tested of ours alone, elsewhere.
+The name of a test begins with its section. Other tests cover what the protocol leaves open, for LedgerPress alone.
 """
 
 import asyncio
@@ -9,21 +9,21 @@ from typing import Any
 
 import pytest
 
-from tests.conformance.reference_servers import INVALID, Side, reference
+from tests.conformance.reference_servers import INVALID, ProtocolServer, reference
 from tests.integration.websocket_client import Socket, websocket
 
 
 @pytest.fixture(scope="module")
-def reference_server() -> Iterator[Side]:
-    with reference("reference_ws.mjs") as one:
-        yield one
+def reference_server() -> Iterator[ProtocolServer]:
+    with reference("reference_ws.mjs") as server:
+        yield server
 
 
 @pytest.fixture
-async def raw(side: Side) -> AsyncIterator[Socket]:
-    """A socket on which nothing has been said."""
-    async with websocket(side.host, side.port) as one:
-        yield one
+async def raw(server: ProtocolServer) -> AsyncIterator[Socket]:
+    """A socket without any messages yet."""
+    async with websocket(server.host, server.port) as socket:
+        yield socket
 
 
 @pytest.fixture
@@ -40,36 +40,40 @@ async def test_communication_the_subprotocol_is_selected(raw: Socket) -> None:
 
 
 @pytest.mark.parametrize("other", ["graphql-ws", "something-else"])
-async def test_communication_another_subprotocol_is_closed_with_4406(side: Side, other: str) -> None:
-    async with websocket(side.host, side.port, subprotocol=other) as socket:
+async def test_communication_another_subprotocol_is_closed_with_4406(
+    server: ProtocolServer, other: str
+) -> None:
+    async with websocket(server.host, server.port, subprotocol=other) as socket:
         assert socket.connection.subprotocol is None
         assert (await socket.closed())[0] == 4406
 
 
-async def test_communication_all_messages_have_a_type_and_those_of_operations_the_id(
-    ready: Socket, side: Side
+async def test_communication_all_messages_have_a_type_and_messages_of_operations_an_id(
+    ready: Socket, server: ProtocolServer
 ) -> None:
-    id = await ready.subscribe(side.three)
+    id = await ready.subscribe(server.three)
     messages = [await ready.receive() for _ in range(4)]
-    assert [one["type"] for one in messages] == ["next", "next", "next", "complete"]
-    assert {one["id"] for one in messages} == {id}
+    assert [message["type"] for message in messages] == ["next", "next", "next", "complete"]
+    assert {message["id"] for message in messages} == {id}
 
 
-async def test_communication_several_operations_are_active_at_a_time(ready: Socket, side: Side) -> None:
-    silent = await ready.subscribe(side.silent)
-    endless = await ready.subscribe(side.endless)
-    query = await ready.subscribe(side.query)
-    seen: dict[str, list[str]] = {silent: [], endless: [], query: []}
-    while len(seen[endless]) < 8 or len(seen[query]) < 2:
+async def test_communication_several_operations_are_active_at_a_time(
+    ready: Socket, server: ProtocolServer
+) -> None:
+    silent = await ready.subscribe(server.silent)
+    endless = await ready.subscribe(server.endless)
+    query = await ready.subscribe(server.query)
+    types: dict[str, list[str]] = {silent: [], endless: [], query: []}
+    while len(types[endless]) < 8 or len(types[query]) < 2:
         message = await ready.receive()
-        seen[message["id"]].append(message["type"])
-    assert seen[silent] == []
-    assert seen[query] == ["next", "complete"]
-    assert set(seen[endless]) == {"next"}
+        types[message["id"]].append(message["type"])
+    assert types[silent] == []
+    assert types[query] == ["next", "complete"]
+    assert set(types[endless]) == {"next"}
 
 
-async def test_communication_the_client_closes_with_1000(ready: Socket, side: Side) -> None:
-    await ready.subscribe(side.silent)
+async def test_communication_the_client_closes_with_1000(ready: Socket, server: ProtocolServer) -> None:
+    await ready.subscribe(server.silent)
     await ready.connection.close(1000)
     assert ready.connection.close_code == 1000
 
@@ -87,14 +91,12 @@ async def test_communication_the_client_closes_with_1000(ready: Socket, side: Si
     ],
     ids=["absent", "null", "empty", "object"],
 )
-async def test_connection_init_is_acknowledged_whatever_its_payload(
-    raw: Socket, message: dict[str, Any]
-) -> None:
+async def test_connection_init_is_acknowledged_with_any_payload(raw: Socket, message: dict[str, Any]) -> None:
     await raw.send(message)
     assert (await raw.receive())["type"] == "connection_ack"
 
 
-async def test_connection_init_that_does_not_come_in_time_is_closed_with_4408(raw: Socket) -> None:
+async def test_connection_init_that_is_not_received_in_time_is_closed_with_4408(raw: Socket) -> None:
     code, reason = await raw.closed()
     assert (code, reason) == (4408, "Connection initialisation timeout")
 
@@ -132,7 +134,7 @@ async def test_ping_is_answered_by_a_pong(ready: Socket, payload: dict[str, Any]
     assert (await ready.receive())["type"] == "pong"
 
 
-async def test_ping_may_be_sent_at_any_time_within_the_socket(raw: Socket) -> None:
+async def test_ping_may_be_sent_at_any_time(raw: Socket) -> None:
     await raw.send({"type": "ping"})
     assert (await raw.receive())["type"] == "pong"
     await raw.init()
@@ -149,52 +151,58 @@ async def test_pong_may_be_sent_unsolicited_at_any_time(raw: Socket) -> None:
 # --- Subscribe -----------------------------------------------------------------------------------
 
 
-async def test_subscribe_before_the_acknowledgement_is_closed_with_4401(raw: Socket, side: Side) -> None:
-    await raw.subscribe(side.query)
+async def test_subscribe_before_the_acknowledgement_is_closed_with_4401(
+    raw: Socket, server: ProtocolServer
+) -> None:
+    await raw.subscribe(server.query)
     assert await raw.closed() == (4401, "Unauthorized")
 
 
-async def test_subscribe_with_an_id_that_is_active_is_closed_with_4409(ready: Socket, side: Side) -> None:
-    await ready.subscribe(side.silent, "the-id")
-    await ready.subscribe(side.silent, "the-id")
+async def test_subscribe_with_an_id_that_is_active_is_closed_with_4409(
+    ready: Socket, server: ProtocolServer
+) -> None:
+    await ready.subscribe(server.silent, "the-id")
+    await ready.subscribe(server.silent, "the-id")
     assert await ready.closed() == (4409, "Subscriber for the-id already exists")
 
 
 async def test_subscribe_with_an_active_id_is_closed_regardless_of_the_operation_type(
-    ready: Socket, side: Side
+    ready: Socket, server: ProtocolServer
 ) -> None:
-    await ready.subscribe(side.silent, "the-id")
-    await ready.subscribe(side.query, "the-id")
+    await ready.subscribe(server.silent, "the-id")
+    await ready.subscribe(server.query, "the-id")
     assert (await ready.closed())[0] == 4409
 
 
 async def test_subscribe_may_use_an_id_again_when_its_operation_has_completed(
-    ready: Socket, side: Side
+    ready: Socket, server: ProtocolServer
 ) -> None:
     for _ in range(2):
-        assert len(await ready.results(await ready.subscribe(side.query, "the-id"))) == 1
+        assert len(await ready.results(await ready.subscribe(server.query, "the-id"))) == 1
 
 
 async def test_subscribe_may_use_an_id_again_when_the_client_has_completed_it(
-    ready: Socket, side: Side
+    ready: Socket, server: ProtocolServer
 ) -> None:
-    await ready.subscribe(side.silent, "the-id")
+    await ready.subscribe(server.silent, "the-id")
     await ready.quiet()
     await ready.send({"id": "the-id", "type": "complete"})
-    assert len(await ready.results(await ready.subscribe(side.query, "the-id"))) == 1
+    assert len(await ready.results(await ready.subscribe(server.query, "the-id"))) == 1
 
 
 @pytest.mark.parametrize("nothing", [None, {}], ids=["null", "empty"])
-async def test_subscribe_takes_nullish_variables_operation_name_and_extensions(
-    ready: Socket, side: Side, nothing: dict[str, Any] | None
+async def test_subscribe_accepts_null_and_empty_variables_operation_name_and_extensions(
+    ready: Socket, server: ProtocolServer, nothing: dict[str, Any] | None
 ) -> None:
-    payload = {"query": side.query, "variables": nothing, "extensions": nothing, "operationName": None}
+    payload = {"query": server.query, "variables": nothing, "extensions": nothing, "operationName": None}
     await ready.send({"id": "1", "type": "subscribe", "payload": payload})
     assert len(await ready.results("1")) == 1
 
 
-async def test_subscribe_executes_the_operation_that_is_named(ready: Socket, side: Side) -> None:
-    query = f"query One {side.query} query Two {{ __typename }}"
+async def test_subscribe_executes_the_operation_with_the_given_name(
+    ready: Socket, server: ProtocolServer
+) -> None:
+    query = f"query One {server.query} query Two {{ __typename }}"
     payload = {"query": query, "operationName": "Two"}
     await ready.send({"id": "1", "type": "subscribe", "payload": payload})
     [result] = await ready.results("1")
@@ -204,9 +212,9 @@ async def test_subscribe_executes_the_operation_that_is_named(ready: Socket, sid
 # --- Next, Error, Complete -----------------------------------------------------------------------
 
 
-async def test_next_brings_every_result_and_complete_follows(ready: Socket, side: Side) -> None:
-    results = await ready.results(await ready.subscribe(side.three))
-    assert [next(iter(one["data"].values())) for one in results] == [
+async def test_next_is_sent_for_each_result_and_then_complete(ready: Socket, server: ProtocolServer) -> None:
+    results = await ready.results(await ready.subscribe(server.three))
+    assert [next(iter(result["data"].values())) for result in results] == [
         {"position": 1},
         {"position": 2},
         {"position": 3},
@@ -214,28 +222,30 @@ async def test_next_brings_every_result_and_complete_follows(ready: Socket, side
 
 
 @pytest.mark.parametrize("query", [INVALID, "subscription { nothingOfThisName }"])
-async def test_error_tells_what_is_wrong_before_execution(ready: Socket, query: str) -> None:
+async def test_error_reports_errors_before_execution(ready: Socket, query: str) -> None:
     id = await ready.subscribe(query)
     message = await ready.receive()
     assert (message["type"], message["id"]) == ("error", id)
-    assert [isinstance(one["message"], str) for one in message["payload"]] == [True]
+    assert [isinstance(error["message"], str) for error in message["payload"]] == [True]
 
 
-async def test_error_terminates_the_operation_and_leaves_the_socket(ready: Socket, side: Side) -> None:
+async def test_error_ends_the_operation_and_leaves_the_socket_open(
+    ready: Socket, server: ProtocolServer
+) -> None:
     id = await ready.subscribe(INVALID)
     assert (await ready.receive())["type"] == "error"
     await ready.quiet()  # no complete
-    assert len(await ready.results(await ready.subscribe(side.query, id))) == 1
+    assert len(await ready.results(await ready.subscribe(server.query, id))) == 1
 
 
-async def test_complete_of_the_client_stops_the_results(ready: Socket, side: Side) -> None:
-    id = await ready.subscribe(side.endless)
+async def test_complete_from_the_client_stops_the_results(ready: Socket, server: ProtocolServer) -> None:
+    id = await ready.subscribe(server.endless)
     await ready.next()
     await ready.send({"id": id, "type": "complete"})
     await asyncio.sleep(0.2)
     await ready.send({"type": "ping"})
     while (message := await ready.receive())["type"] != "pong":
-        assert message["type"] == "next"  # those that were on their way
+        assert message["type"] == "next"  # results that were already sent
     await asyncio.sleep(0.2)
     await ready.quiet()
 
@@ -246,9 +256,9 @@ async def test_complete_of_an_unknown_id_is_ignored(ready: Socket) -> None:
 
 
 async def test_complete_of_an_operation_that_the_server_completed_is_ignored(
-    ready: Socket, side: Side
+    ready: Socket, server: ProtocolServer
 ) -> None:
-    id = await ready.subscribe(side.three)
+    id = await ready.subscribe(server.three)
     await ready.results(id)
     await ready.send({"id": id, "type": "complete"})
     await ready.quiet()
@@ -264,7 +274,7 @@ async def test_complete_of_an_operation_that_ended_in_an_error_is_ignored(ready:
 # --- Invalid message -----------------------------------------------------------------------------
 
 INVALID_MESSAGES: dict[str, Any] = {
-    "no JSON": "{",
+    "not JSON": "{",
     "an empty text": "",
     "an array": [],
     "null": "null",
@@ -272,7 +282,7 @@ INVALID_MESSAGES: dict[str, Any] = {
     "a string": '"connection_init"',
     "no type": {},
     "a type that is null": {"type": None},
-    "a type that is no string": {"type": 1},
+    "a type that is not a string": {"type": 1},
     "an unknown type": {"type": "start"},
     "an empty type": {"type": ""},
     "a connection_init with a string": {"type": "connection_init", "payload": "token"},
@@ -287,13 +297,13 @@ INVALID_MESSAGES: dict[str, Any] = {
     "a subscribe with an array": {"type": "subscribe", "id": "1", "payload": []},
     "a subscribe without a query": {"type": "subscribe", "id": "1", "payload": {}},
     "a subscribe whose query is null": {"type": "subscribe", "id": "1", "payload": {"query": None}},
-    "a subscribe whose query is no string": {"type": "subscribe", "id": "1", "payload": {"query": {}}},
+    "a subscribe whose query is not a string": {"type": "subscribe", "id": "1", "payload": {"query": {}}},
     "variables that are an array": {
         "type": "subscribe",
         "id": "1",
         "payload": {"query": "{ x }", "variables": []},
     },
-    "an operationName that is no string": {
+    "an operationName that is not a string": {
         "type": "subscribe",
         "id": "1",
         "payload": {"query": "{ x }", "operationName": 1},
@@ -316,10 +326,10 @@ async def test_invalid_message_is_closed_with_4400(raw: Socket, message: object)
     assert reason
 
 
-async def test_invalid_message_is_closed_with_4400_when_operations_are_active(
-    ready: Socket, side: Side
+async def test_invalid_message_is_closed_with_4400_while_operations_are_active(
+    ready: Socket, server: ProtocolServer
 ) -> None:
-    await ready.subscribe(side.endless)
+    await ready.subscribe(server.endless)
     await ready.next()
     await ready.send({"type": "stop"})
     assert (await ready.closed())[0] == 4400
@@ -328,32 +338,36 @@ async def test_invalid_message_is_closed_with_4400_when_operations_are_active(
 # --- Streaming operation, single result operation ------------------------------------------------
 
 
-async def test_streaming_operation_that_both_sides_complete_at_once_is_over(
-    ready: Socket, side: Side
+async def test_streaming_operation_that_both_sides_complete_at_the_same_time_ends(
+    ready: Socket, server: ProtocolServer
 ) -> None:
     for number in range(20):
-        id = await ready.subscribe(side.three, f"{number}")
+        id = await ready.subscribe(server.three, f"{number}")
         await ready.send({"id": id, "type": "complete"})
     await ready.send({"type": "ping"})
     while (message := await ready.receive())["type"] != "pong":
         assert message["type"] in {"next", "complete"}
 
 
-async def test_single_result_operation_query_has_one_next_and_completes(ready: Socket, side: Side) -> None:
-    [result] = await ready.results(await ready.subscribe(side.query))
+async def test_single_result_operation_query_has_one_next_and_completes(
+    ready: Socket, server: ProtocolServer
+) -> None:
+    [result] = await ready.results(await ready.subscribe(server.query))
     assert "errors" not in result
     assert set(result["data"]) == {"moment"}
 
 
-async def test_single_result_operation_mutation_has_one_next_and_completes(ready: Socket, side: Side) -> None:
-    [result] = await ready.results(await ready.subscribe(side.mutation))
+async def test_single_result_operation_mutation_has_one_next_and_completes(
+    ready: Socket, server: ProtocolServer
+) -> None:
+    [result] = await ready.results(await ready.subscribe(server.mutation))
     assert "errors" not in result
 
 
 async def test_single_result_operation_shares_the_ids_of_streaming_operations(
-    ready: Socket, side: Side
+    ready: Socket, server: ProtocolServer
 ) -> None:
-    await ready.subscribe(side.endless, "1")
+    await ready.subscribe(server.endless, "1")
     await ready.next()
-    await ready.subscribe(side.mutation, "1")
+    await ready.subscribe(server.mutation, "1")
     assert (await ready.closed())[0] == 4409

@@ -1,4 +1,4 @@
-"""A real browser for tests: headless Chromium, driven by the Chrome DevTools Protocol over two pipes."""
+"""A real browser for tests: headless Chromium, controlled by the Chrome DevTools Protocol over two pipes."""
 
 import asyncio
 import base64
@@ -14,10 +14,10 @@ from typing import Any
 
 from ledgerpress.retry import poll
 
-PATIENCE = 30.0
-"""How long anything may take, in seconds."""
+TIMEOUT = 30.0
+"""The timeout of each step, in seconds."""
 
-# No service that a browser likes to talk to is asked, and no name but this machine's is looked up.
+# The browser contacts no background service, and resolves no name except the local address.
 OPTIONS = (
     "--headless",
     "--disable-gpu",
@@ -38,20 +38,20 @@ _LAUNCH = "import os, sys; os.dup2({0}, 3); os.dup2({1}, 4); os.execv(sys.argv[1
 
 
 def find() -> str | None:
-    """The browser's path, if it is installed."""
+    """Return the path of the browser, or `None` if it is not installed."""
     names = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
     return next((path for path in map(shutil.which, names) if path), None)
 
 
 class Page:
-    """A tab. `requests` holds the addresses it asked for, `complaints` what it wrote to the console or threw."""
+    """A tab. `requests` contains the requested addresses, `complaints` its console errors, warnings and exceptions."""
 
     def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self.requests: list[str] = []
         self.complaints: list[str] = []
         self._writer = writer
         self._session: str | None = None
-        self._answers: dict[int, asyncio.Future[dict[str, Any]]] = {}
+        self._responses: dict[int, asyncio.Future[dict[str, Any]]] = {}
         self._listening = asyncio.create_task(self._listen(reader))
 
     async def open(self) -> None:
@@ -62,7 +62,7 @@ class Page:
             await self._call(f"{domain}.enable")
 
     async def go(self, url: str, *, width: int = 1200, height: int = 900, lands: str | None = None) -> None:
-        """Load an address, in a window of this size, and wait until the page is there, at `lands` if it goes on."""
+        """Load an address in a window of this size, and wait until it is complete, at `lands` if it redirects."""
         size = {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": width < 600}
         await self._call("Emulation.setDeviceMetricsOverride", **size)
         await self._call("Page.navigate", url=url)
@@ -71,12 +71,12 @@ class Page:
         )
 
     async def value(self, expression: str) -> Any:
-        """What a JavaScript expression comes to."""
-        answer = await self._call(
+        """Return the value of a JavaScript expression."""
+        response = await self._call(
             "Runtime.evaluate", expression=expression, returnByValue=True, awaitPromise=True
         )
-        assert "exceptionDetails" not in answer, answer["exceptionDetails"]
-        return answer["result"].get("value")
+        assert "exceptionDetails" not in response, response["exceptionDetails"]
+        return response["result"].get("value")
 
     async def until(self, expression: str) -> None:
         """Wait until a JavaScript expression is truthy. Raises `TimeoutError`."""
@@ -84,15 +84,15 @@ class Page:
         async def is_truthy() -> bool | None:
             return bool(await self.value(f"Boolean({expression})")) or None
 
-        if not await poll(is_truthy, interval=0.05, timeout=PATIENCE):
+        if not await poll(is_truthy, interval=0.05, timeout=TIMEOUT):
             raise TimeoutError(expression)
 
     async def picture(self) -> bytes:
-        """What is to be seen, as PNG."""
+        """Return a screenshot as PNG."""
         return base64.b64decode((await self._call("Page.captureScreenshot"))["data"])
 
     async def prefer(self, scheme: str) -> None:
-        """Let the user prefer a colour scheme, light or dark."""
+        """Set the preferred colour scheme, `light` or `dark`."""
         await self._call(
             "Emulation.setEmulatedMedia", features=[{"name": "prefers-color-scheme", "value": scheme}]
         )
@@ -105,46 +105,48 @@ class Page:
         self._writer.close()
 
     async def _call(self, method: str, **parameters: Any) -> dict[str, Any]:
-        number = len(self._answers) + 1
-        answer = self._answers[number] = asyncio.get_running_loop().create_future()
+        number = len(self._responses) + 1
+        response = self._responses[number] = asyncio.get_running_loop().create_future()
         message = {"id": number, "method": method, "params": parameters}
         if self._session:
             message["sessionId"] = self._session
         self._writer.write(json.dumps(message).encode() + b"\0")
-        return await asyncio.wait_for(answer, PATIENCE)
+        return await asyncio.wait_for(response, TIMEOUT)
 
     async def _listen(self, reader: asyncio.StreamReader) -> None:
         while True:
             try:
                 message = json.loads((await reader.readuntil(b"\0"))[:-1])
             except asyncio.IncompleteReadError:
-                return  # the browser has gone
+                return  # the browser has exited
             if "id" in message:
-                answer = self._answers[message["id"]]
+                response = self._responses[message["id"]]
                 if "error" in message:
-                    answer.set_exception(RuntimeError(message["error"]["message"]))
+                    response.set_exception(RuntimeError(message["error"]["message"]))
                 else:
-                    answer.set_result(message["result"])
+                    response.set_result(message["result"])
             else:
                 self._note(message["method"], message["params"])
 
-    def _note(self, event: str, about: dict[str, Any]) -> None:
+    def _note(self, event: str, parameters: dict[str, Any]) -> None:
         match event:
             case "Network.requestWillBeSent":
-                self.requests.append(about["request"]["url"])
+                self.requests.append(parameters["request"]["url"])
             case "Log.entryAdded":
-                self.complaints.append(about["entry"]["text"])
+                self.complaints.append(parameters["entry"]["text"])
             case "Runtime.exceptionThrown":
-                self.complaints.append(about["exceptionDetails"]["text"])
-            case "Runtime.consoleAPICalled" if about["type"] in {"error", "warning"}:
-                self.complaints.append(" ".join(str(one.get("value")) for one in about["args"]))
+                self.complaints.append(parameters["exceptionDetails"]["text"])
+            case "Runtime.consoleAPICalled" if parameters["type"] in {"error", "warning"}:
+                self.complaints.append(
+                    " ".join(str(argument.get("value")) for argument in parameters["args"])
+                )
             case _:
                 pass
 
 
 @asynccontextmanager
 async def browser(path: str, profile: Path) -> AsyncIterator[Page]:
-    """Start the browser at `path` with an empty profile, and lend its one page."""
+    """Start the browser at `path` with an empty profile, and yield its page."""
     browser_reads, we_write = _pipe()
     we_read, browser_writes = _pipe()
     root = ["--no-sandbox"] if os.geteuid() == 0 else []
@@ -162,7 +164,7 @@ async def browser(path: str, profile: Path) -> AsyncIterator[Page]:
         await page.open()
         yield page
         await page.close()
-        async with asyncio.timeout(PATIENCE):
+        async with asyncio.timeout(TIMEOUT):
             await process.wait()
     finally:
         if process.returncode is None:
@@ -181,9 +183,9 @@ async def _connect(we_read: int, we_write: int) -> Page:
 
 
 def _pipe() -> tuple[int, int]:
-    """A pipe whose descriptors are out of the way of the browser's 3 and 4."""
+    """Return a pipe whose descriptors are at least 10, so that they differ from the browser's 3 and 4."""
     low = os.pipe()
-    high = tuple(fcntl.fcntl(one, fcntl.F_DUPFD_CLOEXEC, 10) for one in low)
-    for one in low:
-        os.close(one)
+    high = tuple(fcntl.fcntl(descriptor, fcntl.F_DUPFD_CLOEXEC, 10) for descriptor in low)
+    for descriptor in low:
+        os.close(descriptor)
     return high[0], high[1]

@@ -1,4 +1,4 @@
-"""The pages in a real browser, served by the real program. Needs Chromium; without it, all of this is left out."""
+"""The pages in a real browser, served by the real program. Without Chromium, these tests are skipped."""
 
 import json
 import os
@@ -25,43 +25,43 @@ from tests.integration.server_process import Servers
 
 HOSTILE = "<img src=x onerror=alert(1)> & Sons"
 LONG = "Die " + "Hafen" * 30 + "bahn"
-ANSWER = "document.querySelector('.result-window .CodeMirror')?.CodeMirror.getValue()"
+RESULT = "document.querySelector('.result-window .CodeMirror')?.CodeMirror.getValue()"
 
 
 @pytest.fixture
 async def page(tmp_path: Path) -> AsyncIterator[Page]:
-    """A page of a browser that has never been used."""
+    """A page of a browser with a new profile."""
     path = chromium.find()
     if path is None:
         reason = "Chromium is not installed (Debian: apt-get install chromium)"
         if "CI" in os.environ:
             pytest.fail(reason)
         pytest.skip(reason)
-    async with chromium.browser(path, tmp_path / "profile") as one:
-        yield one
+    async with chromium.browser(path, tmp_path / "profile") as browser_page:
+        yield browser_page
 
 
 @pytest.fixture(params=["server", "FastAPI"])
 async def site(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[str]:
-    """The address of a site with a few articles: of the program, and below a prefix in a FastAPI application."""
+    """The address of a site with a few articles: of the program, or below a prefix in a FastAPI application."""
     data = tmp_path / "store"
-    async with client(data) as door:
-        await door.do("siteName", name="The Courier")
+    async with client(data) as newsroom:
+        await newsroom.do("siteName", name="The Courier")
         for name in ("Town", "Council", "Culture"):
-            await door.do("categoryCreate", name=name)
+            await newsroom.do("categoryCreate", name=name)
         wide = "| a | b |\n| - | - |\n| " + "x" * 200 + " | 1 |\n"
         for slug, title in (("mill", "The tide mill turns again"), ("sons", HOSTILE), ("tram", LONG)):
             body = f"# {title}\n\n{wide}"
-            await door.write(title, body=body, slug=slug, categories=[{"slug": "town"}], publish=True)
+            await newsroom.write(title, body=body, slug=slug, categories=[{"slug": "town"}], publish=True)
     if request.param == "FastAPI":
-        shown = {
+        environment = {
             "LEDGERPRESS_DATA": str(data),
             "LEDGERPRESS_HTTP_GRAPHIQL": "true",
             "LEDGERPRESS_LIMITS_INTROSPECTION": "true",
             "LEDGERPRESS_LIMITS_FIELD_COST": "20000",
             "LEDGERPRESS_LIMITS_TYPE_COST": "20000",
         }
-        async with embedded_host.process(f"{FASTAPI}:app", tmp_path, environment=shown) as address:
+        async with embedded_host.process(f"{FASTAPI}:app", tmp_path, environment=environment) as address:
             yield f"http://{address}/content"
         return
     async with Servers(tmp_path) as servers:
@@ -69,8 +69,8 @@ async def site(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[
         yield f"http://{host}:{port}"
 
 
-def foreign(page: Page, site: str) -> list[str]:
-    """The requests that left the site; what a style sheet holds itself (data:) is no request."""
+def foreign_requests(page: Page, site: str) -> list[str]:
+    """Return the requests to other hosts; `data:` addresses in a style sheet are not requests."""
     return [url for url in page.requests if not url.startswith((site, "data:", "about:"))]
 
 
@@ -79,17 +79,17 @@ async def test_the_front_page_shows_its_titles_and_fits_a_phone(
 ) -> None:
     for width in (1200, 390, 320):
         await page.go(f"{site}/", width=width)
-        shown = await page.value("document.body.innerText")
+        text = await page.value("document.body.innerText")
         for title in ("The Courier", "The tide mill turns again", HOSTILE):
-            assert title in shown
+            assert title in text
         assert await page.value("document.documentElement.scrollWidth") <= width
         assert await page.value("document.styleSheets.length") == 1
-        await keep_picture(page, f"front-page-{name_of(site)}-{width}", tmp_path)
-    assert foreign(page, site) == []
+        await save_picture(page, f"front-page-{name_of(site)}-{width}", tmp_path)
+    assert foreign_requests(page, site) == []
     assert page.complaints == []
 
 
-async def test_an_article_fits_a_phone_and_leads_back(page: Page, site: str) -> None:
+async def test_an_article_fits_a_phone_and_links_to_the_front_page(page: Page, site: str) -> None:
     await page.go(f"{site}/", width=390)
     await page.value("document.querySelector('.card h3 a').click()")
     await page.until("document.querySelector('.reading h1') && document.readyState === 'complete'")
@@ -124,7 +124,7 @@ async def test_graphiql_shows_its_examples_and_runs_one(page: Page, site: str) -
 
     await page.value("document.querySelector('.graphiql-sidebar button').click()")
     await page.until("document.querySelector('.graphiql-doc-explorer')?.innerText.includes('Mutation')")
-    assert foreign(page, site) == []
+    assert foreign_requests(page, site) == []
     assert page.complaints == []
 
 
@@ -135,22 +135,24 @@ async def test_graphiql_shows_each_event_of_a_subscription(page: Page, site: str
     editor = "document.querySelector('.graphiql-query-editor .CodeMirror')"
     await page.until(f"{editor}?.CodeMirror.getValue()")
     await page.value(f"{editor}.CodeMirror.setValue({json.dumps(document)})")
-    # GraphiQL notes which operation there is by a timer of its own, which ends before this one.
+    # GraphiQL detects the operations with its own timer, which ends before this one.
     await page.value("new Promise(done => setTimeout(done, 500))")
     await page.value("document.querySelector('.graphiql-execute-button').click()")
-    await page.until(f"{ANSWER}?.includes({json.dumps(LONG)})")
+    await page.until(f"{RESULT}?.includes({json.dumps(LONG)})")
     async with open_store(tmp_path / "store") as store:  # in another process than the server
         await store.commands.handle(CreatePost(title="The ferry is late", slug="ferry", publish=True))
-    await page.until(f"{ANSWER}?.includes('The ferry is late')")
-    await keep_picture(page, f"subscription-{name_of(site)}", tmp_path)
-    await page.value("document.querySelector('.graphiql-execute-button').click()")  # it stops now
+    await page.until(f"{RESULT}?.includes('The ferry is late')")
+    await save_picture(page, f"subscription-{name_of(site)}", tmp_path)
+    await page.value("document.querySelector('.graphiql-execute-button').click()")  # stop it
     await page.until(
         "document.querySelector('.graphiql-execute-button').getAttribute('aria-label').includes('Execute')"
     )
     assert page.complaints == []
 
 
-async def test_a_token_is_for_one_of_two_publications_on_one_origin(page: Page, tmp_path: Path) -> None:
+async def test_a_token_is_only_used_for_its_publication_if_two_share_an_origin(
+    page: Page, tmp_path: Path
+) -> None:
     apps = {
         name: create_app(tmp_path / name, environment={}, settings={"http.graphiql": True})
         for name in ("one", "two")
@@ -179,14 +181,14 @@ def name_of(site: str) -> str:
     return "content" if site.endswith("/content") else "root"
 
 
-async def keep_picture(page: Page, name: str, tmp_path: Path) -> None:
-    """Save what is to be seen, in the folder that an environment variable names."""
+async def save_picture(page: Page, name: str, tmp_path: Path) -> None:
+    """Save a screenshot in the folder that `LEDGERPRESS_TEST_PICTURES` names."""
     folder = Path(os.environ.get("LEDGERPRESS_TEST_PICTURES", tmp_path))
     (folder / f"{name}.png").write_bytes(await page.picture())
 
 
 async def execute(page: Page, tab: int, expected: str) -> None:
-    """Execute the example in a tab, and wait until its answer holds what is expected."""
+    """Execute the example in a tab, and wait until the result contains `expected`."""
     await page.until(f"document.querySelectorAll('.graphiql-tab-button')[{tab}]")
     await page.value(f"document.querySelectorAll('.graphiql-tab-button')[{tab}].click()")
     await page.until(
@@ -194,19 +196,17 @@ async def execute(page: Page, tab: int, expected: str) -> None:
         f".includes(document.querySelectorAll('.graphiql-tab-button')[{tab}].innerText)"
     )
     await page.until("document.querySelector('.graphiql-execute-button')")
-    # GraphiQL notes which operation there is by a timer of its own, which ends before this one.
+    # GraphiQL detects the operations with its own timer, which ends before this one.
     await page.value("new Promise(done => setTimeout(done, 500))")
     await page.value("document.querySelector('.graphiql-execute-button').click()")
     try:
-        await page.until(f"{ANSWER}?.includes({json.dumps(expected)})")
+        await page.until(f"{RESULT}?.includes({json.dumps(expected)})")
     except TimeoutError:
-        pytest.fail(f"{expected} is not in {await page.value(ANSWER)}")
-    assert '"errors"' not in await page.value(ANSWER)
+        pytest.fail(f"{expected} is not in {await page.value(RESULT)}")
+    assert '"errors"' not in await page.value(RESULT)
 
 
-async def test_with_a_token_every_example_is_answered_and_no_other_host_is_needed(
-    page: Page, tmp_path: Path
-) -> None:
+async def test_every_example_works_with_a_token_and_without_other_hosts(page: Page, tmp_path: Path) -> None:
     offline = (
         "fetch('https://www.example.org/', {mode: 'no-cors'}).then(() => 'reached', () => 'not reached')"
     )
@@ -222,27 +222,27 @@ async def test_with_a_token_every_example_is_answered_and_no_other_host_is_neede
         await page.until("document.querySelector('.graphiql-execute-button')")
         before = await page.picture()
         await execute(page, 2, '"nodes"')
-        assert (await answer(page))["recentPosts"]["totalCount"] > 0
+        assert (await result_data(page))["recentPosts"]["totalCount"] > 0
         await execute(page, 3, '"currentVersion"')
-        edit = (await answer(page))["postEdit"]
+        edit = (await result_data(page))["postEdit"]
         assert [error["code"] for error in edit["userErrors"]] == ["VERSION_CONFLICT"]
         await execute(page, 1, '"history"')
-        types = [change["type"] for change in (await answer(page))["post"]["history"]["nodes"]]
+        types = [change["type"] for change in (await result_data(page))["post"]["history"]["nodes"]]
         assert types[-1] == "post.created"
         await execute(page, 0, '"recentPosts"')
-        assert len((await answer(page))["recentPosts"]["nodes"]) == 6
+        assert len((await result_data(page))["recentPosts"]["nodes"]) == 6
 
-        # What has been executed is to be seen.
+        # The results are visible.
         after = await page.picture()
-        await keep_picture(page, "graphiql", tmp_path)
+        await save_picture(page, "graphiql", tmp_path)
         assert after != before
-        shown = await page.value(
+        box = await page.value(
             "document.querySelector('.result-window .CodeMirror').getBoundingClientRect().toJSON()"
         )
-        assert shown["width"] > 200
-        assert shown["height"] > 200
-        assert shown["right"] <= 1200
-        assert shown["bottom"] <= 900
+        assert box["width"] > 200
+        assert box["height"] > 200
+        assert box["right"] <= 1200
+        assert box["bottom"] <= 900
 
         everywhere = (
             "[...document.querySelectorAll('.CodeMirror')].map(one => one.CodeMirror.getValue()).join()"
@@ -251,17 +251,17 @@ async def test_with_a_token_every_example_is_answered_and_no_other_host_is_neede
         assert token not in await page.value("location.href + JSON.stringify(localStorage) + document.cookie")
         assert token not in "".join(page.requests)
 
-        # It stays for as long as the tab of the browser.
+        # The token remains until the tab is closed.
         await page.go(f"{site}/health/live")
         await page.go(f"{site}/graphql")
         await execute(page, 1, '"history"')
-        assert foreign(page, site) == []
+        assert foreign_requests(page, site) == []
         assert page.complaints == []
 
 
-async def answer(page: Page) -> dict[str, Any]:
-    """The data of the answer that is shown."""
-    data: dict[str, Any] = json.loads(await page.value(ANSWER))["data"]
+async def result_data(page: Page) -> dict[str, Any]:
+    """Return the data of the displayed result."""
+    data: dict[str, Any] = json.loads(await page.value(RESULT))["data"]
     return data
 
 
@@ -270,6 +270,6 @@ async def test_there_is_no_graphiql_in_production(tmp_path: Path) -> None:
         server = await servers.start(tmp_path / "store", "--profile", "production")
         host, port = await server.address()
         async with httpx2.AsyncClient() as http:
-            found = await http.get(f"http://{host}:{port}/graphql", headers={"Accept": "text/html"})
-        assert found.status_code >= 400
-        assert "graphiql" not in found.text.lower()
+            response = await http.get(f"http://{host}:{port}/graphql", headers={"Accept": "text/html"})
+        assert response.status_code >= 400
+        assert "graphiql" not in response.text.lower()

@@ -1,6 +1,6 @@
-"""The engines of logs: for each a fixture that gives the URL of a place without a log.
+"""The log engines: for each one, a fixture with the URL of a new log.
 
-To add an engine is to add a fixture `<name>_url` here, its name to `ENGINES`, and the fixture to tests/conftest.py.
+To add an engine, add a fixture `<name>_url` here, its name to `ENGINES`, and the fixture to tests/conftest.py.
 """
 
 from collections.abc import Iterator
@@ -25,7 +25,7 @@ def sqlite_url(tmp_path: Path) -> str:
 
 @pytest.fixture(scope="session")
 def postgres_server() -> Iterator[PostgresServer]:
-    """The one server of this test process: not to be stopped, nor to be changed for all."""
+    """The PostgreSQL server that all tests of this process share; do not stop or reconfigure it."""
     server = PostgresServer()
     yield server
     server.close()
@@ -38,7 +38,7 @@ def postgres_url(postgres_server: PostgresServer) -> str:
 
 @pytest.fixture(scope="session")
 def nats_server() -> Iterator[NatsServer]:
-    """The one NATS server of this test process: not to be stopped, nor to be changed for all."""
+    """The NATS server that all tests of this process share; do not stop or reconfigure it."""
     with temporary_server() as server:
         yield server
 
@@ -50,6 +50,6 @@ def jetstream_url(nats_server: NatsServer) -> str:
 
 @pytest.fixture(params=ENGINES)
 def log_url(request: pytest.FixtureRequest) -> str:
-    """The URL of a place where no log is yet, in each of the engines in turn."""
+    """The URL of a new log, on each engine in turn."""
     url: str = request.getfixturevalue(f"{request.param}_url")
     return url

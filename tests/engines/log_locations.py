@@ -1,4 +1,4 @@
-"""A place for the log of one publication in any engine, opened any number of times, as by several nodes."""
+"""The location of a log on any engine, which can be opened several times, as by several nodes."""
 
 from pathlib import Path
 
@@ -9,7 +9,7 @@ from ledgerpress.server.log_url import LogUrl
 
 
 class LogPlace:
-    """The log at a URL. Its publication gets an id of its own with each attempt to make it, of which one prevails."""
+    """The log at a URL. Each attempt to create it has another publication id, of which one is stored."""
 
     def __init__(self, url: str) -> None:
         self.url = url
@@ -17,7 +17,7 @@ class LogPlace:
         self._calls = 0
 
     async def open(self) -> OpenedLog:
-        """Open the log, made on the first call."""
+        """Open the log; the first call creates it."""
         self._calls += 1
         call = self._calls
         log = await open_log(
@@ -35,7 +35,7 @@ class LogPlace:
 
 
 def another_place(url: str, number: int) -> str:
-    """Return the URL of another place with no log yet, at the same engine."""
+    """Return the URL of another new log on the same engine."""
     named = LogUrl.parse(url)
     if named.engine == "sqlite":
         return f"{url}-{number}"

@@ -1,4 +1,4 @@
-"""Servers of engines that a test may stop and start again on the same address."""
+"""Servers of log engines that a test can stop and restart on the same address."""
 
 import tempfile
 from collections.abc import Callable, Iterator
@@ -11,31 +11,31 @@ from scripts.engines.postgres import PostgresServer
 
 
 class Stoppable(Protocol):
-    """A server of an engine."""
+    """A server of a log engine."""
 
     def url(self, publication: str) -> str:
-        """Return the URL of a publication's log on it."""
+        """Return the URL of the log of a publication on this server."""
         ...
 
     def start(self) -> None:
-        """Start it, and wait until it can be used."""
+        """Start the server, and wait until it is ready."""
         ...
 
     def stop(self) -> None:
-        """Stop it."""
+        """Stop the server."""
         ...
 
 
 @contextmanager
 def postgres() -> Iterator[Stoppable]:
-    """A PostgreSQL server that runs."""
+    """Run a PostgreSQL server."""
     with closing(PostgresServer()) as server:
         yield server
 
 
 @contextmanager
 def jetstream() -> Iterator[Stoppable]:
-    """A NATS server that runs."""
+    """Run a NATS server."""
     with tempfile.TemporaryDirectory(prefix="nats-") as directory:
         server = NatsServer(Path(directory))
         try:
@@ -49,4 +49,4 @@ ELSEWHERE: Final[dict[str, Callable[[], AbstractContextManager[Stoppable]]]] = {
     "postgres": postgres,
     "jetstream": jetstream,
 }
-"""What starts a server, for each engine that is not a file."""
+"""The function that runs a server, for each engine with a server."""

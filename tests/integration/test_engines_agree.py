@@ -13,7 +13,7 @@ from ledgerpress.features.registry import EVENT_TYPES
 from ledgerpress.features.slugs.model import SLUG_MALFORMED, SLUG_TAKEN
 from tests.engines.fixtures import ENGINES
 from tests.property.command_generator import KINDS
-from tests.property.long_command_run import COMMANDS, Told, happen_at
+from tests.property.long_command_run import COMMANDS, RunRecord, run_commands_at
 
 SEED: Final = int(os.environ.get("LEDGERPRESS_TEST_SEED", "1"))
 REFUSED: Final = {
@@ -29,17 +29,19 @@ async def test_the_same_commands_come_to_the_same_on_every_engine(
     tmp_path: Path, request: pytest.FixtureRequest
 ) -> None:
     print("LEDGERPRESS_TEST_SEED =", SEED)  # noqa: T201 - a failure should say how to repeat it
-    told: dict[str, Told] = {}
+    told: dict[str, RunRecord] = {}
     for engine in ENGINES:
         url: str = request.getfixturevalue(f"{engine}_url")
-        told[engine] = await happen_at(url, tmp_path / engine, SEED)
+        told[engine] = await run_commands_at(url, tmp_path / engine, SEED)
     first = told[ENGINES[0]]
     assert_much_happened(first)
     for engine in ENGINES[1:]:
         other = told[engine]
         for mine, theirs in zip(first.outcomes, other.outcomes, strict=False):
             assert theirs == mine, engine
-        for (asked, answer), (also_asked, also_answered) in zip(first.answers, other.answers, strict=True):
+        for (asked, answer), (also_asked, also_answered) in zip(
+            first.responses, other.responses, strict=True
+        ):
             assert (also_asked, also_answered) == (asked, answer), engine
         assert other.events == first.events, engine
         assert other.roots == first.roots, engine
@@ -49,7 +51,7 @@ async def test_the_same_commands_come_to_the_same_on_every_engine(
         assert other == first, engine
 
 
-def assert_much_happened(told: Told) -> None:
+def assert_much_happened(told: RunRecord) -> None:
     """Fail where the commands were not of every kind, or too little came of them."""
     assert len(told.outcomes) >= COMMANDS
     assert told.roots[0] == told.roots[1] == (len(told.events), told.roots[0][1])
@@ -59,5 +61,5 @@ def assert_much_happened(told: Told) -> None:
     for word in MET:
         assert any(word in outcome for outcome in told.outcomes), word
     assert sum(payload is None for _, payload in told.events) >= 5
-    assert len({position for _, (position, _) in told.answers}) >= 5
+    assert len({position for _, (position, _) in told.responses}) >= 5
     assert [name for name, rows in told.rows.items() if not rows] == []

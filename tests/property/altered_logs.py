@@ -1,4 +1,4 @@
-"""A log of which some events are missing and some payloads are withdrawn."""
+"""Logs for tests of missing events and withdrawn payloads."""
 
 from collections.abc import Callable, Sequence
 
@@ -7,7 +7,7 @@ from ledgerpress.eventlog.log import EventLog, StreamWrite
 
 
 class AlteredLog:
-    """Reads another log, and alters what it reads. `alter` takes and returns a batch."""
+    """A wrapper of a log that passes each batch it reads through `alter`."""
 
     staleness = 0.0
 
@@ -39,12 +39,12 @@ class AlteredLog:
 
 
 def without(position: int) -> Callable[[list[StoredEvent]], list[StoredEvent]]:
-    """Lose one event."""
+    """Return a function for `alter` that drops the event at `position`."""
     return lambda events: [event for event in events if event.position != position]
 
 
-class KeptLog:
-    """A log in memory that can only be read."""
+class ReadOnlyLog:
+    """A read-only log in memory."""
 
     staleness = 0.0
 
@@ -68,8 +68,8 @@ class KeptLog:
         return self._events[after : after + limit]
 
     async def read_stream(self, stream: str, after: int = 0) -> list[StoredEvent]:
-        found = [event for event in self._events if event.header.stream == stream]
-        return [event for event in found if event.header.stream_version > after]
+        in_stream = [event for event in self._events if event.header.stream == stream]
+        return [event for event in in_stream if event.header.stream_version > after]
 
     async def wait_beyond(self, position: int, timeout: float) -> bool:
         return len(self._events) > position

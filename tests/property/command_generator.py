@@ -39,7 +39,7 @@ DATES: Final = (None, NOW - 10 * DAY, NOW - 20 * DAY, -400 * DAY, NOW + 90 * DAY
 
 
 class Expecting(StrEnum):
-    """Which version the caller expects."""
+    """The expected version of a command: none, the current one, an older or a newer one."""
 
     ANY = "any"
     RIGHT = "right"
@@ -49,7 +49,10 @@ class Expecting(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class CategorizeTooLate:
-    """What remains where a post is put into a category at the moment of its deletion."""
+    """A command that adds a post to a category without checking that the category still exists.
+
+    It has the effect of a post that is categorized while the category is being deleted.
+    """
 
     post_id: str
     category_id: str
@@ -58,7 +61,7 @@ class CategorizeTooLate:
     lock_key = None
 
     async def plan(self, context: CommandContext) -> AppendPlan:
-        """Return the event, without a look at the tree."""
+        """Return the event without checking the tree."""
         post = await context.load_existing(POSTS, self.post_id, "post")
         event = PostCategorized(post_id=post.state.id, category_id=self.category_id)
         return AppendPlan.of(post.state.id, post.write((event,)))
@@ -80,8 +83,8 @@ _FREQUENT: Final = (
 
 
 @dataclass(frozen=True, slots=True)
-class Ask:
-    """A command, before it is known which posts, categories and authors there are to choose from."""
+class CommandSpec:
+    """A command whose posts, categories and authors are numbers until ids to choose from are known."""
 
     kind: type[Command]
     post: int = 0
@@ -99,18 +102,18 @@ class Ask:
     twice: bool = False
 
     def _repr_pretty_(self, printer: Any, _: bool) -> None:
-        """Show what differs from the simplest command of the kind; Hypothesis asks for it by this name."""
-        told = [
+        """Print the fields that differ from their defaults. Hypothesis calls this method by name."""
+        differences = [
             f"{field.name}={value!r}"
             for field in fields(self)[1:]
             if (value := getattr(self, field.name)) != field.default
         ]
-        printer.text(f"{self.kind.__name__}({', '.join(told)})")
+        printer.text(f"{self.kind.__name__}({', '.join(differences)})")
 
 
 @dataclass(frozen=True, slots=True)
 class Known:
-    """Ids to choose from, and the slugs of the categories."""
+    """The ids to choose from, and the slugs of the categories."""
 
     posts: Sequence[str]
     categories: Sequence[str]
@@ -128,9 +131,9 @@ _expectations = st.sampled_from((*[Expecting.ANY] * 5, *Expecting))
 
 
 @st.composite
-def asks(draw: st.DrawFn) -> Ask:
-    """Return any command; those that make something to work with come more often."""
-    return Ask(
+def command_specs(draw: st.DrawFn) -> CommandSpec:
+    """Draw any command; commands that create or change many objects are more frequent."""
+    return CommandSpec(
         kind=draw(st.sampled_from((*_FREQUENT, *KINDS))),
         post=draw(_numbers),
         category=draw(_numbers),
@@ -148,9 +151,9 @@ def asks(draw: st.DrawFn) -> Ask:
     )
 
 
-def random_ask(chance: Random) -> Ask:
-    """Return any command, as `asks` does, for a run that is made by chance and not by Hypothesis."""
-    return Ask(
+def random_command_spec(chance: Random) -> CommandSpec:
+    """Return any command, as `command_specs` does, but from `chance` instead of Hypothesis."""
+    return CommandSpec(
         kind=chance.choice((*_FREQUENT, *KINDS)),
         post=chance.randrange(21),
         category=chance.randrange(21),
@@ -168,79 +171,79 @@ def random_ask(chance: Random) -> Ask:
     )
 
 
-def command_of(ask: Ask, known: Known) -> Command:
-    """Return the use case that `ask` means, now that it is known what there is."""
-    if ask.kind.__module__ in (posts.__name__, lifecycle_commands.__name__):
-        return _on_posts(ask, known)
-    if ask.kind is restore_version_and_revert_change_commands.RestorePost:
+def command_of(spec: CommandSpec, known: Known) -> Command:
+    """Return the command that `spec` describes, with ids from `known`."""
+    if spec.kind.__module__ in (posts.__name__, lifecycle_commands.__name__):
+        return _on_posts(spec, known)
+    if spec.kind is restore_version_and_revert_change_commands.RestorePost:
         return restore_version_and_revert_change_commands.RestorePost(
-            post_id=_pick(known.posts, ask.post), to_version=ask.other % 12, publish=ask.flag
+            post_id=_pick(known.posts, spec.post), to_version=spec.other % 12, publish=spec.flag
         )
-    if ask.kind is restore_version_and_revert_change_commands.RevertPost:
+    if spec.kind is restore_version_and_revert_change_commands.RevertPost:
         return restore_version_and_revert_change_commands.RevertPost(
-            post_id=_pick(known.posts, ask.post), version=ask.other % 12, publish=ask.flag
+            post_id=_pick(known.posts, spec.post), version=spec.other % 12, publish=spec.flag
         )
-    if ask.kind.__module__ == categories.__name__:
-        return _on_categories(ask, known)
-    author, actor = _pick(known.authors, ask.author), _pick(known.actors, ask.author)
-    name = ask.title or ask.text
-    made: dict[type[Command], Command] = {
+    if spec.kind.__module__ == categories.__name__:
+        return _on_categories(spec, known)
+    author, actor = _pick(known.authors, spec.author), _pick(known.actors, spec.author)
+    name = spec.title or spec.text
+    commands: dict[type[Command], Command] = {
         RegisterAuthor: RegisterAuthor(name=name),
         RenameAuthor: RenameAuthor(author_id=author, name=name),
-        RegisterActor: RegisterActor(name=name, kind=ActorKind.TOKEN if ask.flag else ActorKind.HUMAN),
+        RegisterActor: RegisterActor(name=name, kind=ActorKind.TOKEN if spec.flag else ActorKind.HUMAN),
         RenameActor: RenameActor(actor_id=actor, name=name),
         NameSite: NameSite(name=name),
         tokens.CreateToken: tokens.CreateToken(
             name=name,
             role=Role.EDITOR,
-            scopes=(READ_POSTS,) if ask.by_slug else None,
-            expires_at=ask.date,
-            acts_for=actor if ask.flag else None,
-            secret_hash=tokens.secret_hash(f"{name} {ask.post}"),
+            scopes=(READ_POSTS,) if spec.by_slug else None,
+            expires_at=spec.date,
+            acts_for=actor if spec.flag else None,
+            secret_hash=tokens.secret_hash(f"{name} {spec.post}"),
         ),
-        tokens.RevokeToken: tokens.RevokeToken(token_id=_pick(known.tokens, ask.author)),
+        tokens.RevokeToken: tokens.RevokeToken(token_id=_pick(known.tokens, spec.author)),
         CategorizeTooLate: CategorizeTooLate(
-            _pick(known.posts, ask.post), _pick(known.categories, ask.category)
+            _pick(known.posts, spec.post), _pick(known.categories, spec.category)
         ),
     }
-    return made[ask.kind]
+    return commands[spec.kind]
 
 
-def _on_posts(ask: Ask, known: Known) -> Command:
-    post_id, category = _pick(known.posts, ask.post), _ref(ask, known, ask.category)
-    authors = tuple(_pick(known.authors, n) for n in range(ask.author % 3)) if known.authors else ()
-    match ask.kind:
+def _on_posts(spec: CommandSpec, known: Known) -> Command:
+    post_id, category = _pick(known.posts, spec.post), _ref(spec, known, spec.category)
+    authors = tuple(_pick(known.authors, n) for n in range(spec.author % 3)) if known.authors else ()
+    match spec.kind:
         case posts.CreatePost:
             return posts.CreatePost(
-                title="Untitled" if ask.title is None else ask.title,
-                body=ask.text,
-                teaser=ask.text if ask.flag else None,
-                slug=ask.slug,
+                title="Untitled" if spec.title is None else spec.title,
+                body=spec.text,
+                teaser=spec.text if spec.flag else None,
+                slug=spec.slug,
                 author_ids=authors,
-                categories=(category, _ref(ask, known, ask.other))[: ask.other % 3]
+                categories=(category, _ref(spec, known, spec.other))[: spec.other % 3]
                 if known.categories
                 else (),
-                publish=ask.flag,
-                published_at=ask.date if ask.flag else None,
+                publish=spec.flag,
+                published_at=spec.date if spec.flag else None,
             )
         case posts.EditPost:
             return posts.EditPost(
                 post_id=post_id,
-                title=_given(ask.title),
-                teaser=(ask.text or None) if ask.by_slug else UNSET,
-                body=UNSET if ask.category % 2 else ask.text,
-                slug=_given(ask.slug),
-                author_ids=authors if ask.other % 2 else UNSET,
-                publish=ask.flag,
+                title=_unset_if_none(spec.title),
+                teaser=(spec.text or None) if spec.by_slug else UNSET,
+                body=UNSET if spec.category % 2 else spec.text,
+                slug=_unset_if_none(spec.slug),
+                author_ids=authors if spec.other % 2 else UNSET,
+                publish=spec.flag,
             )
         case posts.CategorizePost:
             return posts.CategorizePost(post_id=post_id, category=category)
         case posts.UncategorizePost:
             return posts.UncategorizePost(post_id=post_id, category=category)
         case lifecycle_commands.PublishPost:
-            correction = ask.text if ask.flag else None
+            correction = spec.text if spec.flag else None
             return lifecycle_commands.PublishPost(
-                post_id=post_id, published_at=ask.date, correction=correction
+                post_id=post_id, published_at=spec.date, correction=correction
             )
         case lifecycle_commands.UnpublishPost:
             return lifecycle_commands.UnpublishPost(post_id=post_id)
@@ -250,39 +253,41 @@ def _on_posts(ask: Ask, known: Known) -> Command:
             return lifecycle_commands.UnarchivePost(post_id=post_id)
 
 
-def _on_categories(ask: Ask, known: Known) -> Command:
-    category, other = _ref(ask, known, ask.category), _ref(ask, known, ask.other)
-    beside = other if ask.flag and known.categories else None
-    match ask.kind:
+def _on_categories(spec: CommandSpec, known: Known) -> Command:
+    category, other = _ref(spec, known, spec.category), _ref(spec, known, spec.other)
+    parent = other if spec.flag and known.categories else None
+    match spec.kind:
         case categories.CreateCategory:
             return categories.CreateCategory(
-                name="Untitled" if ask.title is None else ask.title,
-                slug=ask.slug,
-                description=ask.text or None,
-                parent=beside,
+                name="Untitled" if spec.title is None else spec.title,
+                slug=spec.slug,
+                description=spec.text or None,
+                parent=parent,
             )
         case categories.RenameCategory:
-            return categories.RenameCategory(category=category, name=_given(ask.title), slug=_given(ask.slug))
+            return categories.RenameCategory(
+                category=category, name=_unset_if_none(spec.title), slug=_unset_if_none(spec.slug)
+            )
         case categories.DescribeCategory:
-            return categories.DescribeCategory(category=category, description=ask.text or None)
+            return categories.DescribeCategory(category=category, description=spec.text or None)
         case categories.MoveCategory:
-            return categories.MoveCategory(category=category, parent=beside)
+            return categories.MoveCategory(category=category, parent=parent)
         case categories.MergeCategory:
             return categories.MergeCategory(category=category, into=other)
         case _:
             return categories.DeleteCategory(category=category)
 
 
-def _given(value: str | None) -> str | UnsetType:
+def _unset_if_none(value: str | None) -> str | UnsetType:
     return UNSET if value is None else value
 
 
 def _pick(ids: Sequence[str], number: int) -> str:
-    """Return one of the ids, or, now and then, one that nobody knows."""
+    """Return one of the ids, or sometimes an unknown id."""
     return ids[number % len(ids)] if ids and number < 20 else UNKNOWN
 
 
-def _ref(ask: Ask, known: Known, number: int) -> CategoryRef:
+def _ref(spec: CommandSpec, known: Known, number: int) -> CategoryRef:
     category_id = _pick(known.categories, number)
     slug = known.slugs.get(category_id)
-    return CategoryRef(slug=slug) if ask.by_slug and slug else CategoryRef(id=category_id)
+    return CategoryRef(slug=slug) if spec.by_slug and slug else CategoryRef(id=category_id)

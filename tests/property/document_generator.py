@@ -32,7 +32,7 @@ class Request:
 
 @dataclass(frozen=True)
 class Pools:
-    """Values of scalars by the names of their types; `fields` may be asked for."""
+    """Values of scalars by type name, and the fields that documents may select."""
 
     scalars: dict[str, list[Any]]
     fields: frozenset[tuple[str, str]]
@@ -40,7 +40,7 @@ class Pools:
 
 @dataclass
 class Author:
-    """Writes one document. Whatever has arguments gets an alias of its own, or is asked for again as it is."""
+    """Writes one document. Each field with arguments gets its own alias, or is repeated unchanged."""
 
     schema: GraphQLSchema
     chance: Random
@@ -48,8 +48,8 @@ class Author:
     variables: dict[str, tuple[str, Any]] = field(default_factory=dict)
     fragments: dict[str, str] = field(default_factory=dict)
     aliases: int = 0
-    asked: set[tuple[str, str]] = field(default_factory=set)
-    """The fields that are asked for."""
+    selected: set[tuple[str, str]] = field(default_factory=set)
+    """The fields that the document selects."""
 
     def request(self) -> Request:
         """Return a document with one operation."""
@@ -58,8 +58,8 @@ class Author:
         body = self.selection(query, 0, self.chance.choice((1, 1, 2, 3)))
         declared = " ".join(f"${name}: {text}" for name, (text, _) in self.variables.items())
         head = f"query Q ({declared}) " if declared else self.chance.choice(("", "query Q "))
-        given = {name: value for name, (_, value) in self.variables.items() if value is not Undefined}
-        return Request("\n".join((head + body, *self.fragments.values())), given)
+        values = {name: value for name, (_, value) in self.variables.items() if value is not Undefined}
+        return Request("\n".join((head + body, *self.fragments.values())), values)
 
     def selection(self, parent: GraphQLObjectType | GraphQLInterfaceType, depth: int, size: int) -> str:
         """Return a selection set."""
@@ -68,11 +68,11 @@ class Author:
         again: list[tuple[str, GraphQLField]] = []
         for _ in range(size):
             match chance.random():
-                case luck if luck < 0.08:
+                case draw if draw < 0.08:
                     parts.append(chance.choice(("__typename", "t: __typename")) + self.directives())
-                case luck if luck < 0.22:
+                case draw if draw < 0.22:
                     parts.append(self.fragment(parent, depth))
-                case luck if luck < 0.30 and again:
+                case draw if draw < 0.30 and again:
                     head, definition = chance.choice(again)
                     parts.append(head + self.directives() + self.below(definition, depth))
                 case _:
@@ -83,23 +83,23 @@ class Author:
 
     def call(self, parent: GraphQLObjectType | GraphQLInterfaceType, depth: int) -> tuple[str, GraphQLField]:
         """Return a field with its alias and arguments."""
-        wanted = [
-            (name, one)
-            for name, one in parent.fields.items()
+        candidates = [
+            (name, candidate)
+            for name, candidate in parent.fields.items()
             if (parent.name, name) in self.pools.fields
-            and (depth < DEEPEST or is_leaf_type(get_named_type(one.type)))
+            and (depth < DEEPEST or is_leaf_type(get_named_type(candidate.type)))
         ]
-        name, definition = self.chance.choice(wanted or [("__typename", _TYPENAME)])
+        name, definition = self.chance.choice(candidates or [("__typename", _TYPENAME)])
         if name == "__typename":
             return name, definition
-        self.asked.add((parent.name, name))
+        self.selected.add((parent.name, name))
         if not definition.args:
             alias = f"{parent.name}_{name}: " if self.chance.random() < 0.3 else ""
-            # Two types may each have a field of that name, with types that cannot be merged.
+            # Fields of the same name in two types may have types that cannot be merged.
             return (alias or (f"{parent.name}_{name}: " if name in _DIFFERING else "")) + name, definition
         self.aliases += 1
-        given = self.arguments(definition.args)
-        return f"a{self.aliases}: {name}{f'({given})' if given else ''}", definition
+        arguments = self.arguments(definition.args)
+        return f"a{self.aliases}: {name}{f'({arguments})' if arguments else ''}", definition
 
     def below(self, definition: GraphQLField, depth: int) -> str:
         named = get_named_type(definition.type)
@@ -108,7 +108,7 @@ class Author:
         return " " + self.selection(named, depth + 1, self.chance.choice((1, 2, 2, 3, 4)))
 
     def fragment(self, parent: GraphQLObjectType | GraphQLInterfaceType, depth: int) -> str:
-        """Return a fragment, in its place or by name."""
+        """Return an inline fragment or a fragment spread."""
         chance = self.chance
         possible = (
             list(self.schema.get_possible_types(parent)) if isinstance(parent, GraphQLInterfaceType) else []
@@ -126,14 +126,14 @@ class Author:
         return f"...{name}{self.directives()}"
 
     def directives(self) -> str:
-        """Return conditions, mostly none."""
+        """Return an empty text, or sometimes a `@skip` or `@include` directive."""
         if self.chance.random() < 0.85:
             return ""
         name = self.chance.choice(("skip", "include"))
         condition = self.chance.choice(("true", "false", "$"))
         if condition == "$":
             default = self.chance.choice((Undefined, Undefined, "true", "false"))
-            # A variable with a default may stand here although it may be null.
+            # A nullable variable is valid here if it has a default.
             condition = self.variable(
                 "Boolean!" if default is Undefined or self.chance.random() < 0.5 else "Boolean",
                 self.chance.choice((True, False) * 10 + (None, "no")),
@@ -153,14 +153,16 @@ class Author:
         for name, argument in arguments.items():
             if name == "slug" and parts and self.chance.random() < 0.95:
                 continue
-            if isinstance(argument.type, GraphQLNonNull) or self.chance.random() < _HOW_OFTEN.get(name, 0.4):
+            if isinstance(argument.type, GraphQLNonNull) or self.chance.random() < _PROBABILITY.get(
+                name, 0.4
+            ):
                 parts.append(f"{name}: {self.value(argument.type)}")
         if not parts and "slug" in arguments:
             parts.append(f"slug: {self.value(arguments['slug'].type)}")
         return ", ".join(parts)
 
     def value(self, type_: GraphQLInputType) -> str:
-        """Return a literal, or a variable."""
+        """Return a literal or a variable."""
         if self.chance.random() < 0.4:
             value = self.chance.choice(WRONG) if self.chance.random() < 0.02 else self.plain(type_)
             default = Undefined if self.chance.random() < 0.8 else _literal(self.plain(type_), type_)
@@ -168,7 +170,7 @@ class Author:
         return _literal(self.plain(type_), type_)
 
     def plain(self, type_: GraphQLInputType) -> Any:
-        """Return a value as a client sends it in JSON."""
+        """Return a value as clients send it in JSON."""
         chance = self.chance
         match type_:
             case GraphQLNonNull(of_type=inner):
@@ -186,28 +188,28 @@ class Author:
                 return {name: self.plain(GraphQLNonNull(type_.fields[name].type))}
             case GraphQLInputObjectType(fields=fields):
                 return {
-                    name: self.plain(one.type)
-                    for name, one in fields.items()
-                    if isinstance(one.type, GraphQLNonNull) or chance.random() < 0.3
+                    name: self.plain(input_field.type)
+                    for name, input_field in fields.items()
+                    if isinstance(input_field.type, GraphQLNonNull) or chance.random() < 0.3
                 }
             case _:
                 return chance.choice(self.pools.scalars[str(type_)])
 
 
-_HOW_OFTEN: Final = {"asOf": 0.1, "last": 0.04, "before": 0.04, "after": 0.1, "id": 0.5, "from": 1, "to": 1}
+_PROBABILITY: Final = {"asOf": 0.1, "last": 0.04, "before": 0.04, "after": 0.1, "id": 0.5, "from": 1, "to": 1}
 _DIFFERING: Final = {"teaser", "kind", "name", "version", "body", "title", "slug", "before", "after"}
 _TYPENAME: Final = GraphQLField(GraphQLNonNull(GraphQLEnumType("Any", {"ANY": 1})))
 
 
 def _literal(value: Any, type_: GraphQLInputType) -> str:
-    """Return a value as it stands in a document."""
+    """Return a value as a GraphQL literal."""
     match type_:
         case GraphQLNonNull(of_type=inner):
             return _literal(value, inner)
         case _ if value is None:
             return "null"
         case GraphQLList(of_type=inner):
-            return "[" + ", ".join(_literal(one, inner) for one in value) + "]"
+            return "[" + ", ".join(_literal(item, inner) for item in value) + "]"
         case GraphQLInputObjectType(fields=fields):
             return "{" + ", ".join(f"{k}: {_literal(v, fields[k].type)}" for k, v in value.items()) + "}"
         case GraphQLEnumType():

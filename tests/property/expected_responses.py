@@ -77,14 +77,14 @@ fragment Drafts on PostConnection {
   edges { cursor node { id slug title version status article { slug title } } }
 }
 """
-"""Without `$at` they are asked about today."""
+"""The query of these tests. Without `$at` it reads the present."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Asked:
-    """Whom and what is asked about; `place` and `within` are places among articles, `draft` among posts.
+class Arguments:
+    """The arguments of `QUESTIONS`; `place` and `within` are cursors among articles, `draft` among posts.
 
-    What is asked always is joined by what else readers see, or by what editors do.
+    The query always reads some fields. `readers` adds either more public fields or the fields for editors.
     """
 
     readers: bool
@@ -99,7 +99,7 @@ class Asked:
     status: PostStatus | None
     place: ListingKey
     within: ListingKey
-    made: int
+    category_seq: int
     draft: ListingKey
 
     def variables(self) -> Json:
@@ -115,7 +115,7 @@ class Asked:
             "status": self.status and self.status.name,
             "place": encode_cursor(self.place),
             "within": encode_cursor(self.within),
-            "made": encode_cursor(ListingKey(0, self.made)),
+            "made": encode_cursor(ListingKey(0, self.category_seq)),
             "draft": encode_cursor(self.draft),
         }
 
@@ -134,18 +134,18 @@ class VersionedNewsroom(Newsroom):
 
 @dataclass(frozen=True, slots=True)
 class Listing(Generic[T]):
-    """Keys with what they stand for, in their order."""
+    """The keys of a listing with their objects, in order."""
 
     entries: Sequence[tuple[ListingKey, T]]
     node: Callable[[T], Json]
     newest_first: bool = True
 
     def first(self, size: int, after: ListingKey | None = None) -> Json:
-        rest = [one for one in self.entries if after is None or self._beyond(one[0], after)]
+        rest = [entry for entry in self.entries if after is None or self._beyond(entry[0], after)]
         return self._page(rest[:size], more=len(rest) > size, behind=len(rest) < len(self.entries))
 
     def last(self, size: int, before: ListingKey) -> Json:
-        rest = [one for one in self.entries if self._beyond(before, one[0])]
+        rest = [entry for entry in self.entries if self._beyond(before, entry[0])]
         behind = len(rest) < len(self.entries)
         return self._page(rest[-size:], more=behind, behind=len(rest) > size)
 
@@ -163,16 +163,16 @@ class Listing(Generic[T]):
                 "endCursor": cursors[-1] if cursors else None,
             },
             "edges": [
-                {"cursor": cursor, "node": self.node(one)}
-                for cursor, (_, one) in zip(cursors, part, strict=True)
+                {"cursor": cursor, "node": self.node(item)}
+                for cursor, (_, item) in zip(cursors, part, strict=True)
             ],
         }
 
 
-class Then:
-    """The answers of a newsroom at one moment; `now` is what ages are told by.
+class ExpectedResponses:
+    """The responses of a newsroom at one moment; ages are relative to `now`.
 
-    `hidden` are the ids of the posts whose articles are not shown.
+    `hidden` are the ids of the posts whose articles are not visible.
     """
 
     def __init__(self, room: VersionedNewsroom, now: int, hidden: Collection[str] = ()) -> None:
@@ -185,10 +185,10 @@ class Then:
         self._within: dict[str, list[tuple[ListingKey, Post]]] = {}
         self._sort_into_categories()
 
-    def answers(self, asked: Asked) -> Json:
-        """Return the data of the answer to `QUESTIONS`."""
+    def data(self, arguments: Arguments) -> Json:
+        """Return the data of the response to `QUESTIONS`."""
         room, position = self._room, len(self._room.times)
-        category = room.category(asked.category)
+        category = room.category(arguments.category)
         recent = Listing(self._articles, self._line)
         return {
             "moment": {"position": position, "time": iso_time(room.times[-1])},
@@ -197,47 +197,51 @@ class Then:
                 "version": room.versions.get("site", 0),
                 "position": position,
             },
-            "article": self._whole(room.posts.get(asked.article)),
+            "article": self._whole(room.posts.get(arguments.article)),
             "recent": recent.first(5),
-            "recentBeyond": recent.first(3, asked.place),
-            "category": self._section(category, asked.within),
-            "categories": self._made(asked.made),
-            **(self._to_readers(asked, category, recent) if asked.readers else self._to_editors(asked)),
+            "recentBeyond": recent.first(3, arguments.place),
+            "category": self._section(category, arguments.within),
+            "categories": self._category_page(arguments.category_seq),
+            **(
+                self._to_readers(arguments, category, recent)
+                if arguments.readers
+                else self._to_editors(arguments)
+            ),
         }
 
-    def _to_readers(self, asked: Asked, category: Category | None, recent: Listing[Post]) -> Json:
+    def _to_readers(self, arguments: Arguments, category: Category | None, recent: Listing[Post]) -> Json:
         room = self._room
         within = self._within.get(category.id, []) if category else []
-        author = room.authors.get(asked.author)
+        author = room.authors.get(arguments.author)
         return {
-            "articleBySlug": self._whole(room.article_by_slug(asked.slug)),
-            "recentBack": recent.last(3, asked.place),
-            "oldest": self._oldest(self._articles).first(3, asked.place),
-            "categoryBySlug": self._section(room.category_by_slug(asked.category_slug), asked.within),
+            "articleBySlug": self._whole(room.article_by_slug(arguments.slug)),
+            "recentBack": recent.last(3, arguments.place),
+            "oldest": self._oldest(self._articles).first(3, arguments.place),
+            "categoryBySlug": self._section(room.category_by_slug(arguments.category_slug), arguments.within),
             "inCategory": self._oldest(within).first(2),
             "author": self._author(author) if author else None,
         }
 
-    def _to_editors(self, asked: Asked) -> Json:
-        room, drafts = self._room, self._drafts(asked.status)
+    def _to_editors(self, arguments: Arguments) -> Json:
+        room, drafts = self._room, self._drafts(arguments.status)
         return {
-            "firstCategories": self._made(0),
-            "post": self._draft(room.posts.get(asked.post)),
-            "postBySlug": self._draft(room.post_by_slug(asked.post_slug)),
+            "firstCategories": self._category_page(0),
+            "post": self._draft(room.posts.get(arguments.post)),
+            "postBySlug": self._draft(room.post_by_slug(arguments.post_slug)),
             "posts": drafts.first(3),
-            "postsBeyond": drafts.first(3, asked.draft),
-            "postsBack": self._drafts(None).last(3, asked.draft),
+            "postsBeyond": drafts.first(3, arguments.draft),
+            "postsBack": self._drafts(None).last(3, arguments.draft),
         }
 
     def _sort_into_categories(self) -> None:
-        """Put each article into the lists of its categories, and into those of all that are above one of them."""
+        """Add each article to the lists of its categories and of all their ancestors."""
         room = self._room
 
         @cache
         def sections(category_ids: frozenset[str]) -> tuple[set[str], set[str]]:
-            own = [one for one in map(room.category, category_ids) if one]
-            above = {one.id for category in own for one in room.ancestors(category)}
-            return {one.id for one in own}, {one.id for one in own} | above
+            own = [category for category in map(room.category, category_ids) if category]
+            above = {ancestor.id for category in own for ancestor in room.ancestors(category)}
+            return {category.id for category in own}, {category.id for category in own} | above
 
         for entry in self._articles:
             own, within = sections(frozenset(entry[1].categories))
@@ -265,15 +269,15 @@ class Then:
         if post is None or post.article is None or post.id in self._hidden:
             return None
         article = post.article
-        authors = [self._room.authors[one] for one in article.authors]
+        authors = [self._room.authors[author_id] for author_id in article.authors]
         return {
             **self._line(post),
             "updatedAt": iso_time(article.updated_at),
             "teaser": article.body.partition("\n\n")[0] if article.teaser is None else article.teaser,
             "previousSlugs": self._room.previous_slugs(post),
             "body": {"markdown": article.body},
-            "categories": [_name(one) for one in self._room.categories_of(post)],
-            "authors": [self._byline(one) for one in authors],
+            "categories": [_name(category) for category in self._room.categories_of(post)],
+            "authors": [self._byline(author) for author in authors],
             "corrections": [{"at": iso_time(at), "note": note} for at, note in post.corrections],
         }
 
@@ -282,8 +286,8 @@ class Then:
         return {"id": global_ids.encode("Author", author.id), "name": author.name, "version": version}
 
     def _author(self, author: Author) -> Json:
-        theirs = [entry for entry in self._articles if author.id in _by(entry[1])]
-        return {**self._byline(author), "articles": Listing(theirs, self._line).first(2)}
+        own = [entry for entry in self._articles if author.id in _by(entry[1])]
+        return {**self._byline(author), "articles": Listing(own, self._line).first(2)}
 
     # --- the tree ----------------------------------------------------------------------------------
 
@@ -299,9 +303,9 @@ class Then:
             "articleCount": len(within.entries),
             "parent": _name(parent) if (parent := room.category(category.parent)) else None,
             "children": [
-                {**_name(one), "articleCount": self._count(one)} for one in room.children(category.id)
+                {**_name(child), "articleCount": self._count(child)} for child in room.children(category.id)
             ],
-            "ancestors": [_name(one) for one in room.ancestors(category)],
+            "ancestors": [_name(ancestor) for ancestor in room.ancestors(category)],
             "articles": within.first(3),
             "beyond": within.first(3, place),
             "back": within.last(2, place),
@@ -311,8 +315,8 @@ class Then:
     def _count(self, category: Category) -> int:
         return len(self._within.get(category.id, []))
 
-    def _made(self, after: int) -> Json:
-        existing = [(ListingKey(0, one.seq), one) for one in self._room.existing_categories()]
+    def _category_page(self, after: int) -> Json:
+        existing = [(ListingKey(0, category.seq), category) for category in self._room.existing_categories()]
         page = Listing(existing, self._in_list, newest_first=False).first(4, ListingKey(0, after))
         page["pageInfo"]["hasPreviousPage"] = after != 0
         return page
@@ -325,7 +329,7 @@ class Then:
             "articleCount": self._count(category),
             "parent": {"id": global_ids.encode("Category", parent.id)} if parent else None,
             "children": [
-                {"id": global_ids.encode("Category", one.id)} for one in self._room.children(category.id)
+                {"id": global_ids.encode("Category", child.id)} for child in self._room.children(category.id)
             ],
         }
 
@@ -334,15 +338,17 @@ class Then:
     def _draft(self, post: Post | None) -> Json | None:
         if post is None:
             return None
-        authors = [self._room.authors[one] for one in post.authors]
+        authors = [self._room.authors[author_id] for author_id in post.authors]
         return {
             **self._in_drafts(post),
             "teaser": post.teaser,
             "createdAt": iso_time(post.created_at),
             "hasUnpublishedChanges": post.changed,
             "body": {"markdown": post.body},
-            "categories": [_name(one) for one in self._room.categories_of(post)],
-            "authors": [{"id": global_ids.encode("Author", one.id), "name": one.name} for one in authors],
+            "categories": [_name(category) for category in self._room.categories_of(post)],
+            "authors": [
+                {"id": global_ids.encode("Author", author.id), "name": author.name} for author in authors
+            ],
             "article": {**self._line(post), "updatedAt": iso_time(post.article.updated_at)}
             if post.article
             else None,
@@ -360,8 +366,8 @@ class Then:
         }
 
     def _drafts(self, status: PostStatus | None) -> Listing[Post]:
-        found = self._room.posts_with(status)
-        return Listing([(ListingKey(one.created_at, one.seq), one) for one in found], self._in_drafts)
+        posts = self._room.posts_with(status)
+        return Listing([(ListingKey(post.created_at, post.seq), post) for post in posts], self._in_drafts)
 
 
 def _live(posts: Iterable[Post]) -> list[tuple[Post, Article]]:

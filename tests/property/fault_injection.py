@@ -1,4 +1,4 @@
-"""Let resolvers and attributes of objects fail at random, in every way that they can."""
+"""Make resolvers and attributes of objects fail in every way that they can."""
 
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
@@ -10,19 +10,19 @@ from graphql import GraphQLError, GraphQLObjectType, GraphQLSchema
 from strawberry.types.field import StrawberryField
 
 
-class Broken(Exception):
-    """What a resolver of ours would never raise."""
+class ResolverError(Exception):
+    """An error that the project's resolvers never raise."""
 
 
 def _raise(error: Exception) -> Any:
     raise error
 
 
-WAYS: Final[dict[str, Callable[[], Any]]] = {
-    "raise": lambda: _raise(Broken("out of order")),
+FAILURES: Final[dict[str, Callable[[], Any]]] = {
+    "raise": lambda: _raise(ResolverError("out of order")),
     "raise GraphQLError": lambda: _raise(GraphQLError("not today", extensions={"code": "CLOSED"})),
     "null": lambda: None,
-    "return an error": lambda: Broken("returned"),
+    "return an error": lambda: ResolverError("returned"),
     "a number": lambda: 2**40 + 0.5,
     "a list": lambda: [None, 1],
     "text": lambda: "some text",
@@ -30,56 +30,56 @@ WAYS: Final[dict[str, Callable[[], Any]]] = {
 
 
 @dataclass
-class Saboteur:
-    """Fails at every `every`-th value of one field. Call `rewind` between two executions that are to be the same."""
+class FieldFault:
+    """A fault at every `every`-th value of one field. Call `rewind` before each execution to repeat the same faults."""
 
     type: str
     field: str
-    way: str
+    failure: str
     every: int
-    seen: int = 0
+    calls: int = 0
     failed: int = 0
 
     def rewind(self) -> None:
-        self.seen = 0
+        self.calls = 0
 
     def value(self, get: Callable[[], Any]) -> Any:
-        self.seen += 1
-        if self.seen % self.every:
+        self.calls += 1
+        if self.calls % self.every:
             return get()
         self.failed += 1
-        return WAYS[self.way]()
+        return FAILURES[self.failure]()
 
 
 @contextmanager
-def sabotaged(schema: GraphQLSchema, saboteurs: list[Saboteur]) -> Iterator[None]:
-    """Let the saboteurs at the schema's fields for a while."""
+def injected_faults(schema: GraphQLSchema, faults: list[FieldFault]) -> Iterator[None]:
+    """Inject the faults into the schema's fields until the context ends."""
     with ExitStack() as stack:
-        for one in saboteurs:
-            stack.enter_context(_sabotaged(schema, one))
+        for fault in faults:
+            stack.enter_context(_injected_fault(schema, fault))
         yield
 
 
 @contextmanager
-def _sabotaged(schema: GraphQLSchema, saboteur: Saboteur) -> Iterator[None]:
-    type_ = schema.type_map[saboteur.type]
+def _injected_fault(schema: GraphQLSchema, fault: FieldFault) -> Iterator[None]:
+    type_ = schema.type_map[fault.type]
     assert isinstance(type_, GraphQLObjectType)
-    definition = type_.fields[saboteur.field]
+    definition = type_.fields[fault.field]
     field: StrawberryField = definition.extensions["strawberry-definition"]
     resolver = field.base_resolver
     if resolver is not None:
-        whole = resolver.wrapped_func
-        assert callable(whole)
-        resolver.wrapped_func = lambda *args, **kwargs: saboteur.value(lambda: whole(*args, **kwargs))
+        original = resolver.wrapped_func
+        assert callable(original)
+        resolver.wrapped_func = lambda *args, **kwargs: fault.value(lambda: original(*args, **kwargs))
         try:
             yield
         finally:
-            resolver.wrapped_func = whole
+            resolver.wrapped_func = original
         return
     owner = type_.extensions["strawberry-definition"].origin
     name = field.python_name
     before = owner.__dict__.get(name, strawberry.UNSET)
-    setattr(owner, name, _Attribute(name, saboteur))
+    setattr(owner, name, _Attribute(name, fault))
     try:
         yield
     finally:
@@ -90,14 +90,14 @@ def _sabotaged(schema: GraphQLSchema, saboteur: Saboteur) -> Iterator[None]:
 
 
 class _Attribute:
-    """Stands before an object's own attribute."""
+    """A descriptor that replaces an attribute of an object."""
 
-    def __init__(self, name: str, saboteur: Saboteur) -> None:
+    def __init__(self, name: str, fault: FieldFault) -> None:
         self._name = name
-        self._saboteur = saboteur
+        self._fault = fault
 
     def __get__(self, instance: Any, owner: type) -> Any:
-        return self if instance is None else self._saboteur.value(lambda: instance.__dict__[self._name])
+        return self if instance is None else self._fault.value(lambda: instance.__dict__[self._name])
 
     def __set__(self, instance: Any, value: Any) -> None:
         instance.__dict__[self._name] = value

@@ -1,4 +1,4 @@
-"""Compare the index of changes with a plain list of everything that was recorded."""
+"""Compare the index of changes with a plain list of all recorded events."""
 
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
@@ -14,103 +14,108 @@ from ledgerpress.views.snapshot_and_cache_dependencies import Snapshot
 from tests.newsroom_model import Newsroom
 
 History: TypeAlias = Sequence[Recorded[Event]]
-Holds: TypeAlias = Callable[[Recorded[Event]], bool]
+Predicate: TypeAlias = Callable[[Recorded[Event]], bool]
 
 
 def assert_history_agrees(snapshot: Snapshot, history: History, *, page: int) -> None:
-    """Fail unless the changes, as of the snapshot and by every filter, are those of `history`, which ends there."""
-    for which, holds in [*_plain(history), *_of_categories(history)]:
-        expected = [one.position for one in history if holds(one)]
-        assert changes.count(snapshot, which) == len(expected), which
-        assert _turned(snapshot, which, page, newest_first=False) == expected, which
-        assert _turned(snapshot, which, page, newest_first=True) == expected[::-1], which
-    for one in history[-20:]:
-        found, header = changes.by_position(snapshot, one.position), one.header
-        assert found
-        assert (found.version, found.type, found.actor_id) == (
+    """Fail unless the changes as of the snapshot equal `history`, by every filter. Both end at the same position."""
+    for query, matches in [*_plain(history), *_of_categories(history)]:
+        expected = [change.position for change in history if matches(change)]
+        assert changes.count(snapshot, query) == len(expected), query
+        assert _paged(snapshot, query, page, newest_first=False) == expected, query
+        assert _paged(snapshot, query, page, newest_first=True) == expected[::-1], query
+    for change in history[-20:]:
+        row, header = changes.by_position(snapshot, change.position), change.header
+        assert row
+        assert (row.version, row.type, row.actor_id) == (
             header.stream_version,
             header.type,
             header.actor_id,
         )
-        assert (found.recorded_at, found.on_behalf_of_id) == (
+        assert (row.recorded_at, row.on_behalf_of_id) == (
             header.recorded_at,
             header.on_behalf_of_actor_id,
         )
     assert changes.by_position(snapshot, snapshot.position + 1) is None
 
 
-def _plain(history: History) -> Iterator[tuple[ChangeQuery, Holds]]:
-    yield ChangeQuery(), lambda one: True
+def _plain(history: History) -> Iterator[tuple[ChangeQuery, Predicate]]:
+    yield ChangeQuery(), lambda change: True
     middle = len(history) // 2
-    yield ChangeQuery(low=middle, high=middle + 7), lambda one: middle <= one.position <= middle + 7
-    actors = {one.header.actor_id for one in history}
+    yield ChangeQuery(low=middle, high=middle + 7), lambda change: middle <= change.position <= middle + 7
+    actors = {change.header.actor_id for change in history}
     for stream in {
-        one.header.stream for one in history if one.header.stream.startswith(("post.", "author."))
+        change.header.stream for change in history if change.header.stream.startswith(("post.", "author."))
     }:
-        yield ChangeQuery(subject=stream), lambda one, stream=stream: one.header.stream == stream  # type: ignore[misc]
+        yield ChangeQuery(subject=stream), lambda change, stream=stream: change.header.stream == stream  # type: ignore[misc]
     for types in (["post.edited"], ["post.edited", "post.restored", "slug.claimed"], ["actor.renamed"], []):
-        yield ChangeQuery(types=types), lambda one, types=types: one.header.type in types  # type: ignore[misc]
+        yield ChangeQuery(types=types), lambda change, types=types: change.header.type in types  # type: ignore[misc]
         for actor in actors:
             yield (
                 ChangeQuery(types=types, actor_id=actor),
-                lambda one, types=types, actor=actor: (  # type: ignore[misc]
-                    one.header.type in types and one.header.actor_id == actor
+                lambda change, types=types, actor=actor: (  # type: ignore[misc]
+                    change.header.type in types and change.header.actor_id == actor
                 ),
             )
     for actor in actors:
-        yield ChangeQuery(actor_id=actor), lambda one, actor=actor: one.header.actor_id == actor  # type: ignore[misc]
+        yield ChangeQuery(actor_id=actor), lambda change, actor=actor: change.header.actor_id == actor  # type: ignore[misc]
 
 
-def _of_categories(history: History) -> Iterator[tuple[ChangeQuery, Holds]]:
+def _of_categories(history: History) -> Iterator[tuple[ChangeQuery, Predicate]]:
     room, own = Newsroom(), defaultdict[str, set[int]](set)
-    for one in history:
+    for change in history:
         before = {category_id: copy(category) for category_id, category in room.categories.items()}
-        room.apply(one)
+        room.apply(change)
         for category_id, category in room.categories.items():
             if category != before.get(category_id):
-                own[category_id].add(one.position)
-        if isinstance(one.event, CategoryDeleted):
-            own[one.event.category_id].add(one.position)
+                own[category_id].add(change.position)
+        if isinstance(change.event, CategoryDeleted):
+            own[change.event.category_id].add(change.position)
     for category_id in room.categories:
-        stands = _stands(room, category_id)
-        ids = {one for one in room.categories if _stands(room, one) == stands}
-        positions = set().union(*(own[one] for one in ids))
+        target = _merge_target(room, category_id)
+        ids = {other for other in room.categories if _merge_target(room, other) == target}
+        positions = set().union(*(own[member_id] for member_id in ids))
 
-        def is_own(one: Recorded[Event], positions: set[int] = positions) -> bool:
-            return one.position in positions
+        def is_own(change: Recorded[Event], positions: set[int] = positions) -> bool:
+            return change.position in positions
 
-        def is_member(one: Recorded[Event], ids: set[str] = ids) -> bool:
-            return one.header.type in MEMBERSHIP and getattr(one.event, "category_id", None) in ids
+        def is_member(change: Recorded[Event], ids: set[str] = ids) -> bool:
+            return change.header.type in MEMBERSHIP and getattr(change.event, "category_id", None) in ids
 
         yield ChangeQuery(category_id=category_id, members=False), is_own
-        yield ChangeQuery(category_id=category_id), lambda one, a=is_own, b=is_member: a(one) or b(one)  # type: ignore[misc]
+        yield (
+            ChangeQuery(category_id=category_id),
+            lambda change, a=is_own, b=is_member: a(change) or b(change),  # type: ignore[misc]
+        )
         for post_id in list(room.posts)[:3]:
             stream = f"post.{post_id}"
             yield (
                 ChangeQuery(category_id=category_id, subject=stream),
-                lambda one, b=is_member, stream=stream: b(one) and one.header.stream == stream,  # type: ignore[misc]
+                lambda change, b=is_member, stream=stream: b(change) and change.header.stream == stream,  # type: ignore[misc]
             )
 
 
-def _stands(room: Newsroom, category_id: str) -> str:
-    """Return the id of the category that an id stands for, deleted or not."""
+def _merge_target(room: Newsroom, category_id: str) -> str:
+    """Return the id of the category into which `category_id` was merged, or itself, deleted or not."""
     while merged_into := room.categories[category_id].merged_into:
         category_id = merged_into
     return category_id
 
 
-def _turned(snapshot: Snapshot, which: ChangeQuery, page: int, *, newest_first: bool) -> list[int]:
-    """Read page after page."""
-    found: list[int] = []
+def _paged(snapshot: Snapshot, query: ChangeQuery, page: int, *, newest_first: bool) -> list[int]:
+    """Read all positions page by page."""
+    positions: list[int] = []
     while True:
-        low, high = which.low, which.high
-        if found:
-            low, high = (low, min(high, found[-1] - 1)) if newest_first else (max(low, found[-1] + 1), high)
+        low, high = query.low, query.high
+        if positions:
+            low, high = (
+                (low, min(high, positions[-1] - 1)) if newest_first else (max(low, positions[-1] + 1), high)
+            )
         rest = ChangeQuery(
-            subject=which.subject, types=which.types, actor_id=which.actor_id, category_id=which.category_id,
-            members=which.members, low=low, high=high,
+            subject=query.subject, types=query.types, actor_id=query.actor_id, category_id=query.category_id,
+            members=query.members, low=low, high=high,
         )  # fmt: skip
         part = changes.positions(snapshot, rest, limit=page, newest_first=newest_first)
-        found += part
+        positions += part
         if len(part) < page:
-            return found
+            return positions

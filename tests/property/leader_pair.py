@@ -1,8 +1,9 @@
-"""Two servers in memory that both answer as the leader of a log: one that is, and one that does not know yet that it is none.
+"""Two servers in memory that both respond as the leader of a log: the new leader, and a deposed one.
 
-The new leader has all that is committed. The deposed one has what was committed up to some moment, and only so many
-questions go by until it knows. Meanwhile either answers what is asked. What is published reaches both: the deposed one
-may refuse it, or say nothing, before the new one records the same message, or while that is still on its way.
+The new leader has all committed messages. The deposed leader has the messages that were committed up to some moment,
+and learns of its deposition after a limited number of requests. Until then, either server may respond to a request.
+Published messages reach both. The deposed leader may reject a message or not respond, before the new leader records
+the same message or while the message is still on its way.
 """
 
 import asyncio
@@ -23,21 +24,21 @@ BATCH_ID: Final = "Nats-Batch-Id"
 BATCH_COMMIT: Final = "Nats-Batch-Commit"
 ROLLUP: Final = "Nats-Rollup"
 
-LACKS: Final = (0, 0, 1, 2, 4, 6)
-"""How many of the last steps a deposed leader may lack."""
-QUESTIONS: Final = 4
-"""For how many questions in a row one may not know that it is deposed."""
+MISSING_STEPS: Final = (0, 0, 1, 2, 4, 6)
+"""Choices of the number of latest steps that a deposed leader lacks."""
+MAX_REQUESTS: Final = 4
+"""The maximum number of requests after which a leader knows that it is deposed."""
 
 
 class Recorded(NamedTuple):
-    """A step of the log: a message got its position."""
+    """A step of the log: a message was recorded at a position."""
 
     position: int
     message: Message
 
 
 class Erased(NamedTuple):
-    """A step of the log: the message at a position was taken out."""
+    """A step of the log: the message at a position was erased."""
 
     position: int
 
@@ -45,8 +46,8 @@ class Erased(NamedTuple):
 Step: TypeAlias = Recorded | Erased
 
 
-class Wanted(msgspec.Struct, frozen=True):
-    """Which message is asked for."""
+class MessageRequest(msgspec.Struct, frozen=True):
+    """A request for one message."""
 
     seq: int = 0
     last_by_subj: str = ""
@@ -54,7 +55,7 @@ class Wanted(msgspec.Struct, frozen=True):
 
 
 class View:
-    """The log as a server has it that has these steps."""
+    """The log as seen by a server that has these steps."""
 
     def __init__(self, steps: Sequence[Step]) -> None:
         self.head = 0
@@ -67,168 +68,173 @@ class View:
                 self.messages.pop(step.position, None)
 
     def last(self, pattern: str) -> int:
-        """The position of the last message on subjects, 0 where there is none."""
-        return max((at for at, one in self.messages.items() if is_on(one.subject, pattern)), default=0)
+        """Return the position of the last message on matching subjects, or 0 if there is none."""
+        return max(
+            (position for position, message in self.messages.items() if is_on(message.subject, pattern)),
+            default=0,
+        )
 
-    def state(self, asked: Mapping[str, str]) -> dict[str, object]:
-        """What is said of the stream as a whole, and of the subjects that are asked for."""
-        there = (one.subject for one in self.messages.values())
-        on = Counter(one for one in there if is_on(one, asked.get("subjects_filter", "")))
+    def state(self, filter_: Mapping[str, str]) -> dict[str, object]:
+        """Return the state of the stream and the message counts of the requested subjects."""
+        subjects = (message.subject for message in self.messages.values())
+        counts = Counter(
+            subject for subject in subjects if is_on(subject, filter_.get("subjects_filter", ""))
+        )
         erased = sorted({*range(1, self.head + 1)} - self.messages.keys())
         return {
             "messages": len(self.messages),
             "first_seq": 1,
             "last_seq": self.head,
             "deleted": erased,
-            "subjects": on,
+            "subjects": counts,
         }
 
-    def get(self, wanted: Wanted) -> StoredMessage | None:
-        position = wanted.seq
-        if wanted.last_by_subj:
-            position = self.last(wanted.last_by_subj)
-        elif wanted.next_by_subj:
-            later = (at for at, one in self.messages.items() if at >= wanted.seq)
+    def get(self, request: MessageRequest) -> StoredMessage | None:
+        position = request.seq
+        if request.last_by_subj:
+            position = self.last(request.last_by_subj)
+        elif request.next_by_subj:
+            later = (seq for seq, message in self.messages.items() if seq >= request.seq)
             position = min(
-                (at for at in later if is_on(self.messages[at].subject, wanted.next_by_subj)), default=0
+                (seq for seq in later if is_on(self.messages[seq].subject, request.next_by_subj)), default=0
             )
-        found = self.messages.get(position)
-        return None if found is None else StoredMessage(found.subject, position, found.body)
+        message = self.messages.get(position)
+        return None if message is None else StoredMessage(message.subject, position, message.body)
 
 
 class LeaderPair:
-    """The servers, and what goes wrong between them."""
+    """The two servers and the faults between them."""
 
     def __init__(self, chance: Random) -> None:
         self.chance = chance
         self.steps: list[Step] = []
         self.trace: list[str] = []
-        """What happened, for whoever looks into a failure."""
+        """The steps of the run, to diagnose a failure."""
         self.meanwhile: Callable[[], None] = lambda: None
-        """Called before each question, and does what others do in between."""
-        self.loses = 0.1
-        """What share of the answers to what is published is lost; of other questions it is half as many."""
-        self._on_its_way: list[list[Message]] = []
+        """Called before each request, to run the actions of other clients."""
+        self.loss_rate = 0.1
+        """The share of responses to published messages that are lost; of other responses, half as many."""
+        self._delayed: list[list[Message]] = []
         self._deposed_at: int | None = None
-        self._questions_left = 0
+        self._requests_left = 0
 
     @property
     def log(self) -> View:
-        """All that is committed."""
+        """The log with all committed messages."""
         return View(self.steps)
 
     @property
     def recorded(self) -> list[Recorded]:
-        """All that was ever recorded, what was erased since as well."""
+        """All recorded messages, including erased ones."""
         return [step for step in self.steps if isinstance(step, Recorded)]
 
-    def say(self, what: str) -> None:
-        self.trace.append(what)
+    def note(self, text: str) -> None:
+        self.trace.append(text)
 
-    def go_on(self) -> None:
-        """Let a moment pass."""
-        if self._deposed_at is not None and self._questions_left <= 0:
+    def advance(self) -> None:
+        """Advance: depose a leader or let it know that it is deposed, deliver messages, run other clients."""
+        if self._deposed_at is not None and self._requests_left <= 0:
             self._deposed_at = None
-            self.say("the deposed leader knows")
+            self.note("the deposed leader knows")
         elif self._deposed_at is None and self.chance.random() < 0.25:
-            self._deposed_at = max(0, len(self.steps) - self.chance.choice(LACKS))
-            self._questions_left = self.chance.randint(1, QUESTIONS)
-            self.say(f"a leader is deposed that has {self._deposed_at} of {len(self.steps)} steps")
-        self._arrive(0.2)
+            self._deposed_at = max(0, len(self.steps) - self.chance.choice(MISSING_STEPS))
+            self._requests_left = self.chance.randint(1, MAX_REQUESTS)
+            self.note(f"a leader is deposed that has {self._deposed_at} of {len(self.steps)} steps")
+        self._deliver(0.2)
         self.meanwhile()
 
-    def all_arrive(self) -> None:
-        """Let the new leader have all that is on its way to it."""
-        while self._on_its_way:
-            self.take(self._on_its_way.pop(0), "very late")
+    def deliver_all(self) -> None:
+        """Deliver all messages that are on their way to the new leader."""
+        while self._delayed:
+            self.record(self._delayed.pop(0), "very late")
 
-    def take(self, messages: Sequence[Message], how: str) -> dict[str, object]:
-        """Have the new leader record messages, all or none of them; return its answer."""
-        refusal = self._refusal(messages)
+    def record(self, messages: Sequence[Message], how: str) -> dict[str, object]:
+        """Let the new leader record all of the messages or none; return its response."""
+        rejection = self._rejection(messages)
         guards = ", ".join(
-            f"{one.subject.split('.', 3)[3]} after {one.headers[EXPECTED]}" for one in messages
+            f"{message.subject.split('.', 3)[3]} after {message.headers[EXPECTED]}" for message in messages
         )
-        if refusal is None:
+        if rejection is None:
             head = self.log.head
-            self.steps += [Recorded(at, one) for at, one in enumerate(messages, head + 1)]
-            self.say(f"recorded {how} at {head + 1}: {guards}")
+            self.steps += [Recorded(position, message) for position, message in enumerate(messages, head + 1)]
+            self.note(f"recorded {how} at {head + 1}: {guards}")
             return {"seq": head + len(messages)}
-        self.say(f"refused {how}: {guards}: {refusal}")
-        return refusal
+        self.note(f"rejected {how}: {guards}: {rejection}")
+        return rejection
 
     def erase(self, position: int) -> None:
         self.steps.append(Erased(position))
 
-    def question(self, kind: str, data: bytes) -> object:
-        """Answer a question, as whoever is asked sees the log. Raises `Unanswered` where no answer comes."""
-        if self.chance.random() < self.loses / 2:
+    def respond(self, kind: str, data: bytes) -> object:
+        """Return the response of one of the servers. Raises `Unanswered` if the response is lost."""
+        if self.chance.random() < self.loss_rate / 2:
             raise Unanswered("no answer in time")
         log = self.log
-        who = "the new leader"
+        server = "the new leader"
         if self._deposed_at is not None:
-            self._questions_left -= 1
+            self._requests_left -= 1
             if self.chance.random() < 0.5:
-                log, who = View(self.steps[: self._deposed_at]), "the deposed leader"
+                log, server = View(self.steps[: self._deposed_at]), "the deposed leader"
         if kind == "INFO":
-            self.say(f"{who} has {log.head}")
+            self.note(f"{server} has {log.head}")
             return {"config": {}, "state": log.state(msgspec.json.decode(data) if data else {})}
-        found = log.get(msgspec.json.decode(data, type=Wanted))
-        self.say(f"{who}, asked for {data.decode()}, has {found and found.sequence}")
-        return _error(404, 10037) if found is None else {"message": found}
+        message = log.get(msgspec.json.decode(data, type=MessageRequest))
+        self.note(f"{server}, asked for {data.decode()}, has {message and message.sequence}")
+        return _error(404, 10037) if message is None else {"message": message}
 
     def publish(self, messages: list[Message]) -> object:
-        """Take messages to be recorded. Raises `Unanswered` where no answer comes."""
+        """Return the response to published messages. Raises `Unanswered` if there is none."""
         if ROLLUP in messages[0].headers:
             return {"seq": 1, "duplicate": True} if self._is_known(messages) else _error(400, 10111)
-        # What comes next is often sent behind what is on its way.
-        self._arrive(0.6)
+        # Messages that are on their way often arrive before the new ones.
+        self._deliver(0.6)
         luck = self.chance.random()
         if self._deposed_at is not None and luck < 0.6:
-            answers = self.chance.random() < 0.6
-            self.say("the deposed leader refuses" if answers else "the deposed leader says nothing to")
+            responds = self.chance.random() < 0.6
+            self.note("the deposed leader rejects" if responds else "the deposed leader does not respond")
             if luck < 0.3:
-                self._send_on(messages)
+                self._delay(messages)
             else:
-                self.take(messages, "by the new leader")
-            if not answers:
+                self.record(messages, "by the new leader")
+            if not responds:
                 raise Unanswered("no answer in time")
             return _error(400, 10071)
-        if self.chance.random() >= self.loses:
-            return self.take(messages, "at once")
+        if self.chance.random() >= self.loss_rate:
+            return self.record(messages, "at once")
         if self.chance.random() < 0.5:
-            self._send_on(messages)
+            self._delay(messages)
         else:
-            self.take(messages, "without an answer that arrives")
+            self.record(messages, "with a lost response")
         raise Unanswered("no answer in time")
 
-    def _arrive(self, share: float) -> None:
-        for messages in list(self._on_its_way):
+    def _deliver(self, share: float) -> None:
+        for messages in list(self._delayed):
             if self.chance.random() < share:
-                self._on_its_way.remove(messages)
-                self.take(messages, "late")
+                self._delayed.remove(messages)
+                self.record(messages, "late")
 
-    def _send_on(self, messages: list[Message]) -> None:
-        self.say(f"on its way: {messages[0].subject} after {messages[0].headers[EXPECTED]}")
-        self._on_its_way.append(messages)
+    def _delay(self, messages: list[Message]) -> None:
+        self.note(f"on its way: {messages[0].subject} after {messages[0].headers[EXPECTED]}")
+        self._delayed.append(messages)
 
     def _is_known(self, messages: Sequence[Message]) -> bool:
-        ids = {one.message.headers[MESSAGE_ID] for one in self.recorded}
-        return any(one.headers[MESSAGE_ID] in ids for one in messages)
+        ids = {step.message.headers[MESSAGE_ID] for step in self.recorded}
+        return any(message.headers[MESSAGE_ID] in ids for message in messages)
 
-    def _refusal(self, messages: Sequence[Message]) -> dict[str, object] | None:
+    def _rejection(self, messages: Sequence[Message]) -> dict[str, object] | None:
         if self._is_known(messages):
             return _error(400, 10201)
         log = self.log
-        for one in messages:
-            if int(one.headers.get(EXPECTED_HEAD, log.head)) != log.head:
+        for message in messages:
+            if int(message.headers.get(EXPECTED_HEAD, log.head)) != log.head:
                 return _error(400, 10071)
-            if int(one.headers[EXPECTED]) != log.last(one.headers[EXPECTED_ON]):
+            if int(message.headers[EXPECTED]) != log.last(message.headers[EXPECTED_ON]):
                 return _error(400, 10071)
         return None
 
 
 class PairConnection(Connection):
-    """A node's connection to the pair."""
+    """A connection of a node to the pair."""
 
     def __init__(self, pair: LeaderPair) -> None:
         self._client = Client()
@@ -251,26 +257,26 @@ class PairConnection(Connection):
         self, subject: str, data: bytes, headers: Mapping[str, str] | None = None, *, timeout: float
     ) -> Msg:
         await asyncio.sleep(0)
-        self._pair.go_on()
+        self._pair.advance()
         if headers is None:
             kind = subject.removeprefix("$JS.API.STREAM.").split(".")[0]
-            answer = self._pair.question(kind, data)
+            response = self._pair.respond(kind, data)
         else:
             before = self._batches.pop(headers[BATCH_ID]) if BATCH_COMMIT in headers else []
-            answer = self._pair.publish([*before, Message(subject, dict(headers), data)])
-        return Msg(self._client, data=msgspec.json.encode(answer))
+            response = self._pair.publish([*before, Message(subject, dict(headers), data)])
+        return Msg(self._client, data=msgspec.json.encode(response))
 
 
 def is_on(subject: str, pattern: str) -> bool:
-    """Whether a subject is one of those that a pattern means."""
-    tokens, wanted = subject.split("."), pattern.split(".")
-    if wanted[-1] == ">":
-        wanted.pop()
-        if len(tokens) <= len(wanted):
+    """Return whether a subject matches a pattern of NATS."""
+    tokens, parts = subject.split("."), pattern.split(".")
+    if parts[-1] == ">":
+        parts.pop()
+        if len(tokens) <= len(parts):
             return False
-    elif len(tokens) != len(wanted):
+    elif len(tokens) != len(parts):
         return False
-    return all(one in ("*", token) for token, one in zip(tokens, wanted, strict=False))
+    return all(part in ("*", token) for token, part in zip(tokens, parts, strict=False))
 
 
 def _error(code: int, err_code: int) -> dict[str, object]:

@@ -1,6 +1,6 @@
-"""A thousand commands on a log, one after another, and all that is to be seen of them: the same for the same seed.
+"""Run a thousand commands on a log, one after another, and record everything observable: the same for the same seed.
 
-Nothing in it depends on the machine's clock, on chance, or on how the log's engine is made.
+Nothing depends on the machine's clock, on chance, or on the engine of the log.
 """
 
 from collections.abc import Callable
@@ -30,23 +30,23 @@ from ledgerpress.server.log_factory import open_log
 from ledgerpress.server.log_url import LogUrl
 from tests.contract.sample_events import sample_event
 from tests.fixed_sources import SeededBytes, StandingClock
-from tests.property.command_generator import Ask, random_ask
+from tests.property.command_generator import CommandSpec, random_command_spec
 from tests.property.day_scenario import WHOLE_DAY
-from tests.property.narrow_queries import Questioner
+from tests.property.narrow_queries import QueryGenerator
 from tests.property.store_session import Session
 from tests.property.view_rows import Rows, rows_of, views_in_use
 
 COMMANDS: Final = 1_000
-QUESTIONS: Final = 20
+QUERIES: Final = 20
 SECOND: Final = 1_000_000
 
 
 @dataclass
-class Told:
-    """What there is to be seen of the commands: all that two engines have to agree about."""
+class RunRecord:
+    """Everything observable of the commands; it must be the same on any two engines."""
 
     outcomes: list[str] = field(default_factory=list)
-    answers: list[tuple[str, Any]] = field(default_factory=list)
+    responses: list[tuple[str, Any]] = field(default_factory=list)
     events: list[tuple[bytes, SealedPayload | None]] = field(default_factory=list)
     roots: list[tuple[int, str]] = field(default_factory=list)
     rows: Rows = field(default_factory=dict)
@@ -55,7 +55,7 @@ class Told:
 
 @dataclass(frozen=True, slots=True)
 class Overtaken:
-    """A use case that another comes before once, after it was planned and before it is recorded."""
+    """A command that another command overtakes between its plan and its append."""
 
     command: Command
     rival: Callable[[], Any] = field(compare=False)
@@ -64,87 +64,97 @@ class Overtaken:
     lock_key = None
 
     async def plan(self, context: CommandContext) -> AppendPlan:
-        """Return the plan, by now for a version that has passed."""
+        """Return the plan, whose expected version is outdated by then."""
         plan = await self.command.plan(context)
         await self.rival()
         return plan
 
 
-class Thousand(Session):
-    """A session that keeps what came of each command."""
+class RecordingSession(Session):
+    """A session that records the outcome of each command."""
 
-    told: Told
+    record: RunRecord
 
-    async def ask(self, ask: Ask) -> None:
-        """Carry out one command, and a second time where it is said twice."""
-        # What it should come to is tested elsewhere, for newsrooms of which nothing was withdrawn.
-        for _ in range(2 if ask.twice else 1):
-            await self._say(ask, *self._command(ask))
+    async def run(self, spec: CommandSpec) -> None:
+        """Run one command, or twice if `spec.twice`."""
+        # Other tests check the outcome, for newsrooms without withdrawals.
+        for _ in range(2 if spec.twice else 1):
+            await self._handle(spec, *self._command(spec))
 
-    async def _say(self, ask: Ask, command: Command, request: CommandRequest) -> CommandResult | Rejection:
-        answer = await super()._say(ask, command, request)
-        self.told.outcomes.append(shown(answer))
-        return answer
+    async def _handle(
+        self, spec: CommandSpec, command: Command, request: CommandRequest
+    ) -> CommandResult | Rejection:
+        result = await super()._handle(spec, command, request)
+        self.record.outcomes.append(shown(result))
+        return result
 
 
-def shown(answer: object) -> str:
-    """An outcome, a refusal or an error, with all its facts."""
-    return f"{type(answer).__name__}: {answer} {vars(answer) if isinstance(answer, Exception) else ''}"
+def shown(result: object) -> str:
+    """Return a result, a rejection or an error as text, with all its fields."""
+    return f"{type(result).__name__}: {result} {vars(result) if isinstance(result, Exception) else ''}"
 
 
 class Run:
-    """The commands on the log at one URL."""
+    """A run of the commands on the log at one URL."""
 
-    def __init__(self, session: Thousand, other: OpenedLog, seed: int) -> None:
+    def __init__(self, session: RecordingSession, other: OpenedLog, seed: int) -> None:
         self.session = session
         self.other = other
         self.chance = Random(seed)
-        self.questioner = Questioner(Random(seed + 1), session.room, session.history)
+        self.query_generator = QueryGenerator(Random(seed + 1), session.room, session.history)
         self.engine = Executor(graphql_schema())
         self.fence: Fence | None = None
 
     @property
     def outcomes(self) -> list[str]:
-        return self.session.told.outcomes
+        return self.session.record.outcomes
 
-    async def happen(self) -> None:
-        """Let everything happen, and ask about it on the way."""
+    async def run(self) -> None:
+        """Run all commands, with queries and other operations in between."""
         session, chance = self.session, self.chance
         await session.begin()
-        day = [one for action in WHOLE_DAY for one in (action if isinstance(action, tuple) else [action])]
-        asks = [one for one in day if isinstance(one, Ask)]
-        special = (self.lease, self.conflict, self.refused, self.withdraw, self.skip, self.restart, self.ask)
+        day = [spec for action in WHOLE_DAY for spec in (action if isinstance(action, tuple) else [action])]
+        specs = [spec for spec in day if isinstance(spec, CommandSpec)]
+        special = (
+            self.lease,
+            self.conflict,
+            self.rejected_appends,
+            self.withdraw,
+            self.skip,
+            self.restart,
+            self.query,
+        )
         turn = 0
         while len(self.outcomes) < COMMANDS:
             session.clock.time += chance.choice((0, 1, SECOND, 90 * SECOND, 3_600 * SECOND, -60 * SECOND))
-            await session.do(asks.pop(0) if asks else random_ask(chance))
+            await session.do(specs.pop(0) if specs else random_command_spec(chance))
             turn += 1
             if turn % 10 == 0:
                 await special[turn // 10 % len(special)]()
-                await session.take_note()
-        await self.ask()
+                await session.read_new_events()
+        await self.query()
 
-    async def said(self, command: Command, request: CommandRequest | None = None) -> CommandResult | None:
+    async def handle(self, command: Command, request: CommandRequest | None = None) -> CommandResult | None:
         try:
             outcome = await self.session.store.commands.handle(command, request)
-        except (Rejection, LeaseLost) as refusal:
-            self.outcomes.append(shown(refusal))
+        except (Rejection, LeaseLost) as rejection:
+            self.outcomes.append(shown(rejection))
             return None
         self.outcomes.append(shown(outcome))
         return outcome
 
     async def lease(self) -> None:
-        """Take a lease on another node, carry out something under it, and something under the one before."""
+        """Take a lease on another node, run a command under it, and one under the former lease."""
         former = self.fence
         codec, clock = event_codec(), self.session.clock
         leases = Leases(self.other, codec, clock, self.session.randomness, node=f"node-{len(self.outcomes)}")
         async with leases.hold("schedules") as self.fence:
-            await self.said(CreatePost(title="By the clock"), CommandRequest(fence=self.fence))
+            await self.handle(CreatePost(title="By the clock"), CommandRequest(fence=self.fence))
             if former:
-                await self.said(CreatePost(title="Too late"), CommandRequest(fence=former))
+                await self.handle(CreatePost(title="Too late"), CommandRequest(fence=former))
 
     async def conflict(self) -> None:
-        """Let one edit come before another that was planned already; then let one be overtaken again and again."""
+        """Run an edit that another edit overtakes once, then an edit that others overtake repeatedly."""
         post_id = next(iter(self.session.room.posts))
 
         for most in (1, 9):
@@ -154,13 +164,13 @@ class Run:
 
             async def rival(rivals: Any = rivals) -> None:
                 if edit := next(rivals, None):
-                    await self.said(edit)
+                    await self.handle(edit)
 
-            # In a plan of its own: commands on one stream otherwise take turns.
-            await self.said(Overtaken(EditPost(post_id=post_id, title=f"Overtaken {most}"), rival))
+            # `Overtaken` has no lock key: other commands on one stream wait for each other.
+            await self.handle(Overtaken(EditPost(post_id=post_id, title=f"Overtaken {most}"), rival))
 
-    async def refused(self) -> None:
-        """Append what the log itself has to refuse."""
+    async def rejected_appends(self) -> None:
+        """Append events that the log itself must reject."""
         chance, history = self.chance, self.session.history
         known = chance.choice(history).header
         for write in (
@@ -179,51 +189,53 @@ class Run:
     async def withdraw(self) -> None:
         """Withdraw one of the payloads."""
         store, history = self.session.store, self.session.history
-        gone = self.chance.choice([one.position for one in history if one.header.type not in NEVER_WITHDRAWN])
+        position = self.chance.choice(
+            [recorded.position for recorded in history if recorded.header.type not in NEVER_WITHDRAWN]
+        )
         request = CommandRequest(reason="by law")
         at = await withdraw_payload(
-            store.log, event_codec(), store.clock, self.session.randomness, gone, request
+            store.log, event_codec(), store.clock, self.session.randomness, position, request
         )
-        self.outcomes.append(f"withdrawn: {gone} at {at}")
+        self.outcomes.append(f"withdrawn: {position} at {at}")
         assert await store.views.wait_for(await store.log.head(), 30)
 
     async def skip(self) -> None:
-        """Let a projection do without an event, should it fail at it."""
-        await self.said(SkipEvent(projection="posts", position=self.chance.randrange(1, 50)))
+        """Record that a projection may skip an event."""
+        await self.handle(SkipEvent(projection="posts", position=self.chance.randrange(1, 50)))
 
     async def restart(self) -> None:
-        """Go on in another process, perhaps with views that are made anew."""
+        """Reopen the store, sometimes with rebuilt views."""
         await self.session.restart(batch_size=50, lose_views=self.chance.random() < 0.5)
 
-    async def ask(self) -> None:
-        """Ask about anything, as anyone, as of any moment."""
-        for _ in range(QUESTIONS):
-            question = self.questioner.question()
-            answer = await self.engine.execute_document(self.session.store, **question.asked)
-            self.session.told.answers.append((repr(question), (answer.position, answer.body)))
+    async def query(self) -> None:
+        """Run random queries, as any client, as of any moment."""
+        for _ in range(QUERIES):
+            query = self.query_generator.query()
+            response = await self.engine.execute_document(self.session.store, **query.arguments)
+            self.session.record.responses.append((repr(query), (response.position, response.body)))
 
 
-async def happen_at(url: str, data: Path, seed: int) -> Told:
-    """Carry out the commands on the log at `url`, where there is none yet, and return all that is to be seen of them."""
+async def run_commands_at(url: str, data: Path, seed: int) -> RunRecord:
+    """Create a log at `url`, run the commands on it, and return everything observable."""
     publication = uuid8("thousand commands", seed)
     other = await open_log(LogUrl.parse(url), data, create_as=lambda: publication)
     try:
-        session = Thousand(data, clock=StandingClock(), randomness=SeededBytes(f"{seed}"), log=url)
-        session.told = told = Told()
+        session = RecordingSession(data, clock=StandingClock(), randomness=SeededBytes(f"{seed}"), log=url)
+        session.record = record = RunRecord()
         async with session:
             run = Run(session, other, seed)
-            await run.happen()
+            await run.run()
             log = session.store.log
-            while batch := await log.read(len(told.events), 500):
-                told.events += [(stored.header.leaf(), stored.payload) for stored in batch]
+            while batch := await log.read(len(record.events), 500):
+                record.events += [(stored.header.leaf(), stored.payload) for stored in batch]
             with session.store.snapshot() as snapshot:
                 head = tree_head(snapshot, log.publication)
-            told.roots.append((head.size, head.root))
-        told.rows = rows_of(views_in_use(data))
-        checked = await verify_log(data, log=url)
-        assert checked.finding is None, checked.finding
-        told.roots.append((checked.head.size, checked.head.root))
-        told.seen = set(session.seen)
-        return told
+            record.roots.append((head.size, head.root))
+        record.rows = rows_of(views_in_use(data))
+        report = await verify_log(data, log=url)
+        assert report.finding is None, report.finding
+        record.roots.append((report.head.size, report.head.root))
+        record.seen = set(session.counts)
+        return record
     finally:
         await other.aclose()

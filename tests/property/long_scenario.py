@@ -1,6 +1,6 @@
-"""A busy year of a newsroom: thousands of posts and a tree that keeps changing, the same for the same seed.
+"""A long history of a newsroom: thousands of posts and a changing category tree, the same for the same seed.
 
-Every event comes of a use case. Refusals are part of it, and leave nothing behind.
+Every event is the result of a command. Some commands are rejected, and record nothing.
 """
 
 from collections import Counter
@@ -25,7 +25,7 @@ from tests.property.memory_log import MemoryCommands, MemoryLog
 
 SECOND: Final = 1_000_000
 HOUR: Final = 3_600 * SECOND
-IMPORTED_AT_ONCE: Final = 80
+IMPORT_SIZE: Final = 80
 WORDS: Final = (
     *("tide", "mill", "market", "tram", "harbour", "council", "ferry", "bridge", "storm", "school", "river"),
     *("library", "station", "garden", "café", "Über", "İzmir", "रात", "बाज़ार", "夜市"),
@@ -33,7 +33,7 @@ WORDS: Final = (
 
 
 class StandingClock:
-    """A clock that stands until it is set."""
+    """A clock that shows the same time until it is set."""
 
     def __init__(self, time: int) -> None:
         self.time = time
@@ -42,27 +42,27 @@ class StandingClock:
         return self.time
 
 
-class BusyYear:
-    """The year of `seed`, until there are so many posts and, at least, so many events."""
+class LongScenario:
+    """The scenario of `seed`, with `posts` posts and at least `events` events."""
 
     def __init__(self, seed: int, *, posts: int, events: int) -> None:
-        self.desk = MemoryCommands(MemoryLog(uuid8("busy year", seed)))
-        self.refused: Counter[str] = Counter()
+        self.commands = MemoryCommands(MemoryLog(uuid8("busy year", seed)))
+        self.rejections: Counter[str] = Counter()
         self._posts, self._events = posts, events
         self._chance = Random(seed)
         self._randomness = SeededBytes(f"busy year {seed}")
         self._clock = StandingClock(NOW)
         self._to_import = 0
 
-    async def pass_by(self) -> None:
-        """Let everything happen."""
-        handler = await self.desk.opened(self._clock, self._randomness)
+    async def run(self) -> None:
+        """Run all commands."""
+        handler = await self.commands.opened(self._clock, self._randomness)
         for _ in range(6):
             await handler.handle(RegisterAuthor(name=self._words(2)))
         for _ in range(12):
-            self.desk.take_note()
+            self.commands.apply_new_events()
             await handler.handle(self._create_category())
-        makers = (
+        generators = (
             (20, self._create_post), (16, self._edit), (6, self._change_slug), (16, self._publish),
             (5, self._unpublish), (4, self._archive), (4, self._unarchive), (10, self._categorize),
             (4, self._uncategorize), (2, self._restore), (2, self._revert), (0.3, self._categorize_too_late),
@@ -70,27 +70,27 @@ class BusyYear:
             (2, self._move_category), (0.4, self._merge_category), (0.4, self._delete_category),
             (0.3, self._register_author), (0.5, self._rename_author), (0.2, self._name_site),
         )  # fmt: skip
-        weights = [weight for weight, _ in makers]
+        weights = [weight for weight, _ in generators]
         while True:
-            self.desk.take_note()
-            enough = len(self.desk.room.posts) >= self._posts
-            if enough and len(self.desk.history) >= self._events:
+            self.commands.apply_new_events()
+            enough = len(self.commands.room.posts) >= self._posts
+            if enough and len(self.commands.history) >= self._events:
                 return
-            (_, make) = self._chance.choices(makers, weights)[0]
+            (_, generate) = self._chance.choices(generators, weights)[0]
             if self._to_import:
                 self._to_import -= 1
-                make = self._create_post
-            if enough and make == self._create_post:
+                generate = self._create_post
+            if enough and generate == self._create_post:
                 continue
-            await self._do(handler, make())
+            await self._do(handler, generate())
 
     async def _do(self, handler: CommandHandler, command: Command | None) -> None:
         if command is None:
             return
         try:
             await handler.handle(command)
-        except Rejection as refusal:
-            self.refused[refusal.code] += 1
+        except Rejection as rejection:
+            self.rejections[rejection.code] += 1
         if self._to_import:
             return
         chance = self._chance
@@ -103,9 +103,9 @@ class BusyYear:
     # --- posts -------------------------------------------------------------------------------------
 
     def _create_post(self) -> Command:
-        chance, room = self._chance, self.desk.room
+        chance, room = self._chance, self.commands.room
         if not self._to_import and chance.random() < 0.002:
-            self._to_import = IMPORTED_AT_ONCE
+            self._to_import = IMPORT_SIZE
         date = self._clock.time - chance.randrange(HOUR) if self._to_import else self._date()
         publish = bool(self._to_import) or chance.random() < 0.6
         existing = room.existing_categories()
@@ -114,7 +114,9 @@ class BusyYear:
             body=self._body(),
             teaser=chance.choice((None, self._words(5))),
             author_ids=self._authors(),
-            categories=tuple(self._ref(one) for one in chance.sample(existing, chance.randrange(4))),
+            categories=tuple(
+                self._ref(category) for category in chance.sample(existing, chance.randrange(4))
+            ),
             publish=publish,
             published_at=date if publish else None,
         )
@@ -172,7 +174,7 @@ class BusyYear:
 
     def _uncategorize(self) -> Command | None:
         post = self._post()
-        existing = self.desk.room.categories_of(post) if post else []
+        existing = self.commands.room.categories_of(post) if post else []
         if post is None or not existing:
             return None
         return posts.UncategorizePost(post_id=post.id, category=self._ref(self._chance.choice(existing)))
@@ -196,13 +198,13 @@ class BusyYear:
         )
 
     def _categorize_too_late(self) -> Command | None:
-        post, known = self._post(), list(self.desk.room.categories)
+        post, known = self._post(), list(self.commands.room.categories)
         return CategorizeTooLate(post.id, self._chance.choice(known)) if post else None
 
     # --- the tree ----------------------------------------------------------------------------------
 
     def _create_category(self) -> Command:
-        existing = self.desk.room.existing_categories()
+        existing = self.commands.room.existing_categories()
         parent = (
             self._ref(self._chance.choice(existing)) if existing and self._chance.random() < 0.7 else None
         )
@@ -233,21 +235,21 @@ class BusyYear:
         )
 
     def _delete_category(self) -> Command:
-        room = self.desk.room
-        used = {one.id for post in room.posts.values() for one in room.categories_of(post)}
-        used |= {one.parent for one in room.existing_categories() if one.parent}
-        empty = [one for one in room.existing_categories() if one.id not in used]
+        room = self.commands.room
+        used = {category.id for post in room.posts.values() for category in room.categories_of(post)}
+        used |= {category.parent for category in room.existing_categories() if category.parent}
+        empty = [category for category in room.existing_categories() if category.id not in used]
         return categories.DeleteCategory(
             category=self._ref(self._chance.choice(empty) if empty else self._category())
         )
 
-    # --- people and the site -----------------------------------------------------------------------
+    # --- authors and the site ----------------------------------------------------------------------
 
     def _register_author(self) -> Command:
         return RegisterAuthor(name=self._words(2))
 
     def _rename_author(self) -> Command:
-        author_id = self._chance.choice(list(self.desk.room.authors))
+        author_id = self._chance.choice(list(self.commands.room.authors))
         return RenameAuthor(author_id=author_id, name=self._words(2))
 
     def _name_site(self) -> Command:
@@ -256,8 +258,8 @@ class BusyYear:
     # --- choices -----------------------------------------------------------------------------------
 
     def _post(self, *statuses: PostStatus) -> Post | None:
-        """Return a post with one of the statuses, or any; one of the last ones as often as all others."""
-        known = list(self.desk.room.posts.values())
+        """Return a post with one of the statuses, or any post. Half of the choices are among the 50 latest posts."""
+        known = list(self.commands.room.posts.values())
         for _ in range(30):
             if not known:
                 return None
@@ -267,16 +269,16 @@ class BusyYear:
         return None
 
     def _category(self) -> Category:
-        return self._chance.choice(self.desk.room.existing_categories())
+        return self._chance.choice(self.commands.room.existing_categories())
 
     def _ref(self, category: Category) -> CategoryRef:
         return self._chance.choice((CategoryRef(id=category.id), CategoryRef(slug=category.slug)))
 
     def _authors(self) -> tuple[str, ...]:
-        return tuple(self._chance.sample(list(self.desk.room.authors), self._chance.randrange(3)))
+        return tuple(self._chance.sample(list(self.commands.room.authors), self._chance.randrange(3)))
 
     def _date(self) -> int | None:
-        """Return no date, one within the last hours, days or years, or one that others bear as well."""
+        """Return no date, a date within the last hours, days or years, or a date that other posts have as well."""
         chance, now = self._chance, self._clock.time
         hours = now // HOUR * HOUR
         return chance.choice(

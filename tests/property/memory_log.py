@@ -1,4 +1,4 @@
-"""A log in memory for long histories, and a command handler that writes to it."""
+"""A log in memory for long histories, and a command handler that appends to it."""
 
 import sqlite3
 from collections.abc import Iterator, Sequence
@@ -19,7 +19,7 @@ from tests.newsroom_model import Newsroom
 
 
 class MemoryLog:
-    """An `EventLog` that forgets everything in the end."""
+    """An `EventLog` that stores nothing on disk."""
 
     staleness = 0.0
 
@@ -65,7 +65,7 @@ class MemoryLog:
 
 
 class MemoryCommands:
-    """A handler on a log in memory; `room` is the newsroom after all that was recorded, `history` tells it."""
+    """A source of command handlers on a log in memory; `room` is the newsroom after the events in `history`."""
 
     def __init__(self, log: MemoryLog) -> None:
         self.log = log
@@ -75,7 +75,7 @@ class MemoryCommands:
 
     async def opened(self, clock: Clock, randomness: Randomness) -> CommandHandler:
         name_key = await open_publication(self.log, self._codec, clock, randomness, FEATURES.first_events)
-        self.take_note()
+        self.apply_new_events()
         return CommandHandler(
             log=self.log,
             codec=self._codec,
@@ -86,8 +86,8 @@ class MemoryCommands:
             name_key=name_key,
         )
 
-    def take_note(self) -> None:
-        """Fold what has been recorded since into `room`."""
+    def apply_new_events(self) -> None:
+        """Apply new events of the log to `history` and `room`."""
         for recorded in self._codec.decode_all(self.log.events[len(self.history) :]):
             self.history.append(recorded)
             self.room.apply(recorded)
@@ -97,12 +97,14 @@ class MemoryCommands:
 
     @contextmanager
     def snapshot(self) -> Iterator[Snapshot]:
-        """Lend views that hold nothing but which categories have posts."""
+        """Return views that only contain which categories have posts."""
         with closing(sqlite3.connect(":memory:")) as db:
             db.execute(CommandsProjector.schema)
             db.execute("CREATE TABLE listed_in (k)")
             db.execute("CREATE TABLE listed_category (k, id)")
-            used = sorted({one for post in self.room.posts.values() for one in post.categories})
+            used = sorted(
+                {category_id for post in self.room.posts.values() for category_id in post.categories}
+            )
             db.executemany("INSERT INTO listed_in VALUES (?)", [(k,) for k, _ in enumerate(used)])
             db.executemany("INSERT INTO listed_category VALUES (?, ?)", enumerate(used))
             yield Snapshot(db, len(self.log.events))

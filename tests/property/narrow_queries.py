@@ -1,4 +1,4 @@
-"""Many small queries that each depend on little: a response that is cached too long shows."""
+"""Many small queries that each depend on little data, so that a response that is cached too long is detected."""
 
 import re
 from collections.abc import Callable, Iterable, Sequence
@@ -86,16 +86,16 @@ VIEWERS: Final[dict[str, Identity]] = {
 
 
 @dataclass(frozen=True)
-class Question:
-    """One of the documents, asked by somebody with some variables."""
+class Query:
+    """One of the documents, with a viewer and variables."""
 
     name: str
     viewer: str
     variables: dict[str, Any]
 
     @property
-    def asked(self) -> dict[str, Any]:
-        """What it is asked with."""
+    def arguments(self) -> dict[str, Any]:
+        """The arguments of `execute_document`."""
         return {
             "query": DOCUMENTS[self.name],
             "variables": self.variables,
@@ -104,29 +104,33 @@ class Question:
         }
 
 
-class Questioner:
-    """Makes up questions about a newsroom: about what is there, and what may be one day."""
+class QueryGenerator:
+    """Generates queries about objects of a newsroom, and about some that do not exist yet."""
 
     def __init__(self, chance: Random, room: Newsroom, history: Sequence[Recorded[Event]]) -> None:
         self._chance = chance
         self._room = room
         self._history = history
 
-    def question(self) -> Question:
-        """Return any question."""
+    def query(self) -> Query:
+        """Return a random query."""
         name = self._chance.choice(list(DOCUMENTS))
         viewer = self._chance.choice([*VIEWERS, "operator", "operator", "operator"])
-        return Question(name, viewer, self.variables(name))
+        return Query(name, viewer, self.variables(name))
 
     def variables(self, name: str, *, past: bool = True) -> dict[str, Any]:
-        """Return some variables for the document of that name; with `past`, some have a moment."""
-        made: dict[str, Callable[[], Any]] = {
+        """Return variables for the document `name`; with `past`, sometimes including `at`."""
+        generators: dict[str, Callable[[], Any]] = {
             "at": self._at, "place": self._place, "slug": self._slug, "status": self._status, "subject": self._any,
             "any": self._any, "actor": self._actor, "in": self._category, "by": self._author, "time": self._time,
             "post": lambda: global_ids.encode("Post", self._post()), "article": lambda: global_ids.encode("Article", self._post()),
         }  # fmt: skip
-        wanted = re.findall(r"\$(\w+):", DOCUMENTS[name])
-        return {one: made[one]() for one in wanted if one != "at" or (past and self._chance.random() < 0.4)}
+        names = re.findall(r"\$(\w+):", DOCUMENTS[name])
+        return {
+            variable: generators[variable]()
+            for variable in names
+            if variable != "at" or (past and self._chance.random() < 0.4)
+        }
 
     def _at(self) -> dict[str, Any] | None:
         head = len(self._history)
@@ -141,17 +145,17 @@ class Questioner:
                 return {"position": self._chance.randrange(head + 1)}
 
     def _time(self) -> str:
-        times = [one.header.recorded_at for one in self._history[-30:]]
+        times = [recorded.header.recorded_at for recorded in self._history[-30:]]
         near = self._chance.choice(times) + self._chance.choice((-1, 0, 0, 1, DAY, -DAY))
         return iso_time(near)
 
     def _place(self) -> str:
-        post = self._pick([one for one in self._room.posts.values() if one.article])
+        post = self._pick([post for post in self._room.posts.values() if post.article])
         date = post.article.published_at if post and post.article else 0
         return encode_cursor(ListingKey(date, post.seq if post else 0))
 
     def _slug(self) -> str:
-        own = [slug for one in self._room.posts.values() for slug in (one.slug, *one.public_slugs)]
+        own = [slug for post in self._room.posts.values() for slug in (post.slug, *post.public_slugs)]
         return self._pick([*own, *self._room.category_slugs]) or "tram"
 
     def _status(self) -> str | None:
@@ -168,16 +172,18 @@ class Questioner:
         return global_ids.encode("Author", self._one_of(self._room.authors))
 
     def _actor(self) -> str:
-        actors = [one.header.stream for one in self._history if one.header.type == "actor.registered"]
+        actors = [
+            recorded.header.stream for recorded in self._history if recorded.header.type == "actor.registered"
+        ]
         return global_ids.encode("Actor", (self._pick(actors[-3:]) or "actor.nobody").partition(".")[2])
 
     def _any(self) -> str:
         article, post = global_ids.encode("Article", self._post()), global_ids.encode("Post", self._post())
         return self._chance.choice((self._actor(), self._author(), self._category(), post, article))
 
-    def _one_of(self, there: Iterable[str]) -> str:
-        names = list(there)
+    def _one_of(self, choices: Iterable[str]) -> str:
+        names = list(choices)
         return self._chance.choice(names) if names else "nobody"
 
-    def _pick(self, there: Sequence[T]) -> T | None:
-        return self._chance.choice(there) if there else None
+    def _pick(self, choices: Sequence[T]) -> T | None:
+        return self._chance.choice(choices) if choices else None

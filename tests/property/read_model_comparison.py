@@ -1,4 +1,4 @@
-"""Compare every answer of the read models with a newsroom in plain Python."""
+"""Compare every query of the read models with a newsroom in plain Python."""
 
 from collections.abc import Callable, Sequence
 
@@ -16,19 +16,19 @@ from tests.newsroom_model import Author, Category, Newsroom, Post
 
 
 def assert_agree(snapshot: Snapshot, room: Newsroom, *, known: Newsroom, page: int = 3) -> None:
-    """Fail unless the views, as of the snapshot, say what `room` says.
+    """Fail unless the views, as of the snapshot, agree with `room`.
 
-    `known` is the newsroom at the end of the log: what it knows and `room` does not is asked for as well.
+    `known` is the newsroom at the end of the log: objects that exist only there are queried as well.
     """
     assert recorded_time.time_of(snapshot) == (room.times[-1] if room.times else None)
-    for time in {near for one in known.times for near in (one - 1, one)}:
+    for time in {near for recorded_at in known.times for near in (recorded_at - 1, recorded_at)}:
         assert recorded_time.position_at(snapshot, time) == room.position_at(time)
     _people(snapshot, room, known)
     for post_id in known.posts:
         _post(snapshot, room, post_id)
     for slug in {*known.post_slugs, *(post.slug for post in known.posts.values()), "unheard-of"}:
-        found, article = post_queries.by_slug(snapshot, slug), article_queries.by_slug(snapshot, slug)
-        assert _id(found) == _id(room.post_by_slug(slug)), slug
+        post, article = post_queries.by_slug(snapshot, slug), article_queries.by_slug(snapshot, slug)
+        assert _id(post) == _id(room.post_by_slug(slug)), slug
         assert _id(article) == _id(room.article_by_slug(slug)), slug
     for status in (None, *PostStatus):
         expected = room.posts_with(status)
@@ -45,15 +45,17 @@ def _people(snapshot: Snapshot, room: Newsroom, known: Newsroom) -> None:
     def expected(author: Author) -> tuple[int, str, str]:
         return author.seq, author.id, author.name
 
-    found = authors_queries.authors_after(snapshot, 0, 1_000)
-    assert [(one.seq, one.id, one.name) for one in found] == [expected(one) for one in room.authors.values()]
+    rows = authors_queries.authors_after(snapshot, 0, 1_000)
+    assert [(row.seq, row.id, row.name) for row in rows] == [
+        expected(author) for author in room.authors.values()
+    ]
     for author_id, later in known.authors.items():
-        one = authors_queries.author(snapshot, author_id)
-        named = room.authors.get(author_id)
-        assert (one and (one.seq, one.id, one.name)) == (named and expected(named))
-        theirs = room.articles_by(author_id)
-        _listing(snapshot, [later.seq], theirs, page=2)
-        assert article_queries.count_articles(snapshot, later.seq) == len(theirs)
+        row = authors_queries.author(snapshot, author_id)
+        current = room.authors.get(author_id)
+        assert (row and (row.seq, row.id, row.name)) == (current and expected(current))
+        articles = room.articles_by(author_id)
+        _listing(snapshot, [later.seq], articles, page=2)
+        assert article_queries.count_articles(snapshot, later.seq) == len(articles)
 
 
 def _post(snapshot: Snapshot, room: Newsroom, post_id: str) -> None:
@@ -72,8 +74,8 @@ def _post(snapshot: Snapshot, room: Newsroom, post_id: str) -> None:
         expected.body,
     )
     assert post_queries.by_seq(snapshot, post.seq) == post
-    found = post_queries.categories_of(snapshot, post.seq)
-    assert [one.id for one in found] == [one.id for one in room.categories_of(expected)]
+    rows = post_queries.categories_of(snapshot, post.seq)
+    assert [row.id for row in rows] == [category.id for category in room.categories_of(expected)]
 
     if article is None or expected.article is None:
         assert expected.article is None
@@ -84,60 +86,70 @@ def _post(snapshot: Snapshot, room: Newsroom, post_id: str) -> None:
     assert (article.author_ids, post_queries.markdown(snapshot, article.body)) == (live.authors, live.body)
     assert (article.published_at, article.updated_at) == (live.published_at, live.updated_at)
     assert article_queries.previous_slugs(snapshot, article) == room.previous_slugs(expected)
-    notes = [(one.at, one.note) for one in article_queries.corrections(snapshot, article)]
+    notes = [
+        (correction.at, correction.note) for correction in article_queries.corrections(snapshot, article)
+    ]
     assert notes == expected.corrections
     assert article_queries.by_seq(snapshot, article.seq) == article
 
 
 def _tree(snapshot: Snapshot, room: Newsroom, known: Newsroom, page: int) -> None:
     existing = room.existing_categories()
-    assert [one.id for one in categories.categories_after(snapshot, 0, 1_000)] == [one.id for one in existing]
+    assert [row.id for row in categories.categories_after(snapshot, 0, 1_000)] == [
+        category.id for category in existing
+    ]
     assert categories.count_categories(snapshot) == len(existing)
     assert _ids(categories.children(snapshot, 0)) == _ids(room.children(None))
     for slug in {*known.category_slugs, "unheard-of"}:
         assert _id(categories.by_slug(snapshot, slug)) == _id(room.category_by_slug(slug)), slug
     for category_id, later in known.categories.items():
-        expected, found = room.category(category_id), categories.by_id(snapshot, category_id)
-        assert categories.by_seq(snapshot, later.seq) == found
-        if expected is None or found is None:
+        expected, row = room.category(category_id), categories.by_id(snapshot, category_id)
+        assert categories.by_seq(snapshot, later.seq) == row
+        if expected is None or row is None:
             assert expected is None
-            assert found is None
+            assert row is None
             continue
-        _category(snapshot, room, found, expected, page)
+        _category(snapshot, room, row, expected, page)
 
 
 def _category(
-    snapshot: Snapshot, room: Newsroom, found: categories.Category, expected: Category, page: int
+    snapshot: Snapshot, room: Newsroom, category: categories.Category, expected: Category, page: int
 ) -> None:
-    assert (found.seq, found.id, found.version) == (expected.seq, expected.id, expected.version)
-    assert (found.slug, found.name, found.description) == (expected.slug, expected.name, expected.description)
-    parent = categories.by_seq(snapshot, found.parent) if found.parent else None
+    assert (category.seq, category.id, category.version) == (expected.seq, expected.id, expected.version)
+    assert (category.slug, category.name, category.description) == (
+        expected.slug,
+        expected.name,
+        expected.description,
+    )
+    parent = categories.by_seq(snapshot, category.parent) if category.parent else None
     assert _id(parent) == _id(room.category(expected.parent))
-    assert _ids(categories.children(snapshot, found.seq)) == _ids(room.children(expected.id))
-    assert _ids(categories.ancestors(snapshot, found)) == _ids(room.ancestors(expected))
+    assert _ids(categories.children(snapshot, category.seq)) == _ids(room.children(expected.id))
+    assert _ids(categories.ancestors(snapshot, category)) == _ids(room.ancestors(expected))
     for descend in (False, True):
         listed = room.articles_in(expected, descend=descend)
-        _listing(snapshot, categories.listing_keys(snapshot, found, descend=descend), listed, page)
-        assert categories.count_articles(snapshot, found, descend=descend) == len(listed)
+        _listing(snapshot, categories.listing_keys(snapshot, category, descend=descend), listed, page)
+        assert categories.count_articles(snapshot, category, descend=descend) == len(listed)
 
 
 def _listing(snapshot: Snapshot, ks: Sequence[int], expected: list[Post], page: int) -> None:
-    """Turn the pages of a listing forwards, backwards, and from its other end."""
+    """Read the pages of a listing forwards, backwards, and in the opposite order."""
     seqs = [post.seq for post in expected]
 
-    def turn(request: Callable[[str | None], PageRequest], *, newest_first: bool, back: bool) -> list[int]:
-        found: list[ListingKey] = []
+    def read_pages(
+        request: Callable[[str | None], PageRequest], *, newest_first: bool, back: bool
+    ) -> list[int]:
+        keys: list[ListingKey] = []
         cursor = None
         more = True
         while more:
             part: Page[ListingKey] = page_of(snapshot, ks, request(cursor), newest_first=newest_first)
             behind = part.has_next if back else part.has_previous
-            assert behind == bool(found)
+            assert behind == bool(keys)
             more = part.has_previous if back else part.has_next
-            assert part.entries or not (more or found)
-            found = [*part.entries, *found] if back else [*found, *part.entries]
-            cursor = encode_cursor(found[0] if back else found[-1]) if found else None
-        return [key.post for key in found]
+            assert part.entries or not (more or keys)
+            keys = [*part.entries, *keys] if back else [*keys, *part.entries]
+            cursor = encode_cursor(keys[0] if back else keys[-1]) if keys else None
+        return [key.post for key in keys]
 
     def forwards(cursor: str | None) -> PageRequest:
         return PageRequest(first=page, after=cursor)
@@ -145,16 +157,16 @@ def _listing(snapshot: Snapshot, ks: Sequence[int], expected: list[Post], page: 
     def backwards(cursor: str | None) -> PageRequest:
         return PageRequest(last=page, before=cursor)
 
-    assert turn(forwards, newest_first=True, back=False) == seqs
-    assert turn(backwards, newest_first=True, back=True) == seqs
-    assert turn(forwards, newest_first=False, back=False) == seqs[::-1]
+    assert read_pages(forwards, newest_first=True, back=False) == seqs
+    assert read_pages(backwards, newest_first=True, back=True) == seqs
+    assert read_pages(forwards, newest_first=False, back=False) == seqs[::-1]
 
 
 def _id(
-    one: article_queries.Article | post_queries.Post | categories.Category | Post | Category | None,
+    item: article_queries.Article | post_queries.Post | categories.Category | Post | Category | None,
 ) -> str | None:
-    return one.id if one else None
+    return item.id if item else None
 
 
-def _ids(many: Sequence[categories.Category] | Sequence[Category]) -> list[str]:
-    return [one.id for one in many]
+def _ids(items: Sequence[categories.Category] | Sequence[Category]) -> list[str]:
+    return [item.id for item in items]

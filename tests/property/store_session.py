@@ -29,12 +29,12 @@ from ledgerpress.views.projection.projector_interface_and_composition import Pro
 from tests.altered_projectors import Altered
 from tests.fixed_sources import SeededBytes, SetClock
 from tests.newsroom_model import Newsroom
-from tests.property.command_generator import UNKNOWN, Ask, Expecting, Known, asks, command_of
+from tests.property.command_generator import UNKNOWN, CommandSpec, Expecting, Known, command_of, command_specs
 
 
 @dataclass(frozen=True, slots=True)
 class Restart:
-    """Close the store, and open it with another batch size; perhaps the views file is gone meanwhile."""
+    """Reopen the store with another batch size, with or without its views file."""
 
     batch_size: int
     lose_views: bool
@@ -42,21 +42,21 @@ class Restart:
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """Let the transaction fail in which the views take in the `after`-th event from here."""
+    """Make the transaction fail in which the views apply the `after`-th event from now on."""
 
     after: int
 
 
 @dataclass(frozen=True, slots=True)
 class ClockMoves:
-    """Set the clock on, or back."""
+    """Set the clock forwards or backwards."""
 
     seconds: int
 
 
-Action: TypeAlias = Ask | tuple[Ask, ...] | Restart | Fault | ClockMoves
+Action: TypeAlias = CommandSpec | tuple[CommandSpec, ...] | Restart | Fault | ClockMoves
 
-_command = asks()
+_command = command_specs()
 _actions = st.one_of(
     *[_command] * 6,
     st.tuples(_command, _command) | st.tuples(_command, _command, _command),
@@ -67,8 +67,8 @@ _actions = st.one_of(
 actions: st.SearchStrategy[list[Action]] = st.lists(_actions, min_size=15, max_size=60)
 
 
-def _faulty(sound: Projector, fuse: list[int]) -> Projector:
-    """A sound projector on a machine that fails once, when `fuse` has burnt down."""
+def _faulty(projector: Projector, fuse: list[int]) -> Projector:
+    """Return a correct projector whose disk fails once, after the number of events in `fuse`."""
 
     def apply(writing: ProjectorBatch, recorded: Recorded[Event]) -> None:
         writing.apply(recorded)
@@ -80,19 +80,19 @@ def _faulty(sound: Projector, fuse: list[int]) -> Projector:
                 error.sqlite_errorname = "SQLITE_IOERR"
                 raise error
 
-    return Altered(sound, apply)
+    return Altered(projector, apply)
 
 
 @dataclass
 class Session:
-    """A store and what is known of it."""
+    """A store, and its expected contents."""
 
     data: Path
     clock: SetClock = field(default_factory=SetClock)
     randomness: SeededBytes = field(default_factory=SeededBytes)
     history: list[Recorded[Event]] = field(default_factory=list)
     room: Newsroom = field(default_factory=Newsroom)
-    seen: Counter[str] = field(default_factory=Counter)
+    counts: Counter[str] = field(default_factory=Counter)
     log: str = LOCAL
 
     async def __aenter__(self) -> Self:
@@ -102,14 +102,14 @@ class Session:
         self._fuse: list[int] = []
         self._open = AsyncExitStack()
         self.store = await self._opened(500)
-        await self.take_note()
+        await self.read_new_events()
         return self
 
     async def __aexit__(self, *_: object) -> None:
         await self._open.aclose()
 
     async def begin(self) -> None:
-        """Have a small newsroom to begin with."""
+        """Create a small newsroom."""
         handle = self.store.commands.handle
         author = await handle(RegisterAuthor(name="Ada Brook"))
         for name, parent in (("News", None), ("Town", CategoryRef(slug="news")), ("Sport", None)):
@@ -121,22 +121,22 @@ class Session:
                     title=title, publish=publish, author_ids=(author.subject_id,), categories=(town,)
                 )
             )
-        await self.take_note()
+        await self.read_new_events()
 
     async def do(self, action: Action) -> None:
-        """Carry out one action, and check what came of it."""
+        """Run one action, and check the result."""
         match action:
-            case Ask():
-                await self.ask(action)
+            case CommandSpec():
+                await self.run(action)
             case tuple():
-                await asyncio.gather(*(self._say(one, *self._command(one)) for one in action))
+                await asyncio.gather(*(self._handle(spec, *self._command(spec)) for spec in action))
             case Restart(batch_size=batch_size, lose_views=lose_views):
                 await self.restart(batch_size=batch_size, lose_views=lose_views)
             case Fault(after=after):
                 self._fuse[:] = [after]
             case ClockMoves(seconds=seconds):
                 self.clock.time += seconds * 1_000_000
-        await self.take_note()
+        await self.read_new_events()
 
     async def restart(self, *, batch_size: int = 500, lose_views: bool = False) -> None:
         """Close the store, and open it again, with or without the views file."""
@@ -146,28 +146,30 @@ class Session:
                 file.unlink()
         self.store = await self._opened(batch_size)
 
-    async def ask(self, ask: Ask) -> None:
-        """Carry out one command alone, and a second time where it is said twice."""
-        command, request = self._command(ask)
-        for _ in range(2 if ask.twice else 1):
+    async def run(self, spec: CommandSpec) -> None:
+        """Run one command alone, or twice if `spec.twice`."""
+        command, request = self._command(spec)
+        for _ in range(2 if spec.twice else 1):
             before, version = await self.store.log.head(), self._version(command)
-            answer = await self._say(ask, command, request)
+            result = await self._handle(spec, command, request)
             after = await self.store.log.head()
-            if isinstance(answer, CommandResult):
-                self._check(answer, request, before, after, version)
-                await self.take_note()
+            if isinstance(result, CommandResult):
+                self._check(result, request, before, after, version)
+                await self.read_new_events()
                 continue
             assert after == before
-            if answer.code is ErrorCode.VERSION_CONFLICT:
-                assert answer.current_version == version != request.expected_version
+            if result.code is ErrorCode.VERSION_CONFLICT:
+                assert result.current_version == version != request.expected_version
 
-    async def _say(self, ask: Ask, command: Command, request: CommandRequest) -> CommandResult | Rejection:
-        self.seen[ask.kind.__name__] += 1
+    async def _handle(
+        self, spec: CommandSpec, command: Command, request: CommandRequest
+    ) -> CommandResult | Rejection:
+        self.counts[spec.kind.__name__] += 1
         try:
             return await self.store.commands.handle(command, request)
-        except Rejection as refusal:
-            self.seen[refusal.code] += 1
-            return refusal
+        except Rejection as rejection:
+            self.counts[rejection.code] += 1
+            return rejection
 
     def _check(
         self, outcome: CommandResult, request: CommandRequest, before: int, after: int, version: int | None
@@ -175,7 +177,7 @@ class Session:
         assert not outcome.views_behind
         key = request.idempotency_key
         if outcome.replayed:
-            self.seen["replayed"] += 1
+            self.counts["replayed"] += 1
             assert key
             assert after == before
             assert outcome.position == self._keys[key]
@@ -184,37 +186,45 @@ class Session:
         assert outcome.position == after
         assert request.expected_version in {None, version}
         if after == before:
-            self.seen["nothing to do"] += 1
+            self.counts["nothing to do"] += 1
         elif key:
             assert key not in self._keys
             self._subjects[key] = outcome.subject_id
 
-    def _command(self, ask: Ask) -> tuple[Command, CommandRequest]:
-        """Return the command, and a request that expects what `ask` says."""
-        command = command_of(ask, self._known())
+    def _command(self, spec: CommandSpec) -> tuple[Command, CommandRequest]:
+        """Return the command of `spec`, and a request with its expected version."""
+        command = command_of(spec, self._known())
         version = self._version(command)
         expected = {
             Expecting.ANY: None,
             Expecting.RIGHT: version,
             Expecting.STALE: (version or 0) - 1,
             Expecting.AHEAD: (version or 0) + 1,
-        }[ask.expecting]
-        key = None if ask.key is None else f"key-{ask.key}"
+        }[spec.expecting]
+        key = None if spec.key is None else f"key-{spec.key}"
         return command, CommandRequest(
-            expected_version=expected, idempotency_key=key, reason=ask.text or None
+            expected_version=expected, idempotency_key=key, reason=spec.text or None
         )
 
     def _known(self) -> Known:
-        actors = [one.event.actor_id for one in self.history if isinstance(one.event, ActorRegistered)]
-        tokens = [one.event.token_id for one in self.history if isinstance(one.event, TokenCreated)]
-        existing = {one.id: one.slug for one in self.room.existing_categories()}
+        actors = [
+            recorded.event.actor_id
+            for recorded in self.history
+            if isinstance(recorded.event, ActorRegistered)
+        ]
+        tokens = [
+            recorded.event.token_id for recorded in self.history if isinstance(recorded.event, TokenCreated)
+        ]
+        existing = {category.id: category.slug for category in self.room.existing_categories()}
         room = self.room
         return Known(list(room.posts), list(room.categories), list(room.authors), actors, tokens, existing)
 
     def _version(self, command: Command) -> int | None:
-        """Return the version of what the command is about, 0 for what it makes."""
+        """Return the version of the object that the command changes, or 0 if the command creates it."""
         if ref := getattr(command, "category", None) if not hasattr(command, "post_id") else None:
-            by_slug = next((one for one in self.room.existing_categories() if one.slug == ref.slug), None)
+            by_slug = next(
+                (existing for existing in self.room.existing_categories() if existing.slug == ref.slug), None
+            )
             category = self.room.category(ref.id) if ref.id else by_slug
             return category.version if category else None
         for kind in ("post", "author", "actor", "token"):
@@ -222,8 +232,8 @@ class Session:
                 return None if subject_id == UNKNOWN else self._versions.get(f"{kind}.{subject_id}")
         return self._versions.get(command.lock_key or "", 0) if type(command).__name__ == "NameSite" else 0
 
-    async def take_note(self) -> None:
-        """Read what has been recorded since."""
+    async def read_new_events(self) -> None:
+        """Apply new events of the log to `history` and `room`."""
         codec = event_codec()
         for recorded in codec.decode_all(await self.store.log.read(len(self.history), 10_000)):
             self.history.append(recorded)
@@ -231,7 +241,7 @@ class Session:
             self._versions[recorded.header.stream] = recorded.header.stream_version
             if recorded.idempotency_key:
                 self._keys[recorded.idempotency_key] = recorded.position
-            self.seen[recorded.header.type] += 1
+            self.counts[recorded.header.type] += 1
 
     async def _opened(self, batch_size: int) -> Store:
         self._open = AsyncExitStack()
@@ -249,4 +259,4 @@ class Session:
                     )
                 )
             except (sqlite3.OperationalError, LogUnusable):
-                self.seen["failed to open"] += 1
+                self.counts["failed to open"] += 1

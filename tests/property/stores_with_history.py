@@ -1,4 +1,4 @@
-"""Stores that receive a history, or a part of it, and are queried about it."""
+"""Stores with a copied history, or with a part of it, and queries to them."""
 
 import asyncio
 import sqlite3
@@ -9,7 +9,7 @@ from pathlib import Path
 from ledgerpress.adapters.sqlite_log import event_reads_and_group_append
 from ledgerpress.commands.client_identity import LOCAL_OPERATOR, Identity
 from ledgerpress.eventlog.envelope import StoredEvent
-from ledgerpress.graphql.context import Store as AskedStore
+from ledgerpress.graphql.context import Store as ContextStore
 from ledgerpress.graphql.executor import Executor
 from ledgerpress.server.data_directory import LOG_FILE
 from ledgerpress.server.store import Store, open_store
@@ -20,7 +20,7 @@ from tests.written_log import write_copy
 
 @asynccontextmanager
 async def store_of(data: Path, events: Sequence[StoredEvent], clock: StandingClock) -> AsyncIterator[Store]:
-    """Open a store that has been given `events`."""
+    """Open a store whose log contains `events`."""
     await asyncio.to_thread(data.mkdir)
     await write_copy(data / LOG_FILE, events[0].header.publication, [events])
     async with open_store(data, create=False, clock=clock, batch_size=5_000) as store:
@@ -29,15 +29,15 @@ async def store_of(data: Path, events: Sequence[StoredEvent], clock: StandingClo
 
 @contextmanager
 def copying(source: Path, to: Path) -> Iterator[sqlite3.Connection]:
-    """Open one log to write to, and another, as `source`, to copy from."""
+    """Open the log in `to` for writing, with the log in `source` attached as `source`."""
     with closing(sqlite3.connect(to / LOG_FILE, isolation_level=None)) as db:
         db.execute("PRAGMA synchronous = OFF")
         db.execute("ATTACH ? AS source", (str(source / LOG_FILE),))
         yield db
 
 
-async def give(store: Store, logs: sqlite3.Connection, position: int) -> None:
-    """Copy the events up to `position` forward, as they are, and let the views of `store` follow."""
+async def copy_events(store: Store, logs: sqlite3.Connection, position: int) -> None:
+    """Copy the events up to `position` unchanged, and let the views of `store` catch up."""
     logs.execute(
         f"INSERT INTO main.event ({event_reads_and_group_append.COLUMNS}) SELECT {event_reads_and_group_append.COLUMNS} FROM source.event "
         "WHERE position > ? AND position <= ? ORDER BY position",
@@ -47,18 +47,18 @@ async def give(store: Store, logs: sqlite3.Connection, position: int) -> None:
     assert {point.position for point in store.checkpoints.values()} == {position}
 
 
-async def answers(
+async def query_data(
     engine: Executor,
-    store: AskedStore,
+    store: ContextStore,
     variables: Json,
     *,
-    questions: str = QUESTIONS,
+    document: str = QUESTIONS,
     identity: Identity = LOCAL_OPERATOR,
     open_past: bool = False,
 ) -> Json:
-    answer = await engine.execute_document(
-        store, questions, variables=variables, identity=identity, open_past=open_past
+    response = await engine.execute_document(
+        store, document, variables=variables, identity=identity, open_past=open_past
     )
-    assert "errors" not in answer.body, answer.body["errors"]
-    data: Json = answer.body["data"]
+    assert "errors" not in response.body, response.body["errors"]
+    data: Json = response.body["data"]
     return data

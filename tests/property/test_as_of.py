@@ -1,6 +1,6 @@
-"""As of any position: what a store answers that was given no event beyond it, and what plain Python makes of them.
+"""Responses as of any position, compared with a store that ends there and with a model in plain Python.
 
-A failure names the seed; `LEDGERPRESS_TEST_SEED=7 scripts/test tests/property/test_as_of.py` takes another.
+A failure prints the seed; `LEDGERPRESS_TEST_SEED=7 scripts/test tests/property/test_as_of.py` uses another.
 """
 
 import os
@@ -14,9 +14,9 @@ from ledgerpress.features.registry import EVENT_TYPES, graphql_schema
 from ledgerpress.graphql.executor import Executor
 from ledgerpress.server.store import Store
 from tests.property.argument_choice import Chooser, moments
-from tests.property.expected_responses import Json, Then, VersionedNewsroom
-from tests.property.long_scenario import BusyYear, StandingClock
-from tests.property.stores_with_history import answers, copying, give, store_of
+from tests.property.expected_responses import ExpectedResponses, Json, VersionedNewsroom
+from tests.property.long_scenario import LongScenario, StandingClock
+from tests.property.stores_with_history import copy_events, copying, query_data, store_of
 
 SEED: Final = int(os.environ.get("LEDGERPRESS_TEST_SEED", "1"))
 EVENTS: Final = int(os.environ.get("LEDGERPRESS_TEST_EVENTS", "8000"))
@@ -30,83 +30,81 @@ NOT_RECORDED: Final = {
     "projection.skipped",
     "lease.taken",
 }
-"""What no answer as of a moment tells of, and what takes its place in all answers at once."""
+"""Event types that no response as of a moment shows, or that affect all responses at once."""
 
 
-async def test_any_answer_as_of_a_position_is_that_of_a_store_and_of_a_newsroom_that_know_no_more(
-    tmp_path: Path,
-) -> None:
-    print("LEDGERPRESS_TEST_SEED =", SEED)  # noqa: T201 - a failure should say how to repeat it
+async def test_responses_as_of_a_position_equal_those_of_a_store_that_ends_there(tmp_path: Path) -> None:
+    print("LEDGERPRESS_TEST_SEED =", SEED)  # noqa: T201 - a failure must show how to repeat it
     chance = Random(SEED)
-    year = BusyYear(SEED, posts=POSTS, events=EVENTS)
-    await year.pass_by()
-    known, history, events = year.desk.room, year.desk.history, year.desk.log.events
+    scenario = LongScenario(SEED, posts=POSTS, events=EVENTS)
+    await scenario.run()
+    known, history, events = scenario.commands.room, scenario.commands.history, scenario.commands.log.events
     assert len(events) >= EVENTS
     assert len(known.posts) >= POSTS
-    recorded = Counter(one.header.type for one in history)
+    recorded = Counter(event.header.type for event in history)
     assert {name for name, *_ in EVENT_TYPES} - recorded.keys() == NOT_RECORDED
 
     clock = StandingClock(known.times[-1])
     async with (
-        store_of(tmp_path / "whole", events, StandingClock(known.times[-1])) as whole,
+        store_of(tmp_path / "whole", events, StandingClock(known.times[-1])) as full,
         store_of(tmp_path / "part", events[:1], clock) as part,
     ):
         with copying(tmp_path / "whole", tmp_path / "part") as logs:
-            seen = await compare(chance, year, whole, part, logs, clock)
-    print(f"{len(events):,} events, {len(known.posts):,} posts, {POSITIONS} positions:", dict(seen))  # noqa: T201
-    assert_much_was_seen(seen)
+            counts = await compare(chance, scenario, full, part, logs, clock)
+    print(f"{len(events):,} events, {len(known.posts):,} posts, {POSITIONS} positions:", dict(counts))  # noqa: T201
+    assert_all_cases_occurred(counts)
 
 
 async def compare(
     chance: Random,
-    year: BusyYear,
-    whole: Store,
+    scenario: LongScenario,
+    full: Store,
     part: Store,
     logs: sqlite3.Connection,
     clock: StandingClock,
 ) -> Counter[str]:
-    """Ask `whole` as of each moment, and `part`, whose clock is `clock`, when it has been given that much."""
-    known, history = year.desk.room, year.desk.history
+    """Query `full` as of each moment, and `part`, whose clock is `clock`, when it ends at that moment."""
+    known, history = scenario.commands.room, scenario.commands.history
     room, chooser = VersionedNewsroom(), Chooser(chance, known)
-    engine, seen = Executor(graphql_schema()), Counter[str]()
+    engine, counts = Executor(graphql_schema()), Counter[str]()
     for moment in moments(chance, known.times, POSITIONS):
-        for one in history[len(room.times) : moment.position]:
-            room.apply(one)
+        for recorded in history[len(room.times) : moment.position]:
+            room.apply(recorded)
         clock.time = room.times[-1] if moment.time is None else moment.time
-        await give(part, logs, moment.position)
-        asked = chooser.choose(room)
+        await copy_events(part, logs, moment.position)
+        arguments = chooser.choose(room)
 
-        expected = Then(room, clock.time).answers(asked)
-        as_of = await answers(engine, whole, {**asked.variables(), "at": moment.as_of})
-        today = await answers(engine, part, asked.variables())
-        assert as_of.keys() == today.keys() == expected.keys()
+        expected = ExpectedResponses(room, clock.time).data(arguments)
+        past = await query_data(engine, full, {**arguments.variables(), "at": moment.as_of})
+        present = await query_data(engine, part, arguments.variables())
+        assert past.keys() == present.keys() == expected.keys()
         for name in expected:
-            about = f"{name} at {moment}, seed {SEED}: {asked}"
-            assert today[name] == expected[name], about
-            assert as_of[name] == expected[name], about
-        take_note(expected, seen)
-    return seen
+            details = f"{name} at {moment}, seed {SEED}: {arguments}"
+            assert present[name] == expected[name], details
+            assert past[name] == expected[name], details
+        count_cases(expected, counts)
+    return counts
 
 
-def take_note(answer: Json, seen: Counter[str]) -> None:
-    """Count what was found, what was not, pages with more on either side, and what makes a case of its own."""
-    for name, value in answer.items():
-        seen["answers"] += 1
-        seen[f"{name} {'found' if value else 'missing'}"] += 1
+def count_cases(data: Json, counts: Counter[str]) -> None:
+    """Count the objects found and missing, pages with more on either side, and special cases."""
+    for name, value in data.items():
+        counts["answers"] += 1
+        counts[f"{name} {'found' if value else 'missing'}"] += 1
         if value and "edges" in value:
-            seen[f"{name}: {'more' if value['pageInfo']['hasNextPage'] else 'no more'}"] += 1
-            seen[f"{name}: entries"] += len(value["edges"])
-    article, category = answer["article"], answer["category"]
+            counts[f"{name}: {'more' if value['pageInfo']['hasNextPage'] else 'no more'}"] += 1
+            counts[f"{name}: entries"] += len(value["edges"])
+    article, category = data["article"], data["category"]
     if article:
-        seen["former slugs"] += bool(article["previousSlugs"])
-        seen["corrections"] += bool(article["corrections"])
+        counts["former slugs"] += bool(article["previousSlugs"])
+        counts["corrections"] += bool(article["corrections"])
     if category:
-        seen["ancestors"] += bool(category["ancestors"])
-        seen["children"] += bool(category["children"])
-        seen["within more than own"] += category["articleCount"] > category["own"]["totalCount"]
+        counts["ancestors"] += bool(category["ancestors"])
+        counts["children"] += bool(category["children"])
+        counts["within more than own"] += category["articleCount"] > category["own"]["totalCount"]
 
 
-def assert_much_was_seen(seen: Counter[str]) -> None:
+def assert_all_cases_occurred(counts: Counter[str]) -> None:
     objects = ("article", "articleBySlug", "category", "categoryBySlug", "author", "post", "postBySlug")
     pages = ("recentBeyond", "recentBack", "oldest", "inCategory", "categories", "postsBeyond", "postsBack")
     kinds = (
@@ -116,4 +114,4 @@ def assert_much_was_seen(seen: Counter[str]) -> None:
         *(f"{name}: no more" for name in pages if not name.endswith("Back")),
         *("former slugs", "corrections", "ancestors", "children", "within more than own"),
     )
-    assert {kind: seen[kind] for kind in kinds if not seen[kind]} == {}
+    assert {kind: counts[kind] for kind in kinds if not counts[kind]} == {}

@@ -1,6 +1,7 @@
-"""Whatever is written and asked, by whomever, through whichever store: an answer that was kept is the one that is true.
+"""Cached responses equal fresh ones for any writes, queries and viewers, through two stores.
 
-`LEDGERPRESS_TEST_EXAMPLES=1000 scripts/test tests/property/test_cache.py` looks longer. A failure prints how to repeat it.
+`LEDGERPRESS_TEST_EXAMPLES=1000 scripts/test tests/property/test_cache.py` runs more examples. A failure prints how to
+repeat it.
 """
 
 import asyncio
@@ -35,66 +36,66 @@ from tests.cached_documents import execute_cached
 from tests.fixed_sources import SeededBytes, StandingClock
 from tests.property.command_generator import KINDS
 from tests.property.day_scenario import WHOLE_DAY
-from tests.property.narrow_queries import DOCUMENTS, VIEWERS, Question, Questioner
+from tests.property.narrow_queries import DOCUMENTS, VIEWERS, Query, QueryGenerator
 from tests.property.store_session import Action, ClockMoves, Restart, Session, actions
 from tests.property.test_views import EXAMPLES
 
-ASKED_AFTER_EACH: Final = 24
-ASKED_AGAIN: Final = 0.9
+QUERIES_AFTER_EACH_STEP: Final = 24
+REPEATED_SHARE: Final = 0.9
 
 
 @pytest.fixture(autouse=True)
 def quiet(caplog: pytest.LogCaptureFixture) -> None:
-    """Let nobody tell of the faults that are made here by the hundred."""
+    """Hide the log lines about the hundreds of faults of these tests."""
     caplog.set_level(logging.CRITICAL, "ledgerpress")
 
 
 @dataclass(frozen=True, slots=True)
 class Withdraw:
-    """Withdraw the payload of an event, given as a share of all there are."""
+    """Withdraw the payload of one event; `place` is its place as a share of all events."""
 
     place: float
 
 
 @dataclass(frozen=True, slots=True)
 class Skip:
-    """Record that a projection may do without an event."""
+    """Record that a projection may skip an event."""
 
 
 @dataclass(frozen=True, slots=True)
 class TakeLease:
-    """Take a lease, and give it up."""
+    """Take a lease and release it."""
 
 
 @dataclass(frozen=True, slots=True)
 class Rebuild:
-    """Make the views anew, and let both stores answer from those."""
+    """Rebuild the views, and let both stores switch to them."""
 
 
 @dataclass(frozen=True, slots=True)
-class ToTheTurn:
-    """Set the clock to where an answer that is kept goes out of date, or just before."""
+class ToExpiry:
+    """Set the clock to the time at which a cached response expires, plus `by` microseconds."""
 
     by: int
 
 
-Step: TypeAlias = Action | Withdraw | Skip | TakeLease | ToTheTurn | Rebuild
+Step: TypeAlias = Action | Withdraw | Skip | TakeLease | ToExpiry | Rebuild
 steps: st.SearchStrategy[list[Step]] = st.builds(
-    lambda many, some, at: [*many[:at], *some, *many[at:]],
-    actions.map(lambda many: [one for one in many if not isinstance(one, Restart)]),
+    lambda actions_, some, at: [*actions_[:at], *some, *actions_[at:]],
+    actions.map(lambda actions_: [action for action in actions_ if not isinstance(action, Restart)]),
     st.lists(
         st.builds(Withdraw, st.floats(0, 1))
-        | st.builds(ToTheTurn, st.integers(-1, 0))
+        | st.builds(ToExpiry, st.integers(-1, 0))
         | st.builds(ClockMoves, st.integers(-7_200, 7_200)),
         max_size=3,
     ),
     st.integers(0, 60),
 )
-DAY_OF_TWO: Final[list[Step]] = [
-    *(one for one in WHOLE_DAY if not isinstance(one, Restart)),
+DAY_WITH_TWO_STORES: Final[list[Step]] = [
+    *(action for action in WHOLE_DAY if not isinstance(action, Restart)),
     *(
-        ToTheTurn(-1),
-        ToTheTurn(0),
+        ToExpiry(-1),
+        ToExpiry(0),
         Withdraw(0.5),
         Withdraw(0.2),
         ClockMoves(-90),
@@ -108,46 +109,46 @@ DAY_OF_TWO: Final[list[Step]] = [
 
 @dataclass
 class Reader:
-    """A store and its kept answers, held against what is answered anew."""
+    """A store and its cached responses, compared with fresh responses."""
 
     store: Store
-    answers: CachedExecutor
+    executor: CachedExecutor
     engine: Executor
-    turns: list[int] = field(default_factory=list)
+    expiry_times: list[int] = field(default_factory=list)
 
-    async def ask(self, question: Question) -> None:
-        """Ask, and fail unless the answer is the one that is true at its position, which is not an old one."""
+    async def compare(self, query: Query) -> None:
+        """Fail unless the cached response equals a fresh one at its position, which is not behind the views."""
         while True:
             reached = self._reached()
-            found = await execute_cached(self.answers, self.store, **question.asked)
-            anew = await self.engine.execute_document(self.store, **question.asked)
-            assert found.position >= reached
-            if found.position == anew.position:  # else somebody has written meanwhile
+            cached = await execute_cached(self.executor, self.store, **query.arguments)
+            fresh = await self.engine.execute_document(self.store, **query.arguments)
+            assert cached.position >= reached
+            if cached.position == fresh.position:  # otherwise another store has written in between
                 break
-        assert found.body == encoded(anew).body, question
-        assert found.executed or question.name == "nonsense", found.body
-        if found.expires_at is not None:
-            self.turns.append(found.expires_at)
+        assert cached.body == encoded(fresh).body, query
+        assert cached.executed or query.name == "nonsense", cached.body
+        if cached.expires_at is not None:
+            self.expiry_times.append(cached.expires_at)
 
     def _reached(self) -> int:
-        """Return how far the views have come, as anyone finds it who opens their file."""
+        """Return the position of the views, as read from their file."""
         with closing(sqlite3.connect(self.store.views.path)) as db:
             return int(db.execute("SELECT min(position) FROM projection").fetchone()[0])
 
 
 class Newspaper:
-    """A session, a second store on its data, and questions to both."""
+    """A session, a second store on its data, and queries to both."""
 
     def __init__(self, session: Session, readers: Sequence[Reader], seed: int) -> None:
         self.chance = Random(seed)
         self.session = session
         self.readers = readers
-        self.questioner = Questioner(self.chance, session.room, session.history)
-        self.asked: list[Question] = []
+        self.query_generator = QueryGenerator(self.chance, session.room, session.history)
+        self.queries: list[Query] = []
 
-    async def take(self, step: Step) -> None:
-        """Carry out a step, with questions after it, and every other time with questions beside it."""
-        questions = [self._question() for _ in range(ASKED_AFTER_EACH)]
+    async def run(self, step: Step) -> None:
+        """Run a step, with queries after it, and half of the time with concurrent queries."""
+        queries = [self._query() for _ in range(QUERIES_AFTER_EACH_STEP)]
         match step:
             case Withdraw(place=place):
                 await self._withdraw(place)
@@ -157,36 +158,38 @@ class Newspaper:
                 await self._take_lease()
             case Rebuild():
                 await self._rebuild()
-            case ToTheTurn(by=by):
-                turns = [turn for reader in self.readers for turn in reader.turns]
-                self.session.clock.time = self.chance.choice(turns or [self.session.clock.time]) + by
+            case ToExpiry(by=by):
+                times = [time for reader in self.readers for time in reader.expiry_times]
+                self.session.clock.time = self.chance.choice(times or [self.session.clock.time]) + by
             case _ if isinstance(step, ClockMoves) or self.chance.random() < 0.5:
                 await self.session.do(step)
             case _:
-                beside = [self._question() for _ in range(4)]
-                await asyncio.gather(self.session.do(step), *(self._ask(one) for one in beside))
-        await self.session.take_note()
-        for question in questions:
-            await self._ask(question)
+                concurrent = [self._query() for _ in range(4)]
+                await asyncio.gather(self.session.do(step), *(self._compare(query) for query in concurrent))
+        await self.session.read_new_events()
+        for query in queries:
+            await self._compare(query)
 
-    async def _ask(self, question: Question) -> None:
-        self.session.seen[question.name] += 1
-        self.session.seen[question.viewer] += 1
-        await self.chance.choice(self.readers).ask(question)
+    async def _compare(self, query: Query) -> None:
+        self.session.counts[query.name] += 1
+        self.session.counts[query.viewer] += 1
+        await self.chance.choice(self.readers).compare(query)
 
-    def _question(self) -> Question:
-        if self.asked and self.chance.random() < ASKED_AGAIN:
-            return self.chance.choice(self.asked[-40:])
-        self.asked.append(self.questioner.question())
-        return self.asked[-1]
+    def _query(self) -> Query:
+        if self.queries and self.chance.random() < REPEATED_SHARE:
+            return self.chance.choice(self.queries[-40:])
+        self.queries.append(self.query_generator.query())
+        return self.queries[-1]
 
     async def _withdraw(self, place: float) -> None:
         store, history = self.session.store, self.session.history
-        able = [one.position for one in history if one.header.type not in NEVER_WITHDRAWN]
+        candidates = [
+            recorded.position for recorded in history if recorded.header.type not in NEVER_WITHDRAWN
+        ]
         request = CommandRequest(reason="by law")
-        gone = able[min(int(place * len(able)), len(able) - 1)]
+        position = candidates[min(int(place * len(candidates)), len(candidates) - 1)]
         at = await withdraw_payload(
-            store.log, event_codec(), store.clock, SeededBytes(str(gone)), gone, request
+            store.log, event_codec(), store.clock, SeededBytes(str(position)), position, request
         )
         await store.views.wait_for(at, 10)
 
@@ -204,43 +207,43 @@ class Newspaper:
         paths = {reader.store.views.path for reader in self.readers}
         async with asyncio.timeout(20):
             while paths & {reader.store.views.path for reader in self.readers}:
-                await asyncio.gather(*(self._ask(self._question()) for _ in range(3)))
+                await asyncio.gather(*(self._compare(self._query()) for _ in range(3)))
                 await asyncio.sleep(0.01)
 
 
-async def spend(data: Path, steps: Sequence[Step], seed: int, seen: Counter[str]) -> None:
-    """Take the steps, and count how many answers were hits."""
+async def run_steps(data: Path, steps: Sequence[Step], seed: int, counts: Counter[str]) -> None:
+    """Run the steps, and count how many responses were cache hits."""
     engine = Executor(graphql_schema())
     async with (
-        Session(data, clock=StandingClock(), seen=seen) as session,
+        Session(data, clock=StandingClock(), counts=counts) as session,
         open_store(data, clock=session.clock) as second,
     ):
         await session.begin()
         readers = [Reader(store, CachedExecutor(engine), engine) for store in (session.store, second)]
         newspaper = Newspaper(session, readers, seed)
         for step in steps:
-            await newspaper.take(step)
+            await newspaper.run(step)
         for reader in readers:
-            seen["hits"] += reader.answers.counts.hits
-            seen["not hits"] += reader.answers.counts.executed + reader.answers.counts.shared
+            counts["hits"] += reader.executor.counts.hits
+            counts["not hits"] += reader.executor.counts.executed + reader.executor.counts.shared
 
 
-def test_a_kept_answer_is_the_one_that_is_true_whatever_is_written_and_asked() -> None:
-    seen: Counter[str] = Counter()
+def test_cached_responses_equal_fresh_ones_for_any_writes_and_queries() -> None:
+    counts: Counter[str] = Counter()
 
     @settings(
         max_examples=EXAMPLES // 3, deadline=None, print_blob=True, suppress_health_check=list(HealthCheck)
     )
-    @example(DAY_OF_TWO, 1)
-    @example(DAY_OF_TWO, 2)
+    @example(DAY_WITH_TWO_STORES, 1)
+    @example(DAY_WITH_TWO_STORES, 2)
     @given(steps, st.integers(0, 2**32))
-    def holds(wanted: list[Step], seed: int) -> None:
+    def holds(chosen: list[Step], seed: int) -> None:
         with tempfile.TemporaryDirectory() as folder:
-            asyncio.run(spend(Path(folder) / "data", wanted, seed, seen))
+            asyncio.run(run_steps(Path(folder) / "data", chosen, seed, counts))
 
     holds()
-    print({name: seen[name] for name in ("hits", "not hits", *DOCUMENTS)})  # noqa: T201
-    assert {kind.__name__ for kind in KINDS} <= seen.keys()
-    assert {*DOCUMENTS, *VIEWERS} <= seen.keys()
-    assert {name for name, *_ in EVENT_TYPES} <= seen.keys()
-    assert seen["hits"] >= seen["not hits"]
+    print({name: counts[name] for name in ("hits", "not hits", *DOCUMENTS)})  # noqa: T201
+    assert {kind.__name__ for kind in KINDS} <= counts.keys()
+    assert {*DOCUMENTS, *VIEWERS} <= counts.keys()
+    assert {name for name, *_ in EVENT_TYPES} <= counts.keys()
+    assert counts["hits"] >= counts["not hits"]

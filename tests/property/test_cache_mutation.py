@@ -1,4 +1,4 @@
-"""The property test of kept answers can fail: one topic that events are not said to touch, and an old answer is given."""
+"""The property test of cached responses can fail: if events do not invalidate one topic, it finds an old response."""
 
 import logging
 from collections.abc import Callable
@@ -20,10 +20,10 @@ from ledgerpress.views.snapshot_and_cache_dependencies import Snapshot, Topic
 from tests.cached_documents import execute_cached
 from tests.fixed_sources import StandingClock
 from tests.property.day_scenario import WHOLE_DAY
-from tests.property.narrow_queries import DOCUMENTS, Question, Questioner
+from tests.property.narrow_queries import DOCUMENTS, Query, QueryGenerator
 from tests.property.store_session import Restart, Session
 
-QUESTIONS: Final = 120
+QUERIES: Final = 120
 DROPPED: Final[dict[str, Callable[[Topic], bool]]] = {
     **{
         kind: lambda topic, kind=kind: topic[0] == kind  # type: ignore[misc]
@@ -41,47 +41,47 @@ DROPPED: Final[dict[str, Callable[[Topic], bool]]] = {
 
 @pytest.fixture(autouse=True)
 def quiet(caplog: pytest.LogCaptureFixture) -> None:
-    """Let nobody tell of the faults of the whole day."""
+    """Hide the log lines about the faults of the whole day."""
     caplog.set_level(logging.CRITICAL, "ledgerpress")
 
 
-def forgetful(is_dropped: Callable[[Topic], bool]) -> Invalidation:
-    """Return what tells the topics that events touched, but for some."""
+def without_topics(is_dropped: Callable[[Topic], bool]) -> Invalidation:
+    """Return an invalidation that leaves out some topics."""
 
-    def touching(snapshot: Snapshot, after: int, declared: DeclaredViews) -> frozenset[Topic] | None:
-        found = invalidated_topics(snapshot, after, declared)
-        return None if found is None else frozenset(one for one in found if not is_dropped(one))
+    def invalidation(snapshot: Snapshot, after: int, declared: DeclaredViews) -> frozenset[Topic] | None:
+        topics = invalidated_topics(snapshot, after, declared)
+        return None if topics is None else frozenset(topic for topic in topics if not is_dropped(topic))
 
-    return touching
+    return invalidation
 
 
-async def test_whichever_topic_is_dropped_an_old_answer_gives_it_away(tmp_path: Path) -> None:
+async def test_each_topic_that_is_not_invalidated_leads_to_an_old_response(tmp_path: Path) -> None:
     engine = Executor(graphql_schema())
     sound = CachedExecutor(engine)
     flawed = {
-        name: CachedExecutor(engine, invalidation=forgetful(is_dropped))
+        name: CachedExecutor(engine, invalidation=without_topics(is_dropped))
         for name, is_dropped in DROPPED.items()
     }
-    given_away: dict[str, Question] = {}
+    detected: dict[str, Query] = {}
     async with Session(tmp_path / "data", clock=StandingClock()) as session:
         await session.begin()
-        questioner = Questioner(Random(1), session.room, session.history)
-        questions: list[Question] = []
+        query_generator = QueryGenerator(Random(1), session.room, session.history)
+        queries: list[Query] = []
         for action in WHOLE_DAY:
             if isinstance(action, Restart):
                 continue
             names = [*DOCUMENTS] * 2
-            questions += [
-                Question(name, "operator", questioner.variables(name, past=False)) for name in names
+            queries += [
+                Query(name, "operator", query_generator.variables(name, past=False)) for name in names
             ]
-            questions = list({repr(one): one for one in questions}.values())[-QUESTIONS:]
-            for question in questions:
-                for answers in (sound, *flawed.values()):
-                    await execute_cached(answers, session.store, **question.asked)
+            queries = list({repr(query): query for query in queries}.values())[-QUERIES:]
+            for query in queries:
+                for executor in (sound, *flawed.values()):
+                    await execute_cached(executor, session.store, **query.arguments)
             await session.do(action)
-            for question in questions:
-                await _compare(session.store, engine, sound, flawed, question, given_away)
-    assert {name: bool(given_away.get(name)) for name in DROPPED} == dict.fromkeys(DROPPED, True)
+            for query in queries:
+                await _compare(session.store, engine, sound, flawed, query, detected)
+    assert {name: bool(detected.get(name)) for name in DROPPED} == dict.fromkeys(DROPPED, True)
 
 
 async def _compare(
@@ -89,12 +89,12 @@ async def _compare(
     engine: Executor,
     sound: CachedExecutor,
     flawed: dict[str, CachedExecutor],
-    question: Question,
-    given_away: dict[str, Question],
+    query: Query,
+    detected: dict[str, Query],
 ) -> None:
-    anew = encoded(await engine.execute_document(store, **question.asked)).body
-    assert (await execute_cached(sound, store, **question.asked)).body == anew
+    fresh = encoded(await engine.execute_document(store, **query.arguments)).body
+    assert (await execute_cached(sound, store, **query.arguments)).body == fresh
     for name in [*flawed]:
-        if (await execute_cached(flawed[name], store, **question.asked)).body != anew:
-            given_away[name] = question
+        if (await execute_cached(flawed[name], store, **query.arguments)).body != fresh:
+            detected[name] = query
             del flawed[name]

@@ -1,6 +1,6 @@
-"""Whatever is asked, compiled operations answer as graphql-core does, to the byte: data, errors and their order.
+"""Compiled operations give the same response as graphql-core, byte by byte: data, errors and their order.
 
-`LEDGERPRESS_TEST_EXAMPLES=5000 scripts/test tests/property/test_compiled.py` looks longer.
+`LEDGERPRESS_TEST_EXAMPLES=5000 scripts/test tests/property/test_compiled.py` runs more examples.
 """
 
 import json
@@ -26,7 +26,7 @@ from ledgerpress.views.listings.queries import ListingKey
 from ledgerpress.views.paging import encode_cursor
 from tests.property.day_scenario import WHOLE_DAY
 from tests.property.document_generator import Author, Pools, Request
-from tests.property.fault_injection import WAYS, Saboteur, sabotaged
+from tests.property.fault_injection import FAILURES, FieldFault, injected_faults
 from tests.property.store_session import Session
 
 T = TypeVar("T")
@@ -34,7 +34,7 @@ T = TypeVar("T")
 EXAMPLES: Final = int(os.environ.get("LEDGERPRESS_TEST_EXAMPLES", "400"))
 
 
-async def test_a_compiled_operation_answers_as_graphql_core_does(tmp_path: Path) -> None:
+async def test_compiled_operations_give_the_same_response_as_graphql_core(tmp_path: Path) -> None:
     async with Session(tmp_path / "data") as session:
         await session.begin()
         for action in WHOLE_DAY:
@@ -45,68 +45,68 @@ async def test_a_compiled_operation_answers_as_graphql_core_does(tmp_path: Path)
 def compare(session: Session) -> None:
     schema = graphql_schema()._schema
     pools = _pools(schema, session)
-    seen: Counter[str] = Counter()
+    counts: Counter[str] = Counter()
 
     @settings(max_examples=EXAMPLES, deadline=None, print_blob=True, suppress_health_check=list(HealthCheck))
     @given(st.integers(0, 2**64), st.booleans())
     def holds(seed: int, everything: bool) -> None:
-        chance = Random(seed)  # hypothesis's own chance makes nearly every document the smallest
+        chance = Random(seed)  # with Hypothesis's own randomness, nearly every document is minimal
         author = Author(schema, chance, pools)
         request = author.request()
-        saboteurs = _saboteurs(chance, sorted(author.asked - {("Node", "id")}))
+        faults = _faults(chance, sorted(author.selected - {("Node", "id")}))
         identity = LOCAL_OPERATOR if everything else ANONYMOUS
-        with sabotaged(schema, saboteurs):
-            _compare(schema, session, request, saboteurs, identity, seen)
+        with injected_faults(schema, faults):
+            _compare(schema, session, request, faults, identity, counts)
 
     holds()
-    print(dict(seen))  # noqa: T201 - what the examples came to
-    assert seen["invalid"] < EXAMPLES / 5
-    assert seen["left to graphql-core"] == 0
-    assert seen["compiled"] > EXAMPLES / 2
-    assert seen["with errors"] > EXAMPLES / 20
-    assert seen["no data"] > 0
-    assert seen["null within"] > 0
-    assert set(WAYS) <= seen.keys()
+    print(dict(counts))  # noqa: T201 - the cases that the examples covered
+    assert counts["invalid"] < EXAMPLES / 5
+    assert counts["left to graphql-core"] == 0
+    assert counts["compiled"] > EXAMPLES / 2
+    assert counts["with errors"] > EXAMPLES / 20
+    assert counts["no data"] > 0
+    assert counts["null within"] > 0
+    assert set(FAILURES) <= counts.keys()
 
 
 def _compare(
     schema: GraphQLSchema,
     session: Session,
     request: Request,
-    saboteurs: list[Saboteur],
+    faults: list[FieldFault],
     identity: Identity,
-    seen: Counter[str],
+    counts: Counter[str],
 ) -> None:
     try:
         operation = Documents(schema).operation(request.text, None)
     except RequestError:
-        seen["invalid"] += 1
+        counts["invalid"] += 1
         return
 
-    def run(how: Callable[[Context], T]) -> T:
+    def run(execute_with: Callable[[Context], T]) -> T:
         session.clock.time = now
-        for one in saboteurs:
-            one.rewind()
+        for fault in faults:
+            fault.rewind()
         context = Context(session.store, identity, open_past=True)
         try:
-            return how(context)
+            return execute_with(context)
         finally:
             context.close()
 
     now = session.clock.time
-    # The second time, the plan is there, or has to be another.
-    for variables in (request.variables, request.variables, _turned(request.variables)):
+    # The second execution uses the cached plan; the third needs another one.
+    for variables in (request.variables, request.variables, _inverted(request.variables)):
         expected = run(partial(_by_graphql_core, schema, operation, variables))
         compiled = run(partial(execute_compiled, operation, variables))
         if compiled is None or not isinstance(expected, ExecutionResult):
-            seen["left to graphql-core"] += 1
+            counts["left to graphql-core"] += 1
             return
         assert _bytes(compiled) == _bytes(expected), request.text
-        seen["compiled"] += 1
-        seen["with errors"] += bool(expected.errors)
-        seen["no data"] += expected.data is None and any(error.path for error in expected.errors or ())
-        seen["null within"] += expected.data is not None and bool(expected.errors)
-        seen.update(one.way for one in saboteurs if one.failed)
+        counts["compiled"] += 1
+        counts["with errors"] += bool(expected.errors)
+        counts["no data"] += expected.data is None and any(error.path for error in expected.errors or ())
+        counts["null within"] += expected.data is not None and bool(expected.errors)
+        counts.update(fault.failure for fault in faults if fault.failed)
 
 
 def _by_graphql_core(
@@ -115,8 +115,8 @@ def _by_graphql_core(
     return execute(schema, operation.document, context_value=context, variable_values=variables)
 
 
-def _turned(variables: dict[str, Any]) -> dict[str, Any]:
-    """Return the variables with every condition the other way round."""
+def _inverted(variables: dict[str, Any]) -> dict[str, Any]:
+    """Return the variables with every Boolean inverted."""
     return {name: not value if isinstance(value, bool) else value for name, value in variables.items()}
 
 
@@ -125,7 +125,7 @@ def _bytes(result: ExecutionResult) -> str:
         (
             error.formatted,
             error.path,
-            [(one.line, one.column) for one in error.locations or ()],
+            [(location.line, location.column) for location in error.locations or ()],
             _cause(error),
         )
         for error in result.errors or ()
@@ -138,24 +138,27 @@ def _cause(error: Any) -> str:
     return f"{type(original).__name__}: {original}"
 
 
-def _saboteurs(chance: Random, fields: list[tuple[str, str]]) -> list[Saboteur]:
+def _faults(chance: Random, fields: list[tuple[str, str]]) -> list[FieldFault]:
     chosen = chance.sample(fields, min(len(fields), chance.choice((0, 0, 1, 1, 2, 4))))
-    return [Saboteur(*one, way=chance.choice(list(WAYS)), every=chance.choice((1, 2, 3))) for one in chosen]
+    return [
+        FieldFault(*field, failure=chance.choice(list(FAILURES)), every=chance.choice((1, 2, 3)))
+        for field in chosen
+    ]
 
 
 def _pools(schema: GraphQLSchema, session: Session) -> Pools:
-    """Return what may be asked for: every field of every query, but those that are awaited."""
+    """Return values for arguments, and all fields of queries that are not asynchronous."""
     room = session.room
     with session.store.snapshot() as snapshot:
         head = snapshot.position
     posts = list(room.posts.values())
     known = [
         *(global_ids.encode(kind, post.id) for kind in ("Post", "Article") for post in posts),
-        *(global_ids.encode("Category", one) for one in room.categories),
-        *(global_ids.encode("Author", one) for one in room.authors),
+        *(global_ids.encode("Category", category_id) for category_id in room.categories),
+        *(global_ids.encode("Author", author_id) for author_id in room.authors),
     ]
-    cursors = [encode_cursor(ListingKey(one.created_at, one.seq)) for one in posts]
-    slugs = [*(one.slug for one in posts), *(one.slug for one in room.categories.values())]
+    cursors = [encode_cursor(ListingKey(post.created_at, post.seq)) for post in posts]
+    slugs = [*(post.slug for post in posts), *(category.slug for category in room.categories.values())]
     scalars: dict[str, list[Any]] = {
         "ID": [*known, "bad", global_ids.encode("Post", "0" * 8)],
         "String": [*slugs * 5, *cursors, "post.edited", "nowhere"],
@@ -170,7 +173,8 @@ def _pools(schema: GraphQLSchema, session: Session) -> Pools:
         if isinstance(type_, GraphQLObjectType)
         and not type_.name.startswith("__")
         and type_.name != "Mutation"
-        for name, one in type_.fields.items()
-        if "strawberry-definition" in one.extensions and not one.extensions["strawberry-definition"].is_async
+        for name, field in type_.fields.items()
+        if "strawberry-definition" in field.extensions
+        and not field.extensions["strawberry-definition"].is_async
     }
     return Pools(scalars, frozenset(fields | {("Node", "id")}))

@@ -1,4 +1,4 @@
-"""For any sequence of edits: differences lead from each version to any other, and blame names who inserted what."""
+"""For any edits: a difference turns one version into another, and blame names the version that inserted a text."""
 
 import re
 import subprocess
@@ -25,12 +25,12 @@ _breaks = st.sampled_from(("\n\n", "\n", "\n\n\n", " \n\n"))
 
 
 def blame(versions: Iterable[tuple[int, str]]) -> BlamedBody:
-    """Return the last of some bodies, given with their versions in order, with who put there what is in it."""
-    return reduce(lambda before, one: follow(before, *one), versions, BlamedBody())
+    """Return the blame of the last body; `versions` are the version numbers and bodies in order."""
+    return reduce(lambda before, version: follow(before, *version), versions, BlamedBody())
 
 
 def applied(spans: Iterable[Span], before: str) -> str:
-    """Return the text that `spans` make of `before`. Raises `ValueError` where they belong to another text."""
+    """Apply `spans` to `before`, and return the text. Raises `ValueError` if they belong to another text."""
     at, after = 0, []
     for kind, text in spans:
         if kind is not SpanKind.INSERT:
@@ -46,11 +46,11 @@ def applied(spans: Iterable[Span], before: str) -> str:
 
 @st.composite
 def edits(draw: st.DrawFn) -> list[str]:
-    """Bodies, each made of the one before: paragraphs added, dropped, moved, copied, changed within, or all anew."""
+    """Draw bodies, each an edit of the previous one: paragraphs added, dropped, moved, copied, changed or replaced."""
     parts = draw(st.lists(_paragraphs, max_size=6))
     bodies = [draw(_breaks).join(parts)]
     for _ in range(draw(st.integers(1, 8))):
-        match draw(st.sampled_from(("add", "drop", "move", "copy", "words", "anew", "any"))):
+        match draw(st.sampled_from(("add", "drop", "move", "copy", "words", "replace", "any"))):
             case "add":
                 parts.insert(draw(st.integers(0, len(parts))), draw(_paragraphs))
             case "drop" if parts:
@@ -66,7 +66,7 @@ def edits(draw: st.DrawFn) -> list[str]:
                 low, high = sorted((draw(st.integers(0, len(words))), draw(st.integers(0, len(words)))))
                 words[low:high] = draw(st.lists(_words, max_size=3))
                 parts[number] = " ".join(words)
-            case "anew":
+            case "replace":
                 parts = draw(st.lists(_paragraphs, max_size=6))
             case _:
                 parts = [draw(st.text(max_size=30))]
@@ -75,7 +75,7 @@ def edits(draw: st.DrawFn) -> list[str]:
 
 
 def inserted(before: str, after: str) -> list[tuple[int, int]]:
-    """The ranges of `after` that the difference inserts."""
+    """Return the ranges of `after` that the difference inserts."""
     at, ranges = 0, []
     for kind, text in difference(before, after):
         if kind is not SpanKind.DELETE:
@@ -87,26 +87,26 @@ def inserted(before: str, after: str) -> list[tuple[int, int]]:
 
 @given(edits())
 @example(["", "a", ""])
-def test_the_difference_of_any_two_versions_leads_from_one_to_the_other(bodies: list[str]) -> None:
+def test_the_difference_of_any_two_versions_turns_one_into_the_other(bodies: list[str]) -> None:
     for before in bodies:
         for after in bodies:
             spans = difference(before, after)
             assert applied(spans, before) == after
             assert all(span.text for span in spans)
-            assert all(one.kind is not other.kind for one, other in pairwise(spans))
+            assert all(span.kind is not following.kind for span, following in pairwise(spans))
             if before == after:
                 assert {span.kind for span in spans} <= {SpanKind.EQUAL}
 
 
 @given(edits())
-def test_blame_joined_gives_the_body_and_names_who_inserted_each_span(bodies: list[str]) -> None:
+def test_blame_covers_the_body_and_names_the_version_that_inserted_each_span(bodies: list[str]) -> None:
     blamed = BlamedBody()
     before = ""
     for version, body in enumerate(bodies, start=1):
         blamed = follow(blamed, version, body)
         assert blamed.body == body
         assert "".join(span.text for span in blamed.spans) == body
-        assert all(one.version != other.version for one, other in pairwise(blamed.spans))
+        assert all(span.version != following.version for span, following in pairwise(blamed.spans))
         at = 0
         for piece in blamed.pieces:
             _assert_inserted(piece, body[at : at + piece.length], bodies)
@@ -119,14 +119,16 @@ def test_blame_joined_gives_the_body_and_names_who_inserted_each_span(bodies: li
 
 
 def _assert_inserted(piece: Segment, text: str, bodies: list[str]) -> None:
-    """Fail unless the version that the piece names inserted just this text, at just that place."""
+    """Fail unless the version in `piece` inserted exactly this text at exactly this place."""
     earlier = bodies[piece.version - 2] if piece.version > 1 else ""
     assert bodies[piece.version - 1][piece.start : piece.start + piece.length] == text
     ranges = inserted(earlier, bodies[piece.version - 1])
     assert any(low <= piece.start and piece.start + piece.length <= high for low, high in ranges)
 
 
-@given(st.lists(_paragraphs.filter(lambda one: one.strip()), min_size=2, max_size=6, unique=True), st.data())
+@given(
+    st.lists(_paragraphs.filter(lambda text: text.strip()), min_size=2, max_size=6, unique=True), st.data()
+)
 def test_a_moved_paragraph_is_not_new(parts: list[str], data: st.DataObject) -> None:
     parts = [re.sub(r"\n\s*", " ", part.strip()) for part in parts]
     moved = data.draw(st.permutations(parts))
@@ -136,15 +138,15 @@ def test_a_moved_paragraph_is_not_new(parts: list[str], data: st.DataObject) -> 
 
 
 @given(edits())
-def test_the_unified_difference_is_what_patch_takes(bodies: list[str]) -> None:
+def test_the_unified_difference_follows_the_format_of_patch(bodies: list[str]) -> None:
     before, after = bodies[0], bodies[-1]
-    told = unified(before, after)
-    assert (told == "") == (before == after)
-    assert _patched(told, before) == after
+    diff = unified(before, after)
+    assert (diff == "") == (before == after)
+    assert _patched(diff, before) == after
 
 
 def _patched(difference: str, before: str) -> str:
-    """Apply a unified difference as its description says (GNU diffutils manual, "Detailed Unified")."""
+    """Apply a unified difference as the GNU diffutils manual describes ("Detailed Unified")."""
     old, new = lines(before), list[str]()
     at = 0
     rows = difference.split("\n")[2:]
@@ -163,19 +165,19 @@ def _patched(difference: str, before: str) -> str:
     return "".join([*new, *old[at:]])
 
 
-def test_patch_itself_takes_a_unified_difference(tmp_path: Path) -> None:
+def test_patch_itself_applies_a_unified_difference(tmp_path: Path) -> None:
     before, after = (
         "one\ntwo\nthree\n" + "same\n" * 20 + "end",
         "one\n2\nthree\n" + "same\n" * 20 + "the end\n",
     )
     file = tmp_path / "body"
     file.write_text(before, encoding="utf-8")
-    done = subprocess.run(
+    process = subprocess.run(
         ["patch", "--quiet", str(file)],
         input=unified(before, after),
         text=True,
         check=False,
         capture_output=True,
     )
-    assert done.returncode == 0, done.stdout + done.stderr
+    assert process.returncode == 0, process.stdout + process.stderr
     assert file.read_text(encoding="utf-8") == after

@@ -1,7 +1,7 @@
-"""Leases under everything that can go wrong between nodes and their engine: whatever happens, tokens hold.
+"""Leases under all faults between nodes and their engine: no event is recorded with an outdated token.
 
-Every operation may be held up, on its way there or back, for longer than a lease lasts; it may be refused, or be carried
-out and its answer lost. Work goes on writing after it was told that it has lost its lease. Time is skipped.
+Each request or response may be delayed for longer than a lease lasts. An operation may be rejected, or run although its
+response is lost. Work continues to write after it has lost its lease. Time is skipped.
 """
 
 import asyncio
@@ -22,8 +22,8 @@ EXAMPLES: Final = int(os.environ.get("LEDGERPRESS_TEST_EXAMPLES", "40"))
 NAMES: Final = ("schedules", "webhooks")
 NODES: Final = 4
 DURATION: Final = 12.0
-TROUBLE: Final = 600.0
-"""Seconds of trouble; after it everything works."""
+FAULTY_SECONDS: Final = 600.0
+"""Seconds with faults; after that everything works."""
 
 Append = Callable[[Fence, EventLog, list[StreamWrite]], Awaitable[int]]
 
@@ -37,27 +37,27 @@ async def unfenced(fence: Fence, log: EventLog, writes: list[StreamWrite]) -> in
 
 
 class World:
-    """Nodes that work under leases, and what came of it."""
+    """Nodes that work under leases, and the outcomes."""
 
     def __init__(self, seed: int, append: Append) -> None:
         self.chance = Random(seed)
         self.append = append
         self.engine = Engine()
-        self.seen = Counter[str]()
+        self.counts = Counter[str]()
         self.working = Counter[str]()
-        self.in_trouble = True
+        self.is_faulty = True
         self._writing = set[asyncio.Task[None]]()
 
     async def run(self) -> None:
-        """Let the nodes work, first in trouble, then without."""
+        """Let the nodes work, first with faults, then without."""
         working = [asyncio.create_task(self.node(f"node-{n}", name)) for n in range(NODES) for name in NAMES]
-        await asyncio.sleep(TROUBLE)
-        self.in_trouble = False
+        await asyncio.sleep(FAULTY_SECONDS)
+        self.is_faulty = False
         await asyncio.sleep(10 * DURATION)
         before = {name: len(await self.engine.takings(name)) for name in NAMES}
         await asyncio.sleep(10 * DURATION)
         for name in NAMES:
-            assert len(await self.engine.takings(name)) > before[name], f"nobody takes {name} any more"
+            assert len(await self.engine.takings(name)) > before[name], f"no node takes {name} again"
         for task in working:
             task.cancel()
         await asyncio.wait([*working, *self._writing])
@@ -73,14 +73,14 @@ class World:
             try:
                 await self.work(leases, door, name)
             except (LeaseLost, LogUnavailable) as error:
-                self.seen[type(error).__name__] += 1
+                self.counts[type(error).__name__] += 1
                 await asyncio.sleep(self.chance.uniform(0, DURATION))
 
     async def work(self, leases: Leases, door: Door, name: str) -> None:
         async with leases.hold(name) as fence:
             self.working[name] += 1
             try:
-                assert self.working[name] == 1, "two work at a time"
+                assert self.working[name] == 1, "two nodes work at the same time"
                 for _ in range(self.chance.randint(1, 6)):
                     await asyncio.sleep(self.chance.uniform(0, DURATION / 2))
                     task = asyncio.create_task(self.write(fence, door))
@@ -92,21 +92,21 @@ class World:
                 self.working[name] -= 1
 
     async def write(self, fence: Fence, door: Door) -> None:
-        """Write something, perhaps late, whatever has become of the lease meanwhile."""
-        if self.in_trouble and self.chance.random() < 0.3:
+        """Append an event, sometimes late, even if the lease is lost by then."""
+        if self.is_faulty and self.chance.random() < 0.3:
             await asyncio.sleep(self.chance.uniform(0, 4 * DURATION))
         event = sample_event(plaintext=str(fence.token).encode())
         try:
             await self.append(fence, door, [StreamWrite(f"work.{fence.lease}", ANY_VERSION, (event,))])
-            self.seen["written"] += 1
+            self.counts["written"] += 1
         except LogUnavailable as error:
-            self.seen[type(error).__name__] += 1
+            self.counts[type(error).__name__] += 1
         except LeaseLost:
-            self.seen["refused"] += 1
+            self.counts["refused"] += 1
 
     async def hook(self, operation: str) -> None:
-        """Do what may happen to an operation on its way, or to its answer."""
-        if not self.in_trouble:
+        """Inject a fault or a delay before an operation or before its response."""
+        if not self.is_faulty:
             return
         match self.chance.random():
             case luck if luck < 0.05:
@@ -123,37 +123,37 @@ class World:
                 await asyncio.sleep(self.chance.uniform(0, 1))
 
     def wrong(self) -> list[str]:
-        """Return which events were recorded under another token than that of the last taking before them."""
+        """Return the events that were recorded with a token other than the latest one before them."""
         takings = Counter[str]()
-        found = []
+        problems = []
         for stored in self.engine.log.events:
             kind, _, name = stored.header.stream.partition(".")
             takings[name] += kind == "lease"
             if kind == "work" and stored.payload and int(stored.payload.plaintext) != takings[name]:
-                found.append(f"{stored.position}: {stored.payload.plaintext!r} after {takings[name]}")
-        return found
+                problems.append(f"{stored.position}: {stored.payload.plaintext!r} after {takings[name]}")
+        return problems
 
 
 def world(seed: int, append: Append = fenced) -> World:
-    """A world after all that happens in it."""
-    made = World(seed, append)
+    """Return a world after its run."""
+    instance = World(seed, append)
 
     async def run() -> None:
-        await made.run()
+        await instance.run()
 
     run_skipping(run())
-    return made
+    return instance
 
 
-def test_nothing_is_recorded_under_a_token_that_is_not_the_last_whatever_happens() -> None:
-    seen = Counter[str]()
+def test_no_event_is_recorded_with_an_outdated_token() -> None:
+    counts = Counter[str]()
     for seed in range(EXAMPLES):
-        made = world(seed)
-        assert made.wrong() == [], f"seed {seed}"
-        seen += made.seen
-    print(dict(seen))  # noqa: T201
-    assert {"written", "refused", "LeaseLost", "LogUnavailable", "AppendUnresolved"} <= seen.keys()
+        instance = world(seed)
+        assert instance.wrong() == [], f"seed {seed}"
+        counts += instance.counts
+    print(dict(counts))  # noqa: T201
+    assert {"written", "refused", "LeaseLost", "LogUnavailable", "AppendUnresolved"} <= counts.keys()
 
 
-def test_without_a_fence_it_would_go_wrong() -> None:
+def test_events_with_outdated_tokens_are_recorded_without_fencing() -> None:
     assert any(world(seed, unfenced).wrong() for seed in range(10))

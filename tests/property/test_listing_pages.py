@@ -1,4 +1,4 @@
-"""Whatever is put into listings and taken out, every answer as of every position is a plain model's."""
+"""For any additions to and removals from listings, queries as of every position equal those of a plain model."""
 
 import sqlite3
 import tempfile
@@ -35,7 +35,7 @@ class Change:
 
 @dataclass
 class Model:
-    """Every membership as [from, to), without any cleverness."""
+    """All memberships as ranges [from, to), without any index."""
 
     spans: dict[int, dict[ListingKey, list[list[int]]]] = field(default_factory=dict)
 
@@ -62,7 +62,7 @@ class Model:
 
 @dataclass(frozen=True)
 class Run:
-    """Changes one after another: from one key on in even steps, at one position or at rising ones."""
+    """A series of changes: from one key in equal steps, at the same position or at rising ones."""
 
     k: int
     first: int
@@ -154,7 +154,7 @@ def write(db: sqlite3.Connection, changes: Sequence[Change], limits: PageLimits)
     memberships.flush()
 
 
-NEVER_SEEN = """
+UNUSED_PAGES_AND_ROWS = """
     WITH branch (page, from_pos, to_pos) AS (SELECT page, from_pos, to_pos FROM page_directory),
     leaf (page, from_pos, to_pos) AS (
         SELECT child, max(r.from_pos, b.from_pos), min(r.to_pos, b.to_pos)
@@ -169,21 +169,21 @@ NEVER_SEEN = """
     UNION ALL SELECT page, r.from_pos, r.to_pos FROM page_row AS r LEFT JOIN life USING (page)
     WHERE life.page IS NULL OR max(r.from_pos, life.from_pos) >= min(r.to_pos, life.to_pos)
 """
-"""Pages that are never in use, and rows that are true only while their page is not."""
+"""Pages that are never in use, and rows that are only valid while their page is not in use."""
 
 
-def moments(changes: Sequence[Change]) -> list[int]:
-    """Return every position there is, or a few dozen of them, with the first, the last and one beyond."""
+def sampled_positions(changes: Sequence[Change]) -> list[int]:
+    """Return all positions or a few dozen of them, with position 0, the last one and the next one."""
     positions = sorted({change.position for change in changes})
     return [0, *positions[:: len(positions) // 40 + 1], positions[-1], positions[-1] + 1]
 
 
 @settings(max_examples=60, deadline=None)
 @given(runs=RUNS, limits=LIMITS)
-def test_at_every_position_each_listing_is_as_the_model_has_it(runs: list[Run], limits: PageLimits) -> None:
+def test_at_every_position_each_listing_equals_the_model(runs: list[Run], limits: PageLimits) -> None:
     changes, model = changes_of(runs)
     with written(changes, limits) as db:
-        for position in moments(changes):
+        for position in sampled_positions(changes):
             for k in {99, *(change.k for change in changes)}:
                 keys = model.keys([k], position)
                 assert list_keys(db, [k], position, limit=len(KEYS) + 1) == keys[::-1]
@@ -195,7 +195,7 @@ def test_at_every_position_each_listing_is_as_the_model_has_it(runs: list[Run], 
 
 @settings(max_examples=150, deadline=None)
 @given(runs=RUNS, queries=QUERIES, limits=LIMITS)
-def test_any_part_of_any_listings_together_is_as_the_model_has_it(
+def test_any_page_of_any_combined_listings_equals_the_model(
     runs: list[Run], queries: list[Query], limits: PageLimits
 ) -> None:
     changes, model = changes_of(runs)
@@ -207,37 +207,41 @@ def test_any_part_of_any_listings_together_is_as_the_model_has_it(
 
 @settings(max_examples=60, deadline=None)
 @given(runs=RUNS, limits=LIMITS)
-def test_the_pages_in_use_part_all_keys_and_none_is_overfull(runs: list[Run], limits: PageLimits) -> None:
+def test_the_pages_in_use_partition_all_keys_and_none_is_overfull(
+    runs: list[Run], limits: PageLimits
+) -> None:
     changes, model = changes_of(runs)
     with written(changes, limits) as db:
-        assert not db.execute(NEVER_SEEN).fetchall()
-        for position in moments(changes)[1:]:
+        assert not db.execute(UNUSED_PAGES_AND_ROWS).fetchall()
+        for position in sampled_positions(changes)[1:]:
             now = position >= changes[-1].position
             for k in {change.k for change in changes if change.position <= position}:
                 assert memberships(db, k, position, limits if now else None) == model.keys([k], position)
 
 
 def memberships(db: sqlite3.Connection, k: int, position: int, limits: PageLimits | None) -> list[ListingKey]:
-    """Walk a listing's pages from the top, and check that each level parts what lies above it."""
-    found = []
+    """Return the keys of a listing from its pages; fail unless each level partitions the range above it."""
+    all_keys = []
     end = ListingKey(OPEN, OPEN)
-    for branch, first, last in parted(
+    for branch, first, last in partitioned(
         db, "page_directory", "k", k, position, ListingKey(LOWEST, LOWEST), end
     ):
-        for leaf, low, high in parted(db, "page_row", "page", branch, position, first, last):
+        for leaf, low, high in partitioned(db, "page_row", "page", branch, position, first, last):
             rows = db.execute("SELECT * FROM page_row WHERE page = ? ORDER BY published_at, post", (leaf,))
             keys = [ListingKey(row[1], row[2]) for row in rows if row[3] <= position < row[4]]
             assert all(low <= key < high for key in keys)
-            found += keys
+            all_keys += keys
             if limits is not None:
                 for page in (leaf, branch):
-                    (held,) = db.execute("SELECT count(*) FROM page_row WHERE page = ?", (page,)).fetchone()
-                    assert held <= limits.rows
-    assert found == sorted(set(found))
-    return found
+                    (rows_in_page,) = db.execute(
+                        "SELECT count(*) FROM page_row WHERE page = ?", (page,)
+                    ).fetchone()
+                    assert rows_in_page <= limits.rows
+    assert all_keys == sorted(set(all_keys))
+    return all_keys
 
 
-def parted(
+def partitioned(
     db: sqlite3.Connection,
     table: str,
     owner: str,
@@ -246,7 +250,7 @@ def parted(
     first: ListingKey,
     last: ListingKey,
 ) -> list[tuple[int, ListingKey, ListingKey]]:
-    """Return the pages in use, each with its range of keys, which together are exactly `first` to `last`."""
+    """Return the pages in use with their key ranges; fail unless the ranges begin at `first` and have no gaps."""
     child = "page" if table == "page_directory" else "child"
     rows = db.execute(
         f"SELECT published_at, post, {child} FROM {table} WHERE {owner} = ? AND from_pos <= ? AND to_pos > ?"
@@ -275,7 +279,7 @@ def test_the_rows_do_not_depend_on_transactions_or_connections(
             with closing(sqlite3.connect(path, isolation_level=None)) as other:
                 other.execute("BEGIN IMMEDIATE")
                 write(other, changes[start:end], limits)
-                if data.draw(st.booleans()):  # a crash, and then the same again
+                if data.draw(st.booleans()):  # a crash, then the same write again
                     other.execute("ROLLBACK")
                     other.execute("BEGIN IMMEDIATE")
                     write(other, changes[start:end], limits)
@@ -288,7 +292,7 @@ def test_the_rows_do_not_depend_on_transactions_or_connections(
 @given(
     runs=RUNS, limits=LIMITS, k=st.sampled_from(LISTINGS), key=st.sampled_from(KEYS), late=st.integers(-3, 1)
 )
-def test_what_contradicts_the_record_is_refused_and_writes_nothing(
+def test_contradictory_changes_are_rejected_and_write_nothing(
     runs: list[Run], limits: PageLimits, k: int, key: ListingKey, late: int
 ) -> None:
     changes, model = changes_of(runs)

@@ -1,4 +1,4 @@
-"""A copy is cut off at any of its steps, while payloads are withdrawn at the source: in the end it is the same log."""
+"""A copy that is interrupted at any step, while payloads are withdrawn at the source, becomes the same log."""
 
 import asyncio
 import shutil
@@ -35,28 +35,28 @@ T = TypeVar("T")
 
 EVENTS: Final = 400
 BATCH: Final = 40
-LATE: Final = (3, 41, 42, 200, 397, 400)
+WITHDRAWABLE: Final = (3, 41, 42, 200, 397, 400)
 """Positions whose payloads may be withdrawn while they are copied."""
 
 
-class Cut(Exception):
-    """The copy ends here, as a process does that is killed."""
+class Interrupted(Exception):
+    """The copy is interrupted, as if its process was killed."""
 
 
 @dataclass
-class Watched:
-    """A replica that counts what is asked of it: at some counts it is cut off, at others the source withdraws."""
+class CountedCopyTarget:
+    """A copy target that counts calls: at some counts it is interrupted, at others the source withdraws a payload."""
 
-    replica: CopyTarget
+    copy_target: CopyTarget
     withdraw: Callable[[int], Coroutine[Any, Any, None]]
-    cut_at: int | None = None
+    interrupt_at: int | None = None
     withdrawals: dict[int, list[int]] = field(default_factory=dict)
     count: int = 0
 
     async def _step(self, work: Coroutine[Any, Any, T]) -> T:
         try:
             await self._count()
-        except Cut:
+        except Interrupted:
             work.close()
             raise
         result = await work
@@ -67,32 +67,32 @@ class Watched:
         self.count += 1
         for position in self.withdrawals.pop(self.count, ()):
             await self.withdraw(position)
-        if self.count == self.cut_at:
-            raise Cut
+        if self.count == self.interrupt_at:
+            raise Interrupted
 
     async def head(self) -> int:
-        return await self._step(self.replica.head())
+        return await self._step(self.copy_target.head())
 
     async def read(self, after: int, limit: int) -> list[StoredEvent]:
-        return await self._step(self.replica.read(after, limit))
+        return await self._step(self.copy_target.read(after, limit))
 
     async def extend(self, events: Sequence[StoredEvent]) -> None:
-        await self._step(self.replica.extend(events))
+        await self._step(self.copy_target.extend(events))
 
     async def erase(self, position: int) -> None:
-        await self._step(self.replica.erase(position))
+        await self._step(self.copy_target.erase(position))
 
     async def save_note(self, text: str) -> None:
-        await self._step(self.replica.save_note(text))
+        await self._step(self.copy_target.save_note(text))
 
     async def load_note(self) -> str:
-        return await self._step(self.replica.load_note())
+        return await self._step(self.copy_target.load_note())
 
     async def finish(self) -> None:
-        await self._step(self.replica.finish())
+        await self._step(self.copy_target.finish())
 
     async def aclose(self) -> None:
-        await self.replica.aclose()
+        await self.copy_target.aclose()
 
 
 @pytest.fixture(scope="module")
@@ -102,16 +102,16 @@ def log_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
-async def run_cut(
+async def copy_with_interruptions(
     source: EventLog, target: LogUrl, cuts: Sequence[int], withdrawals: dict[int, list[int]]
 ) -> None:
-    """Copy, cut off after so many steps again and again, and then to the end."""
-    gone = set[int]()
+    """Copy with an interruption after each number of steps in `cuts`, then copy to the end."""
+    withdrawn = set[int]()
     clock, randomness = SetClock(), SeededBytes()
 
-    async def gone_at_the_source(position: int) -> None:
-        if position not in gone:
-            gone.add(position)
+    async def withdraw_at_source(position: int) -> None:
+        if position not in withdrawn:
+            withdrawn.add(position)
             await withdraw_payload(
                 source,
                 event_codec(),
@@ -123,27 +123,27 @@ async def run_cut(
 
     for cut in (*cuts, None):
         try:
-            replica = await open_copy_target(target, Path(), PUBLICATION)
+            copy_target = await open_copy_target(target, Path(), PUBLICATION)
         except LogExists:
             break
-        watched = Watched(replica, gone_at_the_source, cut, withdrawals)
+        counted = CountedCopyTarget(copy_target, withdraw_at_source, cut, withdrawals)
         try:
-            await LogCopier(source, watched, event_codec(), batch_size=BATCH).run()
-            await watched.finish()
-        except Cut:
+            await LogCopier(source, counted, event_codec(), batch_size=BATCH).run()
+            await counted.finish()
+        except Interrupted:
             continue
         finally:
-            await watched.aclose()
+            await counted.aclose()
 
 
 @settings(max_examples=40, deadline=None)
 @given(
     cuts=st.lists(st.integers(1, 80), max_size=4),
     withdrawals=st.dictionaries(
-        st.integers(1, 90), st.lists(st.sampled_from(LATE), min_size=1, max_size=2), max_size=4
+        st.integers(1, 90), st.lists(st.sampled_from(WITHDRAWABLE), min_size=1, max_size=2), max_size=4
     ),
 )
-def test_a_copy_that_was_cut_off_anywhere_is_the_same_log(
+def test_a_copy_that_was_interrupted_anywhere_is_the_same_log(
     log_file: Path, cuts: list[int], withdrawals: dict[int, list[int]]
 ) -> None:
     asyncio.run(copied(log_file, cuts, withdrawals))
@@ -155,56 +155,56 @@ async def copied(log_file: Path, cuts: list[int], withdrawals: dict[int, list[in
         target = LogUrl.parse(f"sqlite:{folder}/copy.sqlite")
         source = await open_log(LogUrl.parse(f"sqlite:{folder}/log.sqlite"), Path(folder), create_as=None)
         try:
-            await run_cut(source, target, cuts, withdrawals)
-            made = await open_log(target, Path(folder), create_as=None)
+            await copy_with_interruptions(source, target, cuts, withdrawals)
+            opened_copy = await open_log(target, Path(folder), create_as=None)
             try:
-                checked = await LogVerifier(made, event_codec()).run()
-                assert checked.finding is None
-                original = await LogVerifier(source, event_codec(), roots_at=[checked.head.size]).run()
+                report = await LogVerifier(opened_copy, event_codec()).run()
+                assert report.finding is None
+                original = await LogVerifier(source, event_codec(), roots_at=[report.head.size]).run()
                 assert original.finding is None
-                assert original.roots[checked.head.size].hex() == checked.head.root
-                found, copy = await everything(source), await everything(made)
-                assert copy == with_what_is_withdrawn_later(found, copy)
+                assert original.roots[report.head.size].hex() == report.head.root
+                events, copy = await everything(source), await everything(opened_copy)
+                assert copy == before_later_withdrawals(events, copy)
             finally:
-                await made.aclose()
+                await opened_copy.aclose()
         finally:
             await source.aclose()
 
 
-@pytest.mark.parametrize("looks", [1, log_copy.MAX_ROUNDS])
-async def test_a_payload_that_goes_before_it_is_read_takes_its_withdrawal_along(
-    log_file: Path, tmp_path: Path, looks: int, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("rounds", [1, log_copy.MAX_ROUNDS])
+async def test_a_payload_that_is_withdrawn_before_it_is_read_is_copied_with_its_withdrawal(
+    log_file: Path, tmp_path: Path, rounds: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The copy never ends between a payload that is gone and the record of that, however few looks it has left."""
-    monkeypatch.setattr(log_copy, "MAX_ROUNDS", looks)
+    """The copy never ends between a withdrawn payload and the record of its withdrawal, even in its last round."""
+    monkeypatch.setattr(log_copy, "MAX_ROUNDS", rounds)
     shutil.copy(log_file, tmp_path / "log.sqlite")
     source = await open_log(LogUrl.parse(f"sqlite:{tmp_path}/log.sqlite"), tmp_path, create_as=None)
-    replica = await SqliteCopyTarget.open(tmp_path / "copy.sqlite", PUBLICATION)
+    copy_target = await SqliteCopyTarget.open(tmp_path / "copy.sqlite", PUBLICATION)
 
-    async def gone(position: int) -> None:
+    async def withdraw(position: int) -> None:
         await withdraw_payload(
             source, event_codec(), SetClock(), SeededBytes(), position, CommandRequest(reason="Law.")
         )
 
-    # The first extend follows the look at the head: what it withdraws has not been read.
+    # The first extend follows the read of the head: the payload has not been read when it is withdrawn.
     steps = {5: [EVENTS - 3]}
     try:
         head = await LogCopier(
-            source, Watched(replica, gone, None, steps), event_codec(), batch_size=BATCH
+            source, CountedCopyTarget(copy_target, withdraw, None, steps), event_codec(), batch_size=BATCH
         ).run()
         assert not steps
         assert head.size == EVENTS + 1
-        assert (await replica.read(EVENTS - 4, 1))[0].payload is None
-        assert await replica.read(0, EVENTS + 1) == await everything(source)
+        assert (await copy_target.read(EVENTS - 4, 1))[0].payload is None
+        assert await copy_target.read(0, EVENTS + 1) == await everything(source)
     finally:
-        await replica.aclose()
+        await copy_target.aclose()
         await source.aclose()
 
 
-def with_what_is_withdrawn_later(found: list[StoredEvent], copy: list[StoredEvent]) -> list[StoredEvent]:
-    """Return the events of the source as they were when it had as many as the copy has."""
-    records = {event.header.stream.partition(".")[2] for event in found[len(copy) :]}
+def before_later_withdrawals(events: list[StoredEvent], copy: list[StoredEvent]) -> list[StoredEvent]:
+    """Return the events of the source as they were when it had as many events as the copy."""
+    records = {event.header.stream.partition(".")[2] for event in events[len(copy) :]}
     return [
-        there if event.header.event_id in records else event
-        for event, there in zip(found, copy, strict=False)
+        copied if event.header.event_id in records else event
+        for event, copied in zip(events, copy, strict=False)
     ]

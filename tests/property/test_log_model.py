@@ -1,4 +1,4 @@
-"""The log beside a model of it in plain Python: whatever is done, in any order, both hold the same, on every engine."""
+"""A log and a model of it in plain Python: after any operations, both contain the same events, on every engine."""
 
 import asyncio
 from collections.abc import Sequence
@@ -21,20 +21,20 @@ from ledgerpress.eventlog.log import ANY_VERSION, NO_STREAM, OpenedLog, StreamWr
 from tests.contract.sample_events import sample_event
 from tests.engines.log_locations import LogPlace, another_place
 
-Refusal: TypeAlias = type[WrongExpectedVersion] | type[DuplicateEvent]
-Asked: TypeAlias = list[tuple[str, str, list[int | None]]]
-"""Streams, each with what to expect of it and the names of its events' ids; without events it is a guard."""
+RejectionType: TypeAlias = type[WrongExpectedVersion] | type[DuplicateEvent]
+AppendSpec: TypeAlias = list[tuple[str, str, list[int | None]]]
+"""Streams, each with the kind of expected version and the ids of its events; without events it is a guard."""
 
 EXAMPLES = {"sqlite": 40}
-"""Fewer for those where every step is a conversation with a server."""
+"""The number of examples by engine. Other engines use `FEWER`, because each step is a request to a server."""
 FEWER = 10
 STREAMS = ["taxonomy", "post.a", "post.b", "slug.c", "lease.d"]
 EVENT_IDS = st.one_of(st.none(), st.none(), st.integers(0, 5))
-"""Mostly new ids, and some that come again."""
+"""Mostly new ids, and some that are repeated."""
 
 
 class Model:
-    """What the log should hold: (stream, version, event) at each position."""
+    """The expected contents of the log: (stream, version, event) at each position."""
 
     def __init__(self) -> None:
         self.events: list[tuple[str, int, NewEvent]] = []
@@ -43,51 +43,51 @@ class Model:
     def version(self, stream: str) -> int:
         return sum(1 for name, _, _ in self.events if name == stream)
 
-    def refusals(self, writes: list[StreamWrite]) -> set[Refusal]:
-        """Return for which reasons the log may refuse an append now; it must not where there is none."""
+    def rejections(self, writes: list[StreamWrite]) -> set[RejectionType]:
+        """Return the reasons for which the log may reject an append now; without a reason it must not."""
         new = [event.event_id for write in writes for event in write.events]
-        found = set[Refusal]()
+        rejections = set[RejectionType]()
         if any(write.expected not in (ANY_VERSION, self.version(write.stream)) for write in writes):
-            found.add(WrongExpectedVersion)
-        if not found and any(event.event_id in new for _, _, event in self.events):
-            found.add(DuplicateEvent)
+            rejections.add(WrongExpectedVersion)
+        if not rejections and any(event.event_id in new for _, _, event in self.events):
+            rejections.add(DuplicateEvent)
         if len(set(new)) < len(new):
-            # That takes no look at the log, so that it may be said first.
-            found.add(DuplicateEvent)
-        return found
+            # The log may report this first, because the check does not need to read the log.
+            rejections.add(DuplicateEvent)
+        return rejections
 
     def append(self, writes: list[StreamWrite]) -> int:
-        assert not self.refusals(writes)
+        assert not self.rejections(writes)
         for write in writes:
             for event in write.events:
                 self.events.append((write.stream, self.version(write.stream) + 1, event))
         return len(self.events)
 
     def append_in_turn(self, appends: list[list[StreamWrite]], outcomes: Sequence[object]) -> None:
-        """Take in appends, and fail where they could not have come to this in their order."""
+        """Apply appends, and fail if these outcomes are impossible in this order."""
         for writes, outcome in zip(appends, outcomes, strict=True):
-            possible: set[object] = {*self.refusals(writes)}
+            possible: set[object] = {*self.rejections(writes)}
             assert outcome in (possible or {self.append(writes)})
 
     def append_at_once(self, appends: list[list[StreamWrite]], outcomes: Sequence[object]) -> None:
-        """Take in appends that were under way at once, and fail where they could not have come to this in any order.
+        """Apply concurrent appends, and fail if these outcomes are impossible in any order.
 
-        The positions tell the order of those that were recorded. Each of the others must have been refusable, for the
-        reason that it was told, at some moment between them.
+        The positions give the order of the recorded appends. Each of the others must have been rejectable, for the
+        reported reason, at some moment between them.
         """
-        reasons = [self.refusals(writes) for writes in appends]
-        recorded = [one for one in zip(outcomes, appends, strict=True) if isinstance(one[0], int)]
-        for outcome, writes in sorted(recorded, key=lambda one: int(str(one[0]))):
+        reasons = [self.rejections(writes) for writes in appends]
+        recorded = [pair for pair in zip(outcomes, appends, strict=True) if isinstance(pair[0], int)]
+        for outcome, writes in sorted(recorded, key=lambda pair: int(str(pair[0]))):
             assert self.append(writes) == outcome
             for possible, others in zip(reasons, appends, strict=True):
-                possible |= self.refusals(others)
+                possible |= self.rejections(others)
         for outcome, possible in zip(outcomes, reasons, strict=True):
             assert isinstance(outcome, int) or outcome in possible
 
 
 @st.composite
-def commands(draw: st.DrawFn) -> Asked:
-    """One append."""
+def commands(draw: st.DrawFn) -> AppendSpec:
+    """Draw one append."""
     streams = draw(st.lists(st.sampled_from(STREAMS), min_size=1, max_size=3, unique=True))
     kinds = [draw(st.sampled_from(["exact", "exact", "exact", "any", "stale", "ahead"])) for _ in streams]
     if set(kinds) == {"any"}:
@@ -98,8 +98,8 @@ def commands(draw: st.DrawFn) -> Asked:
     return list(zip(streams, kinds, names, strict=True))
 
 
-class LogBesideModel(RuleBasedStateMachine):
-    """Two connections to one log, as two processes would have, and the model."""
+class LogAndModel(RuleBasedStateMachine):
+    """Two connections to one log, as of two processes, and the model."""
 
     def __init__(self, url: str) -> None:
         super().__init__()
@@ -112,7 +112,7 @@ class LogBesideModel(RuleBasedStateMachine):
     def open(self) -> OpenedLog:
         return self.runner.run(self.place.open())
 
-    def writes(self, command: Asked) -> list[StreamWrite]:
+    def writes(self, command: AppendSpec) -> list[StreamWrite]:
         shift = {"exact": 0, "stale": -1, "ahead": 1}
         return [
             StreamWrite(
@@ -123,64 +123,64 @@ class LogBesideModel(RuleBasedStateMachine):
             for stream, kind, names in command
         ]
 
-    @rule(which=st.integers(0, 1), group=st.lists(commands(), min_size=1, max_size=5))
-    def append_at_once(self, which: int, group: list[Asked]) -> None:
-        """Commands that are appended at the same moment come to what they would come to in turn, in some order.
+    @rule(connection=st.integers(0, 1), group=st.lists(commands(), min_size=1, max_size=5))
+    def append_at_once(self, connection: int, group: list[AppendSpec]) -> None:
+        """Concurrent appends have the same outcomes as sequential ones, in some order.
 
-        Where one process has one writer, it is the order in which they came.
+        If a process has a single writer, it is the order in which the appends arrived.
         """
         appends = [self.writes(command) for command in group]
 
         async def append_all() -> list[int | BaseException]:
-            log = self.logs[which]
+            log = self.logs[connection]
             return await asyncio.gather(*(log.append(writes) for writes in appends), return_exceptions=True)
 
-        found = self.runner.run(append_all())
-        outcomes = [one if isinstance(one, int) else type(one) for one in found]
+        results = self.runner.run(append_all())
+        outcomes = [result if isinstance(result, int) else type(result) for result in results]
         (self.model.append_in_turn if self.in_turn else self.model.append_at_once)(appends, outcomes)
 
-    @rule(which=st.integers(0, 1))
-    def open_again(self, which: int) -> None:
-        self.runner.run(self.place.close(self.logs[which]))
-        self.logs[which] = self.open()
+    @rule(connection=st.integers(0, 1))
+    def open_again(self, connection: int) -> None:
+        self.runner.run(self.place.close(self.logs[connection]))
+        self.logs[connection] = self.open()
 
     @precondition(lambda self: self.model.events)
-    @rule(which=st.integers(0, 1), at=st.integers(0, 100))
-    def withdraw(self, which: int, at: int) -> None:
-        """Withdraw a payload, or finish that, where it is withdrawn already."""
+    @rule(connection=st.integers(0, 1), at=st.integers(0, 100))
+    def withdraw(self, connection: int, at: int) -> None:
+        """Withdraw a payload, or complete the withdrawal if it is already recorded."""
         position = at % len(self.model.events) + 1
-        _, _, gone = self.model.events[position - 1]
-        stream = f"withdrawal.{gone.event_id}"
+        _, _, event = self.model.events[position - 1]
+        stream = f"withdrawal.{event.event_id}"
         record = [StreamWrite(stream, NO_STREAM, (sample_event(event_type="payload.withdrawn"),))]
-        if gone.type == "payload.withdrawn":
+        if event.type == "payload.withdrawn":
             return
         if position in self.model.withdrawn:
             record = []
-        outcome = self.runner.run(self.logs[which].withdraw(position, record))
+        outcome = self.runner.run(self.logs[connection].withdraw(position, record))
         assert outcome == (self.model.append(record) if record else len(self.model.events))
         self.model.withdrawn.add(position)
 
-    @rule(which=st.integers(0, 1), after=st.integers(0, 30), limit=st.integers(0, 10))
-    def read(self, which: int, after: int, limit: int) -> None:
-        events = self.runner.run(self.logs[which].read(after, limit))
+    @rule(connection=st.integers(0, 1), after=st.integers(0, 30), limit=st.integers(0, 10))
+    def read(self, connection: int, after: int, limit: int) -> None:
+        events = self.runner.run(self.logs[connection].read(after, limit))
         assert [event.position for event in events] == list(
             range(after + 1, min(len(self.model.events), after + limit) + 1)
         )
 
-    @rule(which=st.integers(0, 1), stream=st.sampled_from(STREAMS), after=st.integers(0, 5))
-    def read_stream(self, which: int, stream: str, after: int) -> None:
-        events = self.runner.run(self.logs[which].read_stream(stream, after))
+    @rule(connection=st.integers(0, 1), stream=st.sampled_from(STREAMS), after=st.integers(0, 5))
+    def read_stream(self, connection: int, stream: str, after: int) -> None:
+        events = self.runner.run(self.logs[connection].read_stream(stream, after))
         assert [event.header.event_id for event in events] == [
             event.event_id for name, version, event in self.model.events if name == stream and version > after
         ]
 
-    @rule(which=st.integers(0, 1), ahead=st.integers(-2, 1))
-    def wait(self, which: int, ahead: int) -> None:
+    @rule(connection=st.integers(0, 1), ahead=st.integers(-2, 1))
+    def wait(self, connection: int, ahead: int) -> None:
         head = len(self.model.events)
-        assert self.runner.run(self.logs[which].wait_beyond(head + ahead, 0)) == (ahead < 0)
+        assert self.runner.run(self.logs[connection].wait_beyond(head + ahead, 0)) == (ahead < 0)
 
     @invariant()
-    def both_hold_the_same(self) -> None:
+    def log_equals_model(self) -> None:
         for log in self.logs:
             assert self.runner.run(log.head()) == len(self.model.events)
         stored = self.runner.run(self.logs[0].read(0, 10_000))
@@ -202,17 +202,17 @@ class LogBesideModel(RuleBasedStateMachine):
         self.runner.close()
 
 
-def test_a_log_and_its_model_hold_the_same_whatever_is_done(log_url: str) -> None:
+def test_a_log_equals_its_model_after_any_operations(log_url: str) -> None:
     numbers = count(1)
 
-    class Here(LogBesideModel):
+    class LogUnderTest(LogAndModel):
         def __init__(self) -> None:
             super().__init__(another_place(log_url, next(numbers)))
 
     examples = EXAMPLES.get(log_url.partition(":")[0], FEWER)
     slow = [HealthCheck.too_slow]
     run_state_machine_as_test(
-        Here,
+        LogUnderTest,
         settings=settings(
             max_examples=examples, stateful_step_count=25, deadline=None, suppress_health_check=slow
         ),

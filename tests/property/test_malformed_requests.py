@@ -1,4 +1,4 @@
-"""Whatever bytes come as a request, the answer is a GraphQL response, and never that the server failed."""
+"""The response to any bytes is a GraphQL response, and never a server error."""
 
 import asyncio
 import json
@@ -15,8 +15,8 @@ from ledgerpress.http.app import make_app
 from ledgerpress.http.graphql_over_http_settings import HttpSettings
 from ledgerpress.server.store import open_store
 
-Answer = tuple[int, bytes]
-Ask = Callable[[str, bytes, bytes, bytes], Answer]
+Response = tuple[int, bytes]
+SendRequest = Callable[[str, bytes, bytes, bytes], Response]
 
 REQUESTS = (
     b'{"query":"{ site { name } }","variables":{"a":[1,2.5e3,null,true,"\\u00e9\xc3\xa9"]},"operationName":null}',
@@ -39,15 +39,15 @@ ACCEPTS = (
 
 
 @pytest.fixture(scope="module")
-def ask(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ask]:
-    """Send a request to an application with production's settings."""
+def send_request(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SendRequest]:
+    """Sends a request to an application with production settings."""
     with asyncio.Runner() as runner:
-        opening = open_store(tmp_path_factory.mktemp("malformed") / "store")
-        store = runner.run(opening.__aenter__())
+        opened = open_store(tmp_path_factory.mktemp("malformed") / "store")
+        store = runner.run(opened.__aenter__())
         unlimited = HttpSettings(anonymous_requests_per_second=0.0)
         app = make_app(store, graphql_schema(), authenticator=FixedIdentity(ANONYMOUS), settings=unlimited)
 
-        async def answer(method: str, query_string: bytes, body: bytes, accept: bytes) -> Answer:
+        async def response(method: str, query_string: bytes, body: bytes, accept: bytes) -> Response:
             sent: list[Any] = []
 
             async def receive() -> dict[str, Any]:
@@ -60,17 +60,17 @@ def ask(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ask]:
             scope = {"type": "http", "method": method, "path": "/graphql", "query_string": query_string, "headers": headers}  # fmt: skip
             await app(scope, receive, send)
             start, *rest = sent
-            return start["status"], b"".join(one["body"] for one in rest)
+            return start["status"], b"".join(message["body"] for message in rest)
 
         try:
-            yield lambda *given: runner.run(answer(*given))
+            yield lambda *arguments: runner.run(response(*arguments))
         finally:
-            runner.run(opening.__aexit__(None, None, None))
+            runner.run(opened.__aexit__(None, None, None))
 
 
 @st.composite
 def malformed(draw: st.DrawFn) -> bytes:
-    """Draw a request with pieces cut out, put in, repeated or replaced."""
+    """Draw a request with bytes removed, inserted, repeated or replaced."""
     request = bytearray(draw(st.sampled_from(REQUESTS)))
     for _ in range(draw(st.integers(0, 5))):
         at = draw(st.integers(0, len(request)))
@@ -89,9 +89,11 @@ def malformed(draw: st.DrawFn) -> bytes:
     deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
-def test_no_request_makes_the_server_fail(ask: Ask, sent: bytes, accept: bytes, method: str) -> None:
-    status, body = ask(method, sent, sent, accept)
+def test_no_request_causes_a_server_error(
+    send_request: SendRequest, sent: bytes, accept: bytes, method: str
+) -> None:
+    status, body = send_request(method, sent, sent, accept)
     assert status < 500, body
-    answer = json.loads(body)
-    assert ("data" in answer) is (status < 300)
-    assert status < 300 or answer["errors"]
+    response = json.loads(body)
+    assert ("data" in response) is (status < 300)
+    assert status < 300 or response["errors"]

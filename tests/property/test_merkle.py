@@ -1,4 +1,4 @@
-"""The Merkle tree against the recursive definitions of RFC 9162, section 2.1, and the vectors of RFC 6962's authors."""
+"""Check the Merkle tree against RFC 9162, section 2.1, and the test vectors of the authors of RFC 6962."""
 
 import hashlib
 from collections.abc import Iterator, Sequence
@@ -121,19 +121,21 @@ def power_below(n: int) -> int:
 
 
 def subtrees_of(data: Sequence[bytes]) -> Subtrees:
-    """The complete subtrees, as they come to be."""
-    kept: dict[tuple[int, int], bytes] = {}
+    """Return the hashes of the complete subtrees, computed leaf by leaf."""
+    hashes: dict[tuple[int, int], bytes] = {}
     for number, leaf in enumerate(data):
-        kept[0, number] = sha256(b"\x00" + leaf)
+        hashes[0, number] = sha256(b"\x00" + leaf)
         for level, index in merkle.completed_by(number):
-            kept[level, index] = merkle.node_hash(kept[level - 1, 2 * index], kept[level - 1, 2 * index + 1])
-    return lambda level, index: kept[level, index]
+            hashes[level, index] = merkle.node_hash(
+                hashes[level - 1, 2 * index], hashes[level - 1, 2 * index + 1]
+            )
+    return lambda level, index: hashes[level, index]
 
 
 ALL: Final = subtrees_of(leaves(SIZES[-1]))
 
 
-# --- what is checked ---------------------------------------------------------------------------------
+# --- tests --------------------------------------------------------------------------------------------
 
 
 def test_the_reference_vectors() -> None:
@@ -144,9 +146,9 @@ def test_the_reference_vectors() -> None:
         if size < len(REFERENCE_LEAVES):
             frontier.append(sha256(b"\x00" + REFERENCE_LEAVES[size]))
     for (leaf, size), proof in REFERENCE_INCLUSION.items():
-        assert tuple(one.hex() for one in merkle.inclusion_proof(leaf, size, subtrees)) == proof
+        assert tuple(node.hex() for node in merkle.inclusion_proof(leaf, size, subtrees)) == proof
     for (old, size), proof in REFERENCE_CONSISTENCY.items():
-        assert tuple(one.hex() for one in merkle.consistency_proof(old, size, subtrees)) == proof
+        assert tuple(node.hex() for node in merkle.consistency_proof(old, size, subtrees)) == proof
 
 
 def test_roots_of_all_sizes() -> None:
@@ -173,7 +175,7 @@ def test_proofs_of_all_sizes(size: int) -> None:
 
 
 @pytest.mark.parametrize(("leaf", "size"), [(0, 0), (5, 5), (-1, 3), (131, 130)])
-def test_there_is_no_proof_for_what_is_not_there(leaf: int, size: int) -> None:
+def test_there_is_no_proof_for_a_missing_leaf(leaf: int, size: int) -> None:
     with pytest.raises(ValueError, match="no leaf"):
         merkle.inclusion_proof(leaf, size, ALL)
     with pytest.raises(ProofInvalid):
@@ -186,17 +188,17 @@ def test_there_is_no_proof_for_what_is_not_there(leaf: int, size: int) -> None:
 
 
 def forgeries(proof: Sequence[bytes]) -> Iterator[list[bytes]]:
-    """Proofs that differ from a valid one in one place."""
-    for place, one in enumerate(proof):
-        yield [*proof[:place], bytes([one[0] ^ 1, *one[1:]]), *proof[place + 1 :]]
+    """Yield proofs that differ from a valid one in one place."""
+    for place, node in enumerate(proof):
+        yield [*proof[:place], bytes([node[0] ^ 1, *node[1:]]), *proof[place + 1 :]]
         yield [*proof[:place], *proof[place + 1 :]]
-        yield [*proof[:place], one, *proof[place:]]
+        yield [*proof[:place], node, *proof[place:]]
     yield [*proof, EMPTY_ROOT]
     yield [EMPTY_ROOT, *proof]
 
 
 @given(st.data())
-def test_a_forged_proof_is_refused(data: st.DataObject) -> None:
+def test_a_forged_proof_is_rejected(data: st.DataObject) -> None:
     size = data.draw(st.integers(1, SIZES[-1]))
     root = merkle.root(size, ALL)
     leaf = data.draw(st.integers(0, size - 1))
@@ -231,21 +233,21 @@ def test_each_leaf_completes_the_subtrees_that_end_with_it() -> None:
 
 
 @given(st.integers(0, 100_000))
-def test_the_work_of_a_proof_grows_with_the_logarithm(size: int) -> None:
-    looks: list[tuple[int, int]] = []
+def test_a_proof_reads_a_logarithmic_number_of_subtrees(size: int) -> None:
+    reads: list[tuple[int, int]] = []
 
     def counted(level: int, index: int) -> bytes:
-        looks.append((level, index))
-        assert (index + 1) << level <= size, "only complete subtrees are asked for"
+        reads.append((level, index))
+        assert (index + 1) << level <= size, "only complete subtrees are read"
         return EMPTY_ROOT
 
     bound = 2 * max(size, 1).bit_length()
     merkle.root(size, counted)
-    assert len(looks) <= bound
+    assert len(reads) <= bound
     for leaf in {0, size // 3, size - 1} if size else ():
-        looks.clear()
+        reads.clear()
         merkle.inclusion_proof(leaf, size, counted)
-        assert len(looks) <= bound
-        looks.clear()
+        assert len(reads) <= bound
+        reads.clear()
         merkle.consistency_proof(leaf, size, counted)
-        assert len(looks) <= bound
+        assert len(reads) <= bound

@@ -1,7 +1,7 @@
-"""Where the past is open: every answer is what plain Python makes of it, without the articles that are not public today.
+"""Responses about the open past: equal to a model in plain Python, without the articles that are not public today.
 
-Today is one of several positions of a busy year, and readers ask about moments before. A failure names the seed;
-`LEDGERPRESS_TEST_SEED=7 scripts/test tests/property/test_open_past.py` takes another.
+Today is one of several positions of a long scenario, and readers query earlier moments. A failure prints the seed;
+`LEDGERPRESS_TEST_SEED=7 scripts/test tests/property/test_open_past.py` uses another.
 """
 
 import os
@@ -23,12 +23,12 @@ from ledgerpress.server.store import Store
 from ledgerpress.views.snapshot_and_cache_dependencies import Snapshot
 from tests.newsroom_model import Newsroom, Post
 from tests.property.argument_choice import Chooser, Moment, moments
-from tests.property.expected_responses import Asked, Json, Then, VersionedNewsroom
-from tests.property.long_scenario import BusyYear, StandingClock
-from tests.property.stores_with_history import answers, store_of
+from tests.property.expected_responses import Arguments, ExpectedResponses, Json, VersionedNewsroom
+from tests.property.long_scenario import LongScenario, StandingClock
+from tests.property.stores_with_history import query_data, store_of
 
 SEED: Final = int(os.environ.get("LEDGERPRESS_TEST_SEED", "1"))
-YEARS: Final = 3
+SCENARIOS: Final = 3
 EVENTS: Final = 1_800
 POSTS: Final = 160
 STOPS: Final = 3
@@ -57,36 +57,34 @@ query ($at: AsOf, $filter: ArticleFilter, $first: Int, $after: String, $last: In
 """
 
 
-async def test_the_open_past_is_the_past_without_the_articles_that_are_not_public_today(
-    tmp_path: Path,
-) -> None:
-    print("LEDGERPRESS_TEST_SEED =", SEED)  # noqa: T201 - a failure should say how to repeat it
-    seen = Counter[str]()
-    for number in range(YEARS):
-        await spend(tmp_path / str(number), SEED * 1_000 + number, seen)
-    print(dict(seen))  # noqa: T201
-    assert_much_was_seen(seen)
+async def test_the_open_past_has_no_articles_that_are_not_public_today(tmp_path: Path) -> None:
+    print("LEDGERPRESS_TEST_SEED =", SEED)  # noqa: T201 - a failure must show how to repeat it
+    counts = Counter[str]()
+    for number in range(SCENARIOS):
+        await compare(tmp_path / str(number), SEED * 1_000 + number, counts)
+    print(dict(counts))  # noqa: T201
+    assert_all_cases_occurred(counts)
 
 
-async def spend(data: Path, seed: int, seen: Counter[str]) -> None:
-    """Let the year of `seed` pass by; with today at one of several positions, ask about what came before."""
+async def compare(data: Path, seed: int, counts: Counter[str]) -> None:
+    """Run the scenario of `seed`, and compare queries about the past with today at several positions."""
     chance, engine = Random(seed), Executor(graphql_schema())
-    year = BusyYear(seed, posts=POSTS, events=EVENTS)
-    await year.pass_by()
-    history, events = year.desk.history, year.desk.log.events
-    async with store_of(data, events, StandingClock(year.desk.room.times[-1])) as store:
+    scenario = LongScenario(seed, posts=POSTS, events=EVENTS)
+    await scenario.run()
+    history, events = scenario.commands.history, scenario.commands.log.events
+    async with store_of(data, events, StandingClock(scenario.commands.room.times[-1])) as store:
         for stop in range(1, STOPS + 1):
             head = len(events) * stop // STOPS
             today = Newsroom(history[:head])
-            asker = Asker(engine, StoppedAt(head, store), chance, today, seen)
+            comparison = PastComparison(engine, StoppedAt(head, store), chance, today, counts)
             room = VersionedNewsroom()
             for moment in moments(chance, today.times, MOMENTS):
                 catch_up(room, history[: moment.position])
-                await asker.ask(room, moment, f"{moment} of {head}, seed {seed}")
+                await comparison.compare(room, moment, f"{moment} of {head}, seed {seed}")
 
 
 class StoppedAt:
-    """A store in which one projection has come no further than `position`, whatever the others have applied since."""
+    """A store in which one projection has its checkpoint at `position`, and others are ahead."""
 
     def __init__(self, position: int, store: Store) -> None:
         self.commands, self.log, self.clock = store.commands, store.log, store.clock
@@ -103,99 +101,104 @@ class StoppedAt:
 
 
 def catch_up(room: Newsroom, history: Sequence[Recorded[Event]]) -> None:
-    for one in history[len(room.times) :]:
-        room.apply(one)
+    for recorded in history[len(room.times) :]:
+        room.apply(recorded)
 
 
-class Asker:
-    """Asks a store what readers and staff may see of the past, and compares."""
+class PastComparison:
+    """Compares responses about the past to readers and to staff with the model."""
 
     def __init__(
-        self, engine: Executor, store: StoppedAt, chance: Random, today: Newsroom, seen: Counter[str]
+        self, engine: Executor, store: StoppedAt, chance: Random, today: Newsroom, counts: Counter[str]
     ) -> None:
         self._engine = engine
         self._store = store
         self._chance = chance
         self._public = {post.id for post in today.articles()}
         self._chooser = Chooser(chance, today)
-        self._seen = seen
+        self._seen = counts
 
-    async def ask(self, room: VersionedNewsroom, moment: Moment, about: str) -> None:
-        """Compare the answers as of `moment`, up to which `room` has heard."""
+    async def compare(self, room: VersionedNewsroom, moment: Moment, details: str) -> None:
+        """Compare the responses as of `moment` with `room`, which has applied all events up to it."""
         hidden = {post.id for post in room.articles() if post.id not in self._public}
         now = room.times[-1] if moment.time is None else moment.time
-        asked = self._chooser.choose(room, readers=True)
-        variables = {**asked.variables(), "at": moment.as_of}
-        expected, everything = Then(room, now, hidden).answers(asked), Then(room, now).answers(asked)
+        arguments = self._chooser.choose(room, readers=True)
+        variables = {**arguments.variables(), "at": moment.as_of}
+        expected, everything = (
+            ExpectedResponses(room, now, hidden).data(arguments),
+            ExpectedResponses(room, now).data(arguments),
+        )
 
-        found = await answers(self._engine, self._store, variables, **READER)
-        assert found.keys() == expected.keys()
-        for name, answer in expected.items():
-            assert found[name] == answer, f"{name} at {about}: {asked}"
-        to_staff = await answers(
+        data = await query_data(self._engine, self._store, variables, **READER)
+        assert data.keys() == expected.keys()
+        for name, value in expected.items():
+            assert data[name] == value, f"{name} at {details}: {arguments}"
+        staff_data = await query_data(
             self._engine, self._store, variables, identity=LOCAL_OPERATOR, open_past=True
         )
-        assert to_staff == everything, f"to staff at {about}: {asked}"
+        assert staff_data == everything, f"to staff at {details}: {arguments}"
 
         tree = await self._read(WHOLE_TREE, at=moment.as_of)
-        assert tree == whole_tree(room, hidden), about
-        await self._turn_pages(room, hidden, moment, asked, about)
-        self._take_note(expected, everything, room, hidden)
+        assert tree == whole_tree(room, hidden), details
+        await self._compare_pages(room, hidden, moment, arguments, details)
+        self._count_cases(expected, everything, room, hidden)
 
-    async def _turn_pages(
-        self, room: Newsroom, hidden: set[str], moment: Moment, asked: Asked, about: str
+    async def _compare_pages(
+        self, room: Newsroom, hidden: set[str], moment: Moment, arguments: Arguments, details: str
     ) -> None:
-        """Read a list page after page, from either end."""
-        category = room.category(asked.category)
+        """Read a list page by page, from either end."""
+        category = room.category(arguments.category)
         within = self._chance.random() < 0.4
         listed = (room.articles_in(category, descend=True) if category else []) if within else room.articles()
-        wanted = [article_id(post) for post in listed if post.id not in hidden]
-        which = {"category": global_ids.encode("Category", asked.category)} if within else None
+        expected = [article_id(post) for post in listed if post.id not in hidden]
+        filter_ = {"category": global_ids.encode("Category", arguments.category)} if within else None
         size = self._chance.choice((1, 2, 5, 9, 40))
         for count, cursor, edge, ahead, behind in (
             ("first", "after", "endCursor", "hasNextPage", "hasPreviousPage"),
             ("last", "before", "startCursor", "hasPreviousPage", "hasNextPage"),
         ):
-            found: list[str] = []
+            ids: list[str] = []
             more, place = True, None
             while more:
-                turned = await self._read(
-                    ONE_PAGE, at=moment.as_of, filter=which, **{count: size, cursor: place}
+                response = await self._read(
+                    ONE_PAGE, at=moment.as_of, filter=filter_, **{count: size, cursor: place}
                 )
-                page = turned["articles"]
+                page = response["articles"]
                 nodes = [node["id"] for node in page["nodes"]]
-                assert page["totalCount"] == len(wanted), about
-                assert page["pageInfo"][behind] == bool(found), about
-                assert len(nodes) == min(size, len(wanted) - len(found)), about
-                found = found + nodes if count == "first" else nodes + found
+                assert page["totalCount"] == len(expected), details
+                assert page["pageInfo"][behind] == bool(ids), details
+                assert len(nodes) == min(size, len(expected) - len(ids)), details
+                ids = ids + nodes if count == "first" else nodes + ids
                 more, place = page["pageInfo"][ahead], page["pageInfo"][edge]
-            assert found == wanted, about
+            assert ids == expected, details
 
-    async def _read(self, questions: str, **variables: Any) -> Json:
-        return await answers(self._engine, self._store, variables, questions=questions, **READER)
+    async def _read(self, document: str, **variables: Any) -> Json:
+        return await query_data(self._engine, self._store, variables, document=document, **READER)
 
-    def _take_note(self, expected: Json, everything: Json, room: Newsroom, hidden: set[str]) -> None:
-        """Count what was hidden, and in how many ways."""
-        seen = self._seen
-        seen["moments"] += 1
-        seen["hidden articles"] += len(hidden)
-        seen["shown articles"] += len(room.articles()) - len(hidden)
-        for name, answer in expected.items():
-            if everything[name] != answer:
-                seen[f"{name} {'less' if answer else 'hidden'}"] += 1
+    def _count_cases(self, expected: Json, everything: Json, room: Newsroom, hidden: set[str]) -> None:
+        """Count the hidden articles and the cases in which they were hidden."""
+        counts = self._seen
+        counts["moments"] += 1
+        counts["hidden articles"] += len(hidden)
+        counts["shown articles"] += len(room.articles()) - len(hidden)
+        for name, value in expected.items():
+            if everything[name] != value:
+                counts[f"{name} {'less' if value else 'hidden'}"] += 1
         for post in room.articles():
             if post.id in hidden:
-                above = [{one.id for one in room.ancestors(own)} for own in room.categories_of(post)]
-                seen["hidden twice below one category"] += any(
-                    one & other for number, one in enumerate(above) for other in above[:number]
+                above = [
+                    {ancestor.id for ancestor in room.ancestors(own)} for own in room.categories_of(post)
+                ]
+                counts["hidden twice below one category"] += any(
+                    ids & other for number, ids in enumerate(above) for other in above[:number]
                 )
-                seen["hidden in a category taken over"] += any(
-                    room.categories[one].merged_into is not None for one in post.categories
+                counts["hidden in a category taken over"] += any(
+                    room.categories[category_id].merged_into is not None for category_id in post.categories
                 )
 
 
 def whole_tree(room: Newsroom, hidden: set[str]) -> Json:
-    """Return what should be answered to `WHOLE_TREE`."""
+    """Return the expected data of the response to `WHOLE_TREE`."""
 
     def every(posts: Sequence[Post]) -> Json:
         shown = [{"id": article_id(post)} for post in posts if post.id not in hidden]
@@ -206,20 +209,20 @@ def whole_tree(room: Newsroom, hidden: set[str]) -> Json:
         "articles": every(room.articles()),
         "authors": {
             "nodes": [
-                {"id": global_ids.encode("Author", one), "articles": every(room.articles_by(one))}
-                for one in room.authors
+                {"id": global_ids.encode("Author", author_id), "articles": every(room.articles_by(author_id))}
+                for author_id in room.authors
             ]
         },
         "categories": {
             "nodes": [
                 {
-                    "id": global_ids.encode("Category", one.id),
+                    "id": global_ids.encode("Category", category.id),
                     "articleCount": within["totalCount"],
                     "articles": within,
-                    "own": every(room.articles_in(one, descend=False)),
+                    "own": every(room.articles_in(category, descend=False)),
                 }
-                for one in existing[:100]
-                if (within := every(room.articles_in(one, descend=True)))
+                for category in existing[:100]
+                if (within := every(room.articles_in(category, descend=True)))
             ]
         },
     }
@@ -229,7 +232,7 @@ def article_id(post: Post) -> str:
     return global_ids.encode("Article", post.id)
 
 
-def assert_much_was_seen(seen: Counter[str]) -> None:
+def assert_all_cases_occurred(counts: Counter[str]) -> None:
     lists = ("recent", "recentBeyond", "recentBack", "oldest", "category", "categoryBySlug", "inCategory")
     kinds = (
         "hidden articles",
@@ -242,4 +245,4 @@ def assert_much_was_seen(seen: Counter[str]) -> None:
         "hidden in a category taken over",
         *(f"{name} less" for name in lists),
     )
-    assert {kind: seen[kind] for kind in kinds if not seen[kind]} == {}
+    assert {kind: counts[kind] for kind in kinds if not counts[kind]} == {}

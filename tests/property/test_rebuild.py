@@ -1,4 +1,4 @@
-"""Views made anew are the same rows as those that followed along: whatever cuts the making short, and how often."""
+"""Rebuilt views have the same rows as views that followed the log, however often the rebuild is interrupted."""
 
 import asyncio
 import logging
@@ -40,7 +40,7 @@ batches = st.sampled_from((1, 3, 7, 20, 10_000))
 
 @pytest.fixture(autouse=True)
 def quiet(caplog: pytest.LogCaptureFixture) -> None:
-    """Let the runner not tell of the faults that are made here by the hundred."""
+    """Hide the log lines about the hundreds of faults of these tests."""
     caplog.set_level(logging.CRITICAL, "ledgerpress")
 
 
@@ -49,7 +49,7 @@ class Interrupted(Exception):
 
 
 def at_batch(number: int, then: Callable[[], None]) -> Callable[[int, int], None]:
-    """Do something once, when that many batches have been written."""
+    """Return a progress callback that calls `then` once, after `number` batches."""
     left = [number]
 
     def progress(_done: int, _total: int) -> None:
@@ -64,8 +64,10 @@ def interrupt() -> None:
     raise Interrupted
 
 
-async def interrupted(data: Path, names: Collection[str], batch: int, after: int, *, check: bool) -> bool:
-    """Begin to make views, or go on with it, and stop after some batches; return whether it came to that."""
+async def rebuild_interrupted(
+    data: Path, names: Collection[str], batch: int, after: int, *, check: bool
+) -> bool:
+    """Begin or resume a rebuild, and interrupt it after some batches; return whether it was interrupted."""
     try:
         await rebuild(data, names, check=check, batch_size=batch, progress=at_batch(after, interrupt))
     except Interrupted:
@@ -73,25 +75,25 @@ async def interrupted(data: Path, names: Collection[str], batch: int, after: int
     return False
 
 
-async def assert_right(data: Path, log: Path, anew: Path) -> None:
-    """Fail unless the views in use have the rows that the log gives to views that are made one event at a time."""
-    opened = await SqliteEventLog.open(log, create_as=None)
+async def assert_rows_match_log(data: Path, log: Path, path: Path) -> None:
+    """Fail unless the views in use have the same rows as views built from the log one event at a time."""
+    opened_log = await SqliteEventLog.open(log, create_as=None)
     try:
-        assert rows_of(views_in_use(data)) == await rebuilt(opened, anew, batch_size=1)
+        assert rows_of(views_in_use(data)) == await rebuilt(opened_log, path, batch_size=1)
     finally:
-        await opened.aclose()
+        await opened_log.aclose()
 
 
-async def in_use(store: Store, data: Path) -> None:
-    """Wait until the open store answers from the views that are in use."""
+async def wait_until_current(store: Store, data: Path) -> None:
+    """Wait until the open store has switched to the current views."""
     async with asyncio.timeout(10):
         while store.views.path != views_in_use(data):  # noqa: ASYNC110
             await asyncio.sleep(0.01)
 
 
 @dataclass(frozen=True)
-class Cut:
-    """Views are begun, or gone on with, and the making is cut short; then commands come in."""
+class Interruption:
+    """A rebuild that begins or resumes and is interrupted; then commands run."""
 
     batch: int
     after: int
@@ -101,7 +103,7 @@ class Cut:
 
 cuts = st.lists(
     st.builds(
-        Cut,
+        Interruption,
         batches,
         st.integers(1, 12),
         st.booleans(),
@@ -112,101 +114,103 @@ cuts = st.lists(
 
 
 @settings(max_examples=EXAMPLES // 4, deadline=None, print_blob=True, suppress_health_check=list(HealthCheck))
-@example(WHOLE_DAY, (), [Cut(20, number, False, ()) for number in (1, 1, 2)], 3)
-@example(WHOLE_DAY[:40], ("posts", "commands"), [Cut(7, 2, True, tuple(WHOLE_DAY[40:]))], 10_000)
+@example(WHOLE_DAY, (), [Interruption(20, number, False, ()) for number in (1, 1, 2)], 3)
+@example(WHOLE_DAY[:40], ("posts", "commands"), [Interruption(7, 2, True, tuple(WHOLE_DAY[40:]))], 10_000)
 @given(actions, some_names, cuts, batches)
-def test_a_rebuild_cut_short_anywhere_and_resumed_gives_the_same_rows_as_having_followed_along(
-    wanted: list[Action], names: tuple[str, ...], stops: list[Cut], batch: int
+def test_an_interrupted_and_resumed_rebuild_has_the_same_rows_as_views_that_followed_the_log(
+    actions_: list[Action], names: tuple[str, ...], interruptions: list[Interruption], batch: int
 ) -> None:
     async def holds(folder: Path) -> None:
         data = folder / "data"
         async with Session(data) as session:
             await session.begin()
-            for action in wanted:
+            for action in actions_:
                 await session.do(action)
-            for stop in stops:
-                await interrupted(data, names, stop.batch, stop.after, check=stop.check)
-                for action in stop.meanwhile:
+            for interruption in interruptions:
+                await rebuild_interrupted(
+                    data, names, interruption.batch, interruption.after, check=interruption.check
+                )
+                for action in interruption.meanwhile:
                     await session.do(action)
             followed = views_in_use(data)
-            # A making that was not cut short has switched; and after a fault of the machine views try again later.
-            await in_use(session.store, data)
+            # A rebuild that was not interrupted has switched; after an injected disk fault, views retry later.
+            await wait_until_current(session.store, data)
             assert await session.store.views.wait_for(await session.store.log.head(), 10)
             before = rows_of(followed)
-            compared = await rebuild(data, names, batch_size=batch)
-            assert isinstance(compared, ViewsComparison)
-            assert (compared.before, compared.tables, compared.paused) == (followed.name, [], {})
-            assert compared.position == await session.store.log.head()
+            comparison = await rebuild(data, names, batch_size=batch)
+            assert isinstance(comparison, ViewsComparison)
+            assert (comparison.before, comparison.tables, comparison.paused) == (followed.name, [], {})
+            assert comparison.position == await session.store.log.head()
             assert rows_of(views_in_use(data)) == before
             assert views_in_use(data) != followed
-            await assert_right(data, data / LOG_FILE, folder / "anew.sqlite")
-            await in_use(session.store, data)
+            await assert_rows_match_log(data, data / LOG_FILE, folder / "rebuilt.sqlite")
+            await wait_until_current(session.store, data)
 
     with TemporaryDirectory() as folder:
         asyncio.run(holds(Path(folder)))
 
 
 @dataclass(frozen=True)
-class Making:
-    """Views are made anew; at a batch it is cut short, or a payload is withdrawn."""
+class Rebuild:
+    """A rebuild; at one batch it is interrupted, or a payload is withdrawn."""
 
     names: tuple[str, ...]
     batch: int
     check: bool = False
     at: int = 1
     withdraws: int | None = None
-    """The secret that is withdrawn then; where it is `None`, the making is cut short."""
+    """The secret that is withdrawn at that batch; if `None`, the rebuild is interrupted."""
     in_log_only: bool = False
 
 
 @dataclass(frozen=True)
-class Withdrawing:
-    """A payload is withdrawn; perhaps the process is killed when only the log knows."""
+class Withdrawal:
+    """A withdrawal of a payload; with `in_log_only`, the process is killed before it changes the views."""
 
     secret: int
     in_log_only: bool
 
 
 @dataclass(frozen=True)
-class Writing:
-    """Somebody goes on writing."""
+class NewPost:
+    """A new post."""
 
 
-Step: TypeAlias = Making | Withdrawing | Writing
+Step: TypeAlias = Rebuild | Withdrawal | NewPost
 
 secrets = st.integers(0, len(SECRETS) - 1)
 steps = st.lists(
     st.builds(
-        Making, some_names, batches, st.booleans(), st.integers(1, 8), st.none() | secrets, st.booleans()
+        Rebuild, some_names, batches, st.booleans(), st.integers(1, 8), st.none() | secrets, st.booleans()
     )
-    | st.builds(Withdrawing, secrets, st.booleans())
-    | st.just(Writing()),
+    | st.builds(Withdrawal, secrets, st.booleans())
+    | st.just(NewPost()),
     min_size=1,
     max_size=6,
 )
 
 
-async def with_secrets(data: Path) -> list[int]:
-    """Make a store of a whole day, with secrets written all along; return the positions at which they were."""
-    found: list[int] = []
+async def create_store_with_secrets(data: Path) -> list[int]:
+    """Create a store with the scenario of a day and secrets in between; return the positions of the secrets."""
+    secret_positions: list[int] = []
     async with Session(data) as session:
         await session.begin()
         for number, action in enumerate(WHOLE_DAY):
-            if number % 20 == 10 and len(found) < len(SECRETS):
-                post = CreatePost(title=f"Heron {number}", body=SECRETS[len(found)])
-                made = await session.store.commands.handle(post)
-                found.append(made.position)
-                await session.store.commands.handle(EditPost(post_id=made.subject_id, body="Nothing."))
+            if number % 20 == 10 and len(secret_positions) < len(SECRETS):
+                post = CreatePost(title=f"Heron {number}", body=SECRETS[len(secret_positions)])
+                result = await session.store.commands.handle(post)
+                secret_positions.append(result.position)
+                await session.store.commands.handle(EditPost(post_id=result.subject_id, body="Nothing."))
             await session.do(action)
         positions = []
-        for position in found:
+        for position in secret_positions:
             batch = await session.store.log.read(position - 3, 3)
-            positions += [one.position for one in batch if one.header.type == "post.created"]
+            positions += [recorded.position for recorded in batch if recorded.header.type == "post.created"]
         return positions
 
 
 async def in_log_only(data: Path, position: int) -> None:
-    """Withdraw from the log as a process does that is killed before it comes to the views."""
+    """Withdraw from the log only, as a process that is killed before it changes the views."""
     log = await SqliteEventLog.open(data / LOG_FILE, create_as=None)
     try:
         randomness = SeededBytes(f"withdrawal of {position}")
@@ -217,8 +221,8 @@ async def in_log_only(data: Path, position: int) -> None:
         await log.aclose()
 
 
-def beside(data: Path, position: int, *, log_only: bool) -> None:
-    """Withdraw in a thread with an event loop of its own, and wait for it: to the event loop here, in one moment."""
+def withdraw_in_thread(data: Path, position: int, *, log_only: bool) -> None:
+    """Withdraw in a thread with its own event loop, while the event loop of the caller waits."""
     errors: list[BaseException] = []
 
     def work() -> None:
@@ -237,87 +241,87 @@ async def withdraw_all(data: Path, position: int) -> None:
     await withdraw(data, position, REASON)
 
 
-def holding(data: Path, text: str) -> list[str]:
-    """The files in the directory that hold `text`."""
+def files_with(data: Path, text: str) -> list[str]:
+    """Return the files in the directory that contain `text`."""
     return [file.name for file in sorted(data.iterdir()) if text.encode() in file.read_bytes()]
 
 
-def test_nothing_of_a_withdrawn_text_comes_back_with_views_made_anew(tmp_path: Path) -> None:
-    positions = asyncio.run(with_secrets(tmp_path / "data"))
+def test_no_withdrawn_text_returns_with_rebuilt_views(tmp_path: Path) -> None:
+    positions = asyncio.run(create_store_with_secrets(tmp_path / "data"))
     assert len(positions) == len(SECRETS)
 
     @settings(max_examples=EXAMPLES // 4, deadline=None, print_blob=True)
-    @example([Making(("people",), 3), Withdrawing(0, True), Making(("people",), 10_000, at=99)])
-    @example([Withdrawing(1, True), Making(("people",), 7, at=9, withdraws=2)])
-    @example([Making((), 20, at=4, withdraws=1), Making(("posts",), 10_000, withdraws=3)])
-    @example([Making((), 20, True, 99), Withdrawing(0, False), Making((), 10_000, False, 99)])
+    @example([Rebuild(("people",), 3), Withdrawal(0, True), Rebuild(("people",), 10_000, at=99)])
+    @example([Withdrawal(1, True), Rebuild(("people",), 7, at=9, withdraws=2)])
+    @example([Rebuild((), 20, at=4, withdraws=1), Rebuild(("posts",), 10_000, withdraws=3)])
+    @example([Rebuild((), 20, True, 99), Withdrawal(0, False), Rebuild((), 10_000, False, 99)])
     @given(steps)
-    def holds(taken: list[Step]) -> None:
+    def holds(chosen: list[Step]) -> None:
         with TemporaryDirectory() as folder:
             data = Path(folder) / "data"
             shutil.copytree(tmp_path / "data", data)
-            asyncio.run(_holds(data, positions, taken))
+            asyncio.run(_holds(data, positions, chosen))
 
     holds()
 
 
-async def _holds(data: Path, positions: list[int], taken: list[Step]) -> None:
-    gone: set[int] = set()
+async def _holds(data: Path, positions: list[int], chosen: list[Step]) -> None:
+    withdrawn: set[int] = set()
     async with open_store(data, clock=SetClock(), randomness=SeededBytes("herons")) as store:
-        for number, step in enumerate(taken):
+        for number, step in enumerate(chosen):
             match step:
-                case Making():
-                    gone |= await _make(data, positions, step)
-                case Withdrawing(secret=secret, in_log_only=log_only):
+                case Rebuild():
+                    withdrawn |= await _rebuild(data, positions, step)
+                case Withdrawal(secret=secret, in_log_only=log_only):
                     work = in_log_only if log_only else withdraw_all
                     await work(data, positions[secret])
-                    gone.add(secret)
-                    assert log_only or holding(data, SECRETS[secret]) == []
-                case Writing():
+                    withdrawn.add(secret)
+                    assert log_only or files_with(data, SECRETS[secret]) == []
+                case NewPost():
                     await store.commands.handle(CreatePost(title=f"Fog {number}"))
-        for secret in sorted(gone):
+        for secret in sorted(withdrawn):
             await withdraw_all(data, positions[secret])
-        await in_use(store, data)
+        await wait_until_current(store, data)
         assert await store.views.wait_for(await store.log.head(), 10)
-        assert [secret for secret in gone if holding(data, SECRETS[secret])] == []
-        assert [secret for secret in range(len(SECRETS)) if holding(data, SECRETS[secret])] == [
-            secret for secret in range(len(SECRETS)) if secret not in gone
+        assert [secret for secret in withdrawn if files_with(data, SECRETS[secret])] == []
+        assert [secret for secret in range(len(SECRETS)) if files_with(data, SECRETS[secret])] == [
+            secret for secret in range(len(SECRETS)) if secret not in withdrawn
         ]
-        await assert_right(data, data / LOG_FILE, data.parent / "anew.sqlite")
+        await assert_rows_match_log(data, data / LOG_FILE, data.parent / "rebuilt.sqlite")
 
 
-async def _make(data: Path, positions: list[int], step: Making) -> set[int]:
-    gone: set[int] = set()
+async def _rebuild(data: Path, positions: list[int], step: Rebuild) -> set[int]:
+    withdrawn: set[int] = set()
 
     def then() -> None:
         if step.withdraws is None:
             raise Interrupted
-        beside(data, positions[step.withdraws], log_only=step.in_log_only)
-        gone.add(step.withdraws)
-        assert step.in_log_only or holding(data, SECRETS[step.withdraws]) == []
+        withdraw_in_thread(data, positions[step.withdraws], log_only=step.in_log_only)
+        withdrawn.add(step.withdraws)
+        assert step.in_log_only or files_with(data, SECRETS[step.withdraws]) == []
 
     with suppress(Interrupted):
         await rebuild(
             data, step.names, check=step.check, batch_size=step.batch, progress=at_batch(step.at, then)
         )
-    return gone
+    return withdrawn
 
 
-async def test_a_withdrawal_long_past_does_not_keep_a_rebuild_from_taking_rows_over(tmp_path: Path) -> None:
-    """The views were begun before it, and came to both events at once: they never held the text."""
+async def test_an_old_withdrawal_does_not_prevent_a_rebuild_from_copying_rows(tmp_path: Path) -> None:
+    """The views were created before the withdrawal and applied both events at once: they never contained the text."""
     data, early = tmp_path / "data", tmp_path / "early"
     async with open_store(data, clock=SetClock(), randomness=SeededBytes("begun")):
         pass
     shutil.copytree(data, early)
     async with open_store(data, clock=SetClock(), randomness=SeededBytes("herons")) as store:
-        made = await store.commands.handle(CreatePost(title="Heron", body=SECRETS[0]))
-    await in_log_only(data, made.position - 1)
+        result = await store.commands.handle(CreatePost(title="Heron", body=SECRETS[0]))
+    await in_log_only(data, result.position - 1)
     for file in data.glob("views*"):
         file.unlink()
     for file in early.glob("views*"):
         shutil.copy(file, data)
-    compared = await rebuild(data, ["people"], batch_size=3)
-    assert compared
-    assert compared.tables == []
-    assert holding(data, SECRETS[0]) == []
-    await assert_right(data, data / LOG_FILE, tmp_path / "anew.sqlite")
+    comparison = await rebuild(data, ["people"], batch_size=3)
+    assert comparison
+    assert comparison.tables == []
+    assert files_with(data, SECRETS[0]) == []
+    await assert_rows_match_log(data, data / LOG_FILE, tmp_path / "rebuilt.sqlite")

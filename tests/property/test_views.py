@@ -1,6 +1,6 @@
-"""Whatever is done, in whatever batches, with whatever interruptions: the views are the same, and they are right.
+"""For any commands, batches and interruptions, the views are the same, and they are right.
 
-`LEDGERPRESS_TEST_EXAMPLES=1000 scripts/test tests/property` looks longer. A failure prints how to repeat it.
+`LEDGERPRESS_TEST_EXAMPLES=1000 scripts/test tests/property` runs more examples. A failure prints how to repeat it.
 """
 
 import asyncio
@@ -38,8 +38,8 @@ from tests.property.view_rows import rebuilt, rows_of, views_in_use
 
 EXAMPLES: Final = int(os.environ.get("LEDGERPRESS_TEST_EXAMPLES", "24"))
 NOT_COMMANDED: Final = {"payload.withdrawn", "projection.skipped", "lease.taken"}
-"""Events that none of these commands records: they are what an operator does, or a node by itself."""
-REFUSALS: Final = {
+"""Events that none of these commands records: an operator or a node records them."""
+REJECTIONS: Final = {
     ErrorCode.VERSION_CONFLICT, SLUG_TAKEN, SLUG_MALFORMED, ErrorCode.NOT_FOUND, ErrorCode.BLANK,
     ErrorCode.TOO_LONG, ErrorCode.IDEMPOTENCY_KEY_REUSED, POST_ARCHIVED, POST_NOT_PUBLISHED,
     CATEGORY_CYCLE, CATEGORY_NOT_EMPTY, REVERT_CONFLICT, PUBLISHED_AT_IN_FUTURE,
@@ -48,33 +48,33 @@ REFUSALS: Final = {
 
 @pytest.fixture(autouse=True)
 def quiet(caplog: pytest.LogCaptureFixture) -> None:
-    """Let the runner not tell of the faults that are made here by the hundred."""
+    """Hide the log lines about the hundreds of faults of these tests."""
     caplog.set_level(logging.CRITICAL, "ledgerpress.views.projection")
 
 
-def test_views_are_the_same_rows_however_they_were_built_and_agree_with_a_newsroom_in_plain_python() -> None:
-    seen: Counter[str] = Counter()
+def test_views_have_the_same_rows_however_they_are_built_and_agree_with_the_model() -> None:
+    counts: Counter[str] = Counter()
 
     @settings(max_examples=EXAMPLES, deadline=None, print_blob=True, suppress_health_check=list(HealthCheck))
     @example(WHOLE_DAY, False, [0.2, 0.4, 0.6, 0.8], 2)
     @given(actions, st.booleans(), st.lists(st.floats(0, 1), min_size=4, max_size=4), st.integers(1, 5))
-    def holds(wanted: list[Action], empty: bool, moments: list[float], page: int) -> None:
-        asyncio.run(_holds(wanted, empty, moments, page, seen))
+    def holds(chosen: list[Action], empty: bool, moments: list[float], page: int) -> None:
+        asyncio.run(_holds(chosen, empty, moments, page, counts))
 
     holds()
-    assert {kind.__name__ for kind in KINDS} <= seen.keys()
-    assert {name for name, *_ in EVENT_TYPES} - seen.keys() == NOT_COMMANDED
-    assert {"replayed", "nothing to do", "failed to open", *REFUSALS} <= seen.keys()
+    assert {kind.__name__ for kind in KINDS} <= counts.keys()
+    assert {name for name, *_ in EVENT_TYPES} - counts.keys() == NOT_COMMANDED
+    assert {"replayed", "nothing to do", "failed to open", *REJECTIONS} <= counts.keys()
 
 
 async def _holds(
-    wanted: list[Action], empty: bool, moments: list[float], page: int, seen: Counter[str]
+    chosen: list[Action], empty: bool, moments: list[float], page: int, counts: Counter[str]
 ) -> None:
     with tempfile.TemporaryDirectory() as folder:
-        async with Session(Path(folder) / "data", seen=seen) as session:
+        async with Session(Path(folder) / "data", counts=counts) as session:
             if not empty:
                 await session.begin()
-            for action in wanted:
+            for action in chosen:
                 await session.do(action)
             await _assert_sound(session, Path(folder), moments, page)
 
@@ -93,13 +93,13 @@ async def _assert_sound(session: Session, folder: Path, moments: list[float], pa
         positions = sorted({round(moment * head) for moment in moments})
         for position in positions:
             room = Newsroom(session.history[:position])
-            then = Snapshot(snapshot.db, position)
-            assert_agree(then, room, known=session.room, page=page)
-        then = Snapshot(snapshot.db, positions[-1])
-        assert_history_agrees(then, session.history[: positions[-1]], page=page + 3)
+            past = Snapshot(snapshot.db, position)
+            assert_agree(past, room, known=session.room, page=page)
+        past = Snapshot(snapshot.db, positions[-1])
+        assert_history_agrees(past, session.history[: positions[-1]], page=page + 3)
 
 
-async def test_the_views_of_a_whole_day_agree_as_of_every_position(tmp_path: Path) -> None:
+async def test_the_views_of_a_whole_day_agree_with_the_model_as_of_every_position(tmp_path: Path) -> None:
     async with Session(tmp_path / "data") as session:
         await session.begin()
         for action in WHOLE_DAY:
@@ -111,23 +111,23 @@ async def test_the_views_of_a_whole_day_agree_as_of_every_position(tmp_path: Pat
                 assert_agree(Snapshot(snapshot.db, recorded.position), room, known=session.room)
 
 
-async def test_listings_of_many_pages_agree_too(tmp_path: Path) -> None:
+async def test_listings_of_many_pages_agree_with_the_model(tmp_path: Path) -> None:
     async with Session(tmp_path / "data") as session:
         await session.begin()
         handle, town = session.store.commands.handle, CategoryRef(slug="town")
-        made = []
+        post_ids = []
         for number in range(250):
             date = NOW - (number * 7_919 % 250) * 60_000_000
             post = CreatePost(title=f"Tide {number}", publish=True, published_at=date, categories=(town,))
-            made.append((await handle(post)).subject_id)
-        for number, post_id in enumerate(made):
+            post_ids.append((await handle(post)).subject_id)
+        for number, post_id in enumerate(post_ids):
             if number % 4:
                 await handle(UnpublishPost(post_id=post_id))
-        for number, post_id in enumerate(made[:200]):
+        for number, post_id in enumerate(post_ids[:200]):
             if number % 3 == 0:
                 await handle(EditPost(post_id=post_id, title=f"Tide {number} again"))
                 await handle(PublishPost(post_id=post_id, published_at=NOW - number * 1_000_000))
                 await handle(CategorizePost(post_id=post_id, category=CategoryRef(slug="sport")))
-        await session.take_note()
+        await session.read_new_events()
         moments = [0.02, 0.2, 0.42, 0.5, 0.61, 0.7, 0.83, 0.95]
         await _assert_sound(session, tmp_path, moments, page=37)

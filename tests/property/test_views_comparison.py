@@ -1,4 +1,4 @@
-"""Two views files are compared: what is reported is what sets in plain Python tell, and nothing where nothing differs."""
+"""The comparison of two views files reports the same differences as sets in plain Python."""
 
 import sqlite3
 from collections import Counter
@@ -15,7 +15,7 @@ from tests.property.test_views import EXAMPLES
 
 Row: TypeAlias = tuple[Any, ...]
 Rows: TypeAlias = list[Row]
-Found: TypeAlias = "Counter[tuple[str, Row, Row | None, Row | None]]"
+Differences: TypeAlias = "Counter[tuple[str, Row, Row | None, Row | None]]"
 
 NUMBERS: Final = (-(2**63), -1, 0, 1, 2, 9, 10, 2**53, 2**53 + 1, 2**63 - 1)
 MEASURES: Final = (-1.5, 0.0, 0.1, 2.0, 1e300, float("-inf"))
@@ -29,7 +29,7 @@ OF_TYPE: Final[Mapping[str, Collection[object]]] = {
 
 @dataclass(frozen=True)
 class Shape:
-    """A table: its columns with their types, the columns of its key, and what the statement ends with."""
+    """A table: its columns with their types, the columns of its key, its constraint and its table options."""
 
     columns: Mapping[str, str]
     key: tuple[str, ...]
@@ -44,7 +44,7 @@ class Shape:
         return f"CREATE TABLE t ({', '.join(columns + ([self.clause] if self.clause else []))}) {self.end}"
 
     def rows(self) -> st.SearchStrategy[Rows]:
-        """Rows that the table can hold at once."""
+        """Return a strategy for rows that the table can contain together."""
         values = [
             st.sampled_from(list(OF_TYPE[kind])) | (st.nothing() if name in self.key else st.none())
             for name, kind in self.columns.items()
@@ -76,38 +76,38 @@ UNIQUE: Final = SHAPES[8]
 
 
 def tables(shape: Shape) -> st.SearchStrategy[tuple[Shape, Rows]]:
-    """A table of the shape, and what is in it."""
+    """Return a strategy for a table of the shape with its rows."""
     rows = shape.rows()
     if shape is UNIQUE:
-        rows = rows.map(lambda some: [one for one in some if one[0] is None])
+        rows = rows.map(lambda some: [row for row in some if row[0] is None])
     return st.tuples(st.just(shape), rows)
 
 
 @st.composite
 def pairs(draw: st.DrawFn) -> tuple[tuple[Shape, Rows] | None, tuple[Shape, Rows] | None]:
-    """A table before and after: mostly of one shape and with rows in common, at times of another, or missing."""
+    """Draw a table before and after: mostly of the same shape with common rows, sometimes of another or missing."""
     shape = draw(st.sampled_from(SHAPES))
     before = draw(tables(shape))
     match draw(st.sampled_from(("same shape", "same rows", "same shape", "other shape", "missing"))):
         case "missing":
-            one, other = draw(st.permutations([before, None]))
-            return one, other
+            first, second = draw(st.permutations([before, None]))
+            return first, second
         case "other shape":
             return before, draw(st.sampled_from(SHAPES).flatmap(tables))
         case "same rows":
             return before, (shape, draw(st.permutations(before[1])))
     _, drawn = draw(tables(shape))
     places = [list(shape.columns).index(name) for name in shape.key]
-    taken = {tuple(row[place] for place in places) for row in drawn}
-    kept = draw(st.sets(st.sampled_from(before[1]))) if before[1] and shape is not UNIQUE else set()
+    keys = {tuple(row[place] for place in places) for row in drawn}
+    common = draw(st.sets(st.sampled_from(before[1]))) if before[1] and shape is not UNIQUE else set()
     return before, (
         shape,
-        drawn + [one for one in kept if not places or tuple(one[place] for place in places) not in taken],
+        drawn + [row for row in common if not places or tuple(row[place] for place in places) not in keys],
     )
 
 
 def filled(table: tuple[Shape, Rows] | None) -> sqlite3.Connection:
-    """A database with that table, and one that does not differ."""
+    """Return a database with the table, and with another table that is always the same."""
     db = sqlite3.connect(":memory:")
     db.execute("CREATE TABLE same (k INTEGER PRIMARY KEY, a TEXT)")
     db.executemany("INSERT INTO same VALUES (?, ?)", [(1, "a"), (2, None)])
@@ -121,7 +121,7 @@ def filled(table: tuple[Shape, Rows] | None) -> sqlite3.Connection:
 def compared(
     before: tuple[Shape, Rows] | None, after: tuple[Shape, Rows] | None
 ) -> tuple[list[TableDifference], list[RowDifference]]:
-    """Return what `compare` finds."""
+    """Return the differences that `compare` reports."""
     reported: list[RowDifference] = []
     with closing(filled(before)) as old, closing(filled(after)) as new:
         differing, digests = compare(old, new, reported.append)
@@ -130,7 +130,7 @@ def compared(
 
 
 def same(row: Iterable[Any]) -> Row:
-    """Tell 1 from 1.0, and a row from one with other columns."""
+    """Return the row with the types of its values, to distinguish 1 from 1.0."""
     return tuple((type(value).__name__, value) for value in row)
 
 
@@ -138,14 +138,17 @@ def part(row: Mapping[str, object] | None) -> Row | None:
     return None if row is None else tuple((name, *same([value])) for name, value in sorted(row.items()))
 
 
-def as_found(rows: Iterable[RowDifference]) -> Found:
-    """What was reported, in no order."""
-    return Counter((one.table, part(one.key) or (), part(one.before), part(one.after)) for one in rows)
+def unordered(rows: Iterable[RowDifference]) -> Differences:
+    """Return the reported differences without their order."""
+    return Counter(
+        (difference.table, part(difference.key) or (), part(difference.before), part(difference.after))
+        for difference in rows
+    )
 
 
 def expected(before: tuple[Shape, Rows] | None, after: tuple[Shape, Rows] | None) -> list[RowDifference]:
-    """What differs, told by sets: by the key where both have one key, else by all that they have in common."""
-    shapes = [one[0] for one in (before, after) if one]
+    """Return the differences by sets: by key if both have the same key, otherwise by all common columns."""
+    shapes = [table[0] for table in (before, after) if table]
     names = [list(shape.columns) for shape in shapes]
     common = [name for name in names[0] if name in names[-1]]
     alone = not common or len(shapes) == 1
@@ -159,20 +162,20 @@ def expected(before: tuple[Shape, Rows] | None, after: tuple[Shape, Rows] | None
 
     old, new = side(before), side(after)
     if alone:
-        gone = [_one_sided(before[0], row, True) for row in old] if before else []
-        return gone + ([_one_sided(after[0], row, False) for row in new] if after else [])
+        removed = [_one_sided(before[0], row, True) for row in old] if before else []
+        return removed + ([_one_sided(after[0], row, False) for row in new] if after else [])
     keyed = shapes[0].key and set(shapes[0].key) == set(shapes[-1].key)
-    told = shapes[0].key if keyed else tuple(common)
+    key_columns = shapes[0].key if keyed else tuple(common)
     if not keyed:
         was, now = (Counter(tuple(row[name] for name in common) for row in rows) for rows in (old, new))
         key = [dict(zip(common, row, strict=True)) for row in (was - now).elements()]
         other = [dict(zip(common, row, strict=True)) for row in (now - was).elements()]
-        return [RowDifference("t", one, {}, None) for one in key] + [
-            RowDifference("t", one, None, {}) for one in other
+        return [RowDifference("t", row, {}, None) for row in key] + [
+            RowDifference("t", row, None, {}) for row in other
         ]
-    at_first = {tuple(row[name] for name in told): row for row in old}
-    at_last = {tuple(row[name] for name in told): row for row in new}
-    found = []
+    at_first = {tuple(row[name] for name in key_columns): row for row in old}
+    at_last = {tuple(row[name] for name in key_columns): row for row in new}
+    differences = []
     for values in at_first.keys() | at_last.keys():
         was_row, is_row = at_first.get(values), at_last.get(values)
         if was_row == is_row:
@@ -180,23 +183,24 @@ def expected(before: tuple[Shape, Rows] | None, after: tuple[Shape, Rows] | None
         differing = [
             name
             for name in common
-            if name not in told and (was_row is None or is_row is None or was_row[name] != is_row[name])
+            if name not in key_columns
+            and (was_row is None or is_row is None or was_row[name] != is_row[name])
         ]
-        found.append(
+        differences.append(
             RowDifference(
                 "t",
-                dict(zip(told, values, strict=True)),
+                dict(zip(key_columns, values, strict=True)),
                 {name: was_row[name] for name in differing} if was_row is not None else None,
                 {name: is_row[name] for name in differing} if is_row is not None else None,
             )
         )
-    return found
+    return differences
 
 
-def _one_sided(shape: Shape, row: Mapping[str, object], gone: bool) -> RowDifference:
+def _one_sided(shape: Shape, row: Mapping[str, object], is_removed: bool) -> RowDifference:
     key = {name: row[name] for name in shape.key or shape.columns}
     rest = {name: value for name, value in row.items() if name not in key}
-    return RowDifference("t", key, rest if gone else None, None if gone else rest)
+    return RowDifference("t", key, rest if is_removed else None, None if is_removed else rest)
 
 
 KEY: Final = SHAPES[0]
@@ -214,35 +218,38 @@ SOME: Final[Rows] = [(1, "a", None), (2, "b", b"b")]
 @example(((KEY, SOME), (OTHER_KEY, SOME)))
 @example(((SHAPES[2], [("a", n, None, None) for n in (2, 1)]), (SHAPES[3], [("b", 1, None, None)])))
 @given(pairs())
-def test_what_is_reported_is_what_sets_in_plain_python_tell(
+def test_the_reported_differences_equal_those_of_sets_in_plain_python(
     pair: tuple[tuple[Shape, Rows] | None, tuple[Shape, Rows] | None],
 ) -> None:
     before, after = pair
     differing, reported = compared(before, after)
-    wanted = expected(before, after)
-    assert as_found(reported) == as_found(wanted)
+    differences = expected(before, after)
+    assert unordered(reported) == unordered(differences)
     one_sided = [
-        [name for name in one[0].columns if other and name not in other[0].columns] if one else []
-        for one, other in ((before, after), (after, before))
+        [name for name in table[0].columns if other and name not in other[0].columns] if table else []
+        for table, other in ((before, after), (after, before))
     ]
-    if not wanted and not any(one_sided) and before and after:
-        assert not any(one.added + one.removed + one.changed for one in differing)
+    if not differences and not any(one_sided) and before and after:
+        assert not any(difference.added + difference.removed + difference.changed for difference in differing)
         if list(before[0].columns) == list(after[0].columns) and before[0].clause == after[0].clause:
             assert differing == []
         return
-    (found,) = differing
-    assert (found.table, found.columns_before, found.columns_after) == ("t", *one_sided)
-    assert (found.added, found.removed, found.changed) == (
-        sum(one.before is None for one in wanted),
-        sum(one.after is None for one in wanted),
-        sum(None not in (one.before, one.after) for one in wanted),
+    (table_difference,) = differing
+    assert (table_difference.table, table_difference.columns_before, table_difference.columns_after) == (
+        "t",
+        *one_sided,
     )
-    assert [one.rows if one else None for one in (found.before, found.after)] == [
-        len(one[1]) if one else None for one in (before, after)
-    ]
+    assert (table_difference.added, table_difference.removed, table_difference.changed) == (
+        sum(difference.before is None for difference in differences),
+        sum(difference.after is None for difference in differences),
+        sum(None not in (difference.before, difference.after) for difference in differences),
+    )
+    assert [
+        digest.rows if digest else None for digest in (table_difference.before, table_difference.after)
+    ] == [len(table[1]) if table else None for table in (before, after)]
 
 
-def test_tables_that_are_left_out_and_those_of_the_bookkeeping_are_not_compared() -> None:
+def test_excluded_tables_and_the_projection_table_are_not_compared() -> None:
     reported: list[RowDifference] = []
     with closing(filled((KEY, SOME))) as old, closing(filled(None)) as new:
         for db, position in ((old, 1), (new, 2)):

@@ -1,4 +1,4 @@
-"""The property test can fail: views that miss one event are found out, whichever event it is."""
+"""The property test can fail: it detects views that miss any single event."""
 
 import logging
 import sqlite3
@@ -19,22 +19,22 @@ from tests.property.read_model_comparison import assert_agree
 from tests.property.store_session import Session
 from tests.property.view_rows import rebuilt
 
-OF_THE_NEWSROOM = {"categories", "listings", "people", "posts", "tokens"}
-"""Projections of what happens in the newsroom. The others take note of every event, whatever it is."""
-OF_NO_CONCERN = {"log.opened", "slug.claimed", "slug.released"}
-"""Events that none of these takes note of: slugs are in the events of their owners."""
-UNSEEN = {"actor.registered", "actor.renamed", "token.created", "token.revoked"}
-"""Events of which the newsroom in plain Python knows nothing."""
+NEWSROOM_PROJECTIONS = {"categories", "listings", "people", "posts", "tokens"}
+"""Projections of the newsroom's contents. The others apply every event."""
+NOT_APPLIED = {"log.opened", "slug.claimed", "slug.released"}
+"""Events that none of these applies: slugs are in the events of their owners."""
+NOT_IN_MODEL = {"actor.registered", "actor.renamed", "token.created", "token.revoked"}
+"""Events that the newsroom in plain Python does not apply."""
 
 
 @pytest.fixture(autouse=True)
 def quiet(caplog: pytest.LogCaptureFixture) -> None:
-    """Let the runner not tell of the faults that are made here by the hundred."""
+    """Hide the log lines about the hundreds of faults of these tests."""
     caplog.set_level(logging.CRITICAL, "ledgerpress.views.projection")
 
 
-def forgetful(sound: Projector, position: int) -> Projector:
-    """A projector that drops one event."""
+def without_event(sound: Projector, position: int) -> Projector:
+    """Return a projector that drops the event at `position`."""
 
     def apply(writing: ProjectorBatch, recorded: Recorded[Event]) -> None:
         if recorded.position != position:
@@ -43,7 +43,7 @@ def forgetful(sound: Projector, position: int) -> Projector:
     return Altered(sound, apply)
 
 
-async def test_views_that_miss_one_event_have_other_rows_and_disagree_with_the_newsroom(
+async def test_views_that_miss_one_event_have_other_rows_and_disagree_with_the_model(
     tmp_path: Path,
 ) -> None:
     async with Session(tmp_path / "data") as session:
@@ -57,19 +57,19 @@ async def test_views_that_miss_one_event_have_other_rows_and_disagree_with_the_n
             name, position = recorded.header.type, recorded.position
             path.unlink()
             projectors = [
-                forgetful(projector, position) if projector.name in OF_THE_NEWSROOM else projector
+                without_event(projector, position) if projector.name in NEWSROOM_PROJECTIONS else projector
                 for projector in all_projectors()
             ]
             rows = await rebuilt(log, path, batch_size=500, projectors=projectors)
-            if name in OF_NO_CONCERN:
+            if name in NOT_APPLIED:
                 assert rows == sound, name
                 continue
             assert rows != sound, name
-            if name not in UNSEEN:
+            if name not in NOT_IN_MODEL:
                 with pytest.raises(AssertionError):
                     _compare(path, session, position)
             dropped.add(name)
-        assert dropped | OF_NO_CONCERN == {recorded.header.type for recorded in session.history}
+        assert dropped | NOT_APPLIED == {recorded.header.type for recorded in session.history}
 
 
 def _compare(path: Path, session: Session, position: int) -> None:
@@ -89,7 +89,7 @@ async def test_views_that_miss_the_last_event_of_a_command_have_other_commands_a
         moments = {position for _, position in sound["moment"]}
         for position in {*last_of_commands.values(), *moments}:
             path.unlink()
-            projectors = [forgetful(projector, position) for projector in all_projectors()]
+            projectors = [without_event(projector, position) for projector in all_projectors()]
             rows = await rebuilt(log, path, batch_size=500, projectors=projectors)
             assert rows["command"] != sound["command"] or position not in last_of_commands.values()
             assert rows["moment"] != sound["moment"] or position not in moments

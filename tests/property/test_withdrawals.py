@@ -1,4 +1,4 @@
-"""Whatever payloads are withdrawn: no projection pauses, no text is left, and views and deciders tell the same story."""
+"""After any withdrawals, no projection pauses, no text is left, and views and deciders agree."""
 
 import asyncio
 import logging
@@ -30,7 +30,7 @@ from ledgerpress.features.posts.model import PostStatus
 from ledgerpress.features.registry import event_codec
 from ledgerpress.views.listings.queries import list_keys
 from ledgerpress.views.snapshot_and_cache_dependencies import Snapshot
-from tests.property.altered_logs import KeptLog
+from tests.property.altered_logs import ReadOnlyLog
 from tests.property.day_scenario import WHOLE_DAY
 from tests.property.store_session import Session
 from tests.property.test_views import EXAMPLES
@@ -48,17 +48,17 @@ WRITTEN: Final = (
     "town",
     "operator",
 )
-"""What people wrote on the whole day: after everything is withdrawn, none of it is left."""
+"""Texts that users wrote on the whole day: after all withdrawals, none of them is left."""
 
 
 @pytest.fixture(autouse=True)
 def quiet(caplog: pytest.LogCaptureFixture) -> None:
-    """Let the runner not tell of the faults of the whole day."""
+    """Hide the log lines about the faults of the whole day."""
     caplog.set_level(logging.CRITICAL, "ledgerpress.views.projection")
 
 
 async def whole_day(data: Path) -> list[StoredEvent]:
-    """Return the log of a day in which everything happened."""
+    """Return the events of the scenario of a day."""
     async with Session(data) as session:
         await session.begin()
         for action in WHOLE_DAY:
@@ -66,7 +66,7 @@ async def whole_day(data: Path) -> list[StoredEvent]:
         return await session.store.log.read(0, 10_000)
 
 
-def test_views_and_deciders_agree_whatever_is_withdrawn(tmp_path: Path) -> None:
+def test_views_and_deciders_agree_after_any_withdrawals(tmp_path: Path) -> None:
     log = asyncio.run(whole_day(tmp_path / "data"))
     everything = set(range(1, len(log) + 1))
 
@@ -75,43 +75,47 @@ def test_views_and_deciders_agree_whatever_is_withdrawn(tmp_path: Path) -> None:
     @example(everything)
     @given(st.sets(st.sampled_from(sorted(everything))))
     def holds(positions: set[int]) -> None:
-        left = [replace(one, payload=None) if one.position in positions else one for one in log]
+        altered = [replace(event, payload=None) if event.position in positions else event for event in log]
         with TemporaryDirectory() as folder:
-            asyncio.run(_agree(left, Path(folder)))
-            rows = asyncio.run(rebuilt(KeptLog(left), Path(folder) / "one-by-one.sqlite", batch_size=1))
+            asyncio.run(_agree(altered, Path(folder)))
+            rows = asyncio.run(
+                rebuilt(ReadOnlyLog(altered), Path(folder) / "one-by-one.sqlite", batch_size=1)
+            )
             assert rows == rows_of(Path(folder) / "views.sqlite")
 
     holds()
 
 
-def test_of_each_kind_of_event_every_single_one_can_be_withdrawn(tmp_path: Path) -> None:
+def test_every_single_event_can_be_withdrawn(tmp_path: Path) -> None:
     log = asyncio.run(whole_day(tmp_path / "data"))
-    for gone in log:
-        left = [replace(one, payload=None) if one is gone else one for one in log]
+    for withdrawn in log:
+        altered = [replace(event, payload=None) if event is withdrawn else event for event in log]
         with TemporaryDirectory() as folder:
-            asyncio.run(_agree(left, Path(folder)))
+            asyncio.run(_agree(altered, Path(folder)))
 
 
-def test_no_text_is_left_in_the_views_where_everything_is_withdrawn(tmp_path: Path) -> None:
+def test_no_text_is_left_in_the_views_if_everything_is_withdrawn(tmp_path: Path) -> None:
     log = asyncio.run(whole_day(tmp_path / "data"))
-    before = asyncio.run(rebuilt(KeptLog(log), tmp_path / "before.sqlite", batch_size=100))
-    left = [replace(one, payload=None) for one in log]
-    after = asyncio.run(rebuilt(KeptLog(left), tmp_path / "after.sqlite", batch_size=100))
+    before = asyncio.run(rebuilt(ReadOnlyLog(log), tmp_path / "before.sqlite", batch_size=100))
+    altered = [replace(event, payload=None) for event in log]
+    after = asyncio.run(rebuilt(ReadOnlyLog(altered), tmp_path / "after.sqlite", batch_size=100))
     for text in WRITTEN:
         assert text in repr(before)
         assert text not in repr(after)
 
 
-async def _agree(left: Sequence[StoredEvent], folder: Path) -> None:
+async def _agree(altered: Sequence[StoredEvent], folder: Path) -> None:
     path = folder / "views.sqlite"
-    await rebuilt(KeptLog(left), path, batch_size=500)
+    await rebuilt(ReadOnlyLog(altered), path, batch_size=500)
     streams: dict[str, list[Any]] = defaultdict(list)
-    for recorded in event_codec().decode_all(left):
+    for recorded in event_codec().decode_all(altered):
         streams[recorded.header.stream].append(recorded.event)
     taxonomy = reduce(evolve_taxonomy, streams.pop("taxonomy"), Taxonomy())
     with closing(sqlite3.connect(path)) as db:
-        assert db.execute("SELECT DISTINCT position, error FROM projection").fetchall() == [(len(left), None)]
-        snapshot = Snapshot(db, len(left))
+        assert db.execute("SELECT DISTINCT position, error FROM projection").fetchall() == [
+            (len(altered), None)
+        ]
+        snapshot = Snapshot(db, len(altered))
         published = []
         for stream, events in streams.items():
             if stream.startswith("post."):
@@ -142,17 +146,19 @@ def _assert_post(snapshot: Snapshot, post: posts.Post, version: int, taxonomy: T
         content.author_ids,
         content.body,
     )
-    resolved = {one.id for category_id in post.category_ids if (one := taxonomy.resolve(category_id))}
-    assert {one.id for one in post_views.categories_of(snapshot, shown.seq)} == resolved
+    resolved = {
+        category.id for category_id in post.category_ids if (category := taxonomy.resolve(category_id))
+    }
+    assert {category.id for category in post_views.categories_of(snapshot, shown.seq)} == resolved
     assert (article is not None) == (post.lifecycle.status is PostStatus.PUBLISHED)
     if article:
         assert article.published_at == post.lifecycle.published_at
 
 
 def _assert_tree(snapshot: Snapshot, taxonomy: Taxonomy) -> None:
-    found = categories.categories_after(snapshot, 0, 1_000)
-    assert {one.id for one in found} == set(taxonomy.categories)
-    for shown in found:
+    rows = categories.categories_after(snapshot, 0, 1_000)
+    assert {row.id for row in rows} == set(taxonomy.categories)
+    for shown in rows:
         category = taxonomy.categories[shown.id]
         assert (shown.slug, shown.name, shown.version) == (category.slug, category.name, category.version)
         assert shown.description == category.description

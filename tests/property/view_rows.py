@@ -17,20 +17,20 @@ Rows: TypeAlias = dict[str, list[tuple[Any, ...]]]
 
 
 def views_in_use(data: Path, projectors: Sequence[Projector] | None = None) -> Path:
-    """Return the views file that a data directory's processes use, those with `projectors` or the first-party ones."""
+    """Return the views file that processes with `projectors`, or the first-party ones, use in a data directory."""
     path = ViewsDirectory(data, all_projectors() if projectors is None else projectors).current
     assert path
     return path
 
 
 def rows_of(path: Path) -> Rows:
-    """Return all rows of all tables, each table's in the order of its columns; not what says when they were made."""
+    """Return all rows of all tables, sorted by their columns, without the tables that describe the file."""
     with closing(sqlite3.connect(f"{path.as_uri()}?mode=ro", uri=True)) as db:
         return rows_in(db)
 
 
 def rows_in(db: sqlite3.Connection) -> Rows:
-    """Return all rows of all tables of a database, each table's in the order of its columns; not what says when they were made."""
+    """Return all rows of all tables of a database, sorted by their columns, without tables that describe the file."""
     tables = db.execute("SELECT name FROM sqlite_schema WHERE type = 'table' ORDER BY name").fetchall()
     return {name: _table(db, name) for (name,) in tables if name not in ("views", "projection_digest")}
 
@@ -44,7 +44,7 @@ def _table(db: sqlite3.Connection, name: str) -> list[tuple[Any, ...]]:
 async def rebuilt(
     log: EventLog, path: Path, *, batch_size: int, projectors: Sequence[Projector] | None = None
 ) -> Rows:
-    """Build views of the whole log at `path`, where there are none, and return their rows."""
+    """Build views of the whole log in a new file at `path`, and return their rows."""
     projectors = all_projectors() if projectors is None else projectors
     views = await ViewsFile.open(path, projectors)
     try:
