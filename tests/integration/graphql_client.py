@@ -21,7 +21,7 @@ from tests.fixed_sources import SeededBytes, SetClock
 ROOMY: Final = msgspec.structs.replace(
     Limits.development(), field_cost=10**9, type_cost=10**9, tell_cost=False
 )
-"""The limits of development without cost limits; responses do not contain the cost."""
+"""The limits of the development profile without cost limits; responses do not contain the cost."""
 
 
 class ChosenIdentity:

@@ -24,7 +24,7 @@ class Cut(Exception):
 
 
 class Wire:
-    """A connection that is cut when it has received `budget` bytes; without a budget it is not cut."""
+    """A connection that is cut after `budget` received bytes; without a budget it is not cut."""
 
     def __init__(self, address: tuple[str, int]) -> None:
         self._socket = socket.create_connection(address, SECONDS)

@@ -55,7 +55,7 @@ def traced(program: Sequence[str | Path], output: Path) -> list[str | Path]:
 
 
 def killed_at(step: int, program: Sequence[str | Path], *files: Path) -> list[str | Path]:
-    """Return the command that runs `program` and kills it at its `step`-th write to, or sync of, `files`."""
+    """Return the command that runs `program` and kills it at its `step`-th change or sync of `files`."""
     calls = ",".join((*WRITES, *SYNCS, "ftruncate", "unlink"))
     options: list[str | Path] = ["-f", "-qq", "-e", f"inject={calls}:signal=KILL:when={step}"]
     for file in files:

@@ -174,7 +174,7 @@ def test_fields_with_permissions_are_marked_and_nullable() -> None:
         assert need is None or not is_non_null_type(field.field.type) or field.type == "Subscription", name
 
 
-@pytest.mark.parametrize("who", COLUMNS)
+@pytest.mark.parametrize("role", COLUMNS)
 async def test_access_to_each_field_matches_the_table(walk: Walk, role: str) -> None:
     for name, field in FIELDS_BY_NAME.items():
         if field.type in {"Mutation", "Subscription"} or field.type in RESULTS or field.type in SUBSCRIBED:
@@ -235,7 +235,7 @@ def assert_denied(errors: list[dict[str, Any]], identity: Identity) -> None:
     )
 
 
-@pytest.mark.parametrize("who", COLUMNS)
+@pytest.mark.parametrize("role", COLUMNS)
 async def test_access_to_each_mutation_matches_the_table(walk: Walk, role: str) -> None:
     for name, field in FIELDS_BY_NAME.items():
         if field.type != "Mutation":
@@ -258,7 +258,7 @@ async def test_access_to_each_mutation_matches_the_table(walk: Walk, role: str) 
                 assert outcome["position"] is not None
 
 
-@pytest.mark.parametrize("who", COLUMNS)
+@pytest.mark.parametrize("role", COLUMNS)
 async def test_users_who_may_run_a_mutation_can_read_its_result(walk: Walk, role: str) -> None:
     for name, field in FIELDS_BY_NAME.items():
         if field.type not in RESULTS:
@@ -274,7 +274,7 @@ async def test_users_who_may_run_a_mutation_can_read_its_result(walk: Walk, role
             assert types_reached(body["data"]) == {field.type}, (name, body)
 
 
-@pytest.mark.parametrize("who", COLUMNS)
+@pytest.mark.parametrize("role", COLUMNS)
 async def test_access_to_each_subscription_matches_the_table(walk: Walk, role: str) -> None:
     async with served(walk.door.store, door=FixedIdentity(walk.users[role])) as server:
         for name, field in FIELDS_BY_NAME.items():
