@@ -1,7 +1,7 @@
 """The attacks of the OWASP GraphQL Cheat Sheet and of npm's graphql-armor, by name, as documents and variables.
 
-Each is to be refused before anything is executed. What is sent in other ways than as a document, such as batches,
-stands in `test_attacks.py`; who may do what is the matter of `docs/reference/access.md`.
+The server must reject each attack before it executes anything. Attacks that are not documents, such as batches, are in
+`test_attacks.py`. `docs/reference/access.md` describes the permissions.
 """
 
 import json
@@ -12,9 +12,9 @@ from typing import Any, Final
 
 @dataclass(frozen=True)
 class Attack:
-    """A request that asks for too much, or for what is not its business, and the code that it is refused with.
+    """A request for too much or for forbidden data, and the error code with which the server rejects it.
 
-    `code` is `None` where the specification's own rules refuse it.
+    `code` is `None` if a validation rule of the GraphQL specification rejects the request.
     """
 
     name: str

@@ -21,7 +21,7 @@ from tests.integration.graphql_client import Client
 
 
 class Visitors(Client):
-    """Sends requests as whoever holds a token, or as nobody."""
+    """A client that sends requests with a token or anonymously."""
 
     def __init__(
         self, http: httpx2.AsyncClient, store: Store, door: Authenticator, clock: SetClock, data: Path
@@ -32,13 +32,13 @@ class Visitors(Client):
         self.data = data
 
     def show(self, token: str | None) -> None:
-        """Show that token, or none, from now on."""
+        """Send `token` with all later requests; `None` sends no token."""
         self.http.headers.pop("Authorization", None)
         if token is not None:
             self.http.headers["Authorization"] = f"Bearer {token}"
 
     async def refusal(self, authorization: str | bytes) -> str:
-        """Return why a request with that header is refused. Fails unless it is, with status 401."""
+        """Return the error message for a request with this header, which must fail with status 401."""
         response = await self.http.post(
             "/graphql",
             json={"query": "{ __typename }"},
@@ -53,10 +53,10 @@ class Visitors(Client):
         message: str = response.json()["errors"][0]["message"]
         return message
 
-    async def new_token(self, role: Role = Role.ADMIN, **given: Any) -> str:
-        """Make a token beside the door, as an operator does, and return its secret."""
+    async def new_token(self, role: Role = Role.ADMIN, **options: Any) -> str:
+        """Create a token in the store, as an operator does, and return its secret."""
         secret = new_secret(self.store.randomness)
-        command = CreateToken(name="Robot", role=role, secret_hash=secret_hash(secret), **given)
+        command = CreateToken(name="Robot", role=role, secret_hash=secret_hash(secret), **options)
         await self.store.commands.handle(command)
         return secret
 
@@ -70,7 +70,7 @@ async def visitors(
     randomness: SeededBytes | None = None,
     projectors: Sequence[Projector] | None = None,
 ) -> AsyncIterator[Visitors]:
-    """Open the store in `data`, and lend a client of its application that shows no token yet."""
+    """Open the store in `data` and yield a client of its application that sends no token yet."""
     clock = clock or SetClock()
     async with open_store(
         data, clock=clock, randomness=randomness or SeededBytes(), projectors=projectors

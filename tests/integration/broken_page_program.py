@@ -1,4 +1,4 @@
-"""The program with a front page that fails with a secret in its message."""
+"""The program with a front page that fails with an error message that contains a secret."""
 
 from typing import Any, NoReturn, cast
 

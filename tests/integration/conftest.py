@@ -1,4 +1,4 @@
-"""What the tests at the door share."""
+"""Fixtures of the integration tests."""
 
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -13,13 +13,13 @@ from tests.property.store_session import Session
 @pytest.fixture
 async def door(tmp_path: Path) -> AsyncIterator[Client]:
     """A client of an application on a new store."""
-    async with client(tmp_path / "store") as one:
-        yield one
+    async with client(tmp_path / "store") as http_client:
+        yield http_client
 
 
 @pytest.fixture
 async def session(tmp_path: Path) -> AsyncIterator[Session]:
-    """A store in which much has happened."""
+    """A store with a day of varied editorial work."""
     async with Session(tmp_path / "data") as session:
         await session.begin()
         for action in WHOLE_DAY:

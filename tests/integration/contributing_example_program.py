@@ -1,4 +1,7 @@
-"""Use a store with the source that is on the path: `python -m … NAME DIRECTORY`. Prints results as JSON."""
+"""Run a scenario on a store with the source code on the Python path: `python -m … NAME DIRECTORY`.
+
+Prints the results as JSON.
+"""
 
 import asyncio
 import json
@@ -13,12 +16,12 @@ HISTORY: Final = "history(orderBy: OLDEST, first: 20) { nodes { type version cha
 
 
 async def write(door: Client) -> Any:
-    """Write what the scenarios below find, with the source as it is."""
+    """Create the post that the other scenarios use, with the unchanged source."""
     return await done(door, "postCreate", title="Old", body="Text.", publish=True)
 
 
 async def subtitle(door: Client) -> Any:
-    """Give an old and a new post subtitles, change, clear, revert and restore them."""
+    """Give an old and a new post subtitles; change, clear and revert the subtitle of the new post."""
     old = (await door.ask('{ post(slug: "old") { id subtitle article { subtitle } } }'))["post"]
     new = await done(door, "postCreate", "post { id }", title="New", subtitle="First", publish=True)
     post_id = new["post"]["id"]
@@ -38,7 +41,7 @@ async def subtitle(door: Client) -> Any:
 
 
 async def pin(door: Client) -> Any:
-    """Pin an old post, twice."""
+    """Pin an old post twice."""
     old = (await door.ask('{ post(slug: "old") { id version } }'))["post"]
     first = await done(door, "postPin", "post { version }", id=old["id"])
     again = await done(door, "postPin", "post { version }", id=old["id"])

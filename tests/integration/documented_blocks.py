@@ -1,13 +1,13 @@
-"""Read the code blocks of the documentation, and the HTML comments that say how a test runs them.
+"""Read the code blocks of the documentation, and the HTML comments that control how a test runs them.
 
-A comment stands directly before its block:
+A comment is directly before its block:
 
     <!-- not run: REASON -->           the block cannot run in a test
-    <!-- run with: TEXT = OTHER -->    the test writes OTHER in place of TEXT; may be repeated
-    <!-- fails: CODE -->               the user error, or the exit code, that the block must end with
+    <!-- run with: TEXT = OTHER -->    the test replaces TEXT by OTHER; may be repeated
+    <!-- fails: CODE -->               the user error or the exit code with which the block must end
     <!-- saved as: PATH -->            the block is the contents of a file
 
-`<!-- page not run: REASON -->` anywhere on a page is for all of its blocks.
+`<!-- page not run: REASON -->` anywhere on a page applies to all of its blocks.
 """
 
 import re
@@ -40,7 +40,7 @@ OTHER_LANGUAGES: Final = frozenset(
         "",
     }
 )
-"""Languages that are no commands. A `json` block after a command is its result."""
+"""Languages whose blocks are not run. A `json` block after a command is the result of the command."""
 
 _COMMENT: Final = re.compile(r"<!-- *(not run|run with|fails|saved as): *(.+?) *-->")
 _WHOLE_PAGE: Final = re.compile(r"^<!-- *page not run: *(.+?) *-->", re.MULTILINE)
@@ -70,7 +70,7 @@ class Block:
         """Return the text with its replacements."""
         code = self.text
         for text, other in self.replacements:
-            assert text in code, f"{self.place}: “run with” names a text that the block does not have: {text}"
+            assert text in code, f"{self.place}: “run with” names a text that is not in the block: {text}"
             code = code.replace(text, other)
         return code
 
@@ -85,9 +85,9 @@ class Block:
 
 
 def blocks(page: Path, markdown: str | None = None) -> Iterator[Block]:
-    """Yield the blocks of a page, in order; `markdown` stands in for the contents of its file."""
+    """Yield the blocks of a page in order; `markdown` replaces the contents of its file."""
     text = page.read_text("utf-8") if markdown is None else markdown
-    whole_page = found[1] if (found := _WHOLE_PAGE.search(text)) else None
+    whole_page = match[1] if (match := _WHOLE_PAGE.search(text)) else None
     lines = iter(enumerate(text.splitlines(), 1))
     comments: list[tuple[str, str]] = []
     for number, line in lines:

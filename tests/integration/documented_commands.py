@@ -1,8 +1,8 @@
-"""Run the code blocks of one page in order, as a reader would, in a directory that stands in for the reader's machine.
+"""Run the code blocks of one page in order, as a reader would, in a directory that represents the reader's machine.
 
-Each page gets a copy of the demo newsroom in `ledgerpress-data` and in `/srv/ledgerpress/data`, which a server serves when a
-block needs one. Absolute paths lead into the temporary directory, and 127.0.0.1:8000 to the server. Programs that would
-change the machine, or that need another one, are replaced: see `SIMULATED`.
+Each page gets a copy of the demo newsroom in `ledgerpress-data` and in `/srv/ledgerpress/data`. A server serves it if a
+block needs a server. Absolute paths are redirected to the temporary directory, and 127.0.0.1:8000 to the server.
+Programs that would change the machine, or that need another machine, are replaced: see `SIMULATED`.
 """
 
 import json
@@ -40,7 +40,7 @@ SIMULATED: Final = {
 }
 """Programs that do nothing here, and why."""
 ALLOWED: Final = ("cat", "cp", "cut", "date", "env", "head", "ls", "mkdir", "mktemp", "rm", "sh", "tail")
-"""Programs of the machine that a page may run. Any other one is not found, so that no page changes the machine."""
+"""Programs of the machine that a page may run. All others are not on the path, so no page can change the machine."""
 
 _PROGRAM: Final = f'exec "{sys.executable}" -m ledgerpress "$@"'
 _SHIMS: Final = {
@@ -62,7 +62,7 @@ _ID_TO_FILL_IN: Final = re.compile(r'\bid: "(?:…|POST_ID)"')
 
 
 class Reader:
-    """Runs the blocks of a page; on exit, ends the server that the page started."""
+    """Runs the blocks of a page; on exit, stops the server that the page started."""
 
     def __init__(self, directory: Path, demo: Path) -> None:
         """Prepare `directory`; `demo` is a data directory to copy."""
@@ -82,8 +82,8 @@ class Reader:
         for name in ALLOWED:
             if program := shutil.which(name):
                 (directory / "bin" / name).symlink_to(program)
-        for made in ("etc/ledgerpress", "srv/ledgerpress", "tmp", "var/tmp", "var/backups/ledgerpress"):
-            (directory / made).mkdir(parents=True)
+        for folder in ("etc/ledgerpress", "srv/ledgerpress", "tmp", "var/tmp", "var/backups/ledgerpress"):
+            (directory / folder).mkdir(parents=True)
         for data in (self._checkout / "ledgerpress-data", directory / "srv/ledgerpress/data"):
             shutil.copytree(demo, data)
         (directory / "etc/ledgerpress/log").write_text(
@@ -98,13 +98,13 @@ class Reader:
         stop_server(self._state)
 
     def run_page(self, page: Iterable[Block]) -> None:
-        """Run those blocks of a page that can run."""
+        """Run the blocks of a page, except those marked as “not run”."""
         for block in page:
             if block.not_run is None:
                 self._run(block)
 
     def _run(self, block: Block) -> None:
-        """Run a block, or compare it with the result before it; fail if it does not do what the page says."""
+        """Run a block, or compare it with the previous result; fail if the outcome differs from the page."""
         if block.saved_as is not None:
             self._path(block.saved_as).write_text(self._local(block.code), "utf-8")
         elif block.language == "sh":
@@ -135,7 +135,7 @@ class Reader:
         self._need_server()
         query = block.code
         if _ID_TO_FILL_IN.search(query):
-            assert self._post_id, f"{block.place}: no response before it has the id of a post"
+            assert self._post_id, f"{block.place}: no earlier response contains the id of a post"
             query = _ID_TO_FILL_IN.sub(f'id: "{self._post_id}"', query)
         result = self._result = _without_extensions(self._post(query))
         assert "errors" not in result, f"{block.place}: {result['errors']}"
@@ -191,7 +191,10 @@ class Reader:
 
 
 def difference_of(shown: Any, result: Any, place: str = "data") -> str | None:
-    """Return where a result differs from the one that a page shows: in names, lengths, numbers, not in texts."""
+    """Describe the first difference between a result and the result on the page, or return `None`.
+
+    Names, lengths and numbers are compared, texts are not.
+    """
     if isinstance(shown, dict) and isinstance(result, dict):
         if set(shown) != set(result):
             return f"{place} has the fields {sorted(result)}, not {sorted(shown)}"
@@ -216,11 +219,11 @@ def _without_extensions(result: Any) -> Any:
     )
 
 
-# --- what the programs of the page run ------------------------------------------------------------------------------
+# --- the programs that the shims run --------------------------------------------------------------------------------
 
 
 def stop_server(state: Path) -> None:
-    """End the server that a page has started, if there is one."""
+    """Stop the server that a page has started, if any."""
     process = state / "process"
     if process.exists():
         with suppress(ProcessLookupError):
@@ -230,7 +233,7 @@ def stop_server(state: Path) -> None:
 
 
 def serve(state: Path, options: Sequence[str]) -> int:
-    """Start `ledgerpress serve` in the background on a free port, in place of the server before, and wait for it."""
+    """Start `ledgerpress serve` in the background on a free port, replacing the previous server, and wait for it."""
     stop_server(state)
     output = state / "server.log"
     with output.open("wb") as file:
@@ -254,7 +257,7 @@ def serve(state: Path, options: Sequence[str]) -> int:
 
 
 def curl(state: Path, arguments: Sequence[str]) -> int:
-    """Run curl with the address of the server. A stream that does not end is cut off after its first results."""
+    """Run curl with the address of the server. A stream that does not end is stopped after 5 seconds."""
     address = (state / "address").read_text()
     program, *options = arguments
     streams = any(re.fullmatch(r"-\w*N\w*|--no-buffer", argument) for argument in options)
@@ -267,5 +270,5 @@ def curl(state: Path, arguments: Sequence[str]) -> int:
 
 
 if __name__ == "__main__":
-    _, called, *rest = sys.argv
-    sys.exit({"serve": serve, "curl": curl}[called](Path(os.environ["READER_STATE"]), rest))
+    _, command, *rest = sys.argv
+    sys.exit({"serve": serve, "curl": curl}[command](Path(os.environ["READER_STATE"]), rest))

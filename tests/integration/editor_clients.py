@@ -1,4 +1,4 @@
-"""Editors that keep working while servers come and go, with a record of what they sent and what was acknowledged."""
+"""Editors that keep working while servers stop and start, and a record of their mutations and acknowledgements."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -15,14 +15,14 @@ from tests.integration.log_history import History
 from tests.integration.server_process import Server
 
 Fact: TypeAlias = tuple[str, dict[str, Any]]
-"""The type of an event, and some of what it says."""
+"""The type of an event and some of its fields."""
 
 TYPE_NAMES = {event_type: name for name, _, event_type, _ in EVENT_TYPES}
 
 
 @dataclass(frozen=True, slots=True)
 class Order:
-    """A mutation, with the events that it leads to if it leads to any, in their order."""
+    """A mutation, and the events that it records if it records any, in order."""
 
     key: str
     mutation: str
@@ -32,32 +32,34 @@ class Order:
 
 @dataclass
 class Book:
-    """What all editors have sent and had acknowledged, by idempotency key, and the categories that they share."""
+    """The mutations that all editors have sent, the acknowledged positions, both by idempotency key, and shared categories."""
 
     sent: dict[str, Order] = field(default_factory=dict)
     positions: dict[str, int] = field(default_factory=dict)
     categories: list[str] = field(default_factory=list)
 
     def check(self, commands: dict[str, History]) -> set[str]:
-        """Fail unless `commands` are what was sent, each in full, and hold all that was acknowledged.
+        """Fail unless each of `commands` was sent and is complete, and each acknowledged mutation is among them.
 
-        Return the keys of what they hold.
+        Return the idempotency keys of `commands`.
         """
         publication = next(iter(commands.values()))[0].header.publication
         keys = {uuid8(publication, OPERATOR.id, key): key for key in self.sent}
         for command_id, events in commands.items():
             order = self.sent[keys[command_id]]
-            assert [one.idempotency_key for one in events] == [order.key] * len(order.facts), order
-            assert [TYPE_NAMES[type(one.event)] for one in events] == [name for name, _ in order.facts], order
-            for one, (_, said) in zip(events, order.facts, strict=True):
-                assert {name: getattr(one.event, name) for name in said} == said
-        recorded = {keys[command_id]: events[-1].position for command_id, events in commands.items()}
-        assert {key: recorded.get(key) for key in self.positions} == self.positions
-        return set(recorded)
+            assert [recorded.idempotency_key for recorded in events] == [order.key] * len(order.facts), order
+            assert [TYPE_NAMES[type(recorded.event)] for recorded in events] == [
+                name for name, _ in order.facts
+            ], order
+            for recorded, (_, fields) in zip(events, order.facts, strict=True):
+                assert {name: getattr(recorded.event, name) for name in fields} == fields
+        positions = {keys[command_id]: events[-1].position for command_id, events in commands.items()}
+        assert {key: positions.get(key) for key in self.positions} == self.positions
+        return set(positions)
 
 
 class Editor:
-    """Sends one mutation after another. What was under way when the server went is sent again to the next one."""
+    """Sends one mutation after another. A mutation without a response is sent again to the next server."""
 
     def __init__(self, name: str, book: Book, random: Random) -> None:
         self._name = name
@@ -68,10 +70,10 @@ class Editor:
         self._public_slugs: set[str] = set()
         self._last: Order | None = None
         self.pending: Order | None = None
-        """What was sent and has not been answered."""
+        """The mutation that was sent and has no response yet."""
 
     async def work(self, server: Server) -> None:
-        """Work until the server goes away."""
+        """Send mutations until the server closes the connection."""
         try:
             async with await server.connect() as client:
                 await self.make_sure(client)
@@ -81,7 +83,10 @@ class Editor:
             pass
 
     async def make_sure(self, client: Client) -> None:
-        """Send again what was acknowledged last, and what was under way."""
+        """Send the last acknowledged mutation again, then the pending one.
+
+        The acknowledged mutation must be reported as replayed, at the same position.
+        """
         if self._last is not None:
             again = await client.mutate(self._last.mutation, **self._last.input)
             assert (again.replayed, again.position) == (True, self._book.positions[self._last.key])
@@ -89,7 +94,7 @@ class Editor:
             await self._carry_out(client, self.pending)
 
     async def look(self, client: Client) -> None:
-        """Fail unless each of the editor's posts, which nobody else touches, is as it was left."""
+        """Fail unless each of the editor's posts is as the editor left it; no other client changes these posts."""
         query = f"query ($id: ID!) {{ {SELECTIONS['post'].replace('post', 'post(id: $id)', 1)} }}"
         for post_id, left in self._posts.items():
             data, _ = await client.execute(query, id=post_id)
@@ -114,7 +119,7 @@ class Editor:
         elif order.mutation == "categoryCreate" and done["id"] not in self._book.categories:
             self._book.categories.append(done["id"])
 
-    # --- what there is to do -------------------------------------------------------------------------
+    # --- the choice of mutations ---------------------------------------------------------------------
 
     def _new_orders(self) -> Iterator[Order]:
         for number in count(1):
@@ -145,8 +150,12 @@ class Editor:
         content = {"title": text, "body": self._body(text)}
         category_ids = self._random.sample(self._book.categories, k=min(2, len(self._book.categories)))
         publish = self._random.random() < 0.7
-        input = {**content, "publish": publish, "categories": [{"id": one} for one in category_ids]}
-        filed = [("post.categorized", {"category_id": _plain(one)}) for one in category_ids]
+        input = {
+            **content,
+            "publish": publish,
+            "categories": [{"id": category_id} for category_id in category_ids],
+        }
+        filed = [("post.categorized", {"category_id": _plain(category_id)}) for category_id in category_ids]
         published: list[Fact] = [("post.published", {"revision": 1})] if publish else []
         return "postCreate", input, ("post.created", content), *filed, *published, ("slug.claimed", {})
 
@@ -177,7 +186,7 @@ class Editor:
 
     def _categorize(self, _: str, post: dict[str, Any]) -> tuple[Any, ...]:
         category_id = self._random.choice(self._book.categories)
-        is_in = category_id in {one["id"] for one in post["categories"]}
+        is_in = category_id in {category["id"] for category in post["categories"]}
         mutation, name = (
             ("postUncategorize", "post.uncategorized") if is_in else ("postCategorize", "post.categorized")
         )
@@ -197,8 +206,11 @@ class Editor:
 
 
 def _sorted(post: dict[str, Any]) -> dict[str, Any]:
-    """Return the post with its categories in the order of their ids: by name, others may have changed it."""
-    return {**post, "categories": sorted(post["categories"], key=lambda one: str(one["id"]))}
+    """Return the post with its categories sorted by id.
+
+    The server sorts them by name, and other editors may rename categories.
+    """
+    return {**post, "categories": sorted(post["categories"], key=lambda category: str(category["id"]))}
 
 
 def _plain(global_id: str) -> str:

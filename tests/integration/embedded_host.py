@@ -1,4 +1,4 @@
-"""The examples of docs/how-to/embed.md, served by a real uvicorn, in this process or in one of its own, and their clients."""
+"""The examples of docs/how-to/embed.md, served by a real uvicorn in this process or in its own, and their clients."""
 
 import asyncio
 import os
@@ -45,7 +45,7 @@ def example(
     *,
     name: str = STARLETTE,
 ) -> tuple[Starlette, EmbeddedApp]:
-    """Load an example with a store in `data`; return the application and what it mounts."""
+    """Load an example with a store in `data`; return the host application and the LedgerPress application in it."""
     for variable, value in {"LEDGERPRESS_DATA": str(data), **(environment or {})}.items():
         monkeypatch.setenv(variable, value)
     names = runpy.run_path(str(EXAMPLES / f"{name}.py"))
@@ -53,7 +53,7 @@ def example(
 
 
 async def new_token(data: Path, role: Role, features: FeatureSet = FEATURES) -> dict[str, str]:
-    """Return the header with a new token for the store in `data`, as `ledgerpress token create` makes it."""
+    """Return the header with a new token for the store in `data`, created as by `ledgerpress token create`."""
     _, secret = await create_token(
         data,
         "sqlite:",
@@ -73,7 +73,7 @@ async def new_token(data: Path, role: Role, features: FeatureSet = FEATURES) -> 
 class Host:
     """A client of a running server at `address`: a host and port, or the path of a Unix socket.
 
-    `headers` are sent with each request, as a proxy would add them.
+    Each request has `headers`, as if a proxy had added them.
     """
 
     http: httpx2.AsyncClient
@@ -82,7 +82,7 @@ class Host:
 
     @asynccontextmanager
     async def websocket(self, path: str) -> AsyncIterator[Socket]:
-        """Open a WebSocket, initialised."""
+        """Open a WebSocket and initialise it."""
         is_unix = isinstance(self.address, Path)
         opening: Any = partial(unix_connect, str(self.address)) if is_unix else connect
         async with opening(
@@ -97,7 +97,7 @@ class Host:
 
 @asynccontextmanager
 async def client_of(address: str | Path, headers: Mapping[str, str] | None = None) -> AsyncIterator[Host]:
-    """Lend a client of a running server."""
+    """Yield a client of a running server."""
     is_unix = isinstance(address, Path)
     transport = httpx2.AsyncHTTPTransport(uds=str(address)) if is_unix else None
     base = "http://localhost" if is_unix else f"http://{address}"
@@ -109,7 +109,7 @@ async def client_of(address: str | Path, headers: Mapping[str, str] | None = Non
 async def served(
     app: ASGIApp, *, unix: Path | None = None, headers: Mapping[str, str] | None = None
 ) -> AsyncIterator[Host]:
-    """Serve an application with its lifespan in this process, on a free port or on a Unix socket."""
+    """Serve an application with its lifespan in this process, on a free port or a Unix socket; yield a client."""
     with _listener(unix) as listener:
         config = uvicorn.Config(
             app,
@@ -156,35 +156,35 @@ async def process(
     code: Path = EXAMPLES,
     unix: Path | None = None,
 ) -> AsyncIterator[str | Path]:
-    """Serve the application `app` of the folder `code` by the program uvicorn; lend its address.
+    """Serve the application `app` from the folder `code` with the program uvicorn; yield its address.
 
-    At the end, the process gets SIGTERM and has to end its lifespan. What it says goes to a file in `folder`.
+    At the end, the process gets SIGTERM and must end its lifespan. Its output is written to a file in `folder`.
     """
     output = folder / "uvicorn.log"
     place = ["--port", "0"] if unix is None else ["--uds", str(unix)]
     with output.open("wb") as file:
-        running = await asyncio.create_subprocess_exec(
+        server = await asyncio.create_subprocess_exec(
             sys.executable, "-m", "uvicorn", "--app-dir", str(code), *place, *options, app,
             stdin=asyncio.subprocess.DEVNULL, stdout=file, stderr=file,
             env={**os.environ, **environment},
         )  # fmt: skip
 
     async def address() -> str | Path | None:
-        said = output.read_text("utf-8")
-        assert running.returncode is None, said
+        text = output.read_text("utf-8")
+        assert server.returncode is None, text
         if unix is not None:
-            return unix if "Uvicorn running on unix socket" in said else None
-        found = re.search(r"Uvicorn running on http://([0-9.:]+)", said)
-        return found and found[1]
+            return unix if "Uvicorn running on unix socket" in text else None
+        match = re.search(r"Uvicorn running on http://([0-9.:]+)", text)
+        return match and match[1]
 
     try:
         started: str | Path | None = await poll(address, interval=0.02, timeout=_START_SECONDS)
         assert started, output.read_text("utf-8")
         yield started
-        running.send_signal(signal.SIGTERM)
-        await asyncio.wait_for(running.wait(), _STOP_SECONDS)
+        server.send_signal(signal.SIGTERM)
+        await asyncio.wait_for(server.wait(), _STOP_SECONDS)
         assert "Application shutdown complete" in output.read_text("utf-8")
     finally:
-        if running.returncode is None:
-            running.kill()
-            await running.wait()
+        if server.returncode is None:
+            server.kill()
+            await server.wait()

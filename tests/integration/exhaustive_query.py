@@ -1,4 +1,4 @@
-"""Queries of every field of the schema, by every path of types."""
+"""Queries that select every field of the schema on every path of types."""
 
 from collections.abc import Iterator
 from typing import Final
@@ -16,34 +16,36 @@ from graphql import (
 from tests.integration.schema_walk import ARGUMENTS
 
 LONGEST: Final = 15_000
-"""Characters of a selection that is asked for as one; of a longer one, the parts are asked for one by one."""
+"""Maximum length of a selection in characters; a longer selection is split into several."""
 
 
 def selections(
     schema: GraphQLSchema, named: GraphQLNamedType, before: frozenset[str] = frozenset()
 ) -> Iterator[str]:
-    """Yield selections that together take in all fields of a type, and of what they lead to.
+    """Yield selections that together contain all fields of a type and of all types that it leads to.
 
-    On one path no type comes twice, so that they end; of a type that has no fields, or came before, there is nothing.
+    No type occurs twice on one path, so the recursion ends. A type without fields, or in `before`, yields nothing.
     """
     if isinstance(named, GraphQLInterfaceType | GraphQLUnionType):
-        for one in schema.get_possible_types(named):
-            for selection in selections(schema, one, before):
-                yield f"{{ __typename ... on {one.name} {selection} }}"
+        for member in schema.get_possible_types(named):
+            for selection in selections(schema, member, before):
+                yield f"{{ __typename ... on {member.name} {selection} }}"
         return
     if not isinstance(named, GraphQLObjectType) or named.name in before:
         return
     together = ["__typename"]
     for name, field in named.fields.items():
-        # An alias for each type: fields of one name may differ between the types that a node can be of.
-        asked = f"{named.name}_{name}: {name}{ARGUMENTS.get(f'{named.name}.{name}', '')}"
+        # The alias contains the type, because fields of the same name may differ between the types of a node.
+        aliased_field = f"{named.name}_{name}: {name}{ARGUMENTS.get(f'{named.name}.{name}', '')}"
         target = get_named_type(field.type)
         if is_leaf_type(target):
-            together.append(asked)
+            together.append(aliased_field)
             continue
         for selection in selections(schema, target, before | {named.name}):
             if len(" ".join(together)) + len(selection) > LONGEST:
                 yield f"{{ {' '.join(together)} }}"
                 together = ["__typename"]
-            together.append(f"{asked} {selection}".replace(asked, f"_{len(together)}_{asked}", 1))
+            together.append(
+                f"{aliased_field} {selection}".replace(aliased_field, f"_{len(together)}_{aliased_field}", 1)
+            )
     yield f"{{ {' '.join(together)} }}"

@@ -1,6 +1,6 @@
-"""The program, with a projector of people that fails at a site name that is cursed.
+"""The program with a projection `people` that fails at each site name that contains `CURSED`.
 
-The fault is mended, in every process, as soon as there is a file where `LEDGERPRESS_TEST_MENDED` says.
+The fault is fixed in every process as soon as the file that `LEDGERPRESS_TEST_MENDED` names exists.
 """
 
 import os

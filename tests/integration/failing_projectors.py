@@ -1,4 +1,4 @@
-"""Projectors that fail, an event of an unknown type, and runners that a test drives."""
+"""Projectors that fail, an event of an unknown type, and projection runners that a test steps by hand."""
 
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -24,7 +24,7 @@ OPENINGS = count()
 
 
 def failing(sound: Projector, cannot: Callable[[Recorded[Event]], bool]) -> Projector:
-    """A projector that cannot take in one event."""
+    """Return `sound` changed so that it raises `ValueError` at the events for which `cannot` is true."""
 
     def apply(writing: ProjectorBatch, recorded: Recorded[Event]) -> None:
         writing.apply(recorded)
@@ -35,8 +35,10 @@ def failing(sound: Projector, cannot: Callable[[Recorded[Event]], bool]) -> Proj
 
 
 def with_failing(name: str, cannot: Callable[[Recorded[Event]], bool]) -> list[Projector]:
-    """Every projector, of which one fails."""
-    return [failing(one, cannot) if one.name == name else one for one in all_projectors()]
+    """Return all projectors; the one called `name` fails at the events for which `cannot` is true."""
+    return [
+        failing(projector, cannot) if projector.name == name else projector for projector in all_projectors()
+    ]
 
 
 @asynccontextmanager
@@ -48,7 +50,7 @@ async def running(
     batch_size: int = 500,
     codec: Codec[Event] | None = None,
 ) -> AsyncIterator[ProjectionRunner]:
-    """Open, or make, views at `path`, with a runner that is driven by hand."""
+    """Open or create views at `path`; yield a runner that the test steps by hand."""
     projectors = list(all_projectors()) if projectors is None else projectors
     views = await ViewsFile.open(path, projectors)
     try:
@@ -60,13 +62,13 @@ async def running(
 
 
 def tables_of(name: str, rows: Rows) -> Rows:
-    """The rows of one projection's tables."""
-    (projector,) = [one for one in all_projectors() if one.name == name]
-    return {table: found for table, found in rows.items() if f"TABLE {table} (" in projector.schema}
+    """Return the rows of the tables of one projection."""
+    (projector,) = [candidate for candidate in all_projectors() if candidate.name == name]
+    return {table: table_rows for table, table_rows in rows.items() if f"TABLE {table} (" in projector.schema}
 
 
 def sparkled() -> NewEvent:
-    """An event that only a later version of the program knows."""
+    """Return an event that only a later version of the program knows."""
     event_id = uuid8("sparkled")
     return NewEvent(
         event_id=event_id,
@@ -87,7 +89,7 @@ SPARKLED = (
 
 @asynccontextmanager
 async def store_in(data: Path, projectors: list[Projector] | None = None) -> AsyncIterator[Store]:
-    """Open a store whose chance differs from opening to opening, as it does in life."""
-    chance = SeededBytes(f"opening {next(OPENINGS)}")
-    async with open_store(data, clock=SetClock(), randomness=chance, projectors=projectors) as store:
+    """Open a store whose randomness differs each time it is opened, as in production."""
+    randomness = SeededBytes(f"opening {next(OPENINGS)}")
+    async with open_store(data, clock=SetClock(), randomness=randomness, projectors=projectors) as store:
         yield store

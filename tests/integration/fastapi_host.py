@@ -1,4 +1,4 @@
-"""A FastAPI application that uses most of what FastAPI has, with LedgerPress under /content."""
+"""A FastAPI application that uses most features of FastAPI, with LedgerPress under /content."""
 
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
@@ -28,7 +28,7 @@ class NoSuchDesk(Exception):
 @asynccontextmanager
 async def lifespan(app: FastAPI) -> AsyncIterator[dict[str, str]]:
     async with content.lifespan(app):
-        yield {"city": "Emden"}  # what the host keeps in the state of its requests
+        yield {"city": "Emden"}  # the host's own request state
 
 
 app = FastAPI(title="Host", lifespan=lifespan, root_path=environ.get("HOST_ROOT_PATH", ""))
@@ -63,10 +63,10 @@ desks = APIRouter(prefix="/desks")
 
 
 @desks.get("/{name}")
-async def desk(name: str, who: Annotated[str, Depends(editor)], request: Request) -> Desk:
+async def desk(name: str, user: Annotated[str, Depends(editor)], request: Request) -> Desk:
     if name == "none":
         raise NoSuchDesk
-    return Desk(name=f"{name} of {who} in {request.state.city}")
+    return Desk(name=f"{name} of {user} in {request.state.city}")
 
 
 @desks.post("", status_code=201)

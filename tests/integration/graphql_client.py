@@ -21,48 +21,48 @@ from tests.fixed_sources import SeededBytes, SetClock
 ROOMY: Final = msgspec.structs.replace(
     Limits.development(), field_cost=10**9, type_cost=10**9, tell_cost=False
 )
-"""What a developer may ask for, however much it costs; and answers hold nothing but the data."""
+"""The limits of the development profile without cost limits; responses do not contain the cost."""
 
 
-class ChosenDoor:
-    """Takes everyone for whoever a test says."""
+class ChosenIdentity:
+    """An authenticator that gives every client the identity that a test chooses."""
 
-    def __init__(self, who: Identity) -> None:
-        self.who = who
+    def __init__(self, identity: Identity) -> None:
+        self.identity = identity
 
     async def identify(self, authorization: str | None) -> Identity:
-        """Return who comes in just now."""
-        return self.who
+        """Return the chosen identity."""
+        return self.identity
 
 
 class Client:
-    """Sends GraphQL requests, and unpacks answers.
+    """Sends GraphQL requests and unpacks responses.
 
-    Where the application has `door`, a test can act as anyone, and `do` and `write` come from `writer`.
+    If `door` authenticates the application's clients, a test can act as any identity. `do` and `write` act as `writer`.
     """
 
-    def __init__(self, http: httpx2.AsyncClient, store: Store, door: ChosenDoor | None = None) -> None:
+    def __init__(self, http: httpx2.AsyncClient, store: Store, door: ChosenIdentity | None = None) -> None:
         self.http = http
         self.store = store
         self.writer: Identity = LOCAL_OPERATOR
-        self._door = door or ChosenDoor(LOCAL_OPERATOR)
+        self._door = door or ChosenIdentity(LOCAL_OPERATOR)
 
     @contextmanager
-    def acting_as(self, who: Identity) -> Iterator[None]:
-        """Be somebody else for a while."""
-        before = self._door.who, self.writer
-        self._door.who = self.writer = who
+    def acting_as(self, identity: Identity) -> Iterator[None]:
+        """Use another identity until the end of the block."""
+        before = self._door.identity, self.writer
+        self._door.identity = self.writer = identity
         try:
             yield
         finally:
-            self._door.who, self.writer = before
+            self._door.identity, self.writer = before
 
     async def post(self, query: str, **variables: Any) -> httpx2.Response:
         body = json.dumps({"query": query, "variables": variables})
         return await self.http.post("/graphql", content=body, headers={"Content-Type": "application/json"})
 
     async def ask(self, query: str, **variables: Any) -> dict[str, Any]:
-        """Return the data of an answer that has no errors."""
+        """Return the data of the response, which must have no errors."""
         response = await self.post(query, **variables)
         body = response.json()
         assert "errors" not in body, body["errors"]
@@ -70,24 +70,24 @@ class Client:
         return data
 
     async def errors(self, query: str, **variables: Any) -> list[dict[str, Any]]:
-        """Return the top-level errors of an answer that has some."""
-        found: list[dict[str, Any]] = (await self.post(query, **variables)).json()["errors"]
-        return found
+        """Return the top-level errors of the response, which must have some."""
+        errors: list[dict[str, Any]] = (await self.post(query, **variables)).json()["errors"]
+        return errors
 
-    async def do(self, mutation: str, fields: str = "", **given: Any) -> dict[str, Any]:
-        """Carry out a mutation and return its payload."""
+    async def do(self, mutation: str, fields: str = "", **input: Any) -> dict[str, Any]:
+        """Run a mutation and return its payload."""
         kind = mutation[0].upper() + mutation[1:] + "Input"
         query = (
             f"mutation ($input: {kind}!) {{ {mutation}(input: $input) {{ position replayed viewsBehind"
             f" userErrors {{ code field message currentVersion }} {fields} }} }}"
         )
         with self.acting_as(self.writer):
-            payload: dict[str, Any] = (await self.ask(query, input=given))[mutation]
+            payload: dict[str, Any] = (await self.ask(query, input=input))[mutation]
         return payload
 
-    async def write(self, title: str, **given: Any) -> dict[str, Any]:
-        """Write a post and return it."""
-        payload = await self.do("postCreate", "post { id slug version status }", title=title, **given)
+    async def write(self, title: str, **input: Any) -> dict[str, Any]:
+        """Create a post and return it."""
+        payload = await self.do("postCreate", "post { id slug version status }", title=title, **input)
         assert payload["userErrors"] == []
         post: dict[str, Any] = payload["post"]
         return post
@@ -103,19 +103,19 @@ async def client(
     door: Authenticator | None = None,
     projectors: Sequence[Projector] | None = None,
 ) -> AsyncIterator[Client]:
-    """Open the store in `data` and lend a client of its application, by default with a developer's settings."""
+    """Open the store in `data` and yield a client of its application, by default with development settings."""
     opening = open_store(data, clock=clock or SetClock(), randomness=SeededBytes(), projectors=projectors)
     async with opening as store:
-        chosen = ChosenDoor(ANONYMOUS if open_past else LOCAL_OPERATOR)
+        chosen_identity = ChosenIdentity(ANONYMOUS if open_past else LOCAL_OPERATOR)
         app = make_app(
             store,
             graphql_schema(),
             pages=page_contributions(),
-            authenticator=door or chosen,
+            authenticator=door or chosen_identity,
             settings=settings or HttpSettings.development(),
             limits=ROOMY,
             open_past=open_past,
         )
         transport = httpx2.ASGITransport(app=app)
         async with httpx2.AsyncClient(transport=transport, base_url="http://test") as http:
-            yield Client(http, store, chosen)
+            yield Client(http, store, chosen_identity)

@@ -1,7 +1,7 @@
-"""One history twice: with posts that are not public, and without them, at the same positions and times.
+"""The same history twice: with posts that are not public, and without them, at the same positions and times.
 
-What readers may not know of is left out of the second one, and actors are registered in its place, which readers do not
-see either. Ids follow from keys, so that all that is public is the same in both, to the byte.
+The second history registers actors instead of recording anything that readers may not see; readers do not see actors
+either. Ids are derived from idempotency keys, so all public data is the same in both histories, byte for byte.
 """
 
 from collections.abc import AsyncIterator, Mapping
@@ -19,24 +19,24 @@ from tests.integration.graphql_client import Client, client
 from tests.integration.users_by_role import OTHER_AUTHOR, people
 
 MARK: Final = "zzyzx"
-"""Stands in all that is hidden, and nowhere else."""
+"""A text that all hidden posts and edits contain, and nothing else."""
 MINUTE: Final = 60_000_000
 
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """A command by somebody; `$name` stands for the id of what another step, called `name`, made."""
+    """A mutation and the role of its user; `$name` in the input is the id of the object that the step `name` created."""
 
     name: str
     mutation: str
-    given: Mapping[str, Any]
+    input: Mapping[str, Any]
     hidden: bool = False
-    who: str = "editor"
+    user: str = "editor"
 
 
-def _post(name: str, *, hidden: bool = False, who: str = "editor", publish: bool = True) -> Step:
+def _post(name: str, *, hidden: bool = False, user: str = "editor", publish: bool = True) -> Step:
     title = f"{name} {MARK}" if hidden else name
-    given = {
+    input = {
         "title": title,
         "slug": name,
         "body": f"# {title}\n\nText of {title}.",
@@ -44,11 +44,11 @@ def _post(name: str, *, hidden: bool = False, who: str = "editor", publish: bool
         "categories": [{"slug": "sport"}],
         "publish": publish,
     }
-    return Step(name, "postCreate", given, hidden, who)
+    return Step(name, "postCreate", input, hidden, user)
 
 
-def _on(post: str, mutation: str, /, *, hidden: bool = True, who: str = "editor", **given: Any) -> Step:
-    return Step(f"{mutation}-{post}-{len(str(given))}", mutation, {"id": f"${post}", **given}, hidden, who)
+def _on(post: str, mutation: str, /, *, hidden: bool = True, user: str = "editor", **input: Any) -> Step:
+    return Step(f"{mutation}-{post}-{len(str(input))}", mutation, {"id": f"${post}", **input}, hidden, user)
 
 
 STEPS: Final = (
@@ -59,7 +59,7 @@ STEPS: Final = (
     _post("first"),
     _post("draft", hidden=True, publish=False),
     _post("withdrawn", hidden=True),
-    _post("mine", who=OTHER_AUTHOR, publish=False),
+    _post("mine", user=OTHER_AUTHOR, publish=False),
     _on("withdrawn", "postEdit", title=f"Better {MARK}", slug="withdrawn-anew", publish=True),
     _post("second"),
     _on("second", "postEdit", hidden=False, title="Second", slug="second-anew", publish=True),
@@ -76,12 +76,12 @@ STEPS: Final = (
         teaser=MARK,
         slug="second-hidden",
     ),
-    _post("third", who=OTHER_AUTHOR),
-    _on("mine", "postEdit", hidden=False, who=OTHER_AUTHOR, title="Mine too"),
+    _post("third", user=OTHER_AUTHOR),
+    _on("mine", "postEdit", hidden=False, user=OTHER_AUTHOR, title="Mine too"),
     _post("last"),
     _on("draft", "postEdit", reason=MARK, title=f"Still {MARK}"),
 )
-"""Drafts, posts that were public once and are not, archived ones, and edits of a public one that are not public yet."""
+"""Drafts, posts that are no longer public, archived posts, and edits of a public post that are not public yet."""
 
 HIDDEN_POSTS: Final = ("draft", "withdrawn", "archived", "archived-draft")
 HIDDEN_SLUGS: Final = (*HIDDEN_POSTS, "withdrawn-anew", "second-hidden")
@@ -89,25 +89,25 @@ HIDDEN_SLUGS: Final = (*HIDDEN_POSTS, "withdrawn-anew", "second-hidden")
 
 @dataclass(frozen=True, slots=True)
 class Newsroom:
-    """A client of a store, who there is, the ids of what the steps made, and the positions that the steps led to."""
+    """A client of a store, its users by role, the ids of created objects by step, and the position after each step."""
 
     door: Client
     clock: SetClock
     people: dict[str, Identity]
-    made: dict[str, str]
+    created: dict[str, str]
     positions: list[int]
     start: int
 
     def global_id(self, type: str, name: str) -> str:
-        """Return the global id of what a step made."""
-        return global_ids.encode(type, self.made[name])
+        """Return the global id of the object that a step created."""
+        return global_ids.encode(type, self.created[name])
 
 
 @asynccontextmanager
 async def newsroom(
     data: Path, whole: Newsroom | None = None, *, open_past: bool = False
 ) -> AsyncIterator[Newsroom]:
-    """Open a store in which the steps were carried out; beside `whole`, without those that are hidden."""
+    """Open a store and run the steps; given `whole`, the newsroom with all steps, replace the hidden steps."""
     clock = SetClock()
     async with client(data, open_past=open_past, clock=clock) as door:
         room = Newsroom(door, clock, await people(door.store), {}, [await door.store.log.head()], clock.time)
@@ -123,20 +123,20 @@ async def newsroom(
 
 
 async def _carry_out(room: Newsroom, step: Step) -> None:
-    given = _filled(step.given, room)
-    kind = next((one for one in ("post", "category", "author") if step.mutation.startswith(one)), None)
-    with room.door.acting_as(LOCAL_OPERATOR if step.mutation == "siteName" else room.people[step.who]):
-        selected = f"made: {kind} {{ id }}" if kind else ""
-        payload = await room.door.do(step.mutation, selected, idempotencyKey=step.name, **given)
+    input = _filled(step.input, room)
+    kind = next((kind for kind in ("post", "category", "author") if step.mutation.startswith(kind)), None)
+    with room.door.acting_as(LOCAL_OPERATOR if step.mutation == "siteName" else room.people[step.user]):
+        selection = f"made: {kind} {{ id }}" if kind else ""
+        payload = await room.door.do(step.mutation, selection, idempotencyKey=step.name, **input)
     assert payload["userErrors"] == [], (step, payload)
-    if kind and step.name not in room.made:
-        named = global_ids.decode(payload["made"]["id"])
-        assert named
-        room.made[step.name] = named.id
+    if kind and step.name not in room.created:
+        global_id = global_ids.decode(payload["made"]["id"])
+        assert global_id
+        room.created[step.name] = global_id.id
 
 
 async def _fill(room: Newsroom, name: str, now: int, position: int) -> None:
-    """Register actors until the log has come to a position."""
+    """Register actors until the log has reached a position."""
     number = 0
     while await room.door.store.log.head() < position:
         room.clock.time = now
@@ -146,11 +146,11 @@ async def _fill(room: Newsroom, name: str, now: int, position: int) -> None:
         )
 
 
-def _filled(given: Any, room: Newsroom) -> Any:
-    if isinstance(given, Mapping):
-        return {name: _filled(value, room) for name, value in given.items()}
-    if isinstance(given, list):
-        return [_filled(one, room) for one in given]
-    if isinstance(given, str) and given.startswith("$"):
-        return room.global_id("Author" if given == "$ada" else "Post", given[1:])
-    return given
+def _filled(value: Any, room: Newsroom) -> Any:
+    if isinstance(value, Mapping):
+        return {name: _filled(item, room) for name, item in value.items()}
+    if isinstance(value, list):
+        return [_filled(item, room) for item in value]
+    if isinstance(value, str) and value.startswith("$"):
+        return room.global_id("Author" if value == "$ada" else "Post", value[1:])
+    return value

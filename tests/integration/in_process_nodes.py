@@ -1,4 +1,4 @@
-"""Nodes of one publication in this process, each with its data directory, on one log."""
+"""Nodes of one publication in this process, each with its own data directory, on one log."""
 
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
@@ -16,34 +16,34 @@ from ledgerpress.server.authenticator_and_first_admin_token import make_authenti
 from ledgerpress.server.store import Store, open_store
 from ledgerpress.views.files.views_directory import ViewsDirectory
 from tests.fixed_sources import SeededBytes
-from tests.integration.graphql_client import ROOMY, ChosenDoor, Client
+from tests.integration.graphql_client import ROOMY, ChosenIdentity, Client
 
 MIN_POSITION = "LedgerPress-Min-Position"
 
 
 class Node(Client):
-    """A node: the client of its application, and where its views are."""
+    """A node: a client of its application, and the location of its views."""
 
-    def __init__(self, http: httpx2.AsyncClient, store: Store, door: ChosenDoor, data: Path) -> None:
+    def __init__(self, http: httpx2.AsyncClient, store: Store, door: ChosenIdentity, data: Path) -> None:
         super().__init__(http, store, door)
         self.data = data
 
     async def as_of(
         self, position: int, query: str, *, headers: Mapping[str, str] = {}, **variables: Any
     ) -> httpx2.Response:
-        """Return the answer to a request that demands a position."""
+        """Return the response to a request that requires views of at least `position`."""
         body = {"query": query, "variables": variables}
         return await self.http.post("/graphql", json=body, headers={MIN_POSITION: str(position), **headers})
 
     async def level(self) -> int:
-        """Wait until the views have come to the log's head, and return that."""
+        """Wait until the views have reached the head of the log; return its position."""
         head = await self.store.log.head()
         assert await self.store.views.wait_for(head, 20)
         return head
 
     @property
     def views(self) -> Path:
-        """The views in use."""
+        """The views file in use."""
         path = ViewsDirectory(self.data, all_projectors()).current
         assert path
         return path
@@ -51,9 +51,9 @@ class Node(Client):
 
 @asynccontextmanager
 async def node(data: Path, log: str, *, tokens: bool = False) -> AsyncIterator[Node]:
-    """Open a node in the directory `data` on the log at that URL. With `tokens`, who asks is told by a token."""
+    """Open a node in the directory `data` on the log at the URL `log`. With `tokens`, clients authenticate by token."""
     async with open_store(data, log=log, randomness=SeededBytes(str(data))) as store:
-        door = ChosenDoor(LOCAL_OPERATOR)
+        door = ChosenIdentity(LOCAL_OPERATOR)
         app = make_app(
             store,
             graphql_schema(),

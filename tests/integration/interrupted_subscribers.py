@@ -1,6 +1,6 @@
-"""Subscribers whose connection is cut, by a reset, after so many bytes: in the middle of a frame where that falls so.
+"""Subscribers whose connection is reset after a number of bytes, possibly in the middle of a frame.
 
-What they have received whole counts, and nothing else.
+Only messages that arrived completely count.
 """
 
 import base64
@@ -16,7 +16,7 @@ DOCUMENT = "subscription ($from: Position) { changes(fromPosition: $from) { posi
 
 
 class Cut(Exception):
-    """The connection was cut; `in_a_frame` tells whether a part of a frame, or of an event, had come."""
+    """The connection was cut; `in_a_frame` is true if a part of a frame or event had arrived."""
 
     def __init__(self, *, in_a_frame: bool) -> None:
         super().__init__()
@@ -24,7 +24,7 @@ class Cut(Exception):
 
 
 class Wire:
-    """A connection that is cut after `budget` bytes beyond its handshake."""
+    """A connection that is cut after `budget` received bytes; without a budget it is not cut."""
 
     def __init__(self, address: tuple[str, int]) -> None:
         self._socket = socket.create_connection(address, SECONDS)
@@ -36,7 +36,7 @@ class Wire:
         self._socket.sendall(data)
 
     def more(self) -> None:
-        """Read more into the buffer. Raises `Cut` when the budget is used up."""
+        """Read more bytes into the buffer. Raises `Cut` if the budget is used up."""
         if self.budget == 0:
             raise Cut(in_a_frame=bool(self.buffer))
         data = self._socket.recv(65_536 if self.budget is None else min(65_536, self.budget))
@@ -49,8 +49,8 @@ class Wire:
         """Return the next bytes."""
         while len(self.buffer) < count:
             self.more()
-        taken, self.buffer = self.buffer[:count], self.buffer[count:]
-        return taken
+        data, self.buffer = self.buffer[:count], self.buffer[count:]
+        return data
 
     def line(self) -> bytes:
         """Return the next line."""
@@ -60,24 +60,24 @@ class Wire:
         return line
 
     def head(self) -> bytes:
-        """Return the head of the answer, without the empty line."""
+        """Return the head of the response, without the empty line."""
         lines = []
         while line := self.line():
             lines.append(line)
         return b"\r\n".join(lines)
 
     def close(self) -> None:
-        """Cut the connection, without a goodbye."""
+        """Reset the connection."""
         self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         self._socket.close()
 
 
 Follow = Callable[["Wire", int, int | None], Iterator[int]]
-"""Yields the positions of changes beyond one, over a connection that is cut after so many bytes. Raises `Cut`."""
+"""Yields the positions of the changes after a position, over a connection with a budget of bytes. Raises `Cut`."""
 
 
 def over_websocket(wire: Wire, position: int, budget: int | None) -> Iterator[int]:
-    """Follow over a WebSocket."""
+    """Follow the changes over a WebSocket."""
     key = base64.b64encode(os.urandom(16)).decode()
     wire.send(
         _head(
@@ -98,7 +98,7 @@ def over_websocket(wire: Wire, position: int, budget: int | None) -> Iterator[in
 
 
 def over_event_stream(wire: Wire, position: int, budget: int | None) -> Iterator[int]:
-    """Follow over an event stream; the position is sent as a browser does."""
+    """Follow the changes over an event stream; the position is sent in `Last-Event-ID`, as a browser does."""
     body = json.dumps({"query": DOCUMENT}).encode()
     wire.send(
         _head(
@@ -115,8 +115,8 @@ def over_event_stream(wire: Wire, position: int, budget: int | None) -> Iterator
             assert wire.take(2) == b"\r\n"
         except Cut as cut:
             raise Cut(in_a_frame=cut.in_a_frame or bool(events)) from None
-        *whole, events = events.split(b"\n\n")
-        for event in whole:
+        *complete, events = events.split(b"\n\n")
+        for event in complete:
             fields = dict(line.split(b": ", 1) for line in event.split(b"\n") if not line.startswith(b":"))
             if fields:
                 assert int(fields[b"id"]) == _position(json.loads(fields[b"data"]))
@@ -142,7 +142,7 @@ def _frame(message: dict[str, Any]) -> bytes:
 
 
 def _message(wire: Wire) -> dict[str, Any]:
-    """Return the next text message. The bytes of a frame stay in the buffer until it is whole."""
+    """Return the next text message. The bytes of a frame stay in the buffer until the frame is complete."""
     while True:
         while len(wire.buffer) < 2:
             wire.more()

@@ -1,4 +1,4 @@
-"""An issuer of JWTs on this machine: its keys, a server that publishes them, and tokens that they sign."""
+"""An issuer of JWTs on this machine: its keys, a server that publishes them, and signed tokens."""
 
 import json
 import threading
@@ -13,11 +13,11 @@ from jwt.algorithms import ECAlgorithm, OKPAlgorithm, RSAAlgorithm
 
 AUDIENCE: Final = "press"
 NOW: Final = 1_714_809_600
-"""When tokens are issued, in seconds since 1970, UTC."""
+"""Time at which tokens are issued, in seconds since 1970, UTC."""
 
 
 class SigningKey:
-    """A key pair. `algorithm` is what it is for, and `kid` its id."""
+    """A key pair for an algorithm, with the key id `kid`."""
 
     def __init__(self, algorithm: str, kid: str | None) -> None:
         self.algorithm = algorithm
@@ -38,14 +38,14 @@ class SigningKey:
 
 
 class Issuer:
-    """Publishes keys, and signs tokens. `keys` may be changed; `status` and `body` say what is answered instead."""
+    """Publishes keys and signs tokens. Tests may change `keys`, and the `status` and `body` of the response."""
 
     def __init__(self, url: str) -> None:
         self.url = url
         self.name = "https://id.example.org/realms/town"
         self.key = SigningKey("RS256", "first")
         self.keys = [self.key]
-        self.asked = 0
+        self.requests = 0
         self.status = 200
         self.headers: dict[str, str] = {}
         self.body: bytes | None = None
@@ -54,11 +54,11 @@ class Issuer:
 
     @property
     def jwks(self) -> bytes:
-        """The set of keys that is published."""
-        return json.dumps({"keys": [one.jwk for one in self.keys]}).encode()
+        """The published set of keys."""
+        return json.dumps({"keys": [key.jwk for key in self.keys]}).encode()
 
-    def claims(self, **given: Any) -> dict[str, Any]:
-        """Return the claims of a token that is good for ten minutes; `None` takes one out."""
+    def claims(self, **changes: Any) -> dict[str, Any]:
+        """Return the claims of a token that is valid for ten minutes, changed by `changes`; `None` removes a claim."""
         claims = {
             "iss": self.name,
             "aud": AUDIENCE,
@@ -67,26 +67,26 @@ class Issuer:
             "iat": NOW,
             "exp": NOW + 600,
             "role": "editor",
-            **given,
+            **changes,
         }
         return {name: value for name, value in claims.items() if value is not None}
 
     def token(
-        self, *, key: SigningKey | None = None, header: dict[str, Any] | None = None, **given: Any
+        self, *, key: SigningKey | None = None, header: dict[str, Any] | None = None, **changes: Any
     ) -> str:
-        """Return a signed token."""
+        """Return a signed token with the claims of `claims(**changes)`."""
         key = key or self.key
         headers = {**({} if key.kid is None else {"kid": key.kid}), **(header or {})}
-        return jwt.encode(self.claims(**given), key.private, algorithm=key.algorithm, headers=headers)
+        return jwt.encode(self.claims(**changes), key.private, algorithm=key.algorithm, headers=headers)
 
 
 @contextmanager
 def issuing() -> Iterator[Issuer]:
-    """Lend an issuer whose keys are served on this machine."""
+    """Yield an issuer whose keys are served on this machine."""
 
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
-            issuer.asked += 1
+            issuer.requests += 1
             issuer.delay.wait(30)
             body = issuer.jwks if issuer.body is None else issuer.body
             self.send_response(issuer.status)

@@ -17,12 +17,12 @@ SELECTIONS: Final = {
 
 
 class ConnectionLost(Exception):
-    """The server went away before it had answered in full."""
+    """The server closed the connection before it had sent a complete response."""
 
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What came of a mutation. `seen_at` is the position of the views from which the answer was read."""
+    """The result of a mutation. `seen_at` is the position of the views from which the response was read."""
 
     position: int | None
     replayed: bool
@@ -33,12 +33,12 @@ class Outcome:
 
     @property
     def code(self) -> str | None:
-        """The code of the error, `None` where the mutation succeeded."""
+        """The code of the first error, or `None` if the mutation succeeded."""
         return self.errors[0]["code"] if self.errors else None
 
     @property
     def done(self) -> dict[str, Any]:
-        """The object as the mutation left it. Fails unless the mutation succeeded and its effect is visible."""
+        """The object after the mutation. Fails unless the mutation succeeded and its effect is visible."""
         assert not self.errors, self.errors
         assert not self.views_behind
         assert self.object is not None
@@ -46,7 +46,7 @@ class Outcome:
 
 
 class Client:
-    """One connection, with one request at a time. Raises `ConnectionLost` where the server goes away."""
+    """One connection, with one request at a time. Raises `ConnectionLost` if the server closes the connection."""
 
     def __init__(
         self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, authorization: str | None = None
@@ -57,7 +57,7 @@ class Client:
 
     @classmethod
     async def connect(cls, host: str, port: int, authorization: str | None = None) -> "Client":
-        """Open a connection, whose requests carry that value in the header of that name."""
+        """Open a connection; its requests have `authorization` in the Authorization header."""
         try:
             return cls(*await asyncio.open_connection(host, port), authorization)
         except OSError as error:
@@ -76,7 +76,7 @@ class Client:
             await self._writer.wait_closed()
 
     async def mutate(self, name: str, /, **input: Any) -> Outcome:
-        """Carry out one mutation by its name, such as `postEdit`, with the fields of its input."""
+        """Run a mutation by its name, such as `postEdit`, with the fields of its input."""
         kind = next(kind for kind in SELECTIONS if name.startswith(kind))
         query = (
             f"mutation ($input: {name[0].upper()}{name[1:]}Input!) {{ outcome: {name}(input: $input) {{"
@@ -84,48 +84,48 @@ class Client:
             " } }"
         )
         data, seen_at = await self.execute(query, input=input)
-        found = data["outcome"]
+        payload = data["outcome"]
         return Outcome(
-            position=found["position"],
-            replayed=found["replayed"],
-            views_behind=found["viewsBehind"],
-            errors=tuple(found["userErrors"]),
-            object=found[kind],
+            position=payload["position"],
+            replayed=payload["replayed"],
+            views_behind=payload["viewsBehind"],
+            errors=tuple(payload["userErrors"]),
+            object=payload[kind],
             seen_at=seen_at,
         )
 
     async def execute(self, query: str, **variables: Any) -> tuple[dict[str, Any], int]:
-        """Return the data of the answer, and the position of the views that it was read from."""
-        status, headers, found = await self._post(query, variables)
-        assert status == 200, found
-        assert "errors" not in found, found["errors"]
-        data: dict[str, Any] = found["data"]
+        """Return the data of the response, which must have no errors, and the position of the views it was read from."""
+        status, headers, body = await self._post(query, variables)
+        assert status == 200, body
+        assert "errors" not in body, body["errors"]
+        data: dict[str, Any] = body["data"]
         return data, int(headers["ledgerpress-position"])
 
     async def answer(self, query: str, **variables: Any) -> tuple[int, dict[str, Any]]:
-        """Return the status and the whole body of an answer, whatever they are."""
-        status, _, found = await self._post(query, variables)
-        return status, found
+        """Return the status and the complete body of the response."""
+        status, _, body = await self._post(query, variables)
+        return status, body
 
     async def _post(
         self, query: str, variables: dict[str, Any]
     ) -> tuple[int, dict[str, str], dict[str, Any]]:
         body = json.dumps({"query": query, "variables": variables}).encode()
-        status, headers, answer = await self._ask("POST", "/graphql", body)
-        return status, headers, json.loads(answer)
+        status, headers, response = await self._ask("POST", "/graphql", body)
+        return status, headers, json.loads(response)
 
     async def get(self, path: str) -> int:
-        """Return the status of the answer to a GET request."""
+        """Return the status of the response to a GET request."""
         status, _, _ = await self._ask("GET", path, b"")
         return status
 
     async def fetch(self, path: str) -> bytes:
-        """Return the body of the answer to a GET request, whatever its status."""
+        """Return the body of the response to a GET request, whatever its status."""
         _, _, body = await self._ask("GET", path, b"")
         return body
 
     async def send_part_of_a_request(self) -> None:
-        """Send the head of a request whose body never comes."""
+        """Send the head of a request but not its body."""
         self._writer.write(_head("POST", "/graphql", 1_000))
         await self._writer.drain()
 

@@ -1,6 +1,6 @@
 """The program, killed while it copies: `python -m tests.integration.killed_copy_program POSITION SECONDS ARGUMENT…`.
 
-So many seconds after it has come to the position it gets SIGKILL, whatever it is doing then.
+The process gets SIGKILL `SECONDS` after the copy has reached `POSITION`, whatever it is doing then.
 """
 
 import os
@@ -17,19 +17,19 @@ from ledgerpress.operator.log_copy import LogCopier
 def killed_main() -> None:
     """Run the program."""
     at, delay = int(sys.argv.pop(1)), float(sys.argv.pop(1))
-    copy, begun = LogCopier.run, threading.Event()
+    copy, has_reached = LogCopier.run, threading.Event()
 
-    async def watched(self: LogCopier, progress: Callable[[int, int], None] | None = None) -> TreeHead:
+    async def copy_and_watch(self: LogCopier, progress: Callable[[int, int], None] | None = None) -> TreeHead:
         def report(position: int, end: int) -> None:
-            if position >= at and not begun.is_set():
-                begun.set()
+            if position >= at and not has_reached.is_set():
+                has_reached.set()
                 threading.Timer(delay, os.kill, (os.getpid(), signal.SIGKILL)).start()
             if progress:
                 progress(position, end)
 
         return await copy(self, report)
 
-    LogCopier.run = watched  # type: ignore[method-assign]
+    LogCopier.run = copy_and_watch  # type: ignore[method-assign]
     main()
 
 

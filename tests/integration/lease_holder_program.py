@@ -1,8 +1,8 @@
 """A process that works under a lease: `lease_holder_program.py URL NODE SECONDS STREAM`.
 
-It takes the lease `schedules`, appends once to the stream, which must be new, and prints "held" with its token. Then it
-waits for a line on standard input, and appends once more, whatever has become of its lease meanwhile. Prints "lost" when it
-is told that the lease is lost, and at the end "recorded" or "refused".
+The process takes the lease `schedules`, appends once to the stream, which must be new, and prints "held" with the
+fencing token. Then it waits for a line on standard input and appends again, even if it no longer holds the lease. It
+prints "lost" when it notices that it has lost the lease, and at the end "recorded" or "refused".
 """
 
 import asyncio
@@ -19,10 +19,10 @@ from tests.integration.log_appender_program import event
 
 
 def say(*words: object) -> None:
-    print(*words, flush=True)  # noqa: T201 - that is how it answers
+    print(*words, flush=True)  # noqa: T201 - the test reads the output
 
 
-async def write_once_told(log: OpenedLog, fence: Fence, stream: str, node: str) -> None:
+async def append_on_request(log: OpenedLog, fence: Fence, stream: str, node: str) -> None:
     await asyncio.to_thread(sys.stdin.readline)
     try:
         await fence.append(log, [StreamWrite(stream, 1, (event(node, "second"),))])
@@ -35,18 +35,18 @@ async def write_once_told(log: OpenedLog, fence: Fence, stream: str, node: str) 
 async def run(url: str, node: str, seconds: float, stream: str) -> None:
     log = await open_log(LogUrl.parse(url), Path(), create_as=None)
     leases = Leases(log, event_codec(), SystemClock(), SystemRandomness(), node=node, duration=seconds)
-    writing = None
+    appending = None
     try:
         async with leases.hold("schedules") as fence:
             await fence.append(log, [StreamWrite(stream, NO_STREAM, (event(node, "first"),))])
             say("held", fence.token)
-            writing = asyncio.create_task(write_once_told(log, fence, stream, node))
-            await asyncio.shield(writing)
+            appending = asyncio.create_task(append_on_request(log, fence, stream, node))
+            await asyncio.shield(appending)
     except LeaseLost:
         say("lost")
     finally:
-        if writing is not None:
-            await writing
+        if appending is not None:
+            await appending
         await log.aclose()
 
 

@@ -1,7 +1,8 @@
 """A follower of a store: `library_follower_program.py DATA DATABASE EFFECTS [POSITION MOMENT]`, for tests that kill it.
 
-For each event it adds a line to the file EFFECTS, as for a system without transactions; then it writes a row and the position in
-one transaction, and prints the position. It kills itself at POSITION, at the MOMENT `before`, `between` or `after` these.
+For each event it adds a line to the file EFFECTS, as for a system without transactions. Then it writes a row and the
+position in one transaction, and prints the position. At POSITION it kills itself at the MOMENT `before` the line,
+`between` the line and the transaction, or `after` the transaction.
 """
 
 import asyncio
@@ -33,9 +34,7 @@ async def follow(data: str, database: str, effects: Path, kill_at: int, moment: 
                 reach(recorded.position, "between")
                 with db:
                     row = (recorded.position, recorded.header.event_id)
-                    db.execute(
-                        "INSERT INTO handled VALUES (?, ?)", row
-                    )  # an event that comes twice fails here
+                    db.execute("INSERT INTO handled VALUES (?, ?)", row)  # fails if an event is handled twice
                     db.execute("INSERT OR REPLACE INTO checkpoint VALUES (1, ?)", (recorded.position,))
                 reach(recorded.position, "after")
                 sys.stdout.write(f"{recorded.position}\n")

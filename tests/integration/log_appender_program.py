@@ -1,8 +1,8 @@
 """A process that appends to a log: `log_appender_program.py PATH NAME APPENDS`, for tests with several processes.
 
-Every append writes two events: one to a stream of its own, with an exact version, and one to a stream that all
-processes share, with any version. Prints the positions that were acknowledged, then a line "done" with the slowest
-append in seconds.
+Each append writes two events: one to the stream of this process, with an exact version, and one to a stream that all
+processes share, with any version. The process prints the acknowledged positions, then "done" with the duration of the
+slowest append in seconds.
 """
 
 import asyncio

@@ -1,4 +1,4 @@
-"""Read a log while servers write it, and assert what must hold for every log."""
+"""Read a log while servers write to it, and check the invariants of every log."""
 
 from collections.abc import Sequence
 from itertools import groupby
@@ -29,7 +29,7 @@ async def recorded(data: Path, after: int = 0) -> History:
 
 
 def assert_gapless(events: Sequence[Recorded[Event]]) -> None:
-    """Fail unless `events`, a whole log, have every position from 1, and each stream every version from 1."""
+    """Fail unless `events`, a complete log, have all positions from 1 and each stream has all versions from 1."""
     assert [event.position for event in events] == list(range(1, len(events) + 1))
     versions: dict[str, int] = {}
     for header in (event.header for event in events):
@@ -38,10 +38,10 @@ def assert_gapless(events: Sequence[Recorded[Event]]) -> None:
 
 
 def by_command(events: Sequence[Recorded[Event]]) -> dict[str, History]:
-    """Return the events of each command. Fails unless they stand together, in their order, from the first on."""
+    """Return the events by command id. Fails unless the events of each command are adjacent, complete and in order."""
     commands: dict[str, History] = {}
     for command_id, group in groupby(events, key=lambda event: event.header.command_id):
-        assert command_id not in commands, f"the events of command {command_id} are torn apart"
+        assert command_id not in commands, f"the events of command {command_id} are not adjacent"
         commands[command_id] = list(group)
         ids = [event.header.event_id for event in commands[command_id]]
         assert ids == [uuid8(command_id, index) for index in range(len(ids))]

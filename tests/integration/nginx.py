@@ -40,13 +40,13 @@ http {{
 
 
 def upstream_of(address: str | Path, path: str) -> str:
-    """Return what `proxy_pass` takes for a server; nginx puts `path` in the place of the prefix unless it is empty."""
+    """Return the value of `proxy_pass` for a server; nginx replaces the prefix by `path` unless `path` is empty."""
     place = f"unix:{address}:" if isinstance(address, Path) else address
     return f"http://{place}{path}"
 
 
 def configuration(port: int, prefix: str, upstream: str, *, header: str) -> str:
-    """Return the configuration: the directives of the guide, with `header` in X-Forwarded-Prefix."""
+    """Return the configuration with the directives of the guide and `header` in X-Forwarded-Prefix."""
     guide = GUIDE.read_text("utf-8")
     location, map_ = _LOCATION.search(guide), _MAP.search(guide)
     assert location is not None
@@ -73,9 +73,9 @@ def _write(folder: Path, text: str) -> Path:
 async def proxied(
     address: str | Path, folder: Path, prefix: str, *, keeps_prefix: bool = False, header: str = ""
 ) -> AsyncIterator[str]:
-    """Run nginx in front of the server at `address`; lend the host and port of nginx.
+    """Run nginx in front of the server at `address`; yield the host and port of nginx.
 
-    It passes on requests under `prefix`: without it, or with it if it `keeps_prefix`.
+    nginx forwards requests under `prefix`, and removes the prefix unless `keeps_prefix` is true.
     """
     program = shutil.which("nginx") or shutil.which("nginx", path="/usr/sbin:/usr/local/sbin")
     if program is None:

@@ -12,7 +12,7 @@ import msgspec
 from ledgerpress.cli import main
 from ledgerpress.eventlog.codec import Recorded
 from ledgerpress.eventlog.event_and_withdrawn_event import Event
-from ledgerpress.features import registry as every
+from ledgerpress.features import registry
 from ledgerpress.features.posts.model import PostCreated, PostEdited
 from ledgerpress.features.posts.projector import PostsProjector
 from ledgerpress.features.registry import all_projectors
@@ -25,7 +25,7 @@ SMALL_BATCH: Final = 1_500
 
 
 class CapitalTeasers:
-    """Posts of the next version: a teaser that is written at an even position is in capitals. The tables are the same."""
+    """The posts projector of the next version: teasers written at even positions are in capitals. The tables are the same."""
 
     def __init__(self) -> None:
         self._posts = PostsProjector()
@@ -46,7 +46,7 @@ class CapitalTeasers:
 
 
 class SmallLetterTeasers(CapitalTeasers):
-    """Posts of another version, whose tables are the same, too."""
+    """The posts projector of another version: these teasers are in small letters. The tables are the same."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -57,7 +57,7 @@ class SmallLetterTeasers(CapitalTeasers):
 
 
 class UnversionedCapitalTeasers(CapitalTeasers):
-    """Posts of a version that writes otherwise and is said to be the same: its views are of the same set."""
+    """A posts projector that writes different rows under the same version number, so its views have the same digest."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -65,7 +65,7 @@ class UnversionedCapitalTeasers(CapitalTeasers):
 
 
 class MoreTables(CapitalTeasers):
-    """Posts of a version after that, which has one more table."""
+    """The posts projector of a version with one more table."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -78,7 +78,7 @@ class MoreTables(CapitalTeasers):
 
 
 class Failing(CapitalTeasers):
-    """Posts of a version that is not right."""
+    """The posts projector of a version that fails at position `FAILS_AT`."""
 
     def _apply(self, db: sqlite3.Connection, writing: ProjectorBatch, recorded: Recorded[Event]) -> None:
         super()._apply(db, writing, recorded)
@@ -97,16 +97,16 @@ CHANGES: Final[dict[str, Callable[[], Projector]]] = {
 
 
 def changed_projectors(change: str) -> Sequence[Projector]:
-    """Every projector of the changed program."""
-    return [CHANGES[change]() if one.name == "posts" else one for one in all_projectors()]
+    """Return all projectors of the changed program."""
+    return [CHANGES[change]() if projector.name == "posts" else projector for projector in all_projectors()]
 
 
 def changed_main() -> None:
-    """Run the program, changed as the first argument says."""
+    """Run the program with the change that the first argument names."""
     change = sys.argv.pop(1)
-    vars(every)["FIRST_PARTY"] = [
+    vars(registry)["FIRST_PARTY"] = [
         replace(feature, projectors=(CHANGES[change](),)) if feature.name == "posts" else feature
-        for feature in every.FIRST_PARTY
+        for feature in registry.FIRST_PARTY
     ]
     if change == "small-batches":
         vars(rebuild_compare_and_switch)["BATCH"] = SMALL_BATCH

@@ -1,4 +1,4 @@
-"""Append commands for a log in PostgreSQL, and what must hold for it afterwards."""
+"""Append commands to a log in PostgreSQL, and check the log afterwards."""
 
 import asyncio
 from dataclasses import dataclass, field
@@ -13,11 +13,11 @@ from ledgerpress.server.log_factory import open_log
 from ledgerpress.server.log_url import LogUrl
 
 EVENTS_EACH = 3
-"""Events of a command: two in a stream of its own, one in a stream that all share."""
+"""Number of events of a command: two in its own stream, one in a stream that all commands share."""
 
 
 def event(*name: str | int) -> NewEvent:
-    """Return an event that is the same for the same name."""
+    """Return an event; the same name gives the same event."""
     return NewEvent(
         event_id=uuid8("event", *name),
         type="post.edited",
@@ -31,7 +31,7 @@ def event(*name: str | int) -> NewEvent:
 
 
 def command(name: str) -> list[StreamWrite]:
-    """Return a command of several events, which can be recorded once."""
+    """Return the writes of a command with several events, which can be recorded only once."""
     return [
         StreamWrite(f"post.{name}", 0, (event(name, 1), event(name, 2))),
         StreamWrite("journal", ANY_VERSION, (event(name, 3),)),
@@ -39,7 +39,7 @@ def command(name: str) -> list[StreamWrite]:
 
 
 async def open_at(url: str) -> OpenedLog:
-    """Open the log at a URL, made where there is none."""
+    """Open the log at a URL; create it if there is none."""
     return await open_log(LogUrl.parse(url), Path(), create_as=lambda: uuid8("publication", url))
 
 
@@ -55,21 +55,21 @@ async def everything(log: EventLog) -> list[StoredEvent]:
 def root_of(events: list[StoredEvent]) -> bytes:
     """Return the root of the Merkle tree of the events."""
     tree = Frontier()
-    for one in events:
-        tree.append(one.header.leaf_hash())
+    for stored in events:
+        tree.append(stored.header.leaf_hash())
     return tree.root()
 
 
 @dataclass
 class Book:
-    """What those who append were told."""
+    """The names of appended commands, by the result of the append."""
 
     positions: dict[str, int] = field(default_factory=dict)
     not_recorded: set[str] = field(default_factory=set)
     unresolved: set[str] = field(default_factory=set)
 
     async def append(self, log: EventLog, name: str) -> None:
-        """Append a command, and write down what came of it."""
+        """Append a command and record the result."""
         try:
             self.positions[name] = await log.append(command(name))
         except AppendUnresolved:
@@ -78,10 +78,10 @@ class Book:
             self.not_recorded.add(name)
 
     def check(self, events: list[StoredEvent]) -> None:
-        """See that the log holds what was acknowledged, nothing twice, and no half of anything."""
-        ids = [one.header.event_id for one in events]
+        """Fail unless the log has all acknowledged commands, no duplicates and no incomplete commands."""
+        ids = [stored.header.event_id for stored in events]
         assert len(set(ids)) == len(ids)
-        places = {one.header.event_id: one.position for one in events}
+        places = {stored.header.event_id: stored.position for stored in events}
         for name, position in self.positions.items():
             assert [places[event(name, n).event_id] for n in (1, 2, 3)] == [
                 position - 2,
@@ -96,7 +96,7 @@ class Book:
 
 
 class Follower:
-    """Follows a log from its beginning, as a projection does, through whatever happens to the server."""
+    """Follows a log from its beginning, as a projection does, and continues when the server is available again."""
 
     def __init__(self, log: EventLog) -> None:
         self.seen: list[StoredEvent] = []
@@ -104,9 +104,9 @@ class Follower:
         self._task = asyncio.ensure_future(self._follow())
 
     async def reach(self, position: int) -> list[StoredEvent]:
-        """Wait until it has seen the event at `position`, stop, and return all that it has seen."""
+        """Wait until the follower has received the event at `position`, stop it, and return all received events."""
         async with asyncio.timeout(60):
-            while len(self.seen) < position and not self._task.done():  # noqa: ASYNC110 - a list tells nobody
+            while len(self.seen) < position and not self._task.done():  # noqa: ASYNC110 - a list cannot be awaited
                 await asyncio.sleep(0.02)
         if self._task.done():
             self._task.result()

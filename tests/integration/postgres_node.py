@@ -1,4 +1,7 @@
-"""A process that appends to a log until it is killed: `postgres_node.py URL NAME`. Prints what was acknowledged."""
+"""A process that appends to a log until it is killed: `postgres_node.py URL NAME`.
+
+Prints the name and position of each acknowledged command.
+"""
 
 import asyncio
 import sys
@@ -18,9 +21,9 @@ async def run(url: str, name: str) -> None:
 
     async def client() -> None:
         while True:
-            each = f"{name}-{next(numbers)}"
-            position = await log.append(command(each))
-            sys.stdout.write(f"{each} {position}\n")
+            command_name = f"{name}-{next(numbers)}"
+            position = await log.append(command(command_name))
+            sys.stdout.write(f"{command_name} {position}\n")
             sys.stdout.flush()
 
     await asyncio.gather(*(client() for _ in range(CLIENTS)))

@@ -28,7 +28,7 @@ EDITOR: Final = {"Authorization": "Bearer editor"}
 
 
 class TwoTokens:
-    """A door at which an operator and an editor are known."""
+    """An authenticator that knows the tokens of an operator and an editor."""
 
     async def identify(self, authorization: str | None) -> Identity:
         match authorization:
@@ -63,20 +63,20 @@ class Operated:
 async def operated(
     data: Path, *, allowed_hosts: Sequence[str] = ("*",), **settings: Any
 ) -> AsyncIterator[Operated]:
-    """Run an application on the store in `data`; `settings` are those of `Runtime`."""
+    """Run an application on the store in `data`; `settings` are arguments of `Runtime`."""
     production: dict[str, Any] = {"health": HealthSettings(), "exposure": MetricsSettings()}
-    running = Runtime(**(production | settings))
-    observed = CommandMetrics(None)
-    observed.register(running.metrics)
-    async with open_store(data, instrumentation=observed) as store:
+    runtime = Runtime(**(production | settings))
+    command_metrics = CommandMetrics(None)
+    command_metrics.register(runtime.metrics)
+    async with open_store(data, instrumentation=command_metrics) as store:
         app = make_app(
             store,
             graphql_schema(),
             pages=page_contributions(),
             authenticator=TwoTokens(),
             allowed_hosts=allowed_hosts,
-            runtime=running,
+            runtime=runtime,
         )
         transport = httpx2.ASGITransport(app=app)
         async with httpx2.AsyncClient(transport=transport, base_url="http://test") as http:
-            yield Operated(http, store, running)
+            yield Operated(http, store, runtime)

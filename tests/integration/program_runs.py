@@ -1,4 +1,4 @@
-"""Run the program as a subprocess, as it is or changed, while the event loop of the test continues."""
+"""Run the program as a subprocess, unchanged or changed, while the event loop of the test continues."""
 
 import asyncio
 import os
@@ -12,7 +12,7 @@ SECONDS: Final = 120.0
 
 
 class Ended(NamedTuple):
-    """How a program ended, and what it said."""
+    """The exit code and the output of a program."""
 
     code: int
     out: str
@@ -20,7 +20,7 @@ class Ended(NamedTuple):
 
 
 async def begun(*arguments: str | Path, change: str | None = None) -> asyncio.subprocess.Process:
-    """Start the program, the leader of a process group of its own; it tells nobody's width from the terminal."""
+    """Start the program as the leader of a new process group, without a terminal that determines its width."""
     module = ("tests.integration.other_version_program", change) if change else ("ledgerpress",)
     return await asyncio.create_subprocess_exec(
         sys.executable, "-m", *module, *arguments,
@@ -30,7 +30,7 @@ async def begun(*arguments: str | Path, change: str | None = None) -> asyncio.su
 
 
 async def ended(process: asyncio.subprocess.Process) -> Ended:
-    """Wait for the program's end."""
+    """Wait until the program has ended; kill it after `SECONDS`."""
     try:
         async with asyncio.timeout(SECONDS):
             out, err = await process.communicate()
@@ -41,19 +41,19 @@ async def ended(process: asyncio.subprocess.Process) -> Ended:
 
 
 async def kill(process: asyncio.subprocess.Process) -> None:
-    """End it at once and without a word, if it has not ended."""
+    """Kill the process group of the program if it has not ended."""
     if process.returncode is None:
         os.killpg(process.pid, signal.SIGKILL)
         await process.communicate()
 
 
 async def program(*arguments: str | Path, change: str | None = None) -> Ended:
-    """Run the program to its end."""
+    """Run the program until it ends."""
     return await ended(await begun(*arguments, change=change))
 
 
 async def done(*arguments: str | Path, change: str | None = None) -> str:
-    """Run the program, which must succeed, and return what it said."""
+    """Run the program, which must succeed, and return its output."""
     result = await program(*arguments, change=change)
     assert result.code == 0, result.err
     return result.out

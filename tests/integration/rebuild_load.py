@@ -26,8 +26,8 @@ QUERIES: Final = (
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
-    """One request that was answered: a `query` or an `edit`, from and to when, in seconds since 1970."""
+class Request:
+    """A request with a response: a `query` or an `edit`, with its start and end in seconds since 1970."""
 
     kind: str
     began: float
@@ -36,69 +36,80 @@ class Asked:
 
 @dataclass(slots=True)
 class Load:
-    """What the clients have seen. `wrong` holds what must not be: failures, and answers that are too old."""
+    """The requests of the clients. `wrong` describes failures and responses that are too old.
+
+    `pause` is the average time between two requests of a client, in seconds.
+    """
 
     pause: float
-    asked: list[Asked] = field(default_factory=list)
+    requests: list[Request] = field(default_factory=list)
     wrong: list[str] = field(default_factory=list)
 
     async def read(self, client: Client, number: int) -> None:
-        """Ask one query after the other, for ever; no answer is of an earlier position than one before."""
-        chance, seen = random.Random(number), 0
+        """Send queries until cancelled; no response may have an earlier position than a previous one."""
+        chance, last_position = random.Random(number), 0
         while True:
             _, position = await self._timed("query", lambda: client.execute(chance.choice(QUERIES)))
-            if position < seen:
-                self.wrong.append(f"reader {number} was at {seen}, and then at {position}")
-            seen = position
+            if position < last_position:
+                self.wrong.append(f"reader {number} was at {last_position}, and then at {position}")
+            last_position = position
             await asyncio.sleep(self.pause * 2 * chance.random())
 
     async def edit(self, client: Client, number: int) -> None:
-        """Edit a post of one's own, for ever; every answer shows one's own last edit."""
+        """Edit the client's own post until cancelled; every response must show the client's last edit."""
         chance = random.Random(-number)
-        made = await client.mutate("postCreate", title=f"Editor {number}", publish=True)
-        post_id, slug = made.done["id"], made.done["slug"]
+        created = await client.mutate("postCreate", title=f"Editor {number}", publish=True)
+        post_id, slug = created.done["id"], created.done["slug"]
         for turn in range(1_000_000):
             title = f"Editor {number}, turn {turn}"
             outcome = await self._timed("edit", partial(client.mutate, "postEdit", id=post_id, title=title))
             if outcome.errors or outcome.views_behind or outcome.done["title"] != title:
                 self.wrong.append(f"{title}: {outcome}")
-            found, position = await self._timed(
+            data, position = await self._timed(
                 "query",
                 lambda: client.execute("query ($slug: String!) { post(slug: $slug) { title } }", slug=slug),
             )
-            if found["post"]["title"] != title or position < (outcome.position or 0):
-                self.wrong.append(f"{title} at {outcome.position}, and then {found} at {position}")
+            if data["post"]["title"] != title or position < (outcome.position or 0):
+                self.wrong.append(f"{title} at {outcome.position}, and then {data} at {position}")
             await asyncio.sleep(self.pause * 2 * chance.random())
 
     def times(self, kind: str, since: float, until: float) -> list[float]:
-        """Return how long each request of a kind took that began and ended in between, in seconds."""
+        """Return the durations in seconds of the requests of a kind that began and ended in the period, sorted."""
         return sorted(
-            one.ended - one.began
-            for one in self.asked
-            if one.kind == kind and since <= one.began and one.ended <= until
+            request.ended - request.began
+            for request in self.requests
+            if request.kind == kind and since <= request.began and request.ended <= until
         )
 
     def within(self, since: float, until: float) -> dict[str, int]:
-        """Return how many requests of each kind were under way at some moment in between."""
-        found = [one.kind for one in self.asked if one.began <= until and one.ended >= since]
-        return {kind: found.count(kind) for kind in ("query", "edit")}
+        """Return how many requests of each kind were running at any time in the period."""
+        kinds = [
+            request.kind for request in self.requests if request.began <= until and request.ended >= since
+        ]
+        return {kind: kinds.count(kind) for kind in ("query", "edit")}
 
-    async def _timed(self, kind: str, ask: Callable[[], Awaitable[Any]]) -> Any:
+    async def _timed(self, kind: str, send: Callable[[], Awaitable[Any]]) -> Any:
         began = time.time()
-        answer = await ask()
-        self.asked.append(Asked(kind, began, time.time()))
-        return answer
+        result = await send()
+        self.requests.append(Request(kind, began, time.time()))
+        return result
 
 
 @asynccontextmanager
 async def clients(
     server: Server, pause: float, readers: int = READERS, editors: int = EDITORS
 ) -> AsyncIterator[Load]:
-    """Let clients ask and edit, with `pause` seconds between two requests of one of them on average."""
+    """Run clients that query and edit, with on average `pause` seconds between two requests of a client."""
     load = Load(pause)
     connections = [await server.connect() for _ in range(readers + editors)]
-    tasks = [asyncio.create_task(load.read(one, number)) for number, one in enumerate(connections[:readers])]
-    tasks += [asyncio.create_task(load.edit(one, number)) for number, one in enumerate(connections[readers:])]
+    tasks = [
+        asyncio.create_task(load.read(connection, number))
+        for number, connection in enumerate(connections[:readers])
+    ]
+    tasks += [
+        asyncio.create_task(load.edit(connection, number))
+        for number, connection in enumerate(connections[readers:])
+    ]
     try:
         yield load
     finally:
@@ -113,9 +124,9 @@ async def clients(
 
 @dataclass(frozen=True, slots=True)
 class Rebuilt:
-    """How a rebuild went: the position at which each killed one had arrived, the last one's answer, and the switch.
+    """The result of a rebuild: the positions that the killed rebuilds had reached, the last output, and the switch.
 
-    The switch begins when the last rebuild has named the views to use, and ends when the server answers from them.
+    The switch begins when the last rebuild writes the name of the new views, and ends when the server uses them.
     """
 
     killed_at: Sequence[int]
@@ -125,33 +136,37 @@ class Rebuilt:
 
 
 async def rebuild(data: Path, server: Server, kill_after: Sequence[float]) -> Rebuilt:
-    """Rebuild the views in `data`: killed as many seconds after each beginning to write, resumed, and let through."""
+    """Rebuild the views in `data`.
+
+    For each number in `kill_after`, start a rebuild and kill it that many seconds after its first write. The last rebuild
+    runs to its end.
+    """
     killed_at = []
     for seconds in kill_after:
         before = _sizes(data)
         process = await _start(data)
         while _sizes(data) == before:
-            assert process.returncode is None, "the rebuild ended before it had begun to write"
+            assert process.returncode is None, "the rebuild ended before its first write"
             await asyncio.sleep(0.02)
         await asyncio.sleep(seconds)
-        assert process.returncode is None, "the rebuild was through before it was to be killed"
+        assert process.returncode is None, "the rebuild ended before it could be killed"
         process.send_signal(signal.SIGKILL)
         await process.communicate()
         killed_at.append(await _unfinished(data))
     process = await _start(data)
-    said, errors = await process.communicate()
+    output, errors = await process.communicate()
     assert process.returncode == 0, errors.decode()
-    answer = json.loads(said)
-    named = (data / "views.json").stat().st_mtime
+    answer = json.loads(output)
+    switched_from = (data / "views.json").stat().st_mtime
     while True:
         file, since = await _views(server)
         if file == answer["compared"]["after"]:
-            return Rebuilt(killed_at, answer, named, since)
+            return Rebuilt(killed_at, answer, switched_from, since)
         await asyncio.sleep(0.02)
 
 
 def _sizes(data: Path) -> dict[str, int]:
-    """Return how large the views files are that are not in use, with their write-ahead logs."""
+    """Return the sizes of the views files that are not in use, with their write-ahead logs."""
     in_use = json.loads((data / "views.json").read_bytes())["current"]
     files = [file for file in data.glob("views-*.sqlite*") if not file.name.startswith(in_use)]
     return {file.name: file.stat().st_size for file in files if not file.name.endswith("-shm")}
@@ -168,8 +183,10 @@ async def _unfinished(data: Path) -> int:
     process = await asyncio.create_subprocess_exec(
         *PROGRAM, "views", "list", "--json", "--data", data, stdout=asyncio.subprocess.PIPE
     )
-    said, _ = await process.communicate()
-    return max((one["position"] or 0 for one in json.loads(said) if one["state"] == "unfinished"), default=0)
+    output, _ = await process.communicate()
+    return max(
+        (views["position"] or 0 for views in json.loads(output) if views["state"] == "unfinished"), default=0
+    )
 
 
 async def _views(server: Server) -> tuple[str, float]:

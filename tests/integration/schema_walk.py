@@ -1,6 +1,6 @@
-"""How to come to every type of the schema, and how to carry out every mutation.
+"""How to reach every type of the schema, and how to run every mutation.
 
-Nothing here is left to chance: a type, an argument or a mutation that is new has to be given a way, or the walk fails.
+Each new type, required argument or mutation needs an entry here; otherwise the tests that use this module fail.
 """
 
 from collections.abc import Iterator
@@ -56,7 +56,7 @@ WAYS: Final[dict[str, str]] = {
     "Site": "site { %s }",
     "Viewer": "viewer { %s }",
 }
-"""The way from the query to each type. `$post`, `$slug` and `$actor` are the caller's own, or another's."""
+"""The path from the query root to each type. `$post`, `$slug` and `$actor` belong to the current user or to another user."""
 
 RESULTS: Final[dict[str, tuple[str, str]]] = {
     "AuthorPayload": ("authorRename", "%s"),
@@ -68,7 +68,7 @@ RESULTS: Final[dict[str, tuple[str, str]]] = {
     "TokenPayload": ("tokenRevoke", "%s"),
     "UserError": ("postEdit", "userErrors { %s }"),
 }
-"""The types that come of mutations: of which, and where."""
+"""The types that only mutations return: a mutation that returns the type, and the path to the type in its payload."""
 
 MUTATIONS: Final[dict[str, dict[str, Any]]] = {
     "authorRegister": {"name": "New"},
@@ -93,14 +93,14 @@ MUTATIONS: Final[dict[str, dict[str, Any]]] = {
     "tokenCreate": {"name": "New", "role": "READER"},
     "tokenRevoke": {"id": "$token"},
 }
-"""What to give each mutation, so that it has something to do."""
+"""The input of each mutation, so that it has an effect."""
 
 SUBSCRIPTIONS: Final[dict[str, tuple[str, str]]] = {
     "articleChanged": ("ArticleChanged", "articleChanged(slug: $slug) { %s }"),
     "changes": ("Change", "changes(fromPosition: 0, filter: { stream: $post }) { %s }"),
     "recentPosts": ("ArticleConnection", "recentPosts { %s }"),
 }
-"""What each subscription gives, and how to ask for it."""
+"""The type that each subscription returns, and the document that selects it."""
 
 QUERIES: Final[dict[str, str]] = {
     "article": "article(slug: $slug) { id }",
@@ -111,10 +111,10 @@ QUERIES: Final[dict[str, str]] = {
     "nodes": "nodes(ids: [$author]) { id }",
     "post": "post(id: $post) { id }",
 }
-"""How to ask what has arguments."""
+"""The selections of the query fields that need arguments."""
 
 ARGUMENTS: Final[dict[str, str]] = {"Post.diff": "(from: 0, to: 1)"}
-"""What to give a field that has to be given something."""
+"""The arguments of fields with required arguments."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,22 +132,22 @@ class Field:
 
     @property
     def selection(self) -> str:
-        """The field with its arguments, and something selected where it is not a leaf."""
-        given = ARGUMENTS.get(self.coordinate, "")
+        """The field with its arguments, and with a selection unless it is a leaf."""
+        arguments = ARGUMENTS.get(self.coordinate, "")
         missing = [
             name
             for name, argument in self.field.args.items()
             if is_non_null_type(argument.type)
-            and f"{name}:" not in given
+            and f"{name}:" not in arguments
             and argument.default_value is Undefined
         ]
-        assert not missing, f"{self.coordinate} has to be given {missing}: say what, in ARGUMENTS"
-        below = "" if is_leaf_type(get_named_type(self.field.type)) else " { __typename }"
-        return f"{self.name}{given}{below}"
+        assert not missing, f"{self.coordinate} needs the arguments {missing}: add them to ARGUMENTS"
+        subselection = "" if is_leaf_type(get_named_type(self.field.type)) else " { __typename }"
+        return f"{self.name}{arguments}{subselection}"
 
 
 def every_field(schema: GraphQLSchema) -> Iterator[Field]:
-    """Yield every field of every object type but those of introspection."""
+    """Yield every field of every object type except the introspection types."""
     for named in schema.type_map.values():
         if isinstance(named, GraphQLObjectType) and not named.name.startswith("__"):
             for name, field in named.fields.items():
@@ -155,7 +155,7 @@ def every_field(schema: GraphQLSchema) -> Iterator[Field]:
 
 
 def root_selection(field: Field) -> str:
-    """Return how to ask for a field of the query."""
+    """Return the selection of a field of the query type."""
     if field.name in QUERIES:
         return QUERIES[field.name]
     return field.selection

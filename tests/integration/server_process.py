@@ -1,4 +1,4 @@
-"""Real server processes on a data directory: start, wait, stop, kill, and never leave one behind."""
+"""Real server processes on a data directory: start, wait, stop and kill them. No process survives the test."""
 
 import asyncio
 import os
@@ -18,7 +18,7 @@ START_SECONDS: Final = 60.0
 STOP_SECONDS: Final = 10.0
 
 EVERYONE_IS_ADMIN: Final = {"LEDGERPRESS_ANONYMOUS_ROLE": "admin"}
-"""So a client need show no token."""
+"""With this environment, clients need no token."""
 
 _ADDRESS = re.compile(rb"http://([0-9.]+):(\d+)/graphql")
 _ADMIN_TOKEN = re.compile(r"^  admin token (lp_[A-Za-z0-9_-]{43}) ", re.MULTILINE)
@@ -28,7 +28,7 @@ _BANNER = re.compile(
 
 
 class Server:
-    """One server process, the leader of a process group of its own. What it says goes to the file `output`."""
+    """A server process, the leader of its own process group. Its output is written to the file `output`."""
 
     def __init__(self, process: asyncio.subprocess.Process, output: Path) -> None:
         self._process = process
@@ -36,66 +36,66 @@ class Server:
 
     @property
     def pid(self) -> int:
-        """The id of the process."""
+        """The process id."""
         return self._process.pid
 
     @property
     def is_running(self) -> bool:
-        """Whether it has not ended yet, as far as has been noticed."""
+        """Whether the process has not been reported as ended yet."""
         return self._process.returncode is None
 
     async def address(self) -> tuple[str, int]:
-        """Wait until it has said where it listens, and return that."""
+        """Wait until the server has printed its address; return host and port."""
         async with asyncio.timeout(START_SECONDS):
-            while not (said := _ADDRESS.search(self.output.read_bytes())):
+            while not (match := _ADDRESS.search(self.output.read_bytes())):
                 assert self.is_running, self.words()
                 await asyncio.sleep(0.01)
-        return said[1].decode(), int(said[2])
+        return match[1].decode(), int(match[2])
 
     async def connect(self, authorization: str | None = None) -> Client:
-        """Open a connection to it, whose requests carry that value in the header of that name."""
+        """Open a connection to the server; its requests have `authorization` in the Authorization header."""
         return await Client.connect(*await self.address(), authorization)
 
     def admin_token(self) -> str | None:
-        """Return the token that it has printed, if it has."""
-        said = _ADMIN_TOKEN.search(self.output.read_text("utf-8"))
-        return said[1] if said else None
+        """Return the admin token that the server has printed, or `None`."""
+        match = _ADMIN_TOKEN.search(self.output.read_text("utf-8"))
+        return match[1] if match else None
 
     async def ready(self) -> Self:
-        """Wait until it takes requests and its views have caught up with the log."""
+        """Wait until the server accepts requests and its views have caught up with the log."""
         await self.address()
         async with asyncio.timeout(START_SECONDS):
-            while not await self._says_ready():
+            while not await self._is_ready():
                 assert self.is_running, self.words()
                 await asyncio.sleep(0.02)
         return self
 
     async def stop(self, number: signal.Signals = signal.SIGTERM) -> int:
-        """Ask it to stop, and return its exit code."""
+        """Send a signal to the server, wait until it has ended, and return its exit code."""
         self.signal(number)
         return await self.ended()
 
     def signal(self, number: signal.Signals) -> None:
-        """Send it a signal."""
+        """Send a signal to the server."""
         self._process.send_signal(number)
 
     async def ended(self) -> int:
-        """Wait until it has ended, and return its exit code."""
+        """Wait until the server has ended; return its exit code."""
         async with asyncio.timeout(STOP_SECONDS):
             return await self._process.wait()
 
     async def kill(self) -> None:
-        """End it, and whatever it has started, at once and without a word."""
+        """Kill the server and all processes of its group."""
         if self.is_running:
             os.killpg(self.pid, signal.SIGKILL)
         await self._process.wait()
 
     def words(self) -> str:
-        """Return what it has said so far beyond its greeting: nothing, while all goes well."""
+        """Return the output so far without the banner: empty if nothing went wrong."""
         lines = self.output.read_text("utf-8").splitlines()
         return "\n".join(line for line in lines if line and not _BANNER.match(line))
 
-    async def _says_ready(self) -> bool:
+    async def _is_ready(self) -> bool:
         try:
             async with await self.connect() as client:
                 return await client.get("/health/ready") == 200
@@ -104,10 +104,10 @@ class Server:
 
 
 class Servers:
-    """Starts servers; on the way out it kills those that still run."""
+    """Starts servers, and on exit kills those that still run."""
 
     def __init__(self, outputs: Path, environment: Mapping[str, str] = EVERYONE_IS_ADMIN) -> None:
-        """Keep what the servers say in the directory `outputs`. They get `environment` besides this process's own."""
+        """Write the servers' output to the directory `outputs`; add `environment` to their environment variables."""
         self._outputs = outputs
         self._environment = environment
         self._numbers = count(1)
@@ -120,7 +120,7 @@ class Servers:
         await asyncio.gather(*(server.kill() for server in self._started))
 
     async def launch(self, data: Path, *options: str, program: Sequence[str | Path] = PROGRAM) -> Server:
-        """Start a server, and do not wait for it."""
+        """Start a server without waiting until it is ready."""
         output = self._outputs / f"server-{next(self._numbers)}.log"
         with output.open("wb") as file:
             process = await asyncio.create_subprocess_exec(
@@ -133,13 +133,13 @@ class Servers:
         return server
 
     async def start(self, data: Path, *options: str, program: Sequence[str | Path] = PROGRAM) -> Server:
-        """Start a server, and wait until it is ready."""
+        """Start a server and wait until it is ready."""
         return await (await self.launch(data, *options, program=program)).ready()
 
 
 @asynccontextmanager
 async def serving(data: Path, processes: int) -> AsyncIterator[list[Server]]:
-    """Lend that many servers on one data directory; at the end none of them may have had anything to say."""
+    """Yield `processes` servers on one data directory; at the end, none may have printed more than the banner."""
     async with Servers(data.parent) as servers:
         first = await servers.start(data)
         others = await asyncio.gather(*(servers.start(data) for _ in range(processes - 1)))

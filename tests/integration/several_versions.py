@@ -1,4 +1,4 @@
-"""Servers of several versions and sets of features on one data directory: load, stops, and the state of their files."""
+"""Servers of several versions with different features on one data directory: load, restarts, and the views files."""
 
 import asyncio
 import json
@@ -29,7 +29,7 @@ TEASER: Final = "As it was Written"
 PAUSE: Final = 0.1
 """Seconds between two requests of a client."""
 POLL_INTERVAL: Final = 0.02
-"""Seconds between two listings of the views files, which exist for longer than that."""
+"""Seconds between two listings of the views files; each file exists for longer than this."""
 SETTLE_TIMEOUT: Final = 120.0
 
 _CREATE: Final = (
@@ -45,10 +45,10 @@ _CHANGES: Final = "subscription ($from: Position) { changes(fromPosition: $from)
 
 @dataclass(frozen=True, slots=True)
 class Version:
-    """A version of the program with its features. `rule` is what it does to teasers that it writes at even positions.
+    """A version of the program with its features. `rule` changes the teasers that it writes at even positions.
 
-    One that does not know third-party events pauses its projections at each of them, and its commands succeed without their
-    effect being visible at once.
+    A version that does not know third-party events pauses its projections at each of these events. Its commands then
+    succeed, but their effect is not visible immediately.
     """
 
     name: str
@@ -73,12 +73,12 @@ def this_version() -> Version:
 
 
 def changed_version(name: str, change: str, rule: Callable[[str], str]) -> Version:
-    """Return the version of `other_version_program` with a changed projector of posts."""
+    """Return the version of `other_version_program` with a changed posts projector."""
     return Version(name, (sys.executable, "-m", "tests.integration.other_version_program", change), rule)
 
 
 def version_with_factcheck(site: Path) -> Version:
-    """Return this version with the feature of the example, whose entry point is installed in the directory `site`."""
+    """Return this version with the example feature; its entry point is installed in the directory `site`."""
     metadata = site / "ledgerpress_factcheck-1.0.dist-info"
     metadata.mkdir(parents=True)
     (metadata / "METADATA").write_text("Metadata-Version: 2.1\nName: ledgerpress-factcheck\nVersion: 1.0\n")
@@ -89,7 +89,7 @@ def version_with_factcheck(site: Path) -> Version:
 
 
 def version_of_source(name: str, source: Path) -> Version:
-    """Return the version whose package is in the directory `source`."""
+    """Return a version whose package is in the directory `source`."""
     return Version(name, _with_path(source), knows_third_party=False)
 
 
@@ -99,7 +99,7 @@ def _with_path(*directories: Path) -> Sequence[str]:
 
 @dataclass(slots=True)
 class Node:
-    """A server of one version. `restarts` counts how often it was stopped and started again."""
+    """A server of one version. `restarts` counts its restarts."""
 
     version: Version
     server: Server
@@ -131,19 +131,19 @@ class Node:
             return await client.execute(query, **variables)
 
     async def paused(self) -> dict[str, str]:
-        """Return why projections are paused, by their names."""
+        """Return the reasons why projections are paused, by projection name."""
         async with await self.server.connect() as client:
             paused: dict[str, str] = json.loads(await client.fetch("/health/ready"))["paused"]
         return paused
 
     async def reach(self, position: int) -> None:
-        """Wait until it answers from views that have reached `position`."""
+        """Wait until the node responds from views that have reached `position`."""
         async with asyncio.timeout(SETTLE_TIMEOUT):
             while (await self.execute("{ site { name } }"))[1] < position:  # noqa: ASYNC110
                 await asyncio.sleep(POLL_INTERVAL)
 
     def words(self) -> str:
-        """Return what all its processes have logged."""
+        """Return the output of all processes of the node."""
         return "\n".join(path.read_text() for path in self.outputs)
 
     async def _ready(self) -> None:
@@ -154,7 +154,7 @@ class Node:
 
 @dataclass(slots=True)
 class Files:
-    """The names of the views files that have ever been in a directory, by the digest of their set, in order."""
+    """The names of all views files that were ever in a directory, by the digest of their set, in order."""
 
     data: Path
     names: dict[str, list[str]] = field(default_factory=dict)
@@ -185,17 +185,17 @@ class Files:
 
 
 async def settle(nodes: Sequence[Node], data: Path) -> None:
-    """Wait until no version has views to rebuild, and no process builds any."""
+    """Wait until each node uses views that its own version has built."""
     async with asyncio.timeout(SETTLE_TIMEOUT):
         for node in nodes:
             while await _has_copy(node, data):  # noqa: ASYNC110
                 await asyncio.sleep(0.5)
-    # What is being answered may still be from the copy.
+    # Requests that are still running may use the copy.
     await asyncio.sleep(0.5)
 
 
 async def _has_copy(node: Node, data: Path) -> bool:
-    """Return whether the views that a node uses were copied from another set: they say that they are of version 0."""
+    """Return whether a node uses views that were copied from another set; such a projection has version 0."""
     async with await node.server.connect() as client:
         file = json.loads(await client.fetch("/health/ready"))["views"]["file"]
     with closing(sqlite3.connect(f"file:{data / file}?mode=ro", uri=True)) as db:
@@ -204,7 +204,7 @@ async def _has_copy(node: Node, data: Path) -> bool:
 
 @dataclass(slots=True)
 class Load:
-    """What the clients have seen. `wrong` is what must not be; `counts` are the requests by version and kind.
+    """The observations of the clients. `wrong` lists errors; `counts` has the number of requests by version and kind.
 
     With `fact_checks`, clients of versions with the feature record checks.
     """
@@ -220,7 +220,7 @@ class Load:
     _failed_drafts: list[str] = field(default_factory=list)
 
     async def write(self, node: Node, number: int) -> None:
-        """Create, check and publish posts, one request after the other."""
+        """Create, check and publish posts, one request after another."""
         chance = random.Random(number)
         turns = count()
         await self._while_up(
@@ -228,23 +228,23 @@ class Load:
         )
 
     async def read(self, node: Node, number: int) -> None:
-        """Read the recent posts; no answer of one process is of an earlier position than one before."""
-        seen = (0, 0)
+        """Read the recent posts; no response of a process may have an earlier position than a previous one."""
+        last_seen = (0, 0)
 
         async def read(client: Client) -> None:
-            nonlocal seen
+            nonlocal last_seen
             data, position = await client.execute(_RECENT)
             self._count(node, "query")
-            if seen[0] == node.restarts and position < seen[1]:
-                self.wrong.append(f"{node.version.name}: {position} after {seen}")
-            seen = node.restarts, position
+            if last_seen[0] == node.restarts and position < last_seen[1]:
+                self.wrong.append(f"{node.version.name}: {position} after {last_seen}")
+            last_seen = node.restarts, position
             for post in data["recentPosts"]["nodes"]:
                 self._check_teaser(node.version, post["teaser"])
 
         await self._while_up(node, f"reader {number}", read)
 
     async def follow(self, node: Node) -> None:
-        """Subscribe to the changes; after a restart from the last one: none is missing, and none comes twice."""
+        """Subscribe to the changes, after a restart from the last position; no change may be missing or repeated."""
         name = node.version.name
         while not self.ended.is_set():
             await node.is_up.wait()
@@ -276,7 +276,7 @@ class Load:
             await asyncio.sleep(PAUSE)
 
     def _is_strict(self, version: Version) -> bool:
-        """Return whether nothing that is recorded stops the projections of a version."""
+        """Return whether no recorded event can pause the projections of a version."""
         return version.knows_third_party or not self.fact_checks
 
     async def _while_up(self, node: Node, task: str, turn: Callable[[Client], Any]) -> None:
@@ -322,7 +322,7 @@ class Load:
             if "errors" not in body:
                 self.wrong.append(f"{version.name}: recorded a check: {body}")
         if turn % 4 == 2 and self._failed_drafts:
-            # The guard is a rule of processes with the feature alone.
+            # Only processes with the feature reject the publication of a failed draft.
             await self._mutate(client, version, "postPublish", _PUBLISH, id=self._failed_drafts.pop())
 
     async def _mutate(
@@ -339,9 +339,9 @@ class Load:
         self.counts[node.version.name, kind] = self.counts.get((node.version.name, kind), 0) + 1
 
     def _check_teaser(self, version: Version, teaser: str | None) -> None:
-        """A teaser is as it was written, or as this version's rule writes it, and never as another version's.
+        """Check that a teaser is as it was written, or as this version's rule changes it.
 
-        Until its own views are built, a version may serve a copy of the views of another one.
+        Until its own views are built, a version may serve a copy of the views of another version.
         """
         if self.is_settled and teaser not in (None, "", TEASER, version.rule(TEASER)):
             self.wrong.append(f"{version.name}: the teaser {teaser!r}")
@@ -351,7 +351,7 @@ class Load:
 
 @asynccontextmanager
 async def load(nodes: Sequence[Node], readers: int, *, fact_checks: bool = False) -> AsyncIterator[Load]:
-    """Let a writer, a subscriber and some readers work on each node until the end of the block."""
+    """Run a writer, a subscriber and `readers` readers on each node until the end of the block."""
     load = Load(fact_checks)
     for node in nodes:
         _, load.seen_to[node.version.name] = await node.execute("{ site { name } }")
@@ -372,9 +372,9 @@ async def load(nodes: Sequence[Node], readers: int, *, fact_checks: bool = False
 async def restart_in_turn(
     nodes: Sequence[Node], servers: Servers, data: Path, seconds: float, pause: float
 ) -> None:
-    """Stop one node after the other, by SIGTERM and SIGKILL in turn, and start it again, for at least `seconds`.
+    """Restart one node after another, alternately with SIGTERM and SIGKILL, for at least `seconds`.
 
-    Each is stopped at least once.
+    Each node is restarted at least once.
     """
     until = time.monotonic() + seconds
     numbers = cycle((signal.SIGTERM, signal.SIGKILL))

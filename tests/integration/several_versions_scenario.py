@@ -1,4 +1,7 @@
-"""Four processes on one data directory under load, with stops; and an upgrade with a downgrade. Used by a test and a benchmark."""
+"""Four processes on one data directory under load, with restarts; and an upgrade with a downgrade.
+
+A test and a benchmark use these scenarios.
+"""
 
 import asyncio
 import json
@@ -30,13 +33,17 @@ from tests.integration.several_versions import (
 
 CHECKED: Final = "x.factcheck.checked"
 REBUILDS: Final = re.compile(r"rebuilt from the log|rebuilding them alongside|made anew")
-"""What processes log when they build views; an earlier version says it in other words."""
+"""Texts that processes log when they build views; earlier versions use different texts."""
 FIRST_POSTS: Final = 40
 
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """What a run has shown: requests by version and kind, files by set, restarts by version, and the events in the end."""
+    """The results of a run.
+
+    Requests by version and kind, views files by set, restarts and builds by version, the final position, and the number of
+    recorded fact checks.
+    """
 
     counts: Mapping[tuple[str, str], int]
     files: dict[str, list[str]]
@@ -49,11 +56,11 @@ class Report:
 async def side_by_side(
     place: Path, versions: Sequence[Version], *, seconds: float, pause: float, readers: int
 ) -> Report:
-    """Serve one directory with all `versions`, of which the first was there first, and check everything.
+    """Serve one directory with all `versions`, starting with the first, and check everything.
 
-    The load lasts `seconds` at least; `pause` is the time between two restarts. If one of the versions does not know
-    third-party events, none are recorded in the first load, and it is checked after that; then comes a shorter one with them.
-    Raises `AssertionError`.
+    The load lasts at least `seconds`; `pause` is the time between two restarts in seconds. If a version does not know
+    third-party events, the first load records none, and the store is checked with this version afterwards. Then a shorter
+    load records third-party events. Raises `AssertionError` if a check fails.
     """
     data = place / "data"
     know_checks = all(version.knows_third_party for version in versions)
@@ -81,7 +88,7 @@ async def side_by_side(
             counts.update(checking.counts)
             position = await reach_head([node for node in nodes if node.version.knows_third_party], data)
         assert files.total() == settled, f"views were built again: {files.names}"
-        # A version serves a copy of the views of another one until its own are built.
+        # A version serves a copy of the views of another version until its own are built.
         assert max(map(len, files.names.values())) <= 2, f"a set was built twice: {files.names}"
         built = {digest: list(names) for digest, names in files.names.items()}
         for version in versions:
@@ -96,7 +103,7 @@ async def side_by_side(
 
 
 async def upgrade_and_downgrade(place: Path, old: Version, new: Version) -> dict[str, list[str]]:
-    """Serve with `old`, with both, with `new`, and with `old` again, all the time under load; return the files by set."""
+    """Serve with `old`, both versions, `new`, and `old` again, under load; return the views files by set."""
     data = place / "data"
     async with Servers(place) as servers, Files(data).watched() as files:
         before = await Node.start(old, servers, data)
@@ -122,7 +129,7 @@ async def upgrade_and_downgrade(place: Path, old: Version, new: Version) -> dict
             await every_kind(working, [again])
         check_load(working, [again])
         files.note()
-        assert files.total() == built, f"the downgrade has built views: {files.names}"
+        assert files.total() == built, f"the downgrade built views: {files.names}"
         names = {digest: list(names) for digest, names in files.names.items()}
         assert REBUILDS.findall(again.words()) == [], again.words()
         await check_store(old, data)
@@ -139,7 +146,7 @@ async def reach_head(nodes: Sequence[Node], data: Path) -> int:
 
 
 async def fill(node: Node) -> None:
-    """Let a node record the first posts."""
+    """Create the first posts on a node."""
     async with await node.server.connect() as client:
         for number in range(FIRST_POSTS):
             await client.mutate(
@@ -157,7 +164,7 @@ def check_load(working: Load, nodes: Sequence[Node]) -> None:
 
 
 async def every_kind(working: Load, nodes: Sequence[Node]) -> None:
-    """Wait until each node has answered a request of every kind, or something was wrong."""
+    """Wait until each node has responded to a request of every kind, or an error was found."""
 
     async def is_done() -> bool | None:
         return bool(working.wrong) or not missing_kinds(working, nodes) or None
@@ -166,40 +173,43 @@ async def every_kind(working: Load, nodes: Sequence[Node]) -> None:
 
 
 def missing_kinds(working: Load, nodes: Sequence[Node]) -> list[tuple[str, str]]:
-    """Return the versions with the kinds of requests that they have not answered yet."""
+    """Return the versions and kinds of requests for which there is no response yet."""
     wanted = [(node.version.name, kind) for node in nodes for kind in ("postCreate", "query", "change")]
-    return [one for one in wanted if not working.counts.get(one)]
+    return [pair for pair in wanted if not working.counts.get(pair)]
 
 
 async def check_store(version: Version, data: Path) -> None:
-    """Check a store by the commands of one version: its log, its views, and a rebuild, which is not switched to.
+    """Check a store with the commands of one version: its log, its views, and a rebuild with `--check`.
 
-    A version without the feature counts the events of the feature; the one with it has none that are unknown.
+    A version without the feature reports the number of the feature's events; a version with the feature knows them all.
     """
-    said = " ".join((await version.run("verify", "--data", data)).split())
+    output = " ".join((await version.run("verify", "--data", data)).split())
     status = json.loads(await version.run("status", "--json", "--data", data))
-    states = {(one["state"], one["checkpoint"], one["lag"]) for one in status["projections"]}
+    states = {
+        (projection["state"], projection["checkpoint"], projection["lag"])
+        for projection in status["projections"]
+    }
     assert states == {("RUNNING", status["head"], 0)}, f"{version.name}: {status}"
     if not version.knows_third_party:
-        # Its rebuild would delete the files of other sets. A version with the same projectors is checked in its place.
+        # Its rebuild would delete the files of other sets. A version with the same projectors is checked instead.
         return
     checks = 0 if version.has_factcheck else recorded(data, CHECKED)
     assert status["unknown"] == ({CHECKED: checks} if checks else {}), version.name
     sentence = f"Events of features that are not installed: {checks:,}"
-    assert (sentence in said) is bool(checks), said
+    assert (sentence in output) is bool(checks), output
     result = json.loads(await version.run("rebuild", "--check", "--json", "--data", data))
     assert result["compared"]["tables"] == [], f"{version.name}: {result}"
     assert result["compared"]["position"] == status["head"]
 
 
 async def check_unknown_event(nodes: Sequence[Node], data: Path) -> None:
-    """An event of an unknown type that no feature can have pauses the projections of every process."""
+    """Check that an event of an unknown type that belongs to no feature pauses the projections of every process."""
     async with open_store(data) as store:
         await store.log.append([StreamWrite("post.sparks", NO_STREAM, (sparkled(),))])
     for node in nodes:
 
         async def is_paused(node: Node = node) -> Any:
             paused = await node.paused()
-            return (paused and all("post.sparkled" in why for why in paused.values())) or None
+            return (paused and all("post.sparkled" in reason for reason in paused.values())) or None
 
         assert await poll(is_paused, interval=0.1, timeout=SETTLE_TIMEOUT), f"{node.version.name} goes on"

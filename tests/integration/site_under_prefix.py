@@ -1,4 +1,4 @@
-"""What a site does under a prefix: its pages lead to one another, and GraphQL answers and sends what changes."""
+"""Checks of a site under a prefix: links between its pages, GraphQL requests and subscriptions."""
 
 from collections.abc import Mapping
 from typing import Any, Final
@@ -19,7 +19,7 @@ HTML: Final = {"Accept": "text/html"}
 async def post(
     host: Host, path: str, query: str, token: Mapping[str, str] | None = None, **variables: object
 ) -> Any:
-    """Execute an operation, and return its data."""
+    """Execute an operation and return its data."""
     body = {"query": query, "variables": variables}
     response = await host.http.post(f"{path}/graphql", json=body, headers=token or {})
     assert response.status_code == 200, response.text
@@ -28,29 +28,29 @@ async def post(
 
 
 async def create_article(host: Host, path: str, token: Mapping[str, str], title: str, slug: str) -> None:
-    given = {"title": title, "slug": slug, "body": "# One\n\nText.", "publish": True}
-    data = await post(host, path, CREATE, token, input=given)
+    values = {"title": title, "slug": slug, "body": "# One\n\nText.", "publish": True}
+    data = await post(host, path, CREATE, token, input=values)
     assert data["postCreate"] == {"post": {"slug": slug}, "userErrors": []}
 
 
 async def edit_article(host: Host, path: str, token: Mapping[str, str], slug: str, /, **changes: str) -> None:
-    found = await post(host, path, "query ($slug: String!) { post(slug: $slug) { id } }", token, slug=slug)
-    given = {"id": found["post"]["id"], "publish": True, **changes}
-    assert (await post(host, path, EDIT, token, input=given))["postEdit"] == {"userErrors": []}
+    data = await post(host, path, "query ($slug: String!) { post(slug: $slug) { id } }", token, slug=slug)
+    values = {"id": data["post"]["id"], "publish": True, **changes}
+    assert (await post(host, path, EDIT, token, input=values))["postEdit"] == {"userErrors": []}
 
 
 async def check_site(host: Host, path: str, shown: str, token: Mapping[str, str]) -> None:
     """Check a query, a mutation, a subscription over WebSocket and server-sent events, pages and GraphiQL.
 
-    `path` is what the paths of requests begin with, and `shown` what links have to begin with: a proxy that is not there has
-    already removed the rest.
+    The paths of requests begin with `path`. Links must begin with `shown`, as if a proxy had removed the rest of `shown` from
+    the requests.
     """
     await create_article(host, path, token, "The tide mill", "mill")
     assert await post(host, path, ARTICLE, slug="mill") == {"article": {"title": "The tide mill"}}
     for page in ("/", "/articles/mill", "/nowhere", "/graphql"):
-        found = await host.http.get(path + page, headers=HTML)
-        assert found.headers["content-type"] == "text/html; charset=utf-8"
-        await check_links(host, found, shown, shown.removesuffix(path))
+        response = await host.http.get(path + page, headers=HTML)
+        assert response.headers["content-type"] == "text/html; charset=utf-8"
+        await check_links(host, response, shown, shown.removesuffix(path))
     async with (
         host.websocket(f"{path}/graphql") as client,
         opened(host.http, "POST", f"{path}/graphql", NEWEST) as stream,
@@ -64,7 +64,7 @@ async def check_site(host: Host, path: str, shown: str, token: Mapping[str, str]
 
 
 async def check_links(host: Host, page: httpx2.Response, shown: str, removed: str) -> None:
-    """Check that every link of a page begins with `shown`, and that its files are there, without `removed`."""
+    """Check that every link of a page begins with `shown`, and that its files exist at the paths without `removed`."""
     outline = Outline(page)
     links = [link for link in outline.links if not link.startswith(("#", "?"))]
     assert outline.loaded

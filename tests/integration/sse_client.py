@@ -1,4 +1,4 @@
-"""A client of event streams (HTML, 9.2) that returns what it has received."""
+"""A client of event streams (HTML, section 9.2) that returns the received events."""
 
 import asyncio
 import json
@@ -14,7 +14,7 @@ SECONDS = 20.0
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """An event. `text` is its data, `None` where it had no such field."""
+    """An event. `text` is its data, or `None` if the event has no data field."""
 
     type: str
     text: str | None
@@ -28,7 +28,7 @@ class Event:
 
 
 class Stream:
-    """A response that is being read."""
+    """An event stream that is being read."""
 
     def __init__(self, response: httpx2.Response) -> None:
         self.status = response.status_code
@@ -41,19 +41,19 @@ class Stream:
         return str(self.headers["content-type"]).partition(";")[0]
 
     async def next(self) -> Event:
-        """Return the next event; comments are none."""
+        """Return the next event; skip comments."""
         async with asyncio.timeout(SECONDS):
             event = await self._read()
         assert event is not None, "the stream has ended"
         return event
 
     async def rest(self) -> list[Event]:
-        """Return the events up to the end of the stream."""
-        found = []
+        """Return the remaining events of the stream."""
+        events = []
         async with asyncio.timeout(SECONDS):
             while event := await self._read():
-                found.append(event)
-        return found
+                events.append(event)
+        return events
 
     async def _read(self) -> Event | None:
         fields: dict[str, str] = {}
@@ -78,9 +78,9 @@ async def opened(
     /,
     **variables: Any,
 ) -> AsyncIterator[Stream]:
-    """Open a stream, for an operation or for a reservation."""
+    """Open a stream for an operation or a reservation."""
     headers = {"Accept": "text/event-stream", **(headers or {})}
     body = {"query": query, "variables": variables} if query and method == "POST" else None
-    given = {"query": query, "variables": json.dumps(variables)} if query and method == "GET" else None
-    async with http.stream(method, url, headers=headers, json=body, params=given) as response:
+    params = {"query": query, "variables": json.dumps(variables)} if query and method == "GET" else None
+    async with http.stream(method, url, headers=headers, json=body, params=params) as response:
         yield Stream(response)

@@ -1,7 +1,7 @@
-"""The system calls of a server, as strace(1) tells them, and the one question asked of them: what was durable when?
+"""The system calls of a server, as strace(1) records them, to find out when data became durable.
 
-strace sees a call begin before the kernel carries it out, and end after that, and lets no thread go on before it has
-written this down. So where one call's end stands before another's beginning, it was really over before.
+strace records the beginning of a call before the kernel executes it, and its end after that. No thread continues before
+strace has written this. So if the end of a call precedes the beginning of another, the first had really ended before.
 """
 
 import ast
@@ -30,7 +30,7 @@ _RESULT = re.compile(r"= (-?\d+)[^)]*$")
 
 
 def require_strace() -> None:
-    """Skip the test where strace is not at hand; where CI is set, fail it."""
+    """Skip the test if strace is not available; fail it if the variable CI is set."""
     reason = "strace is not installed"
     if shutil.which("strace"):
         probe = subprocess.run(
@@ -38,7 +38,7 @@ def require_strace() -> None:
         )
         if probe.returncode == 0:
             return
-        reason = f"strace may not trace here: {probe.stderr.strip()}"
+        reason = f"strace is not allowed to trace here: {probe.stderr.strip()}"
     if os.environ.get("CI"):
         pytest.fail(reason)
     pytest.skip(reason)
@@ -47,7 +47,7 @@ def require_strace() -> None:
 def traced(program: Sequence[str | Path], output: Path) -> list[str | Path]:
     """Return the command that runs `program` and writes its calls to `output`.
 
-    The program stays the process that was started; strace watches from the side (-D).
+    The process that is started is the program itself; strace runs as a separate process (-D).
     """
     calls = ",".join((*WRITES, *SYNCS))
     options = ["-D", "-f", "-q", "-yy", "-s", "65536", "-e", f"trace={calls}", "-e", "signal=none"]
@@ -55,7 +55,7 @@ def traced(program: Sequence[str | Path], output: Path) -> list[str | Path]:
 
 
 def killed_at(step: int, program: Sequence[str | Path], *files: Path) -> list[str | Path]:
-    """Return the command that runs `program` and kills it at its `step`-th change to the files, or sync of them."""
+    """Return the command that runs `program` and kills it at its `step`-th change or sync of `files`."""
     calls = ",".join((*WRITES, *SYNCS, "ftruncate", "unlink"))
     options: list[str | Path] = ["-f", "-qq", "-e", f"inject={calls}:signal=KILL:when={step}"]
     for file in files:
@@ -65,7 +65,7 @@ def killed_at(step: int, program: Sequence[str | Path], *files: Path) -> list[st
 
 @dataclass
 class Call:
-    """A call on the open file, directory or socket `file`. `began` and `ended` are places in the order of things."""
+    """A call on the open file, directory or socket `file`. `began` and `ended` are line numbers of the trace."""
 
     name: str
     file: str
@@ -76,20 +76,20 @@ class Call:
 
 
 def has_seen_the_end(trace: Path, pid: int) -> bool:
-    """Return whether the trace is complete: whether the process exited, and strace has written this down."""
+    """Return whether the trace is complete: whether it contains the exit of the process."""
     return re.search(rf"^{pid} +\+\+\+ exited with 0 ", trace.read_text("ascii"), re.MULTILINE) is not None
 
 
 def calls_in(trace: Path) -> list[Call]:
-    """Return the calls of a trace, in the order in which they began."""
+    """Return the calls of a trace in the order in which they began."""
     calls: list[Call] = []
     unfinished: dict[str, Call] = {}
     for place, line in enumerate(trace.read_text("ascii").splitlines()):
         thread, text = _fields(line)
         if _RESUMED.match(text):
             call = unfinished.pop(thread)
-        elif begun := _BEGUN.match(text):
-            call = Call(begun["name"], begun["file"], _bytes_in(text), began=place)
+        elif beginning := _BEGUN.match(text):
+            call = Call(beginning["name"], beginning["file"], _bytes_in(text), began=place)
             calls.append(call)
         else:
             continue
@@ -102,14 +102,14 @@ def calls_in(trace: Path) -> list[Call]:
 
 @dataclass(frozen=True, slots=True)
 class Journal:
-    """What happened to one write-ahead log: which frames came when, and which syncs succeeded."""
+    """The frames written to one write-ahead log, in order, and its successful syncs."""
 
     frames: list[tuple[Call, Call]]
     syncs: list[Call]
 
     @classmethod
     def of(cls, calls: Iterable[Call], file: Path) -> "Journal":
-        """Pick the calls on `file`, and put each page with the header before it."""
+        """Select the calls on `file`, and pair each page with the header before it."""
         own = [call for call in calls if call.file == str(file)]
         writes = [call for call in own if call.name in WRITES]
         frames = [
@@ -118,9 +118,9 @@ class Journal:
         return cls(frames, [call for call in own if call.name in SYNCS and call.result == 0])
 
     def durable(self, words: bytes) -> int | None:
-        """Return the place at which the first transaction with `words` in it was durable; `None` if it never was.
+        """Return the line at which the first transaction that contains `words` was durable; `None` if it never was.
 
-        It is durable at the end of a sync that began when its last frame had been written.
+        A transaction is durable at the end of a sync that began after its last frame was written.
         """
         first = next((number for number, (_, page) in enumerate(self.frames) if words in page.data), None)
         if first is None:
@@ -133,17 +133,17 @@ class Journal:
 
     @property
     def commits(self) -> int:
-        """How many transactions it holds."""
+        """The number of transactions."""
         return sum(is_commit(header) for header, _ in self.frames)
 
 
 def is_commit(frame_header: Call) -> bool:
-    """Return whether a frame ends a transaction: then its header holds the size of the database, else zero."""
+    """Return whether a frame ends a transaction: then its header contains the size of the database, otherwise zero."""
     return frame_header.data[4:8] != b"\0\0\0\0"
 
 
 def answers(calls: Iterable[Call], words: bytes) -> Iterator[int]:
-    """Yield the places at which responses with `words` in them began to go out to a client."""
+    """Yield the lines at which the server began to send responses that contain `words`."""
     heads: dict[str, int] = {}
     for call in calls:
         if call.file.startswith("TCP:") and call.name in WRITES:
@@ -159,5 +159,5 @@ def _fields(line: str) -> tuple[str, str]:
 
 
 def _bytes_in(text: str) -> bytes:
-    """Return the bytes that a call writes: strace escapes them as C does, and so as Python does."""
-    return b"".join(ast.literal_eval(f'b"{one}"') for one in _TEXT.findall(text))
+    """Return the bytes that a call writes; strace escapes them as C does, which Python can parse."""
+    return b"".join(ast.literal_eval(f'b"{literal}"') for literal in _TEXT.findall(text))

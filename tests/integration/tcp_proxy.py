@@ -1,4 +1,4 @@
-"""A TCP proxy that can be cut: it then accepts nobody and closes all connections."""
+"""A TCP proxy that can be cut: it then closes all connections and accepts no new ones."""
 
 import asyncio
 from contextlib import suppress
@@ -6,7 +6,7 @@ from typing import Self
 
 
 class Proxy:
-    """Passes on what comes to its port on 127.0.0.1 to another port there, and back."""
+    """Forwards connections from its port on 127.0.0.1 to another port there."""
 
     def __init__(self, target: int) -> None:
         self._target = target
@@ -22,12 +22,12 @@ class Proxy:
         await self.cut()
 
     async def mend(self) -> None:
-        """Take connections, at the same port each time."""
+        """Accept connections, always at the same port."""
         self._server = await asyncio.start_server(self._pass, "127.0.0.1", self.port, reuse_address=True)
         self.port = self._server.sockets[0].getsockname()[1]
 
     async def cut(self) -> None:
-        """Cut all connections, and refuse new ones."""
+        """Cut all connections and accept no new ones."""
         if self._server is not None:
             self._server.close()
             self._server = None
@@ -49,12 +49,12 @@ class Proxy:
         except OSError:
             return
         except asyncio.CancelledError:
-            for one in writers:
-                one.transport.abort()
+            for open_writer in writers:
+                open_writer.transport.abort()
         finally:
             self._under_way.discard(task)
-            for one in writers:
-                one.close()
+            for open_writer in writers:
+                open_writer.close()
 
 
 async def _copy(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

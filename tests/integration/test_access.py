@@ -1,4 +1,4 @@
-"""The schema walk: every field and every mutation, as every role, is allowed or refused as the table in the docs says."""
+"""The schema walk: each role may read or change exactly what the table in docs/reference/access.md states."""
 
 import asyncio
 import re
@@ -33,87 +33,87 @@ COLUMNS: Final = ("anyone", AUTHOR, "editor", "auditor", "admin")
 SCHEMA: Final = graphql_schema()
 PERMISSIONS: Final = SCHEMA.declarations.permissions
 SUBSCRIBED: Final = {"ArticleChanged"}
-"""Types that only subscriptions give."""
+"""Types that only subscriptions return."""
 FIELDS_BY_NAME: Final = {field.coordinate: field for field in every_field(SCHEMA._schema)}
 
 
-class Whose(NamedTuple):
-    """Somebody, and a post of theirs."""
+class Owner(NamedTuple):
+    """A user and one of the user's posts."""
 
-    who: Identity
+    identity: Identity
     post: str
     slug: str
 
     @property
     def actor(self) -> str:
         """The actor's global id."""
-        return global_ids.encode("Actor", self.who.actor_id or "")
+        return global_ids.encode("Actor", self.identity.actor_id or "")
 
 
 class Walk:
-    """A store, and who walks through it."""
+    """A store, its users by role, and two owners of posts."""
 
     def __init__(
-        self, door: Client, walkers: dict[str, Identity], own: Whose, other: Whose, author: str
+        self, door: Client, users: dict[str, Identity], own: Owner, other: Owner, author: str
     ) -> None:
         self.door = door
-        self.walkers = walkers
-        self.whose = {"own": own, "other": other}
+        self.users = users
+        self.owners = {"own": own, "other": other}
         self.author = author
         self._numbers = count()
 
-    async def ask(self, query: str, who: str, whose: str = "own") -> dict[str, Any]:
-        """Return the body of an answer."""
-        about = self.whose[whose]
-        variables = {"post": about.post, "slug": about.slug, "actor": about.actor, "author": self.author}
+    async def ask(self, query: str, role: str, ownership: str = "own") -> dict[str, Any]:
+        """Run a query as a role and return the body of the response."""
+        owner = self.owners[ownership]
+        variables = {"post": owner.post, "slug": owner.slug, "actor": owner.actor, "author": self.author}
         used = {name: value for name, value in variables.items() if re.search(rf"\${name}\b", query)}
         types = ", ".join(f"${name}: {'String' if name == 'slug' else 'ID'}!" for name in used)
-        with self.door.acting_as(self.walkers[who]):
+        with self.door.acting_as(self.users[role]):
             response = await self.door.post(f"query ({types}) {query}" if used else query, **used)
         body: dict[str, Any] = response.json()
         return body
 
     async def do(
-        self, mutation: str, who: str, whose: str, fields: str = "position", **more: Any
+        self, mutation: str, role: str, ownership: str, fields: str = "position", **more: Any
     ) -> dict[str, Any]:
-        """Carry out a mutation on things made for it, and return the body of the answer."""
+        """Run a mutation on objects created for it, and return the body of the response."""
         number = next(self._numbers)
-        given = {**MUTATIONS[mutation], **more}
-        writer = self.whose[whose].who
+        input = {**MUTATIONS[mutation], **more}
+        writer = self.owners[ownership].identity
         things = {"$number": str(number), "$author": self.author}
-        if "$post" in str(given) or "$archived" in str(given):
+        if "$post" in str(input) or "$archived" in str(input):
             things["$post"] = things["$archived"] = (await write(self.door, writer, f"thing-{number}"))[0]
-        if "$archived" in str(given):
+        if "$archived" in str(input):
             await self.door.do("postArchive", id=things["$post"])
-        if "$category" in str(given):
-            made = await self.door.do("categoryCreate", "category { slug }", name=f"Made {number}")
-            things["$category"] = made["category"]["slug"]
-        if "$token" in str(given):
-            made = await self.door.do("tokenCreate", "token { id }", name=f"Made {number}", role="READER")
-            things["$token"] = made["token"]["id"]
+        if "$category" in str(input):
+            created = await self.door.do("categoryCreate", "category { slug }", name=f"Made {number}")
+            things["$category"] = created["category"]["slug"]
+        if "$token" in str(input):
+            created = await self.door.do("tokenCreate", "token { id }", name=f"Made {number}", role="READER")
+            things["$token"] = created["token"]["id"]
         kind = f"{mutation[0].upper()}{mutation[1:]}Input"
         query = (
             f"mutation ($input: {kind}!) {{ outcome: {mutation}(input: $input) "
             f"{{ {fields} errors: userErrors {{ code }} }} }}"
         )
-        with self.door.acting_as(self.walkers[who]):
-            body: dict[str, Any] = (await self.door.post(query, input=filled(given, things))).json()
+        with self.door.acting_as(self.users[role]):
+            body: dict[str, Any] = (await self.door.post(query, input=filled(input, things))).json()
         return body
 
 
-def filled(given: Any, things: dict[str, str]) -> Any:
-    """Put the things that were made into what a mutation is given."""
-    if isinstance(given, dict):
-        return {name: filled(value, things) for name, value in given.items()}
-    if isinstance(given, str):
+def filled(value: Any, things: dict[str, str]) -> Any:
+    """Replace the names of the created objects in the input of a mutation by their values."""
+    if isinstance(value, dict):
+        return {name: filled(item, things) for name, item in value.items()}
+    if isinstance(value, str):
         for name, thing in things.items():
-            given = given.replace(name, thing)
-    return given
+            value = value.replace(name, thing)
+    return value
 
 
-async def write(door: Client, who: Identity, slug: str) -> tuple[str, str]:
-    """Write a public post with a history; its version 4 changed the title, and its last one has a correction."""
-    with door.acting_as(who):
+async def write(door: Client, writer: Identity, slug: str) -> tuple[str, str]:
+    """Create a public post with a history: its version 4 changes the title, and its last version has a correction."""
+    with door.acting_as(writer):
         post = await door.write(
             "One", slug=slug, body="# A\n\nText.", publish=True, categories=[{"slug": "news"}]
         )
@@ -125,43 +125,41 @@ async def write(door: Client, who: Identity, slug: str) -> tuple[str, str]:
 
 @pytest.fixture
 async def walk(tmp_path: Path) -> AsyncIterator[Walk]:
-    """Somebody in each role, at a store with a post of the author's and one of the editor's."""
+    """A user of each role, and a store with one post by the author and one by the editor."""
     async with client(tmp_path / "store") as door:
         await people(door.store)
         await door.do("siteName", name="The Pier")
         await door.do("categoryCreate", name="News")
         await door.do("categoryCreate", name="Sport", parent={"slug": "news"})
     for views in (tmp_path / "store").glob("views-*"):
-        views.unlink()  # those that are made anew have digests
+        views.unlink()  # only rebuilt views have digests
     async with client(tmp_path / "store") as door:
-        walkers = await people(door.store)
-        made = await door.do("authorRegister", "author { id }", name="Ada")
-        whose = [Whose(walkers[name], *await write(door, walkers[name], name)) for name in (AUTHOR, "editor")]
+        users = await people(door.store)
+        registered = await door.do("authorRegister", "author { id }", name="Ada")
+        owners = [Owner(users[name], *await write(door, users[name], name)) for name in (AUTHOR, "editor")]
         await door.do("tokenCreate", name="Ada's", role="AUTHOR")
-        yield Walk(door, walkers, whose[0], whose[1], made["author"]["id"])
+        yield Walk(door, users, owners[0], owners[1], registered["author"]["id"])
 
 
 def table() -> dict[str, dict[str, str]]:
-    """Return what the page says: of each field, what each role may have."""
-    found = {}
+    """Return the table of the page: the access of each role, by field."""
+    rows = {}
     for line in PAGE.read_text("utf-8").splitlines():
         cells = [cell.strip() for cell in line.strip("|").split("|")]
         if re.fullmatch(r"[A-Z]\w*\.\w+", cells[0]):
-            found[cells[0]] = dict(zip(COLUMNS, cells[2:], strict=True))
-    return found
+            rows[cells[0]] = dict(zip(COLUMNS, cells[2:], strict=True))
+    return rows
 
 
 TABLE: Final = table()
 
 
-def test_the_table_names_every_field_there_is() -> None:
-    assert set(TABLE) == set(FIELDS_BY_NAME), (
-        "write docs/reference/access.md anew, and look at what has changed"
-    )
+def test_the_table_contains_exactly_the_fields_of_the_schema() -> None:
+    assert set(TABLE) == set(FIELDS_BY_NAME), "generate docs/reference/access.md again and review the changes"
     assert PAGE.read_text("utf-8") == access_reference.page(SCHEMA)
 
 
-def test_every_root_field_is_decided_about_and_every_decision_is_about_a_field() -> None:
+def test_features_declare_permissions_for_all_root_fields_and_only_for_existing_fields() -> None:
     roots = {
         name for name in FIELDS_BY_NAME if name.partition(".")[0] in {"Query", "Mutation", "Subscription"}
     }
@@ -169,41 +167,45 @@ def test_every_root_field_is_decided_about_and_every_decision_is_about_a_field()
     assert set(PERMISSIONS) <= set(FIELDS_BY_NAME), "features declare permissions of fields that do not exist"
 
 
-def test_a_field_that_can_be_refused_is_marked_and_takes_nothing_else_away() -> None:
+def test_fields_with_permissions_are_marked_and_nullable() -> None:
     for name, field in FIELDS_BY_NAME.items():
         need = PERMISSIONS.get(name)
         assert field.field.extensions.get(GUARDED) == need, name
         assert need is None or not is_non_null_type(field.field.type) or field.type == "Subscription", name
 
 
-@pytest.mark.parametrize("who", COLUMNS)
-async def test_each_field_is_had_or_refused_as_the_table_says(walk: Walk, who: str) -> None:
+@pytest.mark.parametrize("role", COLUMNS)
+async def test_access_to_each_field_matches_the_table(walk: Walk, role: str) -> None:
     for name, field in FIELDS_BY_NAME.items():
         if field.type in {"Mutation", "Subscription"} or field.type in RESULTS or field.type in SUBSCRIBED:
             continue
-        expected = TABLE[name][who]
-        assert await had(walk, field, who, "own") == (expected != "no"), (name, who, "own")
-        if is_about_somebody(field):
-            assert await had(walk, field, who, "other") == (expected == "yes"), (name, who, "another's")
+        expected = TABLE[name][role]
+        assert await can_read(walk, field, role, "own") == (expected != "no"), (name, role, "own")
+        if depends_on_owner(field):
+            assert await can_read(walk, field, role, "other") == (expected == "yes"), (
+                name,
+                role,
+                "another's",
+            )
 
 
-def is_about_somebody(field: Field) -> bool:
-    """Return whether the way to the field leads by a post, or an actor, of somebody's."""
+def depends_on_owner(field: Field) -> bool:
+    """Return whether the path to the field contains a post or an actor of a user."""
     way = root_selection(field) if field.type == "Query" else WAYS[field.type]
     return "$post" in way or "$actor" in way
 
 
-async def had(walk: Walk, field: Field, who: str, whose: str) -> bool:
-    """Return whether somebody gets a field; where they do not, check how they are told."""
+async def can_read(walk: Walk, field: Field, role: str, ownership: str) -> bool:
+    """Return whether a role can read a field; if access is denied, check the error."""
     if field.type == "Query":
         query = f"{{ {root_selection(field)} }}"
     else:
         query = f"{{ {WAYS[field.type] % f'reached: __typename {field.selection}'} }}"
-    body = await walk.ask(query, who, whose)
+    body = await walk.ask(query, role, ownership)
     if "errors" in body:
-        assert_refused(body["errors"], walk.walkers[who])
+        assert_denied(body["errors"], walk.users[role])
         if field.type != "Query" and body["errors"][0]["path"][-1] == field.name:
-            assert types_reached(body["data"]) == {field.type}, (query, "the refusal took the object away")
+            assert types_reached(body["data"]) == {field.type}, (query, "the error removed the object")
         return False
     if field.type == "Query":
         return body["data"][field.name] is not None
@@ -213,7 +215,7 @@ async def had(walk: Walk, field: Field, who: str, whose: str) -> bool:
 
 
 def types_reached(data: Any) -> set[str]:
-    """Return the types of the objects that say that they were reached."""
+    """Return the types of the objects that have the marker `reached`."""
     if isinstance(data, list):
         return set().union(*map(types_reached, data))
     if isinstance(data, dict):
@@ -222,10 +224,10 @@ def types_reached(data: Any) -> set[str]:
     return set()
 
 
-def assert_refused(errors: list[dict[str, Any]], who: Identity) -> None:
-    """Fail unless these are one refusal, for the right reason, which tells nothing but the permission."""
+def assert_denied(errors: list[dict[str, Any]], identity: Identity) -> None:
+    """Fail unless `errors` is one error with the right code and a message that reveals only the permission."""
     (error,) = errors
-    assert error["extensions"] == {"code": "FORBIDDEN" if who.actor_id else "UNAUTHENTICATED"}, error
+    assert error["extensions"] == {"code": "FORBIDDEN" if identity.actor_id else "UNAUTHENTICATED"}, error
     required_permission = r"This needs the permission “[a-z-]+:[a-z-]+”"
     assert re.fullmatch(
         rf"{required_permission}(, which you do not have\.|\. Authenticate with “Authorization: Bearer …”\.)",
@@ -233,96 +235,96 @@ def assert_refused(errors: list[dict[str, Any]], who: Identity) -> None:
     )
 
 
-@pytest.mark.parametrize("who", COLUMNS)
-async def test_each_mutation_is_carried_out_or_refused_as_the_table_says(walk: Walk, who: str) -> None:
+@pytest.mark.parametrize("role", COLUMNS)
+async def test_access_to_each_mutation_matches_the_table(walk: Walk, role: str) -> None:
     for name, field in FIELDS_BY_NAME.items():
         if field.type != "Mutation":
             continue
-        expected = TABLE[name][who]
+        expected = TABLE[name][role]
         about_a_post = MUTATIONS[field.name].get("id") in {"$post", "$archived"}
-        for whose in ("own", "other") if about_a_post else ("own",):
-            body = await walk.do(field.name, who, whose)
-            about = (name, who, whose, body)
+        for ownership in ("own", "other") if about_a_post else ("own",):
+            body = await walk.do(field.name, role, ownership)
+            details = (name, role, ownership, body)
             if expected == "no":
-                assert_refused(body["errors"], walk.walkers[who])
-                assert body["data"] == {"outcome": None}, about
+                assert_denied(body["errors"], walk.users[role])
+                assert body["data"] == {"outcome": None}, details
                 continue
-            assert "errors" not in body, about
+            assert "errors" not in body, details
             outcome = body["data"]["outcome"]
-            if expected == "own" and whose == "other":
-                assert outcome == {"position": None, "errors": [{"code": "NOT_FOUND"}]}, about
+            if expected == "own" and ownership == "other":
+                assert outcome == {"position": None, "errors": [{"code": "NOT_FOUND"}]}, details
             else:
-                assert outcome["errors"] == [], about
+                assert outcome["errors"] == [], details
                 assert outcome["position"] is not None
 
 
-@pytest.mark.parametrize("who", COLUMNS)
-async def test_what_comes_of_a_mutation_is_had_by_whoever_may_carry_it_out(walk: Walk, who: str) -> None:
+@pytest.mark.parametrize("role", COLUMNS)
+async def test_users_who_may_run_a_mutation_can_read_its_result(walk: Walk, role: str) -> None:
     for name, field in FIELDS_BY_NAME.items():
         if field.type not in RESULTS:
             continue
         mutation, place = RESULTS[field.type]
         blank = {"title": ""} if field.type == "UserError" else {}
         selection = place % f"reached: __typename {field.selection}"
-        body = await walk.do(mutation, who, "own", selection, **blank)
-        if TABLE[name][who] == "no":
-            assert_refused(body["errors"], walk.walkers[who])
+        body = await walk.do(mutation, role, "own", selection, **blank)
+        if TABLE[name][role] == "no":
+            assert_denied(body["errors"], walk.users[role])
         else:
             assert "errors" not in body, (name, body)
             assert types_reached(body["data"]) == {field.type}, (name, body)
 
 
-@pytest.mark.parametrize("who", COLUMNS)
-async def test_each_subscription_is_had_or_refused_as_the_table_says(walk: Walk, who: str) -> None:
-    async with served(walk.door.store, door=FixedIdentity(walk.walkers[who])) as server:
+@pytest.mark.parametrize("role", COLUMNS)
+async def test_access_to_each_subscription_matches_the_table(walk: Walk, role: str) -> None:
+    async with served(walk.door.store, door=FixedIdentity(walk.users[role])) as server:
         for name, field in FIELDS_BY_NAME.items():
             if field.type != "Subscription":
                 continue
-            expected = TABLE[name][who]
+            expected = TABLE[name][role]
             type_, way = SUBSCRIPTIONS[field.name]
-            fields = [one.selection for one in FIELDS_BY_NAME.values() if one.type == type_]
+            fields = [selected.selection for selected in FIELDS_BY_NAME.values() if selected.type == type_]
             query = way % " ".join(["reached: __typename", *fields])
-            for whose in ("own", "other") if "$post" in way else ("own",):
-                message = await told(walk, server, query, whose)
-                about = (name, who, whose, message)
-                assert (message["type"] == "next") == (expected in {"yes", whose}), about
+            for ownership in ("own", "other") if "$post" in way else ("own",):
+                message = await first_message(walk, server, query, ownership)
+                details = (name, role, ownership, message)
+                assert (message["type"] == "next") == (expected in {"yes", ownership}), details
                 if message["type"] == "next":
-                    assert types_reached(message["payload"]["data"]) == {type_}, about
-                    assert "errors" not in message["payload"], about
+                    assert types_reached(message["payload"]["data"]) == {type_}, details
+                    assert "errors" not in message["payload"], details
                 else:
-                    assert_refused(message["payload"], walk.walkers[who])
+                    assert_denied(message["payload"], walk.users[role])
 
 
-async def told(walk: Walk, server: Served, query: str, whose: str) -> dict[str, Any]:
-    """Subscribe, and return the first message; meanwhile the article is published again and again."""
-    about = walk.whose[whose]
-    variables, types = ({"slug": about.slug}, "$slug: String!") if "$slug" in query else ({}, "")
+async def first_message(walk: Walk, server: Served, query: str, ownership: str) -> dict[str, Any]:
+    """Subscribe and return the first message; publish the article repeatedly until the message arrives."""
+    owner = walk.owners[ownership]
+    variables, types = ({"slug": owner.slug}, "$slug: String!") if "$slug" in query else ({}, "")
     if "$post" in query:
-        variables, types = {"post": about.post}, "$post: ID!"
+        variables, types = {"post": owner.post}, "$post: ID!"
     async with websocket(server.host, server.port) as socket:
         await socket.init()
         await socket.subscribe(f"subscription {f'({types})' if types else ''} {{ {query} }}", **variables)
         receiving = asyncio.create_task(socket.receive())
         while not receiving.done():
-            await walk.door.do("postPublish", id=about.post, correction="Once more.")
+            await walk.door.do("postPublish", id=owner.post, correction="Once more.")
             await asyncio.wait([receiving], timeout=0.1)
         return receiving.result()
 
 
-async def test_who_may_not_is_refused_before_anything_is_read(walk: Walk) -> None:
-    """A command's fields are not looked at, nor is its post, so no refusal tells of either."""
+async def test_a_denied_mutation_is_rejected_before_its_input_is_checked(walk: Walk) -> None:
+    """The server checks neither the fields nor the post, so the error reveals nothing about them."""
     nowhere = global_ids.encode("Post", "00000000-0000-8000-8000-00000000000f")
     query = 'mutation ($id: ID!) { postEdit(input: { id: $id, title: "" }) { position } }'
-    answers = []
-    for who in ("anyone", "auditor"):
-        with walk.door.acting_as(walk.walkers[who]):
-            for post in (walk.whose["own"].post, nowhere, "no id"):
-                answer = await walk.door.post(query, id=post)
-                answers.append(answer.json())
-    assert answers[0] == answers[1] == answers[2] != answers[3] == answers[4] == answers[5]
+    responses = []
+    for role in ("anyone", "auditor"):
+        with walk.door.acting_as(walk.users[role]):
+            for post in (walk.owners["own"].post, nowhere, "no id"):
+                response = await walk.door.post(query, id=post)
+                responses.append(response.json())
+    assert responses[0] == responses[1] == responses[2] != responses[3] == responses[4] == responses[5]
 
 
-async def test_a_refused_mutation_leaves_what_came_before_it_and_what_comes_after(walk: Walk) -> None:
+async def test_a_denied_mutation_does_not_affect_other_mutations_of_the_operation(walk: Walk) -> None:
     query = """
         mutation {
           first: postCreate(input: { title: "First" }) { post { title } }
@@ -330,9 +332,9 @@ async def test_a_refused_mutation_leaves_what_came_before_it_and_what_comes_afte
           last: postCreate(input: { title: "Last" }) { post { title } }
         }
     """
-    with walk.door.acting_as(walk.walkers[AUTHOR]):
+    with walk.door.acting_as(walk.users[AUTHOR]):
         body = (await walk.door.post(query)).json()
-    assert_refused(body["errors"], walk.walkers[AUTHOR])
+    assert_denied(body["errors"], walk.users[AUTHOR])
     assert body["data"] == {
         "first": {"post": {"title": "First"}},
         "siteName": None,

@@ -1,4 +1,4 @@
-"""Every attack is refused in the production profile, tells the attacker nothing, and changes nothing."""
+"""The production profile rejects each attack, reveals no internal details, and changes nothing."""
 
 import asyncio
 import json
@@ -24,12 +24,12 @@ from tests.integration.attacks import EVERY, Attack
 
 Ask = Callable[[str, dict[str, Any]], Awaitable[dict[str, Any]]]
 JSON: Final = {"Content-Type": "application/json", "Accept": "application/graphql-response+json"}
-TELLS: Final = re.compile(
+INTERNAL_DETAILS: Final = re.compile(
     r"traceback|\.py\b|site-packages|sqlite|select .* from|strawberry|graphql\.(error|type)|ledgerpress\.|"
     r"<[a-z_.]+ object|exception|did you mean",
     re.IGNORECASE,
 )
-"""What no answer may have in it."""
+"""Texts that no response may contain."""
 
 
 @pytest.fixture
@@ -45,7 +45,7 @@ async def store(tmp_path: Path) -> AsyncIterator[Store]:
 
 @pytest.fixture
 async def http(store: Store) -> AsyncIterator[httpx2.AsyncClient]:
-    """A client of the application in the production profile, which everyone may use as its operator."""
+    """A client of the application in the production profile, where every client is the local operator."""
     app = make_app(store, graphql_schema(), authenticator=FixedIdentity(LOCAL_OPERATOR), limits=Limits())
     transport = httpx2.ASGITransport(app=app, raise_app_exceptions=True)
     async with httpx2.AsyncClient(transport=transport, base_url="http://test") as client:
@@ -54,15 +54,15 @@ async def http(store: Store) -> AsyncIterator[httpx2.AsyncClient]:
 
 @pytest.fixture(params=["engine", "http"])
 async def ask(request: pytest.FixtureRequest, store: Store) -> AsyncIterator[Ask]:
-    """Something to ask in the production profile: the engine itself, and the application over HTTP."""
+    """A function that executes operations in the production profile: by the executor directly, and over HTTP."""
     async with AsyncExitStack() as stack:
         if request.param == "engine":
-            engine = Executor(graphql_schema(), limits=Limits())
+            executor = Executor(graphql_schema(), limits=Limits())
 
-            async def by_engine(query: str, variables: dict[str, Any]) -> dict[str, Any]:
-                return (await engine.execute_document(store, query, variables=variables)).body
+            async def by_executor(query: str, variables: dict[str, Any]) -> dict[str, Any]:
+                return (await executor.execute_document(store, query, variables=variables)).body
 
-            yield by_engine
+            yield by_executor
             return
         app = make_app(store, graphql_schema(), authenticator=FixedIdentity(LOCAL_OPERATOR), limits=Limits())
         client = await stack.enter_async_context(
@@ -70,43 +70,43 @@ async def ask(request: pytest.FixtureRequest, store: Store) -> AsyncIterator[Ask
         )
 
         async def by_http(query: str, variables: dict[str, Any]) -> dict[str, Any]:
-            body = json.dumps({"query": query, "variables": variables})
-            response = await client.post("/graphql", content=body, headers=JSON)
+            content = json.dumps({"query": query, "variables": variables})
+            response = await client.post("/graphql", content=content, headers=JSON)
             assert 400 <= response.status_code < 500 or "data" in response.json()
-            answer: dict[str, Any] = response.json()
-            return answer
+            body: dict[str, Any] = response.json()
+            return body
 
         yield by_http
 
 
-def assert_refused(body: dict[str, Any]) -> list[dict[str, Any]]:
-    """Make sure that nothing was executed, and that nothing is told of the inside."""
+def assert_rejected(body: dict[str, Any]) -> list[dict[str, Any]]:
+    """Fail unless nothing was executed and the response reveals no internal details; return the errors."""
     errors: list[dict[str, Any]] = body["errors"]
     assert errors
     assert "data" not in body
-    assert not TELLS.search(json.dumps(body)), body
-    assert len(json.dumps(body)) < 40_000, "the answer is not an amplifier"
+    assert not INTERNAL_DETAILS.search(json.dumps(body)), body
+    assert len(json.dumps(body)) < 40_000, "the response must not be an amplifier"
     return errors
 
 
 @pytest.mark.parametrize("attack", EVERY, ids=lambda attack: attack.name)
-async def test_an_attack_is_refused(ask: Ask, store: Store, attack: Attack) -> None:
+async def test_an_attack_is_rejected(ask: Ask, store: Store, attack: Attack) -> None:
     head = await store.log.head()
-    errors = assert_refused(await ask(attack.query, attack.variables))
+    errors = assert_rejected(await ask(attack.query, attack.variables))
     if attack.code is not None:
         assert [error["extensions"]["code"] for error in errors] == [attack.code]
         assert errors[0]["message"].endswith((".", "escape."))
     assert await store.log.head() == head, "nothing was written"
 
 
-async def test_a_limit_tells_what_it_is_and_what_was_found(ask: Ask) -> None:
-    (error,) = assert_refused(await ask("{ site { " + "name " * 100 + "} }", {}))
+async def test_a_limit_error_contains_the_limit_and_the_actual_value(ask: Ask) -> None:
+    (error,) = assert_rejected(await ask("{ site { " + "name " * 100 + "} }", {}))
     assert error["message"] == "The operation has too many repeated selections: 99; the limit is 20."
     assert error["extensions"] == {"code": "TOO_MANY_REPETITIONS", "limit": 20, "found": 99}
 
 
-async def test_a_cost_that_is_too_high_is_told(ask: Ask) -> None:
-    (error,) = assert_refused(
+async def test_a_cost_error_contains_the_cost_and_the_limit(ask: Ask) -> None:
+    (error,) = assert_rejected(
         await ask("{ articles(first: 100) { nodes { categories { articles { nodes { title } } } } } }", {})
     )
     assert error["extensions"]["cost"]["typeCost"] == 1 + 1 + 100 * (1 + 5 * (1 + 1 + 20))
@@ -129,7 +129,7 @@ INJECTIONS: Final = (
 
 
 @pytest.mark.parametrize("text", INJECTIONS)
-async def test_an_injected_string_is_a_string(ask: Ask, store: Store, text: str) -> None:
+async def test_an_injected_string_is_treated_as_data(ask: Ask, store: Store, text: str) -> None:
     head = await store.log.head()
     query = (
         "query ($s: String!) { article(slug: $s) { title } category(slug: $s) { name } post(slug: $s) { title }"
@@ -145,11 +145,13 @@ async def test_an_injected_string_is_a_string(ask: Ask, store: Store, text: str)
     ):
         body = await ask(query, {"s": text})
         assert body["errors"]
-        assert not TELLS.search(re.sub(re.escape(json.dumps(text)[1:-1]), "", json.dumps(body))), body
+        assert not INTERNAL_DETAILS.search(re.sub(re.escape(json.dumps(text)[1:-1]), "", json.dumps(body))), (
+            body
+        )
     assert await store.log.head() == head
 
 
-async def test_a_script_in_a_body_is_never_html(ask: Ask) -> None:
+async def test_a_script_in_a_body_is_not_in_the_html(ask: Ask) -> None:
     query = "mutation ($i: PostCreateInput!) { postCreate(input: $i) { post { body { html } } userErrors { code } } }"
     body = await ask(
         query, {"i": {"title": "x", "body": "<script>alert(1)</script> [a](javascript:alert(1))"}}
@@ -159,53 +161,55 @@ async def test_a_script_in_a_body_is_never_html(ask: Ask) -> None:
     assert "href" not in html
 
 
-async def test_a_failure_tells_nothing_of_the_inside(ask: Ask, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_an_internal_error_reveals_no_details(ask: Ask, monkeypatch: pytest.MonkeyPatch) -> None:
     def broken(*_: object) -> None:
         raise RuntimeError("no such table: posts, in ledgerpress.features.site.projector_and_queries")
 
     monkeypatch.setattr("ledgerpress.features.site.projector_and_queries.site_name", broken)
     body = await ask("{ site { name } }", {})
-    assert not TELLS.search(json.dumps(body))
+    assert not INTERNAL_DETAILS.search(json.dumps(body))
     assert body["errors"][0]["extensions"]["code"] == "INTERNAL_SERVER_ERROR"
 
 
-async def test_typename_is_told_without_introspection(ask: Ask) -> None:
+async def test_typename_is_available_without_introspection(ask: Ask) -> None:
     assert (await ask("{ __typename site { __typename } }", {}))["data"] == {
         "__typename": "Query",
         "site": {"__typename": "Site"},
     }
 
 
-async def test_a_query_that_takes_too_long_is_cut_short(store: Store) -> None:
-    engine = Executor(graphql_schema(), limits=Limits(seconds=0.0))
-    body = (await engine.execute_document(store, "{ site { name } recentPosts { nodes { title } } }")).body
+async def test_a_query_that_takes_too_long_ends_with_a_timeout(store: Store) -> None:
+    executor = Executor(graphql_schema(), limits=Limits(seconds=0.0))
+    body = (await executor.execute_document(store, "{ site { name } recentPosts { nodes { title } } }")).body
     assert [error["extensions"]["code"] for error in body["errors"]] == ["TIMEOUT"]
     assert not body.get("data")
 
 
-async def test_a_query_that_waits_too_long_is_cut_short(
+async def test_a_query_that_waits_too_long_ends_with_a_timeout(
     store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    async def waits(*_: object) -> dict[str, Any]:
+    async def slow_lags(*_: object) -> dict[str, Any]:
         await asyncio.sleep(60)
         return {}
 
-    monkeypatch.setattr("ledgerpress.graphql.viewer_node_and_projection_queries.lags", waits)
-    engine = Executor(graphql_schema(), limits=Limits(seconds=0.05))
+    monkeypatch.setattr("ledgerpress.graphql.viewer_node_and_projection_queries.lags", slow_lags)
+    executor = Executor(graphql_schema(), limits=Limits(seconds=0.05))
     async with asyncio.timeout(20):
-        body = (await engine.execute_document(store, "{ projections { name } }")).body
+        body = (await executor.execute_document(store, "{ projections { name } }")).body
     assert [error["extensions"]["code"] for error in body["errors"]] == ["TIMEOUT"]
 
 
-async def test_a_mutation_is_not_cut_short(store: Store) -> None:
-    engine = Executor(graphql_schema(), limits=Limits(seconds=0.0))
+async def test_a_mutation_has_no_timeout(store: Store) -> None:
+    executor = Executor(graphql_schema(), limits=Limits(seconds=0.0))
     body = (
-        await engine.execute_document(store, 'mutation { siteName(input: { name: "x" }) { site { name } } }')
+        await executor.execute_document(
+            store, 'mutation { siteName(input: { name: "x" }) { site { name } } }'
+        )
     ).body
     assert body["data"] == {"siteName": {"site": {"name": "x"}}}
 
 
-# --- what is sent in other ways than as a document ---
+# --- attacks that are not documents ---
 
 QUERY: Final = {"query": "{ site { name } }"}
 MUTATION: Final = 'mutation { siteName(input: { name: "owned" }) { position } }'
@@ -233,13 +237,13 @@ BODIES: Final[dict[str, bytes]] = {
 
 
 @pytest.mark.parametrize("name", BODIES)
-async def test_a_malformed_body_is_refused(http: httpx2.AsyncClient, name: str) -> None:
+async def test_a_malformed_body_is_rejected(http: httpx2.AsyncClient, name: str) -> None:
     response = await http.post("/graphql", content=BODIES[name], headers=JSON)
     assert 400 <= response.status_code < 500
-    assert_refused(response.json())
+    assert_rejected(response.json())
 
 
-async def test_a_mutation_by_get_is_refused(http: httpx2.AsyncClient, store: Store) -> None:
+async def test_a_mutation_by_get_is_rejected(http: httpx2.AsyncClient, store: Store) -> None:
     head = await store.log.head()
     for headers in ({}, JSON, {"GraphQL-Require-Preflight": "1"}):
         response = await http.get("/graphql", params={"query": MUTATION}, headers=headers)
@@ -251,7 +255,7 @@ async def test_a_mutation_by_get_is_refused(http: httpx2.AsyncClient, store: Sto
     "media_type",
     ["text/plain", "application/x-www-form-urlencoded", "multipart/form-data; boundary=x", None],
 )
-async def test_a_request_that_a_foreign_page_can_forge_is_refused(
+async def test_a_request_that_a_foreign_page_can_forge_is_rejected(
     http: httpx2.AsyncClient, store: Store, media_type: str | None
 ) -> None:
     head = await store.log.head()
@@ -261,7 +265,7 @@ async def test_a_request_that_a_foreign_page_can_forge_is_refused(
     assert await store.log.head() == head
 
 
-# --- whatever is sent ---
+# --- random requests ---
 
 WORDS: Final = (
     *(
@@ -320,7 +324,7 @@ WORDS: Final = (
 documents = st.one_of(
     st.text(),
     st.lists(st.sampled_from(WORDS), max_size=40).map(" ".join),
-    st.sampled_from([one.query for one in EVERY]),
+    st.sampled_from([attack.query for attack in EVERY]),
 )
 values = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
@@ -332,7 +336,7 @@ requests = st.fixed_dictionaries(
 )
 bodies = st.one_of(
     st.binary(max_size=300),
-    requests.map(lambda one: json.dumps(one).encode()),
+    requests.map(lambda request: json.dumps(request).encode()),
     st.tuples(requests, st.integers(0, 400), st.binary(max_size=3)).map(
         lambda cut: json.dumps(cut[0]).encode()[: cut[1]] + cut[2]
     ),
@@ -345,12 +349,12 @@ bodies = st.one_of(
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 @given(data=st.data())
-async def test_no_body_makes_the_server_fail(http: httpx2.AsyncClient, data: st.DataObject) -> None:
+async def test_no_body_causes_an_internal_error(http: httpx2.AsyncClient, data: st.DataObject) -> None:
     body = data.draw(bodies)
     response = await http.post("/graphql", content=body, headers=JSON)
     assert response.status_code < 500
-    answer = response.json()
+    answer_body = response.json()
     assert not any(
         error.get("extensions", {}).get("code") == "INTERNAL_SERVER_ERROR"
-        for error in answer.get("errors", ())
+        for error in answer_body.get("errors", ())
     )

@@ -1,4 +1,4 @@
-"""Behind nginx, which adds a prefix: an application that embeds LedgerPress, and `ledgerpress serve`, on a port or a Unix socket."""
+"""Servers behind nginx with a path prefix: an embedding application and `ledgerpress serve`, on a port or a Unix socket."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -20,7 +20,7 @@ CODE = Path(__file__).parent
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Setup:
-    """How the host is started, and what nginx does with the prefix /site."""
+    """How the host is started and how nginx handles the prefix /site."""
 
     app: str = f"{FASTAPI}:app"
     options: tuple[str, ...] = ()
@@ -34,7 +34,7 @@ class Setup:
 
 
 SETUPS = {
-    "nginx names the prefix that it removes": Setup(
+    "nginx sends the prefix that it removes": Setup(
         options=("--no-proxy-headers",), environment={TRUSTED: "127.0.0.1"}, header="/site"
     ),
     "Starlette": Setup(
@@ -46,7 +46,7 @@ SETUPS = {
     ),
     "a Unix socket": Setup(environment={TRUSTED: "*"}, is_unix=True, header="/site"),
     "uvicorn knows the prefix that nginx removes": Setup(options=("--root-path", "/site"), environment={}),
-    "uvicorn knows it, on a Unix socket": Setup(
+    "uvicorn knows the prefix, on a Unix socket": Setup(
         options=("--root-path", "/site"), environment={}, is_unix=True
     ),
     "FastAPI knows the prefix that nginx keeps": Setup(
@@ -69,7 +69,7 @@ SETUPS = {
 
 
 @pytest.mark.parametrize("setup", SETUPS.values(), ids=SETUPS.keys())
-async def test_an_embedding_application(setup: Setup, tmp_path: Path) -> None:
+async def test_an_embedding_application_works_under_a_prefix(setup: Setup, tmp_path: Path) -> None:
     data = tmp_path / "data"
     environment = {
         "LEDGERPRESS_DATA": str(data),
@@ -94,7 +94,9 @@ async def test_an_embedding_application(setup: Setup, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("trusted", ["", "10.0.0.0/8"])
-async def test_an_embedding_application_does_not_believe_other_proxies(trusted: str, tmp_path: Path) -> None:
+async def test_an_embedding_application_ignores_prefixes_from_untrusted_proxies(
+    trusted: str, tmp_path: Path
+) -> None:
     environment = {"LEDGERPRESS_DATA": str(tmp_path / "data"), TRUSTED: trusted}
     async with (
         embedded_host.process(f"{FASTAPI}:app", tmp_path, environment=environment) as address,
@@ -105,7 +107,9 @@ async def test_an_embedding_application_does_not_believe_other_proxies(trusted: 
 
 
 @pytest.mark.parametrize(("trusted", "shown"), [("127.0.0.1", "/site"), ("10.0.0.0/8", "")])
-async def test_the_program(trusted: str, shown: str, tmp_path: Path) -> None:
+async def test_the_program_uses_prefixes_from_trusted_proxies_only(
+    trusted: str, shown: str, tmp_path: Path
+) -> None:
     async with Servers(tmp_path, {TRUSTED: trusted, "LEDGERPRESS_HTTP_GRAPHIQL": "true"}) as servers:
         server = await servers.start(tmp_path / "data", "--profile", "production")
         async with (
@@ -122,7 +126,7 @@ async def test_the_program(trusted: str, shown: str, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("sent", ["/evil", "//evil.example"])
-async def test_clients_do_not_choose_the_prefix(sent: str, tmp_path: Path) -> None:
+async def test_clients_cannot_choose_the_prefix(sent: str, tmp_path: Path) -> None:
     async with Servers(tmp_path, {TRUSTED: "127.0.0.1"}) as servers:
         server = await servers.start(tmp_path / "data")
         async with (

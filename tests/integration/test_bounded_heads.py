@@ -1,4 +1,4 @@
-"""Heads that are too large or too slow, connections that are too many, and bodies that never come: all have an end."""
+"""Limits of connections: request heads that are too large or too slow, too many connections, bodies that never arrive."""
 
 import asyncio
 import json
@@ -22,9 +22,9 @@ PIECE: Final = b"x" * 65_536
 
 @asynccontextmanager
 async def started(tmp_path: Path, **settings: str) -> AsyncIterator[Server]:
-    """Start a server with some settings, named as in the environment."""
-    given = {f"LEDGERPRESS_{name.upper()}": value for name, value in settings.items()}
-    environment: Mapping[str, str] = {**EVERYONE_IS_ADMIN, **given}
+    """Start a server with settings; their names are the environment variables without the prefix, in lower case."""
+    variables = {f"LEDGERPRESS_{name.upper()}": value for name, value in settings.items()}
+    environment: Mapping[str, str] = {**EVERYONE_IS_ADMIN, **variables}
     async with Servers(tmp_path, environment) as servers:
         yield await servers.start(tmp_path / "data")
 
@@ -42,16 +42,16 @@ async def connected(server: Server) -> AsyncIterator[tuple[StreamReader, StreamW
 
 
 async def end_of(reader: StreamReader) -> bytes:
-    """Return all that comes until the server closes, which it has to do soon."""
+    """Return the bytes until the server closes the connection, within 10 seconds."""
     async with asyncio.timeout(10):
         return await reader.read()
 
 
 def resident_kilobytes(server: Server) -> int:
-    """Return how much memory a server holds."""
-    said = re.search(r"VmRSS:\s+(\d+) kB", Path(f"/proc/{server.pid}/status").read_text("ascii"))
-    assert said
-    return int(said[1])
+    """Return the resident memory of a server in KiB."""
+    match = re.search(r"VmRSS:\s+(\d+) kB", Path(f"/proc/{server.pid}/status").read_text("ascii"))
+    assert match
+    return int(match[1])
 
 
 def one_header() -> Iterable[bytes]:
@@ -75,17 +75,17 @@ def trailers() -> Iterable[bytes]:
 
 
 @pytest.mark.parametrize("head", [one_header, many_headers, long_line])
-async def test_a_head_that_is_too_large_is_refused_while_it_arrives(tmp_path: Path, head: object) -> None:
+async def test_a_head_that_is_too_large_is_rejected_while_it_arrives(tmp_path: Path, head: object) -> None:
     assert callable(head)
     async with started(tmp_path) as server, connected(server) as (reader, writer):
         before = resident_kilobytes(server)
         began = time.monotonic()
-        answer = asyncio.create_task(end_of(reader))
+        response = asyncio.create_task(end_of(reader))
         with suppress(OSError):
             for piece in head():
                 writer.write(piece)
                 await writer.drain()
-        assert (await answer).startswith(b"HTTP/1.1 431 ")
+        assert (await response).startswith(b"HTTP/1.1 431 ")
         assert time.monotonic() - began < 5
         assert resident_kilobytes(server) - before < 8_000
         async with await server.connect() as other:
@@ -93,20 +93,20 @@ async def test_a_head_that_is_too_large_is_refused_while_it_arrives(tmp_path: Pa
         assert server.words() == ""
 
 
-async def test_trailers_have_the_same_bound(tmp_path: Path) -> None:
+async def test_trailers_have_the_same_limit_as_heads(tmp_path: Path) -> None:
     async with started(tmp_path) as server, connected(server) as (reader, writer):
         before = resident_kilobytes(server)
-        answer = asyncio.create_task(end_of(reader))
+        response = asyncio.create_task(end_of(reader))
         with suppress(OSError):
             for piece in trailers():
                 writer.write(piece)
                 await writer.drain()
         with suppress(ConnectionError):
-            await answer
+            await response
         assert resident_kilobytes(server) - before < 8_000
 
 
-async def test_the_bound_is_met_exactly(tmp_path: Path) -> None:
+async def test_a_head_may_have_exactly_the_maximum_size(tmp_path: Path) -> None:
     async with started(tmp_path, max_head_bytes="5000") as server:
         for length, status in ((5_000, b"200"), (5_001, b"431")):
             async with connected(server) as (reader, writer):
@@ -115,7 +115,7 @@ async def test_the_bound_is_met_exactly(tmp_path: Path) -> None:
                 assert (await end_of(reader)).split()[1] == status
 
 
-async def test_a_large_body_is_no_head(tmp_path: Path) -> None:
+async def test_a_large_body_does_not_count_as_head(tmp_path: Path) -> None:
     async with started(tmp_path, max_head_bytes="5000") as server, await server.connect() as client:
         for _ in range(2):
             status, _ = await client.answer("{ __typename }" + " " * 5_000, filler="z" * 300_000)
@@ -123,17 +123,17 @@ async def test_a_large_body_is_no_head(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("sent", [b"", b"GET / HT"])
-async def test_a_connection_without_a_head_is_closed(tmp_path: Path, sent: bytes) -> None:
+async def test_a_connection_without_a_complete_head_is_closed(tmp_path: Path, sent: bytes) -> None:
     async with started(tmp_path, head_seconds="1") as server, connected(server) as (reader, writer):
         began = time.monotonic()
         writer.write(sent)
-        answer = await end_of(reader)
-        assert answer.startswith(b"HTTP/1.1 408 ") if sent else answer == b""
+        response = await end_of(reader)
+        assert response.startswith(b"HTTP/1.1 408 ") if sent else response == b""
         assert 0.5 < time.monotonic() - began < 4
 
 
 @pytest.mark.parametrize("before", [b"", BEGINNING + b"\r\n"])
-async def test_a_head_that_drips_is_ended(tmp_path: Path, before: bytes) -> None:
+async def test_a_head_that_arrives_too_slowly_is_rejected(tmp_path: Path, before: bytes) -> None:
     async with started(tmp_path, head_seconds="1") as server, connected(server) as (reader, writer):
         writer.write(before)
         if before:
@@ -153,7 +153,7 @@ async def _drip(writer: StreamWriter) -> None:
             await asyncio.sleep(0.1)
 
 
-async def test_good_connections_live_on(tmp_path: Path) -> None:
+async def test_well_behaved_connections_stay_open(tmp_path: Path) -> None:
     async with started(tmp_path, head_seconds="1") as server:
         async with await server.connect() as client, websocket(*await server.address()) as socket:
             await socket.init()
@@ -165,16 +165,16 @@ async def test_good_connections_live_on(tmp_path: Path) -> None:
         assert server.words() == ""
 
 
-async def test_connections_beyond_the_bound_are_told_so(tmp_path: Path) -> None:
-    async with started(tmp_path, max_connections="4") as server, AsyncExitStack() as held:
-        clients = [await held.enter_async_context(await server.connect()) for _ in range(3)]
-        await held.enter_async_context(websocket(*await server.address()))
+async def test_connections_beyond_the_limit_are_rejected_with_503(tmp_path: Path) -> None:
+    async with started(tmp_path, max_connections="4") as server, AsyncExitStack() as stack:
+        clients = [await stack.enter_async_context(await server.connect()) for _ in range(3)]
+        await stack.enter_async_context(websocket(*await server.address()))
         for _ in range(3):
             async with connected(server) as (reader, writer):
                 writer.write(BEGINNING + b"\r\n")
-                answer = await end_of(reader)
-                assert answer.startswith(b"HTTP/1.1 503 ")
-                assert b"\r\nretry-after: 1\r\n" in answer
+                response = await end_of(reader)
+                assert response.startswith(b"HTTP/1.1 503 ")
+                assert b"\r\nretry-after: 1\r\n" in response
         assert [await client.get("/health/live") for client in clients] == [200] * 3
         await clients[0].aclose()
         await asyncio.sleep(0.2)
@@ -182,27 +182,27 @@ async def test_connections_beyond_the_bound_are_told_so(tmp_path: Path) -> None:
             assert await client.get("/health/live") == 200
 
 
-async def test_bodies_that_never_come_do_not_take_all_places(tmp_path: Path) -> None:
-    bound = {"http_max_concurrent_requests": "10", "max_unfinished_bodies": "6"}
-    async with started(tmp_path, **bound) as server:
+async def test_bodies_that_never_arrive_do_not_occupy_all_request_slots(tmp_path: Path) -> None:
+    limits = {"http_max_concurrent_requests": "10", "max_unfinished_bodies": "6"}
+    async with started(tmp_path, **limits) as server:
         slow = await asyncio.gather(*(server.connect() for _ in range(10)))
-        for one in slow:
-            await one.send_part_of_a_request()
+        for client in slow:
+            await client.send_part_of_a_request()
         await asyncio.sleep(2)
         async with await server.connect() as client:
-            status, answer = await client.answer("{ __typename }")
-            assert status == 200, json.dumps(answer)
+            status, response = await client.answer("{ __typename }")
+            assert status == 200, json.dumps(response)
         await close_all(slow)
         assert server.words() == ""
 
 
-async def test_files_do_not_run_out(tmp_path: Path) -> None:
-    limited = ("sh", "-c", 'ulimit -n 280 && exec "$@"', "sh", *PROGRAM)
-    async with Servers(tmp_path) as servers, AsyncExitStack() as held:
-        server = await servers.start(tmp_path / "data", program=limited)
+async def test_connections_do_not_exhaust_file_descriptors(tmp_path: Path) -> None:
+    limited_program = ("sh", "-c", 'ulimit -n 280 && exec "$@"', "sh", *PROGRAM)
+    async with Servers(tmp_path) as servers, AsyncExitStack() as stack:
+        server = await servers.start(tmp_path / "data", program=limited_program)
         for _ in range(80):
-            await held.enter_async_context(connected(server))
+            await stack.enter_async_context(connected(server))
         for _ in range(60):
-            reader, _ = await held.enter_async_context(connected(server))
+            reader, _ = await stack.enter_async_context(connected(server))
             assert (await end_of(reader)).startswith(b"HTTP/1.1 503 ")
         assert server.words() == ""

@@ -1,4 +1,4 @@
-"""The command line: what it prints, what it leaves behind, and its exit codes."""
+"""The command line: its output, its files and its exit codes."""
 
 import json
 import os
@@ -37,7 +37,7 @@ def store(tmp_path: Path) -> Path:
     return data
 
 
-def test_an_import_reports_what_it_made_and_a_second_one_records_nothing(store: Path) -> None:
+def test_a_repeated_import_records_nothing_and_reports_all_as_unchanged(store: Path) -> None:
     before = head(store)
     again = run("import", "page", PAGE, "--retrieved-at", "2024-12-22", "--data", store)
     assert again.exit_code == 0
@@ -50,7 +50,7 @@ def test_an_import_reports_what_it_made_and_a_second_one_records_nothing(store: 
     assert {entry["action"] for entry in report["unchanged"]} == {"unchanged"}
 
 
-def test_a_dry_run_leaves_nothing_behind(tmp_path: Path) -> None:
+def test_a_dry_run_creates_no_store(tmp_path: Path) -> None:
     result = run(
         "import", "page", PAGE, "--retrieved-at", "2024-12-22", "--data", tmp_path / "no", "--dry-run"
     )
@@ -60,33 +60,33 @@ def test_a_dry_run_leaves_nothing_behind(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("content", "says"), [(None, "cannot be read"), (b"", "empty"), (b"\xff\xfe\x00", "not UTF-8 text")]
+    ("content", "text"), [(None, "cannot be read"), (b"", "empty"), (b"\xff\xfe\x00", "not UTF-8 text")]
 )
-def test_a_page_that_cannot_be_read_is_refused(tmp_path: Path, content: bytes | None, says: str) -> None:
+def test_an_unreadable_page_is_rejected(tmp_path: Path, content: bytes | None, text: str) -> None:
     page = tmp_path / "page.txt"
     if content is not None:
         page.write_bytes(content)
     result = run("import", "page", page, "--retrieved-at", "2024-12-22", "--data", tmp_path / "store")
-    assert (result.exit_code, says in result.stderr) == (2, True), result.stderr
+    assert (result.exit_code, text in result.stderr) == (2, True), result.stderr
     assert not (tmp_path / "store").exists()
 
 
 @pytest.mark.parametrize(("moment", "code"), [("yesterday", 2), ("2999-01-01", 1)])
-def test_a_senseless_date_of_retrieval_is_refused(tmp_path: Path, moment: str, code: int) -> None:
+def test_an_invalid_retrieval_date_is_rejected(tmp_path: Path, moment: str, code: int) -> None:
     result = run("import", "page", PAGE, "--retrieved-at", moment, "--data", tmp_path / "store")
     assert result.exit_code == code
     assert moment[:4] in result.stderr or "future" in result.stderr
 
 
-def test_the_demo_loads_into_an_empty_store_only(store: Path, tmp_path: Path) -> None:
+def test_the_demo_loads_only_into_an_empty_store(store: Path, tmp_path: Path) -> None:
     assert run("demo", "--data", tmp_path / "new").exit_code == 0
     before = head(store)
-    refused = run("demo", "--data", store)
-    assert (refused.exit_code, "already" in refused.stderr) == (3, True)
+    result = run("demo", "--data", store)
+    assert (result.exit_code, "already" in result.stderr) == (3, True)
     assert head(store) == before
 
 
-def test_a_directory_that_is_not_ours_is_refused_and_left_alone(tmp_path: Path) -> None:
+def test_a_directory_with_other_files_is_rejected_and_not_changed(tmp_path: Path) -> None:
     (tmp_path / "holiday.txt").write_text("sun")
     for command in (("status",), ("demo",), ("serve", "--port", "0")):
         result = run(*command, "--data", tmp_path)
@@ -94,7 +94,7 @@ def test_a_directory_that_is_not_ours_is_refused_and_left_alone(tmp_path: Path) 
     assert [path.name for path in tmp_path.iterdir()] == ["holiday.txt"]
 
 
-def test_a_log_written_by_a_newer_version_is_refused(store: Path) -> None:
+def test_a_log_written_by_a_newer_version_is_rejected(store: Path) -> None:
     with sqlite3.connect(store / "log.sqlite") as db:
         db.execute("PRAGMA user_version = 99")
     db.close()
@@ -102,11 +102,11 @@ def test_a_log_written_by_a_newer_version_is_refused(store: Path) -> None:
     assert (result.exit_code, "newer LedgerPress" in result.stderr) == (3, True)
 
 
-def test_a_port_in_use_is_named(store: Path) -> None:
-    with socket.socket() as taken:
-        taken.bind(("127.0.0.1", 0))
-        taken.listen()
-        port = taken.getsockname()[1]
+def test_the_error_names_a_port_in_use(store: Path) -> None:
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        listener.listen()
+        port = listener.getsockname()[1]
         result = run("serve", "--port", str(port), "--data", store)
     assert result.exit_code == 1
     assert f"port {port}" in result.stderr
@@ -119,19 +119,19 @@ def test_only_the_local_address_is_served_in_development(tmp_path: Path) -> None
     assert not (tmp_path / "store").exists()
 
 
-def test_a_backup_makes_the_same_store_elsewhere(store: Path, tmp_path: Path) -> None:
+def test_a_restored_backup_has_the_same_events(store: Path, tmp_path: Path) -> None:
     copy, restored = tmp_path / "copy.sqlite", tmp_path / "restored"
     assert run("log", "backup", copy, "--data", store).exit_code == 0
     again = run("log", "backup", copy, "--data", store)
-    assert again.exit_code == 3, "a backup overwrites nothing"
+    assert again.exit_code == 3, "a backup must not overwrite files"
     assert run("log", "restore", copy, "--data", restored).exit_code == 0
     assert head(restored) == head(store)
     assert run("log", "restore", copy, "--data", store).exit_code == 3
     assert run("log", "restore", PAGE, "--data", tmp_path / "third").exit_code == 3
 
 
-def test_only_their_owner_may_read_logs_and_views(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Drafts and the publication's key are in them."""
+def test_only_the_owner_may_read_logs_and_views(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The files contain drafts and the key of the publication."""
     monkeypatch.chdir(tmp_path)
     before = os.umask(0o022)
     try:
@@ -159,11 +159,11 @@ def test_only_their_owner_may_read_logs_and_views(tmp_path: Path, monkeypatch: p
 
 
 def status(store: Path) -> dict[str, Any]:
-    """What is in the store, whenever its views were made."""
-    found: dict[str, Any] = json.loads(run("status", "--data", store, "--json").stdout)
-    for one in found["projections"]:
-        one.pop("digest")
-    return found
+    """Return the status of a store without the digests, which differ between builds of the views."""
+    report: dict[str, Any] = json.loads(run("status", "--data", store, "--json").stdout)
+    for projection in report["projections"]:
+        projection.pop("digest")
+    return report
 
 
 def test_deleting_the_views_loses_nothing(store: Path) -> None:
@@ -173,7 +173,7 @@ def test_deleting_the_views_loses_nothing(store: Path) -> None:
     assert status(store) == before
 
 
-def test_the_schema_is_checked_for_drift(tmp_path: Path) -> None:
+def test_the_schema_check_finds_changed_files(tmp_path: Path) -> None:
     assert run("schema", "--directory", tmp_path).exit_code == 0
     assert run("schema", "--directory", tmp_path, "--check").exit_code == 0
     (tmp_path / "events" / "post.created.v1.schema.json").write_text("{}")
@@ -184,7 +184,7 @@ def test_the_schema_is_checked_for_drift(tmp_path: Path) -> None:
     assert "schema.graphql" in drifted.stderr
 
 
-def test_the_schema_command_writes_the_table_of_who_may_have_what_where_it_is_wanted(tmp_path: Path) -> None:
+def test_the_schema_command_writes_the_access_table_to_the_given_file(tmp_path: Path) -> None:
     table = tmp_path / "access.md"
     both = ("schema", "--directory", tmp_path, "--access", table)
     assert run(*both).exit_code == 0
@@ -196,7 +196,7 @@ def test_the_schema_command_writes_the_table_of_who_may_have_what_where_it_is_wa
 
 
 @pytest.mark.parametrize("damage", ["garbage", "cut", "a table dropped", "checkpoints deleted"])
-def test_damaged_views_are_made_anew(store: Path, damage: str) -> None:
+def test_damaged_views_are_rebuilt(store: Path, damage: str) -> None:
     before = status(store)
     (views,) = store.glob("views-*.sqlite")
     if damage == "garbage":
@@ -210,7 +210,7 @@ def test_damaged_views_are_made_anew(store: Path, damage: str) -> None:
     assert status(store) == before
 
 
-def test_a_log_that_was_emptied_is_no_new_publication(store: Path) -> None:
+def test_an_emptied_log_is_not_a_new_publication(store: Path) -> None:
     (store / "log.sqlite").write_bytes(b"")
     for command in (("serve", "--port", "0"), ("status",)):
         result = run(*command, "--data", store)
@@ -218,7 +218,7 @@ def test_a_log_that_was_emptied_is_no_new_publication(store: Path) -> None:
     assert list(store.glob("views-*.sqlite"))
 
 
-def test_the_demo_takes_any_empty_directory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_demo_accepts_any_empty_directory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     assert run("demo", "--data", ".").exit_code == 0
     (tmp_path / "real").mkdir()
@@ -227,7 +227,7 @@ def test_the_demo_takes_any_empty_directory(tmp_path: Path, monkeypatch: pytest.
     assert head(tmp_path / "link") == head(tmp_path / "real") > 100
 
 
-def test_json_is_not_embellished(tmp_path: Path) -> None:
+def test_json_output_contains_emoji_codes_unchanged(tmp_path: Path) -> None:
     page = tmp_path / "page.txt"
     page.write_text(
         "Categories: :fire: Stuff\n\nA headline\n\nSome text that is a paragraph, and ends in a stop.\n"

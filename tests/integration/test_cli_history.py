@@ -1,4 +1,4 @@
-"""`ledgerpress history`: what a terminal shows of a post's and a category's past."""
+"""`ledgerpress history`: the output for a post and for a category."""
 
 import asyncio
 import json
@@ -26,8 +26,8 @@ def history(*arguments: str | Path) -> Result:
 @pytest.fixture
 async def data(tmp_path: Path) -> Path:
     """A store with a post of 30 versions, and a category."""
-    place = tmp_path / "store"
-    async with open_store(place, clock=SetClock(), randomness=SeededBytes()) as store:
+    directory = tmp_path / "store"
+    async with open_store(directory, clock=SetClock(), randomness=SeededBytes()) as store:
         do = store.commands.handle
         await do(CreateCategory(name="News"))
         await do(RenameCategory(category=CategoryRef(slug="news"), slug="town"))
@@ -37,7 +37,7 @@ async def data(tmp_path: Path) -> Path:
         await do(
             EditPost(post_id=post, body="One.\n\nThree.\n"), CommandRequest(reason="[bold]It is three[/bold]")
         )
-    return place
+    return directory
 
 
 def test_the_newest_change_comes_first_with_reason_and_difference(data: Path) -> None:
@@ -60,26 +60,26 @@ def test_the_newest_change_comes_first_with_reason_and_difference(data: Path) ->
     assert "  title             +Tide mill\n" in shown.stdout
 
 
-def test_for_programs_each_change_is_a_line_of_json(data: Path) -> None:
+def test_with_json_each_change_is_one_line(data: Path) -> None:
     lines = [json.loads(line) for line in history("tide-mill", "--data", data, "--json").stdout.splitlines()]
     assert [line["version"] for line in lines] == list(range(30, 0, -1))
     assert lines[0]["after"] == {"body": "One.\n\nThree.\n"}
 
 
-def test_a_category_is_found_by_any_slug_of_its_own(data: Path) -> None:
+def test_a_category_is_found_by_any_of_its_slugs(data: Path) -> None:
     shown = history("news", "--data", data).stdout
     assert "  slug              -news  +town\n" in shown
     assert shown.count("category.") == 2
 
 
-def test_what_there_is_not_is_said(data: Path, tmp_path: Path) -> None:
+def test_an_unknown_slug_or_a_missing_store_is_an_error(data: Path, tmp_path: Path) -> None:
     missing = history("fog", "--data", data)
     assert (missing.exit_code, missing.stdout) == (1, "")
     assert "“fog”" in missing.stderr
     assert history("fog", "--data", tmp_path / "nowhere").exit_code == 3
 
 
-def test_what_was_withdrawn_is_said_and_cannot_be_restored_or_reverted(data: Path) -> None:
+def test_withdrawn_content_is_marked_and_cannot_be_restored_or_reverted(data: Path) -> None:
     (newest, *_) = map(json.loads, history("tide-mill", "--data", data, "--json").stdout.splitlines())
     withdraw = ["withdraw", str(newest["position"]), "--reason", "An order.", "--data", str(data)]
     assert CliRunner().invoke(app, withdraw).exit_code == 0
@@ -89,10 +89,10 @@ def test_what_was_withdrawn_is_said_and_cannot_be_restored_or_reverted(data: Pat
     assert "post.edited  version 30, position 39\n" in shown
     assert "The content of this change was withdrawn.\n" in shown
     assert "Three" not in shown
-    asyncio.run(_refuse_what_is_gone(data))
+    asyncio.run(_check_that_withdrawn_content_is_rejected(data))
 
 
-async def _refuse_what_is_gone(data: Path) -> None:
+async def _check_that_withdrawn_content_is_rejected(data: Path) -> None:
     async with open_store(
         data, clock=SetClock(1_714_896_000_000_000), randomness=SeededBytes("later")
     ) as store:
@@ -104,9 +104,9 @@ async def _refuse_what_is_gone(data: Path) -> None:
             RestorePost(post_id=post.id, to_version=30),
             RevertPost(post_id=post.id, version=30),
         ):
-            with pytest.raises(Rejection, match="was withdrawn") as refusal:
+            with pytest.raises(Rejection, match="was withdrawn") as rejection:
                 await do(command)
-            assert refusal.value.code is ErrorCode.NOT_FOUND
+            assert rejection.value.code is ErrorCode.NOT_FOUND
         restored = await do(RestorePost(post_id=post.id, to_version=29))
         reverted = await do(RevertPost(post_id=post.id, version=29))
         assert reverted.position == restored.position + 1

@@ -1,4 +1,4 @@
-"""`scripts/cluster`: a newsroom on several servers of one machine, which shows what a kill does, and cleans up."""
+"""`scripts/cluster`: a newsroom on several servers of one machine; it demonstrates failures and cleans up."""
 
 import asyncio
 import os
@@ -26,13 +26,13 @@ async def started(temporary: Path, *options: str) -> asyncio.subprocess.Process:
 
 async def rest(process: asyncio.subprocess.Process) -> str:
     async with asyncio.timeout(SECONDS):
-        said, _ = await process.communicate()
-    return said.decode()
+        output, _ = await process.communicate()
+    return output.decode()
 
 
-def nothing_left(temporary: Path, said: str) -> None:
-    """Fail unless all processes that were named are gone, and all files."""
-    pids = {int(one) for one in _PROCESS.findall(said)}
+def assert_nothing_left(temporary: Path, output: str) -> None:
+    """Fail unless all processes in the output have ended and all files are deleted."""
+    pids = {int(pid) for pid in _PROCESS.findall(output)}
     assert len(pids) >= 4
     assert [pid for pid in pids if Path(f"/proc/{pid}").exists()] == []
     assert list(temporary.iterdir()) == []
@@ -40,7 +40,7 @@ def nothing_left(temporary: Path, said: str) -> None:
 
 @pytest.fixture
 def temporary() -> Iterator[Path]:
-    # Not below pytest's own directory, which only its owner may enter: PostgreSQL may have to run as another user.
+    # Not in the directory of pytest, which only its owner may enter: PostgreSQL may have to run as another user.
     with tempfile.TemporaryDirectory(prefix="lp-") as name:
         directory = Path(name)
         directory.chmod(0o755)
@@ -49,39 +49,37 @@ def temporary() -> Iterator[Path]:
 
 @pytest.mark.serial
 @pytest.mark.parametrize("options", [(), ("--postgres",)], ids=["jetstream", "postgres"])
-async def test_the_show_ends_well_and_leaves_nothing_behind(
-    temporary: Path, options: tuple[str, ...]
-) -> None:
+async def test_the_demonstration_succeeds_and_cleans_up(temporary: Path, options: tuple[str, ...]) -> None:
     process = await started(temporary, "--once", *options)
-    said = await rest(process)
-    print(said)  # noqa: T201
-    assert process.returncode == 0, said
-    assert "Each acknowledged write is in the log exactly once." in said
-    assert "The three nodes agree." in said
-    assert re.search(r"repeated: .*connection refused \d+.* rejected", said), "of the killed node"
-    assert not re.search(r" rejected,.*(refused|LOG_UNAVAILABLE)", said)
-    assert said.count("Writes stalled for") == 3
-    assert not re.search(r" (?!none)\S+ failed\.", said), "a read failed"
-    nothing_left(temporary, said)
+    output = await rest(process)
+    print(output)  # noqa: T201
+    assert process.returncode == 0, output
+    assert "Each acknowledged write is in the log exactly once." in output
+    assert "The three nodes agree." in output
+    assert re.search(r"repeated: .*connection refused \d+.* rejected", output), "of the killed node"
+    assert not re.search(r" rejected,.*(refused|LOG_UNAVAILABLE)", output)
+    assert output.count("Writes stalled for") == 3
+    assert not re.search(r" (?!none)\S+ failed\.", output), "a read failed"
+    assert_nothing_left(temporary, output)
 
 
-async def test_it_stays_up_starts_again_what_is_killed_and_stops_on_a_signal(temporary: Path) -> None:
+async def test_the_cluster_restarts_killed_processes_and_stops_on_a_signal(temporary: Path) -> None:
     process = await started(temporary, "--no-show")
     assert process.stdout is not None
-    said = ""
+    output = ""
     async with asyncio.timeout(SECONDS):
-        while "Ctrl+C" not in said:
+        while "Ctrl+C" not in output:
             line = await process.stdout.readline()
-            assert line, said
-            said += line.decode()
-        victim = re.search(r"kill -9 (\d+) +# node-2", said)
-        assert victim, said
+            assert line, output
+            output += line.decode()
+        victim = re.search(r"kill -9 (\d+) +# node-2", output)
+        assert victim, output
         os.kill(int(victim[1]), signal.SIGKILL)
-        while "node-2 is back" not in said:
+        while "node-2 is back" not in output:
             line = await process.stdout.readline()
-            assert line, said
-            said += line.decode()
+            assert line, output
+            output += line.decode()
     process.send_signal(signal.SIGTERM)
-    said += await rest(process)
-    assert process.returncode == 0, said
-    nothing_left(temporary, said)
+    output += await rest(process)
+    assert process.returncode == 0, output
+    assert_nothing_left(temporary, output)

@@ -1,4 +1,4 @@
-"""Three NATS servers and three nodes: the stream's leader is killed again and again, and nothing acknowledged is lost."""
+"""Three NATS servers and three nodes: the leader of the stream fails repeatedly, and no acknowledged write is lost."""
 
 import asyncio
 import json
@@ -39,14 +39,14 @@ FRONT_PAGE: Final = "{ recentPosts(first: 3) { nodes { title } } }"
 
 @dataclass
 class Reads:
-    """The reads of one node, all of which were answered."""
+    """The number of reads on one node and the duration of the slowest read in seconds."""
 
     number: int = 0
     slowest: float = 0.0
 
 
 @pytest.mark.serial
-async def test_leaders_killed_and_stopped_under_load_lose_nothing_and_the_nodes_agree(tmp_path: Path) -> None:
+async def test_no_write_is_lost_when_leaders_fail_under_load_and_the_nodes_agree(tmp_path: Path) -> None:
     seed = int(os.environ.get("LEDGERPRESS_TEST_SEED") or time.time_ns())
     report(f"LEDGERPRESS_TEST_SEED={seed} chooses the same commands again")
     random, book, diary = Random(seed), Book(), Diary()
@@ -73,12 +73,12 @@ async def test_leaders_killed_and_stopped_under_load_lose_nothing_and_the_nodes_
 
             history = await recorded(url)
             report(f"{len(book.positions)} acknowledged, {len(history)} events; again: {dict(diary.unclear)}")
-            report(f"undisturbed {said([calm])}")
-            report(f"after SIGKILL {said(kills)}")
-            report(f"after SIGTERM {said(stops)}")
-            report(f"after a step-down {said(steps)}")
-            for number, one in enumerate(reads):
-                report(f"node {number}: {one.number} reads, the slowest {one.slowest * 1000:.0f} ms")
+            report(f"undisturbed {summary([calm])}")
+            report(f"after SIGKILL {summary(kills)}")
+            report(f"after SIGTERM {summary(stops)}")
+            report(f"after a step-down {summary(steps)}")
+            for number, tally in enumerate(reads):
+                report(f"node {number}: {tally.number} reads, the slowest {tally.slowest * 1000:.0f} ms")
             assert_gapless(history)
             assert book.check(by_command(history[FIRST_EVENT_COUNT:])) >= set(book.positions)
             await assert_agreement(tmp_path, url, len(history))
@@ -87,7 +87,9 @@ async def test_leaders_killed_and_stopped_under_load_lose_nothing_and_the_nodes_
 
 
 @pytest.mark.serial
-async def test_a_node_that_is_cut_off_reads_on_says_so_refuses_writes_and_catches_up(tmp_path: Path) -> None:
+async def test_a_disconnected_node_serves_reads_reports_its_state_rejects_writes_and_catches_up(
+    tmp_path: Path,
+) -> None:
     diary = Diary()
     with temporary_cluster() as cluster:
         url = cluster.url(PUBLICATION)
@@ -116,11 +118,11 @@ async def test_a_node_that_is_cut_off_reads_on_says_so_refuses_writes_and_catche
                 assert (health["log"], health["status"]) == ("unreachable", "behind")
                 assert health["lag"]["seconds"] > 0
                 assert b"\nledgerpress_log_reachable 0.0\n" in await client.fetch("/metrics")
-                _, answer = await client.answer(
+                _, body = await client.answer(
                     "mutation ($input: PostCreateInput!) { postCreate(input: $input) { position } }",
                     input={"title": "Refused?", "idempotencyKey": "cut-off"},
                 )
-                assert [one["extensions"]["code"] for one in answer["errors"]] == ["LOG_UNAVAILABLE"], answer
+                assert [error["extensions"]["code"] for error in body["errors"]] == ["LOG_UNAVAILABLE"], body
                 assert await titles(client) == ["Before"]
 
             await asyncio.gather(*(cable.mend() for cable in cables))
@@ -139,19 +141,19 @@ def data(directory: Path, number: int) -> Path:
 
 @asynccontextmanager
 async def working(editors: Sequence[Editor], nodes: Sequence[Server]) -> AsyncIterator[None]:
-    """Let all editors work at their nodes. In the end they stop in the midst of it."""
+    """Run all editors on their nodes; at the end of the block, cancel them, possibly during a mutation."""
 
     async def work(number: int) -> None:
         await editors[number].work(nodes[number % NODES])
         raise AssertionError("a node went away")
 
-    async with running(work(number) for number in range(len(editors))):
+    async with run_until_end(work(number) for number in range(len(editors))):
         yield
 
 
 @asynccontextmanager
 async def reading(nodes: Sequence[PatientServer]) -> AsyncIterator[list[Reads]]:
-    """Read each node all the time; every read has to be answered."""
+    """Read from each node continuously; every read must succeed."""
     reads = [Reads() for _ in nodes]
 
     async def read(node: PatientServer, tally: Reads) -> None:
@@ -163,21 +165,21 @@ async def reading(nodes: Sequence[PatientServer]) -> AsyncIterator[list[Reads]]:
                 tally.slowest = max(tally.slowest, time.monotonic() - began)
                 await asyncio.sleep(0.05)
 
-    async with running(read(*pair) for pair in zip(nodes, reads, strict=True)):
+    async with run_until_end(read(*pair) for pair in zip(nodes, reads, strict=True)):
         yield reads
 
 
 @asynccontextmanager
-async def running(works: Any) -> AsyncIterator[None]:
-    """Run what never ends by itself, beside what is done within; fail where one of them does."""
+async def run_until_end(coroutines: Any) -> AsyncIterator[None]:
+    """Run endless tasks until the end of the block; fail if one of them fails."""
 
     class Enough(Exception):
         pass
 
     try:
-        async with asyncio.TaskGroup() as all_work:
-            for work in works:
-                all_work.create_task(work)
+        async with asyncio.TaskGroup() as tasks:
+            for coroutine in coroutines:
+                tasks.create_task(coroutine)
             yield
             raise Enough
     except* Enough:
@@ -186,7 +188,7 @@ async def running(works: Any) -> AsyncIterator[None]:
 
 @dataclass(frozen=True, slots=True)
 class Stall:
-    """What the loss of a leader came to, in seconds: how long nothing new was recorded, and how long one write took."""
+    """The effect of the loss of a leader: the longest time without a new write and of a single write, in seconds."""
 
     all_writes: float
     one_write: float
@@ -195,7 +197,7 @@ class Stall:
 async def without_leader(
     cluster: NatsCluster, diary: Diary, end: Callable[[NatsServer], None], random: Random
 ) -> Stall:
-    """Have the stream's leader go under load, start it again where it is gone, and return what that did to writes."""
+    """End the leader of the stream under load, restart it if necessary, and return the effect on writes."""
     await asyncio.sleep(random.uniform(0.2, 1.0))
     await until(lambda: cluster.leader(STREAM) is not None)
     leader = cluster.leader(STREAM)
@@ -212,14 +214,14 @@ async def without_leader(
 
 
 def step_down(leader: NatsServer) -> None:
-    """Have the stream's leader give its place to another server."""
+    """Make the leader of the stream hand over to another server."""
     with socket.create_connection(("127.0.0.1", leader.port), 5) as connection:
         connection.sendall(
             b"CONNECT {}\r\nSUB answer 1\r\nPUB $JS.API.STREAM.LEADER.STEPDOWN.%b answer 0\r\n\r\n"
             % STREAM.encode()
         )
-        answer = connection.makefile("rb")
-        assert any(b'"success":true' in line for line in answer)
+        response = connection.makefile("rb")
+        assert any(b'"success":true' in line for line in response)
 
 
 async def recorded(url: str) -> History:
@@ -244,31 +246,31 @@ async def head(url: str) -> int:
 
 
 async def assert_agreement(directory: Path, url: str, position: int) -> None:
-    """Fail unless the three nodes come to the same views, which follow from the log, and the same root."""
+    """Fail unless the nodes reach `position` with the same root and the same views, and a rebuild gives these views."""
     give_up = time.monotonic() + AGREE_SECONDS
     while True:
-        found = [seen(data(directory, number)) for number in range(NODES)]
-        if all(one.position == position for one in found):
+        states = [seen(data(directory, number)) for number in range(NODES)]
+        if all(state.position == position for state in states):
             break
-        assert time.monotonic() < give_up, (position, found)
+        assert time.monotonic() < give_up, (position, states)
         await asyncio.sleep(0.1)
-    assert len(set(found)) == 1, found
+    assert len(set(states)) == 1, states
     log = await open_log(LogUrl.parse(url), Path(), create_as=None)
     try:
-        wanted = await rebuilt(log, directory / "rebuilt.sqlite", batch_size=10_000)
+        expected = await rebuilt(log, directory / "rebuilt.sqlite", batch_size=10_000)
     finally:
         await log.aclose()
-    assert rows_of(views_in_use(data(directory, 0))) == wanted
+    assert rows_of(views_in_use(data(directory, 0))) == expected
 
 
 async def titles(client: Any) -> list[str]:
-    status, answer = await client.answer(FRONT_PAGE)
-    assert status == 200, answer
-    return [node["title"] for node in answer["data"]["recentPosts"]["nodes"]]
+    status, body = await client.answer(FRONT_PAGE)
+    assert status == 200, body
+    return [node["title"] for node in body["data"]["recentPosts"]["nodes"]]
 
 
 async def not_ready(client: Any) -> None:
-    """Wait until the node says that it is not ready."""
+    """Wait until the node reports that it is not ready."""
     async with asyncio.timeout(30):
         while True:
             if await client.get("/health/ready") == 503:
@@ -276,12 +278,12 @@ async def not_ready(client: Any) -> None:
             await asyncio.sleep(0.05)
 
 
-def said(stalls: Sequence[Stall]) -> str:
-    nothing = [one.all_writes for one in stalls]
-    waited = ", ".join(f"{one.one_write:.2f}" for one in stalls)
+def summary(stalls: Sequence[Stall]) -> str:
+    gaps = [stall.all_writes for stall in stalls]
+    waits = ", ".join(f"{stall.one_write:.2f}" for stall in stalls)
     return (
-        f"nothing new was recorded for {', '.join(f'{one:.2f}' for one in nothing)} s, the longest {max(nothing):.2f} s; "
-        f"a single write took up to {waited} s"
+        f"nothing new was recorded for {', '.join(f'{gap:.2f}' for gap in gaps)} s, the longest {max(gaps):.2f} s; "
+        f"a single write took up to {waits} s"
     )
 
 

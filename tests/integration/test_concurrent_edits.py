@@ -1,4 +1,4 @@
-"""Many clients at once, on one server process and on four that share a data directory."""
+"""Many concurrent clients, on one server process and on four that share a data directory."""
 
 import asyncio
 from collections import Counter
@@ -21,26 +21,26 @@ on_one_and_on_four_processes = pytest.mark.parametrize("processes", [1, 4])
 
 @asynccontextmanager
 async def connected(data: Path, *, processes: int, clients: int) -> AsyncIterator[list[Client]]:
-    """Lend that many clients, spread evenly over that many servers."""
+    """Yield `clients` clients, spread evenly over `processes` servers."""
     async with serving(data, processes) as servers:
-        lent = [await servers[number % processes].connect() for number in range(clients)]
+        connections = [await servers[number % processes].connect() for number in range(clients)]
         try:
-            yield lent
+            yield connections
         finally:
-            await close_all(lent)
+            await close_all(connections)
 
 
 async def all_at_once(clients: Sequence[Client], name: str, /, **input: object) -> list[Outcome]:
-    """Let every client send the same mutation, with its own number in each text."""
+    """Let every client send the same mutation, formatted with the client's number."""
     return await asyncio.gather(
         *(client.mutate(name, **numbered(input, number)) for number, client in enumerate(clients))
     )
 
 
 async def until_done(clients: Sequence[Client], name: str, /, **input: object) -> tuple[list[Outcome], int]:
-    """Do so again for those that met with BUSY; return what came of each, and how many met with it at first.
+    """Send the mutation by every client until none gets BUSY; return the results and how many got BUSY at first.
 
-    Only other processes keep a command busy: within one, commands wait for one another.
+    A command gets BUSY only because of other processes: within one process, commands wait for each other.
     """
     outcomes = await all_at_once(clients, name, **input)
     busy = waiting = [number for number, outcome in enumerate(outcomes) if outcome.code == "BUSY"]
@@ -60,30 +60,36 @@ def stream_of(post: dict[str, object]) -> str:
 
 
 @on_one_and_on_four_processes
-async def test_of_64_edits_for_one_version_one_succeeds(tmp_path: Path, processes: int) -> None:
+async def test_of_64_edits_of_one_version_exactly_one_succeeds(tmp_path: Path, processes: int) -> None:
     data, winners = tmp_path / "data", {}
     async with connected(data, processes=processes, clients=64) as clients:
         for round_number in range(5):
             post = (await clients[0].mutate("postCreate", title=f"Round {round_number}")).done
-            seen = post["version"]
+            version = post["version"]
             outcomes = await all_at_once(
-                clients, "postEdit", id=post["id"], title="Title {}", expectedVersion=seen
+                clients, "postEdit", id=post["id"], title="Title {}", expectedVersion=version
             )
             codes = Counter(outcome.code for outcome in outcomes)
             assert codes == {None: 1, "VERSION_CONFLICT": 63}
-            assert {one.errors[0]["currentVersion"] for one in outcomes if one.errors} == {seen + 1}
+            assert {outcome.errors[0]["currentVersion"] for outcome in outcomes if outcome.errors} == {
+                version + 1
+            }
             (winner,) = (outcome.done for outcome in outcomes if not outcome.errors)
-            assert winner["version"] == seen + 1
+            assert winner["version"] == version + 1
             winners[stream_of(post)] = winner["title"]
         events = await recorded(data)
     assert_gapless(events)
     for stream, title in winners.items():
-        edits = [one.event for one in of_stream(events, stream) if isinstance(one.event, PostEdited)]
+        edits = [
+            recorded_event.event
+            for recorded_event in of_stream(events, stream)
+            if isinstance(recorded_event.event, PostEdited)
+        ]
         assert [edit.title for edit in edits] == [title]
 
 
 @on_one_and_on_four_processes
-async def test_edits_without_a_version_are_all_recorded(tmp_path: Path, processes: int) -> None:
+async def test_edits_without_an_expected_version_are_all_recorded(tmp_path: Path, processes: int) -> None:
     data = tmp_path / "data"
     async with connected(data, processes=processes, clients=64) as clients:
         post = (await clients[0].mutate("postCreate", title="Much edited")).done
@@ -92,7 +98,7 @@ async def test_edits_without_a_version_are_all_recorded(tmp_path: Path, processe
         assert busy <= (0 if processes == 1 else 32)
         events = await recorded(data)
     assert_gapless(events)
-    edits = [one for one in of_stream(events, stream_of(post)) if isinstance(one.event, PostEdited)]
+    edits = [edit for edit in of_stream(events, stream_of(post)) if isinstance(edit.event, PostEdited)]
     assert len(edits) == 64
     assert {edit.position for edit in edits} == {outcome.position for outcome in outcomes}
     by_position = {edit.position: edit.event for edit in edits}
@@ -103,29 +109,31 @@ async def test_edits_without_a_version_are_all_recorded(tmp_path: Path, processe
 
 
 @on_one_and_on_four_processes
-async def test_a_key_sent_everywhere_at_once_takes_effect_once(tmp_path: Path, processes: int) -> None:
+async def test_an_idempotency_key_sent_by_all_clients_takes_effect_once(
+    tmp_path: Path, processes: int
+) -> None:
     data = tmp_path / "data"
     async with connected(data, processes=processes, clients=16) as clients:
         before = len(by_command(await recorded(data)))
         for number in range(10):
-            named, keyed = f"Round {number}", f"round {number}"
-            posts = await all_at_once(clients, "postCreate", title=named, idempotencyKey=f"{keyed} post")
-            post = assert_carried_out_once(posts)
-            filed = await all_at_once(
-                clients, "categoryCreate", name=named, idempotencyKey=f"{keyed} category"
+            name, key_prefix = f"Round {number}", f"round {number}"
+            posts = await all_at_once(clients, "postCreate", title=name, idempotencyKey=f"{key_prefix} post")
+            post = assert_took_effect_once(posts)
+            categories = await all_at_once(
+                clients, "categoryCreate", name=name, idempotencyKey=f"{key_prefix} category"
             )
-            assert_carried_out_once(filed)
-            edit = {"id": post["id"], "title": f"{named}!", "idempotencyKey": f"{keyed} edit"}
+            assert_took_effect_once(categories)
+            edit = {"id": post["id"], "title": f"{name}!", "idempotencyKey": f"{key_prefix} edit"}
             if number % 2:
                 edit["expectedVersion"] = post["version"]
-            edited = assert_carried_out_once(await all_at_once(clients, "postEdit", **edit))
+            edited = assert_took_effect_once(await all_at_once(clients, "postEdit", **edit))
             assert edited["version"] == 2
         events = await recorded(data)
     assert_gapless(events)
     assert len(by_command(events)) == before + 30
 
 
-def assert_carried_out_once(outcomes: Sequence[Outcome]) -> dict[str, object]:
+def assert_took_effect_once(outcomes: Sequence[Outcome]) -> dict[str, object]:
     assert Counter(outcome.code for outcome in outcomes) == {None: len(outcomes)}
     assert Counter(outcome.replayed for outcome in outcomes) == {False: 1, True: len(outcomes) - 1}
     assert len({outcome.position for outcome in outcomes}) == 1
@@ -133,7 +141,7 @@ def assert_carried_out_once(outcomes: Sequence[Outcome]) -> dict[str, object]:
     return outcomes[0].done
 
 
-async def test_a_client_reads_its_own_writes_where_it_wrote(tmp_path: Path) -> None:
+async def test_a_client_reads_its_own_writes_on_the_same_process(tmp_path: Path) -> None:
     query = "query ($id: ID!) { post(id: $id) { title version } }"
 
     async def write_and_read(client: Client, number: int) -> None:
@@ -152,7 +160,9 @@ async def test_a_client_reads_its_own_writes_where_it_wrote(tmp_path: Path) -> N
 
 
 @on_one_and_on_four_processes
-async def test_a_slug_goes_to_one_post_and_derived_ones_go_on(tmp_path: Path, processes: int) -> None:
+async def test_an_explicit_slug_goes_to_one_post_and_derived_slugs_get_numbers(
+    tmp_path: Path, processes: int
+) -> None:
     data = tmp_path / "data"
     async with connected(data, processes=processes, clients=32) as clients:
         outcomes, busy = await until_done(clients, "postCreate", title="Tide Mill")

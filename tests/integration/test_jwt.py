@@ -353,12 +353,12 @@ async def test_a_key_says_what_it_is_for(opened: Opened, issuer: Issuer) -> None
 async def test_keys_are_fetched_once_and_again_for_a_new_one(gate: Visitors, issuer: Issuer) -> None:
     tokens = [issuer.token(sub=f"s{n}") for n in range(20)]
     await asyncio.gather(*(gate.door.identify(f"Bearer {one}") for one in tokens))
-    assert issuer.asked == 1
+    assert issuer.requests == 1
     new = SigningKey("ES256", "second")
     assert "not signed with a key of the issuer" in await message(gate, issuer.token(key=new))
     issuer.keys = [new]
     assert (await gate.door.identify(f"Bearer {issuer.token(key=new)}")).actor_id
-    assert issuer.asked == 3
+    assert issuer.requests == 3
     assert "not signed with a key of the issuer" in await message(gate, issuer.token())
 
 
@@ -368,7 +368,7 @@ async def test_nobody_makes_the_server_fetch_again_and_again(opened: Opened, iss
         for n in range(10):
             assert await message(gate, issuer.token(key=SigningKey("ES256", f"made up {n}")))
         assert (await gate.door.identify(f"Bearer {issuer.token()}")).actor_id
-    assert issuer.asked == 1
+    assert issuer.requests == 1
 
 
 async def test_keys_that_are_old_serve_while_new_ones_are_fetched(
@@ -381,7 +381,7 @@ async def test_keys_that_are_old_serve_while_new_ones_are_fetched(
         issuer.status = 503
         assert (await gate.door.identify(f"Bearer {token}")).actor_id
         async with asyncio.timeout(10):
-            while issuer.asked < 2:  # noqa: ASYNC110
+            while issuer.requests < 2:  # noqa: ASYNC110
                 await asyncio.sleep(0.01)
         assert (await gate.door.identify(f"Bearer {token}")).actor_id, "an issuer may be away for a while"
         issuer.status, issuer.keys = 200, [SigningKey("RS256", "second")]
@@ -488,7 +488,7 @@ async def test_keys_in_a_file_are_read_anew_when_it_changes(
         other.write_bytes(json.dumps({"keys": [first.jwk]}).encode())
         other.replace(file)
         assert [await good(gate, key=first), await good(gate, key=second)] == [True, False]
-    assert issuer.asked == 0
+    assert issuer.requests == 0
 
 
 async def test_a_key_without_an_id_is_found_where_it_is_the_only_one(opened: Opened, issuer: Issuer) -> None:

@@ -76,12 +76,12 @@ async def test_reads_go_on_and_writes_are_refused_until_it_is_back(door: Client,
 async def test_once_it_is_known_to_be_away_nobody_waits_for_it(door: Client, severed: Severed) -> None:
     severed.away = True
     await create(door, "One")
-    asked = severed.asked
+    asked = severed.calls
     for number in range(20):
         assert code(await create(door, str(number))) == (503, "LOG_UNAVAILABLE")
         with pytest.raises(LogUnavailable):
             await door.store.log.read(0, 1)
-    assert severed.asked <= asked + 2, "only who looks after it asks, once a second"
+    assert severed.calls <= asked + 2, "only who looks after it asks, once a second"
 
 
 async def test_what_may_have_been_recorded_is_recorded_once_under_its_key(

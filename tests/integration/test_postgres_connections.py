@@ -128,7 +128,7 @@ async def test_what_cannot_be_found_out_is_said(
     monkeypatch.setattr(connection, "RETRY_TIMEOUT", 1.0)
 
     async def go_away() -> None:
-        proxy.refuses = True
+        proxy.rejects_connections = True
 
     proxy.lose, proxy.then = "answer", go_away
     with pytest.raises(AppendUnresolved, match="it is unknown whether"):
@@ -137,7 +137,7 @@ async def test_what_cannot_be_found_out_is_said(
     with pytest.raises(LogUnavailable) as refusal:
         await log.append(command("second"))
     assert type(refusal.value) is LogUnavailable
-    proxy.refuses = False
+    proxy.rejects_connections = False
     assert await log.append(command("third")) == 6
     assert [one.header.stream for one in await everything(other)] == [
         *("post.first", "post.first", "journal"),
@@ -157,7 +157,7 @@ async def test_an_answer_that_never_comes_is_looked_for_however_long_it_was_wait
         proxy.cut_at = b"BEGIN"
         with pytest.raises(LogUnavailable):
             await log.append(command("away"))
-        proxy.refuses = False
+        proxy.rejects_connections = False
     proxy.lose = "nothing but the answer"
     assert await log.append(command("second")) == 6
     assert proxy.has_lost
