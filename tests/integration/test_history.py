@@ -93,16 +93,18 @@ async def test_the_history_of_a_category_omits_posts_and_a_filter_includes_them(
     assert await types("news") == ["merged", "renamed", "created", "created"]
     category = (await door.ask('{ category(slug: "news") { id } }'))["category"]["id"]
     changes = (await door.ask(CHANGES, filter={"category": category}))["changes"]
-    post_types = ["post.categorized", "post.uncategorized", "post.categorized"]
+    post_events = ["post.categorized", "post.uncategorized", "post.categorized"]
     assert [node["type"] for node in changes["nodes"]] == [
-        "category.merged", "category.renamed", *post_types, "category.created", "category.created"
+        "category.merged", "category.renamed", *post_events, "category.created", "category.created"
     ]  # fmt: skip
     assert changes["totalCount"] == 7
     merged = changes["nodes"][0]
     assert merged["after"] == {"mergedInto": {"id": category, "name": "News"}}
     assert merged["reason"] == "Too small."
     both = {"category": category, "stream": post["id"]}
-    assert [node["type"] for node in (await door.ask(CHANGES, filter=both))["changes"]["nodes"]] == post_types
+    assert [
+        node["type"] for node in (await door.ask(CHANGES, filter=both))["changes"]["nodes"]
+    ] == post_events
     by_type = {"category": category, "types": ["post.uncategorized", "category.renamed"]}
     assert [node["type"] for node in (await door.ask(CHANGES, filter=by_type))["changes"]["nodes"]] == [
         "category.renamed", "post.uncategorized"
@@ -120,15 +122,15 @@ async def test_pages_of_changes_are_complete_in_both_directions(door: Client) ->
             ("last", "before", "startCursor", False),
         ):
             collected: list[int] = []
-            position = None
+            page_cursor = None
             more = True
             while more:
-                page = (await door.ask(CHANGES, orderBy=order, **{size: 4, cursor: position}))["changes"]
+                page = (await door.ask(CHANGES, orderBy=order, **{size: 4, cursor: page_cursor}))["changes"]
                 assert page["totalCount"] == head
                 part = [node["position"] for node in page["nodes"]]
                 assert page["pageInfo"]["hasPreviousPage" if forwards else "hasNextPage"] == bool(collected)
                 collected = collected + part if forwards else part + collected
-                position = page["pageInfo"][info]
+                page_cursor = page["pageInfo"][info]
                 more = page["pageInfo"]["hasNextPage" if forwards else "hasPreviousPage"]
             assert collected == expected, (order, size)
 
@@ -141,29 +143,31 @@ async def test_filters_select_changes_alone_and_combined(door: Client) -> None:
     everything = (await door.ask(CHANGES, first=100, orderBy="OLDEST"))["changes"]["nodes"]
     operator = next(node["actor"]["id"] for node in everything if node["type"] == "post.created")
 
-    async def matches(filter_: dict[str, Any], matches_filter: Any) -> None:
+    async def assert_matches(filter_: dict[str, Any], matches_filter: Any) -> None:
         expected = [node["position"] for node in everything if matches_filter(node)]
         assert expected
         assert await positions(door, filter=filter_, first=100, orderBy="OLDEST") == expected
 
     published = ["post.published", "post.archived"]
     middle = everything[len(everything) // 2]
-    await matches(
+    await assert_matches(
         {"stream": first_post["id"]}, lambda node: (node["subject"] or {}).get("id") == first_post["id"]
     )
-    await matches({"types": published}, lambda node: node["type"] in published)
-    await matches({"actor": operator}, lambda node: node["actor"]["id"] == operator)
-    await matches(
+    await assert_matches({"types": published}, lambda node: node["type"] in published)
+    await assert_matches({"actor": operator}, lambda node: node["actor"]["id"] == operator)
+    await assert_matches(
         {"actor": operator, "types": ["post.archived"]}, lambda node: node["type"] == "post.archived"
     )
-    await matches(
+    await assert_matches(
         {"recordedFrom": middle["recordedAt"]}, lambda node: node["recordedAt"] >= middle["recordedAt"]
     )
-    await matches(
+    await assert_matches(
         {"recordedTo": middle["recordedAt"]}, lambda node: node["recordedAt"] <= middle["recordedAt"]
     )
     low, high = middle["position"] - 2, middle["position"] + 2
-    await matches({"positionFrom": low, "positionTo": high}, lambda node: low <= node["position"] <= high)
+    await assert_matches(
+        {"positionFrom": low, "positionTo": high}, lambda node: low <= node["position"] <= high
+    )
     assert await positions(door, filter={"actor": operator, "types": ["author.renamed"]}) == []
     (error,) = await door.errors(CHANGES, filter={"types": ["post.sparkled"]})
     assert "post.sparkled" in error["message"]
