@@ -1,4 +1,4 @@
-"""The diffs of docs/contributing work: each page's, applied to a copy of the source, with data that the source wrote."""
+"""The diffs on the pages of docs/contributing work, on a copy of the source and with data that the source wrote."""
 
 import json
 import os
@@ -18,7 +18,7 @@ needs_git = pytest.mark.skipif(shutil.which("git") is None, reason="git is not i
 
 
 def changed_source(page: str, directory: Path) -> Path:
-    """Return a copy of the source with the diffs of a page."""
+    """Copy the source, apply the diffs of a page, and return the path of the copy."""
     shutil.copytree(
         ROOT / "src" / "ledgerpress",
         directory / "src" / "ledgerpress",
@@ -27,24 +27,24 @@ def changed_source(page: str, directory: Path) -> Path:
     diffs = [block.text for block in blocks(PAGES / page) if block.language == "diff"]
     assert diffs
     for diff in diffs:
-        # One line of context is enough, so that a change of a comment nearby does not matter.
-        applied = subprocess.run(
+        # One line of context is enough, so a changed comment nearby does not matter.
+        result = subprocess.run(
             ["git", "apply", "-C1", "--recount", "-"],
             cwd=directory, input=diff, capture_output=True, text=True, check=False,
             env={**os.environ, "GIT_CEILING_DIRECTORIES": str(directory.parent)},
         )  # fmt: skip
-        assert applied.returncode == 0, applied.stderr
+        assert result.returncode == 0, result.stderr
     return directory / "src"
 
 
 def run(source: Path, *arguments: str | Path) -> str:
-    ended = subprocess.run(
+    result = subprocess.run(
         [sys.executable, "-m", *arguments],
         cwd=ROOT, capture_output=True, text=True, check=False, timeout=120,
         env={**os.environ, "PYTHONPATH": f"{source}{os.pathsep}{ROOT}"},
     )  # fmt: skip
-    assert ended.returncode == 0, ended.stdout + ended.stderr
-    return ended.stdout
+    assert result.returncode == 0, result.stdout + result.stderr
+    return result.stdout
 
 
 def scenario(source: Path, name: str, data: Path) -> Any:
@@ -53,7 +53,7 @@ def scenario(source: Path, name: str, data: Path) -> Any:
 
 @pytest.fixture
 def data(tmp_path: Path) -> Path:
-    """A store that the source as it is has written."""
+    """A store that the unchanged source has written."""
     data = tmp_path / "data"
     scenario(ROOT / "src", "write", data)
     return data

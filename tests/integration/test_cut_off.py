@@ -1,4 +1,4 @@
-"""A subscriber who is cut off again and again, and resumes at another process on the same data, misses nothing."""
+"""A subscriber that is cut off repeatedly and resumes at another process on the same data misses nothing."""
 
 import asyncio
 import random
@@ -11,7 +11,7 @@ from tests.integration.interrupted_subscribers import Cut, Follow, Wire, over_ev
 from tests.integration.server_process import Server, serving
 
 LEAST_BYTES = 110
-"""An event takes more on its way; so that events are left for the last connection."""
+"""Each event takes more bytes than this on the wire, so some events remain for the last connection."""
 
 
 async def write(server: Server, name: str, count: int) -> None:
@@ -28,26 +28,26 @@ def follow(
     events: int,
     cuts: int,
     follow_on: Follow,
-    chance: random.Random,
+    rng: random.Random,
 ) -> tuple[list[int], int]:
-    """Return the positions that a subscriber got, and how often it was cut in the middle of a frame."""
-    got: list[int] = []
+    """Return the positions that a subscriber received, and how often it was cut off in the middle of a frame."""
+    positions: list[int] = []
     in_a_frame = 0
     for number in range(cuts + 1):
-        # The last connection stays: it gets what is left.
-        budget = None if number == cuts else chance.randrange(1, 2 * LEAST_BYTES * events // cuts)
-        position = got[-1] if got else start
+        # The last connection is not cut off: it receives the remaining events.
+        budget = None if number == cuts else rng.randrange(1, 2 * LEAST_BYTES * events // cuts)
+        position = positions[-1] if positions else start
         try:
             with closing(Wire(addresses[number % len(addresses)])) as wire:
                 stream = follow_on(wire, position, budget)
-                while len(got) < events:
-                    got.append(next(stream))
+                while len(positions) < events:
+                    positions.append(next(stream))
         except Cut as cut:
             in_a_frame += cut.in_a_frame
         else:
-            assert number == cuts, f"everything had come after {number} cuts"
+            assert number == cuts, f"all events had arrived after {number} cuts"
             break
-    return got, in_a_frame
+    return positions, in_a_frame
 
 
 @pytest.mark.parametrize(
@@ -57,20 +57,20 @@ def follow(
         pytest.param(over_event_stream, 200, 30, id="event stream"),
     ],
 )
-async def test_a_subscriber_who_is_cut_off_has_each_event_once(
+async def test_a_subscriber_that_is_cut_off_receives_each_event_once(
     tmp_path: Path, follow_on: Follow, events: int, cuts: int
 ) -> None:
-    chance = random.Random(19)
+    rng = random.Random(19)
     async with serving(tmp_path / "data", 3) as servers:
         addresses = [await server.address() for server in servers[:2]]
         async with await servers[0].connect() as client:
             _, start = await client.execute("{ moment { position } }")
         following = asyncio.create_task(
-            asyncio.to_thread(follow, addresses, start, events, cuts, follow_on, chance)
+            asyncio.to_thread(follow, addresses, start, events, cuts, follow_on, rng)
         )
-        writers = [servers[0], servers[2]]  # one that it subscribes at, and one that it never does
+        writers = [servers[0], servers[2]]  # one that it subscribes to, and one that it never uses
         await asyncio.gather(*(write(server, f"Writer {n}", events // 2) for n, server in enumerate(writers)))
         async with asyncio.timeout(120):
-            got, in_a_frame = await following
-    assert got == list(range(start + 1, start + events + 1))
+            positions, in_a_frame = await following
+    assert positions == list(range(start + 1, start + events + 1))
     assert in_a_frame > cuts / 2

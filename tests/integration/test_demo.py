@@ -1,4 +1,4 @@
-"""The demo newsroom: loaded into a real store, through ordinary commands, by a clock that runs along."""
+"""The demo newsroom, loaded into a real store with ordinary commands and a clock that follows its story."""
 
 import hashlib
 from collections import Counter
@@ -33,15 +33,15 @@ LENGTH: Final = timedelta(weeks=DEMO_WEEKS) // MICROSECOND
 MINUTE: Final = timedelta(minutes=1) // MICROSECOND
 
 
-class Chance:
-    """Bytes that look random and are the same in every run."""
+class FixedRandomness:
+    """A source of bytes that look random and are the same in every run."""
 
     def __init__(self) -> None:
-        self._given = 0
+        self._calls = 0
 
     def bytes(self, count: int) -> bytes:
-        self._given += 1
-        return hashlib.shake_128(str(self._given).encode()).digest(count)
+        self._calls += 1
+        return hashlib.shake_128(str(self._calls).encode()).digest(count)
 
 
 @asynccontextmanager
@@ -65,21 +65,23 @@ def now() -> int:
 
 @pytest.fixture
 async def store(tmp_path: Path, now: int) -> AsyncIterator[Store]:
-    async with demo_store(tmp_path / "demo", now=now) as loaded:
-        yield loaded
+    async with demo_store(tmp_path / "demo", now=now) as demo:
+        yield demo
 
 
 async def every_event(store: Store) -> list[StoredEvent]:
     return await store.log.read(0, 10_000)
 
 
-async def test_every_step_of_the_story_records_something_in_its_turn(tmp_path: Path, now: int) -> None:
-    reported: list[tuple[int, int]] = []
-    async with demo_store(tmp_path / "demo", now=now, progress=lambda *done: reported.append(done)) as store:
+async def test_every_step_of_the_story_records_events_in_order(tmp_path: Path, now: int) -> None:
+    progress: list[tuple[int, int]] = []
+    async with demo_store(
+        tmp_path / "demo", now=now, progress=lambda *counts: progress.append(counts)
+    ) as store:
         events = await every_event(store)
-    assert reported == [(done, len(STORY)) for done in range(1, len(STORY) + 1)]
+    assert progress == [(number, len(STORY)) for number in range(1, len(STORY) + 1)]
     commands = list(dict.fromkeys(event.header.command_id for event in events))
-    assert len(commands) == 1 + len(STORY)  # the first opened the log
+    assert len(commands) == 1 + len(STORY)  # the first command opened the log
     assert all(earlier.after < later.after for earlier, later in pairwise(STORY))
 
 
@@ -91,7 +93,7 @@ async def test_three_weeks_pass_and_end_minutes_ago(store: Store, now: int) -> N
     with store.snapshot() as snapshot:
         keys = listings.list_keys(snapshot.db, [0], snapshot.position, limit=100)
     assert keys[0].published_at <= now
-    assert keys[-1].published_at < now - 2 * LENGTH  # one is given the date of an older paper
+    assert keys[-1].published_at < now - 2 * LENGTH  # one post has the date of an older newspaper
 
 
 async def test_posts_of_every_status_and_real_histories(store: Store) -> None:
@@ -101,13 +103,13 @@ async def test_posts_of_every_status_and_real_histories(store: Store) -> None:
         assert counts[PostStatus.DRAFT] >= 2
         assert sum(counts.values()) >= 14
         keys = page_of(snapshot, post_queries.listing_keys(None), PageRequest(first=100)).entries
-        found = [post for key in keys if (post := post_queries.by_seq(snapshot, key.post))]
-        assert len(found) == sum(counts.values())
-        assert any(post.has_unpublished_changes for post in found if post.status is PostStatus.PUBLISHED)
-        assert all(post.slug == "seal-on-the-slipway" for post in found if post.title.startswith("Seal"))
+        all_posts = [post for key in keys if (post := post_queries.by_seq(snapshot, key.post))]
+        assert len(all_posts) == sum(counts.values())
+        assert any(post.has_unpublished_changes for post in all_posts if post.status is PostStatus.PUBLISHED)
+        assert all(post.slug == "seal-on-the-slipway" for post in all_posts if post.title.startswith("Seal"))
         corrections = {
             article.title: len(article_queries.corrections(snapshot, article))
-            for post in found
+            for post in all_posts
             if (article := article_queries.by_id(snapshot, post.id))
         }
     edits = Counter(
@@ -128,7 +130,7 @@ async def test_every_kind_of_event_of_posts_and_categories_occurs(store: Store) 
     }
 
 
-async def test_people_do_it_and_say_why(store: Store) -> None:
+async def test_several_people_write_and_give_reasons(store: Store) -> None:
     events = (await every_event(store))[FIRST_EVENT_COUNT:]
     assert len({event.header.actor_id for event in events}) >= 5
     assert len({step.reason for step in STORY if step.reason}) > len(STORY) / 2
@@ -139,7 +141,7 @@ async def test_people_do_it_and_say_why(store: Store) -> None:
     assert "Wenna Lisk-Arden" in names
 
 
-async def test_old_slugs_still_lead_to_what_they_named(store: Store) -> None:
+async def test_former_slugs_still_find_their_articles_and_categories(store: Store) -> None:
     with store.snapshot() as snapshot:
         lamp = article_queries.by_slug(snapshot, "leading-light-dark-for-ten-nights")
         assert lamp
@@ -148,10 +150,10 @@ async def test_old_slugs_still_lead_to_what_they_named(store: Store) -> None:
         assert (
             article_queries.by_slug(snapshot, "light-on-gannet-head-to-be-switched-off") is None
         )  # never public
-        for former, present in {"food": "table-and-market", "news": "town", "arts": "culture"}.items():
+        for former, current in {"food": "table-and-market", "news": "town", "arts": "culture"}.items():
             category = categories.by_slug(snapshot, former)
             assert category
-            assert category.slug == present
+            assert category.slug == current
         assert categories.by_slug(snapshot, "puzzles") is None
 
 
@@ -163,19 +165,19 @@ async def test_the_counts_of_categories_match_their_listings(store: Store) -> No
         }
         for category in every_category:
             for descend in (True, False):
-                ks = categories.listing_keys(snapshot, category, descend=descend)
-                listed = listings.list_keys(snapshot.db, ks, snapshot.position, limit=100)
+                listing_keys = categories.listing_keys(snapshot, category, descend=descend)
+                listed = listings.list_keys(snapshot.db, listing_keys, snapshot.position, limit=100)
                 assert categories.count_articles(snapshot, category, descend=descend) == len(listed)
-        shown = listings.list_keys(snapshot.db, [0], snapshot.position, limit=100)
-        assert article_queries.count_articles(snapshot) == len(shown) >= 12
+        all_keys = listings.list_keys(snapshot.db, [0], snapshot.position, limit=100)
+        assert article_queries.count_articles(snapshot) == len(all_keys) >= 12
 
 
-async def test_a_second_load_is_refused_and_records_nothing(store: Store) -> None:
+async def test_a_second_load_is_rejected_and_records_nothing(store: Store) -> None:
     head = await store.log.head()
     clock = DemoClock(store.clock.now())
-    with pytest.raises(StoreNotEmpty, match="the demo loads into an empty store") as refused:
+    with pytest.raises(StoreNotEmpty, match="the demo loads into an empty store") as error:
         await load_demo(store.commands, clock)
-    assert (await store.log.head(), refused.value.position) == (head, head)
+    assert (await store.log.head(), error.value.position) == (head, head)
 
 
 async def test_a_store_with_one_category_is_not_empty(tmp_path: Path) -> None:
@@ -187,15 +189,15 @@ async def test_a_store_with_one_category_is_not_empty(tmp_path: Path) -> None:
         assert await store.log.head() == FIRST_EVENT_COUNT + 2
 
 
-async def test_the_same_start_and_chance_give_the_same_bytes(tmp_path: Path, now: int) -> None:
+async def test_the_same_start_and_randomness_produce_the_same_bytes(tmp_path: Path, now: int) -> None:
     logs = []
     for name in ("one", "two"):
-        async with demo_store(tmp_path / name, now=now, randomness=Chance()) as store:
+        async with demo_store(tmp_path / name, now=now, randomness=FixedRandomness()) as store:
             logs.append(await every_event(store))
     assert logs[0] == logs[1]
 
 
-async def test_the_store_goes_on_from_there_with_the_machines_clock(tmp_path: Path, now: int) -> None:
+async def test_the_store_continues_with_the_system_clock(tmp_path: Path, now: int) -> None:
     async with demo_store(tmp_path / "demo", now=now) as store:
         head = await store.log.head()
     async with open_store(tmp_path / "demo") as store:
@@ -212,7 +214,9 @@ def test_the_texts_are_well_formed_and_the_long_ones_have_headings() -> None:
     assert not [name for name, body in bodies.items() if "&lt;!--" in body.html]
     long = [body for body in bodies.values() if body.word_count >= 300]
     assert len(long) >= 5
-    assert all(len(body.sections) >= 2 and {one.level for one in body.sections} == {2} for body in long)
+    assert all(
+        len(body.sections) >= 2 and {section.level for section in body.sections} == {2} for body in long
+    )
     everything = "".join(body.html for body in bodies.values())
     for element in ("<table>", "<ul>", "<ol>", "<blockquote>", "<a ", "<em>", "<strong>"):
         assert element in everything
@@ -226,7 +230,7 @@ def test_a_text_grows_and_loses_parts_by_versions() -> None:
         text("no-such-text", 1)
 
 
-def test_the_clock_goes_forwards_only() -> None:
+def test_the_clock_only_moves_forwards() -> None:
     clock = DemoClock(1_000)
     clock.set(clock.now() + 5)
     clock.set(1_005)

@@ -1,4 +1,4 @@
-"""Every command and query of README.md and docs/ works, in the order of its page."""
+"""Every command and query in README.md and docs/ works, in the order of the page."""
 
 import os
 import shutil
@@ -50,7 +50,7 @@ def test_every_block_that_is_not_run_has_a_reason() -> None:
 
 
 def test_most_commands_run() -> None:
-    """So that no change of the pages, or of this test, leaves out most of them unnoticed."""
+    """Prevent a change of the pages or of this test from skipping most commands unnoticed."""
     runs, not_run = 0, 0
     for block in RUNNABLE:
         for command in block.commands():
@@ -63,7 +63,7 @@ def test_most_commands_run() -> None:
     }
 
 
-# --- the test notices what is wrong ---------------------------------------------------------------
+# --- the test detects mistakes --------------------------------------------------------------------
 
 
 def blocks_of(markdown: str) -> list[Block]:
@@ -89,7 +89,7 @@ def blocks_of(markdown: str) -> list[Block]:
         pytest.param("<!-- run with: a = b -->\n```sh\nledgerpress head\n```", id="a replacement"),
     ],
 )
-def test_a_page_that_is_wrong_fails(markdown: str, demo: Path, tmp_path: Path) -> None:
+def test_a_page_with_a_mistake_fails(markdown: str, demo: Path, tmp_path: Path) -> None:
     with Reader(tmp_path, demo) as reader, pytest.raises(AssertionError):
         reader.run_page(blocks_of(markdown))
 
@@ -99,13 +99,16 @@ def test_a_comment_belongs_to_the_next_block() -> None:
     assert [block.not_run for block in blocks_of(page)] == ["needs a printer", None]
 
 
-def test_a_result_is_compared_in_names_lengths_and_numbers() -> None:
-    shown = {"post": {"version": 2, "age": "1 minute ago", "categories": ["a"]}}
-    assert difference_of(shown, {"post": {"version": 2, "age": "2 minutes ago", "categories": ["b"]}}) is None
+def test_results_are_compared_by_names_lengths_and_numbers() -> None:
+    documented = {"post": {"version": 2, "age": "1 minute ago", "categories": ["a"]}}
+    assert (
+        difference_of(documented, {"post": {"version": 2, "age": "2 minutes ago", "categories": ["b"]}})
+        is None
+    )
     for result in (
         {"post": {"version": 3, "age": "", "categories": ["a"]}},
         {"post": {"version": 2, "age": None, "categories": ["a"]}},
         {"post": {"version": 2, "age": "", "categories": []}},
         {"post": {"version": 2, "age": ""}},
     ):
-        assert difference_of(shown, result) is not None
+        assert difference_of(documented, result) is not None

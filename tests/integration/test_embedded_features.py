@@ -1,4 +1,4 @@
-"""Features of others in an embedded application, its open store, and the rebuild of outdated views in its process."""
+"""Third-party features in an embedded application, its open store, and rebuilds of outdated views in its process."""
 
 import asyncio
 import threading
@@ -36,7 +36,7 @@ from tests.integration.embedded_host import new_token
 
 FACTCHECK: Final = ledgerpress_factcheck.FEATURE
 LONG: Final = 60.0
-"""Seconds, at most, for what happens in the background."""
+"""Timeout for background work, in seconds."""
 
 
 class StarSettings(msgspec.Struct, frozen=True):
@@ -45,9 +45,9 @@ class StarSettings(msgspec.Struct, frozen=True):
 
 def routes(context: RouteContext) -> list[BaseRoute]:
     async def rate(request: Request) -> Response:
-        who = await context.identify(request)
+        identity = await context.identify(request)
         assert isinstance(context.settings, StarSettings)
-        return JSONResponse({"role": who.role, "most": context.settings.most})
+        return JSONResponse({"role": identity.role, "most": context.settings.most})
 
     return [Route("/stars", rate, methods=["POST"])]
 
@@ -61,7 +61,7 @@ def app_with(data: Path, *features: Feature, **more: Any) -> EmbeddedApp:
 
 @asynccontextmanager
 async def mounted(content: EmbeddedApp) -> AsyncIterator[httpx2.AsyncClient]:
-    """Run the lifespan, and lend a client of an application that mounts `content` under /content."""
+    """Run the lifespan and yield a client of an application that mounts `content` under /content."""
     transport = httpx2.ASGITransport(app=Starlette(routes=[Mount("/content", content)]))
     async with (
         content.lifespan(),
@@ -80,11 +80,11 @@ async def test_features_add_fields_pages_routes_and_settings(tmp_path: Path) -> 
         page = await http.get("/content/factchecks")
         assert page.status_code == 200
         assert 'href="/content/factchecks"' in page.text
-        answer = await http.post("/content/graphql", json={"query": "{ checkedArticles { totalCount } }"})
-        assert answer.json()["data"] == {"checkedArticles": {"totalCount": 0}}
+        response = await http.post("/content/graphql", json={"query": "{ checkedArticles { totalCount } }"})
+        assert response.json()["data"] == {"checkedArticles": {"totalCount": 0}}
 
 
-async def test_without_them_an_application_has_none_of_it(tmp_path: Path) -> None:
+async def test_without_features_their_routes_and_settings_are_unknown(tmp_path: Path) -> None:
     async with mounted(app_with(tmp_path)) as http:
         assert (await http.get("/content/stars")).status_code == 404
         assert (await http.get("/content/factchecks")).status_code == 404
@@ -98,7 +98,7 @@ async def test_without_them_an_application_has_none_of_it(tmp_path: Path) -> Non
 
 @pytest.fixture
 def installed(monkeypatch: pytest.MonkeyPatch) -> FeatureSet:
-    """The features of an environment in which a package with fact checks is installed."""
+    """The features of an environment with an installed fact-check package."""
     features = FeatureSet(FIRST_PARTY, third_party=[FACTCHECK])
     monkeypatch.setattr(embedded_app, "installed_features", lambda: features)
     return features
@@ -116,11 +116,11 @@ async def test_the_host_uses_the_open_store(tmp_path: Path) -> None:
         _ = content.store
     async with mounted(content) as http:
         store = content.store
-        done = await store.execute(CreatePost(title="By the host", slug="host", publish=True))
-        assert isinstance(done, CommandResult)
+        result = await store.execute(CreatePost(title="By the host", slug="host", publish=True))
+        assert isinstance(result, CommandResult)
         assert (await http.get("/content/articles/host")).status_code == 200
-        answer = await store.graphql('{ post(slug: "host") { title } }')
-        assert answer.data == {"post": {"title": "By the host"}}
+        response = await store.graphql('{ post(slug: "host") { title } }')
+        assert response.data == {"post": {"title": "By the host"}}
     with pytest.raises(RuntimeError, match="must run the lifespan"):
         _ = content.store
     with pytest.raises(StoreClosed):
@@ -145,16 +145,16 @@ async def is_rebuilt(directory: ViewsDirectory) -> bool | None:
 
 @pytest.fixture
 def programs(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, ...]]:
-    """The programs that are started."""
-    started: list[tuple[str, ...]] = []
+    """The commands of the subprocesses that are started."""
+    commands: list[tuple[str, ...]] = []
     create = asyncio.create_subprocess_exec
 
-    async def note(*command: str, **more: Any) -> asyncio.subprocess.Process:
-        started.append(command)
+    async def record(*command: str, **more: Any) -> asyncio.subprocess.Process:
+        commands.append(command)
         return await create(*command, **more)
 
-    monkeypatch.setattr(asyncio, "create_subprocess_exec", note)
-    return started
+    monkeypatch.setattr(asyncio, "create_subprocess_exec", record)
+    return commands
 
 
 async def test_views_of_a_former_version_are_served_and_rebuilt_in_the_process(
@@ -168,7 +168,7 @@ async def test_views_of_a_former_version_are_served_and_rebuilt_in_the_process(
     content = app_with(tmp_path, later)
     directory = ViewsDirectory(tmp_path, FeatureSet(FIRST_PARTY, third_party=[later]).projectors)
     async with mounted(content) as http:
-        assert "to be rebuilt" in caplog.text  # a copy of the former views is served meanwhile
+        assert "to be rebuilt" in caplog.text  # a copy of the former views is served in the meantime
         assert (await http.get("/content/articles/mill")).status_code == 200
         assert await poll(lambda: is_rebuilt(directory), interval=0.05, timeout=LONG)
         assert (await http.get("/content/articles/mill")).status_code == 200
@@ -191,10 +191,10 @@ async def test_views_of_installed_features_are_rebuilt_by_the_program(
 async def test_a_rebuild_in_the_process_ends_with_the_lifespan(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    begun, events = threading.Event(), list[str]()
+    started, events = threading.Event(), list[str]()
 
     async def endless(*_: object, **__: object) -> None:
-        begun.set()
+        started.set()
         try:
             await asyncio.Event().wait()
         finally:
@@ -203,13 +203,13 @@ async def test_a_rebuild_in_the_process_ends_with_the_lifespan(
     monkeypatch.setattr(background_rebuild, "rebuild", endless)
     async with app_with(tmp_path, FACTCHECK).lifespan():
         delete_views(tmp_path)
-        assert await asyncio.to_thread(begun.wait, LONG)
+        assert await asyncio.to_thread(started.wait, LONG)
         assert events == []
     assert events == ["the rebuild has ended"]
     assert not [thread for thread in threading.enumerate() if thread.name.startswith("views rebuild")]
 
 
-async def test_a_rebuild_that_fails_is_reported_and_the_rest_goes_on(
+async def test_a_failed_rebuild_is_reported_and_the_application_continues(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     async def failing(*_: object, **__: object) -> None:

@@ -1,4 +1,4 @@
-"""LedgerPress inside another application, mounted under a prefix: the example of docs/how-to/embed.md, and its edges."""
+"""LedgerPress mounted under a prefix in another application: the examples of docs/how-to/embed.md, and edge cases."""
 
 import ast
 import asyncio
@@ -34,7 +34,7 @@ GUIDE = Path(__file__).parents[2] / "docs" / "how-to" / "embed.md"
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Where the host application is reached: what a proxy adds, and the prefix that clients see."""
+    """How clients reach the host application: the prefix that they see, and the headers that a proxy adds."""
 
     prefix: str
     headers: Mapping[str, str]
@@ -73,7 +73,7 @@ async def test_the_examples_serve_everything_under_their_prefix(
             assert (await host.http.get("/position")).json() == {"position": content.store.position}
 
 
-async def test_a_former_slug_leads_to_the_current_one_below_the_prefix(
+async def test_a_former_slug_redirects_to_the_current_one_below_the_prefix(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     app, _ = example(monkeypatch, tmp_path / "data")
@@ -81,9 +81,9 @@ async def test_a_former_slug_leads_to_the_current_one_below_the_prefix(
         token = await new_token(tmp_path / "data", Role.EDITOR)
         await create_article(host, "/content", token, "The tide mill", "mill")
         await edit_article(host, "/content", token, "mill", slug="tide-mill")
-        moved = await host.http.get("/content/articles/mill")
-        assert moved.status_code == 301
-        assert moved.headers["location"] == "/content/articles/tide-mill"
+        redirect = await host.http.get("/content/articles/mill")
+        assert redirect.status_code == 301
+        assert redirect.headers["location"] == "/content/articles/tide-mill"
 
 
 @pytest.mark.parametrize("name", [STARLETTE, FASTAPI])
@@ -92,28 +92,28 @@ async def test_the_guide_shows_the_examples_that_are_tested(name: str) -> None:
     assert code.partition('"""\n\n')[2].strip() in GUIDE.read_text("utf-8")
 
 
-async def test_graphiql_can_describe_the_schema_with_the_settings_of_the_guide(tmp_path: Path) -> None:
-    found = re.search(r"settings=(\{\n.*?\n    \})", GUIDE.read_text("utf-8"), re.DOTALL)
-    assert found is not None
-    content = ledgerpress.create_app(tmp_path, environment={}, settings=ast.literal_eval(found[1]))
+async def test_graphiql_can_load_the_schema_with_the_settings_of_the_guide(tmp_path: Path) -> None:
+    match = re.search(r"settings=(\{\n.*?\n    \})", GUIDE.read_text("utf-8"), re.DOTALL)
+    assert match is not None
+    content = ledgerpress.create_app(tmp_path, environment={}, settings=ast.literal_eval(match[1]))
     async with content.lifespan():
         transport = httpx2.ASGITransport(app=content)
         async with httpx2.AsyncClient(transport=transport, base_url="http://test") as http:
-            answer = await http.post("/graphql", json={"query": get_introspection_query()})
-            assert "errors" not in answer.json()
+            response = await http.post("/graphql", json={"query": get_introspection_query()})
+            assert "errors" not in response.json()
 
 
 async def test_the_guide_lists_every_setting_that_has_no_effect() -> None:
     guide = GUIDE.read_text("utf-8")
     sections = {name.partition(".")[0] for name in SETTINGS_OF_HOST}
-    whole = {
+    covered_sections = {
         section
         for section in sections
         if all(name in SETTINGS_OF_HOST for name in declared() if name.startswith(f"{section}."))
     }
     for name in SETTINGS_OF_HOST:
         section = name.partition(".")[0]
-        assert f"`{section}.*`" in guide if section in whole else f"`{name}`" in guide
+        assert f"`{section}.*`" in guide if section in covered_sections else f"`{name}`" in guide
 
 
 async def test_nothing_in_the_process_changes(tmp_path: Path) -> None:
@@ -141,7 +141,7 @@ async def test_nothing_in_the_process_changes(tmp_path: Path) -> None:
     async with content.lifespan():
         transport = httpx2.ASGITransport(app=content)
         async with httpx2.AsyncClient(transport=transport, base_url="http://test") as http:
-            long = "{ __typename } #" + "." * 5_000  # is checked in a thread
+            long = "{ __typename } #" + "." * 5_000  # long enough to be checked in a thread
             assert (await http.post("/graphql", json={"query": long})).status_code == 200
         assert process_state() == before
     assert process_state() == before
@@ -159,7 +159,7 @@ async def test_importing_the_package_imports_no_web_framework() -> None:
         ledgerpress.create_ap  # noqa: B018
 
 
-async def test_without_the_lifespan_a_request_fails_and_says_why(tmp_path: Path) -> None:
+async def test_a_request_without_the_lifespan_fails_with_the_reason(tmp_path: Path) -> None:
     content = ledgerpress.create_app(tmp_path, environment={})
     host = Starlette(routes=[Mount("/content", content)])
     async with httpx2.AsyncClient(transport=httpx2.ASGITransport(app=host), base_url="http://test") as http:
@@ -167,7 +167,7 @@ async def test_without_the_lifespan_a_request_fails_and_says_why(tmp_path: Path)
             await http.get("/content/")
 
 
-async def test_the_lifespan_runs_again_but_not_twice_at_a_time(tmp_path: Path) -> None:
+async def test_the_lifespan_can_run_again_but_not_concurrently(tmp_path: Path) -> None:
     content = ledgerpress.create_app(tmp_path, environment={})
     transport = httpx2.ASGITransport(app=content)
     for _ in range(2):
@@ -186,7 +186,7 @@ async def test_a_server_runs_the_lifespan_of_an_application_that_is_not_mounted(
         assert 'href="/graphql"' in page.text
 
 
-async def test_a_host_that_leaves_its_prefix_out_of_the_path_is_understood(tmp_path: Path) -> None:
+async def test_a_host_may_omit_its_prefix_from_the_path(tmp_path: Path) -> None:
     content = ledgerpress.create_app(tmp_path, environment={})
     host = Starlette(routes=[Mount("/content", content)])
     async with content.lifespan():
@@ -195,8 +195,8 @@ async def test_a_host_that_leaves_its_prefix_out_of_the_path_is_understood(tmp_p
             page = await http.get("/content/")
             assert page.status_code == 200
             assert 'href="/site/content/graphql"' in page.text
-            answer = await http.post("/content/graphql", json={"query": "{ __typename }"})
-            assert answer.json()["data"] == {"__typename": "Query"}
+            response = await http.post("/content/graphql", json={"query": "{ __typename }"})
+            assert response.json()["data"] == {"__typename": "Query"}
 
 
 async def test_streams_end_when_the_host_begins_to_stop(
@@ -238,11 +238,13 @@ async def test_invalid_settings_are_rejected(
         ledgerpress.create_app(tmp_path, environment={}, settings=settings)
 
 
-async def test_only_the_call_chooses_the_profile_and_it_is_production(tmp_path: Path) -> None:
+async def test_only_the_call_chooses_the_profile_and_production_is_the_default(tmp_path: Path) -> None:
     content = ledgerpress.create_app(tmp_path, environment={"LEDGERPRESS_PROFILE": "development"})
     async with content.lifespan():
         transport = httpx2.ASGITransport(app=content)
         async with httpx2.AsyncClient(transport=transport, base_url="http://news.example.org") as http:
             assert "graphiql" not in (await http.get("/graphql", headers=HTML)).text.lower()
             assert (await http.get("/metrics")).status_code == 401
-            assert (await http.get("/")).status_code == 200  # any host, as the application around it decides
+            assert (
+                await http.get("/")
+            ).status_code == 200  # any host name: the surrounding application checks it

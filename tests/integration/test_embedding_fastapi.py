@@ -1,4 +1,4 @@
-"""LedgerPress in a FastAPI application that has routes, dependencies, handlers, middleware and a WebSocket of its own."""
+"""LedgerPress in a FastAPI application with its own routes, dependencies, handlers, middleware and WebSocket."""
 
 import importlib
 import sys
@@ -31,7 +31,7 @@ async def host(prefix: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
         yield host
 
 
-async def test_everything_works_below_the_middleware_of_the_host(
+async def test_everything_works_behind_the_middleware_of_the_host(
     host: Host, prefix: str, tmp_path: Path
 ) -> None:
     # With a root_path, requests come with or without it (https://fastapi.tiangolo.com/advanced/behind-a-proxy/).
@@ -41,12 +41,14 @@ async def test_everything_works_below_the_middleware_of_the_host(
     assert (page.status_code, page.headers["x-host"]) == (200, "yes")
 
 
-async def test_middleware_of_the_host_sees_responses_of_both(host: Host, tmp_path: Path) -> None:
+async def test_middleware_of_the_host_applies_to_responses_of_both_applications(
+    host: Host, tmp_path: Path
+) -> None:
     token = await new_token(tmp_path / "data", Role.EDITOR)
     await create_article(host, "/content", token, "The tide mill", "mill")
-    asked = {"Origin": "https://front.example", "Accept-Encoding": "gzip"}
+    headers = {"Origin": "https://front.example", "Accept-Encoding": "gzip"}
     for path in ("/openapi.json", "/content/articles/mill"):
-        response = await host.http.get(path, headers={**HTML, **asked})
+        response = await host.http.get(path, headers={**HTML, **headers})
         assert response.status_code == 200
         assert response.headers["content-encoding"] == "gzip"
         assert response.headers["access-control-allow-origin"] == "https://front.example"
@@ -58,27 +60,30 @@ async def test_middleware_of_the_host_sees_responses_of_both(host: Host, tmp_pat
 
 async def test_routes_dependencies_and_handlers_of_the_host_are_untouched(host: Host) -> None:
     assert (await host.http.get("/desks/news")).status_code == 401
-    who = {"X-Editor": "Ada"}
-    assert (await host.http.get("/desks/news", headers=who)).json() == {
+    editor = {"X-Editor": "Ada"}
+    assert (await host.http.get("/desks/news", headers=editor)).json() == {
         "name": "news of Ada in Emden",
         "seats": 2,
     }
-    gone = await host.http.get("/desks/none", headers=who)
-    assert (gone.status_code, gone.json()) == (410, {"desk": None})
+    missing_desk = await host.http.get("/desks/none", headers=editor)
+    assert (missing_desk.status_code, missing_desk.json()) == (410, {"desk": None})
     assert (await host.http.post("/desks", json={"name": "sport", "seats": 3})).status_code == 201
     assert (await host.http.post("/desks", json={"seats": "many"})).status_code == 422
     assert (await host.http.get("/nowhere")).json() == {"page": None}
-    # LedgerPress has pages of its own for what it does not find.
-    missing = await host.http.get("/content/nowhere", headers=HTML)
-    assert (missing.status_code, missing.headers["content-type"]) == (404, "text/html; charset=utf-8")
+    # LedgerPress sends its own page for an unknown path.
+    missing_page = await host.http.get("/content/nowhere", headers=HTML)
+    assert (missing_page.status_code, missing_page.headers["content-type"]) == (
+        404,
+        "text/html; charset=utf-8",
+    )
     async with connect(f"ws://{host.address}/echo") as socket:
         await socket.send("echo")
         assert await socket.recv() == "ECHO"
 
 
 async def test_the_openapi_document_lists_the_routes_of_the_host(host: Host, prefix: str) -> None:
-    described = (await host.http.get("/openapi.json")).json()
-    assert sorted(described["paths"]) == ["/desks", "/desks/{name}"]
-    assert described.get("servers", []) == ([{"url": prefix}] if prefix else [])
+    document = (await host.http.get("/openapi.json")).json()
+    assert sorted(document["paths"]) == ["/desks", "/desks/{name}"]
+    assert document.get("servers", []) == ([{"url": prefix}] if prefix else [])
     docs = await host.http.get("/docs")
     assert (docs.status_code, "swagger" in docs.text) == (200, True)

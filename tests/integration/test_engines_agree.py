@@ -1,4 +1,4 @@
-"""The same thousand commands on every engine: the same positions, answers, Merkle root, and rows of the views."""
+"""The same thousand commands on every engine produce the same positions, responses, Merkle roots and view rows."""
 
 import os
 from pathlib import Path
@@ -16,33 +16,40 @@ from tests.property.command_generator import KINDS
 from tests.property.long_command_run import COMMANDS, RunRecord, run_commands_at
 
 SEED: Final = int(os.environ.get("LEDGERPRESS_TEST_SEED", "1"))
-REFUSED: Final = {
+REJECTION_CODES: Final = {
     ErrorCode.VERSION_CONFLICT, SLUG_TAKEN, SLUG_MALFORMED, ErrorCode.NOT_FOUND, ErrorCode.BLANK,
     ErrorCode.TOO_LONG, ErrorCode.IDEMPOTENCY_KEY_REUSED, POST_ARCHIVED, CATEGORY_CYCLE,
     CATEGORY_NOT_EMPTY,
 }  # fmt: skip
-MET: Final = ("LeaseLost", "BUSY", "WrongExpectedVersion", "DuplicateEvent", "withdrawn: ", "replayed=True")
-"""What has to stand among the outcomes."""
+EXPECTED_OUTCOMES: Final = (
+    "LeaseLost",
+    "BUSY",
+    "WrongExpectedVersion",
+    "DuplicateEvent",
+    "withdrawn: ",
+    "replayed=True",
+)
+"""Texts that must occur in the outcomes."""
 
 
-async def test_the_same_commands_come_to_the_same_on_every_engine(
+async def test_the_same_commands_have_the_same_results_on_every_engine(
     tmp_path: Path, request: pytest.FixtureRequest
 ) -> None:
-    print("LEDGERPRESS_TEST_SEED =", SEED)  # noqa: T201 - a failure should say how to repeat it
-    told: dict[str, RunRecord] = {}
+    print("LEDGERPRESS_TEST_SEED =", SEED)  # noqa: T201 - a failure must show how to repeat it
+    runs: dict[str, RunRecord] = {}
     for engine in ENGINES:
         url: str = request.getfixturevalue(f"{engine}_url")
-        told[engine] = await run_commands_at(url, tmp_path / engine, SEED)
-    first = told[ENGINES[0]]
+        runs[engine] = await run_commands_at(url, tmp_path / engine, SEED)
+    first = runs[ENGINES[0]]
     assert_much_happened(first)
     for engine in ENGINES[1:]:
-        other = told[engine]
-        for mine, theirs in zip(first.outcomes, other.outcomes, strict=False):
-            assert theirs == mine, engine
-        for (asked, answer), (also_asked, also_answered) in zip(
+        other = runs[engine]
+        for outcome, other_outcome in zip(first.outcomes, other.outcomes, strict=False):
+            assert other_outcome == outcome, engine
+        for (query, response), (other_query, other_response) in zip(
             first.responses, other.responses, strict=True
         ):
-            assert (also_asked, also_answered) == (asked, answer), engine
+            assert (other_query, other_response) == (query, response), engine
         assert other.events == first.events, engine
         assert other.roots == first.roots, engine
         assert other.rows.keys() == first.rows.keys()
@@ -51,15 +58,15 @@ async def test_the_same_commands_come_to_the_same_on_every_engine(
         assert other == first, engine
 
 
-def assert_much_happened(told: RunRecord) -> None:
-    """Fail where the commands were not of every kind, or too little came of them."""
-    assert len(told.outcomes) >= COMMANDS
-    assert told.roots[0] == told.roots[1] == (len(told.events), told.roots[0][1])
-    assert {kind.__name__ for kind in KINDS} <= told.seen
-    assert {name for name, *_ in EVENT_TYPES} <= told.seen
-    assert told.seen >= REFUSED
-    for word in MET:
-        assert any(word in outcome for outcome in told.outcomes), word
-    assert sum(payload is None for _, payload in told.events) >= 5
-    assert len({position for _, (position, _) in told.responses}) >= 5
-    assert [name for name, rows in told.rows.items() if not rows] == []
+def assert_much_happened(run: RunRecord) -> None:
+    """Fail unless there were commands, events and outcomes of every kind, and enough of them."""
+    assert len(run.outcomes) >= COMMANDS
+    assert run.roots[0] == run.roots[1] == (len(run.events), run.roots[0][1])
+    assert {kind.__name__ for kind in KINDS} <= run.seen
+    assert {name for name, *_ in EVENT_TYPES} <= run.seen
+    assert run.seen >= REJECTION_CODES
+    for text in EXPECTED_OUTCOMES:
+        assert any(text in outcome for outcome in run.outcomes), text
+    assert sum(payload is None for _, payload in run.events) >= 5
+    assert len({position for _, (position, _) in run.responses}) >= 5
+    assert [name for name, rows in run.rows.items() if not rows] == []

@@ -1,4 +1,4 @@
-"""`ledgerpress events`: a log goes out as lines of JSON, and comes into an empty store as the same log."""
+"""`ledgerpress events` exports a log as lines of JSON, and imports them into an empty store as the same log."""
 
 import json
 import shutil
@@ -21,8 +21,8 @@ def run(*arguments: str | Path) -> Result:
 
 
 def root(data: Path) -> str:
-    found: str = json.loads(run("head", "--json", "--data", data).stdout)["root"]
-    return found
+    merkle_root: str = json.loads(run("head", "--json", "--data", data).stdout)["root"]
+    return merkle_root
 
 
 @pytest.fixture(scope="module")
@@ -63,18 +63,18 @@ def test_an_imported_export_has_the_same_root_and_is_intact(
     statuses = [json.loads(run("status", "--json", "--data", data).stdout) for data in (newsroom, copy)]
     for status in statuses:
         for projection in status["projections"]:
-            projection.pop("digest")  # taken when the views were made
+            projection.pop("digest")  # computed when the views were built
     assert statuses[0] == statuses[1]
 
 
-def test_a_payload_withdrawn_stays_withdrawn(newsroom: Path, tmp_path: Path) -> None:
-    one = Path(shutil.copytree(newsroom, tmp_path / "one"))
-    assert run("withdraw", "20", "--reason", "By order of a court.", "--data", one).exit_code == 0
+def test_a_withdrawn_payload_stays_withdrawn(newsroom: Path, tmp_path: Path) -> None:
+    store = Path(shutil.copytree(newsroom, tmp_path / "one"))
+    assert run("withdraw", "20", "--reason", "By order of a court.", "--data", store).exit_code == 0
     file, copy = tmp_path / "events.jsonl", tmp_path / "copy"
-    assert run("events", "export", file, "--data", one).exit_code == 0
+    assert run("events", "export", file, "--data", store).exit_code == 0
     assert "data" not in lines_of(file)[19]
     assert run("events", "import", file, "--data", copy).exit_code == 0
-    assert root(copy) == root(one)
+    assert root(copy) == root(store)
     assert run("verify", "--data", copy).exit_code == 0
 
 
@@ -97,7 +97,7 @@ def test_tail_prints_the_last_events(newsroom: Path, exported: Path, count: int)
     assert result.stdout_bytes == b"".join(lines[max(0, len(lines) - count) :])
 
 
-def test_follow_goes_on_with_what_another_process_records(newsroom: Path, tmp_path: Path) -> None:
+def test_follow_prints_the_events_that_another_process_records(newsroom: Path, tmp_path: Path) -> None:
     data = Path(shutil.copytree(newsroom, tmp_path / "store"))
     page = Path(__file__).parent.parent / "pages" / "tide-mill.txt"
     following = subprocess.Popen(
@@ -121,7 +121,7 @@ def test_an_export_goes_to_standard_output_and_overwrites_nothing(newsroom: Path
     assert file.read_text() == "mine"
 
 
-def test_a_store_that_is_not_empty_is_refused(newsroom: Path, file: Path) -> None:
+def test_a_store_that_is_not_empty_is_rejected(newsroom: Path, file: Path) -> None:
     before = root(newsroom)
     result = run("events", "import", file, "--data", newsroom)
     assert (result.exit_code, "already" in result.stderr) == (3, True)
@@ -167,13 +167,13 @@ def other_actor(lines: list[dict[str, Any]]) -> None:
     lines[30]["actorid"] = "nobody"
 
 
-def doubled(lines: list[dict[str, Any]]) -> None:
+def duplicate_line(lines: list[dict[str, Any]]) -> None:
     lines.insert(30, dict(lines[29], position="31"))
     for number, line in enumerate(lines, start=1):
         line["position"] = str(number)
 
 
-def half_a_line(lines: list[dict[str, Any]]) -> None:
+def incomplete_line(lines: list[dict[str, Any]]) -> None:
     del lines[30]["id"]
 
 
@@ -189,11 +189,11 @@ def half_a_line(lines: list[dict[str, Any]]) -> None:
         short_commitment,
         no_payload,
         other_actor,
-        doubled,
-        half_a_line,
+        duplicate_line,
+        incomplete_line,
     ],
 )
-def test_a_file_with_anything_wrong_in_it_leaves_nothing_behind(
+def test_a_damaged_file_is_rejected_and_leaves_nothing_behind(
     file: Path, tmp_path: Path, damage: Any
 ) -> None:
     lines = lines_of(file)
@@ -211,14 +211,14 @@ def test_a_file_with_anything_wrong_in_it_leaves_nothing_behind(
 
 
 @pytest.mark.parametrize("content", [b"", b"\n", b"{}\n", b"\xff\n"])
-def test_a_file_of_something_else_is_refused(tmp_path: Path, content: bytes) -> None:
+def test_a_file_without_events_is_rejected(tmp_path: Path, content: bytes) -> None:
     file = tmp_path / "events.jsonl"
     file.write_bytes(content)
     assert run("events", "import", file, "--data", tmp_path / "store").exit_code == 1
     assert run("events", "import", tmp_path / "none", "--data", tmp_path / "store").exit_code == 3
 
 
-def test_nothing_but_the_log_is_opened(newsroom: Path, tmp_path: Path) -> None:
+def test_only_the_log_is_opened(newsroom: Path, tmp_path: Path) -> None:
     data = tmp_path / "store"
     data.mkdir()
     shutil.copy(newsroom / "log.sqlite", data)

@@ -1,4 +1,4 @@
-"""A request whose very bytes came before is answered by a short way, and as by the long one."""
+"""A repeated request with the same bytes takes the fast path and gets the same response as on the normal path."""
 
 import asyncio
 import hashlib
@@ -21,21 +21,21 @@ from tests.integration.graphql_client import Client, client
 
 QUERY = "{ articles(first: 3) { nodes { title } } }"
 UNBOUNDED = HttpSettings(requests_per_second=0, anonymous_requests_per_second=0)
-GIVES = {"graphql-require-preflight": "1"}
+PREFLIGHT_HEADERS = {"graphql-require-preflight": "1"}
 
 
 @pytest.fixture
-def short(monkeypatch: pytest.MonkeyPatch) -> list[int]:
-    """Return the statuses of what went the short way."""
-    seen: list[int] = []
+def fast_statuses(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """The statuses of the responses that took the fast path."""
+    statuses: list[int] = []
     send = FastPath._send
 
-    async def noting(self: FastPath, found: Any, *rest: Any) -> None:
-        seen.append(found.head.status)
-        await send(self, found, *rest)
+    async def record(self: FastPath, known: Any, *rest: Any) -> None:
+        statuses.append(known.head.status)
+        await send(self, known, *rest)
 
-    monkeypatch.setattr(FastPath, "_send", noting)
-    return seen
+    monkeypatch.setattr(FastPath, "_send", record)
+    return statuses
 
 
 def post(query: str = QUERY, headers: str = "", **more: Any) -> bytes:
@@ -51,15 +51,15 @@ def get(if_none_match: str = "", *, method: str = "GET") -> bytes:
     return f"{head}\r\n".encode()
 
 
-class Line:
-    """A connection."""
+class Connection:
+    """A connection to the server."""
 
     def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self.reader = reader
         self.writer = writer
 
-    async def answer(self, *, has_body: bool = True) -> bytes:
-        """Return the next answer, without its date."""
+    async def receive(self, *, has_body: bool = True) -> bytes:
+        """Return the next response, without its `date` header."""
         head = await self.reader.readuntil(b"\r\n\r\n")
         lines = [line for line in head.split(b"\r\n") if not line.startswith(b"date: ")]
         assert len(lines) == len(head.split(b"\r\n")) - 1
@@ -69,36 +69,36 @@ class Line:
 
     async def ask(self, request: bytes, *, has_body: bool = True) -> bytes:
         self.writer.write(request)
-        return await self.answer(has_body=has_body)
+        return await self.receive(has_body=has_body)
 
 
 @asynccontextmanager
-async def line(base: str) -> AsyncIterator[Line]:
+async def connect(base: str) -> AsyncIterator[Connection]:
     reader, writer = await asyncio.open_connection("127.0.0.1", urlsplit(base).port)
     try:
-        yield Line(reader, writer)
+        yield Connection(reader, writer)
     finally:
         writer.close()
         with suppress(ConnectionError):
             await writer.wait_closed()
 
 
-class Sent(NamedTuple):
+class Response(NamedTuple):
     status: int
     headers: dict[bytes, bytes]
     body: Any
 
 
-async def send_to(door: Client, body: object, headers: dict[str, str] | None = None) -> Sent:
-    """Send a body as servers do, in one message."""
+async def send_to(api: Client, body: object, headers: dict[str, str] | None = None) -> Response:
+    """Send a body in one ASGI message, as servers do."""
     content = json.dumps(body).encode()
-    given = {"host": "test", "content-type": "application/json"} | (headers or {})
+    all_headers = {"host": "test", "content-type": "application/json"} | (headers or {})
     scope = {
         "type": "http",
         "method": "POST",
         "path": "/graphql",
         "query_string": b"",
-        "headers": [(name.encode(), value.encode()) for name, value in given.items()],
+        "headers": [(name.encode(), value.encode()) for name, value in all_headers.items()],
         "client": ("192.0.2.1", 1),
     }
     sent: list[Any] = []
@@ -109,54 +109,54 @@ async def send_to(door: Client, body: object, headers: dict[str, str] | None = N
     async def send(message: Any) -> None:
         sent.append(message)
 
-    await door.http._transport.app(scope, receive, send)  # type: ignore[attr-defined]
+    await api.http._transport.app(scope, receive, send)  # type: ignore[attr-defined]
     start, end = sent
-    return Sent(start["status"], dict(start["headers"]), json.loads(end["body"]))
+    return Response(start["status"], dict(start["headers"]), json.loads(end["body"]))
 
 
-async def test_the_answers_are_the_same_to_the_byte(tmp_path: Path, short: list[int]) -> None:
-    async with serving(tmp_path / "store", UNBOUNDED) as base, line(base) as wire:
+async def test_responses_are_the_same_byte_for_byte(tmp_path: Path, fast_statuses: list[int]) -> None:
+    async with serving(tmp_path / "store", UNBOUNDED) as base, connect(base) as wire:
         for request in (post(), get(), post(headers="Origin: https://a.example\r\n")):
             first, *others = [await wire.ask(request) for _ in range(4)]
             assert others == [first] * 3
-        tag = next(one[6:] for one in (await wire.ask(get())).split(b"\r\n") if one.startswith(b"etag: "))
+        tag = next(line[6:] for line in (await wire.ask(get())).split(b"\r\n") if line.startswith(b"etag: "))
         unchanged = [await wire.ask(get(tag.decode())) for _ in range(3)]
         assert unchanged[0].startswith(b"HTTP/1.1 304 ")
         assert unchanged == [unchanged[0]] * 3
-        assert 304 in short
-        assert short.count(200) >= 6
+        assert 304 in fast_statuses
+        assert fast_statuses.count(200) >= 6
 
 
-async def test_a_connection_is_closed_and_requests_may_follow_one_another(
-    tmp_path: Path, short: list[int]
+async def test_connections_can_be_closed_and_requests_can_be_pipelined(
+    tmp_path: Path, fast_statuses: list[int]
 ) -> None:
-    async with serving(tmp_path / "store", UNBOUNDED) as base, line(base) as wire:
+    async with serving(tmp_path / "store", UNBOUNDED) as base, connect(base) as wire:
         first, *_ = [await wire.ask(post()) for _ in range(3)]
-        del short[:]
+        del fast_statuses[:]
         wire.writer.write(post() * 5)
-        assert [await wire.answer() for _ in range(5)] == [first] * 5
-        assert short == [200] * 5
+        assert [await wire.receive() for _ in range(5)] == [first] * 5
+        assert fast_statuses == [200] * 5
         closing = post(headers="Connection: close\r\n")
         last = []
         for _ in range(3):
-            async with line(base) as other:
+            async with connect(base) as other:
                 last.append(await other.ask(closing))
                 assert await other.reader.read() == b""
         assert last == [last[0]] * 3
         assert b"\r\nconnection: close\r\n" in last[0]
-        assert len(short) > 5
+        assert len(fast_statuses) > 5
 
 
-async def test_a_body_may_come_late_and_in_pieces(tmp_path: Path, short: list[int]) -> None:
-    async with serving(tmp_path / "store", UNBOUNDED) as base, line(base) as wire:
+async def test_a_body_may_arrive_late_and_in_pieces(tmp_path: Path, fast_statuses: list[int]) -> None:
+    async with serving(tmp_path / "store", UNBOUNDED) as base, connect(base) as wire:
         first, *_ = [await wire.ask(post()) for _ in range(3)]
-        del short[:]
+        del fast_statuses[:]
         for cut in (-1, -20, -len(post()) + 90):
             wire.writer.write(post()[:cut])
             await asyncio.sleep(0.05)
             assert await wire.ask(post()[cut:]) == first
-        async with line(base) as gone:
-            gone.writer.write(post()[:-5])
+        async with connect(base) as aborted:
+            aborted.writer.write(post()[:-5])
             await asyncio.sleep(0.02)
         assert await wire.ask(post()) == first
         assert await wire.ask(get(method="HEAD"), has_body=False) == await wire.ask(
@@ -164,98 +164,102 @@ async def test_a_body_may_come_late_and_in_pieces(tmp_path: Path, short: list[in
         )
 
 
-async def test_other_bytes_mean_something_else(tmp_path: Path, short: list[int]) -> None:
-    async with client(tmp_path / "store", settings=UNBOUNDED) as door:
+async def test_requests_with_other_bytes_get_their_own_responses(
+    tmp_path: Path, fast_statuses: list[int]
+) -> None:
+    async with client(tmp_path / "store", settings=UNBOUNDED) as api:
         for _ in range(3):
-            answer = await send_to(door, {"query": "{ a: __typename }"})
-            other = await send_to(door, {"query": "{ b: __typename }"})
-            strange = await send_to(door, {"query": "{ a: __typename }"}, {"accept": "text/plain"})
-            form = await send_to(door, {"query": "{ a: __typename }"}, {"content-type": "text/plain"})
-            assert (list(answer.body["data"]), list(other.body["data"])) == (["a"], ["b"])
-            assert (strange.status, form.status) == (406, 415)
-        assert short == [200, 200]
+            response = await send_to(api, {"query": "{ a: __typename }"})
+            other = await send_to(api, {"query": "{ b: __typename }"})
+            not_acceptable = await send_to(api, {"query": "{ a: __typename }"}, {"accept": "text/plain"})
+            unsupported = await send_to(api, {"query": "{ a: __typename }"}, {"content-type": "text/plain"})
+            assert (list(response.body["data"]), list(other.body["data"])) == (["a"], ["b"])
+            assert (not_acceptable.status, unsupported.status) == (406, 415)
+        assert fast_statuses == [200, 200]
 
 
-async def test_what_was_written_is_seen_at_once(tmp_path: Path, short: list[int]) -> None:
-    async with client(tmp_path / "store", settings=UNBOUNDED) as door:
+async def test_writes_are_visible_immediately(tmp_path: Path, fast_statuses: list[int]) -> None:
+    async with client(tmp_path / "store", settings=UNBOUNDED) as api:
         query = {"query": "{ posts(first: 5) { nodes { title } } site { name } }"}
         for number in range(3):
-            await door.write(f"Title {number}")
+            await api.write(f"Title {number}")
             for _ in range(4):
-                answer = await send_to(door, query)
-                assert len(answer.body["data"]["posts"]["nodes"]) == number + 1
-                assert int(answer.headers[b"ledgerpress-position"]) == door.store.position
-        assert len(short) >= 3
+                response = await send_to(api, query)
+                assert len(response.body["data"]["posts"]["nodes"]) == number + 1
+                assert int(response.headers[b"ledgerpress-position"]) == api.store.position
+        assert len(fast_statuses) >= 3
 
 
-async def test_the_door_is_asked_each_time(tmp_path: Path, short: list[int]) -> None:
-    async with client(tmp_path / "store", settings=UNBOUNDED) as door:
+async def test_every_request_is_authenticated(tmp_path: Path, fast_statuses: list[int]) -> None:
+    async with client(tmp_path / "store", settings=UNBOUNDED) as api:
         query = {"query": "{ viewer { role } }"}
-        for somebody in (LOCAL_OPERATOR, ANONYMOUS) * 3:
-            with door.acting_as(somebody):
-                answer = await send_to(door, query)
-                assert answer.body["data"]["viewer"]["role"] == somebody.role.name
-        assert not short
+        for identity in (LOCAL_OPERATOR, ANONYMOUS) * 3:
+            with api.acting_as(identity):
+                response = await send_to(api, query)
+                assert response.body["data"]["viewer"]["role"] == identity.role.name
+        assert not fast_statuses
 
 
-async def test_rates_are_kept_to(tmp_path: Path, short: list[int]) -> None:
-    four = HttpSettings(anonymous_requests_per_second=0.01, burst_seconds=400.0)
-    async with client(tmp_path / "store", settings=four, open_past=True) as door:
-        statuses = [(await send_to(door, {"query": QUERY})).status for _ in range(6)]
+async def test_rate_limits_apply(tmp_path: Path, fast_statuses: list[int]) -> None:
+    settings = HttpSettings(anonymous_requests_per_second=0.01, burst_seconds=400.0)
+    async with client(tmp_path / "store", settings=settings, open_past=True) as api:
+        statuses = [(await send_to(api, {"query": QUERY})).status for _ in range(6)]
         assert statuses == [200] * 4 + [429] * 2
-        assert short == [200] * 2
+        assert fast_statuses == [200] * 2
 
 
-async def test_a_document_that_is_forgotten_is_not_known(tmp_path: Path, short: list[int]) -> None:
-    few = HttpSettings(
+async def test_a_forgotten_document_is_unknown(tmp_path: Path, fast_statuses: list[int]) -> None:
+    settings = HttpSettings(
         requests_per_second=0, anonymous_requests_per_second=0, max_persisted_bytes=2 * (len(QUERY) + 200)
     )
-    async with client(tmp_path / "store", settings=few) as door:
+    async with client(tmp_path / "store", settings=settings) as api:
 
         def hashed(query: str) -> dict[str, Any]:
             digest = hashlib.sha256(query.encode()).hexdigest()
             return {"extensions": {"persistedQuery": {"version": 1, "sha256Hash": digest}}}
 
-        await send_to(door, {"query": QUERY, **hashed(QUERY)})
-        statuses = [(await send_to(door, hashed(QUERY))).status for _ in range(3)]
+        await send_to(api, {"query": QUERY, **hashed(QUERY)})
+        statuses = [(await send_to(api, hashed(QUERY))).status for _ in range(3)]
         for number in range(3):
             other = QUERY.replace("3", str(4 + number))
-            await send_to(door, {"query": other, **hashed(other)})
-        statuses.append((await send_to(door, hashed(QUERY))).status)
+            await send_to(api, {"query": other, **hashed(other)})
+        statuses.append((await send_to(api, hashed(QUERY))).status)
         assert statuses == [200, 200, 200, 404]
-        assert short
+        assert fast_statuses
 
 
-async def test_what_is_remembered_is_bounded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_the_memory_for_known_requests_is_bounded(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(fast_path, "MAX_BYTES", 100_000)
-    made: list[FastPath] = []
+    fast_paths: list[FastPath] = []
     learn = FastPath.learn
 
-    def noting(self: FastPath, *given: Any) -> None:
-        made.append(self)
-        learn(self, *given)
+    def record(self: FastPath, *arguments: Any) -> None:
+        fast_paths.append(self)
+        learn(self, *arguments)
 
-    monkeypatch.setattr(FastPath, "learn", noting)
-    async with client(tmp_path / "store", settings=UNBOUNDED) as door:
+    monkeypatch.setattr(FastPath, "learn", record)
+    async with client(tmp_path / "store", settings=UNBOUNDED) as api:
         for number in range(60):
             for _ in range(2):
-                one = {"query": "{ __typename }", "variables": {"n": number + 100}}
-                await send_to(door, one)
-                await door.http.get(
-                    "/graphql", params={"query": f"{{ a{number}: __typename }}"}, headers=GIVES
+                request = {"query": "{ __typename }", "variables": {"n": number + 100}}
+                await send_to(api, request)
+                await api.http.get(
+                    "/graphql", params={"query": f"{{ a{number}: __typename }}"}, headers=PREFLIGHT_HEADERS
                 )
-        kept = made[0]._known.values()
-        assert 1 < sum(len(one.by_body) for one in kept) < 40
-        assert sum(one.size for one in kept) < 130_000
+        known = fast_paths[0]._known.values()
+        assert 1 < sum(len(bodies.by_body) for bodies in known) < 40
+        assert sum(bodies.size for bodies in known) < 130_000
 
 
-def test_uvicorn_is_of_the_version_that_is_known() -> None:
+def test_the_version_of_uvicorn_is_supported() -> None:
     assert uvicorn_fast_send._INTERNALS is not None, (
-        "check what uvicorn_fast_send uses of uvicorn, and name the new version there"
+        "check which internals of uvicorn uvicorn_fast_send uses, and add the new version there"
     )
 
 
-def test_a_head_with_what_must_not_be_sent_is_left_to_the_server() -> None:
+def test_a_head_that_is_unsafe_to_encode_is_left_to_uvicorn() -> None:
     class Cycle:
         access_log = False
         response_started = False

@@ -1,4 +1,4 @@
-"""The features that LedgerPress ships fulfil the contract that those of others have to fulfil."""
+"""The features that LedgerPress ships fulfil the contract for third-party features."""
 
 import os
 from collections.abc import Iterator
@@ -100,7 +100,7 @@ async def scenario(client: StoreClient) -> dict[str, str]:
 
 
 def fields(schema: GraphQLSchema, name: str, depth: int) -> str:
-    """Return a selection of all fields of an object type, and of the objects `depth` fields away."""
+    """Return a selection of all fields of an object type, and of the objects up to `depth` fields away."""
     type_ = schema.type_map[name]
     assert isinstance(type_, GraphQLObjectType)
     return f"{{ __typename {' '.join(_fields(schema, type_, depth))} }}"
@@ -162,7 +162,7 @@ CONTRACT: Final = FeatureContract(
 
 
 IN_EACH_RUN: Final = {"declarations", "coverage", "stored-versions", "permissions"}
-"""tests/property checks for generated commands what the other checks of the suite find for this scenario."""
+"""Checks that every run makes. tests/property covers what the other checks cover, with generated commands."""
 CHECKS: Final = [
     check
     for check in CONTRACT.checks

@@ -1,4 +1,4 @@
-"""What copies to a disk that takes no more: it is said, ends with 3, and nothing is left that is in the way later."""
+"""Commands that write to a full disk report it, exit with 3 and leave nothing that prevents a second attempt."""
 
 import os
 import resource
@@ -14,13 +14,13 @@ from tests.integration.program_runs import ROOT
 
 
 def run(
-    *arguments: str | Path, most: int | None = None, output: IO[bytes] | None = None
+    *arguments: str | Path, max_bytes: int | None = None, output: IO[bytes] | None = None
 ) -> subprocess.CompletedProcess[str]:
-    """Run the program, which can write no more than `most` bytes to a file: the last write before that is cut short."""
+    """Run the program with a limit of `max_bytes` on the size of files; the write that reaches it is cut short."""
 
-    def limited() -> None:
-        if most is not None:
-            resource.setrlimit(resource.RLIMIT_FSIZE, (most, most))
+    def limit_file_size() -> None:
+        if max_bytes is not None:
+            resource.setrlimit(resource.RLIMIT_FSIZE, (max_bytes, max_bytes))
 
     return subprocess.run(
         [sys.executable, "-m", "ledgerpress", *map(str, arguments)],
@@ -30,12 +30,12 @@ def run(
         check=False,
         encoding="utf-8",
         timeout=120,
-        preexec_fn=limited,
+        preexec_fn=limit_file_size,
     )
 
 
-def refuses_its_output(failed: subprocess.CompletedProcess[str]) -> bool:
-    """Return whether a program said in one line that it is standard output that takes no more, and ended with 3."""
+def reports_unwritable_output(failed: subprocess.CompletedProcess[str]) -> bool:
+    """Return whether a program reported that standard output cannot be written, and exited with 3."""
     return failed.returncode == 3 and failed.stderr.startswith(
         "ledgerpress: standard output cannot be written: "
     )
@@ -49,21 +49,21 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return data
 
 
-def test_a_snapshot_of_views(store: Path, tmp_path: Path) -> None:
+def test_a_views_copy(store: Path, tmp_path: Path) -> None:
     file = tmp_path / "snapshot"
     assert run("views", "snapshot", file, "--data", store).returncode == 0
-    whole = file.stat().st_size
+    full_size = file.stat().st_size
     file.unlink()
-    for size in (100_000, whole - 10):
-        failed = run("views", "snapshot", file, "--data", store, most=size)
+    for limit in (100_000, full_size - 10):
+        failed = run("views", "snapshot", file, "--data", store, max_bytes=limit)
         assert (failed.returncode, "File too large" in failed.stderr) == (3, True), failed.stderr
         assert not list(tmp_path.iterdir())
 
 
-def test_a_snapshot_that_is_restored(store: Path, tmp_path: Path) -> None:
+def test_restoring_a_views_copy(store: Path, tmp_path: Path) -> None:
     snapshot, node, log = tmp_path / "snapshot", tmp_path / "node", f"sqlite:{store / 'log.sqlite'}"
     assert run("views", "snapshot", snapshot, "--data", store).returncode == 0
-    failed = run("views", "restore", snapshot, "--data", node, "--log", log, most=100_000)
+    failed = run("views", "restore", snapshot, "--data", node, "--log", log, max_bytes=100_000)
     assert (failed.returncode, "File too large" in failed.stderr) == (3, True), failed.stderr
     assert not node.exists()
     assert run("views", "restore", snapshot, "--data", node, "--log", log).returncode == 0
@@ -72,24 +72,24 @@ def test_a_snapshot_that_is_restored(store: Path, tmp_path: Path) -> None:
 def test_a_backup_and_its_restore(store: Path, tmp_path: Path) -> None:
     (tmp_path / "backups").mkdir()
     file, new = tmp_path / "backups" / "log", tmp_path / "new"
-    failed = run("log", "backup", file, "--data", store, most=100_000)
+    failed = run("log", "backup", file, "--data", store, max_bytes=100_000)
     assert (failed.returncode, len(failed.stderr.splitlines())) == (3, 1), failed.stderr
     assert not list(file.parent.iterdir())
     assert run("log", "backup", file, "--data", store).returncode == 0
-    failed = run("log", "restore", file, "--data", new, most=100_000)
+    failed = run("log", "restore", file, "--data", new, max_bytes=100_000)
     assert (failed.returncode, len(failed.stderr.splitlines())) == (3, 1), failed.stderr
     assert not list(new.iterdir())
-    for left in (".log.sqlite.1.2.unfinished", ".log.sqlite.1.2.unfinished-journal"):  # as by a kill
-        (new / left).touch()
+    for leftover in (".log.sqlite.1.2.unfinished", ".log.sqlite.1.2.unfinished-journal"):  # as after a kill
+        (new / leftover).touch()
     assert run("log", "restore", file, "--data", new).returncode == 0
 
 
-def test_a_copy(store: Path, tmp_path: Path) -> None:
+def test_a_log_copy(store: Path, tmp_path: Path) -> None:
     copy = f"sqlite:{tmp_path / 'copy'}"
-    failed = run("log", "copy", "sqlite:", copy, "--data", store, most=100_000)
+    failed = run("log", "copy", "sqlite:", copy, "--data", store, max_bytes=100_000)
     assert (failed.returncode, len(failed.stderr.splitlines())) == (3, 1), failed.stderr
-    again = run("log", "copy", "sqlite:", copy, "--data", store)
-    assert again.returncode == 0, again.stderr
+    retry = run("log", "copy", "sqlite:", copy, "--data", store)
+    assert retry.returncode == 0, retry.stderr
 
 
 @pytest.mark.parametrize(
@@ -108,10 +108,10 @@ def test_a_copy(store: Path, tmp_path: Path) -> None:
     ],
 )
 def test_standard_output(store: Path, tmp_path: Path, command: str) -> None:
-    places = {"STORE": str(store), "sqlite:COPY": f"sqlite:{tmp_path / 'copy'}"}
+    replacements = {"STORE": str(store), "sqlite:COPY": f"sqlite:{tmp_path / 'copy'}"}
     with Path("/dev/full").open("wb") as full:
-        failed = run(*(places.get(word, word) for word in command.split()), output=full)
-    assert refuses_its_output(failed), failed.stderr
+        failed = run(*(replacements.get(word, word) for word in command.split()), output=full)
+    assert reports_unwritable_output(failed), failed.stderr
     assert len(failed.stderr.splitlines()) == 1, failed.stderr
 
 
@@ -121,28 +121,26 @@ def test_the_last_bytes_to_standard_output(store: Path, tmp_path: Path, command:
     with file.open("wb") as output:
         assert run(*command, "--data", store, output=output).returncode == 0
     with file.open("r+b") as output:
-        failed = run(*command, "--data", store, output=output, most=file.stat().st_size - 10)
-    assert refuses_its_output(failed), failed.stderr
+        failed = run(*command, "--data", store, output=output, max_bytes=file.stat().st_size - 10)
+    assert reports_unwritable_output(failed), failed.stderr
 
 
-def test_a_standard_output_that_is_closed_is_said_before_anything_is_done(
-    store: Path, tmp_path: Path
-) -> None:
+def test_closed_standard_output_is_reported_before_any_work(store: Path, tmp_path: Path) -> None:
     for command in ("status --data STORE", "log backup BACKUP --data STORE", "events export - --data STORE"):
         arguments = command.replace("STORE", str(store)).replace("BACKUP", str(tmp_path / "backup")).split()
-        closed = subprocess.run(
+        result = subprocess.run(
             ["/bin/sh", "-c", 'exec "$@" >&-', "sh", sys.executable, "-m", "ledgerpress", *arguments],
             cwd=ROOT, stderr=subprocess.PIPE, check=False, encoding="utf-8", timeout=120,
         )  # fmt: skip
-        assert (closed.returncode, closed.stderr.splitlines()) == (
+        assert (result.returncode, result.stderr.splitlines()) == (
             3,
             ["ledgerpress: standard output is closed: redirect it to /dev/null if you do not need it"],
         )
     assert not list(tmp_path.iterdir())
 
 
-def test_a_pipe_that_does_not_block_gets_all(store: Path) -> None:
-    whole = run("events", "export", "-", "--data", store).stdout
+def test_a_non_blocking_pipe_receives_everything(store: Path) -> None:
+    expected = run("events", "export", "-", "--data", store).stdout
     reading, writing = os.pipe()
     os.set_blocking(writing, False)
     with subprocess.Popen(
@@ -152,6 +150,6 @@ def test_a_pipe_that_does_not_block_gets_all(store: Path) -> None:
         os.close(writing)
         with os.fdopen(reading, encoding="utf-8") as pipe:
             time.sleep(2)
-            assert pipe.read() == whole
+            assert pipe.read() == expected
         assert exporting.wait(60) == 0
-    assert len(whole) > 2 * 65_536
+    assert len(expected) > 2 * 65_536

@@ -1,4 +1,4 @@
-"""GraphQL by GET: queries in the address, never for pages of foreign sites, kept by caches, and asked for again."""
+"""GraphQL by GET: queries in the URL, protection against other sites, caching and conditional requests."""
 
 import json
 from collections.abc import AsyncIterator
@@ -19,21 +19,21 @@ pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def door(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Client]:
-    """A client of whom nobody knows who it is."""
+async def anonymous(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Client]:
+    """An anonymous client."""
     data = tmp_path_factory.mktemp("http") / "store"
-    async with client(data, settings=HttpSettings(), door=FixedIdentity(ANONYMOUS)) as one:
-        yield one
+    async with client(data, settings=HttpSettings(), door=FixedIdentity(ANONYMOUS)) as api:
+        yield api
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def editors(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Client]:
-    """A client that may do everything."""
-    async with client(tmp_path_factory.mktemp("http") / "store", settings=HttpSettings()) as one:
-        yield one
+async def operator(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Client]:
+    """A client with all permissions."""
+    async with client(tmp_path_factory.mktemp("http") / "store", settings=HttpSettings()) as api:
+        yield api
 
 
-async def test_a_query_with_variables(door: Client) -> None:
+async def test_a_query_with_variables(anonymous: Client) -> None:
     params = {
         "query": "query A($slug: String!) { article(slug: $slug) { title } } query B { __typename }",
         "variables": json.dumps({"slug": "ferry"}),
@@ -41,9 +41,9 @@ async def test_a_query_with_variables(door: Client) -> None:
         "extensions": "",
         "unknown": "x",
     }
-    answer = await door.http.get("/graphql", params=params, headers=HEADERS)
-    assert (answer.status_code, answer.json()) == (200, {"data": {"article": None}})
-    assert answer.headers["content-type"] == f"{GRAPHQL}; charset=utf-8"
+    response = await anonymous.http.get("/graphql", params=params, headers=HEADERS)
+    assert (response.status_code, response.json()) == (200, {"data": {"article": None}})
+    assert response.headers["content-type"] == f"{GRAPHQL}; charset=utf-8"
 
 
 @pytest.mark.parametrize(
@@ -66,29 +66,29 @@ async def test_a_query_with_variables(door: Client) -> None:
         ("query={__typename}&variables=null", 200),
     ],
 )
-async def test_a_bad_address_is_refused(door: Client, query_string: str, status: int) -> None:
-    answer = await door.http.get(f"/graphql?{query_string}", headers=HEADERS)
-    assert answer.status_code == status, answer.text
-    assert ("errors" in answer.json()) is (status != 200)
+async def test_an_invalid_query_string_is_rejected(anonymous: Client, query_string: str, status: int) -> None:
+    response = await anonymous.http.get(f"/graphql?{query_string}", headers=HEADERS)
+    assert response.status_code == status, response.text
+    assert ("errors" in response.json()) is (status != 200)
 
 
-async def test_a_mutation_by_get_gets_405_and_does_nothing(editors: Client) -> None:
+async def test_a_mutation_by_get_gets_405_and_does_nothing(operator: Client) -> None:
     mutation = 'mutation { postCreate(input: { title: "By GET" }) { position } }'
-    before = await editors.store.log.head()
+    before = await operator.store.log.head()
     for params in (
         {"query": mutation},
         {"query": f"query A {{ __typename }} {mutation.replace('mutation', 'mutation B')}", "operationName": "B"},
     ):  # fmt: skip
-        answer = await editors.http.get("/graphql", params=params, headers=HEADERS)
-        assert (answer.status_code, answer.headers["allow"]) == (405, "POST")
-    assert await editors.store.log.head() == before
+        response = await operator.http.get("/graphql", params=params, headers=HEADERS)
+        assert (response.status_code, response.headers["allow"]) == (405, "POST")
+    assert await operator.store.log.head() == before
 
 
-async def test_head_is_answered_as_get_without_the_body(door: Client) -> None:
-    got = await door.http.get("/graphql", params={"query": SITE}, headers=HEADERS)
-    head = await door.http.head("/graphql", params={"query": SITE}, headers=HEADERS)
-    assert (head.status_code, head.content, head.headers["etag"]) == (200, b"", got.headers["etag"])
-    assert head.headers["content-length"] == str(len(got.content))
+async def test_head_responds_like_get_without_the_body(anonymous: Client) -> None:
+    get = await anonymous.http.get("/graphql", params={"query": SITE}, headers=HEADERS)
+    head = await anonymous.http.head("/graphql", params={"query": SITE}, headers=HEADERS)
+    assert (head.status_code, head.content, head.headers["etag"]) == (200, b"", get.headers["etag"])
+    assert head.headers["content-length"] == str(len(get.content))
 
 
 @pytest.mark.parametrize(
@@ -104,10 +104,10 @@ async def test_head_is_answered_as_get_without_the_body(door: Client) -> None:
         {"Sec-Fetch-Site": "none"},
     ],
 )
-async def test_a_request_that_no_foreign_page_can_send_is_answered(
-    door: Client, headers: dict[str, str]
+async def test_a_request_that_other_sites_cannot_send_is_accepted(
+    anonymous: Client, headers: dict[str, str]
 ) -> None:
-    assert (await door.http.get("/graphql", params={"query": SITE}, headers=headers)).status_code == 200
+    assert (await anonymous.http.get("/graphql", params={"query": SITE}, headers=headers)).status_code == 200
 
 
 @pytest.mark.parametrize(
@@ -122,26 +122,26 @@ async def test_a_request_that_no_foreign_page_can_send_is_answered(
         {"Origin": "https://foreign.example"},
     ],
 )
-async def test_a_request_that_a_foreign_page_could_have_sent_is_refused(
-    door: Client, headers: dict[str, str]
+async def test_a_request_that_other_sites_could_send_is_rejected(
+    anonymous: Client, headers: dict[str, str]
 ) -> None:
-    answer = await door.http.get("/graphql", params={"query": SITE}, headers=headers)
-    assert answer.status_code == 403
-    assert answer.json()["errors"][0]["extensions"]["code"] == "PREFLIGHT_REQUIRED"
-    assert "site" not in answer.text
+    response = await anonymous.http.get("/graphql", params={"query": SITE}, headers=headers)
+    assert response.status_code == 403
+    assert response.json()["errors"][0]["extensions"]["code"] == "PREFLIGHT_REQUIRED"
+    assert "site" not in response.text
 
 
-async def test_an_answer_is_known_again_until_something_changes_it(editors: Client) -> None:
+async def test_a_response_is_not_modified_until_an_event_changes_it(operator: Client) -> None:
     async def ask(if_none_match: str = "", accept: str = GRAPHQL) -> tuple[int, str, bytes, str]:
         headers = {**HEADERS, "Accept": accept} | ({"If-None-Match": if_none_match} if if_none_match else {})
-        answer = await editors.http.get("/graphql", params={"query": SITE}, headers=headers)
-        assert answer.headers["cache-control"] == "private, no-cache"
-        assert answer.headers["vary"] == "Accept, Authorization, LedgerPress-Min-Position"
+        response = await operator.http.get("/graphql", params={"query": SITE}, headers=headers)
+        assert response.headers["cache-control"] == "private, no-cache"
+        assert response.headers["vary"] == "Accept, Authorization, LedgerPress-Min-Position"
         return (
-            answer.status_code,
-            answer.headers["etag"],
-            answer.content,
-            answer.headers["ledgerpress-position"],
+            response.status_code,
+            response.headers["etag"],
+            response.content,
+            response.headers["ledgerpress-position"],
         )
 
     _, etag, body, position = await ask()
@@ -151,37 +151,37 @@ async def test_an_answer_is_known_again_until_something_changes_it(editors: Clie
         assert await ask(unknown) == (200, etag, body, position)
     assert (await ask(etag, accept="application/json"))[0] == 200
 
-    await editors.write("Does not change the site")
+    await operator.write("Does not change the site")
     status, _, _, later = await ask(etag)
     assert (status, int(later) > int(position)) == (304, True)
 
-    await editors.do("siteName", name="The Courier")
+    await operator.do("siteName", name="The Courier")
     status, other, body, _ = await ask(etag)
     assert (status, json.loads(body)) == (200, {"data": {"site": {"name": "The Courier"}}})
     assert other != etag
 
 
-async def test_only_what_anyone_gets_may_be_kept_for_all(door: Client) -> None:
+async def test_shared_caches_may_store_only_anonymous_responses(anonymous: Client) -> None:
     for headers, expected in (
         ({}, "public, no-cache"),
         ({"Authorization": "Bearer something"}, "private, no-cache"),
     ):
-        answer = await door.http.get("/graphql", params={"query": SITE}, headers=HEADERS | headers)
-        assert answer.headers["cache-control"] == expected
+        response = await anonymous.http.get("/graphql", params={"query": SITE}, headers=HEADERS | headers)
+        assert response.headers["cache-control"] == expected
 
 
-async def test_an_answer_with_errors_is_not_kept(door: Client) -> None:
+async def test_a_response_with_errors_is_not_cached(anonymous: Client) -> None:
     params = {"query": '{ site { name } node(id: "nonsense") { id } }'}
-    answer = await door.http.get("/graphql", params=params, headers=HEADERS)
-    assert (answer.status_code, answer.headers["cache-control"]) == (294, "no-store")
-    assert "etag" not in answer.headers
+    response = await anonymous.http.get("/graphql", params=params, headers=HEADERS)
+    assert (response.status_code, response.headers["cache-control"]) == (294, "no-store")
+    assert "etag" not in response.headers
 
 
-async def test_an_operator_may_let_caches_keep_anonymous_answers(tmp_path: Path) -> None:
+async def test_operators_can_let_caches_store_anonymous_responses(tmp_path: Path) -> None:
     settings = HttpSettings(public_max_age=60)
-    async with client(tmp_path / "store", settings=settings, door=FixedIdentity(ANONYMOUS)) as door:
-        answer = await door.http.get("/graphql", params={"query": SITE}, headers=HEADERS)
-        assert answer.headers["cache-control"] == "public, max-age=60"
-    async with client(tmp_path / "store", settings=settings) as editors:
-        answer = await editors.http.get("/graphql", params={"query": SITE}, headers=HEADERS)
-        assert answer.headers["cache-control"] == "private, no-cache"
+    async with client(tmp_path / "store", settings=settings, door=FixedIdentity(ANONYMOUS)) as anonymous:
+        response = await anonymous.http.get("/graphql", params={"query": SITE}, headers=HEADERS)
+        assert response.headers["cache-control"] == "public, max-age=60"
+    async with client(tmp_path / "store", settings=settings) as operator:
+        response = await operator.http.get("/graphql", params={"query": SITE}, headers=HEADERS)
+        assert response.headers["cache-control"] == "private, no-cache"

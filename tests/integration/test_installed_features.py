@@ -1,4 +1,4 @@
-"""An installed package adds settings, a command and routes; one that cannot be loaded stops the program."""
+"""An installed package adds settings, a command and routes; a package that cannot be loaded stops the program."""
 
 import json
 import os
@@ -77,19 +77,19 @@ def ledgerpress(site: Path, *arguments: str, **environment: str) -> subprocess.C
     )
 
 
-def test_its_settings_are_a_section_of_their_own(site: Path) -> None:
-    shown = ledgerpress(site, "settings", "--json", LEDGERPRESS_X_STARS_MOST="3")
-    assert json.loads(shown.stdout)["settings"]["x_stars.most"] == {
+def test_the_settings_of_a_package_are_a_section(site: Path) -> None:
+    printed = ledgerpress(site, "settings", "--json", LEDGERPRESS_X_STARS_MOST="3")
+    assert json.loads(printed.stdout)["settings"]["x_stars.most"] == {
         "value": 3,
         "source": "LEDGERPRESS_X_STARS_MOST in the environment",
     }
     (site / "ledgerpress.toml").write_text("[x_stars]\nmost = 0\nleast = 1\n")
-    refused = ledgerpress(site, "settings")
-    assert refused.returncode == 2
-    assert "x_stars.least in ledgerpress.toml is not a setting" in refused.stderr
+    rejected = ledgerpress(site, "settings")
+    assert rejected.returncode == 2
+    assert "x_stars.least in ledgerpress.toml is not a setting" in rejected.stderr
 
 
-def test_its_command_is_a_command_of_the_program(site: Path) -> None:
+def test_the_command_of_a_package_is_a_command_of_the_program(site: Path) -> None:
     assert ledgerpress(site, "stars", "4").stdout == "rated 4\n"
     assert "stars" in ledgerpress(site, "--help").stdout
     assert ledgerpress(site, "suns").returncode == 2
@@ -121,7 +121,7 @@ def test_a_package_that_cannot_be_loaded_stops_the_program(site: Path) -> None:
         ),
     ],
 )
-def test_a_mistake_of_a_package_is_one_line(
+def test_a_mistake_in_a_package_is_reported_in_one_line(
     site: Path, source: str, arguments: list[str], message: str
 ) -> None:
     module = (
@@ -144,9 +144,9 @@ class Settings(msgspec.Struct, frozen=True):
 
 def routes(context: RouteContext) -> list[BaseRoute]:
     async def rate(request: Request) -> Response:
-        who = await context.identify(request)
+        identity = await context.identify(request)
         assert isinstance(context.settings, Settings)
-        return JSONResponse({"role": who.role, "most": context.settings.most})
+        return JSONResponse({"role": identity.role, "most": context.settings.most})
 
     async def fail(request: Request) -> Response:
         raise ERRORS[request.path_params["error"]]
@@ -169,7 +169,7 @@ ERRORS = {
 }
 
 
-async def test_its_routes_take_any_method_and_know_the_client(tmp_path: Path) -> None:
+async def test_the_routes_of_a_package_accept_any_method_and_know_the_client(tmp_path: Path) -> None:
     features = FeatureSet(FIRST_PARTY, third_party=[replace(STARS, routes=f"{__name__}:routes")])
     async with open_store(tmp_path / "data", features=features) as store:
         authenticator = FixedIdentity(LOCAL_OPERATOR)
@@ -180,9 +180,9 @@ async def test_its_routes_take_any_method_and_know_the_client(tmp_path: Path) ->
             pages=features.page_contributions(),
             routes=features.routes(lambda _: RouteContext(store, authenticator, Settings(most=3))),
         )
-        of_features = {path for part in features.page_contributions() for path in part.routes}
-        others = {getattr(one, "path", "") for one in app.routes} - of_features - {"/{path:path}"}
-        assert [path for path in others if not path.startswith((*RESERVED, "/stars"))] == []
+        feature_paths = {path for part in features.page_contributions() for path in part.routes}
+        other_paths = {getattr(route, "path", "") for route in app.routes} - feature_paths - {"/{path:path}"}
+        assert [path for path in other_paths if not path.startswith((*RESERVED, "/stars"))] == []
         transport = httpx2.ASGITransport(app=app)
         async with httpx2.AsyncClient(transport=transport, base_url="http://localhost") as http:
             assert (await http.post("/stars")).json() == {"role": "admin", "most": 3}
@@ -206,9 +206,7 @@ async def test_its_routes_take_any_method_and_know_the_client(tmp_path: Path) ->
         ("SCHEMA", "Query.stars has no declared permission"),
     ],
 )
-def test_a_schema_that_cannot_be_built_ends_the_server_with_one_line(
-    schema: str, reason: str, site: Path
-) -> None:
+def test_an_invalid_schema_stops_the_server_with_one_line(schema: str, reason: str, site: Path) -> None:
     (site / "ledgerpress_stars.py").write_text(
         "import strawberry\n"
         "from ledgerpress.feature import Feature\n"

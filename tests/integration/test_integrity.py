@@ -1,4 +1,4 @@
-"""The Merkle tree kept as a projection: its roots and proofs at every size are those of the stored events."""
+"""The Merkle tree projection: its roots and proofs at every size match the stored events."""
 
 from pathlib import Path
 
@@ -14,11 +14,11 @@ from tests.integration.graphql_client import client
 
 
 async def events_of(data: Path) -> list[StoredEvent]:
-    """Write a little, and return what was recorded."""
-    async with client(data) as one:
+    """Write twenty posts, and return all events of the log."""
+    async with client(data) as api:
         for number in range(20):
-            await one.write(f"Tide tables {number}")
-        return await one.store.log.read(0, 1_000)
+            await api.write(f"Tide tables {number}")
+        return await api.store.log.read(0, 1_000)
 
 
 async def test_roots_and_proofs_at_every_size(tmp_path: Path) -> None:
@@ -48,7 +48,7 @@ async def test_roots_and_proofs_at_every_size(tmp_path: Path) -> None:
             assert rows == 2 * len(events) - len(events).bit_count()
 
 
-async def test_rows_are_only_added_at_the_end(tmp_path: Path) -> None:
+async def test_rows_are_only_appended(tmp_path: Path) -> None:
     ids = [integrity.subtree_id(0, 0)]
     for leaf in range(1, 300):
         ids.append(integrity.subtree_id(0, leaf))

@@ -1,7 +1,7 @@
-"""What is not public is invisible: every answer is that of a store in which it has never been.
+"""Content that is not public is invisible: every response is that of a store that never contained it.
 
-Two stores have the same history, but that one of them has drafts, posts that were public once, archived posts and edits
-that were not published. Readers, and authors who have not written them, ask both whatever can be asked.
+Two stores have the same history, except that only one has drafts, posts that are no longer public, archived posts and
+unpublished edits. Readers, and authors of other posts, send every query that the schema allows to both.
 """
 
 from collections import Counter
@@ -34,118 +34,121 @@ UNKNOWN: Final = "00000000-0000-8000-8000-00000000000f"
 
 
 class Pair:
-    """The whole store, and the one without what is hidden."""
+    """The store with hidden posts, and the same store without them."""
 
-    def __init__(self, whole: Newsroom, without: Newsroom) -> None:
-        self.whole = whole
-        self._both = (whole, without)
+    def __init__(self, full: Newsroom, reduced: Newsroom) -> None:
+        self.full = full
+        self._both = (full, reduced)
         self._now = max(room.clock.time for room in self._both)
         self.cursors: list[str] = []
 
     async def begin(self) -> None:
-        """Learn the cursors of what is hidden, in every list that has any."""
-        room = self.whole
+        """Collect the cursors of the hidden posts in every kind of list."""
+        room = self.full
         with room.door.acting_as(LOCAL_OPERATOR):
-            found = await room.door.ask("{ posts(first: 100) { edges { cursor node { id } } } }")
-        hidden = {room.global_id("Post", one) for one in HIDDEN_POSTS}
-        listed = [edge["cursor"] for edge in found["posts"]["edges"] if edge["node"]["id"] in hidden]
+            data = await room.door.ask("{ posts(first: 100) { edges { cursor node { id } } } }")
+        hidden = {room.global_id("Post", name) for name in HIDDEN_POSTS}
+        listed = [edge["cursor"] for edge in data["posts"]["edges"] if edge["node"]["id"] in hidden]
         assert len(listed) == len(hidden)
         keys = [decode_cursor(cursor, name="a post") for cursor in listed]
         self.cursors = [*listed, *(encode_cursor(ListingKey(0, key.post)) for key in keys)]
 
-    async def ask(self, who: str, query: str, given: dict[str, Any]) -> str:
-        """Return the answer that both stores give to somebody. Fails where they differ, or tell what is hidden."""
-        found = []
+    async def ask(self, user: str, query: str, arguments: dict[str, Any]) -> str:
+        """Return the response of both stores to a user. Fail if the responses differ or contain hidden content."""
+        responses = []
         for room in self._both:
             room.clock.time = self._now
-            with room.door.acting_as(room.people[who]):
-                response = await room.door.post(query, **given)
-            found.append((response.status_code, response.headers["ledgerpress-position"], response.text))
-        assert found[0] == found[1], (who, query, given)
-        assert MARK not in found[0][2], (who, query, given)
-        return found[0][2]
+            with room.door.acting_as(room.people[user]):
+                response = await room.door.post(query, **arguments)
+            responses.append((response.status_code, response.headers["ledgerpress-position"], response.text))
+        assert responses[0] == responses[1], (user, query, arguments)
+        assert MARK not in responses[0][2], (user, query, arguments)
+        return responses[0][2]
 
     async def get(self, path: str) -> None:
-        """Fail where a page differs, or tells what is hidden."""
-        found = []
+        """Fail if a page differs between the stores or contains hidden content."""
+        pages = []
         for room in self._both:
             room.clock.time = self._now
             page = await room.door.http.get(path, headers={"Accept": "text/html"})
-            found.append((page.status_code, page.text))
-        assert found[0] == found[1], path
-        assert MARK not in found[0][1], path
+            pages.append((page.status_code, page.text))
+        assert pages[0] == pages[1], path
+        assert MARK not in pages[0][1], path
 
 
 @pytest.fixture(params=[False, True], ids=["the past closed", "the past open"])
 async def pair(tmp_path: Path, request: pytest.FixtureRequest) -> AsyncIterator[Pair]:
-    """The two stores."""
+    """The two stores, with the past closed or open to anonymous clients."""
     async with AsyncExitStack() as stack:
-        whole = await stack.enter_async_context(newsroom(tmp_path / "whole", open_past=request.param))
-        without = await stack.enter_async_context(
-            newsroom(tmp_path / "without", whole, open_past=request.param)
+        full = await stack.enter_async_context(newsroom(tmp_path / "whole", open_past=request.param))
+        reduced = await stack.enter_async_context(
+            newsroom(tmp_path / "without", full, open_past=request.param)
         )
-        found = Pair(whole, without)
-        await found.begin()
-        yield found
+        pair = Pair(full, reduced)
+        await pair.begin()
+        yield pair
 
 
-def questions() -> Iterator[tuple[str, list[str]]]:
-    """Yield each field of the query, with documents that together ask for all that there is below it."""
+def queries() -> Iterator[tuple[str, list[str]]]:
+    """Yield each field of the query type, with documents that together select everything below it."""
     assert SCHEMA.query_type
     for name, field in SCHEMA.query_type.fields.items():
-        asking = {
-            one: argument.type
-            for one, argument in field.args.items()
+        argument_types = {
+            argument_name: argument.type
+            for argument_name, argument in field.args.items()
             if argument.default_value in {Undefined, None} or not is_non_null_type(argument.type)
         }
-        head = ", ".join(f"${one}: {type_}" for one, type_ in asking.items())
-        given = ", ".join(f"{one}: ${one}" for one in asking)
-        asked = f"{name}({given})" if given else name
+        declarations = ", ".join(
+            f"${argument_name}: {type_}" for argument_name, type_ in argument_types.items()
+        )
+        arguments = ", ".join(f"{argument_name}: ${argument_name}" for argument_name in argument_types)
+        field_text = f"{name}({arguments})" if arguments else name
         yield (
             name,
             [
-                f"query {f'({head})' if head else ''} {{ {asked} {selection} }}"
+                f"query {f'({declarations})' if declarations else ''} {{ {field_text} {selection} }}"
                 for selection in selections(SCHEMA, get_named_type(field.type))
             ],
         )
 
 
-def asked(pair: Pair) -> Iterator[tuple[str, str, dict[str, Any]]]:
-    """Yield questions with variables: all variables, and each document.
+def requests(pair: Pair) -> Iterator[tuple[str, str, dict[str, Any]]]:
+    """Yield fields with documents and variables, so that each document and all variables occur.
 
-    Where an answer may be of any type, each document is about one, and is asked with all variables.
+    The results of `node` and `nodes` can be of any type. Each of their documents selects one type, and is combined with
+    all variables.
     """
-    for field, documents in questions():
-        given = list(variables(pair, field))
+    for field, documents in queries():
+        all_variables = list(variables(pair, field))
         if field in {"node", "nodes"}:
-            yield from ((field, *one) for one in product(documents, given))
+            yield from ((field, *combination) for combination in product(documents, all_variables))
             continue
-        for number in range(max(len(given), len(documents))):
-            one = given[number % len(given)]
-            yield field, documents[0], one
+        for number in range(max(len(all_variables), len(documents))):
+            values = all_variables[number % len(all_variables)]
+            yield field, documents[0], values
             if len(documents) > 1:
-                yield field, documents[number % len(documents)], one
+                yield field, documents[number % len(documents)], values
 
 
 def variables(pair: Pair, field: str) -> Iterator[dict[str, Any]]:
-    """Yield all that a field of the query is asked with: above all what only an insider can know."""
-    room = pair.whole
-    posts = [room.global_id("Post", one) for one in (*HIDDEN_POSTS, "second", "mine")]
-    shown = [room.global_id("Article", one) for one in (*HIDDEN_POSTS, "second", "mine")]
-    actors = [global_ids.encode("Actor", one.actor_id) for one in room.people.values() if one.actor_id]
-    slugs: list[dict[str, Any]] = [{"slug": one} for one in (*HIDDEN_SLUGS, "second", "mine", "nowhere")]
+    """Yield the variables for a field of the query type, above all values that only an insider can know."""
+    room = pair.full
+    posts = [room.global_id("Post", name) for name in (*HIDDEN_POSTS, "second", "mine")]
+    articles = [room.global_id("Article", name) for name in (*HIDDEN_POSTS, "second", "mine")]
+    actors = [global_ids.encode("Actor", user.actor_id) for user in room.people.values() if user.actor_id]
+    slugs: list[dict[str, Any]] = [{"slug": slug} for slug in (*HIDDEN_SLUGS, "second", "mine", "nowhere")]
     author = room.global_id("Author", "ada")
     pages: list[dict[str, Any]] = [{}]
-    pages += [{"first": 2, "after": one} for one in pair.cursors]
-    backwards: list[dict[str, Any]] = [{"last": 2, "before": one} for one in pair.cursors]
+    pages += [{"first": 2, "after": cursor} for cursor in pair.cursors]
+    backwards: list[dict[str, Any]] = [{"last": 2, "before": cursor} for cursor in pair.cursors]
     filters: list[dict[str, Any]] = [{"author": author}, {"categorySlug": "news"}, {"categorySlug": "sport"}]
-    dated: list[dict[str, Any]] = [{}, *({"asOf": one} for one in moments(room))]
-    streams: list[dict[str, Any]] = [{"filter": {"stream": one}} for one in (*posts, *shown)]
-    asked: dict[str, list[tuple[dict[str, Any], ...]]] = {
-        "article": [*product([*slugs, *({"id": one} for one in shown)], dated)],
+    dated: list[dict[str, Any]] = [{}, *({"asOf": moment} for moment in moments(room))]
+    streams: list[dict[str, Any]] = [{"filter": {"stream": node_id}} for node_id in (*posts, *articles)]
+    variables_of: dict[str, list[tuple[dict[str, Any], ...]]] = {
+        "article": [*product([*slugs, *({"id": article_id} for article_id in articles)], dated)],
         "articles": [
             *product([*pages, *backwards], dated[:2]),
-            *product([{"filter": one} for one in filters], dated),
+            *product([{"filter": filter_} for filter_ in filters], dated),
             *product([{"orderBy": "PUBLISHED_AT_ASC"}], [*pages, *backwards][::3]),
         ],
         "author": [*product([{"id": author}], dated)],
@@ -154,27 +157,27 @@ def variables(pair: Pair, field: str) -> Iterator[dict[str, Any]]:
         "category": [*product([{"slug": "news"}, {"slug": "sport"}], dated)],
         "changes": [({},), *product(streams), *product([streams[5]], [*pages, *backwards])],
         "moment": [*product(dated)],
-        "node": [({"id": one},) for one in (*posts, *shown, *actors, author)],
-        "nodes": [({"ids": [*posts, *shown, *actors]},)],
-        "post": [*product([*slugs, *({"id": one} for one in posts)], dated)],
+        "node": [({"id": node_id},) for node_id in (*posts, *articles, *actors, author)],
+        "nodes": [({"ids": [*posts, *articles, *actors]},)],
+        "post": [*product([*slugs, *({"id": post_id} for post_id in posts)], dated)],
         "posts": [
             *product([*pages, *backwards], dated[:2]),
-            *product([{"filter": {"status": one.name}} for one in PostStatus], dated[:2]),
+            *product([{"filter": {"status": status.name}} for status in PostStatus], dated[:2]),
         ],
         "recentPosts": [*product(pages, dated[:2]), *product(dated)],
         "site": [*product(dated)],
     }
     assert SCHEMA.query_type
-    if field not in asked:
-        given = SCHEMA.query_type.fields[field].args
-        required = [name for name, one in given.items() if is_non_null_type(one.type)]
-        assert not required, f"{field} is new: say here what to ask it with"
-    for parts in asked.get(field, [()]):
+    if field not in variables_of:
+        arguments = SCHEMA.query_type.fields[field].args
+        required = [name for name, argument in arguments.items() if is_non_null_type(argument.type)]
+        assert not required, f"{field} is new: add its variables here"
+    for parts in variables_of.get(field, [()]):
         yield {name: value for part in parts for name, value in part.items()}
 
 
 def moments(room: Newsroom) -> Iterator[dict[str, Any]]:
-    """Yield moments at which something was public that is not today, and one of today."""
+    """Yield moments at which posts were public that are now hidden, and the current moment."""
     for number, step in enumerate(STEPS, 1):
         if step.name in {"withdrawn", "second"}:
             yield {"position": room.positions[number]}
@@ -182,63 +185,63 @@ def moments(room: Newsroom) -> Iterator[dict[str, Any]]:
     yield {"position": room.positions[-1]}
 
 
-async def test_all_that_can_be_asked_is_answered_as_if_what_is_hidden_had_never_been(pair: Pair) -> None:
-    for _, question, given in asked(pair):
-        for who in OUTSIDERS:
-            await pair.ask(who, question, given)
+async def test_every_response_is_as_if_hidden_content_had_never_existed(pair: Pair) -> None:
+    for _, query, arguments in requests(pair):
+        for user in OUTSIDERS:
+            await pair.ask(user, query, arguments)
 
 
-async def test_an_insider_finds_what_is_hidden(pair: Pair) -> None:
-    """The questions are such that they would come by it."""
-    found = set()
-    with pair.whole.door.acting_as(pair.whole.people["editor"]):
-        for field, question, given in asked(pair):
-            if field in found:
+async def test_an_insider_finds_hidden_content(pair: Pair) -> None:
+    """Show that the queries would find hidden posts if the server did not hide them."""
+    fields = set()
+    with pair.full.door.acting_as(pair.full.people["editor"]):
+        for field, query, arguments in requests(pair):
+            if field in fields:
                 continue
-            answer = await pair.whole.door.post(question, **given)
-            assert "data" in answer.json(), answer.text
-            if MARK in answer.text:
-                found.add(field)
-    assert found >= {"changes", "node", "nodes", "post", "posts"}
-    assert found >= {"article", "articles", "author", "category", "recentPosts"}, "as of the past"
+            response = await pair.full.door.post(query, **arguments)
+            assert "data" in response.json(), response.text
+            if MARK in response.text:
+                fields.add(field)
+    assert fields >= {"changes", "node", "nodes", "post", "posts"}
+    assert fields >= {"article", "articles", "author", "category", "recentPosts"}, "as of the past"
 
 
-async def test_the_pages_are_the_same(pair: Pair) -> None:
+async def test_pages_are_the_same(pair: Pair) -> None:
     for path in (
         "/",
         "/categories/news",
         "/categories/sport",
         "/graphql",
         *(f"/articles/{slug}" for slug in (*HIDDEN_SLUGS, "second", "nowhere")),
-        *(f"/?{way}={cursor}" for way, cursor in product(("after", "before"), pair.cursors)),
+        *(f"/?{argument}={cursor}" for argument, cursor in product(("after", "before"), pair.cursors)),
     ):
         await pair.get(path)
 
 
-async def test_a_command_on_a_hidden_post_is_answered_as_on_one_that_there_is_not(pair: Pair) -> None:
+async def test_a_command_on_a_hidden_post_responds_as_for_an_unknown_post(pair: Pair) -> None:
     unknown = global_ids.encode("Post", UNKNOWN)
-    hidden = [pair.whole.global_id(type, one) for type in ("Post", "Article") for one in HIDDEN_POSTS]
-    for mutation, given in MUTATIONS.items():
-        if given.get("id") not in {"$post", "$archived"}:
+    hidden = [pair.full.global_id(type, name) for type in ("Post", "Article") for name in HIDDEN_POSTS]
+    for mutation, arguments in MUTATIONS.items():
+        if arguments.get("id") not in {"$post", "$archived"}:
             continue
         kind = f"{mutation[0].upper()}{mutation[1:]}Input"
         query = (
             f"mutation ($input: {kind}!) {{ {mutation}(input: $input) {{ position replayed viewsBehind "
             "post { id title } userErrors { code field message currentVersion conflicts } } }"
         )
-        for who in ("anyone", AUTHOR):
-            more: list[dict[str, Any]] = [{}, {"expectedVersion": 1}, {"expectedVersion": 99}]
-            for other in more:
-                answers = {
-                    await pair.ask(who, query, {"input": {**given, **other, "id": one}})
-                    for one in (unknown, *hidden)
+        for user in ("anyone", AUTHOR):
+            versions: list[dict[str, Any]] = [{}, {"expectedVersion": 1}, {"expectedVersion": 99}]
+            for version in versions:
+                responses = {
+                    await pair.ask(user, query, {"input": {**arguments, **version, "id": post_id}})
+                    for post_id in (unknown, *hidden)
                 }
-                assert len(answers) == 1, (mutation, answers)
-                assert ("NOT_FOUND" if who == AUTHOR else "UNAUTHENTICATED") in answers.pop()
+                assert len(responses) == 1, (mutation, responses)
+                assert ("NOT_FOUND" if user == AUTHOR else "UNAUTHENTICATED") in responses.pop()
 
 
-async def test_a_slug_that_is_hidden_takes_as_many_statements_as_one_that_there_is_not(pair: Pair) -> None:
-    with pair.whole.door.store.snapshot() as snapshot:
+async def test_a_hidden_slug_takes_as_many_sql_statements_as_an_unknown_one(pair: Pair) -> None:
+    with pair.full.door.store.snapshot() as snapshot:
         statements = Counter[str]()
         current = ""
         snapshot.db.set_trace_callback(lambda _: statements.update([current]))

@@ -1,4 +1,4 @@
-"""What an append, a read and a wait do when the NATS server is away, or an answer is lost."""
+"""Appends, reads and waits while the NATS server is unreachable, or when a response is lost."""
 
 import asyncio
 import gc
@@ -24,7 +24,7 @@ from tests.contract.sample_events import everything, places, sample_event, sampl
 
 @pytest.fixture
 def server() -> Iterator[NatsServer]:
-    """A server of this test's own, which may be stopped."""
+    """A server for one test, which may stop it."""
     with temporary_server() as server:
         yield server
 
@@ -34,29 +34,31 @@ async def opened(url: str) -> OpenedLog:
 
 
 class Wire:
-    """Stands between a log and the server, and can lose what the server says, and the connection with it."""
+    """A proxy between a log and the server that can drop the response of the server and break the connection."""
 
     def __init__(self, server: NatsServer) -> None:
         self._server = server
-        self._deaf = False
+        self._drops_responses = False
         self._writers: list[asyncio.StreamWriter] = []
         self.open = asyncio.Event()
         self.lost = asyncio.Event()
 
-    def lose_answers(self) -> None:
-        """From the next that the server says on, lose it; the first that is lost breaks the connection."""
-        self._deaf = True
+    def drop_responses(self) -> None:
+        """Drop the next data from the server, except a PONG, and break the connection then."""
+        self._drops_responses = True
         self.lost.clear()
 
-    async def connected(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        self._deaf = False
+    async def connect(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self._drops_responses = False
         self.open.set()
-        there, to_there = await asyncio.open_connection("127.0.0.1", self._server.port)
-        self._writers += [writer, to_there]
+        server_reader, server_writer = await asyncio.open_connection("127.0.0.1", self._server.port)
+        self._writers += [writer, server_writer]
         with suppress(OSError, asyncio.CancelledError):
-            await asyncio.gather(self._pass(reader, to_there), self._answer(there, writer))
-        for one in (writer, to_there):
-            one.close()
+            await asyncio.gather(
+                self._forward_requests(reader, server_writer), self._forward_responses(server_reader, writer)
+            )
+        for stream in (writer, server_writer):
+            stream.close()
 
     async def close(self) -> None:
         for writer in self._writers:
@@ -64,15 +66,15 @@ class Wire:
             with suppress(OSError):
                 await writer.wait_closed()
 
-    async def _pass(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    async def _forward_requests(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         while data := await reader.read(65_536):
             writer.write(data)
             await writer.drain()
         writer.close()
 
-    async def _answer(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    async def _forward_responses(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         while data := await reader.read(65_536):
-            if self._deaf and data != b"PONG\r\n":
+            if self._drops_responses and data != b"PONG\r\n":
                 self.open.clear()
                 self.lost.set()
                 break
@@ -84,7 +86,7 @@ class Wire:
 @asynccontextmanager
 async def wire_to(server: NatsServer) -> AsyncIterator[tuple[Wire, str]]:
     wire = Wire(server)
-    listening = await asyncio.start_server(wire.connected, "127.0.0.1", 0)
+    listening = await asyncio.start_server(wire.connect, "127.0.0.1", 0)
     port = listening.sockets[0].getsockname()[1]
     try:
         yield wire, server.url(f"wire{port}").replace(f":{server.port}?", f":{port}?")
@@ -93,16 +95,18 @@ async def wire_to(server: NatsServer) -> AsyncIterator[tuple[Wire, str]]:
         await wire.close()
 
 
-# --- lost answers ---------------------------------------------------------------------------------
+# --- lost responses -------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("events", [1, 3], ids=["one event", "a batch"])
-async def test_an_append_whose_answer_is_lost_is_recorded_once(nats_server: NatsServer, events: int) -> None:
+async def test_an_append_whose_response_is_lost_is_recorded_once(
+    nats_server: NatsServer, events: int
+) -> None:
     async with wire_to(nats_server) as (wire, url):
         log = await opened(url)
         await log.append([sample_write("post.a", NO_STREAM)])
         for number in range(5):
-            wire.lose_answers()
+            wire.drop_responses()
             position = await log.append([sample_write("post.a", 1 + number * events, events)])
             assert wire.lost.is_set()
             assert position == 1 + (number + 1) * events
@@ -110,11 +114,11 @@ async def test_an_append_whose_answer_is_lost_is_recorded_once(nats_server: Nats
         await log.aclose()
 
 
-async def test_an_answer_that_is_lost_hides_no_conflict(nats_server: NatsServer) -> None:
+async def test_a_lost_response_hides_no_conflict(nats_server: NatsServer) -> None:
     async with wire_to(nats_server) as (wire, url):
         log = await opened(url)
         await log.append([sample_write("post.a", NO_STREAM, events=2)])
-        wire.lose_answers()
+        wire.drop_responses()
         with pytest.raises(WrongExpectedVersion) as conflict:
             await log.append([sample_write("post.b", NO_STREAM), sample_write("post.a", 1)])
         assert wire.lost.is_set()
@@ -124,7 +128,7 @@ async def test_an_answer_that_is_lost_hides_no_conflict(nats_server: NatsServer)
 
 
 class Deposed:
-    """Stands between a log and its leader, which is deposed: it refuses what the next one records, and is asked on."""
+    """A leader that has been deposed: it rejects an append that its successor records, and still serves reads."""
 
     def __init__(self, log: OpenedLog, monkeypatch: pytest.MonkeyPatch) -> None:
         assert isinstance(log, JetStreamEventLog)
@@ -132,26 +136,26 @@ class Deposed:
         self._publish, self._next_of = self._publisher.publish, self._leader.next_of
         self._patch = monkeypatch
         self.forgets = 0
-        """How often it finds nothing where something is."""
-        self.then: Callable[[], Awaitable[None]] = self._nothing
-        """Called when the next leader has recorded it, before the refusal comes."""
+        """The number of reads that will miss an existing message."""
+        self.after_recording: Callable[[], Awaitable[None]] = self._do_nothing
+        """Called after the successor has recorded the append, and before the append is rejected."""
         monkeypatch.setattr(log._appender, "_may_be_deposed", True)
-        monkeypatch.setattr(self._leader, "next_of", self._asked)
+        monkeypatch.setattr(self._leader, "next_of", self._forgetful_next_of)
 
-    def refuse(self) -> None:
-        """Have it refuse the next append."""
-        self._patch.setattr(self._publisher, "publish", self._refused)
+    def reject_next(self) -> None:
+        """Reject the next append."""
+        self._patch.setattr(self._publisher, "publish", self._reject)
 
-    async def _nothing(self) -> None:
+    async def _do_nothing(self) -> None:
         pass
 
-    async def _refused(self, messages: Sequence[Message]) -> Answer:
+    async def _reject(self, messages: Sequence[Message]) -> Answer:
         self._patch.setattr(self._publisher, "publish", self._publish)
         assert isinstance(await self._publish(messages), Recorded)
-        await self.then()
+        await self.after_recording()
         return Conflict()
 
-    async def _asked(self, subject: str, after: int) -> object:
+    async def _forgetful_next_of(self, subject: str, after: int) -> object:
         if self.forgets:
             self.forgets -= 1
             return None
@@ -160,14 +164,14 @@ class Deposed:
 
 @pytest.mark.parametrize("events", [1, 3], ids=["one event", "a batch"])
 @pytest.mark.parametrize("forgets", [0, 1, 7])
-async def test_an_append_that_one_leader_refuses_and_another_records_is_recorded_once(
+async def test_an_append_that_one_leader_rejects_and_another_records_is_recorded_once(
     nats_server: NatsServer, events: int, forgets: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     log = await opened(nats_server.url(f"deposed{events}-{forgets}"))
     await log.append([sample_write("post.a", NO_STREAM)])
     leader = Deposed(log, monkeypatch)
     for number in range(3):
-        leader.refuse()
+        leader.reject_next()
         leader.forgets = forgets
         position = await log.append([sample_write("post.a", 1 + number * events, events)])
         assert position == 1 + (number + 1) * events
@@ -175,7 +179,7 @@ async def test_an_append_that_one_leader_refuses_and_another_records_is_recorded
     await log.aclose()
 
 
-async def test_an_append_that_is_withdrawn_before_its_answer_was_recorded(
+async def test_an_append_succeeds_although_it_is_withdrawn_before_the_response(
     nats_server: NatsServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     url = nats_server.url("withdrawnsoon")
@@ -191,14 +195,14 @@ async def test_an_append_that_is_withdrawn_before_its_answer_was_recorded(
         assert await other.append([sample_write("post.a", 2)]) == 4
 
     leader = Deposed(log, monkeypatch)
-    leader.then, leader.forgets = withdraw, 2
-    leader.refuse()
+    leader.after_recording, leader.forgets = withdraw, 2
+    leader.reject_next()
     assert await log.append([write]) == 2
     for node in (log, other):
         await node.aclose()
 
 
-async def test_a_refusal_is_final_where_nobody_can_have_been_deposed(jetstream_url: str) -> None:
+async def test_a_conflict_is_final_if_no_leader_can_have_been_deposed(jetstream_url: str) -> None:
     log, other = await opened(jetstream_url), await opened(jetstream_url)
     assert isinstance(log, JetStreamEventLog)
     await log.append([sample_write("post.a", NO_STREAM), sample_write("lease.a", NO_STREAM)])
@@ -211,7 +215,7 @@ async def test_a_refusal_is_final_where_nobody_can_have_been_deposed(jetstream_u
         await node.aclose()
 
 
-async def test_many_appends_survive_many_breaks_of_the_connection(nats_server: NatsServer) -> None:
+async def test_many_appends_survive_many_lost_connections(nats_server: NatsServer) -> None:
     async with wire_to(nats_server) as (wire, url):
         log = await opened(url)
         done = False
@@ -234,19 +238,19 @@ async def test_many_appends_survive_many_breaks_of_the_connection(nats_server: N
         for _ in range(6):
             await asyncio.wait_for(wire.open.wait(), 10)
             await asyncio.sleep(0.1)
-            wire.lose_answers()
+            wire.drop_responses()
             await asyncio.wait_for(wire.lost.wait(), 10)
         done = True
         versions = await asyncio.gather(*clients)
         for number, version in enumerate(versions):
-            found = await log.read_stream(f"post.{number}")
-            assert [event.header.stream_version for event in found] == list(range(1, version + 1))
+            recorded = await log.read_stream(f"post.{number}")
+            assert [event.header.stream_version for event in recorded] == list(range(1, version + 1))
         events = await everything(log)
         assert len({event.header.event_id for event in events}) == len(events)
         await log.aclose()
 
 
-async def test_an_append_with_a_guard_gets_through_while_others_write(jetstream_url: str) -> None:
+async def test_an_append_with_a_guard_succeeds_while_others_write(jetstream_url: str) -> None:
     log, busy = await opened(jetstream_url), await opened(jetstream_url)
     await log.append([sample_write("lease.a", NO_STREAM)])
     done = False
@@ -272,19 +276,21 @@ async def test_an_append_with_a_guard_gets_through_while_others_write(jetstream_
     await busy.aclose()
 
 
-# --- the server is away ---------------------------------------------------------------------------
+# --- the server is unreachable --------------------------------------------------------------------
 
 
 @pytest.fixture
-def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+def short_timeouts(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(appender, "RETRY_TIMEOUT", 1.0)
     monkeypatch.setattr(leader, "REQUEST_TIMEOUT", 0.3)
     monkeypatch.setattr("ledgerpress.adapters.jetstream.publisher.REQUEST_TIMEOUT", 0.3)
     monkeypatch.setattr(leader, "RETRY_TIMEOUT", 0.5)
 
 
-@pytest.mark.usefixtures("impatient")
-async def test_while_the_server_is_away_everything_says_so_and_then_goes_on(server: NatsServer) -> None:
+@pytest.mark.usefixtures("short_timeouts")
+async def test_operations_fail_while_the_server_is_unreachable_and_work_afterwards(
+    server: NatsServer,
+) -> None:
     log = await opened(server.url("daily"))
     await log.append([sample_write("post.a", NO_STREAM)])
     waiting = asyncio.ensure_future(log.wait_beyond(1, 30))
@@ -297,9 +303,9 @@ async def test_while_the_server_is_away_everything_says_so_and_then_goes_on(serv
         log.read_stream("post.a"),
         log.leases.read("schedules"),
     ):
-        with pytest.raises(LogUnavailable) as away:
+        with pytest.raises(LogUnavailable) as error:
             await asyncio.wait_for(call, 10)
-        assert type(away.value) is LogUnavailable
+        assert type(error.value) is LogUnavailable
     with pytest.raises(LogUnavailable):
         await asyncio.wait_for(waiting, 10)
     server.start()
@@ -313,8 +319,8 @@ async def test_while_the_server_is_away_everything_says_so_and_then_goes_on(serv
     await log.aclose()
 
 
-@pytest.mark.usefixtures("impatient")
-async def test_an_append_to_a_server_that_is_silent_is_unresolved_and_recorded_once(
+@pytest.mark.usefixtures("short_timeouts")
+async def test_an_append_to_a_silent_server_is_unresolved_and_recorded_once(
     server: NatsServer,
 ) -> None:
     log = await opened(server.url("daily"))
@@ -337,9 +343,9 @@ async def test_an_append_to_a_server_that_is_silent_is_unresolved_and_recorded_o
     await log.aclose()
 
 
-# nats-py leaves the socket of an attempt at a server that says nothing to the garbage collector, which closes it.
+# After a connection attempt to a silent server, nats-py leaves the socket to the garbage collector, which closes it.
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
-async def test_an_append_to_a_leader_that_hangs_waits_for_the_next_one_and_is_recorded_once() -> None:
+async def test_an_append_to_a_hanging_leader_waits_for_the_next_leader_and_is_recorded_once() -> None:
     with temporary_cluster() as cluster:
         logs = [await opened(cluster.url("daily")) for _ in range(6)]
         for number, log in enumerate(logs):
@@ -353,8 +359,8 @@ async def test_an_append_to_a_leader_that_hangs_waits_for_the_next_one_and_is_re
         finally:
             leading.resume()
         for number, (log, write) in enumerate(zip(logs, writes, strict=True)):
-            found = await log.read_stream(f"post.{number}", 1)
-            assert [one.header.event_id for one in found] == [event.event_id for event in write.events]
+            recorded = await log.read_stream(f"post.{number}", 1)
+            assert [event.header.event_id for event in recorded] == [event.event_id for event in write.events]
             await log.aclose()
 
 
@@ -388,33 +394,33 @@ async def test_nothing_acknowledged_is_lost_when_the_server_is_killed(server: Na
     assert len(acknowledged) > 50
     assert {position: ids[position - 1] for position in acknowledged} == acknowledged
     assert len(set(ids)) == len(ids)
-    check_whole(events)
+    check_complete(events)
     await log.aclose()
 
 
-def check_whole(events: list[StoredEvent]) -> None:
-    """Each command is there with all its events, or not at all: their number is in the name of the stream."""
-    found: dict[str, int] = {}
+def check_complete(events: list[StoredEvent]) -> None:
+    """Fail unless each command is recorded completely. The number in its stream name determines its event count."""
+    versions: dict[str, int] = {}
     for event in events:
-        found[event.header.stream] = event.header.stream_version
-    for stream, count in found.items():
+        versions[event.header.stream] = event.header.stream_version
+    for stream, count in versions.items():
         assert count == 1 + int(stream.rpartition(".")[2]) % 3, stream
 
 
-async def test_a_client_that_has_given_up_reconnecting_without_a_word_is_replaced(
+async def test_a_client_that_silently_stops_reconnecting_is_replaced(
     server: NatsServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """What nats-py does not foresee, such as an answer cut short, ends its reconnecting, and it tells nobody."""
+    """An unexpected error, such as a truncated response, makes nats-py stop reconnecting without a notice."""
     monkeypatch.setattr(connection_and_request_reply, "STUCK_TIMEOUT", 0.5)
     log = await opened(server.url("daily"))
     assert isinstance(log, JetStreamEventLog)
     await log.append([sample_write("post.a", NO_STREAM)])
     client = log._stream.connection.client
 
-    async def cut_short() -> None:
+    async def truncated() -> None:
         raise ValueError("Expecting property name enclosed in double quotes")
 
-    monkeypatch.setattr(client, "_process_connect_init", cut_short)
+    monkeypatch.setattr(client, "_process_connect_init", truncated)
     server.restart()
     async with asyncio.timeout(20):
         while True:
@@ -428,9 +434,9 @@ async def test_a_client_that_has_given_up_reconnecting_without_a_word_is_replace
     await log.aclose()
 
 
-# What tests before have left behind is found in this one.
+# This test also collects the garbage of earlier tests.
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
-async def test_a_question_that_was_called_off_leaves_no_complaint(
+async def test_a_cancelled_request_logs_no_error(
     nats_server: NatsServer, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     log = await opened(nats_server.url("calledoff"))
@@ -440,12 +446,12 @@ async def test_a_question_that_was_called_off_leaves_no_complaint(
         await asyncio.Event().wait()
 
     monkeypatch.setattr(log._stream.connection.client, "publish", stuck)
-    asking = asyncio.ensure_future(log.head())
+    request = asyncio.ensure_future(log.head())
     await asyncio.sleep(0)
     log._stream.connection.fail_pending("the stream has a new leader")
-    asking.cancel()
-    await asyncio.wait([asking])
-    del asking
+    request.cancel()
+    await asyncio.wait([request])
+    del request
     gc.collect()
     await asyncio.sleep(0)
     assert "the stream has a new leader" not in caplog.text

@@ -1,4 +1,4 @@
-"""What the server refuses in so many words is not recorded, and is not said to be unknown."""
+"""An append that the server explicitly rejects is not recorded, and its outcome is not reported as unknown."""
 
 import json
 
@@ -15,16 +15,16 @@ from tests.integration.test_jetstream_withdrawal import opened
 
 
 @pytest.mark.parametrize(
-    ("change", "words"),
+    ("change", "message"),
     [({"max_msgs": 1}, "maximum messages exceeded"), ({"sealed": True}, "sealed")],
     ids=["full", "sealed"],
 )
 @pytest.mark.parametrize("events", [1, 3], ids=["one event", "a batch"])
-async def test_a_clear_refusal_is_not_unknown(
+async def test_an_explicit_rejection_is_not_unresolved(
     nats_server: NatsServer,
     monkeypatch: pytest.MonkeyPatch,
     change: dict[str, object],
-    words: str,
+    message: str,
     events: int,
 ) -> None:
     monkeypatch.setattr(appender, "RETRY_TIMEOUT", 0.3)
@@ -35,12 +35,12 @@ async def test_a_clear_refusal_is_not_unknown(
     stream = SubjectNames(name).stream
     info = json.loads((await client.request(f"$JS.API.STREAM.INFO.{stream}", timeout=5)).data)
     config = json.dumps({**info["config"], **change}).encode()
-    answer = await client.request(f"$JS.API.STREAM.UPDATE.{stream}", config, timeout=5)
-    assert "error" not in json.loads(answer.data)
+    response = await client.request(f"$JS.API.STREAM.UPDATE.{stream}", config, timeout=5)
+    assert "error" not in json.loads(response.data)
     await client.close()
-    with pytest.raises(LogUnavailable, match=words) as refusal:
+    with pytest.raises(LogUnavailable, match=message) as error:
         await log.append([sample_write("post.a", 1, events=events)])
-    assert not isinstance(refusal.value, AppendUnresolved)
-    assert "nothing was recorded" in str(refusal.value)
+    assert not isinstance(error.value, AppendUnresolved)
+    assert "nothing was recorded" in str(error.value)
     assert await places(log) == [("post.a", 1)]
     await log.aclose()

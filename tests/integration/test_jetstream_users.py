@@ -1,4 +1,4 @@
-"""The servers' configuration that the how-to recommends: a server runs with it, and who may do what is as it says."""
+"""The server configuration that the how-to recommends: servers run with it, and its permissions are as documented."""
 
 import json
 import re
@@ -28,20 +28,20 @@ PASSWORDS = {"system": "s1", "operator": "o1", "serving": "p1"}
 
 
 def blocks(language: str) -> list[str]:
-    """Return what the how-to has in blocks of that language."""
+    """Return the code blocks of the how-to in a language."""
     return re.findall(rf"```{language}\n(.*?)```", HOW_TO.read_text("utf-8"), re.DOTALL)
 
 
 def with_ports(text: str, ports: dict[str, int]) -> str:
-    """Return the text with the ports that are free here. The addresses that servers listen on stay as they are."""
-    for written, here in ports.items():
-        assert written in text
-        text = text.replace(written, f"{written.rpartition(':')[0]}:{here}")
+    """Return the text with ports that are free on this machine, and with the same addresses."""
+    for documented, port in ports.items():
+        assert documented in text
+        text = text.replace(documented, f"{documented.rpartition(':')[0]}:{port}")
     return text
 
 
 def configured(text: str, server: NatsServer) -> str:
-    """Return a configuration of the how-to; only ports, passwords and the directory are others."""
+    """Return a configuration of the how-to with the ports, passwords and directory of the test."""
     text = text.replace("/var/lib/nats", str(server.directory / "store"))
     for user, password in PASSWORDS.items():
         text = text.replace(f"${user.upper()}_PASSWORD", password)
@@ -60,28 +60,28 @@ def server(tmp_path: Path) -> Iterator[NatsServer]:
 
 @pytest.fixture
 def three_servers(tmp_path: Path) -> Iterator[NatsCluster]:
-    """Three servers as the how-to has them. Their machines `n1` to `n3` are 127.0.0.2 to 127.0.0.4 here."""
+    """The three servers of the how-to. The addresses of the machines `n1` to `n3` are 127.0.0.2 to 127.0.0.4."""
     cluster = NatsCluster(tmp_path)
     routes = dict(zip(MACHINES, free_ports(3), strict=True))
     alone, together = blocks("text")[:2]
     for server in cluster.servers:
-        mine = configured(alone, server).replace("server_name: n1", f"server_name: {server.name}")
+        own_part = configured(alone, server).replace("server_name: n1", f"server_name: {server.name}")
         ports = {f"{name}:6222": port for name, port in routes.items()}
-        theirs = with_ports(together, {**ports, "0.0.0.0:6222": routes[server.name]})
-        server.configuration = mine + at_machines(theirs)
+        cluster_part = with_ports(together, {**ports, "0.0.0.0:6222": routes[server.name]})
+        server.configuration = own_part + at_machines(cluster_part)
     with running(cluster):
         yield cluster
 
 
 def at_machines(text: str) -> str:
-    """Return the text with this machine's addresses in place of those of the how-to's machines."""
+    """Return the text with local addresses instead of the machine names of the how-to."""
     for name, address in MACHINES.items():
         text = text.replace(f"{name}:", f"{address}:")
     return text
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere a machine has no address but 127.0.0.1")
-async def test_the_urls_of_the_how_to_lead_to_its_servers_from_another_address(
+@pytest.mark.skipif(sys.platform != "linux", reason="other systems have only the loopback address 127.0.0.1")
+async def test_the_urls_of_the_how_to_reach_its_servers_from_another_address(
     three_servers: NatsCluster,
 ) -> None:
     ports: dict[str, int] = {}
@@ -93,8 +93,8 @@ async def test_the_urls_of_the_how_to_lead_to_its_servers_from_another_address(
     logs = []
     for url in urls:
         user = url.removeprefix("nats://").partition(":")[0]
-        here = at_machines(with_ports(url, ports)).replace("…", PASSWORDS[user])
-        logs.append(await open_log(LogUrl.parse(here), Path(), create_as=lambda: uuid8("publication")))
+        local_url = at_machines(with_ports(url, ports)).replace("…", PASSWORDS[user])
+        logs.append(await open_log(LogUrl.parse(local_url), Path(), create_as=lambda: uuid8("publication")))
     operator, serving = logs
     assert await serving.append([sample_write("post.a", NO_STREAM)]) == 1
     assert len(await everything(operator)) == 1
@@ -121,9 +121,9 @@ async def test_the_serving_user_serves_and_the_operator_withdraws(server: NatsSe
     held = await serving.leases.write("schedules", "node a", previous=0)
     assert held == await serving.leases.read("schedules")
 
-    (gone,) = await serving.read(1, 1)
+    (event,) = await serving.read(1, 1)
     record = sample_event(event_type="payload.withdrawn")
-    write = StreamWrite(f"withdrawal.{gone.header.event_id}", NO_STREAM, (record,))
+    write = StreamWrite(f"withdrawal.{event.header.event_id}", NO_STREAM, (record,))
     with pytest.raises(EventLogError, match="operator's user"):
         await serving.withdraw(2, [write])
     assert await serving.head() == 5
@@ -134,21 +134,23 @@ async def test_the_serving_user_serves_and_the_operator_withdraws(server: NatsSe
     await operator.aclose()
 
 
-async def denied(client: Client, subject: str, request: object) -> None:
+async def assert_denied(client: Client, subject: str, request: object) -> None:
     with pytest.raises(nats.errors.TimeoutError):
         await client.request(subject, json.dumps(request).encode(), timeout=0.3)
 
 
-async def test_the_serving_user_can_destroy_nothing(server: NatsServer) -> None:
+async def test_the_serving_user_cannot_destroy_anything(server: NatsServer) -> None:
     operator = await opened(server, "operator:o1")
     await operator.append([sample_write("post.keep", NO_STREAM, events=3)])
     before = await everything(operator)
-    said: list[str] = []
+    errors: list[str] = []
 
-    async def refused(error: Exception) -> None:
-        said.append(str(error))
+    async def record_error(error: Exception) -> None:
+        errors.append(str(error))
 
-    client = await nats.connect(f"nats://{server.address}", user="serving", password="p1", error_cb=refused)
+    client = await nats.connect(
+        f"nats://{server.address}", user="serving", password="p1", error_cb=record_error
+    )
     info = await client.request(f"$JS.API.STREAM.INFO.{STREAM}", b"", timeout=2)
     config = json.loads(info.data)["config"]
     attempts: list[tuple[str, object]] = [
@@ -161,37 +163,37 @@ async def test_the_serving_user_can_destroy_nothing(server: NatsServer) -> None:
         ("$JS.API.STREAM.CREATE.OTHER", {"name": "OTHER", "subjects": ["other"]}),
     ]
     for subject, request in attempts:
-        await denied(client, subject, request)
-    assert len([one for one in said if "permissions violation" in one]) == len(attempts)
+        await assert_denied(client, subject, request)
+    assert len([error for error in errors if "permissions violation" in error]) == len(attempts)
     await client.close()
     assert await everything(operator) == before
     await operator.aclose()
 
 
-async def test_nobody_can_purge_the_log(server: NatsServer) -> None:
+async def test_no_user_can_purge_the_log(server: NatsServer) -> None:
     operator = await opened(server, "operator:o1")
     await operator.append([sample_write("post.purge", NO_STREAM)])
     client = await nats.connect(f"nats://{server.address}", user="operator", password="o1")
-    answer = await client.request(f"$JS.API.STREAM.PURGE.{STREAM}", b"", timeout=2)
-    assert "not permitted" in json.loads(answer.data)["error"]["description"]
-    answer = await client.request(
+    response = await client.request(f"$JS.API.STREAM.PURGE.{STREAM}", b"", timeout=2)
+    assert "not permitted" in json.loads(response.data)["error"]["description"]
+    response = await client.request(
         SubjectNames("daily").subject("post.purge"), b"", headers={"Nats-Rollup": "all"}, timeout=2
     )
-    assert "not permitted" in json.loads(answer.data)["error"]["description"]
+    assert "not permitted" in json.loads(response.data)["error"]["description"]
     await client.close()
     await operator.aclose()
 
 
-async def test_what_the_operator_did_not_erase_is_unfinished(server: NatsServer) -> None:
-    """As when the operator's process is killed between the record and the erasing."""
+async def test_a_withdrawal_without_an_erasure_is_unfinished(server: NatsServer) -> None:
+    """The state is the same as after the operator's process is killed between the record and the erasure."""
     operator = await opened(server, "operator:o1")
     serving = await opened(server, "serving:p1")
     position = await operator.append([sample_write("post.late", NO_STREAM, events=2)]) - 1
-    (gone,) = await operator.read(position - 1, 1)
+    (event,) = await operator.read(position - 1, 1)
     record = sample_event(event_type="payload.withdrawn")
-    write = StreamWrite(f"withdrawal.{gone.header.event_id}", NO_STREAM, (record,))
-    recorded = await serving._appender.append([write], gone.header)  # type: ignore[attr-defined]
-    assert (await operator.read(position - 1, 1))[0].payload == gone.payload
+    write = StreamWrite(f"withdrawal.{event.header.event_id}", NO_STREAM, (record,))
+    recorded = await serving._appender.append([write], event.header)  # type: ignore[attr-defined]
+    assert (await operator.read(position - 1, 1))[0].payload == event.payload
     with pytest.raises(WithdrawalUnfinished):
         await serving.withdraw(position, [])
     assert await operator.withdraw(position, []) == recorded
@@ -200,6 +202,6 @@ async def test_what_the_operator_did_not_erase_is_unfinished(server: NatsServer)
     await operator.aclose()
 
 
-async def test_a_wrong_system_user_is_told_so(server: NatsServer) -> None:
+async def test_a_wrong_password_of_the_system_user_is_reported(server: NatsServer) -> None:
     with pytest.raises(LogUnusable, match="reject the user system"):
         await opened(server, "operator:o1", monitor="", system_user="system", system_password="no")

@@ -1,4 +1,4 @@
-"""What an erased message leaves behind in JetStream: no byte of it, no doubt where its stream is, and no silent gap."""
+"""Erased messages in JetStream: no byte of them remains, stream versions stay known, and gaps are detected."""
 
 import asyncio
 import json
@@ -42,7 +42,7 @@ async def opened(url: str) -> OpenedLog:
     return await open_log(LogUrl.parse(url), Path(), create_as=lambda: uuid8("publication"))
 
 
-async def withdrawn(log: EventLog, position: int) -> int:
+async def withdraw(log: EventLog, position: int) -> int:
     (event,) = await log.read(position - 1, 1)
     record = sample_event(event_type="payload.withdrawn")
     return await log.withdraw(
@@ -50,8 +50,8 @@ async def withdrawn(log: EventLog, position: int) -> int:
     )
 
 
-def holding(server: NatsServer, text: bytes) -> list[str]:
-    """The files of the server that hold `text`."""
+def files_with(server: NatsServer, text: bytes) -> list[str]:
+    """Return the names of the server's files that contain `text`."""
     files = (file for file in sorted(server.directory.rglob("*")) if file.is_file())
     return [file.name for file in files if text in file.read_bytes()]
 
@@ -62,26 +62,26 @@ async def test_no_byte_is_left_in_the_files_of_a_single_server(server: NatsServe
     secret = tuple(sample_event(plaintext=b'{"data":"%s %d"}' % (SECRET, n)) for n in range(events))
     await log.append([StreamWrite("post.a", NO_STREAM, secret)])
     await log.append([sample_write("post.a", events)])
-    assert holding(server, SECRET)
+    assert files_with(server, SECRET)
     for position in range(1, events + 1):
-        await withdrawn(log, position)
-    assert not holding(server, SECRET)
+        await withdraw(log, position)
+    assert not files_with(server, SECRET)
     await log.aclose()
     server.restart()
-    assert not holding(server, SECRET)
-    again = await opened(server.url("daily"))
-    assert [event.payload is None for event in await again.read(0, 10)] == [True] * events + [False] * (
+    assert not files_with(server, SECRET)
+    reopened = await opened(server.url("daily"))
+    assert [event.payload is None for event in await reopened.read(0, 10)] == [True] * events + [False] * (
         events + 1
     )
-    await again.aclose()
+    await reopened.aclose()
 
 
-async def test_a_stream_whose_last_event_is_erased_goes_on_after_it(jetstream_url: str) -> None:
+async def test_a_stream_whose_last_event_is_erased_continues_after_it(jetstream_url: str) -> None:
     log, other, third = [await opened(jetstream_url) for _ in range(3)]
     await log.append([sample_write("post.a", NO_STREAM)])
     assert await log.append([sample_write("journal", NO_STREAM), sample_write("post.a", ANY_VERSION)]) == 3
     await other.append([sample_write("post.a", 2)])
-    await withdrawn(other, 4)
+    await withdraw(other, 4)
     for stale in (1, 2, 4):
         for node in (log, other, third):
             with pytest.raises(WrongExpectedVersion) as conflict:
@@ -98,7 +98,7 @@ async def test_a_stream_whose_last_event_is_erased_goes_on_after_it(jetstream_ur
 async def test_a_stream_whose_only_event_is_erased_is_not_new(jetstream_url: str) -> None:
     log, other = await opened(jetstream_url), await opened(jetstream_url)
     await log.append([sample_write("slug.a", NO_STREAM)])
-    await withdrawn(log, 1)
+    await withdraw(log, 1)
     late = await opened(jetstream_url)
     for node in (log, other, late):
         with pytest.raises(WrongExpectedVersion) as conflict:
@@ -110,8 +110,8 @@ async def test_a_stream_whose_only_event_is_erased_is_not_new(jetstream_url: str
         await node.aclose()
 
 
-async def test_nobody_takes_a_stream_for_shorter_while_its_end_is_erased(jetstream_url: str) -> None:
-    """Nodes keep on writing with what they remember, while another one records the next event and erases it."""
+async def test_no_node_reuses_a_version_while_the_last_event_is_erased(jetstream_url: str) -> None:
+    """Nodes keep writing with their cached versions, while another node records the next event and erases it."""
     log, *others = [await opened(jetstream_url) for _ in range(4)]
     position = await log.append([sample_write("post.a", NO_STREAM)])
     for _ in range(3):
@@ -131,7 +131,7 @@ async def test_nobody_takes_a_stream_for_shorter_while_its_end_is_erased(jetstre
                 await node.append([sample_write("post.a", version - 1)])
         position = await log.append([sample_write("post.a", version)])
         insisting = [asyncio.ensure_future(insist(node, version)) for node in others]
-        await withdrawn(log, position)
+        await withdraw(log, position)
         await asyncio.sleep(0.3)
         done.set()
         assert await asyncio.gather(*insisting) == [[], [], []]
@@ -142,36 +142,36 @@ async def test_nobody_takes_a_stream_for_shorter_while_its_end_is_erased(jetstre
 
 
 async def opened_at(cluster: NatsCluster, *, leader: bool) -> tuple[JetStreamEventLog, NatsServer]:
-    """A node that is connected to the leader of the log's stream, or to another server; and which one it is."""
+    """Return a log that is connected to the leader of its stream, or to another server, and that server."""
     while True:
         log = await opened(cluster.url("daily"))
         assert isinstance(log, JetStreamEventLog)
         leading = cluster.leader(SubjectNames("daily").stream)
         url = log._stream.connection.client.connected_url
-        at = next(server for server in cluster.servers if url is not None and server.port == url.port)
-        if leading is not None and (at is leading) is leader:
-            return log, at
+        connected = next(server for server in cluster.servers if url is not None and server.port == url.port)
+        if leading is not None and (connected is leading) is leader:
+            return log, connected
         await log.aclose()
 
 
 @pytest.mark.parametrize("more", [[], [sample_write("post.y", NO_STREAM)]], ids=["one event", "a batch"])
-async def test_an_append_held_up_until_the_end_of_its_stream_is_erased_is_refused(
+async def test_an_append_delayed_until_the_end_of_its_stream_is_erased_is_rejected(
     more: list[StreamWrite],
 ) -> None:
-    """A server stands still with the append in its socket, and the message before whose guard it was is gone."""
+    """A server is paused with the append in its socket, while the message that its guard names is erased."""
     with temporary_cluster() as cluster:
         log, _ = await opened_at(cluster, leader=True)
         late, stopped = await opened_at(cluster, leader=False)
         for version in range(4):
             await late.append([sample_write("post.x", version)])
         stopped.pause()
-        held = asyncio.ensure_future(late.append([sample_write("post.x", 4), *more]))
+        delayed = asyncio.ensure_future(late.append([sample_write("post.x", 4), *more]))
         await asyncio.sleep(0.3)
         position = await log.append([sample_write("post.x", 4)])
-        assert await withdrawn(log, position) == position + 1
+        assert await withdraw(log, position) == position + 1
         stopped.resume()
         with pytest.raises(WrongExpectedVersion) as conflict:
-            await held
+            await delayed
         assert conflict.value.actual == 5
         assert await log.append([sample_write("post.x", 5)]) == position + 2
         assert await places(log) == [
@@ -184,24 +184,26 @@ async def test_an_append_held_up_until_the_end_of_its_stream_is_erased_is_refuse
 
 
 @pytest.mark.parametrize("events", [1, 3], ids=["one event", "a batch"])
-async def test_a_guard_from_before_the_erasure_never_holds_again(
+async def test_a_guard_from_before_the_erasure_never_matches_again(
     nats_server: NatsServer, events: int
 ) -> None:
-    """Whatever was ever sent with the guard of an earlier end of the stream is refused, however late it comes."""
+    """An append with a guard for an earlier end of the stream is rejected, however late it arrives."""
     url = nats_server.url(f"guard{events}")
     log, late = await opened(url), await opened(url)
     assert isinstance(late, JetStreamEventLog)
     preparer, publisher = late._appender._messages, late._appender._publisher
-    kept = [await preparer.prepare([sample_write("post.a", NO_STREAM, events=events)], None, use_cache=False)]
+    attempts = [
+        await preparer.prepare([sample_write("post.a", NO_STREAM, events=events)], None, use_cache=False)
+    ]
     for version in range(3):
         position = await log.append([sample_write("post.a", version)])
         write = sample_write("post.a", version + 1, events=events)
-        kept.append(await preparer.prepare([write], None, use_cache=False))
-    # The end goes back to nothing, one by one.
+        attempts.append(await preparer.prepare([write], None, use_cache=False))
+    # Erase the events one by one, from the last to the first.
     for position in (3, 2, 1):
-        await withdrawn(log, position)
-        answers = [await publisher.publish(attempt.messages) for attempt in kept]
-        assert answers == [Conflict()] * 4
+        await withdraw(log, position)
+        results = [await publisher.publish(attempt.messages) for attempt in attempts]
+        assert results == [Conflict()] * 4
     await late.append([sample_write("post.a", 3)])
     assert [event.header.stream_version for event in await log.read_stream("post.a")] == [1, 2, 3, 4]
     await log.aclose()
@@ -213,13 +215,13 @@ async def test_an_event_is_withdrawn_once_by_two_nodes(jetstream_url: str) -> No
     for version in range(5):
         position = await log.append([sample_write("post.a", version)])
         outcomes = await asyncio.gather(
-            withdrawn(log, position), withdrawn(other, position), return_exceptions=True
+            withdraw(log, position), withdraw(other, position), return_exceptions=True
         )
         assert sorted(map(type, outcomes), key=str) == [int, WrongExpectedVersion]
         assert await log.withdraw(position, []) == position + 1
         await log.append([sample_write("post.b", version)])
         if version < 4:
-            # The versions go on although all are erased.
+            # The versions continue although all events are erased.
             assert (await other.read_stream("post.a"))[-1].header.stream_version == version + 1
     assert [event.payload for event in await other.read_stream("post.a")] == [None] * 5
     (record,) = await other.read(1, 1)
@@ -233,13 +235,13 @@ async def test_a_message_that_is_missing_without_a_withdrawal_is_a_gap(nats_serv
     log = await opened(url)
     await log.append([sample_write("post.a", NO_STREAM, events=3)])
     await log.append([sample_write("post.b", NO_STREAM, events=3)])
-    await withdrawn(log, 1)
+    await withdraw(log, 1)
     other = await opened(url)
     client = await nats.connect(f"nats://{nats_server.address}")
-    answer = await client.request(
+    response = await client.request(
         f"$JS.API.STREAM.MSG.DELETE.{SubjectNames('gap').stream}", json.dumps({"seq": 2}).encode(), timeout=5
     )
-    assert json.loads(answer.data)["success"]
+    assert json.loads(response.data)["success"]
     await client.close()
     with pytest.raises(LogUnusable, match="damaged: the event at position 2 is missing"):
         await opened(url)
@@ -254,22 +256,24 @@ async def test_a_message_that_is_missing_without_a_withdrawal_is_a_gap(nats_serv
         await node.aclose()
 
 
-async def asked(server: NatsServer, kind: str, publication: str, request: object = None) -> dict[str, Any]:
-    """What an administrator is answered who asks for something."""
+async def admin_request(
+    server: NatsServer, kind: str, publication: str, request: object = None
+) -> dict[str, Any]:
+    """Send a request to the JetStream API as an administrator, and return the response."""
     client = await nats.connect(f"nats://{server.address}")
     data = b"" if request is None else json.dumps(request).encode()
-    answer = await client.request(f"$JS.API.{kind}.{SubjectNames(publication).stream}", data, timeout=5)
+    response = await client.request(f"$JS.API.{kind}.{SubjectNames(publication).stream}", data, timeout=5)
     await client.close()
-    found: dict[str, Any] = json.loads(answer.data)
-    assert "error" not in found, found
-    return found
+    body: dict[str, Any] = json.loads(response.data)
+    assert "error" not in body, body
+    return body
 
 
 async def test_a_tail_that_is_missing_is_a_gap(nats_server: NatsServer) -> None:
     log = await opened(nats_server.url("tail"))
     await log.append([sample_write("post.a", NO_STREAM, events=2)])
     await log.append([sample_write("post.b", NO_STREAM)])
-    await asked(nats_server, "STREAM.MSG.DELETE", "tail", {"seq": 3})
+    await admin_request(nats_server, "STREAM.MSG.DELETE", "tail", {"seq": 3})
     assert await log.head() == 3
     for after in (0, 2):
         with pytest.raises(GapInLog, match="position 3 should come next, but the log returned nothing"):
@@ -280,11 +284,11 @@ async def test_a_tail_that_is_missing_is_a_gap(nats_server: NatsServer) -> None:
         await opened(nats_server.url("tail"))
 
 
-async def test_a_log_of_which_nothing_is_left_is_a_gap(nats_server: NatsServer) -> None:
+async def test_a_log_without_any_message_left_is_a_gap(nats_server: NatsServer) -> None:
     log = await opened(nats_server.url("emptied"))
     await log.append([sample_write("post.a", NO_STREAM, events=2)])
     for sequence in (1, 2):
-        await asked(nats_server, "STREAM.MSG.DELETE", "emptied", {"seq": sequence})
+        await admin_request(nats_server, "STREAM.MSG.DELETE", "emptied", {"seq": sequence})
     with pytest.raises(GapInLog) as gap:
         await asyncio.wait_for(log.read(0, 10), 10)
     assert gap.value.expected == 1
@@ -293,97 +297,97 @@ async def test_a_log_of_which_nothing_is_left_is_a_gap(nats_server: NatsServer) 
         await opened(nats_server.url("emptied"))
 
 
-async def test_many_withdrawals_are_read_by_whoever_opens_the_log(jetstream_url: str) -> None:
+async def test_a_reopened_log_knows_many_withdrawals(jetstream_url: str) -> None:
     log = await opened(jetstream_url)
     await log.append([sample_write("post.a", NO_STREAM, events=60)])
     before = await places(log)
     for position in range(2, 60, 2):
-        await withdrawn(log, position)
-    again = await opened(jetstream_url)
+        await withdraw(log, position)
+    reopened = await opened(jetstream_url)
     for limit in (1, 7, 100):
-        events = [event for after in range(0, 60, limit) for event in await again.read(after, limit)]
+        events = [event for after in range(0, 60, limit) for event in await reopened.read(after, limit)]
         assert [event.payload is None for event in events[:60]] == [n % 2 == 1 and n < 59 for n in range(60)]
-    assert (await places(again))[:60] == before
-    assert await everything(again) == await everything(log)
+    assert (await places(reopened))[:60] == before
+    assert await everything(reopened) == await everything(log)
     await log.aclose()
-    await again.aclose()
+    await reopened.aclose()
 
 
 class Forgetful:
-    """A leader that does not know the last messages for a while: one that was deposed, and has not heard of it."""
+    """A leader that temporarily misses the last messages, because it does not know yet that it was deposed."""
 
     def __init__(self, log: OpenedLog) -> None:
         assert isinstance(log, JetStreamEventLog)
-        self.answers = 0
+        self.misses_left = 0
         self._leader = log._stream.withdrawals._leader
         self._next_of = self._leader.next_of
         self._names = log._stream.names
 
-    def begin(self, answers: int, monkeypatch: pytest.MonkeyPatch) -> None:
-        """Have it say so often that no record of a withdrawal follows."""
-        self.answers = answers
-        monkeypatch.setattr(self._leader, "next_of", self._asked)
+    def begin(self, count: int, monkeypatch: pytest.MonkeyPatch) -> None:
+        """Miss the records of withdrawals in the next `count` reads."""
+        self.misses_left = count
+        monkeypatch.setattr(self._leader, "next_of", self._forgetful_next_of)
 
-    async def _asked(self, subject: str, after: int) -> object:
-        if self.answers and subject in (self._names.withdrawals, self._names.guarded("post.a")):
-            self.answers -= 1
+    async def _forgetful_next_of(self, subject: str, after: int) -> object:
+        if self.misses_left and subject in (self._names.withdrawals, self._names.guarded("post.a")):
+            self.misses_left -= 1
             return None
         return await self._next_of(subject, after)
 
     def knows_of_events_up_to(self, position: int, monkeypatch: pytest.MonkeyPatch) -> None:
-        """Have it take that for the last event of `post.a`."""
+        """Return the event at `position` as the last one of `post.a`."""
         last_of = self._leader.last_of
 
-        async def asked(subject: str) -> object:
+        async def last_known(subject: str) -> object:
             is_of_events = subject == self._names.subject("post.a")
             return await (self._leader.at(position) if is_of_events else last_of(subject))
 
-        monkeypatch.setattr(self._leader, "last_of", asked)
+        monkeypatch.setattr(self._leader, "last_of", last_known)
 
 
 @pytest.mark.parametrize("end", [(3,), (3, 2)], ids=["the last event", "the last two"])
-async def test_a_leader_that_forgets_a_withdrawal_makes_no_version_come_twice(
+async def test_a_leader_that_forgets_a_withdrawal_causes_no_duplicate_version(
     jetstream_url: str, monkeypatch: pytest.MonkeyPatch, end: tuple[int, ...]
 ) -> None:
     log, other = await opened(jetstream_url), await opened(jetstream_url)
     for version in range(3):
         await log.append([sample_write("post.a", version)])
     for position in end:
-        await withdrawn(log, position)
+        await withdraw(log, position)
     leader = Forgetful(other)
     leader.begin(2, monkeypatch)
     leader.knows_of_events_up_to(1, monkeypatch)
     with pytest.raises(WrongExpectedVersion) as conflict:
         await other.append([sample_write("post.a", 1)])
-    assert (conflict.value.actual, leader.answers) == (3, 0)
+    assert (conflict.value.actual, leader.misses_left) == (3, 0)
     await other.append([sample_write("post.a", 3)])
-    assert [one.header.stream_version for one in await log.read_stream("post.a")] == [1, 2, 3, 4]
+    assert [event.header.stream_version for event in await log.read_stream("post.a")] == [1, 2, 3, 4]
     leader.begin(2, monkeypatch)
-    assert [one.position for one in await other.read(0, 10)] == list(range(1, 5 + len(end)))
+    assert [event.position for event in await other.read(0, 10)] == list(range(1, 5 + len(end)))
     for node in (log, other):
         await node.aclose()
 
 
-async def test_a_stream_is_read_whole_from_a_leader_that_forgets_its_withdrawals(
+async def test_a_leader_that_forgets_withdrawals_returns_the_complete_stream(
     jetstream_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     log, other = await opened(jetstream_url), await opened(jetstream_url)
     assert isinstance(other, JetStreamEventLog)
     await log.append([sample_write("post.a", NO_STREAM, events=3)])
-    await withdrawn(log, 2)
-    found = other._reader._read_subject
+    await withdraw(log, 2)
+    read_subject = other._reader._read_subject
 
     async def without_records(subject: str, last: int) -> object:
-        return [one for one in await found(subject, last) if one.body.withdraws is None]
+        return [message for message in await read_subject(subject, last) if message.body.withdraws is None]
 
     monkeypatch.setattr(other._reader, "_read_subject", without_records)
     Forgetful(other).begin(2, monkeypatch)
-    assert [one.payload is None for one in await other.read_stream("post.a")] == [False, True, False]
+    assert [event.payload is None for event in await other.read_stream("post.a")] == [False, True, False]
     for node in (log, other):
         await node.aclose()
 
 
-async def test_what_was_left_is_erased_although_the_leader_did_not_find_it(
+async def test_a_remaining_payload_is_erased_although_the_leader_does_not_find_it(
     server: NatsServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     log = await opened(server.url("daily"))
@@ -398,8 +402,8 @@ async def test_what_was_left_is_erased_although_the_leader_did_not_find_it(
     with monkeypatch.context() as patch:
         patch.setattr(payload_erasure, "erase", unfinished)
         with pytest.raises(WithdrawalUnfinished):
-            await withdrawn(log, 1)
-    assert holding(server, SECRET)
+            await withdraw(log, 1)
+    assert files_with(server, SECRET)
 
     async def not_found(sequence: int) -> None:
         return None
@@ -407,7 +411,7 @@ async def test_what_was_left_is_erased_although_the_leader_did_not_find_it(
     monkeypatch.setattr(log._stream.leader, "at", not_found)
     Forgetful(log).begin(2, monkeypatch)
     assert await log.withdraw(1, []) == 2
-    assert not holding(server, SECRET)
+    assert not files_with(server, SECRET)
     await log.aclose()
 
 
@@ -416,35 +420,35 @@ async def test_a_leader_that_forgets_a_withdrawal_does_not_damage_the_log(
 ) -> None:
     log = await opened(jetstream_url)
     await log.append([sample_write("post.a", NO_STREAM, events=3)])
-    await withdrawn(log, 2)
+    await withdraw(log, 2)
     assert isinstance(log, JetStreamEventLog)
-    on_record, forgotten, ask = log._stream.names.withdrawals, 2, LeaderRequests.next_of
+    withdrawals, misses_left, original_next_of = log._stream.names.withdrawals, 2, LeaderRequests.next_of
 
     async def next_of(self: LeaderRequests, subject: str, after: int) -> StoredMessage | None:
-        nonlocal forgotten
-        if subject == on_record and forgotten:
-            forgotten -= 1
+        nonlocal misses_left
+        if subject == withdrawals and misses_left:
+            misses_left -= 1
             return None
-        return await ask(self, subject, after)
+        return await original_next_of(self, subject, after)
 
     monkeypatch.setattr(LeaderRequests, "next_of", next_of)
     other = await opened(jetstream_url)
-    assert forgotten == 0
-    assert [one.payload is None for one in await other.read(0, 10)] == [False, True, False, False]
+    assert misses_left == 0
+    assert [event.payload is None for event in await other.read(0, 10)] == [False, True, False, False]
     for node in (log, other):
         await node.aclose()
 
 
-async def test_a_search_for_withdrawals_begins_where_nothing_can_be_missed(
+async def test_a_search_for_withdrawals_starts_where_it_cannot_miss_any(
     jetstream_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     log, other = await opened(jetstream_url), await opened(jetstream_url)
     assert isinstance(other, JetStreamEventLog)
-    asked, ask = list[int](), other._stream.leader.next_of
+    starts, original_next_of = list[int](), other._stream.leader.next_of
 
     async def next_of(subject: str, after: int) -> object:
-        asked.append(after)
-        return await ask(subject, after)
+        starts.append(after)
+        return await original_next_of(subject, after)
 
     monkeypatch.setattr(other._stream.leader, "next_of", next_of)
     forgetful = Forgetful(other)
@@ -452,7 +456,7 @@ async def test_a_search_for_withdrawals_begins_where_nothing_can_be_missed(
         await log.append([sample_write(f"post.{number}", NO_STREAM)])
     await other._stream.withdrawals.refresh()
     await log.append([sample_write("post.3", NO_STREAM)])
-    await withdrawn(log, 2)
+    await withdraw(log, 2)
     forgetful.begin(1, monkeypatch)
     await other._stream.withdrawals.refresh()
     assert other._stream.withdrawals.get(2) is None
@@ -462,8 +466,8 @@ async def test_a_search_for_withdrawals_begins_where_nothing_can_be_missed(
     await log.append([sample_write("post.4", NO_STREAM)])
     for _ in range(2):
         await other._stream.withdrawals.refresh()
-    asked.clear()
+    starts.clear()
     await other._stream.withdrawals.refresh()
-    assert asked == [6]
+    assert starts == [6]
     for node in (log, other):
         await node.aclose()

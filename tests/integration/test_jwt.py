@@ -1,4 +1,4 @@
-"""JWTs of an OpenID Connect issuer at the door: by keys that a real server publishes, or that a file holds."""
+"""Authentication with JWTs of an OpenID Connect issuer, with keys from a real server or from a file."""
 
 import asyncio
 import base64
@@ -34,22 +34,22 @@ Opened = Callable[..., AbstractAsyncContextManager[Visitors]]
 
 @pytest.fixture
 def issuer() -> Iterator[Issuer]:
-    with issuing() as one:
-        yield one
+    with issuing() as issuer:
+        yield issuer
 
 
 @pytest.fixture
 def opened(tmp_path: Path, issuer: Issuer) -> Opened:
-    """Open the store with a door that trusts the issuer, and with other settings where some are given."""
+    """Return a function that opens the store, trusts the issuer, and accepts other settings."""
 
-    def opened(**given: Any) -> AbstractAsyncContextManager[Visitors]:
+    def opened(**overrides: Any) -> AbstractAsyncContextManager[Visitors]:
         settings = {
             "oidc_issuer": issuer.name,
             "oidc_audience": AUDIENCE,
             "oidc_jwks_url": issuer.url,
             "oidc_leeway_seconds": LEEWAY,
             "oidc_jwks_pause_seconds": 0.0,
-            **given,
+            **overrides,
         }
         return visitors(tmp_path / "store", AccessSettings(**settings), clock=SetClock(NOW * 1_000_000))
 
@@ -57,9 +57,9 @@ def opened(tmp_path: Path, issuer: Issuer) -> Opened:
 
 
 @pytest.fixture
-async def gate(opened: Opened) -> AsyncIterator[Visitors]:
-    async with opened() as one:
-        yield one
+async def api(opened: Opened) -> AsyncIterator[Visitors]:
+    async with opened() as api:
+        yield api
 
 
 def part(value: object) -> str:
@@ -71,37 +71,39 @@ def unsigned(issuer: Issuer, header: dict[str, Any]) -> str:
     return f"{part({'typ': 'JWT', 'kid': 'first', **header})}.{part(issuer.claims())}"
 
 
-async def message(gate: Visitors, token: str) -> str:
-    with pytest.raises(Unauthenticated) as refused:
-        await gate.door.identify(f"Bearer {token}")
-    return str(refused.value)
+async def message(api: Visitors, token: str) -> str:
+    with pytest.raises(Unauthenticated) as error:
+        await api.door.identify(f"Bearer {token}")
+    return str(error.value)
 
 
-# --- who it is ---------------------------------------------------------------------------------------
+# --- identity ----------------------------------------------------------------------------------------
 
 
-async def test_whoever_a_jwt_names_is_registered_with_their_first_command(
-    gate: Visitors, issuer: Issuer
+async def test_the_user_of_a_jwt_is_registered_with_their_first_command(
+    api: Visitors, issuer: Issuer
 ) -> None:
-    before = await gate.store.log.head()
-    gate.show(issuer.token())
-    await gate.ask("{ site { name } }")
-    assert await gate.store.log.head() == before, "reading leaves no trace"
-    await asyncio.gather(*(gate.write(f"Post {n}") for n in range(5)))
-    await gate.write("One more")
+    before = await api.store.log.head()
+    api.show(issuer.token())
+    await api.ask("{ site { name } }")
+    assert await api.store.log.head() == before, "reading records nothing"
+    await asyncio.gather(*(api.write(f"Post {n}") for n in range(5)))
+    await api.write("One more")
 
-    actor_id = uuid8(gate.store.log.publication, issuer.name, "ada-1")
-    events = [one for one in await recorded(gate.data) if one.position > before]
-    assert {one.header.actor_id for one in events} == {actor_id}
-    (registered,) = [one for one in events if isinstance(one.event, ActorRegistered)]
+    actor_id = uuid8(api.store.log.publication, issuer.name, "ada-1")
+    events = [event for event in await recorded(api.data) if event.position > before]
+    assert {event.header.actor_id for event in events} == {actor_id}
+    (registered,) = [event for event in events if isinstance(event.event, ActorRegistered)]
     assert registered.event == ActorRegistered(actor_id=actor_id, kind="human", name="Ada Brook")  # type: ignore[arg-type]
-    created = next(one for one in events if one.header.command_id == registered.header.command_id)
+    created = next(event for event in events if event.header.command_id == registered.header.command_id)
     assert created.header.type == "post.created", "the command's own events come first"
 
-    gate.show(issuer.token(sub="bo-2", name=None))
-    repeated = [await gate.do("postCreate", title="Twice", idempotencyKey="k") for _ in range(2)]
-    assert [one["replayed"] for one in repeated] == [False, True]
-    names = [one.event.name for one in await recorded(gate.data) if isinstance(one.event, ActorRegistered)]
+    api.show(issuer.token(sub="bo-2", name=None))
+    repeated = [await api.do("postCreate", title="Twice", idempotencyKey="k") for _ in range(2)]
+    assert [payload["replayed"] for payload in repeated] == [False, True]
+    names = [
+        event.event.name for event in await recorded(api.data) if isinstance(event.event, ActorRegistered)
+    ]
     assert names[-2:] == ["Ada Brook", "bo-2"]
 
 
@@ -116,23 +118,23 @@ async def test_whoever_a_jwt_names_is_registered_with_their_first_command(
     ],
 )
 async def test_any_name_can_be_recorded(
-    gate: Visitors, issuer: Issuer, claims: dict[str, Any], name: str
+    api: Visitors, issuer: Issuer, claims: dict[str, Any], name: str
 ) -> None:
-    gate.show(issuer.token(**claims))
-    await gate.write("A post")
-    assert [one.event.name for one in await recorded(gate.data) if isinstance(one.event, ActorRegistered)][
-        -1
-    ] == name
+    api.show(issuer.token(**claims))
+    await api.write("A post")
+    assert [
+        event.event.name for event in await recorded(api.data) if isinstance(event.event, ActorRegistered)
+    ][-1] == name
 
 
-async def test_of_two_issuers_or_subjects_nobody_is_taken_for_another(gate: Visitors, issuer: Issuer) -> None:
-    first = await gate.door.identify(f"Bearer {issuer.token()}")
-    other = await gate.door.identify(f"Bearer {issuer.token(sub='ada-2')}")
+async def test_each_subject_has_its_own_actor_whatever_its_name(api: Visitors, issuer: Issuer) -> None:
+    first = await api.door.identify(f"Bearer {issuer.token()}")
+    other = await api.door.identify(f"Bearer {issuer.token(sub='ada-2')}")
     assert first.actor_id != other.actor_id
-    assert first.actor_id == (await gate.door.identify(f"Bearer {issuer.token(name='Ada B.')}")).actor_id
+    assert first.actor_id == (await api.door.identify(f"Bearer {issuer.token(name='Ada B.')}")).actor_id
 
 
-# --- what they may do ----------------------------------------------------------------------------------
+# --- permissions --------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -158,11 +160,11 @@ async def test_of_two_issuers_or_subjects_nobody_is_taken_for_another(gate: Visi
 async def test_the_role_claim(
     opened: Opened, issuer: Issuer, path: str, claims: dict[str, Any], roles: set[Role]
 ) -> None:
-    async with opened(oidc_role_claim=path) as gate:
-        who = await gate.door.identify(f"Bearer {issuer.token(**claims)}")
-    assert who.permissions == frozenset[Permission]().union(*(GRANTED[role] for role in roles))
-    assert who.actor_id
-    assert (who.role in roles) if roles else (who.role is Role.READER)
+    async with opened(oidc_role_claim=path) as api:
+        identity = await api.door.identify(f"Bearer {issuer.token(**claims)}")
+    assert identity.permissions == frozenset[Permission]().union(*(GRANTED[role] for role in roles))
+    assert identity.actor_id
+    assert (identity.role in roles) if roles else (identity.role is Role.READER)
 
 
 @pytest.mark.parametrize(
@@ -177,28 +179,28 @@ async def test_the_role_claim(
 async def test_the_scope_claim_narrows_the_role(
     opened: Opened, issuer: Issuer, scope: object, permissions: set[Permission]
 ) -> None:
-    async with opened(oidc_scope_claim="scope") as gate:
-        assert (await gate.door.identify(f"Bearer {issuer.token(scope=scope)}")).permissions == permissions
-    async with opened() as gate:
-        assert (await gate.door.identify(f"Bearer {issuer.token(scope=scope)}")).permissions == GRANTED[
+    async with opened(oidc_scope_claim="scope") as api:
+        assert (await api.door.identify(f"Bearer {issuer.token(scope=scope)}")).permissions == permissions
+    async with opened() as api:
+        assert (await api.door.identify(f"Bearer {issuer.token(scope=scope)}")).permissions == GRANTED[
             Role.EDITOR
         ]
 
 
-async def test_what_the_permissions_allow_is_allowed_over_http(gate: Visitors, issuer: Issuer) -> None:
-    gate.show(issuer.token(role="admin"))
-    assert (await gate.ask("{ tokens { totalCount } }"))["tokens"]["totalCount"] == 0
-    gate.show(issuer.token())
-    assert [one["extensions"]["code"] for one in await gate.errors("{ tokens { totalCount } }")] == [
+async def test_permissions_apply_over_http(api: Visitors, issuer: Issuer) -> None:
+    api.show(issuer.token(role="admin"))
+    assert (await api.ask("{ tokens { totalCount } }"))["tokens"]["totalCount"] == 0
+    api.show(issuer.token())
+    assert [error["extensions"]["code"] for error in await api.errors("{ tokens { totalCount } }")] == [
         "FORBIDDEN"
     ]
 
 
-# --- what is refused -------------------------------------------------------------------------------------
+# --- rejected tokens -------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
-    ("claims", "says"),
+    ("claims", "reason"),
     [
         ({"aud": "shop"}, "another audience"),
         ({"aud": ["shop", "bank"]}, "another audience"),
@@ -218,16 +220,16 @@ async def test_what_the_permissions_allow_is_allowed_over_http(gate: Visitors, i
         ({"nbf": float("nan")}, "not valid yet"),
     ],
 )
-async def test_claims_that_are_not_for_us(
-    gate: Visitors, issuer: Issuer, claims: dict[str, Any], says: str
+async def test_invalid_claims_are_rejected(
+    api: Visitors, issuer: Issuer, claims: dict[str, Any], reason: str
 ) -> None:
     token = issuer.token(**claims)
-    assert says in await message(gate, token)
-    assert says in await gate.refusal(f"Bearer {token}")
+    assert reason in await message(api, token)
+    assert reason in await api.refusal(f"Bearer {token}")
 
 
-async def test_one_of_several_audiences_suffices(gate: Visitors, issuer: Issuer) -> None:
-    assert (await gate.door.identify(f"Bearer {issuer.token(aud=['shop', AUDIENCE])}")).actor_id
+async def test_one_of_several_audiences_suffices(api: Visitors, issuer: Issuer) -> None:
+    assert (await api.door.identify(f"Bearer {issuer.token(aud=['shop', AUDIENCE])}")).actor_id
 
 
 @pytest.mark.parametrize(
@@ -237,15 +239,17 @@ async def test_one_of_several_audiences_suffices(gate: Visitors, issuer: Issuer)
         ({"nbf": NOW + 100}, NOW + 100 - LEEWAY, NOW + 600 + LEEWAY),
     ],
 )
-async def test_times_are_told_give_or_take_the_leeway(
-    gate: Visitors, issuer: Issuer, claims: dict[str, Any], since: int | None, until: int
+async def test_times_are_checked_with_the_leeway(
+    api: Visitors, issuer: Issuer, claims: dict[str, Any], since: int | None, until: int
 ) -> None:
     token = issuer.token(**claims)
 
     async def good_at(seconds: float) -> bool:
-        gate.clock.time = round(seconds * 1_000_000) - 1_000_000  # it goes on by a second with each look
+        api.clock.time = (
+            round(seconds * 1_000_000) - 1_000_000
+        )  # the clock advances by a second with each reading
         try:
-            return bool(await gate.door.identify(f"Bearer {token}"))
+            return bool(await api.door.identify(f"Bearer {token}"))
         except Unauthenticated:
             return False
 
@@ -254,14 +258,14 @@ async def test_times_are_told_give_or_take_the_leeway(
         assert [await good_at(since - 0.001), await good_at(since)] == [False, True]
 
 
-async def test_a_token_that_nobody_signed_is_refused(gate: Visitors, issuer: Issuer) -> None:
+async def test_an_unsigned_token_is_rejected(api: Visitors, issuer: Issuer) -> None:
     for alg in ("none", "None", "NONE", "nOnE", "", None, 7, ["RS256"]):
         for signature in ("", part(b"x"), issuer.token().split(".")[2]):
-            assert await message(gate, f"{unsigned(issuer, {'alg': alg})}.{signature}"), alg
-    assert "algorithm" in await message(gate, f"{unsigned(issuer, {'alg': 'none'})}.")
+            assert await message(api, f"{unsigned(issuer, {'alg': alg})}.{signature}"), alg
+    assert "algorithm" in await message(api, f"{unsigned(issuer, {'alg': 'none'})}.")
 
 
-async def test_a_public_key_is_never_taken_for_a_shared_secret(gate: Visitors, issuer: Issuer) -> None:
+async def test_a_public_key_is_never_used_as_a_shared_secret(api: Visitors, issuer: Issuer) -> None:
     public = issuer.key.private.public_key()
     for secret in (
         public.public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo),
@@ -273,30 +277,28 @@ async def test_a_public_key_is_never_taken_for_a_shared_secret(gate: Visitors, i
         for alg in ("HS256", "RS256"):
             text = unsigned(issuer, {"alg": alg})
             forged = f"{text}.{part(hmac.digest(secret, text.encode(), hashlib.sha256))}"
-            assert await message(gate, forged), (alg, secret)
+            assert await message(api, forged), (alg, secret)
 
 
-async def test_the_signature_must_be_the_issuers_and_over_what_is_said(
-    gate: Visitors, issuer: Issuer
-) -> None:
+async def test_the_signature_must_be_the_issuers_and_match_the_content(api: Visitors, issuer: Issuer) -> None:
     header, claims, signature = issuer.token().split(".")
-    more = part(issuer.claims(role="admin"))
+    changed_claims = part(issuer.claims(role="admin"))
     foreign = issuer.token(key=SigningKey("RS256", "first"))
     for forged in (
-        f"{header}.{more}.{signature}",
+        f"{header}.{changed_claims}.{signature}",
         f"{header}.{claims}.{signature[:-4]}AAAA",
         f"{header}.{claims}.",
         f"{part({'alg': 'RS256', 'kid': 'first', 'x': 1})}.{claims}.{signature}",
         foreign,
     ):
-        assert await message(gate, forged) == "The JWT has an invalid signature or invalid claims.", forged
+        assert await message(api, forged) == "The JWT has an invalid signature or invalid claims.", forged
 
 
-async def test_keys_in_the_token_itself_are_not_looked_at(gate: Visitors, issuer: Issuer) -> None:
+async def test_keys_in_the_token_itself_are_ignored(api: Visitors, issuer: Issuer) -> None:
     own = SigningKey("RS256", "own")
     for header in ({"jwk": own.jwk}, {"jku": issuer.url}, {"x5u": issuer.url}):
         assert "not signed with a key of the issuer" in await message(
-            gate, issuer.token(key=own, header=header)
+            api, issuer.token(key=own, header=header)
         )
 
 
@@ -313,116 +315,116 @@ async def test_keys_in_the_token_itself_are_not_looked_at(gate: Visitors, issuer
         part(b"\xff") + ".e30.x",
     ],
 )
-async def test_what_is_no_jwt_is_refused(gate: Visitors, token: str) -> None:
-    assert "JWT" in await gate.refusal(f"Bearer {token}")
+async def test_malformed_jwts_are_rejected(api: Visitors, token: str) -> None:
+    assert "JWT" in await api.refusal(f"Bearer {token}")
 
 
-async def test_a_deeply_nested_or_critical_header_is_refused(gate: Visitors, issuer: Issuer) -> None:
+async def test_a_deeply_nested_or_critical_header_is_rejected(api: Visitors, issuer: Issuer) -> None:
     deep = part(b"[" * 9_000)
-    assert await gate.refusal(f"Bearer {deep}.{part(issuer.claims())}.AA")
-    assert await message(gate, issuer.token(header={"crit": ["exp"], "exp": NOW}))
+    assert await api.refusal(f"Bearer {deep}.{part(issuer.claims())}.AA")
+    assert await message(api, issuer.token(header={"crit": ["exp"], "exp": NOW}))
 
 
 @pytest.mark.parametrize("algorithm", ["RS256", "ES256", "EdDSA"])
-async def test_each_kind_of_key_works_and_is_used_for_nothing_else(
+async def test_each_kind_of_key_works_only_for_its_own_tokens(
     opened: Opened, issuer: Issuer, algorithm: str
 ) -> None:
     issuer.keys = [issuer.key, key := SigningKey(algorithm, "other")]
-    async with opened() as gate:
-        assert (await gate.door.identify(f"Bearer {issuer.token(key=key)}")).actor_id
-        assert await message(gate, issuer.token(key=key, header={"kid": "first"}))
-    async with opened(oidc_algorithms=tuple(one for one in ALGORITHMS if one != algorithm)) as gate:
-        assert "algorithm" in await message(gate, issuer.token(key=key))
+    async with opened() as api:
+        assert (await api.door.identify(f"Bearer {issuer.token(key=key)}")).actor_id
+        assert await message(api, issuer.token(key=key, header={"kid": "first"}))
+    async with opened(oidc_algorithms=tuple(name for name in ALGORITHMS if name != algorithm)) as api:
+        assert "algorithm" in await message(api, issuer.token(key=key))
 
 
-async def test_a_key_says_what_it_is_for(opened: Opened, issuer: Issuer) -> None:
-    async with opened(oidc_algorithms=ALGORITHMS) as gate:
+async def test_a_key_is_used_only_for_its_declared_purpose(opened: Opened, issuer: Issuer) -> None:
+    async with opened(oidc_algorithms=ALGORITHMS) as api:
         pss = SigningKey("PS256", "pss")
         issuer.keys = [pss]
-        assert (await gate.door.identify(f"Bearer {issuer.token(key=pss)}")).actor_id
+        assert (await api.door.identify(f"Bearer {issuer.token(key=pss)}")).actor_id
     for more in ({"alg": "RS256"}, {"use": "enc"}):
         issuer.keys = [issuer.key, pss]
         pss.jwk = {**pss.jwk, **more}
-        async with opened(oidc_algorithms=ALGORITHMS) as gate:
-            assert await message(gate, issuer.token(key=pss)), more
+        async with opened(oidc_algorithms=ALGORITHMS) as api:
+            assert await message(api, issuer.token(key=pss)), more
 
 
-# --- where the keys are -----------------------------------------------------------------------------------
+# --- keys -------------------------------------------------------------------------------------------------
 
 
-async def test_keys_are_fetched_once_and_again_for_a_new_one(gate: Visitors, issuer: Issuer) -> None:
+async def test_keys_are_fetched_once_and_again_for_an_unknown_key(api: Visitors, issuer: Issuer) -> None:
     tokens = [issuer.token(sub=f"s{n}") for n in range(20)]
-    await asyncio.gather(*(gate.door.identify(f"Bearer {one}") for one in tokens))
+    await asyncio.gather(*(api.door.identify(f"Bearer {token}") for token in tokens))
     assert issuer.requests == 1
     new = SigningKey("ES256", "second")
-    assert "not signed with a key of the issuer" in await message(gate, issuer.token(key=new))
+    assert "not signed with a key of the issuer" in await message(api, issuer.token(key=new))
     issuer.keys = [new]
-    assert (await gate.door.identify(f"Bearer {issuer.token(key=new)}")).actor_id
+    assert (await api.door.identify(f"Bearer {issuer.token(key=new)}")).actor_id
     assert issuer.requests == 3
-    assert "not signed with a key of the issuer" in await message(gate, issuer.token())
+    assert "not signed with a key of the issuer" in await message(api, issuer.token())
 
 
-async def test_nobody_makes_the_server_fetch_again_and_again(opened: Opened, issuer: Issuer) -> None:
-    async with opened(oidc_jwks_pause_seconds=600.0) as gate:
-        await gate.door.identify(f"Bearer {issuer.token()}")
+async def test_clients_cannot_make_the_server_fetch_keys_repeatedly(opened: Opened, issuer: Issuer) -> None:
+    async with opened(oidc_jwks_pause_seconds=600.0) as api:
+        await api.door.identify(f"Bearer {issuer.token()}")
         for n in range(10):
-            assert await message(gate, issuer.token(key=SigningKey("ES256", f"made up {n}")))
-        assert (await gate.door.identify(f"Bearer {issuer.token()}")).actor_id
+            assert await message(api, issuer.token(key=SigningKey("ES256", f"made up {n}")))
+        assert (await api.door.identify(f"Bearer {issuer.token()}")).actor_id
     assert issuer.requests == 1
 
 
-async def test_keys_that_are_old_serve_while_new_ones_are_fetched(
+async def test_old_keys_are_used_while_new_ones_are_fetched(
     opened: Opened, issuer: Issuer, caplog: pytest.LogCaptureFixture
 ) -> None:
-    async with opened(oidc_jwks_seconds=1) as gate:
+    async with opened(oidc_jwks_seconds=1) as api:
         token = issuer.token()
-        await gate.door.identify(f"Bearer {token}")
+        await api.door.identify(f"Bearer {token}")
         await asyncio.sleep(1.1)
         issuer.status = 503
-        assert (await gate.door.identify(f"Bearer {token}")).actor_id
+        assert (await api.door.identify(f"Bearer {token}")).actor_id
         async with asyncio.timeout(10):
             while issuer.requests < 2:  # noqa: ASYNC110
                 await asyncio.sleep(0.01)
-        assert (await gate.door.identify(f"Bearer {token}")).actor_id, "an issuer may be away for a while"
+        assert (await api.door.identify(f"Bearer {token}")).actor_id, (
+            "the issuer may be unreachable for a while"
+        )
         issuer.status, issuer.keys = 200, [SigningKey("RS256", "second")]
         async with asyncio.timeout(10):
             while True:
                 try:
-                    await gate.door.identify(f"Bearer {token}")
+                    await api.door.identify(f"Bearer {token}")
                 except Unauthenticated:
                     break
                 await asyncio.sleep(0.01)
     assert "503" in caplog.text
 
 
-async def test_keys_that_are_very_old_are_not_used_before_they_are_fetched_anew(
-    opened: Opened, issuer: Issuer
-) -> None:
-    async with opened(oidc_jwks_seconds=1) as gate:
+async def test_very_old_keys_are_fetched_again_before_use(opened: Opened, issuer: Issuer) -> None:
+    async with opened(oidc_jwks_seconds=1) as api:
         token = issuer.token()
-        await gate.door.identify(f"Bearer {token}")
+        await api.door.identify(f"Bearer {token}")
         issuer.keys = [SigningKey("RS256", "second")]
         await asyncio.sleep(2.1)
-        assert "not signed with a key of the issuer" in await message(gate, token)
+        assert "not signed with a key of the issuer" in await message(api, token)
 
 
-async def test_without_keys_nobody_comes_in_and_the_event_loop_goes_on(
+async def test_without_keys_clients_are_rejected_and_the_event_loop_is_not_blocked(
     opened: Opened, issuer: Issuer, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.WARNING)
-    async with opened(oidc_jwks_timeout_seconds=0.5) as gate:
+    async with opened(oidc_jwks_timeout_seconds=0.5) as api:
         issuer.delay.clear()
-        asking = asyncio.create_task(gate.refusal(f"Bearer {issuer.token()}"))
+        request = asyncio.create_task(api.refusal(f"Bearer {issuer.token()}"))
         steps = 0
-        while not asking.done():
+        while not request.done():
             await asyncio.sleep(0.001)
             steps += 1
-        assert "at present" in await asking
+        assert "at present" in await request
         assert steps > 10
         assert "keys at" in caplog.text
         issuer.delay.set()
-        assert (await gate.door.identify(f"Bearer {issuer.token()}")).actor_id, (
-            "and all is well once it is back"
+        assert (await api.door.identify(f"Bearer {issuer.token()}")).actor_id, (
+            "clients are accepted again when the issuer is back"
         )
 
 
@@ -442,68 +444,70 @@ async def test_without_keys_nobody_comes_in_and_the_event_loop_goes_on(
         (200, {}, b"\xff\xfe"),
     ],
 )
-async def test_an_answer_that_is_no_set_of_keys_lets_nobody_in(
-    gate: Visitors, issuer: Issuer, status: int, headers: dict[str, str], body: bytes | None
+async def test_an_invalid_key_set_authenticates_no_client(
+    api: Visitors, issuer: Issuer, status: int, headers: dict[str, str], body: bytes | None
 ) -> None:
     issuer.status, issuer.headers, issuer.body = status, headers, body
-    assert await gate.refusal(f"Bearer {issuer.token()}")
+    assert await api.refusal(f"Bearer {issuer.token()}")
     issuer.status, issuer.headers, issuer.body = 200, {}, None
     if status == 200 and body and b"RSA" in body:
-        return  # such a key is taken for one until it is fetched anew
-    assert (await gate.door.identify(f"Bearer {issuer.token()}")).actor_id
+        return  # this key counts as valid until the keys are fetched again
+    assert (await api.door.identify(f"Bearer {issuer.token()}")).actor_id
 
 
-async def test_keys_of_an_issuer_that_is_not_there(opened: Opened, issuer: Issuer) -> None:
-    async with opened(oidc_jwks_url="http://127.0.0.1:9/keys") as gate:
-        assert "at present" in await message(gate, issuer.token())
+async def test_keys_of_an_unreachable_issuer(opened: Opened, issuer: Issuer) -> None:
+    async with opened(oidc_jwks_url="http://127.0.0.1:9/keys") as api:
+        assert "at present" in await message(api, issuer.token())
 
 
-async def test_keys_kept_too_long_are_given_up(
+async def test_keys_that_are_too_old_are_discarded(
     opened: Opened, issuer: Issuer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    async with opened() as gate:
-        await gate.door.identify(f"Bearer {issuer.token()}")
+    async with opened() as api:
+        await api.door.identify(f"Bearer {issuer.token()}")
         issuer.status = 503
         monkeypatch.setattr(jwks, "STALE_SECONDS", 0)
-        assert "at present" in await message(gate, issuer.token())
+        assert "at present" in await message(api, issuer.token())
 
 
-async def test_keys_in_a_file_are_read_anew_when_it_changes(
+async def test_keys_in_a_file_are_read_again_when_it_changes(
     opened: Opened, issuer: Issuer, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     file = tmp_path / "keys.json"
     file.write_bytes(issuer.jwks)
     first, second = issuer.key, SigningKey("ES256", "second")
     good = partial(_is_good, issuer=issuer)
-    async with opened(oidc_jwks_url=None, oidc_jwks_file=str(file)) as gate:
-        assert [await good(gate, key=first), await good(gate, key=second)] == [True, False]
+    async with opened(oidc_jwks_url=None, oidc_jwks_file=str(file)) as api:
+        assert [await good(api, key=first), await good(api, key=second)] == [True, False]
         issuer.keys = [second]
         file.write_bytes(issuer.jwks)
-        assert [await good(gate, key=first), await good(gate, key=second)] == [False, True]
+        assert [await good(api, key=first), await good(api, key=second)] == [False, True]
         for damage in (lambda: file.write_text("{"), file.unlink):
             damage()
-            assert await good(gate, key=second), "what was read last stays in use"
+            assert await good(api, key=second), "the last valid keys stay in use"
         assert "last keys stay in use" in caplog.text
         other = tmp_path / "other.json"
         other.write_bytes(json.dumps({"keys": [first.jwk]}).encode())
         other.replace(file)
-        assert [await good(gate, key=first), await good(gate, key=second)] == [True, False]
+        assert [await good(api, key=first), await good(api, key=second)] == [True, False]
     assert issuer.requests == 0
 
 
-async def test_a_key_without_an_id_is_found_where_it_is_the_only_one(opened: Opened, issuer: Issuer) -> None:
+async def test_a_key_without_an_id_is_used_if_no_other_key_lacks_an_id(
+    opened: Opened, issuer: Issuer
+) -> None:
     nameless = SigningKey("RS256", None)
     issuer.keys = [nameless]
-    async with opened() as gate:
-        assert await _is_good(gate, key=nameless, issuer=issuer)
+    async with opened() as api:
+        assert await _is_good(api, key=nameless, issuer=issuer)
     issuer.keys = [nameless, issuer.key]
-    async with opened() as gate:
-        assert await _is_good(gate, key=nameless, issuer=issuer)
-        assert not await _is_good(gate, key=SigningKey("RS256", None), issuer=issuer)
+    async with opened() as api:
+        assert await _is_good(api, key=nameless, issuer=issuer)
+        assert not await _is_good(api, key=SigningKey("RS256", None), issuer=issuer)
 
 
-async def _is_good(gate: Visitors, *, key: SigningKey, issuer: Issuer) -> bool:
+async def _is_good(api: Visitors, *, key: SigningKey, issuer: Issuer) -> bool:
     try:
-        return bool(await gate.door.identify(f"Bearer {issuer.token(key=key)}"))
+        return bool(await api.door.identify(f"Bearer {issuer.token(key=key)}"))
     except Unauthenticated:
         return False

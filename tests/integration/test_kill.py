@@ -1,4 +1,4 @@
-"""Servers are killed at random moments under concurrent writes: what was acknowledged stays, and nothing is half done."""
+"""Servers are killed at random moments during concurrent writes: acknowledged commands stay, and none is incomplete."""
 
 import asyncio
 import os
@@ -28,27 +28,27 @@ LONGEST_START_SECONDS: Final = 1.5
 
 @dataclass
 class Tally:
-    """What the killing has come to."""
+    """Counts of kills, and of commands without a response."""
 
     kills: int = 0
     kills_at_start: int = 0
     unanswered: int = 0
     recorded: int = 0
-    """Of the commands that were never answered, those that were recorded all the same."""
+    """The number of commands without a response that were recorded nevertheless."""
 
 
 @dataclass
 class Survey:
-    """What was found on the disk so far, compared with what was sent, each time the servers are up again."""
+    """The log and the views on disk, which are compared with the sent commands after each restart of the servers."""
 
     data: Path
     book: Book
     history: History = field(default_factory=list)
 
     async def check(self) -> set[str]:
-        """Fail unless the log is whole and holds what was acknowledged, and the views follow from it.
+        """Fail unless the log is complete and has all acknowledged commands, and the views match it.
 
-        Return the keys of the commands in it.
+        Return the idempotency keys of the commands in the log.
         """
         self.history += await recorded(self.data, after=len(self.history))
         assert_gapless(self.history)
@@ -56,8 +56,8 @@ class Survey:
         await self._compare("followed", batch_size=1)
         return keys
 
-    async def check_from_nothing(self) -> None:
-        """Do so with nothing that is known from before."""
+    async def check_from_scratch(self) -> None:
+        """Check the files again, with a new copy of the history and new views."""
         assert await recorded(self.data) == self.history
         for batch_size in (1, 10_000):
             await self._compare(f"rebuilt-{batch_size}", batch_size=batch_size)
@@ -68,24 +68,26 @@ class Survey:
     async def _compare(self, name: str, *, batch_size: int) -> None:
         log = await SqliteEventLog.open(self.data / LOG_FILE, create_as=None)
         try:
-            wanted = await rebuilt(log, self.data.parent / f"{name}.sqlite", batch_size=batch_size)
+            expected = await rebuilt(log, self.data.parent / f"{name}.sqlite", batch_size=batch_size)
         finally:
             await log.aclose()
-        assert tables_that_differ(rows_of(views_in_use(self.data)), wanted) == []
+        assert tables_that_differ(rows_of(views_in_use(self.data)), expected) == []
 
 
-def tables_that_differ(found: Rows, wanted: Rows) -> list[str]:
-    return [name for name in sorted(found.keys() | wanted.keys()) if found.get(name) != wanted.get(name)]
+def tables_that_differ(actual: Rows, expected: Rows) -> list[str]:
+    return [
+        name for name in sorted(actual.keys() | expected.keys()) if actual.get(name) != expected.get(name)
+    ]
 
 
 @pytest.mark.parametrize(
     ("processes", "kills"), [(1, KILLS), (2, KILLS)], ids=["one process", "two processes"]
 )
-async def test_a_kill_loses_nothing_acknowledged_and_leaves_nothing_half_done(
+async def test_a_kill_loses_nothing_acknowledged_and_leaves_nothing_incomplete(
     tmp_path: Path, processes: int, kills: int
 ) -> None:
     seed = int(os.environ.get("LEDGERPRESS_TEST_SEED") or time.time_ns())
-    print(f"LEDGERPRESS_TEST_SEED={seed} chooses the same commands and moments again")  # noqa: T201
+    print(f"LEDGERPRESS_TEST_SEED={seed} repeats the same commands and moments")  # noqa: T201
     random, tally, data, book = Random(seed), Tally(), tmp_path / "data", Book()
     editors = [Editor(f"Editor {number}", book, Random(random.random())) for number in range(EDITORS)]
     survey = Survey(data, book)
@@ -107,14 +109,14 @@ async def test_a_kill_loses_nothing_acknowledged_and_leaves_nothing_half_done(
                 await editor.make_sure(client)
                 await editor.look(client)
         await survey.check()
-        await survey.check_from_nothing()
+        await survey.check_from_scratch()
         for server in running:
             assert await server.stop() == 0
             assert server.words() == ""
 
 
 async def start(servers: Servers, data: Path, processes: int) -> list[Server]:
-    """Start that many servers together, and wait until they are ready."""
+    """Start `processes` servers together, and wait until they are ready."""
     launched = [await servers.launch(data) for _ in range(processes)]
     return [await server.ready() for server in launched]
 
@@ -122,9 +124,9 @@ async def start(servers: Servers, data: Path, processes: int) -> list[Server]:
 async def work_until_all_are_killed(
     editors: list[Editor], running: list[Server], random: Random, tally: Tally
 ) -> set[str]:
-    """Let all editors work, and kill one server after the other; whoever loses theirs goes on with one that is left.
+    """Let all editors work, and kill the servers one by one. An editor whose server is killed continues with another.
 
-    Return the keys of what was never answered.
+    Return the idempotency keys of the commands without a response.
     """
     left = list(running)
 

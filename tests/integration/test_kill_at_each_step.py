@@ -1,4 +1,4 @@
-"""A store is made, used and closed, and the process is killed at each single write to its files on the way."""
+"""A store is created, used and closed, and the process is killed at each single write to its files."""
 
 import asyncio
 import os
@@ -22,7 +22,7 @@ from tests.property.view_rows import rebuilt, rows_of, views_in_use
 
 pytestmark = pytest.mark.serial
 
-LIFE: Final = """
+PROGRAM: Final = """
 import asyncio, sys
 from pathlib import Path
 from ledgerpress.features.posts.create_edit_categorize_commands import CreatePost
@@ -36,39 +36,39 @@ async def live(data):
 
 asyncio.run(live(Path(sys.argv[1])))
 """
-AT_ONCE: Final = 2
+PARALLEL_RUNS: Final = 2
 
 
-async def test_no_write_to_the_log_is_a_bad_moment(tmp_path: Path) -> None:
-    steps = [step async for step in lives(tmp_path, LOG_FILE, every=1)]
+async def test_a_kill_at_any_write_to_the_log_is_harmless(tmp_path: Path) -> None:
+    steps = [step async for step in killed_runs(tmp_path, LOG_FILE, every=1)]
     assert len(steps) > 40
 
 
-async def test_no_write_to_the_views_is_a_bad_moment(tmp_path: Path) -> None:
+async def test_kills_at_writes_to_the_views_are_harmless(tmp_path: Path) -> None:
     name = ViewsDirectory(tmp_path, all_projectors()).vacant().name
-    steps = [step async for step in lives(tmp_path, name, every=11)]
+    steps = [step async for step in killed_runs(tmp_path, name, every=11)]
     assert len(steps) > 10
 
 
-async def lives(folder: Path, name: str, *, every: int) -> AsyncIterator[int]:
-    """Kill one life at its first step, the next `every` steps later and so on, until one comes to its end."""
+async def killed_runs(folder: Path, name: str, *, every: int) -> AsyncIterator[int]:
+    """Kill the first run at its first write, the next run `every` writes later and so on, until a run completes."""
     require_strace()
     program = folder / "life.py"
-    program.write_text(LIFE, "utf-8")
-    step = 1
+    program.write_text(PROGRAM, "utf-8")
+    first = 1
     while True:
-        steps = range(step, step + AT_ONCE * every, every)
-        ends = await asyncio.gather(*(life(program, folder / f"{one}", name, one) for one in steps))
-        for one, (code, acknowledged) in zip(steps, ends, strict=True):
-            await check(folder / f"{one}", acknowledged)
+        steps = range(first, first + PARALLEL_RUNS * every, every)
+        ends = await asyncio.gather(*(run_until(program, folder / f"{step}", name, step) for step in steps))
+        for step, (code, acknowledged) in zip(steps, ends, strict=True):
+            await check(folder / f"{step}", acknowledged)
             if code == 0:
                 return
-            yield one
-        step = steps[-1] + every
+            yield step
+        first = steps[-1] + every
 
 
-async def life(program: Path, data: Path, name: str, step: int) -> tuple[int, list[str]]:
-    """Let a store live in `data` until the step; return the exit code, and the titles of the posts acknowledged."""
+async def run_until(program: Path, data: Path, name: str, step: int) -> tuple[int, list[str]]:
+    """Run the program on `data`, and kill it at write `step`. Return its exit code and the acknowledged titles."""
     files = [data / f"{name}{end}" for end in ("", "-wal", "-journal")] + [data / "views.new"]
     process = await asyncio.create_subprocess_exec(
         *killed_at(step, (sys.executable, program, data), *files),
@@ -77,17 +77,17 @@ async def life(program: Path, data: Path, name: str, step: int) -> tuple[int, li
     )
     try:
         async with asyncio.timeout(60):
-            said, _ = await process.communicate()
+            output, _ = await process.communicate()
     finally:
         if process.returncode is None:
             os.killpg(process.pid, signal.SIGKILL)
             await process.wait()
     assert process.returncode in {0, -signal.SIGKILL}
-    return process.returncode, said.decode().split()
+    return process.returncode, output.decode().split()
 
 
 async def check(data: Path, acknowledged: list[str]) -> None:
-    """Fail unless the store opens, with all posts acknowledged and at most one more, whole, and the right views."""
+    """Fail unless the store opens with all acknowledged posts and at most one more, all complete, and correct views."""
     async with open_store(data) as store:
         views = rows_of(views_in_use(data))
         assert await rebuilt(store.log, data.with_suffix(".views"), batch_size=1) == views
@@ -95,6 +95,6 @@ async def check(data: Path, acknowledged: list[str]) -> None:
     assert_gapless(events)
     commands = by_command(events[FIRST_EVENT_COUNT:])
     assert [len(command) for command in commands.values()] == [3] * len(commands)
-    titles = [one.event.title for one in events if isinstance(one.event, PostCreated)]
+    titles = [event.event.title for event in events if isinstance(event.event, PostCreated)]
     assert titles[: len(acknowledged)] == acknowledged
     assert len(titles) <= len(acknowledged) + 1

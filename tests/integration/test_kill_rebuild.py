@@ -1,4 +1,4 @@
-"""A rebuild that is killed, again and again: the next one goes on where it was, and the rows come out right."""
+"""A rebuild that is killed repeatedly continues where it stopped, and produces the correct rows."""
 
 import asyncio
 import shutil
@@ -37,8 +37,8 @@ def delete_views(data: Path) -> None:
         file.unlink()
 
 
-async def generated(data: Path) -> None:
-    """Make a store with that many events, and without views."""
+async def create_store(data: Path) -> None:
+    """Create a store with at least `EVENTS` events and without views."""
     async with open_store(data, clock=SetClock(), randomness=SeededBytes("generated")) as store:
         generator = Generator(await make_categories(store))
     log = await SqliteEventLog.open(data / LOG_FILE, create_as=None)
@@ -53,8 +53,8 @@ async def generated(data: Path) -> None:
     delete_views(data)
 
 
-def reached(data: Path) -> tuple[int, int]:
-    """How far the unfinished file has come, and its inode; 0 where there is none."""
+def rebuild_progress(data: Path) -> tuple[int, int]:
+    """Return the position and the inode of the unfinished views file, or zeros if there is none."""
     path = ViewsDirectory(data, all_projectors()).resumable()
     if path is None:
         return 0, 0
@@ -66,30 +66,30 @@ def reached(data: Path) -> tuple[int, int]:
         return 0, path.stat().st_ino
 
 
-async def killed(data: Path, at: int, wait: float) -> tuple[int, int]:
-    """Kill a rebuild when it has come to a position, and a little later; return what it left."""
+async def kill_at_position(data: Path, at: int, wait: float) -> tuple[int, int]:
+    """Kill a rebuild `wait` seconds after it has reached position `at`. Return the position and inode of its file."""
     process = await begun("rebuild", "--data", data, change="small-batches")
     try:
         async with asyncio.timeout(60):
-            while reached(data)[0] < at:
+            while rebuild_progress(data)[0] < at:
                 assert process.returncode is None
                 await asyncio.sleep(0.002)
         await asyncio.sleep(wait)
     finally:
         await kill(process)
-    return reached(data)
+    return rebuild_progress(data)
 
 
-async def test_a_rebuild_that_is_killed_goes_on_where_it_was(tmp_path: Path) -> None:
+async def test_a_killed_rebuild_continues_where_it_stopped(tmp_path: Path) -> None:
     data = tmp_path / "store"
-    await generated(data)
-    _, inode = left = await killed(data, 1, 0)
-    assert SMALL_BATCH <= left[0] < EVENTS
+    await create_store(data)
+    _, inode = progress = await kill_at_position(data, 1, 0)
+    assert SMALL_BATCH <= progress[0] < EVENTS
     for wait in (0.0, 0.01, 0.05):
-        before, (position, same) = left[0], await killed(data, left[0] + 1, wait)
+        before, (position, same_inode) = progress[0], await kill_at_position(data, progress[0] + 1, wait)
         assert before < position < EVENTS
-        assert same == inode, "it is the file that was begun"
-        left = position, same
+        assert same_inode == inode, "the rebuild continues with the same file"
+        progress = position, same_inode
     assert "There were no views to compare with." in await done("rebuild", "--data", data)
     path = views_in_use(data)
     assert path.stat().st_ino == inode
@@ -102,8 +102,8 @@ async def test_a_rebuild_that_is_killed_goes_on_where_it_was(tmp_path: Path) -> 
     assert (await program("views", "rollback", "--data", data)).code == 1
 
 
-async def test_no_write_of_a_rebuild_is_a_bad_moment(tmp_path: Path) -> None:
-    """Whatever a kill leaves behind: the old views or the new are in use, all is right, and the next rebuild succeeds."""
+async def test_kills_at_writes_of_a_rebuild_are_harmless(tmp_path: Path) -> None:
+    """After a kill, either the old or the new views are in use and correct, and the next rebuild succeeds."""
     require_strace()
     data = tmp_path / "store"
     async with Session(data) as session:
@@ -119,15 +119,15 @@ async def test_no_write_of_a_rebuild_is_a_bad_moment(tmp_path: Path) -> None:
         ends.append(await killed_at_write(copy, new.name, step))
         assert views_in_use(copy).name in {in_use.name, new.name}
         assert rows_of(views_in_use(copy)) == rows
-        compared = await rebuild(copy)
-        assert compared
-        assert compared.tables == []
+        comparison = await rebuild(copy)
+        assert comparison
+        assert comparison.tables == []
         assert rows_of(views_in_use(copy)) == rows
     assert len(ends) > 3
 
 
 async def killed_at_write(data: Path, name: str, step: int) -> int:
-    """Kill a rebuild at that write to the new views, or to what says which are in use; return its exit code."""
+    """Kill a rebuild at write `step` to the new views or to the pointer to the current views. Return its exit code."""
     files = [data / f"{name}{end}" for end in ("", "-wal", "-journal")] + [data / "views.new"]
     process = await asyncio.create_subprocess_exec(
         *killed_at(step, (sys.executable, "-m", "ledgerpress", "rebuild", "--data", data), *files),

@@ -1,4 +1,4 @@
-"""Views made in large batches, indexes last: the same rows, and the same indexes, as those that followed along."""
+"""Views that are built in large batches, with indexes last, equal views that are built event by event."""
 
 import sqlite3
 from collections.abc import Sequence
@@ -23,35 +23,37 @@ EVENTS = 3_000
 
 @pytest.fixture(scope="module")
 def events() -> list[Recorded[Event]]:
-    return event_codec().decode_all([one for batch in GeneratedLog().batches(EVENTS, 500) for one in batch])
+    return event_codec().decode_all(
+        [event for batch in GeneratedLog().batches(EVENTS, 500) for event in batch]
+    )
 
 
-def applied(projectors: Sequence[Projector], events: list[Recorded[Event]], batch: int) -> Rows:
+def rows_after(projectors: Sequence[Projector], events: list[Recorded[Event]], batch: int) -> Rows:
     with closing(sqlite3.connect(":memory:", isolation_level=None)) as db:
         create_tables(db, projectors)
         for start in range(0, len(events), batch):
-            for one in projectors:
-                apply_all(one, events[start : start + batch], db)
+            for projector in projectors:
+                apply_all(projector, events[start : start + batch], db)
         return rows_in(db)
 
 
 def test_a_generated_log_is_the_same_each_time() -> None:
-    once, again = ([one for batch in GeneratedLog().batches(300, size) for one in batch] for size in (7, 300))
+    once, again = (
+        [event for batch in GeneratedLog().batches(300, size) for event in batch] for size in (7, 300)
+    )
     assert once == again
     assert [event.position for event in once] == list(range(1, 301))
 
 
-@pytest.mark.parametrize("projector", all_projectors(), ids=lambda one: one.name)
-def test_rows_do_not_depend_on_how_many_events_are_written_together(
-    events: list[Recorded[Event]], projector: Projector
-) -> None:
-    one_by_one = applied([projector], events, 1)
+@pytest.mark.parametrize("projector", all_projectors(), ids=lambda projector: projector.name)
+def test_rows_do_not_depend_on_the_batch_size(events: list[Recorded[Event]], projector: Projector) -> None:
+    one_by_one = rows_after([projector], events, 1)
     assert any(one_by_one.values())
     for batch in (2, 97, 1_000, EVENTS):
-        assert applied([projector], events, batch) == one_by_one
+        assert rows_after([projector], events, batch) == one_by_one
 
 
-async def test_indexes_made_last_are_those_made_first(tmp_path: Path) -> None:
+async def test_indexes_created_last_equal_those_created_first(tmp_path: Path) -> None:
     projectors = all_projectors()
     with closing(sqlite3.connect(":memory:")) as first, closing(sqlite3.connect(":memory:")) as last:
         create_tables(first, projectors)
@@ -60,35 +62,37 @@ async def test_indexes_made_last_are_those_made_first(tmp_path: Path) -> None:
         create_indexes(last, projectors)
         assert indexes_of(last) == indexes_of(first)
         assert before < indexes_of(first)
-        for one in projectors:
-            assert "CREATE TABLE" not in one.indexes
+        for projector in projectors:
+            assert "CREATE TABLE" not in projector.indexes
 
 
 def indexes_of(db: sqlite3.Connection) -> set[tuple[str, str]]:
     return set(db.execute("SELECT name, sql FROM sqlite_schema WHERE type = 'index' AND sql IS NOT NULL"))
 
 
-@pytest.mark.parametrize("projector", all_projectors(), ids=lambda one: one.name)
-def test_writing_uses_no_index_that_is_made_last(events: list[Recorded[Event]], projector: Projector) -> None:
-    """Every index that a statement of a projector names or that SQLite chooses is there before the rows are."""
+@pytest.mark.parametrize("projector", all_projectors(), ids=lambda projector: projector.name)
+def test_writing_uses_no_index_that_is_created_last(
+    events: list[Recorded[Event]], projector: Projector
+) -> None:
+    """Every index that a projector names or that SQLite chooses for its statements exists before the rows."""
     with closing(sqlite3.connect(":memory:", isolation_level=None)) as db:
         create_tables(db, [projector])
-        chosen = statements_of(db, projector, events[:500])
-        late = {line.split()[2] for line in projector.indexes.splitlines() if "CREATE INDEX" in line}
-        plans = [db.execute(f"EXPLAIN QUERY PLAN {statement}").fetchall() for statement in chosen]
+        statements = statements_of(db, projector, events[:500])
+        late_indexes = {line.split()[2] for line in projector.indexes.splitlines() if "CREATE INDEX" in line}
+        plans = [db.execute(f"EXPLAIN QUERY PLAN {statement}").fetchall() for statement in statements]
     used = {word for plan in plans for step in plan for word in step[3].split()}
-    assert not late & used
+    assert not late_indexes & used
 
 
 def statements_of(db: sqlite3.Connection, projector: Projector, events: list[Recorded[Event]]) -> set[str]:
-    seen: set[str] = set()
-    db.set_trace_callback(seen.add)
+    statements: set[str] = set()
+    db.set_trace_callback(statements.add)
     apply_all(projector, events, db)
     db.set_trace_callback(None)
-    return {one for one in seen if not one.startswith("--")}
+    return {statement for statement in statements if not statement.startswith("--")}
 
 
-async def test_a_log_written_as_a_replica_is_rebuilt_from_its_file(
+async def test_a_log_written_as_a_copy_is_rebuilt_from_its_file(
     events: list[Recorded[Event]], tmp_path: Path
 ) -> None:
     path = tmp_path / "log.sqlite"
@@ -99,7 +103,7 @@ async def test_a_log_written_as_a_replica_is_rebuilt_from_its_file(
     finally:
         await log.aclose()
     without = {"projection"}
-    expected = applied(all_projectors(), events, EVENTS)
+    expected = rows_after(all_projectors(), events, EVENTS)
     assert {name: rows[name] for name in rows.keys() - without} == {
         name: expected[name] for name in expected.keys() - without
     }

@@ -1,4 +1,4 @@
-"""Leases between processes, and use cases that are carried out under one."""
+"""Leases between processes, and commands under a lease."""
 
 import asyncio
 import os
@@ -26,8 +26,8 @@ from tests.integration.program_runs import ROOT, kill
 from tests.lease_proxies import takings
 
 SECONDS: Final = 60.0
-LASTS: Final = 4.5
-"""Seconds: the holder writes the register every 1.5, so that there is time to stop it while it writes nothing."""
+DURATION: Final = 4.5
+"""Seconds. The holder writes the register every 1.5 s, so the test has time to stop it between two writes."""
 
 
 @pytest.fixture
@@ -39,11 +39,11 @@ async def logs(log_url: str) -> AsyncIterator[LogPlace]:
 
 @asynccontextmanager
 async def holder(
-    url: str, node: str, stream: str, lasts: float = LASTS
+    url: str, node: str, stream: str, duration: float = DURATION
 ) -> AsyncIterator[asyncio.subprocess.Process]:
-    """A process that works under the lease."""
+    """Start a process that works under the lease `schedules`."""
     process = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "tests.integration.lease_holder_program", url, node, str(lasts), stream,
+        sys.executable, "-m", "tests.integration.lease_holder_program", url, node, str(duration), stream,
         cwd=ROOT, stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE, start_new_session=True,
     )  # fmt: skip
     try:
@@ -52,19 +52,19 @@ async def holder(
         await kill(process)
 
 
-async def heard(process: asyncio.subprocess.Process) -> str:
-    """The next line that it says."""
+async def next_line(process: asyncio.subprocess.Process) -> str:
+    """Return the next line that the process prints."""
     assert process.stdout
     return (await process.stdout.readline()).decode().strip()
 
 
-def tell(process: asyncio.subprocess.Process) -> None:
-    """Let it write."""
+def let_write(process: asyncio.subprocess.Process) -> None:
+    """Let the process write."""
     assert process.stdin
     process.stdin.write(b"\n")
 
 
-async def test_a_process_that_was_stopped_for_longer_than_its_lease_writes_nothing_more(
+async def test_a_process_that_was_stopped_for_longer_than_its_lease_writes_nothing(
     logs: LogPlace,
 ) -> None:
     log = await logs.open()
@@ -72,15 +72,15 @@ async def test_a_process_that_was_stopped_for_longer_than_its_lease_writes_nothi
         asyncio.timeout(SECONDS),
         holder(logs.url, "stopped", "post.a") as stopped,
     ):
-        assert await heard(stopped) == "held 1"
+        assert await next_line(stopped) == "held 1"
         os.killpg(stopped.pid, signal.SIGSTOP)
         async with holder(logs.url, "other", "post.b") as other:
-            assert await heard(other) == "held 2"
-            tell(stopped)
+            assert await next_line(other) == "held 2"
+            let_write(stopped)
             os.killpg(stopped.pid, signal.SIGCONT)
-            assert {await heard(stopped), await heard(stopped)} == {"lost", "refused"}
-            tell(other)
-            assert await heard(other) == "recorded"
+            assert {await next_line(stopped), await next_line(stopped)} == {"lost", "refused"}
+            let_write(other)
+            assert await next_line(other) == "recorded"
             assert await other.wait() == 0
     assert await places(log) == [
         ("lease.schedules", 1), ("post.a", 1), ("lease.schedules", 2), ("post.b", 1), ("post.b", 2)
@@ -88,50 +88,50 @@ async def test_a_process_that_was_stopped_for_longer_than_its_lease_writes_nothi
     assert await takings(log, "schedules") == ["stopped", "other"]
 
 
-async def test_a_process_that_is_killed_is_followed_by_another(logs: LogPlace) -> None:
+async def test_a_process_takes_the_lease_of_a_killed_one(logs: LogPlace) -> None:
     log = await logs.open()
     async with asyncio.timeout(SECONDS):
         async with holder(logs.url, "killed", "post.a") as killed:
-            assert await heard(killed) == "held 1"
+            assert await next_line(killed) == "held 1"
             await kill(killed)
         async with holder(logs.url, "heir", "post.b") as heir:
-            assert await heard(heir) == "held 2"
+            assert await next_line(heir) == "held 2"
     assert await takings(log, "schedules") == ["killed", "heir"]
 
 
-async def held(log: OpenedLog, node: str) -> Fence:
-    """The fence of a lease that was held, and given up."""
+async def released_fence(log: OpenedLog, node: str) -> Fence:
+    """Take and release the lease `schedules`, and return its fence."""
     leases = Leases(log, event_codec(), SystemClock(), SystemRandomness(), node=node)
     async with leases.hold("schedules") as fence:
         return fence
 
 
-async def test_a_use_case_under_a_lease_is_refused_once_another_has_taken_it(
+async def test_a_command_under_a_lease_fails_after_another_node_took_the_lease(
     logs: LogPlace, tmp_path: Path
 ) -> None:
     log = await logs.open()
     async with open_store(tmp_path / "data", log=logs.url) as store:
-        fence = await held(log, "first")
-        made = await store.commands.handle(CreatePost(title="At six"), CommandRequest(fence=fence))
-        with pytest.raises(Rejection) as refusal:
+        fence = await released_fence(log, "first")
+        created = await store.commands.handle(CreatePost(title="At six"), CommandRequest(fence=fence))
+        with pytest.raises(Rejection) as error:
             await store.commands.handle(CreatePost(title="Again", slug="at-six"), CommandRequest(fence=fence))
-        assert refusal.value.code is SLUG_TAKEN
+        assert error.value.code is SLUG_TAKEN
 
-        later = await held(log, "second")
+        later = await released_fence(log, "second")
         assert later.token == fence.token + 1
         head = await log.head()
         for request in (CommandRequest(fence=fence), CommandRequest(fence=fence, idempotency_key="at-seven")):
             with pytest.raises(LeaseLost):
-                await store.commands.handle(EditPost(post_id=made.subject_id, title="At seven"), request)
+                await store.commands.handle(EditPost(post_id=created.subject_id, title="At seven"), request)
         assert await log.head() == head
         edited = await store.commands.handle(
-            EditPost(post_id=made.subject_id, title="At seven"),
+            EditPost(post_id=created.subject_id, title="At seven"),
             CommandRequest(fence=later, idempotency_key="at-seven"),
         )
         assert edited.position == head + 1
-        # What was recorded is told again, also to who has lost the lease since: nothing is written for that.
+        # A recorded result is replayed even after the lease is lost, because that writes nothing.
         replayed = await store.commands.handle(
-            EditPost(post_id=made.subject_id, title="At seven"),
+            EditPost(post_id=created.subject_id, title="At seven"),
             CommandRequest(fence=fence, idempotency_key="at-seven"),
         )
         assert (replayed.replayed, replayed.position) == (True, edited.position)

@@ -53,28 +53,28 @@ async def publish(store: OpenStore, title: str) -> CommandResult:
 
 
 async def first(count: int, results: AsyncGenerator[T, None]) -> list[T]:
-    """Return the first results, and leave the iterator."""
-    found: list[T] = []
+    """Return the first `count` results, and close the iterator."""
+    collected: list[T] = []
     async with asyncio.timeout(30), aclosing(results):
         async for result in results:
-            found.append(result)
-            if len(found) == count:
+            collected.append(result)
+            if len(collected) == count:
                 break
-    return found
+    return collected
 
 
 # --- the example ---------------------------------------------------------------------------------------
 
 
-async def test_the_example_counts_each_publication_once_however_often_it_is_ended(tmp_path: Path) -> None:
+async def test_the_example_counts_each_publication_once_however_often_it_is_killed(tmp_path: Path) -> None:
     data, database = tmp_path / "data", tmp_path / "publications.db"
 
     async def counted_up_to(position: int) -> None:
         async def counts() -> list[tuple[int]] | None:
             try:
                 with closing(sqlite3.connect(f"file:{database}?mode=ro", uri=True)) as db:
-                    reached = db.execute("SELECT position FROM checkpoint WHERE position >= ?", (position,))
-                    return reached.fetchall() or None
+                    rows = db.execute("SELECT position FROM checkpoint WHERE position >= ?", (position,))
+                    return rows.fetchall() or None
             except sqlite3.OperationalError:
                 return None
 
@@ -172,7 +172,7 @@ async def test_an_identity_decides_what_a_query_shows(store: OpenStore) -> None:
     assert [error["extensions"]["code"] for error in hidden.errors] == ["UNAUTHENTICATED"]
 
 
-async def test_a_mutation_records_its_actor_and_a_past_is_queried(store: OpenStore) -> None:
+async def test_a_mutation_records_its_actor_and_the_past_can_be_queried(store: OpenStore) -> None:
     mutation = (
         "mutation ($input: PostCreateInput!) { postCreate(input: $input) { position userErrors { code } } }"
     )
@@ -181,11 +181,11 @@ async def test_a_mutation_records_its_actor_and_a_past_is_queried(store: OpenSto
     assert result.data is not None
     position = int(result.data["postCreate"]["position"])
     recorded = [recorded async for recorded in store.events(types=["post.created"])]
-    assert [one.header.actor_id for one in recorded] == [ADA]
+    assert [event.header.actor_id for event in recorded] == [ADA]
     await publish(store, "Flood")
     past = "query ($at: Position!) { recentPosts(asOf: { position: $at }) { nodes { title } } }"
-    answer = await store.graphql(past, {"at": position})
-    assert answer.data == {"recentPosts": {"nodes": [{"title": "Tide"}]}}
+    result = await store.graphql(past, {"at": position})
+    assert result.data == {"recentPosts": {"nodes": [{"title": "Tide"}]}}
 
 
 @pytest.mark.parametrize(
@@ -207,13 +207,13 @@ async def test_a_document_that_is_not_executed_has_errors(
         assert re.search(message, result.errors[0]["message"]), result.errors
 
 
-async def test_the_development_profile_has_its_limits(tmp_path: Path) -> None:
+async def test_the_development_profile_allows_introspection(tmp_path: Path) -> None:
     async with ledgerpress.open_store(tmp_path, features=[], profile="development") as store:
         result = await store.graphql("{ __schema { queryType { name } } }")
         assert result.data == {"__schema": {"queryType": {"name": "Query"}}}
 
 
-async def test_a_subscription_sends_what_is_recorded_and_goes_on_after_a_position(store: OpenStore) -> None:
+async def test_a_subscription_sends_new_events_and_resumes_after_a_position(store: OpenStore) -> None:
     tide = await publish(store, "Tide")
     missed = await first(tide.position - 1, store.subscribe(CHANGES, {"from": 1}))
     assert [result.position for result in missed] == list(range(2, tide.position + 1))
@@ -226,13 +226,13 @@ async def test_a_subscription_sends_what_is_recorded_and_goes_on_after_a_positio
     assert titles == [{"recentPosts": {"nodes": [{"title": title}]}} for title in ("Tide", "Flood")]
 
 
-async def test_a_subscriber_that_is_slow_misses_nothing(tmp_path: Path) -> None:
+async def test_a_slow_subscriber_misses_nothing(tmp_path: Path) -> None:
     async with ledgerpress.open_store(tmp_path, features=[]) as store:
         subscription = store.subscribe(CHANGES, {"from": 0})
         async with asyncio.timeout(60), aclosing(subscription):
             positions = [(await anext(subscription)).position]
             head = 0
-            for number in range(20):  # the subscriber takes nothing meanwhile
+            for number in range(20):  # the subscriber reads nothing in the meantime
                 head = (await publish(store, f"Tide {number}")).position
             while positions[-1] < head:
                 positions.append((await anext(subscription)).position)
@@ -291,7 +291,7 @@ async def test_a_type_that_no_event_has_is_an_error(tmp_path: Path, method: str)
             await anext(getattr(store, method)(types="post.published"))
 
 
-async def test_a_follower_gets_what_was_recorded_and_what_is_recorded_from_any_process(
+async def test_a_follower_receives_past_and_new_events_of_any_process(
     store: OpenStore, tmp_path: Path, log_url: str
 ) -> None:
     tide = await publish(store, "Tide")
@@ -305,8 +305,8 @@ async def test_a_follower_gets_what_was_recorded_and_what_is_recorded_from_any_p
             positions.append((await anext(following)).position)
     assert positions == list(range(tide.position, head + 1))
     assert await store.wait_for(head, timeout=30)
-    answer = await store.graphql(TITLES)
-    assert answer.data == {"recentPosts": {"nodes": [{"title": "Flood"}, {"title": "Tide"}]}}
+    result = await store.graphql(TITLES)
+    assert result.data == {"recentPosts": {"nodes": [{"title": "Flood"}, {"title": "Tide"}]}}
 
 
 async def test_a_follower_that_never_waits_lets_other_tasks_run(tmp_path: Path) -> None:
@@ -320,14 +320,14 @@ async def test_a_follower_that_never_waits_lets_other_tasks_run(tmp_path: Path) 
                 turns += 1
                 await asyncio.sleep(0)
 
-        counting, seen = asyncio.create_task(count_turns()), []
+        counting, turns_at_events = asyncio.create_task(count_turns()), []
         async with aclosing(store.follow()) as following:
             async for recorded in following:
-                seen.append(turns)
+                turns_at_events.append(turns)
                 if recorded.position == head:
                     break
         counting.cancel()
-        assert len(set(seen)) == len(seen) == head
+        assert len(set(turns_at_events)) == len(turns_at_events) == head
 
 
 async def test_a_follower_reads_no_more_than_a_batch_ahead(
@@ -347,14 +347,14 @@ async def test_a_follower_reads_no_more_than_a_batch_ahead(
         assert post.position > created.position > 3
 
 
-async def test_followers_by_type_pass_over_other_events(store: OpenStore) -> None:
+async def test_followers_by_type_skip_other_events(store: OpenStore) -> None:
     following = store.follow(types=["post.published"])
     posts = [(await publish(store, title)).subject_id for title in ("Tide", "Flood")]
     events = [recorded.event for recorded in await first(2, following)]
     assert [event.post_id for event in events if isinstance(event, ledgerpress.PostPublished)] == posts
 
 
-async def test_a_position_that_the_log_does_not_have_is_an_error(store: OpenStore) -> None:
+async def test_an_invalid_position_is_an_error(store: OpenStore) -> None:
     head = await store.head()
     with pytest.raises(ValueError, match=f"position {head + 1} is beyond the head of the log, {head}"):
         await anext(store.follow(after=head + 1))
@@ -362,7 +362,7 @@ async def test_a_position_that_the_log_does_not_have_is_an_error(store: OpenStor
         await anext(store.follow(after=-1))
 
 
-async def test_a_follower_waits_while_the_log_cannot_be_reached(
+async def test_a_follower_waits_while_the_log_is_unreachable(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with severable(monkeypatch) as log:
@@ -407,7 +407,7 @@ async def test_a_withdrawal_reaches_followers(tmp_path: Path) -> None:
 # --- the store -----------------------------------------------------------------------------------------
 
 
-async def test_a_closed_store_says_so_and_its_iterators_end(tmp_path: Path, log_url: str) -> None:
+async def test_a_closed_store_raises_an_error_and_its_iterators_end(tmp_path: Path, log_url: str) -> None:
     async with ledgerpress.open_store(tmp_path / "data", log=log_url, features=[]) as store:
         await publish(store, "Tide")
         head = await store.head()
@@ -450,7 +450,7 @@ async def test_a_closed_store_says_so_and_its_iterators_end(tmp_path: Path, log_
     assert asyncio.all_tasks() == {asyncio.current_task()}
 
 
-async def test_a_directory_or_log_of_something_else_is_an_error(tmp_path: Path) -> None:
+async def test_a_directory_or_log_that_is_not_a_store_is_an_error(tmp_path: Path) -> None:
     (tmp_path / "photos").mkdir()
     (tmp_path / "photos" / "cat.jpg").write_bytes(b"")
     (tmp_path / "file").write_bytes(b"")
@@ -481,7 +481,7 @@ async def test_a_directory_of_another_publication_is_an_error(tmp_path: Path, sq
             pass
 
 
-async def test_a_feature_takes_part_and_its_tables_are_read(tmp_path: Path) -> None:
+async def test_a_feature_can_reject_commands_and_its_tables_can_be_read(tmp_path: Path) -> None:
     features = [ledgerpress_factcheck.FEATURE]
     async with ledgerpress.open_store(tmp_path, features=features) as store:
         post = accepted(await store.execute(CreatePost(title="Tide")))
@@ -514,6 +514,8 @@ async def test_nothing_in_the_process_changes(tmp_path: Path) -> None:
     before = process_state()
     async with ledgerpress.open_store(tmp_path, features=[]) as store:
         await publish(store, "Tide")
-        assert (await store.graphql(TITLES + " #" + "." * 5_000)).errors == []  # is checked in a thread
+        assert (
+            await store.graphql(TITLES + " #" + "." * 5_000)
+        ).errors == []  # long enough to be checked in a thread
         assert process_state() == before
     assert process_state() == before

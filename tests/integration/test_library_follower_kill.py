@@ -1,4 +1,4 @@
-"""A follower with storage of its own is killed with `kill -9`: it misses no event, and its transactions repeat none."""
+"""A follower with its own storage is killed with `kill -9`: it misses no event, and its transactions repeat none."""
 
 import asyncio
 import signal
@@ -19,12 +19,12 @@ from ledgerpress import CreatePost, OpenStore
 ROOT: Final = Path(__file__).parents[2]
 KILLS: Final = 6
 POSTS: Final = 15
-"""Written while a follower runs; each is three events."""
+"""The number of posts that are written while a follower runs; each has three events."""
 TIMEOUT: Final = 60
 
 
 class Follower:
-    """The follower program on one store, started any number of times."""
+    """The follower program on one store; a test can start it any number of times."""
 
     def __init__(self, directory: Path) -> None:
         self.data, self.database, self.effects = (
@@ -48,7 +48,7 @@ class Follower:
         return [int(line) for line in self.effects.read_text().split()]
 
     async def finish(self, head: int) -> None:
-        """Run it until it has handled the event at `head`."""
+        """Run the program until it has handled the event at `head`."""
         process = await self.start()
         try:
             await position_of(process, head)
@@ -74,7 +74,7 @@ async def events_of(store: OpenStore) -> list[tuple[int, str]]:
 @pytest.mark.parametrize(
     ("moment", "times"), [("before", 1), ("between", 2), ("after", 1)], ids=["before", "between", "after"]
 )
-async def test_only_the_event_whose_position_was_not_saved_comes_again(
+async def test_only_the_event_whose_position_was_not_saved_is_repeated(
     tmp_path: Path, moment: str, times: int
 ) -> None:
     follower = Follower(tmp_path)
@@ -108,7 +108,7 @@ async def test_a_follower_that_is_killed_at_random_moments_under_load_handles_ev
             reached = follower.handled()[-1][0]
         await follower.finish(await store.head())
         assert follower.handled() == await events_of(store)
-        # Outside of the transaction, the event in work when the process was killed may come again, and no other.
+        # Outside the transaction, only the event that was being handled during the kill may be repeated.
         effects = follower.effect_positions()
         assert (effects[0], effects[-1]) == (1, await store.head())
         assert {after - before for before, after in pairwise(effects)} <= {0, 1}
