@@ -1,4 +1,4 @@
-"""`ledgerpress log copy`: a log goes through every engine and back, killed on the way, and stays the same log."""
+"""`ledgerpress log copy`: a log copied through every engine and back, with kills, stays the same log."""
 
 import asyncio
 import json
@@ -49,12 +49,12 @@ def done(*arguments: str | Path) -> str:
 
 
 def head(log: str, data: Path) -> dict[str, Any]:
-    found: dict[str, Any] = json.loads(done("head", "--json", "--log", log, "--data", data))
-    return found
+    tree_head: dict[str, Any] = json.loads(done("head", "--json", "--log", log, "--data", data))
+    return tree_head
 
 
 def killed(at: int, delay: float, *arguments: str | Path) -> None:
-    """Run the program in a process of its own until it is killed, so soon after the copy came to a position."""
+    """Run the program in its own process until it is killed, `delay` seconds after the copy reaches `at`."""
     command = [
         sys.executable,
         "-m",
@@ -63,13 +63,13 @@ def killed(at: int, delay: float, *arguments: str | Path) -> None:
         str(delay),
         *map(str, arguments),
     ]
-    ended = subprocess.run(command, cwd=ROOT, capture_output=True, check=False, timeout=120)
-    assert ended.returncode == -signal.SIGKILL, ended.stderr.decode()
+    process = subprocess.run(command, cwd=ROOT, capture_output=True, check=False, timeout=120)
+    assert process.returncode == -signal.SIGKILL, process.stderr.decode()
 
 
 @pytest.fixture(scope="module")
 def demo(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The demo newsroom, of which three payloads are withdrawn."""
+    """The demo newsroom with three withdrawn payloads."""
     data = tmp_path_factory.mktemp("demo") / "store"
     done("demo", "--data", data)
     for position in (20, 41, 60):
@@ -88,7 +88,7 @@ def generated(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def journey(request: pytest.FixtureRequest, tmp_path: Path) -> list[str]:
-    """The places that a log goes to: one in each engine, and a file in the end."""
+    """Copy targets in order: one in each other engine, and finally a file."""
     others = [request.getfixturevalue(f"{engine}_url") for engine in ENGINES if engine != "sqlite"]
     return [
         *(others or [f"sqlite:{tmp_path / 'between.sqlite'}"]),
@@ -97,7 +97,7 @@ def journey(request: pytest.FixtureRequest, tmp_path: Path) -> list[str]:
 
 
 @pytest.mark.parametrize("name", ["demo", "generated"])
-def test_a_log_goes_through_every_engine_and_back(
+def test_a_log_is_the_same_after_copies_through_every_engine(
     request: pytest.FixtureRequest, name: str, journey: list[str], tmp_path: Path
 ) -> None:
     origin: Path = request.getfixturevalue(name)
@@ -109,8 +109,8 @@ def test_a_log_goes_through_every_engine_and_back(
     for number, (source, target) in enumerate(legs):
         if name == "generated" and number < 2:
             killed(1_000, 0.03, "log", "copy", source, target)
-            refused = run("head", "--log", target, "--data", tmp_path / "node")
-            assert (refused.exit_code, "not finished" in refused.stderr) == (3, True), refused.stderr
+            rejection = run("head", "--log", target, "--data", tmp_path / "node")
+            assert (rejection.exit_code, "not finished" in rejection.stderr) == (3, True), rejection.stderr
         if name == "generated" and number == 0:
             killed(EVENTS // 2, 0.2, "log", "copy", source, target)
         assert json.loads(done("log", "copy", source, target, "--json")) == {**first, "missing": 0}
@@ -119,11 +119,11 @@ def test_a_log_goes_through_every_engine_and_back(
 
 
 def view_digests(data: Path) -> dict[str, dict[str, Any]]:
-    """Return the digests of all views of a store, made anew from its log."""
+    """Return the digests of all views of a store, rebuilt from its log."""
     for views in data.glob("views*"):
         views.unlink()
     status = json.loads(done("status", "--json", "--data", data))
-    digests = {each["name"]: each["digest"] for each in status["projections"]}
+    digests = {projection["name"]: projection["digest"] for projection in status["projections"]}
     assert all(digests.values())
     return digests
 
@@ -135,12 +135,12 @@ def store(demo: Path, tmp_path: Path) -> Path:
 
 @pytest.fixture
 def there(log_url: str) -> str:
-    """A place for a copy, in each engine in turn."""
+    """The URL of a copy target, in each engine in turn."""
     return log_url
 
 
-def test_a_copy_is_kept_open_while_the_source_is_written_to(store: Path, there: str, tmp_path: Path) -> None:
-    """What is withdrawn between two runs is not in the copy, though the first run took the text along."""
+def test_a_copy_stays_open_while_the_source_is_written_to(store: Path, there: str, tmp_path: Path) -> None:
+    """A payload that is withdrawn between two runs is not in the copy, although the first run copied it."""
     first = run("log", "copy", "sqlite:", there, "--keep-open", "--data", store)
     assert (first.exit_code, "The copy is unfinished" in first.stderr) == (0, True), first.output
     done("withdraw", "30", "--reason", COURT, "--data", store)
@@ -148,8 +148,8 @@ def test_a_copy_is_kept_open_while_the_source_is_written_to(store: Path, there: 
         "import", "page", ROOT / "tests/pages/tide-mill.txt", "--retrieved-at", "2024-12-22", "--data", store
     )
     second = run("log", "copy", "sqlite:", there, "--keep-open", "--data", store)
-    refused = run("serve", "--log", there, "--data", tmp_path / "node", "--port", "0")
-    assert (refused.exit_code, "not finished" in refused.stderr) == (3, True), refused.output
+    rejection = run("serve", "--log", there, "--data", tmp_path / "node", "--port", "0")
+    assert (rejection.exit_code, "not finished" in rejection.stderr) == (3, True), rejection.output
     third = run("log", "copy", "sqlite:", there, "--data", store)
     root = json.loads(done("head", "--json", "--data", store))["root"]
     assert root not in first.stdout
@@ -157,11 +157,11 @@ def test_a_copy_is_kept_open_while_the_source_is_written_to(store: Path, there: 
     assert root in third.stdout
     verified = json.loads(done("verify", "--json", "--log", there, "--data", tmp_path / "node"))
     assert (verified["intact"], verified["head"]["root"]) == (True, root)
-    shown = json.loads(done("events", "show", "30", "--log", there, "--data", tmp_path / "node"))
-    assert "data" not in shown
+    event = json.loads(done("events", "show", "30", "--log", there, "--data", tmp_path / "node"))
+    assert "data" not in event
 
 
-def test_a_source_that_went_on_has_an_exit_code_of_its_own(
+def test_a_source_that_grew_during_the_copy_has_its_own_exit_code(
     store: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     copied = run("log", "copy", "sqlite:", f"sqlite:{tmp_path / 'one'}", "--data", store, "--json")
@@ -173,13 +173,13 @@ def test_a_source_that_went_on_has_an_exit_code_of_its_own(
     done("verify", "--data", store, "--head", tmp_path / "head")
 
 
-def test_one_place_is_not_copied_to_itself(store: Path) -> None:
+def test_a_log_cannot_be_copied_to_itself(store: Path) -> None:
     for target in ("sqlite:", f"sqlite:{store / 'log.sqlite'}"):
-        refused = run("log", "copy", "sqlite:", target, "--data", store)
-        assert (refused.exit_code, "the same place" in refused.stderr) == (2, True), refused.output
+        rejection = run("log", "copy", "sqlite:", target, "--data", store)
+        assert (rejection.exit_code, "the same place" in rejection.stderr) == (2, True), rejection.output
 
 
-def test_a_copy_that_was_finished_is_only_compared(store: Path, there: str) -> None:
+def test_a_finished_copy_is_only_compared(store: Path, there: str) -> None:
     copied = done("log", "copy", "sqlite:", there, "--data", store)
     for option in ([], ["--keep-open"]):
         again = run("log", "copy", "sqlite:", there, "--data", store, *option)
@@ -189,7 +189,7 @@ def test_a_copy_that_was_finished_is_only_compared(store: Path, there: str) -> N
     assert (result.exit_code, "is a finished log already, with" in result.stderr) == (3, True)
 
 
-def test_an_unfinished_copy_is_gone_on_with_only_from_the_same_log(
+def test_an_unfinished_copy_can_be_continued_only_from_the_same_log(
     store: Path, there: str, tmp_path: Path
 ) -> None:
     other = Path(shutil.copytree(store, tmp_path / "other"))
@@ -209,7 +209,7 @@ def test_an_unfinished_copy_is_gone_on_with_only_from_the_same_log(
 
 
 @pytest.mark.parametrize("change", ["payload", "header", "gap", "withdrawn"])
-def test_an_event_that_is_wrong_is_not_copied(store: Path, there: str, change: str, tmp_path: Path) -> None:
+def test_a_damaged_event_is_not_copied(store: Path, there: str, change: str, tmp_path: Path) -> None:
     with closing(sqlite3.connect(store / "log.sqlite", isolation_level=None)) as db:
         for (trigger,) in db.execute("SELECT name FROM sqlite_schema WHERE type = 'trigger'").fetchall():
             db.execute(f"DROP TRIGGER {trigger}")
@@ -223,11 +223,11 @@ def test_an_event_that_is_wrong_is_not_copied(store: Path, there: str, change: s
         )
     result = run("log", "copy", "sqlite:", there, "--data", store)
     assert (result.exit_code, "position 100" in result.stderr) == (1, True), result.output
-    refused = run("head", "--log", there, "--data", tmp_path / "node")
-    assert (refused.exit_code, "not finished" in refused.stderr) == (3, True), refused.output
+    rejection = run("head", "--log", there, "--data", tmp_path / "node")
+    assert (rejection.exit_code, "not finished" in rejection.stderr) == (3, True), rejection.output
 
 
-def test_a_url_with_a_password_stays_in_a_file(store: Path, there: str, tmp_path: Path) -> None:
+def test_a_url_with_a_password_can_be_read_from_a_file(store: Path, there: str, tmp_path: Path) -> None:
     (tmp_path / "to").write_text(f"{there}\n", "utf-8")
     root = json.loads(done("head", "--json", "--data", store))["root"]
     assert root in done("log", "copy", "sqlite:", f"@{tmp_path / 'to'}", "--data", store)
@@ -246,7 +246,7 @@ def test_no_message_shows_a_password(store: Path, tmp_path: Path) -> None:
         assert (failed.exit_code, "secret" in failed.output) == (3, False), failed.output
 
 
-def test_what_is_no_url_and_what_is_no_log_are_refused(store: Path, tmp_path: Path) -> None:
+def test_invalid_urls_and_missing_logs_are_rejected(store: Path, tmp_path: Path) -> None:
     for source, target, code in (
         ("sqlite:", "mysql://there", 2),
         ("log.sqlite", f"sqlite:{tmp_path / 'to.sqlite'}", 2),
@@ -260,7 +260,7 @@ def test_what_is_no_url_and_what_is_no_log_are_refused(store: Path, tmp_path: Pa
 
 
 @pytest.mark.parametrize("command", [("backup",), ("restore",)])
-def test_other_engines_are_backed_up_with_their_own_tools(command: tuple[str], tmp_path: Path) -> None:
+def test_backups_of_other_engines_refer_to_their_own_tools(command: tuple[str], tmp_path: Path) -> None:
     for url, tool in (
         ("postgresql://ann:secret@there/db?publication=daily", "pg_dump"),
         ("nats://ann:secret@there?publication=daily", "nats stream"),
@@ -272,7 +272,7 @@ def test_other_engines_are_backed_up_with_their_own_tools(command: tuple[str], t
         assert "secret" not in result.output
 
 
-def test_no_log_is_made_in_the_directory_of_a_node(store: Path, tmp_path: Path) -> None:
+def test_no_log_is_created_in_the_directory_of_a_node(store: Path, tmp_path: Path) -> None:
     node, file, elsewhere = tmp_path / "node", tmp_path / "backup", f"sqlite:{store / 'log.sqlite'}"
     done("status", "--data", node, "--log", elsewhere)
     before = sorted(node.iterdir())
@@ -288,15 +288,15 @@ def test_no_log_is_made_in_the_directory_of_a_node(store: Path, tmp_path: Path) 
         ("demo", "--data", other, "--log", there),
         (*page, "--data", other, "--log", there),
     ):
-        refused = run(*command)
-        assert (refused.exit_code, "is the directory of a node" in refused.stderr) == (3, True), (
-            refused.output
+        rejection = run(*command)
+        assert (rejection.exit_code, "is the directory of a node" in rejection.stderr) == (3, True), (
+            rejection.output
         )
         assert sorted(node.iterdir()) == before
     done("status", "--data", node, "--log", elsewhere)
 
 
-def test_events_are_imported_at_any_place(store: Path, there: str, tmp_path: Path) -> None:
+def test_events_can_be_imported_into_any_engine(store: Path, there: str, tmp_path: Path) -> None:
     file = tmp_path / "events.jsonl"
     done("events", "export", file, "--data", store)
     for _ in range(2):
@@ -309,8 +309,8 @@ def test_events_are_imported_at_any_place(store: Path, there: str, tmp_path: Pat
     assert (again.exit_code, "is a finished log already" in again.stderr) == (3, True), again.output
 
 
-async def test_the_source_is_written_to_all_the_while(store: Path, there: str, tmp_path: Path) -> None:
-    """Two runs while posts are made and their texts withdrawn, and one when that is over: nothing is missing."""
+async def test_the_source_can_be_written_to_during_the_copy(store: Path, there: str, tmp_path: Path) -> None:
+    """Copy twice while posts are created and withdrawn, and once after that: nothing is missing."""
     source, target = LogUrl.parse("sqlite:"), LogUrl.parse(there)
     async with open_store(store) as opened:
         stopping = asyncio.Event()
@@ -324,43 +324,45 @@ async def test_the_source_is_written_to_all_the_while(store: Path, there: str, t
         assert await writing > 3
         copied = await copy_log(source, target, store)
         assert (copied.head.size, copied.missing) == (await opened.log.head(), 0)
-        made = await open_log(target, tmp_path, create_as=None)
+        target_log = await open_log(target, tmp_path, create_as=None)
         try:
-            assert await everything(made) == await everything(opened.log)
+            assert await everything(target_log) == await everything(opened.log)
         finally:
-            await made.aclose()
+            await target_log.aclose()
 
 
 async def write(store: Store, stopping: asyncio.Event) -> int:
-    """Make posts, and withdraw each fifth as soon as it is there; return how many were withdrawn."""
-    gone = 0
+    """Create posts, and withdraw every fifth immediately; return the number of withdrawn posts."""
+    count = 0
     while not stopping.is_set():
-        made = await store.commands.handle(
-            CreatePost(title=f"Number {gone}", body="Word for word.", publish=True)
+        post = await store.commands.handle(
+            CreatePost(title=f"Number {count}", body="Word for word.", publish=True)
         )
-        gone += 1
-        if gone % 5 == 0:
+        count += 1
+        if count % 5 == 0:
             await withdraw_payload(
                 store.log,
                 event_codec(),
                 store.clock,
                 store.randomness,
-                made.position,
+                post.position,
                 CommandRequest(reason=COURT),
             )
-    return gone // 5
+    return count // 5
 
 
-async def test_two_runs_at_once_do_one_copy(store: Path, there: str, tmp_path: Path) -> None:
-    """Either may be refused, and run again later; never is there another log than the one."""
+async def test_two_concurrent_runs_create_one_copy(store: Path, there: str, tmp_path: Path) -> None:
+    """Either run may fail and be repeated later; the target always contains the same log."""
     source, target = LogUrl.parse("sqlite:"), LogUrl.parse(there)
-    ends = await asyncio.gather(*(copy_log(source, target, store) for _ in range(2)), return_exceptions=True)
-    assert all(isinstance(end, LogCopy | EventLogError) for end in ends), ends
+    results = await asyncio.gather(
+        *(copy_log(source, target, store) for _ in range(2)), return_exceptions=True
+    )
+    assert all(isinstance(result, LogCopy | EventLogError) for result in results), results
     copied = await copy_log(source, target, store)
     async with existing_log(store) as log:
-        made = await open_log(target, tmp_path, create_as=None)
+        target_log = await open_log(target, tmp_path, create_as=None)
         try:
-            assert await everything(made) == await everything(log)
+            assert await everything(target_log) == await everything(log)
             assert copied.head.size == await log.head()
         finally:
-            await made.aclose()
+            await target_log.aclose()
