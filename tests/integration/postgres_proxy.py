@@ -1,4 +1,4 @@
-"""A proxy between a node and PostgreSQL that drops the messages that a test names."""
+"""A proxy between a node and PostgreSQL that loses the messages that a test chooses."""
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -6,7 +6,7 @@ from contextlib import asynccontextmanager, suppress
 from typing import Literal, Self
 
 COMMIT = b"COMMIT\0"
-"""The end of the question (Q … COMMIT), and of the answer to it (C … COMMIT)."""
+"""The end of the query message (Q … COMMIT) and of the response to it (C … COMMIT)."""
 
 Loss = Literal["question", "answer", "connection after the question", "nothing but the answer"]
 
@@ -16,7 +16,7 @@ async def _nothing() -> None:
 
 
 class Proxy:
-    """Passes on bytes both ways. What `lose` says goes wrong with the next COMMIT, once."""
+    """Forwards bytes in both directions. `lose` is the fault of the next COMMIT; it happens once."""
 
     def __init__(self, port: int) -> None:
         self._server = port
@@ -27,24 +27,24 @@ class Proxy:
         self._open.set()
         self.lose: Loss | None = None
         self.then: Callable[[], Awaitable[None]] = _nothing
-        """Called when something was lost, before the node learns of it."""
-        self.refuses = False
-        """Whether new connections are closed at once."""
+        """Called when something was lost, before the node notices it."""
+        self.rejects_connections = False
+        """Whether the proxy closes new connections immediately."""
         self.cut_at: bytes | None = None
-        """Whether the connection is cut, once, on which the node next asks something with these bytes in it."""
+        """Cut the next connection on which the node sends these bytes, once."""
         self.stall_at_commit = False
-        """Whether everything stands still from the next COMMIT on, until `go_on`."""
+        """Whether the proxy stops forwarding at the next COMMIT, until `go_on` is called."""
         self._dead: set[asyncio.StreamWriter] = set()
 
     @property
     def has_lost(self) -> bool:
-        """Whether it has lost and cut what it was told to."""
+        """Whether the faults of `lose` and `cut_at` have happened."""
         return self.lose is None and self.cut_at is None
 
     @classmethod
     @asynccontextmanager
     async def before(cls, port: int, *, at: tuple[str, int] = ("127.0.0.1", 0)) -> AsyncIterator[Self]:
-        """A proxy before the server on that port of 127.0.0.1, by default on a free port there."""
+        """Run a proxy in front of the server at `port` of 127.0.0.1; the proxy listens on a free port by default."""
         proxy = cls(port)
         listener = await asyncio.start_server(proxy._accept, *at)
         proxy._listener = listener
@@ -60,25 +60,25 @@ class Proxy:
             await asyncio.gather(*proxy._tasks, return_exceptions=True)
 
     def through(self, url: str) -> str:
-        """Return the URL that leads through the proxy."""
+        """Return the URL of the same log through the proxy."""
         assert self._listener is not None
         own = self._listener.sockets[0].getsockname()[1]
         return url.replace(f":{self._server}/", f":{own}/")
 
     def go_on(self) -> None:
-        """End a stall."""
+        """Forward again after a stall."""
         self.stall_at_commit = False
         self._open.set()
 
     def forget_all(self) -> None:
-        """Let nothing through any more on the connections that there are, and tell nobody; later ones are as before."""
+        """Drop all bytes on the existing connections without closing them; later connections are not affected."""
         self._dead |= {writer for pair in self._pairs for writer in pair}
 
     async def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         task = asyncio.current_task()
         assert task is not None
         self._tasks.add(task)
-        if self.refuses:
+        if self.rejects_connections:
             writer.close()
             return
         try:
@@ -90,8 +90,8 @@ class Proxy:
         self._pairs.append(pair)
         with suppress(OSError):
             await asyncio.gather(
-                self._pass_on(reader, server_writer, pair, asked=True),
-                self._pass_on(server_reader, writer, pair, asked=False),
+                self._pass_on(reader, server_writer, pair, from_node=True),
+                self._pass_on(server_reader, writer, pair, from_node=False),
             )
 
     async def _pass_on(
@@ -100,25 +100,25 @@ class Proxy:
         writer: asyncio.StreamWriter,
         pair: tuple[asyncio.StreamWriter, asyncio.StreamWriter],
         *,
-        asked: bool,
+        from_node: bool,
     ) -> None:
         while data := await reader.read(2**16):
-            if asked and data.endswith(COMMIT) and self.stall_at_commit:
+            if from_node and data.endswith(COMMIT) and self.stall_at_commit:
                 self._open.clear()
             await self._open.wait()
-            if asked and self.cut_at and self.cut_at in data:
+            if from_node and self.cut_at and self.cut_at in data:
                 self.cut_at = None
                 break
-            if not asked and COMMIT in data and self.lose == "nothing but the answer":
+            if not from_node and COMMIT in data and self.lose == "nothing but the answer":
                 self.lose = None
                 continue
-            if COMMIT in data and self.lose == ("question" if asked else "answer"):
+            if COMMIT in data and self.lose == ("question" if from_node else "answer"):
                 await self._lost(pair)
                 return
             if writer in self._dead:
                 continue
             writer.write(data)
-            if asked and data.endswith(COMMIT) and self.lose == "connection after the question":
+            if from_node and data.endswith(COMMIT) and self.lose == "connection after the question":
                 await writer.drain()
                 await self._lost(pair)
                 return

@@ -1,4 +1,4 @@
-"""A log whose engine a test makes unreachable, at moments at which a real one rarely fails."""
+"""A log whose engine a test makes unreachable, at moments when a real engine rarely fails."""
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -15,12 +15,16 @@ from ledgerpress.server.log_url import LogUrl
 
 
 class Severed:
-    """All logs that are opened while it is in use. `away`: none can be reached. `mute`: they go away after recording something, and before they answer."""
+    """The state of all logs opened by `severable`.
+
+    If `away` is true, the logs are unreachable. If `mute` is true, they become unreachable after the next append is recorded
+    and before it is acknowledged. `calls` counts the calls of all logs.
+    """
 
     def __init__(self) -> None:
         self.away = False
         self.mute = False
-        self.asked = 0
+        self.calls = 0
 
 
 class _Log:
@@ -55,18 +59,18 @@ class _Log:
 
     async def wait_beyond(self, position: int, timeout: float) -> bool:
         self._check()
-        # Not for long: whoever waits is to notice soon that it is away.
+        # A short wait, so that a waiting client soon notices that the log is away.
         return await self._log.wait_beyond(position, min(timeout, 0.05))
 
     def _check(self) -> None:
-        self._severed.asked += 1
+        self._severed.calls += 1
         if self._severed.away:
             raise LogUnavailable("the cable is cut")
 
 
 @contextmanager
 def severable(monkeypatch: pytest.MonkeyPatch) -> Iterator[Severed]:
-    """Have every store that is opened go by a log that can be taken away."""
+    """Make every store that is opened use a log that the test can make unreachable."""
     severed = Severed()
 
     async def opened(url: LogUrl, data: Path, *, create_as: Callable[[], str] | None) -> Any:

@@ -70,5 +70,7 @@ async def test_iterators_end_when_the_store_closes(tmp_path: Path) -> None:
 
 
 def test_the_exception_hooks_of_the_process_do_not_change(tmp_path: Path) -> None:
-    ran = subprocess.run([sys.executable, "-c", HOOKS, tmp_path], check=True, capture_output=True, text=True)
-    assert ran.stdout == "True True\n"
+    process = subprocess.run(
+        [sys.executable, "-c", HOOKS, tmp_path], check=True, capture_output=True, text=True
+    )
+    assert process.stdout == "True True\n"

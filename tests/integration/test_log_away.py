@@ -78,12 +78,12 @@ async def test_reads_continue_and_writes_fail_until_the_log_is_reachable(
 async def test_requests_do_not_wait_for_a_log_known_to_be_unreachable(door: Client, severed: Severed) -> None:
     severed.away = True
     await create(door, "One")
-    call_count = severed.asked
+    call_count = severed.calls
     for number in range(20):
         assert code(await create(door, str(number))) == (503, "LOG_UNAVAILABLE")
         with pytest.raises(LogUnavailable):
             await door.store.log.read(0, 1)
-    assert severed.asked <= call_count + 2, "only the health check calls it, once a second"
+    assert severed.calls <= call_count + 2, "only the health check calls it, once a second"
 
 
 async def test_an_unresolved_append_is_recorded_once_under_its_key(door: Client, severed: Severed) -> None:
@@ -102,8 +102,8 @@ async def test_an_unresolved_append_is_recorded_once_under_its_key(door: Client,
 
 async def test_the_first_of_several_mutations_may_have_been_executed(door: Client, severed: Severed) -> None:
     severed.mute = True
-    two = """mutation { one: siteName(input: {name: "A"}) { position } two: siteName(input: {name: "B"}) { position } }"""
-    response = await door.http.post("/graphql", json={"query": two}, headers=GRAPHQL)
+    document = """mutation { one: siteName(input: {name: "A"}) { position } two: siteName(input: {name: "B"}) { position } }"""
+    response = await door.http.post("/graphql", json={"query": document}, headers=GRAPHQL)
     assert response.status_code == 294
     assert response.json()["data"] == {"one": None, "two": None}
     codes = [error["extensions"]["code"] for error in response.json()["errors"]]

@@ -46,7 +46,7 @@ async def test_a_copy_can_be_killed_at_every_write(tmp_path: Path) -> None:
     (tmp_path / "program.py").write_text(PROGRAM, "utf-8")
     for first in count(1, CONCURRENT_COPIES * 3):
         steps = range(first, first + CONCURRENT_COPIES * 3, 3)
-        codes = await asyncio.gather(*(copied_until(step, source) for step in steps))
+        codes = await asyncio.gather(*(copy_until(step, source) for step in steps))
         for step in steps:
             await check(source, source.with_name(f"{step}.sqlite"), events)
         if 0 in codes:
@@ -54,7 +54,7 @@ async def test_a_copy_can_be_killed_at_every_write(tmp_path: Path) -> None:
             return
 
 
-async def copied_until(step: int, source: Path) -> int:
+async def copy_until(step: int, source: Path) -> int:
     """Copy until the process is killed at write number `step`; return its exit code."""
     target = source.with_name(f"{step}.sqlite")
     files = [target.with_name(f"{target.name}{end}") for end in ("", "-wal", "-journal")]

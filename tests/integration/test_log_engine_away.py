@@ -131,11 +131,11 @@ async def test_status_reports_the_views_of_a_node_without_its_log(engine: Stoppa
         async with client(server) as http:
             position = (await ask(http, CREATE, title="Before")).json()["data"]["postCreate"]["position"]
         assert await server.stop() == 0
-    ask_for = ("status", "--json", "--log", engine.url("daily"), "--data")
-    connected_status = json.loads(await done(*ask_for, node))
+    status_command = ("status", "--json", "--log", engine.url("daily"), "--data")
+    connected_status = json.loads(await done(*status_command, node))
     assert (connected_status["head"], connected_status["log"]["unreachable"]) == (position, None)
     await asyncio.to_thread(engine.stop)
-    result = await program(*ask_for, node)
+    result = await program(*status_command, node)
     assert (result.code, "cannot be reached" in result.err) == (3, True), result
     status = json.loads(result.out)
     assert "cannot be reached" in status["log"].pop("unreachable")
@@ -149,7 +149,7 @@ async def test_status_reports_the_views_of_a_node_without_its_log(engine: Stoppa
         True,
         True,
     ), text_result
-    new_result = await program(*ask_for, new)
+    new_result = await program(*status_command, new)
     assert (new_result.code, new_result.out) == (3, "")
     assert "cannot be reached" in new_result.err
 

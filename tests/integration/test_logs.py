@@ -56,7 +56,7 @@ async def test_each_request_has_a_line_and_no_line_contains_a_secret(tmp_path: P
             await http.get("/articles/%1b%5b2J%0a%7b%22level%22%3a%22forged%22%7d%c2%9b" + "x" * 5_000)
         assert await server.stop() == 0
         access_lines = accesses(server)
-        everything = server.output.read_text("utf-8")
+        output = server.output.read_text("utf-8")
     assert [line["status"] for line in access_lines][3] == 404
     assert len(access_lines) == 7
     writing = access_lines[0]
@@ -66,9 +66,9 @@ async def test_each_request_has_a_line_and_no_line_contains_a_secret(tmp_path: P
     assert access_lines[2]["path"] == "/"
     assert len(access_lines[6]["path"]) <= 200
     for secret in SECRETS:
-        assert secret not in everything
-    assert all(character.isprintable() or character == "\n" for character in everything)
-    assert "forged" in everything  # only within the line of its request
+        assert secret not in output
+    assert all(character.isprintable() or character == "\n" for character in output)
+    assert "forged" in output  # only within the line of its request
     assert not any(line["level"] == "forged" for line in lines(server))
 
 
@@ -97,7 +97,7 @@ async def test_the_response_to_an_internal_error_has_the_id_that_is_logged(
         assert await server.stop() == 0
         (error_line,) = (line for line in lines(server) if "exception" in line)
         (access,) = (line for line in accesses(server) if line["path"] == "/")
-        everything = server.output.read_text("utf-8")
+        output = server.output.read_text("utf-8")
     assert response.status_code == 500
     assert response.headers["x-content-type-options"] == "nosniff"
     assert (
@@ -107,8 +107,8 @@ async def test_the_response_to_an_internal_error_has_the_id_that_is_logged(
     assert error_line["exception"]["type"] == "ValueError"
     assert "broken_page_program" in error_line["exception"]["traceback"]
     assert error_line["level"] == "error"
-    assert "opensesame" not in everything
-    assert "\x1b" not in everything
+    assert "opensesame" not in output
+    assert "\x1b" not in output
 
 
 async def test_the_first_token_is_printed_but_not_logged(tmp_path: Path) -> None:

@@ -137,10 +137,10 @@ async def test_a_token_is_valid_and_revoked_on_every_node(tmp_path: Path, log_ur
             response = await b.as_of(created.position, VIEWER, headers=headers)
             assert response.json() == {"data": {"viewer": {"role": "EDITOR"}}}
 
-            revoked = await a.store.commands.handle(RevokeToken(token_id=created.subject_id))
-            response = await b.as_of(revoked.position, VIEWER, headers=headers)
+            revocation = await a.store.commands.handle(RevokeToken(token_id=created.subject_id))
+            response = await b.as_of(revocation.position, VIEWER, headers=headers)
             assert response.status_code == 401, response.text
-            extensions = {"minPosition": revoked.position}
+            extensions = {"minPosition": revocation.position}
             request = {"query": VIEWER, "extensions": extensions}
             assert (await b.http.post("/graphql", json=request, headers=headers)).status_code == 401
 
@@ -156,19 +156,19 @@ async def test_a_token_is_checked_again_after_waiting_for_a_position(tmp_path: P
         created = await a.store.commands.handle(old)
         assert await b.store.views.wait_for(created.position, 20)
         async with _paused_views(b):
-            revoked = await a.store.commands.handle(RevokeToken(token_id=created.subject_id))
+            revocation = await a.store.commands.handle(RevokeToken(token_id=created.subject_id))
             other = await a.store.commands.handle(new)
             requests = [
                 asyncio.create_task(b.as_of(position, VIEWER, headers={"Authorization": f"Bearer {secret}"}))
-                for position, secret in ((revoked.position, secrets[0]), (other.position, secrets[1]))
+                for position, secret in ((revocation.position, secrets[0]), (other.position, secrets[1]))
             ]
             await asyncio.sleep(0.2)
             assert not any(request.done() for request in requests)
         old_response, new_response = await asyncio.gather(*requests)
         assert old_response.status_code == 401
         assert new_response.json() == {"data": {"viewer": {"role": "EDITOR"}}}
-        unknown = {"Authorization": f"Bearer {new_secret(a.store.randomness)}"}
-        assert (await b.as_of(other.position, VIEWER, headers=unknown)).status_code == 401
+        headers = {"Authorization": f"Bearer {new_secret(a.store.randomness)}"}
+        assert (await b.as_of(other.position, VIEWER, headers=headers)).status_code == 401
 
 
 class _paused_views:  # noqa: N801 - used as a function is
@@ -303,10 +303,10 @@ async def test_a_node_that_starts_from_a_views_copy_equals_one_that_replayed(
     await b.do("postEdit", id=post["id"], title="After")
     await b.do("postPublish", id=post["id"])
     await done("views", "restore", views_copy, "--data", tmp_path / "c", "--log", log_url)
-    (restored,) = list_views(tmp_path / "c")
-    assert restored.state == "in use"
-    assert restored.position is not None
-    assert restored.position < await a.level()
+    (views_file,) = list_views(tmp_path / "c")
+    assert views_file.state == "in use"
+    assert views_file.position is not None
+    assert views_file.position < await a.level()
     inode = _views(tmp_path / "c").stat().st_ino
     async with node(tmp_path / "c", log_url) as c, node(tmp_path / "d", log_url) as d:
         assert c.views.stat().st_ino == inode, "it continues with the restored views"

@@ -186,16 +186,16 @@ async def test_pages_are_full_and_report_correctly_whether_more_follow(open_past
             ("first", "after", "endCursor", "hasNextPage", "hasPreviousPage"),
             ("last", "before", "startCursor", "hasPreviousPage", "hasNextPage"),
         ):
-            titles_seen: list[str] = []
+            listed_titles: list[str] = []
             cursor_value = None
             has_more = True
             while has_more:
                 part, info = await page(**{count: size, cursor: cursor_value})
-                assert info[behind] == bool(titles_seen)
-                titles_seen = titles_seen + part if count == "first" else part + titles_seen
-                assert len(part) == min(size, len(expected) - (len(titles_seen) - len(part)))
+                assert info[behind] == bool(listed_titles)
+                listed_titles = listed_titles + part if count == "first" else part + listed_titles
+                assert len(part) == min(size, len(expected) - (len(listed_titles) - len(part)))
                 cursor_value, has_more = info[edge], info[ahead]
-            assert titles_seen == expected, (size, count)
+            assert listed_titles == expected, (size, count)
 
 
 async def test_an_open_past_does_not_open_the_history(open_past_client: Client) -> None:

@@ -32,10 +32,10 @@ async def wait_for_new_views(server: Server) -> None:
     """Query until a teaser is in capitals; every response before it must be correct for the older version."""
     async with asyncio.timeout(60):
         while True:
-            teasers_seen = await teasers(server)
-            if any(teaser.isupper() for teaser in teasers_seen):
+            current_teasers = await teasers(server)
+            if any(teaser.isupper() for teaser in current_teasers):
                 return
-            assert sorted(teasers_seen) == sorted(TEASERS)
+            assert sorted(current_teasers) == sorted(TEASERS)
             await asyncio.sleep(0.02)
 
 

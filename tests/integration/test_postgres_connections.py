@@ -227,18 +227,18 @@ async def test_waiting_clients_learn_of_appends_even_if_notifications_are_lost(
     postgres_server: PostgresServer, postgres_url: str
 ) -> None:
     log, other = await open_at(postgres_url), await open_at(postgres_url)
-    of_listeners = """
+    from_listeners = """
     FROM pg_stat_activity WHERE (query LIKE '%LISTEN%' OR query LIKE '%pg_notify%') AND pid <> pg_backend_pid()
     """
     waiting = asyncio.create_task(log.wait_beyond(0, 30))
     await asyncio.sleep(0.3)
     assert not waiting.done()
-    terminated = postgres_server.sql(f"SELECT count(pg_terminate_backend(pid)) {of_listeners}")
+    terminated = postgres_server.sql(f"SELECT count(pg_terminate_backend(pid)) {from_listeners}")
     assert int(terminated) >= 2
     await other.append(command("first"))
     assert await asyncio.wait_for(waiting, 5)
     async with asyncio.timeout(10):
-        while int(postgres_server.sql(f"SELECT count(*) {of_listeners}")) < 2:  # noqa: ASYNC110
+        while int(postgres_server.sql(f"SELECT count(*) {from_listeners}")) < 2:  # noqa: ASYNC110
             await asyncio.sleep(0.1)
     await log.aclose()
     await other.aclose()

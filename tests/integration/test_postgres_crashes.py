@@ -83,7 +83,7 @@ async def require_a_standby(server: PostgresServer) -> None:
     await asyncio.sleep(0.3)
 
 
-def release_from_the_standby(server: PostgresServer) -> None:
+def stop_requiring_the_standby(server: PostgresServer) -> None:
     server.sql("ALTER SYSTEM RESET synchronous_standby_names")
     server.sql("SELECT pg_reload_conf()")
 
@@ -92,7 +92,7 @@ async def test_an_append_found_after_a_crash_is_acknowledged_when_the_standby_ha
     server = PostgresServer()
     waiting = "SELECT count(*) FROM pg_stat_activity WHERE wait_event = 'SyncRep'"
 
-    async def standby_is_waited_for() -> None:
+    async def wait_until_a_commit_waits() -> None:
         async with asyncio.timeout(10):
             while await asyncio.to_thread(server.sql, waiting) == "0":  # noqa: ASYNC110 - the server sends no notification
                 await asyncio.sleep(0.05)
@@ -102,12 +102,12 @@ async def test_an_append_found_after_a_crash_is_acknowledged_when_the_standby_ha
         assert await log.append(command("first")) == 3
         await require_a_standby(server)
         appending = asyncio.create_task(log.append(command("second")))
-        await standby_is_waited_for()
+        await wait_until_a_commit_waits()
         await asyncio.to_thread(server.restart, "immediate")
-        await standby_is_waited_for()
+        await wait_until_a_commit_waits()
         assert not appending.done()
         assert len(await everything(log)) == 6
-        release_from_the_standby(server)
+        stop_requiring_the_standby(server)
         assert await asyncio.wait_for(appending, 10) == 6
         assert log.counts["resolved"] == 1
         await log.aclose()
@@ -135,7 +135,7 @@ async def test_a_commit_is_not_acknowledged_if_the_wait_for_the_standby_is_cance
             await cancel_wait()
             await asyncio.sleep(0.5)
             assert not appending.done()
-        release_from_the_standby(server)
+        stop_requiring_the_standby(server)
         assert await asyncio.wait_for(appending, 10) == 6
         assert len(await everything(log)) == 6
         await log.aclose()
@@ -149,7 +149,7 @@ async def test_a_killed_node_leaves_no_partial_command(postgres_server: Postgres
     url = postgres_server.url("killed")
     log = await open_at(url)
     events: list[StoredEvent] = []
-    names_recorded: set[str] = set()
+    recorded_names: set[str] = set()
     try:
         for number in range(KILLS):
             node = await asyncio.create_subprocess_exec(
@@ -168,11 +168,11 @@ async def test_a_killed_node_leaves_no_partial_command(postgres_server: Postgres
             await asyncio.wait_for(book.append(log, f"after-{number}"), 10)
             events = await everything(log)
             recorded = {stored.header.event_id for stored in events}
-            names_recorded = {stored.header.stream.removeprefix("post.") for stored in events} - {"journal"}
-            for name in names_recorded:
+            recorded_names = {stored.header.stream.removeprefix("post.") for stored in events} - {"journal"}
+            for name in recorded_names:
                 assert all(event(name, n).event_id in recorded for n in (1, 2, 3)), name
-            assert book.positions.keys() <= names_recorded
-        book.unresolved = names_recorded - book.positions.keys()
+            assert book.positions.keys() <= recorded_names
+        book.unresolved = recorded_names - book.positions.keys()
         book.check(events)
         print(f"{len(book.positions)} acknowledged, {len(book.unresolved)} recorded and not acknowledged")  # noqa: T201
         assert len(book.positions) > 10 * KILLS

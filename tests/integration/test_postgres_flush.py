@@ -46,12 +46,12 @@ def traced_server(settings: Mapping[str, str]) -> Iterator[tuple[PostgresServer,
         server.close()
 
 
-async def calls_of_appends(settings: Mapping[str, str], *, at_once: bool) -> list[Call]:
+async def calls_of_appends(settings: Mapping[str, str], *, concurrent: bool) -> list[Call]:
     """Append, and return the system calls that the server makes meanwhile."""
     with traced_server(settings) as (server, trace):
         book, log = Book(), await open_at(server.url("daily"))
         names = [f"n{number}" for number in range(APPENDS)]
-        if at_once:
+        if concurrent:
             await asyncio.gather(*(book.append(log, name) for name in names))
         else:
             for name in names:
@@ -103,25 +103,25 @@ def commits_before_sync(calls: list[Call]) -> list[Call]:
 
 
 async def test_each_append_is_acknowledged_after_its_sync() -> None:
-    calls = await calls_of_appends({}, at_once=False)
+    calls = await calls_of_appends({}, concurrent=False)
     assert len(list(commits(calls))) == APPENDS
     assert commits_before_sync(calls) == []
 
 
 async def test_appends_that_share_a_sync_are_acknowledged_after_it() -> None:
-    calls = await calls_of_appends({}, at_once=True)
+    calls = await calls_of_appends({}, concurrent=True)
     assert 0 < len(list(commits(calls))) < APPENDS / 2
     assert commits_before_sync(calls) == []
 
 
 async def test_an_append_waits_for_the_sync_even_with_synchronous_commit_off() -> None:
-    calls = await calls_of_appends({"synchronous_commit": "off"}, at_once=False)
+    calls = await calls_of_appends({"synchronous_commit": "off"}, concurrent=False)
     assert commits_before_sync(calls) == []
 
 
 async def test_the_trace_detects_a_server_that_does_not_sync(monkeypatch: pytest.MonkeyPatch) -> None:
-    careless = connections._CHECK.replace("set_config('synchronous_commit', 'on', false)", "''")
-    assert careless != connections._CHECK
-    monkeypatch.setattr(connections, "_CHECK", careless)
-    calls = await calls_of_appends({"synchronous_commit": "off"}, at_once=False)
+    check_without_sync = connections._CHECK.replace("set_config('synchronous_commit', 'on', false)", "''")
+    assert check_without_sync != connections._CHECK
+    monkeypatch.setattr(connections, "_CHECK", check_without_sync)
+    calls = await calls_of_appends({"synchronous_commit": "off"}, concurrent=False)
     assert len(commits_before_sync(calls)) > APPENDS / 2

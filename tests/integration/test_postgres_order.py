@@ -24,7 +24,7 @@ WAITERS = "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND objid =
 
 
 @asynccontextmanager
-async def held_back(server: PostgresServer, database: str) -> AsyncIterator[Connection]:
+async def delayed_inserts(server: PostgresServer, database: str) -> AsyncIterator[Connection]:
     """Delay every insert into the stream `post.held` until the lock is released or the block ends."""
     server.sql(HOLD, database=database)
     holder = await asyncpg.connect(server.address(database=database))
@@ -49,16 +49,16 @@ async def test_no_follower_misses_a_delayed_insert(postgres_server: PostgresServ
     book = Book()
     try:
         await book.append(logs[1], "first")
-        async with held_back(postgres_server, database) as holder:
-            held = asyncio.create_task(book.append(logs[1], "held"))
+        async with delayed_inserts(postgres_server, database) as holder:
+            delayed_append = asyncio.create_task(book.append(logs[1], "held"))
             await wait_until_blocked(holder)
             # These appends are sent later, by the same node and by others, and nothing else delays them.
             later = [asyncio.create_task(book.append(logs[n % 4], f"later-{n}")) for n in range(40)]
             await asyncio.sleep(0.5)
-            assert not any(task.done() for task in (held, *later))
+            assert not any(task.done() for task in (delayed_append, *later))
             assert await logs[2].head() == 3
             await holder.execute("SELECT pg_advisory_unlock(77)")
-            await asyncio.gather(held, *later)
+            await asyncio.gather(delayed_append, *later)
         assert len(book.positions) == 42
         assert book.positions["held"] == 6
         events = await follower.reach(42 * 3)
@@ -84,14 +84,14 @@ async def test_an_insert_that_bypasses_the_lock_fails_instead_of_breaking_the_or
     book = Book()
     try:
         await book.append(log, "first")
-        async with held_back(postgres_server, database) as holder:
-            held = asyncio.create_task(book.append(log, "held"))
+        async with delayed_inserts(postgres_server, database) as holder:
+            delayed_append = asyncio.create_task(book.append(log, "held"))
             await wait_until_blocked(holder)
             # The delayed append will be at positions 4 to 6.
             with pytest.raises(asyncpg.IntegrityConstraintViolationError, match="after the last"):
                 await other.execute(insert, 7)
             await holder.execute("SELECT pg_advisory_unlock(77)")
-            await held
+            await delayed_append
         with pytest.raises(asyncpg.UniqueViolationError):
             await other.execute(insert, 6)
         await other.execute(insert, 7)
@@ -123,15 +123,15 @@ async def test_publications_append_independently_of_each_other(postgres_server: 
     book, other_book = Book(), Book()
     try:
         await book.append(logs[0], "first")
-        async with held_back(postgres_server, database) as holder:
-            held = asyncio.create_task(book.append(logs[0], "held"))
+        async with delayed_inserts(postgres_server, database) as holder:
+            delayed_append = asyncio.create_task(book.append(logs[0], "held"))
             await wait_until_blocked(holder)
             for number in range(20):
                 await other_book.append(logs[1], f"weekly-{number}")
-            assert not held.done()
+            assert not delayed_append.done()
             assert len(other_book.positions) == 20
             await holder.execute("SELECT pg_advisory_unlock(77)")
-            await held
+            await delayed_append
         assert book.positions == {"first": 3, "held": 6}
         other_book.check(await everything(logs[1]))
     finally:
@@ -150,13 +150,13 @@ async def test_the_default_isolation_of_a_database_has_no_effect(
     book = Book()
     try:
         await book.append(logs[0], "first")
-        async with held_back(postgres_server, database) as holder:
-            held = asyncio.create_task(book.append(logs[0], "held"))
+        async with delayed_inserts(postgres_server, database) as holder:
+            delayed_append = asyncio.create_task(book.append(logs[0], "held"))
             await wait_until_blocked(holder)
             later = asyncio.create_task(book.append(logs[1], "later"))
             await asyncio.sleep(0.3)
             await holder.execute("SELECT pg_advisory_unlock(77)")
-            await asyncio.gather(held, later)
+            await asyncio.gather(delayed_append, later)
         assert book.positions == {"first": 3, "held": 6, "later": 9}
     finally:
         for log in logs:

@@ -24,12 +24,12 @@ def short_retries(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 async def test_a_server_that_does_not_sync_is_rejected() -> None:
-    careless = PostgresServer(settings={"fsync": "off"})
+    server = PostgresServer(settings={"fsync": "off"})
     try:
         with pytest.raises(LogUnusable, match=r"fsync = off.*set fsync = on"):
-            await open_at(careless.url("daily"))
+            await open_at(server.url("daily"))
     finally:
-        careless.close()
+        server.close()
 
 
 async def test_a_standby_is_rejected_and_its_primary_is_chosen(postgres_server: PostgresServer) -> None:
@@ -134,9 +134,9 @@ async def test_a_url_with_duplicate_or_ignored_parts_is_rejected(
     assert "password=y" not in str(refusal.value)
 
 
-@pytest.mark.parametrize("wish", ["read-write", "primary"])
-async def test_a_url_can_require_the_primary(postgres_url: str, wish: str) -> None:
-    await (await open_at(f"{postgres_url}-{wish}&target_session_attrs={wish}")).aclose()
+@pytest.mark.parametrize("target", ["read-write", "primary"])
+async def test_a_url_can_require_the_primary(postgres_url: str, target: str) -> None:
+    await (await open_at(f"{postgres_url}-{target}&target_session_attrs={target}")).aclose()
 
 
 @pytest.mark.parametrize("name", ["sslrootcert", "sslcrl", "sslcert"])

@@ -47,7 +47,7 @@ async def run(*arguments: str | Path) -> Result:
 
 
 @pytest.fixture(autouse=True)
-def mend(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[], None]:
+def repair(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[], None]:
     """A function that repairs the projector in every process."""
     file = tmp_path / "mended"
     monkeypatch.setenv("LEDGERPRESS_TEST_MENDED", str(file))
@@ -90,9 +90,13 @@ async def status(data: Path) -> dict[str, dict[str, Any]]:
 
 async def test_status_shows_the_position_and_the_lag_of_a_paused_projection(data: Path) -> None:
     projections = await status(data)
-    cursed, people = await position_of(data, "Cursed"), projections.pop("people")
+    failing_position, people = await position_of(data, "Cursed"), projections.pop("people")
     assert people["state"] == "PAUSED"
-    assert (people["failedAt"], people["checkpoint"], people["lag"]) == (cursed, cursed - 1, 2)
+    assert (people["failedAt"], people["checkpoint"], people["lag"]) == (
+        failing_position,
+        failing_position - 1,
+        2,
+    )
     assert people["error"] == "ValueError: this cannot be"
     assert 0 < people["lagSeconds"] < 600
     assert all(
@@ -101,19 +105,19 @@ async def test_status_shows_the_position_and_the_lag_of_a_paused_projection(data
     )
     table = (await run("status", "--data", data)).out
     assert "failed at" in table
-    assert f"{cursed}" in next(line for line in table.splitlines() if line.startswith("people"))
+    assert f"{failing_position}" in next(line for line in table.splitlines() if line.startswith("people"))
 
 
 async def test_skip_is_recorded_and_continues_the_projection(data: Path) -> None:
-    cursed = await position_of(data, "Cursed")
+    failing_position = await position_of(data, "Cursed")
     result = await run("projection", "skip", "people", "--reason", "Ticket 12.", "--data", data)
     assert result.code == 0, result.err
-    assert result.out == f"skipped  position {cursed}  site.named  site\n"
-    assert f"is running again and has reached position {cursed + 2}" in result.err
-    event_result = await run("events", "show", str(cursed + 2), "--data", data)
+    assert result.out == f"skipped  position {failing_position}  site.named  site\n"
+    assert f"is running again and has reached position {failing_position + 2}" in result.err
+    event_result = await run("events", "show", str(failing_position + 2), "--data", data)
     line = json.loads(event_result.out)
     assert (line["type"], line["subject"]) == ("projection.skipped", "projection.people")
-    assert line["data"]["data"] == {"projection": "people", "position": cursed}
+    assert line["data"]["data"] == {"projection": "people", "position": failing_position}
     assert line["data"]["reason"] == "Ticket 12."
     assert all(
         projection["state"] == "RUNNING" and projection["lag"] == 0
@@ -129,15 +133,15 @@ async def test_skip_is_recorded_and_continues_the_projection(data: Path) -> None
     assert "projection people runs; there is nothing to skip" in again.err
 
 
-async def test_resume_retries_the_event(data: Path, mend: Callable[[], None]) -> None:
-    cursed = await position_of(data, "Cursed")
+async def test_resume_retries_the_event(data: Path, repair: Callable[[], None]) -> None:
+    failing_position = await position_of(data, "Cursed")
     result = await run("projection", "resume", "people", "--data", data)
     assert result.code == 1
-    assert f"people is paused again at position {cursed}: ValueError: this cannot be" in result.err
-    mend()
+    assert f"people is paused again at position {failing_position}: ValueError: this cannot be" in result.err
+    repair()
     result = await run("projection", "resume", "people", "--data", data)
     assert result.code == 0, result.err
-    assert (await status(data))["people"]["checkpoint"] == cursed + 1
+    assert (await status(data))["people"]["checkpoint"] == failing_position + 1
     result = await run("projection", "resume", "people", "--data", data)
     assert result.code == 1
     assert "projection people runs; there is nothing to resume" in result.err
@@ -174,14 +178,14 @@ async def test_invalid_arguments_are_rejected_and_record_nothing(data: Path, tmp
 
 
 async def test_a_running_server_continues_after_a_skip_and_after_resume(
-    data: Path, mend: Callable[[], None]
+    data: Path, repair: Callable[[], None]
 ) -> None:
-    cursed = await position_of(data, "Cursed")
+    failing_position = await position_of(data, "Cursed")
     async with Servers(data.parent) as servers:
         server = await servers.launch(data, program=PROGRAM)
         assert [
             (projection["name"], projection["failedAt"]) for projection in await paused_projections(server)
-        ] == [("people", cursed)]
+        ] == [("people", failing_position)]
         result = await run("projection", "skip", "people", "--reason", "Ticket 12.", "--data", data)
         assert result.code == 0, result.err
         await server.ready()
@@ -194,7 +198,7 @@ async def test_a_running_server_continues_after_a_skip_and_after_resume(
         assert (people["failedAt"], people["lag"]) == (renamed["position"], 1)
         assert people["error"] == "ValueError: this cannot be"
         assert people["lagSeconds"] > 0
-        mend()
+        repair()
         result = await run("projection", "resume", "people", "--data", data)
         assert result.code == 0, result.err
         await server.ready()
@@ -219,9 +223,9 @@ async def paused_projections(server: Server) -> list[dict[str, Any]]:
 
 
 async def test_an_undecodable_event_is_skipped_for_each_projection(
-    data: Path, mend: Callable[[], None]
+    data: Path, repair: Callable[[], None]
 ) -> None:
-    mend()
+    repair()
     async with open_store(data) as store:
         unknown = await store.log.append([StreamWrite("post.sparks", NO_STREAM, (sparkled(),))])
     names = [projector.name for projector in all_projectors()]

@@ -92,20 +92,20 @@ async def test_a_projection_pauses_where_its_projector_fails_and_the_others_cont
     assert rows_of(path) == complete
 
 
-class _FailingLate:
+class _FailingFlush:
     """Applies events as the original projector does, but fails to flush the rows of one event."""
 
-    def __init__(self, sound: ProjectorBatch, fails_at: int) -> None:
-        self._sound = sound
+    def __init__(self, original: ProjectorBatch, fails_at: int) -> None:
+        self._original = original
         self._fails_at = fails_at
         self._last = 0
 
     def apply(self, recorded: Recorded[Event]) -> None:
         self._last = recorded.position
-        self._sound.apply(recorded)
+        self._original.apply(recorded)
 
     def flush(self) -> None:
-        self._sound.flush()
+        self._original.flush()
         if self._last >= self._fails_at:
             raise ValueError("this cannot be written")
 
@@ -114,9 +114,9 @@ class _FailingLate:
 async def test_a_projection_pauses_at_the_event_whose_rows_cannot_be_written(
     session: Session, tmp_path: Path, batch_size: int
 ) -> None:
-    class Late(Altered):
+    class FailingAtFlush(Altered):
         def begin(self, db: sqlite3.Connection) -> ProjectorBatch:
-            return _FailingLate(super().begin(db), fails_at=41)
+            return _FailingFlush(super().begin(db), fails_at=41)
 
     def apply(writing: ProjectorBatch, recorded: Recorded[Event]) -> None:
         writing.apply(recorded)
@@ -125,7 +125,7 @@ async def test_a_projection_pauses_at_the_event_whose_rows_cannot_be_written(
     truncated = AlteredLog(log, lambda events: [event for event in events if event.position < 41])
     before_failure = await rebuilt(truncated, tmp_path / "short.sqlite", batch_size=batch_size)
     projectors: list[Projector] = [
-        Late(projector, apply) if projector.name == "listings" else projector
+        FailingAtFlush(projector, apply) if projector.name == "listings" else projector
         for projector in all_projectors()
     ]
     path = tmp_path / "views.sqlite"

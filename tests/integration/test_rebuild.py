@@ -130,14 +130,14 @@ async def test_the_text_output_of_rebuild(data: Path) -> None:
         f"~ content position={row['key']['position']}: teaser {row['before']['teaser']!r} → {row['after']['teaser']!r}"
         for row in expected
     ]
-    lines_printed = (await done("rebuild", "--check", "--data", data, change="capitals")).splitlines()
-    assert lines_printed[0].startswith("Compared at position ")
-    assert f"{in_use.name} in use" in lines_printed[0]
-    assert [line for line in lines_printed if line.startswith(("~", "+", "-", "…"))] == lines
-    assert lines_printed[2].split() == [
+    output_lines = (await done("rebuild", "--check", "--data", data, change="capitals")).splitlines()
+    assert output_lines[0].startswith("Compared at position ")
+    assert f"{in_use.name} in use" in output_lines[0]
+    assert [line for line in output_lines if line.startswith(("~", "+", "-", "…"))] == lines
+    assert output_lines[2].split() == [
         "content", *[str(len(rows_of(in_use)["content"]))] * 2, "0", "0", str(len(expected))
     ]  # fmt: skip
-    assert lines_printed[-1].startswith("The views in use are unchanged.")
+    assert output_lines[-1].startswith("The views in use are unchanged.")
 
     short = (await done("rebuild", "--check", "--limit", "2", "--data", data, change="capitals")).splitlines()
     assert [line for line in short if line.startswith("~")] == lines[:2]
@@ -167,9 +167,9 @@ async def test_views_with_other_tables_are_compared_and_used_only_by_their_progr
     in_use = views_in_use(data)
     report = json.loads(await done("rebuild", "--json", "--limit", "0", "--data", data, change="more-tables"))
     assert report["compared"]["before"] == in_use.name
-    rows_of_seen = [row for row in report["rows"] if row["table"] == "seen"]
-    assert [row["key"]["position"] for row in rows_of_seen] == [position for (position,) in after["seen"]]
-    assert {(row["before"], *row["after"]) for row in rows_of_seen} == {(None,)}
+    seen_rows = [row for row in report["rows"] if row["table"] == "seen"]
+    assert [row["key"]["position"] for row in seen_rows] == [position for (position,) in after["seen"]]
+    assert {(row["before"], *row["after"]) for row in seen_rows} == {(None,)}
     assert {row["table"] for row in report["rows"]} == {"seen", "content"}
     assert rows_of(views_in_use(data, changed_projectors("more-tables"))) == after
     assert (views_in_use(data), rows_of(views_in_use(data))) == (in_use, before)
@@ -241,9 +241,11 @@ def move_checkpoint_ahead(views: Path) -> None:
         db.execute("UPDATE projection SET position = position + 100")
 
 
-@pytest.mark.parametrize("spoil", [damage, change_leaf_hash, move_checkpoint_ahead, Path.unlink])
-async def test_unusable_views_are_replaced_and_deleted(data: Path, spoil: Callable[[Path], None]) -> None:
-    spoil(views_in_use(data))
+@pytest.mark.parametrize("make_unusable", [damage, change_leaf_hash, move_checkpoint_ahead, Path.unlink])
+async def test_unusable_views_are_replaced_and_deleted(
+    data: Path, make_unusable: Callable[[Path], None]
+) -> None:
+    make_unusable(views_in_use(data))
     assert "There were no views to compare with." in await done("rebuild", "--data", data)
     assert rows_of(views_in_use(data)) == await expected_rows(data)
     assert states(await done("views", "list", "--json", "--data", data)) == ["in use"]
