@@ -1,4 +1,4 @@
-"""While the log is unreachable, reads continue, writes fail clearly and operators are notified; afterwards all works."""
+"""Reads continue and writes fail clearly while the log is unreachable; operators are notified; later all works."""
 
 import asyncio
 from collections.abc import AsyncIterator, Iterator
@@ -102,8 +102,8 @@ async def test_an_unresolved_append_is_recorded_once_under_its_key(door: Client,
 
 async def test_the_first_of_several_mutations_may_have_been_executed(door: Client, severed: Severed) -> None:
     severed.mute = True
-    document = """mutation { one: siteName(input: {name: "A"}) { position } two: siteName(input: {name: "B"}) { position } }"""
-    response = await door.http.post("/graphql", json={"query": document}, headers=GRAPHQL)
+    query = """mutation { one: siteName(input: {name: "A"}) { position } two: siteName(input: {name: "B"}) { position } }"""
+    response = await door.http.post("/graphql", json={"query": query}, headers=GRAPHQL)
     assert response.status_code == 294
     assert response.json()["data"] == {"one": None, "two": None}
     codes = [error["extensions"]["code"] for error in response.json()["errors"]]

@@ -171,7 +171,7 @@ async def test_a_token_is_checked_again_after_waiting_for_a_position(tmp_path: P
         assert (await b.as_of(other.position, VIEWER, headers=headers)).status_code == 401
 
 
-class _paused_views:  # noqa: N801 - used as a function is
+class _paused_views:  # noqa: N801 - used like a function
     """Pauses the updates of a node's views."""
 
     def __init__(self, node: Node) -> None:

@@ -94,7 +94,7 @@ async def test_an_append_found_after_a_crash_is_acknowledged_when_the_standby_ha
 
     async def wait_until_a_commit_waits() -> None:
         async with asyncio.timeout(10):
-            while await asyncio.to_thread(server.sql, waiting) == "0":  # noqa: ASYNC110 - the server sends no notification
+            while await asyncio.to_thread(server.sql, waiting) == "0":  # noqa: ASYNC110 - the server is polled
                 await asyncio.sleep(0.05)
 
     try:

@@ -57,7 +57,7 @@ def teasers_changed(before: Rows, after: Rows) -> list[dict[str, Any]]:
     """Return the expected report of two sets of rows that differ only in one column of one table."""
     differing = {name for name in before.keys() | after.keys() if before.get(name) != after.get(name)}
     assert differing | {"projection"} == {"content", "projection"}
-    rows_before, rows_after = ({row[0]: row for row in set(rows["content"])} for rows in (before, after))
+    old, new = ({row[0]: row for row in set(rows["content"])} for rows in (before, after))
     removed, added = (
         set(before["content"]) - set(after["content"]),
         set(after["content"]) - set(before["content"]),
@@ -65,7 +65,7 @@ def teasers_changed(before: Rows, after: Rows) -> list[dict[str, Any]]:
     assert {row[0] for row in removed} == {row[0] for row in added}
     assert len(added) > 2
     return [
-        {"table": "content", "key": {"position": at}, "before": {"teaser": rows_before[at][3]}, "after": {"teaser": rows_after[at][3]}}
+        {"table": "content", "key": {"position": at}, "before": {"teaser": old[at][3]}, "after": {"teaser": new[at][3]}}
         for at in sorted(row[0] for row in added)
     ]  # fmt: skip
 
