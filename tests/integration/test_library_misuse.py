@@ -1,4 +1,4 @@
-"""What a user of the library does wrongly is an error that says so, and changes nothing."""
+"""Misuse of the library raises an error that names the mistake, and changes nothing."""
 
 import asyncio
 import subprocess
@@ -27,7 +27,7 @@ print(sys.excepthook is hook, threading.excepthook is hook)
 """
 
 
-async def test_a_command_from_another_thread_is_an_error_and_records_nothing(tmp_path: Path) -> None:
+async def test_a_command_from_another_thread_raises_and_records_nothing(tmp_path: Path) -> None:
     async with open_store(tmp_path, features=[]) as store:
         head = await store.head()
 
@@ -47,7 +47,7 @@ async def write(store: OpenStore) -> None:
     await store.execute(CreatePost(title="Tide"))
 
 
-async def test_nobody_acts_as_an_actor_of_the_software(tmp_path: Path) -> None:
+async def test_no_client_can_act_as_a_built_in_actor(tmp_path: Path) -> None:
     async with open_store(tmp_path, features=[]) as store:
         for actor in RESERVED:
             with pytest.raises(ValueError, match="a built-in actor of LedgerPress"):
@@ -56,7 +56,7 @@ async def test_nobody_acts_as_an_actor_of_the_software(tmp_path: Path) -> None:
             store.identity("editor", "5f0c3b1e-0000-4000-8000-000000000000")  # type: ignore[arg-type]
 
 
-async def test_iterators_end_with_the_store(tmp_path: Path) -> None:
+async def test_iterators_end_when_the_store_closes(tmp_path: Path) -> None:
     async with open_store(tmp_path, features=[]) as store:
         await store.execute(CreatePost(title="Tide"))
         with pytest.raises(ValueError, match="not a position"):
@@ -69,6 +69,8 @@ async def test_iterators_end_with_the_store(tmp_path: Path) -> None:
     assert [result async for result in subscription] == []
 
 
-def test_the_exception_hooks_of_the_process_stay(tmp_path: Path) -> None:
-    ran = subprocess.run([sys.executable, "-c", HOOKS, tmp_path], check=True, capture_output=True, text=True)
-    assert ran.stdout == "True True\n"
+def test_the_exception_hooks_of_the_process_do_not_change(tmp_path: Path) -> None:
+    process = subprocess.run(
+        [sys.executable, "-c", HOOKS, tmp_path], check=True, capture_output=True, text=True
+    )
+    assert process.stdout == "True True\n"

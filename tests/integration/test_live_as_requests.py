@@ -1,4 +1,4 @@
-"""What holds for a request over HTTP holds for an operation over a WebSocket or an event stream, too."""
+"""The rules for HTTP requests also apply to operations over a WebSocket or an event stream."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -45,7 +45,7 @@ async def http() -> AsyncIterator[httpx2.AsyncClient]:
 
 
 async def code(store: Store, payload: dict[str, Any], settings: HttpSettings = UNBOUNDED) -> str:
-    """Return the code of the error that an operation over a WebSocket ends with."""
+    """Return the error code with which an operation over a WebSocket ends."""
     async with (
         served(store, settings=settings) as server,
         websocket(server.host, server.port) as socket,
@@ -54,12 +54,12 @@ async def code(store: Store, payload: dict[str, Any], settings: HttpSettings = U
         await socket.send({"id": "1", "type": "subscribe", "payload": payload})
         message = await socket.receive()
         assert message["type"] == "error", message
-        found: str = message["payload"][0]["extensions"]["code"]
-        return found
+        error_code: str = message["payload"][0]["extensions"]["code"]
+        return error_code
 
 
 @pytest.mark.parametrize("path", ["/graphql", "/graphql/stream"])
-async def test_no_page_of_a_foreign_site_opens_an_event_stream(
+async def test_a_page_of_a_foreign_site_cannot_open_an_event_stream(
     store: Store, http: httpx2.AsyncClient, path: str
 ) -> None:
     async with served(store, door=FixedIdentity(ANONYMOUS), settings=PRODUCTION) as server:
@@ -72,17 +72,17 @@ async def test_no_page_of_a_foreign_site_opens_an_event_stream(
             assert (stream.status, (await stream.next()).type) == (200, "next")
 
 
-async def test_a_position_can_be_demanded(store: Store, http: httpx2.AsyncClient) -> None:
+async def test_an_operation_can_require_a_minimum_position(store: Store, http: httpx2.AsyncClient) -> None:
     assert await code(store, {"query": SITE, "extensions": {"minPosition": 99}}) == "NO_SUCH_POSITION"
     assert await code(store, {"query": SITE, "extensions": {"minPosition": "x"}}) == "BAD_REQUEST"
     async with served(store) as server:
-        demanding = {"LedgerPress-Min-Position": "99"}
-        async with opened(http, "POST", f"{server.url}/graphql", SITE, demanding) as stream:
+        headers = {"LedgerPress-Min-Position": "99"}
+        async with opened(http, "POST", f"{server.url}/graphql", SITE, headers) as stream:
             event = await stream.next()
             assert event.data["errors"][0]["extensions"]["code"] == "NO_SUCH_POSITION"
 
 
-async def test_what_a_request_may_not_hold_an_operation_may_not(store: Store) -> None:
+async def test_content_that_is_rejected_in_requests_is_rejected_in_operations(store: Store) -> None:
     deep: dict[str, Any] = {}
     for _ in range(100):
         deep = {"deeper": deep}
@@ -90,9 +90,9 @@ async def test_what_a_request_may_not_hold_an_operation_may_not(store: Store) ->
     assert await code(store, {"query": "{ site { name } } # \u200b"}) == "HIDDEN_CHARACTER"
 
 
-async def test_no_more_queries_are_under_way_than_requests_may_be(store: Store) -> None:
-    none = HttpSettings(max_concurrent_requests=1)
-    async with served(store, settings=none) as server, websocket(server.host, server.port) as socket:
+async def test_the_limit_of_concurrent_requests_applies_to_operations(store: Store) -> None:
+    settings = HttpSettings(max_concurrent_requests=1)
+    async with served(store, settings=settings) as server, websocket(server.host, server.port) as socket:
         server.subscriptions.hub.executing = 1
         await socket.init()
         await socket.subscribe(SITE)
@@ -100,7 +100,7 @@ async def test_no_more_queries_are_under_way_than_requests_may_be(store: Store) 
         assert message["payload"][0]["extensions"]["code"] == "TOO_BUSY"
 
 
-async def test_an_id_is_bounded(store: Store) -> None:
+async def test_the_length_of_an_operation_id_is_limited(store: Store) -> None:
     async with served(store) as server:
         async with websocket(server.host, server.port) as socket:
             await socket.init()
@@ -112,7 +112,7 @@ async def test_an_id_is_bounded(store: Store) -> None:
             assert (await socket.closed())[0] == 4400
 
 
-async def test_a_revoked_token_begins_nothing_more_on_an_open_socket(store: Store) -> None:
+async def test_a_revoked_token_cannot_start_operations_on_an_open_socket(store: Store) -> None:
     door = Tokens()
     async with served(store, door=door) as server, websocket(server.host, server.port) as socket:
         await socket.init(authorization="Bearer operator")
@@ -124,7 +124,7 @@ async def test_a_revoked_token_begins_nothing_more_on_an_open_socket(store: Stor
     assert await store.log.head() == head
 
 
-async def test_an_age_is_told_anew_when_it_changes(store: Store, clock: SetClock) -> None:
+async def test_subscribers_receive_an_age_again_when_it_changes(store: Store, clock: SetClock) -> None:
     await store.commands.handle(CreatePost(title="One", publish=True))
     query = "subscription { recentPosts { nodes { age } } }"
     async with (
@@ -143,7 +143,7 @@ async def test_an_age_is_told_anew_when_it_changes(store: Store, clock: SetClock
         assert (await first.next())["data"]["recentPosts"]["nodes"] != [{"age": "just now"}]
 
 
-async def test_groups_of_subscribers_take_turns_with_everything_else(store: Store) -> None:
+async def test_groups_of_subscribers_yield_to_other_tasks(store: Store) -> None:
     groups, turns = 40, 0
     async with served(store) as server, websocket(server.host, server.port) as socket:
         await socket.init()
@@ -168,7 +168,7 @@ async def test_groups_of_subscribers_take_turns_with_everything_else(store: Stor
     assert turns - before >= groups - 1
 
 
-async def test_a_failure_has_the_id_that_the_log_has(
+async def test_an_internal_error_has_the_id_that_is_logged(
     store: Store, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     def fail(*_: object) -> None:
@@ -184,16 +184,16 @@ async def test_a_failure_has_the_id_that_the_log_has(
     assert "secret" not in str(error)
 
 
-async def test_what_happened_to_tokens_is_told_to_who_may_see_them(
-    store: Store, http: httpx2.AsyncClient
-) -> None:
+async def test_only_permitted_roles_see_events_of_tokens(store: Store, http: httpx2.AsyncClient) -> None:
     command = CreateToken(name="Robot", role=Role.EDITOR, secret_hash="0" * 64)
     await store.commands.handle(command, CommandRequest())
     query = '{ changes(filter: { types: ["token.created"] }) { nodes { event } } }'
-    for role, told in ((Role.EDITOR, False), (Role.AUDITOR, True), (Role.ADMIN, True)):
-        who = LOCAL_OPERATOR if role is Role.ADMIN else identity(role, "00000000-0000-8000-8000-00000000000a")
-        async with served(store, door=FixedIdentity(who)) as server:
-            answer = await http.post(f"{server.url}/graphql", json={"query": query})
-        (node,) = answer.json()["data"]["changes"]["nodes"]
-        assert (node["event"]["payload"] is not None) == told, role
+    for role, is_visible in ((Role.EDITOR, False), (Role.AUDITOR, True), (Role.ADMIN, True)):
+        viewer = (
+            LOCAL_OPERATOR if role is Role.ADMIN else identity(role, "00000000-0000-8000-8000-00000000000a")
+        )
+        async with served(store, door=FixedIdentity(viewer)) as server:
+            response = await http.post(f"{server.url}/graphql", json={"query": query})
+        (node,) = response.json()["data"]["changes"]["nodes"]
+        assert (node["event"]["payload"] is not None) == is_visible, role
         assert node["event"]["header"]["type"] == "token.created"

@@ -1,4 +1,4 @@
-"""Subscribers who are slow, gone, or too many: they are bounded, told, and leave nothing behind."""
+"""Subscribers that are slow, disconnected or too many are limited, notified, and leave nothing behind."""
 
 import asyncio
 import json
@@ -33,25 +33,25 @@ async def store(tmp_path: Path) -> AsyncIterator[Store]:
 
 
 async def large_events(store: Store, count: int) -> list[int]:
-    """Record edits of many bytes, and return their positions."""
-    made = await store.commands.handle(CreatePost(title="Large"))
+    """Record large edits, and return their positions."""
+    post = await store.commands.handle(CreatePost(title="Large"))
     return [
-        (await store.commands.handle(EditPost(post_id=made.subject_id, body=f"{number} {LARGE}"))).position
+        (await store.commands.handle(EditPost(post_id=post.subject_id, body=f"{number} {LARGE}"))).position
         for number in range(count)
     ]
 
 
 async def read_to_the_end(socket: Socket) -> tuple[list[int], dict[str, Any]]:
-    """Return the positions of the results, and the message that is none."""
-    got = []
+    """Return the positions of the results, and the first message that is not a result."""
+    positions = []
     while (message := await socket.receive())["type"] == "next":
-        got.append(message["payload"]["extensions"]["position"])
-    return got, message
+        positions.append(message["payload"]["extensions"]["position"])
+    return positions, message
 
 
 @asynccontextmanager
 async def slow_socket(server: Served) -> AsyncIterator[Socket]:
-    """Open a socket whose client has little room for what it does not read."""
+    """Open a socket whose client has small buffers for unread messages."""
     raw = socket.socket()
     raw.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 65_536)
     raw.connect((server.host, server.port))
@@ -74,11 +74,11 @@ async def slow_socket(server: Served) -> AsyncIterator[Socket]:
 @pytest.mark.parametrize(
     "settings",
     [
-        pytest.param(SubscriptionSettings(max_lag=5, send_seconds=30), id="too far behind"),
-        pytest.param(SubscriptionSettings(max_lag=1_000, send_seconds=4), id="too long"),
+        pytest.param(SubscriptionSettings(max_lag=5, send_seconds=30), id="too many events behind"),
+        pytest.param(SubscriptionSettings(max_lag=1_000, send_seconds=4), id="sending takes too long"),
     ],
 )
-async def test_a_slow_consumer_is_told_where_to_resume_and_misses_nothing(
+async def test_a_slow_consumer_receives_its_resume_position_and_misses_nothing(
     store: Store, settings: SubscriptionSettings
 ) -> None:
     async with served(store, live=settings) as server, slow_socket(server) as slow:
@@ -90,42 +90,45 @@ async def test_a_slow_consumer_is_told_where_to_resume_and_misses_nothing(
         async with asyncio.timeout(20):
             while server.subscriptions.counts["subscriptions"]:  # noqa: ASYNC110
                 await asyncio.sleep(0.01)
-        got, message = await read_to_the_end(slow)
+        positions, message = await read_to_the_end(slow)
         assert message["type"] == "error"
         [error] = message["payload"]
-        assert error["extensions"] == {"code": "SLOW_CONSUMER", "position": got[-1] if got else start}
+        assert error["extensions"] == {
+            "code": "SLOW_CONSUMER",
+            "position": positions[-1] if positions else start,
+        }
         assert f"Resume from position {error['extensions']['position']}." in error["message"]
-        # The socket is good for more: it resumes, and has had each event once.
+        # The socket remains usable: it resumes, and receives each event once.
         await slow.subscribe(CHANGES, **{"from": error["extensions"]["position"]})
-        while got[-1:] != [await store.log.head()]:
-            got.append((await slow.next())["extensions"]["position"])
-        assert got == list(range(start + 1, got[-1] + 1))
+        while positions[-1:] != [await store.log.head()]:
+            positions.append((await slow.next())["extensions"]["position"])
+        assert positions == list(range(start + 1, positions[-1] + 1))
         await slow.connection.close()
         await server.nothing_is_left()
 
 
-async def test_who_takes_nothing_at_all_is_let_go(store: Store) -> None:
+async def test_a_client_that_reads_nothing_is_disconnected(store: Store) -> None:
     settings = SubscriptionSettings(send_seconds=0.3)
     async with served(store, live=settings, silent_seconds=0.5) as server, slow_socket(server) as slow:
         await slow.subscribe(CHANGES)
         await slow.quiet()
         await asyncio.sleep(0.1)
         await large_events(store, 40)
-        await server.nothing_is_left()  # without a word from the client
+        await server.nothing_is_left()  # the client sends nothing
         async with asyncio.timeout(20):
             while server.connections:  # noqa: ASYNC110
                 await asyncio.sleep(0.01)
 
 
-async def test_others_are_told_while_one_is_slow(store: Store) -> None:
+async def test_a_slow_subscriber_does_not_delay_the_others(store: Store) -> None:
     async with (
         served(store) as server,
         websocket(server.host, server.port) as quick,
         slow_socket(server) as slow,
     ):
-        for one in (slow, await quick.init()):
-            await one.subscribe(CHANGES)
-            await one.quiet()
+        for subscriber in (slow, await quick.init()):
+            await subscriber.subscribe(CHANGES)
+            await subscriber.quiet()
         await asyncio.sleep(0.1)
         reading = asyncio.create_task(_receive_until(quick, 40))
         await large_events(store, 40)
@@ -139,23 +142,23 @@ async def _receive_until(socket: Socket, count: int) -> None:
 
 async def test_a_dropped_client_leaves_nothing_behind(store: Store) -> None:
     async with served(store) as server:
-        await _come_and_go(server)
+        await _subscribe_and_disconnect(server)
         await server.nothing_is_left()
         before = len(asyncio.all_tasks())
         for _ in range(5):
-            await asyncio.gather(*(_come_and_go(server) for _ in range(10)))
+            await asyncio.gather(*(_subscribe_and_disconnect(server) for _ in range(10)))
             await store.commands.handle(RegisterAuthor(name="Author"))
         await server.nothing_is_left()
         await asyncio.sleep(0.1)
         assert len(asyncio.all_tasks()) <= before
         with store.snapshot() as snapshot:
             assert snapshot.position == await store.log.head()
-        # Nobody reads: what a withdrawal would have to wait for.
+        # No reader is left; a withdrawal would wait for readers.
         assert await store.views.sweep()
 
 
-async def _come_and_go(server: Served) -> None:
-    """Subscribe in every way, and be cut off in the middle of it."""
+async def _subscribe_and_disconnect(server: Served) -> None:
+    """Subscribe over each transport, and disconnect in the middle."""
     wire = Wire((server.host, server.port))
     positions = over_websocket(wire, 0, None)
     await asyncio.to_thread(next, positions)
@@ -177,7 +180,7 @@ async def _come_and_go(server: Served) -> None:
             assert (await http.post(url, json=body, headers=headers)).status_code == 202
 
 
-async def test_a_reservation_that_is_not_taken_up_is_dropped(store: Store) -> None:
+async def test_an_unused_reservation_expires(store: Store) -> None:
     settings = SubscriptionSettings(reservation_seconds=0.2)
     async with served(store, live=settings) as server, httpx2.AsyncClient() as http:
         url = f"{server.url}/graphql/stream"
@@ -188,7 +191,7 @@ async def test_a_reservation_that_is_not_taken_up_is_dropped(store: Store) -> No
         assert (await http.post(url, json=body, headers=headers)).status_code == 404
 
 
-async def test_operations_on_one_socket_are_bounded(store: Store) -> None:
+async def test_operations_on_one_socket_are_limited(store: Store) -> None:
     async with (
         served(store, live=SubscriptionSettings(max_operations=2)) as server,
         websocket(server.host, server.port) as socket,
@@ -203,7 +206,7 @@ async def test_operations_on_one_socket_are_bounded(store: Store) -> None:
         assert len(await socket.results(await socket.subscribe("{ moment { position } }"))) == 1
 
 
-async def test_subscriptions_of_the_process_are_bounded(store: Store) -> None:
+async def test_subscriptions_of_the_process_are_limited(store: Store) -> None:
     async with (
         served(store, live=SubscriptionSettings(max_subscriptions=1)) as server,
         websocket(server.host, server.port) as socket,
@@ -232,13 +235,13 @@ async def test_a_binary_message_closes_the_socket(store: Store, data: bytes) -> 
         assert (await socket.closed())[0] == 4400
 
 
-async def test_a_message_that_goes_too_deep_closes_the_socket(store: Store) -> None:
+async def test_a_message_that_is_too_deep_closes_the_socket(store: Store) -> None:
     async with served(store) as server, websocket(server.host, server.port) as socket:
         await socket.send('{"type":"ping","payload":' + '{"a":' * 100_000 + "1" + "}" * 100_001)
         assert (await socket.closed())[0] == 4400
 
 
-async def test_a_stopping_server_sends_everyone_away(store: Store) -> None:
+async def test_a_stopping_server_disconnects_all_clients(store: Store) -> None:
     async with served(store) as server, httpx2.AsyncClient() as http:
         async with (
             websocket(server.host, server.port) as socket,
@@ -252,7 +255,7 @@ async def test_a_stopping_server_sends_everyone_away(store: Store) -> None:
         await server.nothing_is_left()
 
 
-async def test_a_mutation_that_is_completed_by_the_client_is_done_all_the_same(store: Store) -> None:
+async def test_a_mutation_that_the_client_cancels_is_still_executed(store: Store) -> None:
     head = await store.log.head()
     async with served(store) as server, websocket(server.host, server.port) as socket:
         await socket.init()

@@ -1,4 +1,4 @@
-"""While the log cannot be reached: reads go on, writes are answered clearly, operators are told, and all goes on after."""
+"""Reads continue and writes fail clearly while the log is unreachable; operators are notified; later all works."""
 
 import asyncio
 from collections.abc import AsyncIterator, Iterator
@@ -28,14 +28,14 @@ REASONS = '{ changes(first: 1, filter: {types: ["post.created"]}) { nodes { type
 
 @pytest.fixture
 def severed(monkeypatch: pytest.MonkeyPatch) -> Iterator[Severed]:
-    with severable(monkeypatch) as one:
-        yield one
+    with severable(monkeypatch) as log:
+        yield log
 
 
 @pytest.fixture
 async def door(tmp_path: Path, severed: Severed) -> AsyncIterator[Client]:
-    async with client(tmp_path / "store", settings=HttpSettings(min_position_seconds=0.2)) as one:
-        yield one
+    async with client(tmp_path / "store", settings=HttpSettings(min_position_seconds=0.2)) as door:
+        yield door
 
 
 async def create(door: Client, title: str, key: str | None = None) -> httpx2.Response:
@@ -43,78 +43,76 @@ async def create(door: Client, title: str, key: str | None = None) -> httpx2.Res
     return await door.http.post("/graphql", json=body, headers=GRAPHQL)
 
 
-async def reached_again(door: Client) -> None:
-    """Wait until the store has noticed."""
+async def wait_until_reachable(door: Client) -> None:
+    """Wait until the store has noticed that the log is reachable again."""
     async with asyncio.timeout(20):
-        while door.store.log_health.is_lost:  # noqa: ASYNC110 - it tells nobody
+        while door.store.log_health.is_lost:  # noqa: ASYNC110 - it sends no notification
             await asyncio.sleep(0.01)
 
 
-def code(answer: httpx2.Response) -> tuple[int, str]:
-    (error,) = answer.json()["errors"]
-    return answer.status_code, error["extensions"]["code"]
+def code(response: httpx2.Response) -> tuple[int, str]:
+    (error,) = response.json()["errors"]
+    return response.status_code, error["extensions"]["code"]
 
 
-async def test_reads_go_on_and_writes_are_refused_until_it_is_back(door: Client, severed: Severed) -> None:
+async def test_reads_continue_and_writes_fail_until_the_log_is_reachable(
+    door: Client, severed: Severed
+) -> None:
     await door.write("Before")
     head = await door.store.log.head()
     severed.away = True
     for _ in range(3):
-        refused = await create(door, "Meanwhile")
-        assert code(refused) == (503, "LOG_UNAVAILABLE")
-        assert refused.headers["retry-after"] == "1"
-        assert "data" not in refused.json()
-        assert "errorId" not in refused.text
-        assert "cable" not in refused.text
+        response = await create(door, "Meanwhile")
+        assert code(response) == (503, "LOG_UNAVAILABLE")
+        assert response.headers["retry-after"] == "1"
+        assert "data" not in response.json()
+        assert "errorId" not in response.text
+        assert "cable" not in response.text
         assert await door.ask(TITLES) == {"posts": {"nodes": [{"title": "Before"}]}}
     severed.away = False
-    await reached_again(door)
+    await wait_until_reachable(door)
     assert await door.store.log.head() == head, "nothing was recorded"
     assert (await create(door, "After")).json()["data"]["postCreate"]["post"] == {"title": "After"}
 
 
-async def test_once_it_is_known_to_be_away_nobody_waits_for_it(door: Client, severed: Severed) -> None:
+async def test_requests_do_not_wait_for_a_log_known_to_be_unreachable(door: Client, severed: Severed) -> None:
     severed.away = True
     await create(door, "One")
-    asked = severed.calls
+    call_count = severed.calls
     for number in range(20):
         assert code(await create(door, str(number))) == (503, "LOG_UNAVAILABLE")
         with pytest.raises(LogUnavailable):
             await door.store.log.read(0, 1)
-    assert severed.calls <= asked + 2, "only who looks after it asks, once a second"
+    assert severed.calls <= call_count + 2, "only the health check calls it, once a second"
 
 
-async def test_what_may_have_been_recorded_is_recorded_once_under_its_key(
-    door: Client, severed: Severed
-) -> None:
+async def test_an_unresolved_append_is_recorded_once_under_its_key(door: Client, severed: Severed) -> None:
     severed.mute = True
     unclear = await create(door, "Perhaps", "key-1")
     assert unclear.status_code == 294
     assert code(unclear) == (294, "APPEND_UNRESOLVED")
     assert "idempotencyKey" in unclear.json()["errors"][0]["message"]
     severed.mute = severed.away = False
-    await reached_again(door)
+    await wait_until_reachable(door)
     again = (await create(door, "Perhaps", "key-1")).json()["data"]["postCreate"]
     assert again["replayed"]
     assert again["post"] == {"title": "Perhaps"}
     assert len((await door.ask(TITLES))["posts"]["nodes"]) == 1
 
 
-async def test_of_several_mutations_the_first_may_have_been_carried_out(
-    door: Client, severed: Severed
-) -> None:
+async def test_the_first_of_several_mutations_may_have_been_executed(door: Client, severed: Severed) -> None:
     severed.mute = True
-    two = """mutation { one: siteName(input: {name: "A"}) { position } two: siteName(input: {name: "B"}) { position } }"""
-    answer = await door.http.post("/graphql", json={"query": two}, headers=GRAPHQL)
-    assert answer.status_code == 294
-    assert answer.json()["data"] == {"one": None, "two": None}
-    codes = [error["extensions"]["code"] for error in answer.json()["errors"]]
-    assert codes == ["APPEND_UNRESOLVED", "LOG_UNAVAILABLE"], "it is not said that nothing was begun"
+    query = """mutation { one: siteName(input: {name: "A"}) { position } two: siteName(input: {name: "B"}) { position } }"""
+    response = await door.http.post("/graphql", json={"query": query}, headers=GRAPHQL)
+    assert response.status_code == 294
+    assert response.json()["data"] == {"one": None, "two": None}
+    codes = [error["extensions"]["code"] for error in response.json()["errors"]]
+    assert codes == ["APPEND_UNRESOLVED", "LOG_UNAVAILABLE"], (
+        "the response does not claim that nothing was executed"
+    )
 
 
-async def test_fields_that_only_the_log_has_say_so_and_the_rest_is_told(
-    door: Client, severed: Severed
-) -> None:
+async def test_only_fields_that_are_read_from_the_log_fail(door: Client, severed: Severed) -> None:
     await door.write("One", reason="It was time.")
     severed.away = True
     response = await door.post(REASONS)
@@ -123,65 +121,63 @@ async def test_fields_that_only_the_log_has_say_so_and_the_rest_is_told(
     assert body["errors"][0]["extensions"] == {"code": "LOG_UNAVAILABLE"}
     assert body["errors"][0]["path"] == ["changes", "nodes", 0, "reason"]
     severed.away = False
-    await reached_again(door)
+    await wait_until_reachable(door)
     assert (await door.ask(REASONS))["changes"]["nodes"][0]["reason"] == "It was time."
 
 
-async def test_a_position_that_the_views_lack_is_waited_for_and_then_refused(
+async def test_a_read_at_a_position_that_the_views_lack_fails_after_a_timeout(
     door: Client, severed: Severed
 ) -> None:
     position = (await door.do("postCreate", title="One"))["position"]
     severed.away = True
-    seen = GRAPHQL | {"LedgerPress-Min-Position": str(position)}
-    unseen = GRAPHQL | {"LedgerPress-Min-Position": str(position + 1)}
-    assert (await door.http.post("/graphql", json={"query": TITLES}, headers=seen)).status_code == 200
-    refused = await door.http.post("/graphql", json={"query": TITLES}, headers=unseen)
-    assert code(refused) == (503, "VIEWS_BEHIND")
+    headers = GRAPHQL | {"LedgerPress-Min-Position": str(position)}
+    later_headers = GRAPHQL | {"LedgerPress-Min-Position": str(position + 1)}
+    assert (await door.http.post("/graphql", json={"query": TITLES}, headers=headers)).status_code == 200
+    response = await door.http.post("/graphql", json={"query": TITLES}, headers=later_headers)
+    assert code(response) == (503, "VIEWS_BEHIND")
 
 
-async def test_tokens_are_good_for_reading_as_far_as_the_views_know_them(
-    tmp_path: Path, severed: Severed
-) -> None:
-    async with visitors(tmp_path / "store") as gate:
-        headers = GRAPHQL | {"Authorization": f"Bearer {await gate.new_token(Role.AUDITOR)}"}
+async def test_tokens_that_the_views_know_can_still_read(tmp_path: Path, severed: Severed) -> None:
+    async with visitors(tmp_path / "store") as door:
+        headers = GRAPHQL | {"Authorization": f"Bearer {await door.new_token(Role.AUDITOR)}"}
         severed.away = True
-        answer = await gate.http.post("/graphql", json={"query": "{ viewer { role } }"}, headers=headers)
-        assert answer.json()["data"] == {"viewer": {"role": "AUDITOR"}}
+        response = await door.http.post("/graphql", json={"query": "{ viewer { role } }"}, headers=headers)
+        assert response.json()["data"] == {"viewer": {"role": "AUDITOR"}}
 
 
-async def test_readiness_says_since_when_and_gives_up_after_the_bound(
+async def test_readiness_reports_when_the_log_was_lost_and_fails_after_the_limit(
     tmp_path: Path, severed: Severed
 ) -> None:
     settings = HealthSettings(lag_seconds=0.5)
-    async with operated(tmp_path / "store", health=settings) as one:
-        ready = await one.http.get("/health/ready")
+    async with operated(tmp_path / "store", health=settings) as door:
+        ready = await door.http.get("/health/ready")
         assert ready.status_code == 200
         assert ready.json()["log"] == "reachable"
         severed.away = True
         async with asyncio.timeout(20):
-            while (ready := await one.http.get("/health/ready")).status_code == 200:  # noqa: ASYNC110 - it tells nobody
+            while (ready := await door.http.get("/health/ready")).status_code == 200:  # noqa: ASYNC110 - only polling
                 await asyncio.sleep(0.01)
         assert ready.status_code == 503
-        found = ready.json()
-        assert (found["status"], found["log"]) == ("behind", "unreachable")
-        assert found["lag"]["events"] is None, "nobody knows"
-        assert set(found["behind"].values()) == {None}
-        assert found["lag"]["seconds"] >= 0.5
-        assert found["head"] == one.store.position
-        assert "unreachableSince" not in found
-        told = (await one.http.get("/health/ready", headers=OPERATOR)).json()
-        assert told["unreachableSince"].endswith("Z")
-        assert told["notices"] == ["unsynced: a test says so"]
-        metrics = await samples(one.http)
+        readiness = ready.json()
+        assert (readiness["status"], readiness["log"]) == ("behind", "unreachable")
+        assert readiness["lag"]["events"] is None, "the number is unknown"
+        assert set(readiness["behind"].values()) == {None}
+        assert readiness["lag"]["seconds"] >= 0.5
+        assert readiness["head"] == door.store.position
+        assert "unreachableSince" not in readiness
+        operator_readiness = (await door.http.get("/health/ready", headers=OPERATOR)).json()
+        assert operator_readiness["unreachableSince"].endswith("Z")
+        assert operator_readiness["notices"] == ["unsynced: a test says so"]
+        metrics = await samples(door.http)
         assert metrics["ledgerpress_log_reachable"] == 0
-        assert metrics["ledgerpress_log_head"] == one.store.position
+        assert metrics["ledgerpress_log_head"] == door.store.position
         assert metrics["ledgerpress_lag_seconds"] > 0.5
         assert "ledgerpress_lag_events" not in metrics
         severed.away = False
         async with asyncio.timeout(20):
-            while (await one.http.get("/health/ready")).status_code != 200:  # noqa: ASYNC110 - it tells nobody
+            while (await door.http.get("/health/ready")).status_code != 200:  # noqa: ASYNC110 - only polling
                 await asyncio.sleep(0.01)
-        metrics = await samples(one.http)
+        metrics = await samples(door.http)
         assert metrics["ledgerpress_log_reachable"] == 1
         assert metrics["ledgerpress_lag_events"] == 0
         assert metrics["ledgerpress_log_regained_total"] == 1
@@ -198,7 +194,9 @@ async def samples(http: httpx2.AsyncClient) -> dict[str, float]:
     }
 
 
-async def test_subscribers_stay_and_are_told_when_it_is_back(tmp_path: Path, severed: Severed) -> None:
+async def test_subscribers_stay_and_receive_events_when_the_log_is_back(
+    tmp_path: Path, severed: Severed
+) -> None:
     document = (
         'subscription { changes(fromPosition: %d, filter: {types: ["post.created"]}) { position reason } }'
     )
@@ -214,6 +212,6 @@ async def test_subscribers_stay_and_are_told_when_it_is_back(tmp_path: Path, sev
             first = await socket.next()
             assert first["data"]["changes"]["reason"] == "First."
             assert "errors" not in first
-            await reached_again(door)
+            await wait_until_reachable(door)
             await door.write("Two", reason="Second.")
             assert (await socket.next())["data"]["changes"]["reason"] == "Second."

@@ -1,4 +1,4 @@
-"""A log is copied to a file, and the process is killed at each single write on the way: no moment is a bad one."""
+"""A copy of a log to a file survives a kill of the process at each single write."""
 
 import asyncio
 import os
@@ -35,18 +35,18 @@ vars(log_copy).update(MAX_UNSAVED_BATCHES=1)
 log_copy.LogCopier.__init__.__kwdefaults__["batch_size"] = 20
 asyncio.run(copy_log(LogUrl.parse(sys.argv[1]), LogUrl.parse(sys.argv[2]), Path()))
 """
-AT_ONCE: Final = 2
+CONCURRENT_COPIES: Final = 2
 
 
-async def test_no_write_of_a_copy_is_a_bad_moment(tmp_path: Path) -> None:
+async def test_a_copy_can_be_killed_at_every_write(tmp_path: Path) -> None:
     require_strace()
     source = tmp_path / "log.sqlite"
     await write_copy(source, PUBLICATION, GeneratedLog().batches(EVENTS, 500))
     events = await events_in(f"sqlite:{source}")
     (tmp_path / "program.py").write_text(PROGRAM, "utf-8")
-    for first in count(1, AT_ONCE * 3):
-        steps = range(first, first + AT_ONCE * 3, 3)
-        codes = await asyncio.gather(*(copied_until(step, source) for step in steps))
+    for first in count(1, CONCURRENT_COPIES * 3):
+        steps = range(first, first + CONCURRENT_COPIES * 3, 3)
+        codes = await asyncio.gather(*(copy_until(step, source) for step in steps))
         for step in steps:
             await check(source, source.with_name(f"{step}.sqlite"), events)
         if 0 in codes:
@@ -54,8 +54,8 @@ async def test_no_write_of_a_copy_is_a_bad_moment(tmp_path: Path) -> None:
             return
 
 
-async def copied_until(step: int, source: Path) -> int:
-    """Copy until the process is killed at its step; return its exit code."""
+async def copy_until(step: int, source: Path) -> int:
+    """Copy until the process is killed at write number `step`; return its exit code."""
     target = source.with_name(f"{step}.sqlite")
     files = [target.with_name(f"{target.name}{end}") for end in ("", "-wal", "-journal")]
     program = (sys.executable, source.with_name("program.py"), f"sqlite:{source}", f"sqlite:{target}")
@@ -72,7 +72,7 @@ async def copied_until(step: int, source: Path) -> int:
 
 
 async def check(source: Path, target: Path, events: list[StoredEvent]) -> None:
-    """Fail unless what is there is no log or the whole one, and a copy that is gone on with is the whole one."""
+    """Fail unless the target is unusable or complete, and complete after the copy is continued."""
     with suppress(LogUnusable):
         assert await events_in(f"sqlite:{target}") == events
     await copy_log(LogUrl.parse(f"sqlite:{source}"), LogUrl.parse(f"sqlite:{target}"), Path())

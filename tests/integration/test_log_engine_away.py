@@ -1,4 +1,4 @@
-"""A real server of each engine is stopped under real nodes, and started again; and nodes are started without it."""
+"""Real servers of each engine are stopped and started under running nodes; nodes also start without them."""
 
 import asyncio
 import json
@@ -51,48 +51,51 @@ async def ask(http: httpx2.AsyncClient, query: str, **variables: Any) -> httpx2.
 
 
 async def titles(http: httpx2.AsyncClient) -> list[str]:
-    answer = await ask(http, TITLES)
-    assert answer.status_code == 200, answer.text
-    return [node["title"] for node in answer.json()["data"]["posts"]["nodes"]]
+    response = await ask(http, TITLES)
+    assert response.status_code == 200, response.text
+    return [node["title"] for node in response.json()["data"]["posts"]["nodes"]]
 
 
-async def says(http: httpx2.AsyncClient, **wanted: Any) -> dict[str, Any]:
-    """Wait until the node says so of its readiness."""
+async def wait_for_readiness(http: httpx2.AsyncClient, **fields: Any) -> dict[str, Any]:
+    """Wait until the readiness of the node has these fields, and return it."""
     async with asyncio.timeout(SECONDS):
         while True:
-            found: dict[str, Any] = (await http.get("/health/ready")).json()
-            if wanted.items() <= found.items():
-                return found
+            readiness: dict[str, Any] = (await http.get("/health/ready")).json()
+            if fields.items() <= readiness.items():
+                return readiness
             await asyncio.sleep(0.02)
 
 
-async def test_nodes_go_on_reading_while_the_engine_is_stopped_and_catch_up_after(
+async def test_nodes_serve_reads_while_the_engine_is_stopped_and_catch_up_later(
     engine: Stoppable, tmp_path: Path
 ) -> None:
     async with nodes(engine, tmp_path) as servers:
-        one, two = await servers.start(tmp_path / "one"), await servers.start(tmp_path / "two")
-        async with client(one) as http, client(two) as other:
+        first, second = await servers.start(tmp_path / "one"), await servers.start(tmp_path / "two")
+        async with client(first) as http, client(second) as other:
             before = (await ask(http, CREATE, title="Before")).json()["data"]["postCreate"]
             await asyncio.to_thread(engine.stop)
-            away = await says(http, log="unreachable", status="behind")
-            assert away["head"] >= before["position"]
-            assert away["unreachableSince"].endswith("Z")
-            refused = await ask(http, CREATE, title="Meanwhile")
-            assert refused.status_code == 503, refused.text
-            assert [error["extensions"] for error in refused.json()["errors"]] == [
+            readiness = await wait_for_readiness(http, log="unreachable", status="behind")
+            assert readiness["head"] >= before["position"]
+            assert readiness["unreachableSince"].endswith("Z")
+            rejection = await ask(http, CREATE, title="Meanwhile")
+            assert rejection.status_code == 503, rejection.text
+            assert [error["extensions"] for error in rejection.json()["errors"]] == [
                 {"code": "LOG_UNAVAILABLE"}
             ]
             assert await titles(http) == ["Before"]
             assert "ledgerpress_log_reachable 0.0" in (await http.get("/metrics")).text
             await asyncio.to_thread(engine.start)
-            await says(http, log="reachable", status="ready")
+            await wait_for_readiness(http, log="reachable", status="ready")
             after = (await ask(http, CREATE, title="After")).json()["data"]["postCreate"]
             assert after["post"] == {"title": "After"}
-            seen = {"LedgerPress-Min-Position": str(after["position"])}
-            await says(other, log="reachable", status="ready")
-            answer = await other.post("/graphql", json={"query": TITLES}, headers=seen)
-            assert [node["title"] for node in answer.json()["data"]["posts"]["nodes"]] == ["After", "Before"]
-        lines = one.words().splitlines()
+            headers = {"LedgerPress-Min-Position": str(after["position"])}
+            await wait_for_readiness(other, log="reachable", status="ready")
+            response = await other.post("/graphql", json={"query": TITLES}, headers=headers)
+            assert [node["title"] for node in response.json()["data"]["posts"]["nodes"]] == [
+                "After",
+                "Before",
+            ]
+        lines = first.words().splitlines()
         assert len([line for line in lines if "cannot be reached" in line]) == 1, lines
         assert len([line for line in lines if "reached again" in line]) == 1, lines
 
@@ -106,48 +109,52 @@ async def test_subscribers_stay_while_the_engine_is_stopped(engine: Stoppable, t
             await ask(http, CREATE, title="Before")
             await socket.next()
             await asyncio.to_thread(engine.stop)
-            await says(http, log="unreachable")
+            await wait_for_readiness(http, log="unreachable")
             await socket.subscribe(CREATED, "begun meanwhile", after=0)
             await socket.subscribe(CREATE, "mutation", title="Meanwhile")
             message = await socket.receive()
             assert (message["id"], message["type"]) == ("mutation", "error"), message
             assert message["payload"][0]["extensions"]["code"] == "LOG_UNAVAILABLE"
             await asyncio.to_thread(engine.start)
-            await says(http, log="reachable", status="ready")
+            await wait_for_readiness(http, log="reachable", status="ready")
             assert (await socket.receive())["id"] == "begun meanwhile"
             position = (await ask(http, CREATE, title="After")).json()["data"]["postCreate"]["position"]
-            told = {(await socket.receive())["id"] for _ in range(2)}
-            assert told == {"created", "begun meanwhile"}
+            subscriptions = {(await socket.receive())["id"] for _ in range(2)}
+            assert subscriptions == {"created", "begun meanwhile"}
             assert position > 0
 
 
-async def test_status_shows_what_a_node_has_that_is_cut_off(engine: Stoppable, tmp_path: Path) -> None:
+async def test_status_reports_the_views_of_a_node_without_its_log(engine: Stoppable, tmp_path: Path) -> None:
     async with nodes(engine, tmp_path) as servers:
         node, new = tmp_path / "node", tmp_path / "new"
         server = await servers.start(node)
         async with client(server) as http:
             position = (await ask(http, CREATE, title="Before")).json()["data"]["postCreate"]["position"]
         assert await server.stop() == 0
-    ask_for = ("status", "--json", "--log", engine.url("daily"), "--data")
-    there = json.loads(await done(*ask_for, node))
-    assert (there["head"], there["log"]["unreachable"]) == (position, None)
+    status_command = ("status", "--json", "--log", engine.url("daily"), "--data")
+    connected_status = json.loads(await done(*status_command, node))
+    assert (connected_status["head"], connected_status["log"]["unreachable"]) == (position, None)
     await asyncio.to_thread(engine.stop)
-    away = await program(*ask_for, node)
-    assert (away.code, "cannot be reached" in away.err) == (3, True), away
-    found = json.loads(away.out)
-    assert "cannot be reached" in found["log"].pop("unreachable")
-    assert (found.pop("head"), found.pop("publication")) == (None, there["publication"])
-    assert found["site"] == there["site"]
-    for before, after in zip(there["projections"], found["projections"], strict=True):
+    result = await program(*status_command, node)
+    assert (result.code, "cannot be reached" in result.err) == (3, True), result
+    status = json.loads(result.out)
+    assert "cannot be reached" in status["log"].pop("unreachable")
+    assert (status.pop("head"), status.pop("publication")) == (None, connected_status["publication"])
+    assert status["site"] == connected_status["site"]
+    for before, after in zip(connected_status["projections"], status["projections"], strict=True):
         assert after == {**before, "lag": None, "lagSeconds": None}
-    seen = await program("status", "--log", engine.url("daily"), "--data", node)
-    assert (seen.code, f"{position:,}" in seen.out, "unknown" in seen.out) == (3, True, True), seen
-    nothing = await program(*ask_for, new)
-    assert (nothing.code, nothing.out) == (3, "")
-    assert "cannot be reached" in nothing.err
+    text_result = await program("status", "--log", engine.url("daily"), "--data", node)
+    assert (text_result.code, f"{position:,}" in text_result.out, "unknown" in text_result.out) == (
+        3,
+        True,
+        True,
+    ), text_result
+    new_result = await program(*status_command, new)
+    assert (new_result.code, new_result.out) == (3, "")
+    assert "cannot be reached" in new_result.err
 
 
-async def test_a_node_that_starts_first_waits_for_its_engine(engine: Stoppable, tmp_path: Path) -> None:
+async def test_a_node_that_starts_before_its_engine_waits(engine: Stoppable, tmp_path: Path) -> None:
     engine.stop()
     async with nodes(engine, tmp_path) as servers:
         server = await servers.launch(tmp_path / "node")
@@ -163,7 +170,7 @@ async def test_a_node_that_starts_first_waits_for_its_engine(engine: Stoppable, 
             }
 
 
-async def test_a_node_gives_up_on_an_engine_that_does_not_come(engine: Stoppable, tmp_path: Path) -> None:
+async def test_a_node_exits_if_its_engine_does_not_start(engine: Stoppable, tmp_path: Path) -> None:
     engine.stop()
     async with nodes(engine, tmp_path, LEDGERPRESS_LOG_WAIT_SECONDS="0.5") as servers:
         server = await servers.launch(tmp_path / "node")

@@ -1,4 +1,4 @@
-"""The log is put back to an older state, or made anew, under nodes that run: they notice, and serve and write nothing."""
+"""Running nodes notice that their log was restored from a backup or replaced, and then serve and write nothing."""
 
 import asyncio
 import shutil
@@ -21,7 +21,15 @@ from scripts.engines.postgres import PostgresServer
 from tests.contract.sample_events import sample_write
 from tests.engines.stoppable_servers import ELSEWHERE, Stoppable, jetstream
 from tests.integration.server_process import EVERYONE_IS_ADMIN, Server, Servers
-from tests.integration.test_log_engine_away import CREATE, CREATED, TITLES, ask, client, says, titles
+from tests.integration.test_log_engine_away import (
+    CREATE,
+    CREATED,
+    TITLES,
+    ask,
+    client,
+    titles,
+    wait_for_readiness,
+)
 from tests.integration.websocket_client import websocket
 
 
@@ -37,8 +45,8 @@ def server() -> Iterator[Stoppable]:
         yield server
 
 
-def stored(engine: Stoppable) -> Path:
-    """Where a server keeps what it stores."""
+def data_directory(engine: Stoppable) -> Path:
+    """Return the data directory of a server."""
     if isinstance(engine, PostgresServer):
         return engine.data
     return cast("NatsServer", engine).directory / "store"
@@ -46,14 +54,14 @@ def stored(engine: Stoppable) -> Path:
 
 def back_up(engine: Stoppable, to: Path) -> None:
     engine.stop()
-    subprocess.run(["cp", "-a", stored(engine), to], check=True)
+    subprocess.run(["cp", "-a", data_directory(engine), to], check=True)
     engine.start()
 
 
 def restore(engine: Stoppable, backup: Path) -> None:
     engine.stop()
-    shutil.rmtree(stored(engine))
-    subprocess.run(["cp", "-a", backup, stored(engine)], check=True)
+    shutil.rmtree(data_directory(engine))
+    subprocess.run(["cp", "-a", backup, data_directory(engine)], check=True)
     engine.start()
 
 
@@ -64,37 +72,37 @@ async def delete_log(engine: Stoppable) -> None:
         return
     connection = await nats.connect(f"nats://{cast('NatsServer', engine).address}")
     streams = connection.jetstream()
-    for one in await streams.streams_info():
-        await streams.delete_stream(str(one.config.name))
+    for stream in await streams.streams_info():
+        await streams.delete_stream(str(stream.config.name))
     await connection.close()
 
 
-async def check_refusing(server: Server, why: str) -> None:
-    """A node that follows another log than is there serves nothing and writes nothing, and says so once."""
+async def check_rejects_requests(server: Server, reason: str) -> None:
+    """Check that a node whose log was replaced serves nothing, writes nothing, and logs this once."""
     async with client(server) as http:
-        said = await says(http, log="another", status="replaced")
+        readiness = await wait_for_readiness(http, log="another", status="replaced")
         assert (await http.get("/health/ready")).status_code == 503
-        assert why in server.words(), said
-        for refused in (await ask(http, CREATE, title="Meanwhile"), await ask(http, TITLES)):
-            assert refused.status_code == 503, refused.text
-            assert [error["extensions"]["code"] for error in refused.json()["errors"]] == ["LOG_UNAVAILABLE"]
+        assert reason in server.words(), readiness
+        for response in (await ask(http, CREATE, title="Meanwhile"), await ask(http, TITLES)):
+            assert response.status_code == 503, response.text
+            assert [error["extensions"]["code"] for error in response.json()["errors"]] == ["LOG_UNAVAILABLE"]
         page = await http.get("/", headers={"Accept": "text/html"})
         assert (page.status_code, "was replaced" in page.text) == (503, True), page.text
     lines = [line for line in server.words().splitlines() if "the log was replaced" in line]
     assert len(lines) == 1, lines
 
 
-async def test_a_node_notices_that_the_log_was_put_back(engine: Stoppable, tmp_path: Path) -> None:
+async def test_a_node_notices_that_the_log_was_restored(engine: Stoppable, tmp_path: Path) -> None:
     async with Servers(tmp_path, {**EVERYONE_IS_ADMIN, "LEDGERPRESS_LOG": engine.url("daily")}) as servers:
         node = await servers.start(tmp_path / "node")
         async with client(node) as http:
             await ask(http, CREATE, title="Kept")
             await asyncio.to_thread(back_up, engine, tmp_path / "backup")
-            await says(http, log="reachable", status="ready")
+            await wait_for_readiness(http, log="reachable", status="ready")
             assert (await ask(http, CREATE, title="Lost")).status_code == 200
             assert await titles(http) == ["Lost", "Kept"]
             await asyncio.to_thread(restore, engine, tmp_path / "backup")
-        await check_refusing(node, "it ends at position")
+        await check_rejects_requests(node, "it ends at position")
         await node.stop()
         node = await servers.start(tmp_path / "node")
         async with client(node) as http:
@@ -103,13 +111,15 @@ async def test_a_node_notices_that_the_log_was_put_back(engine: Stoppable, tmp_p
             assert await titles(http) == ["Again", "Kept"]
 
 
-async def test_a_node_notices_that_the_log_went_another_way(engine: Stoppable, tmp_path: Path) -> None:
+async def test_a_node_notices_that_the_log_was_restored_and_then_grew(
+    engine: Stoppable, tmp_path: Path
+) -> None:
     async with Servers(tmp_path, {**EVERYONE_IS_ADMIN, "LEDGERPRESS_LOG": engine.url("daily")}) as servers:
         node = await servers.start(tmp_path / "node")
         async with client(node) as http:
             await ask(http, CREATE, title="Kept")
             await asyncio.to_thread(back_up, engine, tmp_path / "backup")
-            await says(http, log="reachable", status="ready")
+            await wait_for_readiness(http, log="reachable", status="ready")
             assert (await ask(http, CREATE, title="Lost")).status_code == 200
         node.signal(signal.SIGSTOP)
         await asyncio.to_thread(restore, engine, tmp_path / "backup")
@@ -119,7 +129,7 @@ async def test_a_node_notices_that_the_log_went_another_way(engine: Stoppable, t
                 assert (await ask(http, CREATE, title=f"New {number}")).status_code == 200
             now = await titles(http)
         node.signal(signal.SIGCONT)
-        await check_refusing(node, "it has another event at position")
+        await check_rejects_requests(node, "it has another event at position")
         await node.stop()
         node = await servers.start(tmp_path / "node")
         async with client(node) as http:
@@ -133,7 +143,7 @@ async def open_jetstream(server: Stoppable) -> JetStreamEventLog:
 
 
 @pytest.mark.parametrize("of_stream", [False, True], ids=["read", "read_stream"])
-async def test_a_read_returns_no_events_of_two_logs(
+async def test_a_read_never_mixes_events_of_two_logs(
     server: Stoppable, monkeypatch: pytest.MonkeyPatch, of_stream: bool
 ) -> None:
     log = await open_jetstream(server)
@@ -157,11 +167,11 @@ async def test_a_read_returns_no_events_of_two_logs(
     assert old_events[0] not in now
     assert events == now[: len(events)], "they are of one log"
     assert len(events) >= 2
-    for one in (log, *new_log):
-        await one.aclose()
+    for opened_log in (log, *new_log):
+        await opened_log.aclose()
 
 
-async def test_a_node_notices_that_another_publication_took_the_place(
+async def test_a_node_notices_that_the_log_was_replaced_by_another_publication(
     engine: Stoppable, tmp_path: Path
 ) -> None:
     async with Servers(tmp_path, {**EVERYONE_IS_ADMIN, "LEDGERPRESS_LOG": engine.url("daily")}) as servers:
@@ -169,19 +179,19 @@ async def test_a_node_notices_that_another_publication_took_the_place(
         async with client(node) as http:
             await ask(http, CREATE, title="Old")
             await delete_log(engine)
-            await says(http, log="unreachable")
+            await wait_for_readiness(http, log="unreachable")
             other = await servers.start(tmp_path / "other")
-        await check_refusing(node, "another publication")
+        await check_rejects_requests(node, "another publication")
         async with client(other) as http:
             assert await titles(http) == []
             assert (await ask(http, CREATE, title="New")).status_code == 200
         await node.stop()
-        refused = await servers.launch(tmp_path / "node")
-        assert await refused.ended() == 3
-        assert "holds the views of publication" in refused.words()
+        rejected_node = await servers.launch(tmp_path / "node")
+        assert await rejected_node.ended() == 3
+        assert "holds the views of publication" in rejected_node.words()
 
 
-async def test_a_node_notices_that_the_file_was_replaced(tmp_path: Path) -> None:
+async def test_a_node_notices_that_the_log_file_was_replaced(tmp_path: Path) -> None:
     async with Servers(tmp_path, EVERYONE_IS_ADMIN) as servers:
         node = await servers.start(tmp_path / "node")
         async with client(node) as http, websocket(*await node.address()) as socket:
@@ -204,4 +214,4 @@ async def test_a_node_notices_that_the_file_was_replaced(tmp_path: Path) -> None
             await socket.subscribe(CREATED, "too late", after=0)
             end = await socket.receive()
             assert (end["id"], end["payload"][0]["extensions"]) == ("too late", {"code": "LOG_UNAVAILABLE"})
-        await check_refusing(node, "is no longer the file that was opened")
+        await check_rejects_requests(node, "is no longer the file that was opened")

@@ -1,4 +1,4 @@
-"""One setting says where the log is: every command goes by it, and a directory serves one publication only."""
+"""One setting names the log: every command uses it, and a directory serves only one publication."""
 
 import asyncio
 import json
@@ -22,8 +22,8 @@ SECRET = "tide-and-mill"
 
 
 @pytest.fixture(autouse=True)
-def _elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A directory with no settings in it, and an environment without any."""
+def _without_settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Run in a directory and an environment without settings."""
     monkeypatch.chdir(tmp_path)
     for setting in declared().values():
         monkeypatch.delenv(setting.variable, raising=False)
@@ -39,7 +39,7 @@ def done(*arguments: str, environment: Mapping[str, str] | None = None) -> str:
     return result.stdout
 
 
-def test_a_node_with_its_log_elsewhere_holds_views_and_a_note(log_url: str) -> None:
+def test_a_node_with_its_log_elsewhere_has_views_and_a_node_record(log_url: str) -> None:
     by_setting = {"LEDGERPRESS_LOG": log_url}
     done("demo", "--data", "one", environment=by_setting)
     done("status", "--data", "one", environment=by_setting)
@@ -47,14 +47,14 @@ def test_a_node_with_its_log_elsewhere_holds_views_and_a_note(log_url: str) -> N
     assert "node.json" in files
     assert "log.sqlite" not in files
 
-    there = json.loads(done("head", "--json", "--data", "one", "--log", log_url))
-    assert json.loads(done("head", "--json", "--data", "two", environment=by_setting)) == there
+    head = json.loads(done("head", "--json", "--data", "one", "--log", log_url))
+    assert json.loads(done("head", "--json", "--data", "two", environment=by_setting)) == head
     status = json.loads(done("status", "--json", "--data", "two", environment=by_setting))
-    assert status["head"] == there["size"] == status["projections"][0]["checkpoint"]
-    assert status["publication"] == there["publication"]
+    assert status["head"] == head["size"] == status["projections"][0]["checkpoint"]
+    assert status["publication"] == head["publication"]
 
 
-def test_every_command_goes_by_the_url(log_url: str) -> None:
+def test_every_command_uses_the_url(log_url: str) -> None:
     by_setting = {"LEDGERPRESS_LOG": log_url, "LEDGERPRESS_DATA": "node"}
     done("import", "page", str(PAGE), "--retrieved-at", "2024-12-22", environment=by_setting)
     assert (
@@ -79,7 +79,7 @@ def test_every_command_goes_by_the_url(log_url: str) -> None:
     )
 
 
-def test_a_dry_run_makes_no_log_and_no_node(log_url: str) -> None:
+def test_a_dry_run_creates_no_log_and_no_node(log_url: str) -> None:
     result = run(
         "import", "page", str(PAGE), "--retrieved-at", "2024-12-22", "--dry-run",
         "--data", "node", "--log", log_url,
@@ -89,7 +89,7 @@ def test_a_dry_run_makes_no_log_and_no_node(log_url: str) -> None:
     assert not Path("node").exists()
 
 
-def test_the_demo_goes_where_there_is_no_log_yet(log_url: str) -> None:
+def test_the_demo_needs_a_new_publication(log_url: str) -> None:
     done("demo", "--data", "one", "--log", log_url)
     size = json.loads(done("head", "--json", "--data", "one", "--log", log_url))["size"]
     again = run("demo", "--data", "two", "--log", log_url)
@@ -98,51 +98,51 @@ def test_the_demo_goes_where_there_is_no_log_yet(log_url: str) -> None:
     assert json.loads(done("head", "--json", "--data", "one", "--log", log_url))["size"] == size
 
 
-def test_a_directory_with_a_log_of_its_own_is_no_node(tmp_path: Path) -> None:
+def test_a_directory_with_its_own_log_cannot_be_a_node(tmp_path: Path) -> None:
     done("demo", "--data", "own")
     done("demo", "--log", f"sqlite:{tmp_path / 'there.db'}")
     done("status", "--data", "node", "--log", f"sqlite:{tmp_path / 'there.db'}")
-    refused = run("status", "--data", "own", "--log", f"sqlite:{tmp_path / 'there.db'}")
-    assert refused.exit_code == 3
-    assert "own contains a log of its own, but another log was named" in refused.stderr
+    rejection = run("status", "--data", "own", "--log", f"sqlite:{tmp_path / 'there.db'}")
+    assert rejection.exit_code == 3
+    assert "own contains a log of its own, but another log was named" in rejection.stderr
     for command in (["status"], ["verify"], ["rebuild"]):
-        refused = run(*command, "--data", "node")
-        assert refused.exit_code == 3
-        assert "the directory of a node whose log is elsewhere: name the log with --log" in refused.stderr
+        rejection = run(*command, "--data", "node")
+        assert rejection.exit_code == 3
+        assert "the directory of a node whose log is elsewhere: name the log with --log" in rejection.stderr
     assert json.loads(done("status", "--json", "--data", "own"))["site"] == "The Pellwick Tidings"
 
 
-def test_the_views_of_another_publication_are_refused(tmp_path: Path) -> None:
-    one, two = (f"sqlite:{tmp_path / name}.db" for name in ("one", "two"))
-    for log in (one, two):
+def test_views_of_another_publication_are_rejected(tmp_path: Path) -> None:
+    first, second = (f"sqlite:{tmp_path / name}.db" for name in ("one", "two"))
+    for log in (first, second):
         done("demo", "--log", log)
-    done("status", "--data", "node", "--log", one)
+    done("status", "--data", "node", "--log", first)
     before = done("views", "list", "--data", "node", "--json")
     for command in (["status"], ["verify"], ["rebuild"], ["token", "list"]):
-        refused = run(*command, "--data", "node", "--log", two)
-        assert refused.exit_code == 3
-        assert "node holds the views of publication" in refused.stderr
-        assert "name another directory" in refused.stderr
+        rejection = run(*command, "--data", "node", "--log", second)
+        assert rejection.exit_code == 3
+        assert "node holds the views of publication" in rejection.stderr
+        assert "name another directory" in rejection.stderr
     assert done("views", "list", "--data", "node", "--json") == before
 
 
-def test_other_files_are_not_taken_for_a_node(tmp_path: Path) -> None:
+def test_a_directory_with_other_files_cannot_be_a_node(tmp_path: Path) -> None:
     Path("full").mkdir()
     Path("full", "letter.txt").write_text("Dear editor")
-    refused = run("status", "--data", "full", "--log", f"sqlite:{tmp_path / 'there.db'}")
-    assert refused.exit_code == 3
-    assert "full contains other files" in refused.stderr
+    rejection = run("status", "--data", "full", "--log", f"sqlite:{tmp_path / 'there.db'}")
+    assert rejection.exit_code == 3
+    assert "full contains other files" in rejection.stderr
 
 
 @pytest.mark.parametrize(
-    ("url", "said"),
+    ("url", "message"),
     [
         ("mysql://db/news?publication=daily", "must begin with sqlite:, postgresql: or nats:"),
         (f"postgresql://news:{SECRET}@db/news", "names no publication"),
         (f"nats://news:{SECRET}@n1:4222?publication=Daily", "has the invalid publication 'Daily'"),
     ],
 )
-def test_a_mistake_in_the_url_is_an_error_in_the_call_without_its_password(url: str, said: str) -> None:
+def test_an_invalid_url_is_a_usage_error_without_its_password(url: str, message: str) -> None:
     for result in (
         run("status", "--log", url),
         run("status", environment={"LEDGERPRESS_LOG": url}),
@@ -150,7 +150,7 @@ def test_a_mistake_in_the_url_is_an_error_in_the_call_without_its_password(url: 
         run("settings", environment={"LEDGERPRESS_LOG": url}),
     ):
         assert result.exit_code == 2
-        assert said in result.stderr
+        assert message in result.stderr
         assert len(result.stderr.splitlines()) == 1
         assert SECRET not in result.output
 
@@ -158,48 +158,50 @@ def test_a_mistake_in_the_url_is_an_error_in_the_call_without_its_password(url: 
 def test_settings_show_the_url_without_its_password() -> None:
     by_setting = {"LEDGERPRESS_LOG": f"postgresql://news:{SECRET}@db/news?publication=daily"}
     assert "server.log = postgresql://…@db/news?publication=daily" in done("settings", environment=by_setting)
-    shown = json.loads(done("settings", "--json", environment=by_setting))["settings"]["server.log"]
-    assert shown["value"] == "postgresql://…@db/news?publication=daily"
+    setting = json.loads(done("settings", "--json", environment=by_setting))["settings"]["server.log"]
+    assert setting["value"] == "postgresql://…@db/news?publication=daily"
 
 
-async def test_a_rebuild_beside_gets_the_url_where_others_cannot_see_it(tmp_path: Path) -> None:
+async def test_a_background_rebuild_receives_the_url_in_its_environment(tmp_path: Path) -> None:
     (tmp_path / "node").mkdir()
-    told = tmp_path / "told.json"
+    call = tmp_path / "told.json"
     script = (
         "import json, os, pathlib, sys; "
-        f"pathlib.Path({str(told)!r}).write_text(json.dumps([sys.argv[1:], os.environ['LEDGERPRESS_LOG']]))"
+        f"pathlib.Path({str(call)!r}).write_text(json.dumps([sys.argv[1:], os.environ['LEDGERPRESS_LOG']]))"
     )
     url = f"nats://news:{SECRET}@n1:4222?publication=daily"
-    work = asyncio.create_task(rebuild_in_background(tmp_path / "node", url, [sys.executable, "-c", script]))
+    rebuild = asyncio.create_task(
+        rebuild_in_background(tmp_path / "node", url, [sys.executable, "-c", script])
+    )
     async with asyncio.timeout(60):
-        while not told.exists() or not told.read_text():  # noqa: ASYNC110 - another process writes it
+        while not call.exists() or not call.read_text():  # noqa: ASYNC110 - another process writes it
             await asyncio.sleep(0.02)
-    work.cancel()
+    rebuild.cancel()
     with suppress(asyncio.CancelledError):
-        await work
-    assert json.loads(told.read_text()) == [
+        await rebuild
+    assert json.loads(call.read_text()) == [
         ["rebuild", "--if-outdated", "--data", str(tmp_path / "node")],
         url,
     ]
 
 
-def test_servers_that_do_not_sync_are_allowed_by_a_setting_which_status_shows() -> None:
+def test_a_setting_allows_unsynced_servers_and_status_shows_it() -> None:
     with temporary_server(sync_interval=None) as server:
         url = server.url("daily")
-        refused = run("demo", "--log", url)
-        assert refused.exit_code == 3
-        assert "allow_unsynced" in refused.stderr
-        allowed = {"LEDGERPRESS_LOG": url, "LEDGERPRESS_ALLOW_UNSYNCED": "true"}
-        done("demo", environment=allowed)
-        assert "notice       unsynced: " in done("status", environment=allowed)
-        (notice,) = json.loads(done("status", "--json", environment=allowed))["log"]["notices"]
+        rejection = run("demo", "--log", url)
+        assert rejection.exit_code == 3
+        assert "allow_unsynced" in rejection.stderr
+        environment = {"LEDGERPRESS_LOG": url, "LEDGERPRESS_ALLOW_UNSYNCED": "true"}
+        done("demo", environment=environment)
+        assert "notice       unsynced: " in done("status", environment=environment)
+        (notice,) = json.loads(done("status", "--json", environment=environment))["log"]["notices"]
         assert notice.startswith("unsynced: ")
 
 
-def test_only_servers_can_be_unsynced() -> None:
-    refused = run("serve", "--port", "0", "--allow-unsynced")
-    assert refused.exit_code == 2
-    assert "allow_unsynced applies only to a log in NATS, but the log is sqlite:" in refused.stderr
+def test_allow_unsynced_is_rejected_for_sqlite() -> None:
+    rejection = run("serve", "--port", "0", "--allow-unsynced")
+    assert rejection.exit_code == 2
+    assert "allow_unsynced applies only to a log in NATS, but the log is sqlite:" in rejection.stderr
 
 
 @pytest.mark.parametrize(
@@ -212,6 +214,6 @@ def test_only_servers_can_be_unsynced() -> None:
 def test_a_missing_extra_is_named(url: str, library: str, extra: str) -> None:
     script = f"import sys; sys.modules[{library!r}] = None; from ledgerpress.cli import app; app()"
     command = [sys.executable, "-c", script, "status", "--log", url]
-    refused = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
-    assert refused.returncode == 3
-    assert f"pip install 'ledgerpress[{extra}]'" in refused.stderr
+    process = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert process.returncode == 3
+    assert f"pip install 'ledgerpress[{extra}]'" in process.stderr

@@ -1,4 +1,4 @@
-"""What a server writes in production: a line of JSON for each event, and nothing in it that is a secret."""
+"""Logging of a server in production: each line is JSON, and no line contains a secret."""
 
 import json
 import sys
@@ -17,14 +17,14 @@ JWT = "eyJhbGciOiJub25lIn0.eyJzdWIiOiJvcGVuc2VzYW1lIn0.opensesame"
 
 
 def lines(server: Server) -> list[dict[str, Any]]:
-    """What it has written, each line of which must be JSON."""
+    """Return the log lines of the server, each of which must be JSON."""
     return [json.loads(line) for line in server.output.read_text("utf-8").splitlines()]
 
 
 def accesses(server: Server) -> list[dict[str, Any]]:
-    """Its lines for requests, without those for the question whether it is ready."""
-    found = [line for line in lines(server) if line["logger"] == "ledgerpress.access"]
-    return [line for line in found if not line["path"].startswith("/health/")]
+    """Return the access lines of the server, without health checks."""
+    access_lines = [line for line in lines(server) if line["logger"] == "ledgerpress.access"]
+    return [line for line in access_lines if not line["path"].startswith("/health/")]
 
 
 async def base(server: Server) -> str:
@@ -32,7 +32,7 @@ async def base(server: Server) -> str:
     return f"http://{host}:{port}"
 
 
-async def test_each_request_has_a_line_and_no_line_holds_a_secret(tmp_path: Path) -> None:
+async def test_each_request_has_a_line_and_no_line_contains_a_secret(tmp_path: Path) -> None:
     async with Servers(tmp_path) as servers:
         server = await servers.start(tmp_path / "data", "--profile", "production")
         headers = {
@@ -55,24 +55,24 @@ async def test_each_request_has_a_line_and_no_line_holds_a_secret(tmp_path: Path
             await http.post("/graphql", content=b'{"query": "{ opensesame"')
             await http.get("/articles/%1b%5b2J%0a%7b%22level%22%3a%22forged%22%7d%c2%9b" + "x" * 5_000)
         assert await server.stop() == 0
-        noted = accesses(server)
-        everything = server.output.read_text("utf-8")
-    assert [line["status"] for line in noted][3] == 404
-    assert len(noted) == 7
-    writing = noted[0]
+        access_lines = accesses(server)
+        output = server.output.read_text("utf-8")
+    assert [line["status"] for line in access_lines][3] == 404
+    assert len(access_lines) == 7
+    writing = access_lines[0]
     assert (writing["method"], writing["path"], writing["trace_id"]) == ("POST", "/graphql", TRACE)
-    assert len({line["request_id"] for line in noted}) == 7
+    assert len({line["request_id"] for line in access_lines}) == 7
     assert writing["ms"] > 0
-    assert noted[2]["path"] == "/"
-    assert len(noted[6]["path"]) <= 200
+    assert access_lines[2]["path"] == "/"
+    assert len(access_lines[6]["path"]) <= 200
     for secret in SECRETS:
-        assert secret not in everything
-    assert all(character.isprintable() or character == "\n" for character in everything)
-    assert "forged" in everything  # within the line of its request, where it belongs
+        assert secret not in output
+    assert all(character.isprintable() or character == "\n" for character in output)
+    assert "forged" in output  # only within the line of its request
     assert not any(line["level"] == "forged" for line in lines(server))
 
 
-async def test_the_operation_is_noted_and_its_name_cut_short(tmp_path: Path) -> None:
+async def test_operations_are_logged_with_shortened_names(tmp_path: Path) -> None:
     async with Servers(tmp_path) as servers:
         server = await servers.start(tmp_path / "data", "--profile", "production")
         async with httpx2.AsyncClient(base_url=await base(server)) as http:
@@ -85,7 +85,7 @@ async def test_the_operation_is_noted_and_its_name_cut_short(tmp_path: Path) -> 
     assert short["cost"] > 0
 
 
-async def test_a_failure_is_answered_with_an_id_that_the_log_has(
+async def test_the_response_to_an_internal_error_has_the_id_that_is_logged(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(ROOT)
@@ -93,23 +93,25 @@ async def test_a_failure_is_answered_with_an_id_that_the_log_has(
     async with Servers(tmp_path) as servers:
         server = await servers.start(tmp_path / "data", "--profile", "production", program=program)
         async with httpx2.AsyncClient(base_url=await base(server)) as http:
-            answer = await http.get("/", headers={"Authorization": "Bearer opensesame"})
+            response = await http.get("/", headers={"Authorization": "Bearer opensesame"})
         assert await server.stop() == 0
-        (failed,) = (line for line in lines(server) if "exception" in line)
+        (error_line,) = (line for line in lines(server) if "exception" in line)
         (access,) = (line for line in accesses(server) if line["path"] == "/")
-        everything = server.output.read_text("utf-8")
-    assert answer.status_code == 500
-    assert answer.headers["x-content-type-options"] == "nosniff"
-    assert answer.json()["errors"][0]["extensions"]["errorId"] == failed["error_id"] == access["error_id"]
-    assert "ValueError" not in answer.text
-    assert failed["exception"]["type"] == "ValueError"
-    assert "broken_page_program" in failed["exception"]["traceback"]
-    assert failed["level"] == "error"
-    assert "opensesame" not in everything
-    assert "\x1b" not in everything
+        output = server.output.read_text("utf-8")
+    assert response.status_code == 500
+    assert response.headers["x-content-type-options"] == "nosniff"
+    assert (
+        response.json()["errors"][0]["extensions"]["errorId"] == error_line["error_id"] == access["error_id"]
+    )
+    assert "ValueError" not in response.text
+    assert error_line["exception"]["type"] == "ValueError"
+    assert "broken_page_program" in error_line["exception"]["traceback"]
+    assert error_line["level"] == "error"
+    assert "opensesame" not in output
+    assert "\x1b" not in output
 
 
-async def test_the_first_token_is_told_to_the_operator_and_not_to_the_log(tmp_path: Path) -> None:
+async def test_the_first_token_is_printed_but_not_logged(tmp_path: Path) -> None:
     async with Servers(tmp_path, environment={}) as servers:
         server = await servers.start(tmp_path / "data", "--profile", "production")
         token = server.admin_token()
@@ -122,11 +124,11 @@ async def test_the_first_token_is_told_to_the_operator_and_not_to_the_log(tmp_pa
             ).status_code == 401
             assert "views" in (await http.get("/health/ready", headers=headers)).json()
         assert await server.stop() == 0
-        told = [line for line in server.output.read_text("utf-8").splitlines() if "lp_" in line]
-    assert told == [f"  admin token {token}  (save it now: it is not shown again)"]
+        token_lines = [line for line in server.output.read_text("utf-8").splitlines() if "lp_" in line]
+    assert token_lines == [f"  admin token {token}  (save it now: it is not shown again)"]
 
 
-async def test_in_development_nothing_is_said_while_all_goes_well(tmp_path: Path) -> None:
+async def test_nothing_is_logged_in_development_without_errors(tmp_path: Path) -> None:
     async with Servers(tmp_path) as servers:
         server = await servers.start(tmp_path / "data")
         async with httpx2.AsyncClient(base_url=await base(server)) as http:

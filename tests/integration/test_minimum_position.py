@@ -1,4 +1,4 @@
-"""A client that has seen a position sees no older one: `LedgerPress-Min-Position` waits, within a bound."""
+"""`LedgerPress-Min-Position` waits, up to a limit, so that a client never sees an older position."""
 
 import logging
 from pathlib import Path
@@ -20,57 +20,57 @@ async def ask(door: Client, header: str | None = None, extension: object = None)
     return await door.http.post("/graphql", json=request, headers=headers)
 
 
-def code(answer: httpx2.Response) -> tuple[int, str]:
-    (error,) = answer.json()["errors"]
-    return answer.status_code, error["extensions"]["code"]
+def code(response: httpx2.Response) -> tuple[int, str]:
+    (error,) = response.json()["errors"]
+    return response.status_code, error["extensions"]["code"]
 
 
-async def test_another_process_shows_what_was_written_here(tmp_path: Path) -> None:
+async def test_another_process_shows_a_write_at_its_position(tmp_path: Path) -> None:
     data = tmp_path / "store"
     async with client(data) as writer, client(data) as reader:
         for number in range(1, 21):
             position = (await writer.do("postCreate", title=f"Number {number}"))["position"]
-            answer = await (ask(reader, str(position)) if number % 2 else ask(reader, extension=position))
-            assert answer.json() == {"data": {"posts": {"totalCount": number}}}
-            assert int(answer.headers["ledgerpress-position"]) >= position
+            response = await (ask(reader, str(position)) if number % 2 else ask(reader, extension=position))
+            assert response.json() == {"data": {"posts": {"totalCount": number}}}
+            assert int(response.headers["ledgerpress-position"]) >= position
 
 
-async def test_when_the_bound_passes_the_client_is_told(
+async def test_a_read_fails_with_views_behind_after_the_limit(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.CRITICAL, "ledgerpress.views.projection")
     projectors = with_failing("posts", lambda recorded: recorded.header.type == "post.created")
     settings = HttpSettings(min_position_seconds=0.1)
     async with client(tmp_path / "store", settings=settings, projectors=projectors) as door:
-        written = await door.do("postCreate", title="One")
-        assert written["viewsBehind"]
-        answer = await ask(door, str(written["position"]))
-        assert code(answer) == (503, "VIEWS_BEHIND")
-        assert answer.headers["retry-after"] == "60"
-        assert "paused" in answer.json()["errors"][0]["message"]
-        seen = int(answer.headers["ledgerpress-position"])
-        assert seen < written["position"]
-        assert str(seen) in answer.json()["errors"][0]["message"]
-        assert (await ask(door, str(seen))).status_code == 200
+        result = await door.do("postCreate", title="One")
+        assert result["viewsBehind"]
+        response = await ask(door, str(result["position"]))
+        assert code(response) == (503, "VIEWS_BEHIND")
+        assert response.headers["retry-after"] == "60"
+        assert "paused" in response.json()["errors"][0]["message"]
+        position = int(response.headers["ledgerpress-position"])
+        assert position < result["position"]
+        assert str(position) in response.json()["errors"][0]["message"]
+        assert (await ask(door, str(position))).status_code == 200
 
 
-async def test_a_position_that_the_log_does_not_have_is_refused_at_once(tmp_path: Path) -> None:
+async def test_a_position_beyond_the_head_is_rejected_immediately(tmp_path: Path) -> None:
     settings = HttpSettings(min_position_seconds=600.0)
     async with client(tmp_path / "store", settings=settings) as door:
         head = await door.store.log.head()
-        for answer in (
+        for response in (
             await ask(door, str(head + 1)),
             await ask(door, extension=2**53 - 1),
             await ask(door, "0", head + 1),
         ):
-            assert code(answer) == (400, "NO_SUCH_POSITION")
-            assert str(head) in answer.json()["errors"][0]["message"]
+            assert code(response) == (400, "NO_SUCH_POSITION")
+            assert str(head) in response.json()["errors"][0]["message"]
 
 
-async def test_what_is_no_position_is_refused(tmp_path: Path) -> None:
+async def test_an_invalid_position_is_rejected(tmp_path: Path) -> None:
     async with client(tmp_path / "store") as door:
-        for bad in ("", "-1", "1.5", "0x1", "ten", "1, 2", "9" * 17, str(2**53)):
-            assert code(await ask(door, bad)) == (400, "BAD_REQUEST"), bad
+        for header in ("", "-1", "1.5", "0x1", "ten", "1, 2", "9" * 17, str(2**53)):
+            assert code(await ask(door, header)) == (400, "BAD_REQUEST"), header
         extensions: tuple[object, ...] = ("1", 1.5, -1, True, [], {}, 2**53)
         for extension in extensions:
             assert code(await ask(door, extension=extension)) == (400, "BAD_REQUEST"), extension

@@ -1,4 +1,4 @@
-"""Several nodes on one log, whatever engine it is in: each has its own views, and they agree."""
+"""Several nodes on one log, with each engine: each node has its own views, and all views are equal."""
 
 import asyncio
 from collections import Counter
@@ -36,63 +36,65 @@ SECRET: Final = "The heron nests behind number nine"
 
 @pytest.fixture
 async def nodes(tmp_path: Path, log_url: str) -> AsyncIterator[tuple[Node, Node]]:
-    """Two nodes on one log, of which the first has made it."""
+    """Two nodes on one log; the first node creates the log."""
     async with node(tmp_path / "a", log_url) as a, node(tmp_path / "b", log_url) as b:
         yield a, b
 
 
-async def agree(tmp_path: Path, *nodes: Node) -> None:
-    """Check that all views are equal, row for row, and equal to what comes of the log."""
-    for one in nodes:
-        await one.level()
-    rows = await rebuilt(nodes[0].store.log, tmp_path / "anew.sqlite", batch_size=500)
-    for one in nodes:
-        assert rows_of(one.views) == rows
+async def check_views_equal(tmp_path: Path, *nodes: Node) -> None:
+    """Check that all views are equal, row for row, and equal to views rebuilt from the log."""
+    for node_ in nodes:
+        await node_.level()
+    rows = await rebuilt(nodes[0].store.log, tmp_path / "rebuilt.sqlite", batch_size=500)
+    for node_ in nodes:
+        assert rows_of(node_.views) == rows
 
 
-def titles(answer: dict[str, Any]) -> set[str]:
-    return {post["title"] for post in answer["data"]["posts"]["nodes"]}
+def titles(response: dict[str, Any]) -> set[str]:
+    return {post["title"] for post in response["data"]["posts"]["nodes"]}
 
 
-async def test_what_one_node_acknowledged_the_other_shows_to_whoever_demands_it(
+async def test_a_node_serves_what_another_node_acknowledged_at_its_position(
     tmp_path: Path, nodes: tuple[Node, Node]
 ) -> None:
     position = 0
     for number in range(12):
         writer, reader = nodes if number % 2 else reversed(nodes)
         position = (await writer.do("postCreate", title=f"Number {number}"))["position"]
-        answer = await reader.as_of(position, TITLES)
-        assert answer.json()["data"]["posts"]["totalCount"] == number + 1
-        assert int(answer.headers["ledgerpress-position"]) >= position
-    answer = await nodes[0].as_of(position, TITLES)
-    assert titles(answer.json()) == {f"Number {number}" for number in range(12)}
-    beyond = await nodes[0].as_of(position + 1, TITLES)
-    assert beyond.json()["errors"][0]["extensions"]["code"] == "NO_SUCH_POSITION"
-    await agree(tmp_path, *nodes)
+        response = await reader.as_of(position, TITLES)
+        assert response.json()["data"]["posts"]["totalCount"] == number + 1
+        assert int(response.headers["ledgerpress-position"]) >= position
+    response = await nodes[0].as_of(position, TITLES)
+    assert titles(response.json()) == {f"Number {number}" for number in range(12)}
+    rejection = await nodes[0].as_of(position + 1, TITLES)
+    assert rejection.json()["errors"][0]["extensions"]["code"] == "NO_SUCH_POSITION"
+    await check_views_equal(tmp_path, *nodes)
 
 
-async def test_nodes_decide_by_the_log_and_not_by_their_own_views(
+async def test_nodes_decide_from_the_log_and_not_from_their_views(
     tmp_path: Path, nodes: tuple[Node, Node]
 ) -> None:
-    """A node whose views are behind neither loses what the other has done, nor does it a second time."""
+    """A node whose views are behind neither overwrites the changes of another node nor repeats them."""
     a, b = nodes
     post = await a.write("Ours")
     for number in range(6):
         editor, other = (a, b) if number % 2 else (b, a)
-        made = await editor.do("postEdit", "post { version }", id=post["id"], title=f"Edit {number}")
-        late = await other.do("postEdit", id=post["id"], title="Too late", expectedVersion=post["version"])
-        (error,) = late["userErrors"]
-        assert (error["code"], error["currentVersion"]) == ("VERSION_CONFLICT", made["post"]["version"])
+        edited = await editor.do("postEdit", "post { version }", id=post["id"], title=f"Edit {number}")
+        conflict = await other.do(
+            "postEdit", id=post["id"], title="Too late", expectedVersion=post["version"]
+        )
+        (error,) = conflict["userErrors"]
+        assert (error["code"], error["currentVersion"]) == ("VERSION_CONFLICT", edited["post"]["version"])
     first = await a.do("postCreate", title="Taken", slug="taken")
     assert first["userErrors"] == []
     assert (await b.do("postCreate", title="Again", slug="taken"))["userErrors"][0]["code"] == "SLUG_TAKEN"
-    await agree(tmp_path, a, b)
+    await check_views_equal(tmp_path, a, b)
 
 
-async def test_a_command_that_is_sent_to_both_nodes_at_once_is_recorded_once(
+async def test_a_command_sent_to_both_nodes_concurrently_is_recorded_once(
     tmp_path: Path, log_url: str
 ) -> None:
-    """Two processes, and several requests with one key at each."""
+    """Each of two processes receives several requests with the same key."""
     keys = [f"key {number}" for number in range(15)]
     async with Servers(tmp_path) as servers, AsyncExitStack() as stack:
         first = await servers.start(tmp_path / "a", "--log", log_url)
@@ -101,12 +103,15 @@ async def test_a_command_that_is_sent_to_both_nodes_at_once_is_recorded_once(
         stack.push_async_callback(close_all, clients)
         for key in keys:
             outcomes = await asyncio.gather(*(_create(client, key) for client in clients))
-            assert {one.code for one in outcomes} == {None}
-            assert len({one.position for one in outcomes}) == 1, outcomes
-            assert len({str(one.object and one.object["id"]) for one in outcomes if one.object}) == 1
-            assert Counter(one.replayed for one in outcomes) == {False: 1, True: len(clients) - 1}
-        found, _ = await clients[0].execute("{ posts(first: 100) { totalCount } }")
-        assert found["posts"]["totalCount"] == len(keys)
+            assert {outcome.code for outcome in outcomes} == {None}
+            assert len({outcome.position for outcome in outcomes}) == 1, outcomes
+            assert (
+                len({str(outcome.object and outcome.object["id"]) for outcome in outcomes if outcome.object})
+                == 1
+            )
+            assert Counter(outcome.replayed for outcome in outcomes) == {False: 1, True: len(clients) - 1}
+        data, _ = await clients[0].execute("{ posts(first: 100) { totalCount } }")
+        assert data["posts"]["totalCount"] == len(keys)
         for server in (first, second):
             assert await server.stop() == 0
             assert server.words() == ""
@@ -118,61 +123,59 @@ async def _create(client: WireClient, key: str) -> Outcome:
 
 
 def _views(data: Path) -> Path:
-    (found,) = data.glob("views-*.sqlite")
-    return found
+    (path,) = data.glob("views-*.sqlite")
+    return path
 
 
-async def test_a_token_is_good_at_every_node_and_revoked_at_every_node(tmp_path: Path, log_url: str) -> None:
+async def test_a_token_is_valid_and_revoked_on_every_node(tmp_path: Path, log_url: str) -> None:
     async with node(tmp_path / "a", log_url) as a, node(tmp_path / "b", log_url, tokens=True) as b:
         for _ in range(10):
             secret = new_secret(a.store.randomness)
             command = CreateToken(name="Feed", role=Role.EDITOR, secret_hash=secret_hash(secret))
-            made = await a.store.commands.handle(command)
-            shown = {"Authorization": f"Bearer {secret}"}
-            answer = await b.as_of(made.position, VIEWER, headers=shown)
-            assert answer.json() == {"data": {"viewer": {"role": "EDITOR"}}}
+            created = await a.store.commands.handle(command)
+            headers = {"Authorization": f"Bearer {secret}"}
+            response = await b.as_of(created.position, VIEWER, headers=headers)
+            assert response.json() == {"data": {"viewer": {"role": "EDITOR"}}}
 
-            revoked = await a.store.commands.handle(RevokeToken(token_id=made.subject_id))
-            answer = await b.as_of(revoked.position, VIEWER, headers=shown)
-            assert answer.status_code == 401, answer.text
-            extensions = {"minPosition": revoked.position}
+            revocation = await a.store.commands.handle(RevokeToken(token_id=created.subject_id))
+            response = await b.as_of(revocation.position, VIEWER, headers=headers)
+            assert response.status_code == 401, response.text
+            extensions = {"minPosition": revocation.position}
             request = {"query": VIEWER, "extensions": extensions}
-            assert (await b.http.post("/graphql", json=request, headers=shown)).status_code == 401
+            assert (await b.http.post("/graphql", json=request, headers=headers)).status_code == 401
 
 
-async def test_a_token_is_asked_for_again_where_the_position_had_to_be_waited_for(
-    tmp_path: Path, log_url: str
-) -> None:
-    """A node that is behind does not let in, at a demanded position, whom the log has shut out by then."""
+async def test_a_token_is_checked_again_after_waiting_for_a_position(tmp_path: Path, log_url: str) -> None:
+    """A node that is behind does not accept a token at a minimum position at which it is revoked."""
     async with node(tmp_path / "a", log_url) as a, node(tmp_path / "b", log_url, tokens=True) as b:
         secrets = [new_secret(a.store.randomness) for _ in range(2)]
         old, new = (
             CreateToken(name=name, role=Role.EDITOR, secret_hash=secret_hash(secret))
             for name, secret in zip(("Old", "New"), secrets, strict=True)
         )
-        made = await a.store.commands.handle(old)
-        assert await b.store.views.wait_for(made.position, 20)
-        async with _standing_still(b):
-            revoked = await a.store.commands.handle(RevokeToken(token_id=made.subject_id))
+        created = await a.store.commands.handle(old)
+        assert await b.store.views.wait_for(created.position, 20)
+        async with _paused_views(b):
+            revocation = await a.store.commands.handle(RevokeToken(token_id=created.subject_id))
             other = await a.store.commands.handle(new)
-            asking = [
+            requests = [
                 asyncio.create_task(b.as_of(position, VIEWER, headers={"Authorization": f"Bearer {secret}"}))
-                for position, secret in ((revoked.position, secrets[0]), (other.position, secrets[1]))
+                for position, secret in ((revocation.position, secrets[0]), (other.position, secrets[1]))
             ]
             await asyncio.sleep(0.2)
-            assert not any(one.done() for one in asking)
-        shut_out, let_in = await asyncio.gather(*asking)
-        assert shut_out.status_code == 401
-        assert let_in.json() == {"data": {"viewer": {"role": "EDITOR"}}}
-        unknown = {"Authorization": f"Bearer {new_secret(a.store.randomness)}"}
-        assert (await b.as_of(other.position, VIEWER, headers=unknown)).status_code == 401
+            assert not any(request.done() for request in requests)
+        old_response, new_response = await asyncio.gather(*requests)
+        assert old_response.status_code == 401
+        assert new_response.json() == {"data": {"viewer": {"role": "EDITOR"}}}
+        headers = {"Authorization": f"Bearer {new_secret(a.store.randomness)}"}
+        assert (await b.as_of(other.position, VIEWER, headers=headers)).status_code == 401
 
 
-class _standing_still:  # noqa: N801 - used as a function is
-    """Holds back what a node's views would take in."""
+class _paused_views:  # noqa: N801 - used like a function
+    """Pauses the updates of a node's views."""
 
-    def __init__(self, one: Node) -> None:
-        self._node = one
+    def __init__(self, node: Node) -> None:
+        self._node = node
 
     async def __aenter__(self) -> None:
         self._turn = self._node.store.views._live.runner._turn
@@ -182,7 +185,7 @@ class _standing_still:  # noqa: N801 - used as a function is
         self._turn.release()
 
 
-async def test_a_subscriber_at_one_node_sees_what_another_node_records(nodes: tuple[Node, Node]) -> None:
+async def test_a_subscriber_on_one_node_receives_events_of_another_node(nodes: tuple[Node, Node]) -> None:
     a, b = nodes
     head = await b.level()
     async with served(b.store) as server, websocket(server.host, server.port) as socket:
@@ -191,50 +194,50 @@ async def test_a_subscriber_at_one_node_sees_what_another_node_records(nodes: tu
         expected = []
         for number in range(5):
             position = (await a.do("postCreate", title=f"Number {number}"))["position"]
-            told = await socket.next()
-            while told["data"]["changes"]["position"] < position:
-                expected.append(told["data"]["changes"])
-                told = await socket.next()
-            expected.append(told["data"]["changes"])
-        positions = [one["position"] for one in expected]
+            message = await socket.next()
+            while message["data"]["changes"]["position"] < position:
+                expected.append(message["data"]["changes"])
+                message = await socket.next()
+            expected.append(message["data"]["changes"])
+        positions = [change["position"] for change in expected]
         assert positions == sorted(set(positions))
-        assert sum(one["type"] == "post.created" for one in expected) == 5
+        assert sum(change["type"] == "post.created" for change in expected) == 5
 
 
-async def exchanged(one: Node) -> None:
-    """Wait until a node answers from the views that have been made anew."""
+async def wait_for_rebuilt_views(node: Node) -> None:
+    """Wait until a node answers from the rebuilt views."""
     async with asyncio.timeout(20):
-        while one.store.views.path != one.views:  # noqa: ASYNC110
+        while node.store.views.path != node.views:  # noqa: ASYNC110
             await asyncio.sleep(0.01)
 
 
-def holding(data: Path, text: str) -> Iterator[str]:
-    """The files of a node that hold `text`."""
+def files_containing(data: Path, text: str) -> Iterator[str]:
+    """Yield the names of a node's files that contain `text`."""
     for file in sorted(data.iterdir()):
         if text.encode() in file.read_bytes():
             yield file.name
 
 
-async def test_what_is_withdrawn_at_one_node_is_gone_from_all(
+async def test_a_payload_withdrawn_on_one_node_is_erased_on_all_nodes(
     tmp_path: Path, nodes: tuple[Node, Node], log_url: str
 ) -> None:
-    """From the views in use, from former ones, and from what is in memory."""
+    """The payload is erased from the views in use, from former views and from memory."""
     a, b = nodes
     post = await a.write("Birds of the marsh")
     edited = await a.do("postEdit", id=post["id"], body=f"{SECRET}, said a ranger.")
     await b.level()
     await rebuild(b.data, log=log_url)
-    await exchanged(b)
+    await wait_for_rebuilt_views(b)
     past = {"id": post["id"], "asOf": {"position": edited["position"]}}
-    for one in (a, b):
-        assert SECRET in (await one.as_of(edited["position"], BODY, **past)).text
-    assert len(list(holding(b.data, SECRET))) >= 2, "the former views are kept"
+    for reader in (a, b):
+        assert SECRET in (await reader.as_of(edited["position"], BODY, **past)).text
+    assert len(list(files_containing(b.data, SECRET))) >= 2, "the former views still exist"
     (position,) = [
-        one.position
-        for one in event_codec().decode_all(await a.store.log.read(0, 100))
-        if SECRET in repr(one.event)
+        recorded.position
+        for recorded in event_codec().decode_all(await a.store.log.read(0, 100))
+        if SECRET in repr(recorded.event)
     ]
-    gone = await withdraw_payload(
+    withdrawal = await withdraw_payload(
         a.store.log,
         event_codec(),
         a.store.clock,
@@ -242,74 +245,74 @@ async def test_what_is_withdrawn_at_one_node_is_gone_from_all(
         position,
         CommandRequest(reason="Order 7/24"),
     )
-    for one in (a, b):
-        await one.level()
+    for reader in (a, b):
+        await reader.level()
     assert len(html_rendering_and_sections._bodies) == 0
-    for one in (a, b):
-        answer = await one.as_of(gone, BODY, **past)
-        assert answer.json()["data"]["post"]["title"] == "Birds of the marsh"
-        assert SECRET not in answer.text
-        assert await one.store.views.sweep()
+    for reader in (a, b):
+        response = await reader.as_of(withdrawal, BODY, **past)
+        assert response.json()["data"]["post"]["title"] == "Birds of the marsh"
+        assert SECRET not in response.text
+        assert await reader.store.views.sweep()
         async with asyncio.timeout(20):
-            while list(holding(one.data, SECRET)):  # noqa: ASYNC110
+            while list(files_containing(reader.data, SECRET)):  # noqa: ASYNC110
                 await asyncio.sleep(0.01)
-    await agree(tmp_path, a, b)
+    await check_views_equal(tmp_path, a, b)
 
 
-async def test_a_rebuild_at_one_node_does_not_disturb_the_other(
+async def test_a_rebuild_on_one_node_does_not_disturb_the_other(
     tmp_path: Path, nodes: tuple[Node, Node], log_url: str
 ) -> None:
     a, b = nodes
     for number in range(10):
         await a.write(f"Before {number}")
     await b.level()
-    before, kept = a.views, b.views
-    over, answered = asyncio.Event(), list[int]()
+    before, current = a.views, b.views
+    switched, positions = asyncio.Event(), list[int]()
 
     async def read() -> None:
-        while not over.is_set():
-            written = await b.do("postCreate", title=f"During {len(answered)}")
-            answers = [await one.as_of(written["position"], TITLES) for one in (a, b)]
-            for answer in answers:
-                assert f"During {len(answered)}" in titles(answer.json()), answer.text
-            answered.append(int(answers[1].headers["ledgerpress-position"]))
+        while not switched.is_set():
+            written = await b.do("postCreate", title=f"During {len(positions)}")
+            responses = [await reader.as_of(written["position"], TITLES) for reader in (a, b)]
+            for response in responses:
+                assert f"During {len(positions)}" in titles(response.json()), response.text
+            positions.append(int(responses[1].headers["ledgerpress-position"]))
 
     async def switch() -> None:
         await rebuild(a.data, log=log_url)
-        await exchanged(a)
-        over.set()
+        await wait_for_rebuilt_views(a)
+        switched.set()
 
     async with asyncio.timeout(60), asyncio.TaskGroup() as tasks:
         tasks.create_task(read())
         tasks.create_task(switch())
-    assert answered == sorted(answered)
+    assert positions == sorted(positions)
     assert a.views != before
-    assert (b.views, b.store.views.path) == (kept, kept)
-    await agree(tmp_path, a, b)
+    assert (b.views, b.store.views.path) == (current, current)
+    await check_views_equal(tmp_path, a, b)
 
 
-async def test_a_node_that_begins_with_a_snapshot_equals_one_that_replayed(
+async def test_a_node_that_starts_from_a_views_copy_equals_one_that_replayed(
     tmp_path: Path, nodes: tuple[Node, Node], log_url: str
 ) -> None:
     a, b = nodes
     post = await a.write("Before", body="x" * 2_000)
     await a.do("postPublish", id=post["id"])
     await a.level()
-    file = tmp_path / "snapshot"
-    await done("views", "snapshot", file, "--data", a.data)
+    views_copy = tmp_path / "snapshot"
+    await done("views", "snapshot", views_copy, "--data", a.data)
     await b.do("postEdit", id=post["id"], title="After")
     await b.do("postPublish", id=post["id"])
-    await done("views", "restore", file, "--data", tmp_path / "c", "--log", log_url)
-    (restored,) = list_views(tmp_path / "c")
-    assert restored.state == "in use"
-    assert restored.position is not None
-    assert restored.position < await a.level()
+    await done("views", "restore", views_copy, "--data", tmp_path / "c", "--log", log_url)
+    (views_file,) = list_views(tmp_path / "c")
+    assert views_file.state == "in use"
+    assert views_file.position is not None
+    assert views_file.position < await a.level()
     inode = _views(tmp_path / "c").stat().st_ino
     async with node(tmp_path / "c", log_url) as c, node(tmp_path / "d", log_url) as d:
-        assert c.views.stat().st_ino == inode, "it goes on with the views that it was given"
-        assert c.store.position == await c.store.log.head(), "it has caught up when it is open"
+        assert c.views.stat().st_ino == inode, "it continues with the restored views"
+        assert c.store.position == await c.store.log.head(), "it has caught up before it opens"
         position = (await c.do("postEdit", id=post["id"], title="From the new node"))["position"]
-        for one in (a, b, c, d):
-            answer = await one.as_of(position, TITLES)
-            assert titles(answer.json()) == {"From the new node"}
-        await agree(tmp_path, a, b, c, d)
+        for reader in (a, b, c, d):
+            response = await reader.as_of(position, TITLES)
+            assert titles(response.json()) == {"From the new node"}
+        await check_views_equal(tmp_path, a, b, c, d)

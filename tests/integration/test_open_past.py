@@ -1,4 +1,4 @@
-"""Who may see the past, and what of it where it is open to everyone."""
+"""Which clients may see the past, and which part of it is visible if the past is open to everyone."""
 
 from collections.abc import AsyncIterator, Mapping, Sequence
 from pathlib import Path
@@ -37,7 +37,7 @@ query ($at: AsOf, $first: Int, $after: String, $last: Int, $before: String) {
   }
 }
 """
-OF_THE_HISTORY = (
+HISTORY_QUERIES = (
     "{ changes { totalCount } }",
     '{ post(slug: "one", asOf: { position: 10 }) { title } }',
     "{ posts(asOf: { position: 10 }) { totalCount } }",
@@ -46,8 +46,8 @@ OF_THE_HISTORY = (
     '{ post(slug: "one") { blame { text } } }',
     '{ category(slug: "news") { history { totalCount } } }',
 )
-"""What needs the permission to see the history, however open the past is."""
-OF_THE_PAST = (
+"""Queries that need the permission to see the history, even if the past is open."""
+PAST_QUERIES = (
     "{ recentPosts(asOf: { position: 10 }) { totalCount } }",
     '{ article(slug: "one", asOf: { position: 10 }) { title } }',
     '{ category(slug: "news", asOf: { position: 10 }) { articleCount } }',
@@ -58,15 +58,15 @@ OF_THE_PAST = (
 
 
 @pytest.fixture
-async def open_door(tmp_path: Path) -> AsyncIterator[Client]:
-    """A client of an application that opens the past to everyone, on a new store."""
-    async with client(tmp_path / "open", open_past=True) as one:
-        yield one
+async def open_past_client(tmp_path: Path) -> AsyncIterator[Client]:
+    """A client of an application on a new store that opens the past to everyone."""
+    async with client(tmp_path / "open", open_past=True) as client_:
+        yield client_
 
 
 async def moment(door: Client) -> dict[str, int]:
-    found: dict[str, int] = (await door.ask("{ moment { position } }"))["moment"]
-    return found
+    moment_: dict[str, int] = (await door.ask("{ moment { position } }"))["moment"]
+    return moment_
 
 
 def titles(listing: Mapping[str, Any]) -> tuple[int, set[str]]:
@@ -80,7 +80,7 @@ def article_id(post_id: str) -> str:
 
 
 async def newsroom(door: Client) -> tuple[str, dict[str, str], dict[str, int]]:
-    """Publish four articles, then hide two; return the author, the posts' ids and the moment between."""
+    """Publish four articles, then hide two; return the author, the ids of the posts, and the moment in between."""
     await door.do("siteName", name="The Pier")
     await door.do("categoryCreate", name="News")
     for name in ("Sport", "Town"):
@@ -94,8 +94,8 @@ async def newsroom(door: Client) -> tuple[str, dict[str, str], dict[str, int]]:
     }
     posts = {}
     for title, slugs in places.items():
-        given = {"categories": [{"slug": slug} for slug in slugs], "authors": [author]}
-        posts[title] = (await door.write(title, publish=True, **given))["id"]
+        arguments = {"categories": [{"slug": slug} for slug in slugs], "authors": [author]}
+        posts[title] = (await door.write(title, publish=True, **arguments))["id"]
     await door.do("postEdit", id=posts["Two"], slug="deux", publish=True)
     at = await moment(door)
     await door.do("postUnpublish", id=posts["Two"])
@@ -104,20 +104,20 @@ async def newsroom(door: Client) -> tuple[str, dict[str, str], dict[str, int]]:
     return author, posts, at
 
 
-async def test_an_article_that_is_not_public_today_is_hidden_at_every_moment(open_door: Client) -> None:
-    author, posts, at = await newsroom(open_door)
-    found = await open_door.ask(FRONT, at=at, author=author)
-    assert found["moment"] == at
-    assert found["site"] == {"name": "The Pier", **at}
-    assert titles(found["recentPosts"]) == (2, {"One", "Four"})
-    assert titles(found["articles"]) == (1, {"One"})
-    assert titles(found["byAuthor"]) == titles(found["author"]["articles"]) == (2, {"One", "Four"})
-    category = found["category"]
+async def test_an_article_that_is_not_public_today_is_hidden_in_the_past(open_past_client: Client) -> None:
+    author, posts, at = await newsroom(open_past_client)
+    data = await open_past_client.ask(FRONT, at=at, author=author)
+    assert data["moment"] == at
+    assert data["site"] == {"name": "The Pier", **at}
+    assert titles(data["recentPosts"]) == (2, {"One", "Four"})
+    assert titles(data["articles"]) == (1, {"One"})
+    assert titles(data["byAuthor"]) == titles(data["author"]["articles"]) == (2, {"One", "Four"})
+    category = data["category"]
     assert category["articleCount"] == 1
     assert category["own"] == {"totalCount": 0, "nodes": []}
-    one = {"title": "One", "categories": [{"slug": "sport", "articleCount": 1}]}
+    expected = {"title": "One", "categories": [{"slug": "sport", "articleCount": 1}]}
     (node,) = category["articles"]["nodes"]
-    assert node == {**one, "authors": [{"articles": {"totalCount": 2}}]}
+    assert node == {**expected, "authors": [{"articles": {"totalCount": 2}}]}
     assert category["articles"]["totalCount"] == 1
     assert category["children"] == [
         {"slug": "sport", "articleCount": 1, "articles": {"totalCount": 1, "nodes": [{"title": "One"}]}},
@@ -125,56 +125,58 @@ async def test_an_article_that_is_not_public_today_is_hidden_at_every_moment(ope
     ]
     query = "query ($id: ID, $slug: String, $at: AsOf) { article(id: $id, slug: $slug, asOf: $at) { title } }"
     for slug, title in (("one", "One"), ("two", None), ("deux", None), ("three", None), ("four", "Four")):
-        asked = await open_door.ask(query, slug=slug, at=at)
-        assert asked["article"] == (title and {"title": title}), slug
+        data = await open_past_client.ask(query, slug=slug, at=at)
+        assert data["article"] == (title and {"title": title}), slug
     for title, post in posts.items():
-        asked = await open_door.ask(query, id=article_id(post), at=at)
-        assert asked["article"] == ({"title": title} if title in {"One", "Four"} else None)
+        data = await open_past_client.ask(query, id=article_id(post), at=at)
+        assert data["article"] == ({"title": title} if title in {"One", "Four"} else None)
 
 
-async def test_it_is_hidden_by_its_id_too_and_comes_back_when_it_is_public_again(open_door: Client) -> None:
-    post = await open_door.write("One", publish=True)
-    first = await moment(open_door)
+async def test_hidden_articles_are_visible_again_when_they_are_public_again(open_past_client: Client) -> None:
+    post = await open_past_client.write("One", publish=True)
+    first = await moment(open_past_client)
     article = article_id(post["id"])
-    await open_door.do("postEdit", id=post["id"], title="Uno", publish=True)
-    second = await moment(open_door)
+    await open_past_client.do("postEdit", id=post["id"], title="Uno", publish=True)
+    second = await moment(open_past_client)
     query = """
         query ($id: ID!, $at: AsOf) {
           article(id: $id, asOf: $at) { title } recentPosts(asOf: $at) { totalCount nodes { title } }
         }
     """
-    gone = {"article": None, "recentPosts": {"totalCount": 0, "nodes": []}}
+    hidden = {"article": None, "recentPosts": {"totalCount": 0, "nodes": []}}
 
-    def there(title: str) -> dict[str, Any]:
+    def visible(title: str) -> dict[str, Any]:
         return {"article": {"title": title}, "recentPosts": {"totalCount": 1, "nodes": [{"title": title}]}}
 
     for hide, show in (("postUnpublish", "postPublish"), ("postArchive", "postUnarchive")):
-        assert await open_door.ask(query, id=article, at=first) == there("One")
-        assert await open_door.ask(query, id=article, at=second) == there("Uno")
-        await open_door.do(hide, id=post["id"])
-        between = await moment(open_door)
+        assert await open_past_client.ask(query, id=article, at=first) == visible("One")
+        assert await open_past_client.ask(query, id=article, at=second) == visible("Uno")
+        await open_past_client.do(hide, id=post["id"])
+        between = await moment(open_past_client)
         for at in (first, second, between, None):
-            assert await open_door.ask(query, id=article, at=at) == gone
-        await open_door.do(show, id=post["id"])
+            assert await open_past_client.ask(query, id=article, at=at) == hidden
+        await open_past_client.do(show, id=post["id"])
         if show == "postUnarchive":
-            assert await open_door.ask(query, id=article, at=first) == gone
-            await open_door.do("postPublish", id=post["id"])
-        assert await open_door.ask(query, id=article, at=between) == gone
+            assert await open_past_client.ask(query, id=article, at=first) == hidden
+            await open_past_client.do("postPublish", id=post["id"])
+        assert await open_past_client.ask(query, id=article, at=between) == hidden
 
 
-async def test_pages_are_full_and_say_rightly_whether_there_is_more(open_door: Client) -> None:
-    posts = [await open_door.write(f"Post {number}", publish=True) for number in range(60)]
-    at = await moment(open_door)
+async def test_pages_are_full_and_report_correctly_whether_more_follow(open_past_client: Client) -> None:
+    posts = [await open_past_client.write(f"Post {number}", publish=True) for number in range(60)]
+    at = await moment(open_past_client)
     visible = [number for number in range(60) if number in {0, 3, 7} or number > 50]
     for number in range(60):
         if number not in visible:
-            await open_door.do("postArchive" if number % 2 else "postUnpublish", id=posts[number]["id"])
+            await open_past_client.do(
+                "postArchive" if number % 2 else "postUnpublish", id=posts[number]["id"]
+            )
     expected = [f"Post {number}" for number in visible][::-1]
 
-    async def page(**asked: Any) -> tuple[list[str], dict[str, Any]]:
-        found = (await open_door.ask(PAGE, at=at, **asked))["articles"]
-        assert found["totalCount"] == len(expected)
-        return [node["title"] for node in found["nodes"]], found["pageInfo"]
+    async def page(**paging: Any) -> tuple[list[str], dict[str, Any]]:
+        articles = (await open_past_client.ask(PAGE, at=at, **paging))["articles"]
+        assert articles["totalCount"] == len(expected)
+        return [node["title"] for node in articles["nodes"]], articles["pageInfo"]
 
     assert (await page(first=12))[0] == expected
     assert not (await page(first=12))[1]["hasNextPage"]
@@ -184,58 +186,58 @@ async def test_pages_are_full_and_say_rightly_whether_there_is_more(open_door: C
             ("first", "after", "endCursor", "hasNextPage", "hasPreviousPage"),
             ("last", "before", "startCursor", "hasPreviousPage", "hasNextPage"),
         ):
-            seen: list[str] = []
-            place = None
-            more = True
-            while more:
-                part, info = await page(**{count: size, cursor: place})
-                assert info[behind] == bool(seen)
-                seen = seen + part if count == "first" else part + seen
-                assert len(part) == min(size, len(expected) - (len(seen) - len(part)))
-                place, more = info[edge], info[ahead]
-            assert seen == expected, (size, count)
+            listed_titles: list[str] = []
+            cursor_value = None
+            has_more = True
+            while has_more:
+                part, info = await page(**{count: size, cursor: cursor_value})
+                assert info[behind] == bool(listed_titles)
+                listed_titles = listed_titles + part if count == "first" else part + listed_titles
+                assert len(part) == min(size, len(expected) - (len(listed_titles) - len(part)))
+                cursor_value, has_more = info[edge], info[ahead]
+            assert listed_titles == expected, (size, count)
 
 
-async def test_where_the_past_is_open_the_history_is_not(open_door: Client) -> None:
-    await newsroom(open_door)
-    for query in OF_THE_HISTORY:
-        (error, *_) = await open_door.errors(query)
+async def test_an_open_past_does_not_open_the_history(open_past_client: Client) -> None:
+    await newsroom(open_past_client)
+    for query in HISTORY_QUERIES:
+        (error, *_) = await open_past_client.errors(query)
         assert error["extensions"]["code"] == "UNAUTHENTICATED", query
-    for query in OF_THE_PAST:
-        await open_door.ask(query)
+    for query in PAST_QUERIES:
+        await open_past_client.ask(query)
 
 
-async def test_without_the_setting_whoever_reaches_the_server_sees_all_of_the_past(door: Client) -> None:
+async def test_local_operators_see_all_of_the_past_without_the_setting(door: Client) -> None:
     author, _, at = await newsroom(door)
-    found = await door.ask(FRONT, at=at, author=author)
-    assert titles(found["recentPosts"]) == (4, {"One", "Two", "Three", "Four"})
-    assert found["category"]["articleCount"] == 3
-    for query in (*OF_THE_HISTORY, *OF_THE_PAST):
+    data = await door.ask(FRONT, at=at, author=author)
+    assert titles(data["recentPosts"]) == (4, {"One", "Two", "Three", "Four"})
+    assert data["category"]["articleCount"] == 3
+    for query in (*HISTORY_QUERIES, *PAST_QUERIES):
         await door.ask(query)
 
 
-async def test_a_reader_sees_no_past_but_what_is_opened(door: Client) -> None:
+async def test_an_anonymous_reader_sees_only_the_open_past(door: Client) -> None:
     author, _, at = await newsroom(door)
     engine = Executor(graphql_schema(), limits=Limits(tell_cost=False))
 
     async def ask(
         query: str, identity: Identity, *, open_past: bool = False, **variables: Any
     ) -> dict[str, Any]:
-        answer = await engine.execute_document(
+        response = await engine.execute_document(
             door.store, query, variables=variables, identity=identity, open_past=open_past
         )
-        return answer.body
+        return response.body
 
-    async def code(query: str, **seeing: Any) -> str | None:
-        body = await ask(query, **seeing)
-        found: str | None = body["errors"][0]["extensions"]["code"] if "errors" in body else None
-        return found
+    async def code(query: str, **options: Any) -> str | None:
+        body = await ask(query, **options)
+        error_code: str | None = body["errors"][0]["extensions"]["code"] if "errors" in body else None
+        return error_code
 
-    for query in OF_THE_PAST:
+    for query in PAST_QUERIES:
         assert await code(query, identity=ANONYMOUS) == "UNAUTHENTICATED", query
         assert await code(query, identity=ANONYMOUS, open_past=True) is None, query
         assert await code(query, identity=LOCAL_OPERATOR) is None, query
-    for query in OF_THE_HISTORY:
+    for query in HISTORY_QUERIES:
         for open_past in (False, True):
             assert await code(query, identity=ANONYMOUS, open_past=open_past) == "UNAUTHENTICATED", query
             assert await code(query, identity=LOCAL_OPERATOR, open_past=open_past) is None, query
@@ -244,8 +246,8 @@ async def test_a_reader_sees_no_past_but_what_is_opened(door: Client) -> None:
     everything = (await ask(FRONT, LOCAL_OPERATOR, **front))["data"]
     assert titles(everything["recentPosts"])[0] == 4
     assert (await ask(FRONT, LOCAL_OPERATOR, open_past=True, **front))["data"] == everything
-    part = (await ask(FRONT, ANONYMOUS, open_past=True, **front))["data"]
-    assert titles(part["recentPosts"]) == (2, {"One", "Four"})
+    open_part = (await ask(FRONT, ANONYMOUS, open_past=True, **front))["data"]
+    assert titles(open_part["recentPosts"]) == (2, {"One", "Four"})
 
     today = await moment(door)
     now = await door.ask(FRONT, author=author)
@@ -253,7 +255,7 @@ async def test_a_reader_sees_no_past_but_what_is_opened(door: Client) -> None:
         for at_today in (None, today):
             body = await ask(FRONT, ANONYMOUS, open_past=open_past, at=at_today, author=author)
             assert body == {"data": now}
-    (error,) = (await ask(OF_THE_PAST[0].replace("10", "10000"), ANONYMOUS))["errors"]
+    (error,) = (await ask(PAST_QUERIES[0].replace("10", "10000"), ANONYMOUS))["errors"]
     assert "is in the future" in error["message"]
 
 
@@ -268,7 +270,7 @@ async def test_a_reader_sees_no_past_but_what_is_opened(door: Client) -> None:
         (("--open-past",), "0", True),
     ],
 )
-async def test_a_server_opens_the_past_by_an_option_or_by_the_environment(
+async def test_an_option_or_a_variable_opens_the_past(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
     options: tuple[str, ...],
@@ -289,9 +291,9 @@ async def test_a_server_opens_the_past_by_an_option_or_by_the_environment(
             assert data["recentPosts"]["totalCount"] == 1
             await door.mutate("postUnpublish", id=post["id"])
             past = "query ($at: AsOf) { recentPosts(asOf: $at) { totalCount } }"
-            then, _ = await door.execute(past, at={"position": position})
-            assert then["recentPosts"]["totalCount"] == 1
-            _, answer = await reader.answer(past, at={"position": position})
-    assert ("errors" not in answer) == is_open
+            past_data, _ = await door.execute(past, at={"position": position})
+            assert past_data["recentPosts"]["totalCount"] == 1
+            _, response = await reader.answer(past, at={"position": position})
+    assert ("errors" not in response) == is_open
     if is_open:
-        assert answer["data"]["recentPosts"]["totalCount"] == 0
+        assert response["data"]["recentPosts"]["totalCount"] == 0

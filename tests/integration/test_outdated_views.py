@@ -1,4 +1,4 @@
-"""A server whose projectors are newer than its views serves those, and rebuilds beside them."""
+"""A server whose projectors are newer than its views serves the old views and rebuilds in the background."""
 
 import asyncio
 import sys
@@ -16,7 +16,7 @@ OTHER_TABLES: Final = (sys.executable, "-m", "tests.integration.other_version_pr
 TEASERS: Final = ("in small letters", "in small letters too")
 
 
-async def make(data: Path) -> None:
+async def create_posts(data: Path) -> None:
     async with open_store(data) as store:
         for number, teaser in enumerate(TEASERS):
             await store.commands.handle(CreatePost(title=f"Post {number}", teaser=teaser, publish=True))
@@ -28,71 +28,71 @@ async def teasers(server: Server) -> list[str]:
     return [node["teaser"] for node in data["recentPosts"]["nodes"]]
 
 
-async def changed(server: Server) -> None:
-    """Wait until a teaser is in capitals, asking all the time: every answer is there, and right by one version or the other."""
+async def wait_for_new_views(server: Server) -> None:
+    """Query until a teaser is in capitals; every response before it must be correct for the older version."""
     async with asyncio.timeout(60):
         while True:
-            found = await teasers(server)
-            if any(teaser.isupper() for teaser in found):
+            current_teasers = await teasers(server)
+            if any(teaser.isupper() for teaser in current_teasers):
                 return
-            assert sorted(found) == sorted(TEASERS)
+            assert sorted(current_teasers) == sorted(TEASERS)
             await asyncio.sleep(0.02)
 
 
-async def test_old_views_are_served_until_the_new_ones_are_made(tmp_path: Path) -> None:
+async def test_old_views_are_served_until_the_new_views_are_built(tmp_path: Path) -> None:
     data = tmp_path / "data"
-    await make(data)
+    await create_posts(data)
     before = views_in_use(data)
     async with Servers(tmp_path) as servers:
         old = await servers.start(data, program=PROGRAM)
         server = await servers.start(data, program=NEWER)
-        await changed(server)
-        assert sorted(await teasers(old)) == sorted(TEASERS), "an older server goes on with its own"
+        await wait_for_new_views(server)
+        assert sorted(await teasers(old)) == sorted(TEASERS), "an older server continues with its own views"
         async with await server.connect() as client:
-            done = (await client.mutate("postCreate", title="One more", publish=True)).done
-        assert done["status"] == "PUBLISHED"
+            post = (await client.mutate("postCreate", title="One more", publish=True)).done
+        assert post["status"] == "PUBLISHED"
         assert views_in_use(data) == before, "the views of the older version stay"
-        # What an operator goes back to is not made anew once more.
+        # Views to which an operator rolled back are not rebuilt again.
         await program_done("views", "rollback", "--data", data, change="capitals")
         await asyncio.sleep(2.5)
         assert sorted(filter(None, await teasers(server))) == sorted(TEASERS)
 
 
-async def test_where_the_tables_differ_views_are_made_before_anything_is_served(tmp_path: Path) -> None:
+async def test_views_with_other_tables_are_built_before_the_server_starts(tmp_path: Path) -> None:
     data = tmp_path / "data"
-    await make(data)
+    await create_posts(data)
     async with Servers(tmp_path) as servers:
         old = await servers.start(data, program=PROGRAM)
         new = await servers.start(data, program=OTHER_TABLES)
         assert any(teaser.isupper() for teaser in await teasers(new))
-        assert sorted(await teasers(old)) == sorted(TEASERS), "an older server goes on with its own"
+        assert sorted(await teasers(old)) == sorted(TEASERS), "an older server continues with its own views"
         async with await new.connect() as client:
             position = (await client.mutate("postCreate", title="By the new", publish=True)).position
         async with asyncio.timeout(10):
             while True:
                 async with await old.connect() as client:
-                    _, seen = await client.execute("{ site { name } }")
-                if seen >= (position or 0):
+                    _, old_position = await client.execute("{ site { name } }")
+                if old_position >= (position or 0):
                     break
                 await asyncio.sleep(0.05)
 
 
-async def test_views_deleted_under_a_server_are_made_anew(tmp_path: Path) -> None:
+async def test_views_deleted_under_a_running_server_are_rebuilt(tmp_path: Path) -> None:
     data = tmp_path / "data"
-    await make(data)
+    await create_posts(data)
     async with Servers(tmp_path) as servers:
         server = await servers.start(data)
-        gone = views_in_use(data)
+        deleted = views_in_use(data)
         for file in data.glob("views-*"):
             file.unlink()
         async with asyncio.timeout(60):
-            while not any(one.name.endswith(".sqlite") for one in data.glob("views-*.sqlite")):
+            while not any(path.name.endswith(".sqlite") for path in data.glob("views-*.sqlite")):
                 assert sorted(await teasers(server)) == sorted(TEASERS)
                 await asyncio.sleep(0.05)
         async with await server.connect() as client:
-            done = (await client.mutate("postCreate", title="One more", publish=True)).done
-        assert done["title"] == "One more"
+            post = (await client.mutate("postCreate", title="One more", publish=True)).done
+        assert post["title"] == "One more"
         await asyncio.sleep(1)
-        assert views_in_use(data).parent == gone.parent
+        assert views_in_use(data).parent == deleted.parent
         async with await server.connect() as client:
             assert await client.get("/health/ready") == 200

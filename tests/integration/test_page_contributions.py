@@ -1,4 +1,4 @@
-"""Pages come from features: a feature adds a page of its own, and without features there is only “not found”."""
+"""Features contribute pages; without features, every address returns “not found”."""
 
 from pathlib import Path
 
@@ -44,7 +44,7 @@ async def test_a_feature_adds_a_page_and_a_link_to_every_page(tmp_path: Path) ->
         assert (await get(store, page_contributions(), "/hello/you")).status_code == 404
 
 
-async def test_without_features_no_address_has_a_page(tmp_path: Path) -> None:
+async def test_without_features_every_address_is_not_found(tmp_path: Path) -> None:
     async with open_store(tmp_path / "data") as store:
         page = await get(store, [], "/")
         assert page.status_code == 404

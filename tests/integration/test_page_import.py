@@ -1,4 +1,4 @@
-"""A page of a scraped blog goes into a real store: once, completely, and never against an editor."""
+"""Import of saved blog pages into a real store: once, completely, and without undoing changes of editors."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -51,21 +51,21 @@ PLAIN_BODY: Final = (
 
 @pytest.fixture
 async def store(tmp_path: Path) -> AsyncIterator[Store]:
-    async with open_store(tmp_path / "store") as opened:
-        yield opened
+    async with open_store(tmp_path / "store") as store_:
+        yield store_
 
 
 def a_page(
     title: str = BREAD,
     *recent: tuple[str, ...],
     body: str = PLAIN_BODY,
-    kept: tuple[str, ...] = ("Categories: Food, Town",),
+    preamble: tuple[str, ...] = ("Categories: Food, Town",),
 ) -> str:
     listed = ["Recent Posts", *(line for entry in recent for line in entry)] if recent else []
-    return "\n\n".join((*kept, title, title, body, *listed))
+    return "\n\n".join((*preamble, title, title, body, *listed))
 
 
-async def bring(
+async def import_text(
     store: Store, text: str, retrieved_at: datetime = RETRIEVED, *, dry_run: bool = False
 ) -> ImportReport:
     return await import_page(
@@ -73,9 +73,9 @@ async def bring(
     )
 
 
-async def records_nothing(store: Store, text: str, retrieved_at: datetime = RETRIEVED) -> ImportReport:
+async def import_unchanged(store: Store, text: str, retrieved_at: datetime = RETRIEVED) -> ImportReport:
     head = await store.log.head()
-    report = await bring(store, text, retrieved_at)
+    report = await import_text(store, text, retrieved_at)
     assert await store.log.head() == head
     assert report.made == ()
     return report
@@ -84,13 +84,13 @@ async def records_nothing(store: Store, text: str, retrieved_at: datetime = RETR
 def front_page(store: Store) -> list[Article]:
     with store.snapshot() as snapshot:
         keys = listings.list_keys(snapshot.db, [0], snapshot.position, limit=100)
-        found = [article_queries.by_seq(snapshot, key.post) for key in keys]
-    return [article for article in found if article]
+        articles = [article_queries.by_seq(snapshot, key.post) for key in keys]
+    return [article for article in articles if article]
 
 
 def titled(store: Store, title: str) -> Article:
-    (found,) = [article for article in front_page(store) if article.title == title]
-    return found
+    (matching_article,) = [article for article in front_page(store) if article.title == title]
+    return matching_article
 
 
 def body_of(store: Store, article: Article) -> str:
@@ -108,15 +108,15 @@ def published(article: Article) -> datetime:
 
 
 def entry(report: ImportReport, name: str) -> ReportEntry:
-    (found,) = [one for one in (*report.made, *report.unchanged) if one.name == name]
-    return found
+    (match,) = [entry_ for entry_ in (*report.made, *report.unchanged) if entry_.name == name]
+    return match
 
 
-# --- one page, as it comes ---
+# --- one page ---
 
 
-async def test_a_page_becomes_an_article_six_posts_two_categories_and_a_name(store: Store) -> None:
-    report = await bring(store, TIDE_MILL)
+async def test_a_page_creates_an_article_six_posts_two_categories_and_a_site_name(store: Store) -> None:
+    report = await import_text(store, TIDE_MILL)
     page = parse_page(TIDE_MILL, RETRIEVED)
 
     article = titled(store, TITLE)
@@ -130,31 +130,31 @@ async def test_a_page_becomes_an_article_six_posts_two_categories_and_a_name(sto
         assert categories.count_articles(snapshot, heritage, descend=True) == 1
         assert site_queries.site_name(snapshot) == "Brack Sound Courier"
 
-    assert [one.kind for one in report.made] == [
+    assert [entry_.kind for entry_ in report.made] == [
         *(Kind.SITE, Kind.CATEGORY, Kind.CATEGORY, Kind.ARTICLE),
         *[Kind.RECENT_POST] * 6,
     ]
-    assert {one.action for one in report.made} == {Action.MADE}
-    made = entry(report, TITLE)
-    assert (made.id, made.slug) == (article.id, article.slug)
+    assert {entry_.action for entry_ in report.made} == {Action.MADE}
+    article_entry = entry(report, TITLE)
+    assert (article_entry.id, article_entry.slug) == (article.id, article.slug)
     assert (report.guessed, report.links_without_target) == (page.guesses, page.links_without_target)
 
 
-async def test_recent_posts_of_equal_age_stand_in_the_order_of_the_page(store: Store) -> None:
-    await bring(store, TIDE_MILL)
+async def test_recent_posts_of_equal_age_have_the_order_of_the_page(store: Store) -> None:
+    await import_text(store, TIDE_MILL)
     page = parse_page(TIDE_MILL, RETRIEVED)
-    shown = front_page(store)
-    assert [article.title for article in shown] == [TITLE, *(one.title for one in page.recent)]
-    assert {published(article) for article in shown[1:]} == {RETRIEVED - timedelta(days=5)}
-    assert [article.teaser for article in shown[1:]] == [one.teaser for one in page.recent]
-    cut = [article.title for article in shown if article.teaser and article.teaser.endswith("…")]
-    assert cut == [one.title for one in page.recent if one.teaser_is_cut]
-    assert len(cut) == 5
-    assert {body_of(store, article) for article in shown[1:]} == {""}
+    articles = front_page(store)
+    assert [article.title for article in articles] == [TITLE, *(post.title for post in page.recent)]
+    assert {published(article) for article in articles[1:]} == {RETRIEVED - timedelta(days=5)}
+    assert [article.teaser for article in articles[1:]] == [post.teaser for post in page.recent]
+    cut_titles = [article.title for article in articles if article.teaser and article.teaser.endswith("…")]
+    assert cut_titles == [post.title for post in page.recent if post.teaser_is_cut]
+    assert len(cut_titles) == 5
+    assert {body_of(store, article) for article in articles[1:]} == {""}
 
 
-async def test_everything_is_recorded_as_the_importers_doing_with_a_reason(store: Store) -> None:
-    await bring(store, TIDE_MILL)
+async def test_all_events_have_the_importer_as_actor_and_a_reason(store: Store) -> None:
+    await import_text(store, TIDE_MILL)
     events = await store.log.read(OPENING_EVENTS, 1_000)
     assert {event.header.actor_id for event in events} == {IMPORTER.id}
     assert len({event.header.correlation_id for event in events}) == 1
@@ -162,78 +162,90 @@ async def test_everything_is_recorded_as_the_importers_doing_with_a_reason(store
 
 
 @pytest.mark.parametrize("name", ["tide-mill", "night-market", "town-library", "tram-line"])
-async def test_the_same_page_again_records_no_event(store: Store, name: str) -> None:
+async def test_importing_the_same_page_again_records_no_event(store: Store, name: str) -> None:
     text = (Path(__file__).parent.parent / "pages" / f"{name}.txt").read_bytes().decode()
-    first = await bring(store, text)
-    again = await records_nothing(store, text)
-    posts_made = [one for one in first.made if one.kind in {Kind.ARTICLE, Kind.RECENT_POST}]
-    assert [one.id for one in again.unchanged if one.kind is not Kind.SITE] == [one.id for one in posts_made]
-    assert {one.action for one in again.unchanged} == {Action.UNCHANGED}
-    await records_nothing(store, text, RETRIEVED + timedelta(days=30))
+    first = await import_text(store, text)
+    again = await import_unchanged(store, text)
+    posts_made = [entry_ for entry_ in first.made if entry_.kind in {Kind.ARTICLE, Kind.RECENT_POST}]
+    assert [entry_.id for entry_ in again.unchanged if entry_.kind is not Kind.SITE] == [
+        entry_.id for entry_ in posts_made
+    ]
+    assert {entry_.action for entry_ in again.unchanged} == {Action.UNCHANGED}
+    await import_unchanged(store, text, RETRIEVED + timedelta(days=30))
 
 
-async def test_a_dry_run_records_nothing_and_tells_what_would_be_made(store: Store) -> None:
-    report = await bring(store, TIDE_MILL, dry_run=True)
+async def test_a_dry_run_records_nothing_and_reports_what_an_import_would_create(store: Store) -> None:
+    report = await import_text(store, TIDE_MILL, dry_run=True)
     assert await store.log.head() == OPENING_EVENTS
-    made = await bring(store, TIDE_MILL)
-    assert [(one.kind, one.name) for one in report.made] == [(one.kind, one.name) for one in made.made]
-    assert {(one.id, one.slug) for one in report.made} == {(None, None)}
-    again = await bring(store, TIDE_MILL, dry_run=True)
+    imported = await import_text(store, TIDE_MILL)
+    assert [(entry_.kind, entry_.name) for entry_ in report.made] == [
+        (entry_.kind, entry_.name) for entry_ in imported.made
+    ]
+    assert {(entry_.id, entry_.slug) for entry_ in report.made} == {(None, None)}
+    again = await import_text(store, TIDE_MILL, dry_run=True)
     assert (again.dry_run, again.made) == (True, ())
 
 
-async def test_an_import_that_was_broken_off_is_finished_by_the_next(store: Store) -> None:
-    head_of_whole = len(front_page(store))
+async def test_the_next_import_completes_an_interrupted_one(store: Store) -> None:
+    count_before = len(front_page(store))
     page = parse_page(TIDE_MILL, RETRIEVED)
     part = "\n\n".join(
         (TIDE_MILL[: TIDE_MILL.index(page.recent[0].title)], page.recent[-1].title, "5 days ago")
     )
-    await bring(store, part)
-    report = await bring(store, TIDE_MILL)
-    assert len(front_page(store)) == head_of_whole + 7
+    await import_text(store, part)
+    report = await import_text(store, TIDE_MILL)
+    assert len(front_page(store)) == count_before + 7
     assert entry(report, page.recent[-1].title).action is Action.COMPLETED
     assert entry(report, TITLE).action is Action.UNCHANGED
 
 
-async def test_two_imports_of_one_page_at_once_make_it_once(tmp_path: Path) -> None:
-    async with open_store(tmp_path / "store") as here, open_store(tmp_path / "store") as there:
-        await asyncio.gather(*(bring(store, TIDE_MILL) for store in (here, there, here, there)))
-        await here.commands.handle(CreateCategory(name="Waits until the views are here"))
+async def test_concurrent_imports_of_one_page_create_it_once(tmp_path: Path) -> None:
+    async with open_store(tmp_path / "store") as first_store, open_store(tmp_path / "store") as second_store:
+        await asyncio.gather(
+            *(
+                import_text(store, TIDE_MILL)
+                for store in (first_store, second_store, first_store, second_store)
+            )
+        )
+        await first_store.commands.handle(CreateCategory(name="Waits until the views are here"))
         page = parse_page(TIDE_MILL, RETRIEVED)
-        assert [one.title for one in front_page(here)] == [TITLE, *(one.title for one in page.recent)]
-        await records_nothing(here, TIDE_MILL)
+        assert [article.title for article in front_page(first_store)] == [
+            TITLE,
+            *(post.title for post in page.recent),
+        ]
+        await import_unchanged(first_store, TIDE_MILL)
 
 
-async def test_a_retrieval_in_the_future_is_refused_and_nothing_recorded(store: Store) -> None:
-    soon = datetime.now(UTC) + timedelta(days=1)
-    for text in (TIDE_MILL, a_page(kept=("Published on 3 March 2020",))):
-        with pytest.raises(Rejection, match="is in the future") as refused:
-            await bring(store, text, soon)
-        assert refused.value.code is PUBLISHED_AT_IN_FUTURE
+async def test_a_retrieval_date_in_the_future_is_rejected(store: Store) -> None:
+    tomorrow = datetime.now(UTC) + timedelta(days=1)
+    for text in (TIDE_MILL, a_page(preamble=("Published on 3 March 2020",))):
+        with pytest.raises(Rejection, match="is in the future") as rejection:
+            await import_text(store, text, tomorrow)
+        assert rejection.value.code is PUBLISHED_AT_IN_FUTURE
     assert await store.log.head() == OPENING_EVENTS
 
 
-async def test_what_a_command_would_refuse_stops_the_import_before_its_first(store: Store) -> None:
+async def test_an_invalid_page_is_rejected_before_the_first_command(store: Store) -> None:
     too_long = "\n\n".join(["A paragraph of a page that goes on and on, and then on again." * 50] * 100)
-    with pytest.raises(Rejection) as refused:
-        await bring(store, a_page(BREAD, (KITES, "1 day ago"), body=too_long))
-    assert (refused.value.code, refused.value.field) == (ErrorCode.TOO_LONG, ("body",))
+    with pytest.raises(Rejection) as rejection:
+        await import_text(store, a_page(BREAD, (KITES, "1 day ago"), body=too_long))
+    assert (rejection.value.code, rejection.value.field) == (ErrorCode.TOO_LONG, ("body",))
     assert await store.log.head() == OPENING_EVENTS
 
 
 # --- the site and the categories ---
 
 
-async def test_a_site_that_has_a_name_keeps_it(store: Store) -> None:
+async def test_an_import_does_not_rename_a_site(store: Store) -> None:
     await store.commands.handle(NameSite(name="Our Paper"))
-    report = await bring(store, TIDE_MILL)
+    report = await import_text(store, TIDE_MILL)
     with store.snapshot() as snapshot:
         assert site_queries.site_name(snapshot) == "Our Paper"
-    kept = entry(report, "Our Paper")
-    assert (kept.action, kept.note) == (Action.KEPT, "the page has “Brack Sound Courier”")
+    site_entry = entry(report, "Our Paper")
+    assert (site_entry.action, site_entry.note) == (Action.KEPT, "the page has “Brack Sound Courier”")
 
 
-async def test_categories_that_exist_are_used_also_renamed_and_merged_ones(store: Store) -> None:
+async def test_existing_categories_are_used_even_if_renamed_or_merged(store: Store) -> None:
     handle = store.commands.handle
     named = await handle(CreateCategory(name="Energy", slug="power"))
     old = await handle(CreateCategory(name="Heritage"))
@@ -241,26 +253,26 @@ async def test_categories_that_exist_are_used_also_renamed_and_merged_ones(store
     await handle(RenameCategory(category=CategoryRef(id=into.subject_id), name="The Past", slug="past"))
     await handle(MergeCategory(category=CategoryRef(id=old.subject_id), into=CategoryRef(slug="past")))
 
-    report = await bring(store, TIDE_MILL)
+    report = await import_text(store, TIDE_MILL)
     assert categories_of(store, titled(store, TITLE)) == ["Energy", "The Past"]
-    assert {(one.id, one.action) for one in report.unchanged if one.kind is Kind.CATEGORY} == {
+    assert {(entry_.id, entry_.action) for entry_ in report.unchanged if entry_.kind is Kind.CATEGORY} == {
         (named.subject_id, Action.UNCHANGED),
         (into.subject_id, Action.UNCHANGED),
     }
     assert entry(report, "The Past").note == "the page has “Heritage”"
 
 
-async def test_a_category_deleted_since_is_made_anew_for_another_page_but_not_for_the_same(
+async def test_a_deleted_category_is_created_again_only_for_another_page(
     store: Store,
 ) -> None:
-    first = await bring(store, a_page())
+    first = await import_text(store, a_page())
     food = entry(first, "Food")
     article = titled(store, BREAD)
     await store.commands.handle(UncategorizePost(post_id=article.id, category=CategoryRef(id=food.id)))
     await store.commands.handle(DeleteCategory(category=CategoryRef(id=food.id)))
-    await records_nothing(store, a_page())
+    await import_unchanged(store, a_page())
 
-    second = await bring(store, a_page(KITES))
+    second = await import_text(store, a_page(KITES))
     assert categories_of(store, titled(store, KITES)) == ["Food", "Town"]
     assert entry(second, "Food").action is Action.MADE
     assert entry(second, "Food").id != food.id
@@ -269,46 +281,50 @@ async def test_a_category_deleted_since_is_made_anew_for_another_page_but_not_fo
 # --- pages that overlap ---
 
 
-async def test_two_pages_that_share_recent_posts_make_each_once(store: Store) -> None:
+async def test_recent_posts_that_two_pages_share_are_created_once(store: Store) -> None:
     shared = [
         ("The Well Is Deep", "Divers went to look, and came back with a bucket…"),
         ("Snow on the Dunes",),
     ]
     first = [(*shared[0], "2 days ago"), (*shared[1], "3 days ago"), ("Only Here", "4 days ago")]
     second = [("Newer Than All", "1 hour ago"), (*shared[0], "1 week ago"), (*shared[1], "1 week ago")]
-    await bring(store, a_page(BREAD, *first))
+    await import_text(store, a_page(BREAD, *first))
     before = {article.title: article for article in front_page(store)}
-    report = await bring(store, a_page(KITES, *second), RETRIEVED + timedelta(days=9))
+    report = await import_text(store, a_page(KITES, *second), RETRIEVED + timedelta(days=9))
 
     after = {article.title: article for article in front_page(store)}
     assert len(front_page(store)) == len(after) == 6
     assert {title: after[title] for title in before} == before
-    assert {one.name for one in report.unchanged if one.kind is Kind.RECENT_POST} == {
+    assert {entry_.name for entry_ in report.unchanged if entry_.kind is Kind.RECENT_POST} == {
         "The Well Is Deep",
         "Snow on the Dunes",
     }
-    await records_nothing(store, a_page(BREAD, *first))
+    await import_unchanged(store, a_page(BREAD, *first))
 
 
-async def test_posts_that_share_a_headline_but_not_the_teaser_are_two(store: Store) -> None:
+async def test_posts_with_equal_headlines_but_different_teasers_are_different_posts(store: Store) -> None:
     entries = [
         ("Letters of the Week", "About dogs.", "1 day ago"),
         ("Letters of the Week", "About bells.", "8 days ago"),
     ]
     page = a_page(BREAD, *entries)
-    await bring(store, page)
-    assert sorted(str(one.teaser) for one in front_page(store) if one.title == "Letters of the Week") == [
+    await import_text(store, page)
+    assert sorted(str(post.teaser) for post in front_page(store) if post.title == "Letters of the Week") == [
         "About bells.",
         "About dogs.",
     ]
-    await records_nothing(store, page)
-    report = await bring(store, a_page(KITES, entries[1], ("LETTERS OF THE WEEK", "About rain…", "just now")))
-    assert [one.name for one in report.made if one.kind is Kind.RECENT_POST] == ["LETTERS OF THE WEEK"]
+    await import_unchanged(store, page)
+    report = await import_text(
+        store, a_page(KITES, entries[1], ("LETTERS OF THE WEEK", "About rain…", "just now"))
+    )
+    assert [entry_.name for entry_ in report.made if entry_.kind is Kind.RECENT_POST] == [
+        "LETTERS OF THE WEEK"
+    ]
 
 
-async def test_the_same_teaser_cut_elsewhere_is_the_same_post(store: Store) -> None:
-    await bring(store, a_page(BREAD, (KITES, "Forty roofs, forty kites, and one…", "1 day ago")))
-    report = await records_nothing(
+async def test_a_teaser_that_is_cut_at_another_place_is_the_same_post(store: Store) -> None:
+    await import_text(store, a_page(BREAD, (KITES, "Forty roofs, forty kites, and one…", "1 day ago")))
+    report = await import_unchanged(
         store,
         a_page(BREAD, (KITES, "Forty roofs, forty kites, and one long argument about string…", "1 day ago")),
     )
@@ -319,15 +335,17 @@ SIX_DAYS_AGO: Final = (BREAD, "It rises for two days.", "6 days ago")
 
 
 @pytest.mark.parametrize("list_first", [True, False])
-async def test_an_article_and_its_entry_in_another_pages_list_become_one_whole_post(
+async def test_an_article_and_its_entry_in_the_list_of_another_page_become_one_post(
     store: Store, list_first: bool
 ) -> None:
     pages = [a_page(KITES, SIX_DAYS_AGO), a_page()]
-    reports = [await bring(store, page) for page in (pages if list_first else reversed(pages))]
+    reports = [await import_text(store, page) for page in (pages if list_first else reversed(pages))]
 
     article = titled(store, BREAD)
     assert (article.teaser, body_of(store, article)) == ("It rises for two days.", PLAIN_BODY)
-    assert published(article) == RETRIEVED - timedelta(days=6)  # known, where the article's own is a guess
+    assert published(article) == RETRIEVED - timedelta(
+        days=6
+    )  # the list has a date; the article's own date is a guess
     assert categories_of(store, article) == ["Food", "Town"]
     assert entry(reports[1], BREAD).action is Action.COMPLETED
     assert len(front_page(store)) == 2
@@ -336,23 +354,23 @@ async def test_an_article_and_its_entry_in_another_pages_list_become_one_whole_p
         assert post
         assert not post.has_unpublished_changes
     for page in pages:
-        await records_nothing(store, page)
+        await import_unchanged(store, page)
 
 
 @pytest.mark.parametrize("list_first", [True, False])
-async def test_the_date_that_an_article_gives_is_better_than_an_age(store: Store, list_first: bool) -> None:
+async def test_the_date_in_an_article_takes_precedence_over_an_age(store: Store, list_first: bool) -> None:
     dated = a_page(body=f"Published on 20 February 2025\n\n{PLAIN_BODY}")
     pages = [a_page(KITES, (BREAD, "1 week ago")), dated]
     for page in pages if list_first else reversed(pages):
-        await bring(store, page)
+        await import_text(store, page)
     assert published(titled(store, BREAD)) == datetime(2025, 2, 20, tzinfo=UTC)
 
 
-# --- what an editor did stays ---
+# --- changes of editors are preserved ---
 
 
-async def test_an_editors_change_is_kept(store: Store) -> None:
-    await bring(store, a_page(BREAD, (KITES, "Of paper.", "1 day ago")))
+async def test_an_import_preserves_the_changes_of_editors(store: Store) -> None:
+    await import_text(store, a_page(BREAD, (KITES, "Of paper.", "1 day ago")))
     bread, kites = titled(store, BREAD), titled(store, KITES)
     await store.commands.handle(
         EditPost(post_id=bread.id, title="Rye and Patience", slug="rye", body="Shorter.", publish=True)
@@ -360,45 +378,52 @@ async def test_an_editors_change_is_kept(store: Store) -> None:
     await store.commands.handle(EditPost(post_id=kites.id, teaser=None, publish=True))
     await store.commands.handle(ArchivePost(post_id=kites.id))
 
-    report = await records_nothing(store, a_page(BREAD, (KITES, "Of paper.", "1 day ago")))
-    kept = entry(report, "Rye and Patience")
-    assert (kept.kind, kept.id, kept.slug, kept.action) == (Kind.ARTICLE, bread.id, "rye", Action.KEPT)
+    report = await import_unchanged(store, a_page(BREAD, (KITES, "Of paper.", "1 day ago")))
+    bread_entry = entry(report, "Rye and Patience")
+    assert (bread_entry.kind, bread_entry.id, bread_entry.slug, bread_entry.action) == (
+        Kind.ARTICLE,
+        bread.id,
+        "rye",
+        Action.KEPT,
+    )
     assert entry(report, KITES).note == "it was changed here after the import"
     assert body_of(store, titled(store, "Rye and Patience")) == "Shorter."
 
-    report = await bring(store, a_page(KITES))  # the article of which an editor had put the entry away
+    report = await import_text(store, a_page(KITES))  # the article whose list entry an editor had archived
     assert entry(report, KITES).action is Action.KEPT
     assert [article.title for article in front_page(store)] == ["Rye and Patience"]
 
 
 @pytest.mark.parametrize("use_case", [CategorizePost, PublishPost])
-async def test_whatever_an_editor_does_with_an_entry_makes_it_theirs(store: Store, use_case: type) -> None:
-    await bring(store, a_page(KITES, SIX_DAYS_AGO))
+async def test_any_change_of_a_post_by_an_editor_prevents_its_completion(
+    store: Store, use_case: type
+) -> None:
+    await import_text(store, a_page(KITES, SIX_DAYS_AGO))
     bread = titled(store, BREAD)
     if use_case is CategorizePost:
         await store.commands.handle(CategorizePost(post_id=bread.id, category=CategoryRef(slug="town")))
     else:
         await store.commands.handle(PublishPost(post_id=bread.id, published_at=0))
-    report = await records_nothing(store, a_page())
+    report = await import_unchanged(store, a_page())
     assert entry(report, BREAD).action is Action.KEPT
 
 
-async def test_a_page_whose_text_has_changed_is_reported_and_nothing_recorded(store: Store) -> None:
-    await bring(store, a_page())
-    report = await records_nothing(
+async def test_a_page_with_a_changed_text_is_reported_and_nothing_is_recorded(store: Store) -> None:
+    await import_text(store, a_page())
+    report = await import_unchanged(
         store, a_page(body="The oven is cold, and the street has moved away from it.")
     )
-    kept = entry(report, BREAD)
-    assert (kept.action, kept.note) == (
+    article_entry = entry(report, BREAD)
+    assert (article_entry.action, article_entry.note) == (
         Action.KEPT,
         "its text on the page differs from the imported text",
     )
 
 
-async def test_a_post_that_editors_wrote_under_the_same_headline_is_not_touched(store: Store) -> None:
-    own = await store.commands.handle(CreatePost(title=BREAD, body="Ours.", publish=True))
-    report = await bring(store, a_page())
+async def test_a_post_that_editors_wrote_under_the_same_headline_is_not_changed(store: Store) -> None:
+    created = await store.commands.handle(CreatePost(title=BREAD, body="Ours.", publish=True))
+    report = await import_text(store, a_page())
     assert entry(report, BREAD).slug == "rye-bread-from-the-old-oven-2"
     bodies = {article.id: body_of(store, article) for article in front_page(store)}
-    assert bodies[own.subject_id] == "Ours."
+    assert bodies[created.subject_id] == "Ours."
     assert len(bodies) == 2

@@ -1,4 +1,4 @@
-"""The pages that readers see, asked for over HTTP from an application on a real store."""
+"""The pages for readers, requested over HTTP from an application on a real store."""
 
 import hashlib
 import re
@@ -17,7 +17,7 @@ HOSTILE = "\"><script>alert('x')</script> & {{ 7 * 7 }}"
 
 
 class Outline(HTMLParser):
-    """What a page is made of: elements with their attributes, and headings by level."""
+    """The outline of a page: elements with their attributes, and headings by level."""
 
     def __init__(self, response: httpx2.Response) -> None:
         super().__init__()
@@ -28,7 +28,7 @@ class Outline(HTMLParser):
         self.elements.append((tag, {name: value or "" for name, value in attrs}))
 
     def count(self, tag: str) -> int:
-        return sum(one == tag for one, _ in self.elements)
+        return sum(name == tag for name, _ in self.elements)
 
     @property
     def levels(self) -> list[int]:
@@ -46,23 +46,25 @@ class Outline(HTMLParser):
 
     @property
     def loaded(self) -> list[str]:
-        """The addresses that a browser fetches for the page by itself."""
-        fetched = {"script": "src", "img": "src", "iframe": "src", "link": "href"}
+        """The addresses that a browser loads automatically for the page."""
+        address_attributes = {"script": "src", "img": "src", "iframe": "src", "link": "href"}
         return [
-            attributes[fetched[tag]]
+            attributes[address_attributes[tag]]
             for tag, attributes in self.elements
-            if tag in fetched and fetched[tag] in attributes and attributes.get("rel") != "canonical"
+            if tag in address_attributes
+            and address_attributes[tag] in attributes
+            and attributes.get("rel") != "canonical"
         ]
 
 
 def titles(response: httpx2.Response) -> list[str]:
-    """The titles of the articles in a list, in its order."""
+    """Return the titles of the articles in a list, in order."""
     return [unescape(title) for title in re.findall(r'<h3><a href="[^"]*">(.*?)</a></h3>', response.text)]
 
 
-def following(response: httpx2.Response, rel: str) -> str | None:
-    found = re.search(rf'<a rel="{rel}" href="([^"]*)"', response.text)
-    return unescape(found[1]) if found else None
+def link_to(response: httpx2.Response, rel: str) -> str | None:
+    match = re.search(rf'<a rel="{rel}" href="([^"]*)"', response.text)
+    return unescape(match[1]) if match else None
 
 
 @pytest.fixture
@@ -94,8 +96,8 @@ async def test_the_front_page_lists_articles_and_the_tree_of_categories(newsroom
     assert page.status_code == 200
     assert titles(page) == ["The tide mill"]
     assert '<h1 class="site-name"><a href="/">The Courier</a></h1>' in page.text
-    for shown in ("After ninety years.", "just now", "Ines Okafor", 'href="/articles/mill"'):
-        assert shown in page.text
+    for text in ("After ninety years.", "just now", "Ines Okafor", 'href="/articles/mill"'):
+        assert text in page.text
     assert "secret" not in page.text
     counts = re.findall(
         r'href="(/categories/[a-z]+)">\w+</a>\s*<span class="count">.*?</span>(\d+)</span>', page.text
@@ -106,17 +108,17 @@ async def test_the_front_page_lists_articles_and_the_tree_of_categories(newsroom
     assert f"position {head} of the log" in page.text
 
 
-async def test_a_site_without_anything_has_a_front_page(door: Client) -> None:
+async def test_an_empty_site_has_a_front_page(door: Client) -> None:
     page = await door.http.get("/")
     assert page.status_code == 200
     assert "Nothing has been published yet." in page.text
     assert (await door.http.get("/graphql", headers={"Accept": "text/html"})).status_code == 200
 
 
-async def test_an_article_has_its_by_line_dates_corrections_contents_and_body(newsroom: Client) -> None:
+async def test_an_article_page_shows_byline_dates_corrections_contents_and_body(newsroom: Client) -> None:
     page = await newsroom.http.get("/articles/mill")
     assert page.status_code == 200
-    for shown in (
+    for text in (
         "<h1>The tide mill</h1>",
         'By <span class="author">Ines Okafor</span>',
         ">4 May 2024</time>",
@@ -127,14 +129,14 @@ async def test_an_article_has_its_by_line_dates_corrections_contents_and_body(ne
         "1 minute to read",
         "<title>The tide mill · The Courier</title>",
     ):
-        assert shown in page.text
+        assert text in page.text
     outline = Outline(page)
     contents = [link for link in outline.links if link.startswith("#") and link != "#page_main"]
     assert contents == ["#oak", "#iron", "#rust"]
     assert {link[1:] for link in [*contents, "#page_main"]} <= set(outline.ids)
 
 
-async def test_a_category_has_its_place_in_the_tree_and_its_articles(newsroom: Client) -> None:
+async def test_a_category_page_shows_its_place_in_the_tree_and_its_articles(newsroom: Client) -> None:
     town, council = [await newsroom.http.get(f"/categories/{slug}") for slug in ("town", "council")]
     assert titles(town) == titles(council) == ["The tide mill"]
     assert "Bridge to breakwater." in town.text
@@ -157,7 +159,7 @@ async def test_a_category_has_its_place_in_the_tree_and_its_articles(newsroom: C
         "/articles/%ED%A0%80%00",
     ],
 )
-async def test_what_is_not_there_or_not_public_is_a_friendly_404(newsroom: Client, path: str) -> None:
+async def test_missing_and_hidden_pages_return_a_404_page(newsroom: Client, path: str) -> None:
     page = await newsroom.http.get(path)
     assert page.status_code == 404
     assert page.headers["content-type"] == "text/html; charset=utf-8"
@@ -165,45 +167,45 @@ async def test_what_is_not_there_or_not_public_is_a_friendly_404(newsroom: Clien
     assert "secret" not in page.text
 
 
-async def test_an_unpublished_article_is_gone_under_every_slug(newsroom: Client) -> None:
+async def test_an_unpublished_article_is_not_found_under_any_slug(newsroom: Client) -> None:
     post = (await newsroom.ask('{ post(slug: "mill") { id } }'))["post"]
     await newsroom.do("postUnpublish", id=post["id"])
     for slug in ("mill", "the-tide-mill"):
         assert (await newsroom.http.get(f"/articles/{slug}")).status_code == 404
 
 
-async def test_former_slugs_lead_to_the_present_one(newsroom: Client) -> None:
+async def test_former_slugs_redirect_to_the_current_slug(newsroom: Client) -> None:
     await newsroom.do("categoryRename", category={"slug": "council"}, slug="城議会")
     for old, new in {
         "/articles/the-tide-mill": "/articles/mill",
         "/categories/council": "/categories/%E5%9F%8E%E8%AD%B0%E4%BC%9A",
     }.items():
-        moved = await newsroom.http.get(old)
-        assert (moved.status_code, moved.headers["location"]) == (301, new)
-        assert moved.headers["cache-control"] == "no-cache"
+        response = await newsroom.http.get(old)
+        assert (response.status_code, response.headers["location"]) == (301, new)
+        assert response.headers["cache-control"] == "no-cache"
         assert (await newsroom.http.get(new)).status_code == 200
 
 
-async def test_pages_lead_through_the_whole_list_and_back(door: Client) -> None:
+async def test_links_lead_through_all_pages_of_a_list_and_back(door: Client) -> None:
     await door.do("categoryCreate", name="Town")
-    written = [f"Article {number}" for number in range(25)]
-    for title in written:
+    article_titles = [f"Article {number}" for number in range(25)]
+    for title in article_titles:
         await door.write(title, categories=[{"slug": "town"}], publish=True)
     for path in ("/", "/categories/town"):
         page = await door.http.get(path)
-        assert following(page, "prev") is None
+        assert link_to(page, "prev") is None
         pages = [titles(page)]
-        while older := following(page, "next"):
+        while older := link_to(page, "next"):
             page = await door.http.get(page.url.join(older))
             pages.append(titles(page))
-        assert [len(one) for one in pages] == [10, 10, 5]
-        assert [title for one in pages for title in one] == written[::-1]
-        newer = following(page, "prev")
+        assert [len(page_titles) for page_titles in pages] == [10, 10, 5]
+        assert [title for page_titles in pages for title in page_titles] == article_titles[::-1]
+        newer = link_to(page, "prev")
         assert newer
         assert titles(await door.http.get(page.url.join(newer))) == pages[1]
 
 
-async def test_what_people_write_is_never_markup(door: Client) -> None:
+async def test_text_of_users_is_escaped(door: Client) -> None:
     await door.do("siteName", name=HOSTILE)
     author = await door.do("authorRegister", "author { id }", name=HOSTILE)
     await door.do("categoryCreate", name=HOSTILE, slug="bad", description=HOSTILE)
@@ -226,7 +228,7 @@ async def test_what_people_write_is_never_markup(door: Client) -> None:
         assert all("src" in attributes for attributes in scripts)
 
 
-async def test_every_page_is_bounded_by_its_policy_and_loads_nothing_foreign(newsroom: Client) -> None:
+async def test_every_page_has_a_content_security_policy_and_loads_only_own_files(newsroom: Client) -> None:
     for path in ("/", "/articles/mill", "/categories/town", "/nowhere", "/graphql"):
         page = await newsroom.http.get(path, headers={"Accept": "text/html"})
         policy = dict(
@@ -247,7 +249,7 @@ async def test_every_page_is_bounded_by_its_policy_and_loads_nothing_foreign(new
             assert asset.headers["cache-control"] == "public, max-age=31536000, immutable"
 
 
-async def test_every_page_has_one_main_part_and_headings_in_order(newsroom: Client) -> None:
+async def test_every_page_has_one_main_element_and_headings_in_order(newsroom: Client) -> None:
     for path in ("/", "/articles/mill", "/categories/council", "/nowhere"):
         outline = Outline(await newsroom.http.get(path))
         assert [outline.count(tag) for tag in ("main", "h1", "footer")] == [1, 1, 1], path
@@ -257,7 +259,7 @@ async def test_every_page_has_one_main_part_and_headings_in_order(newsroom: Clie
         assert len(outline.ids) == len(set(outline.ids))
 
 
-async def test_files_are_asked_for_again_only_where_they_may_have_changed(door: Client) -> None:
+async def test_static_files_are_revalidated_by_etag(door: Client) -> None:
     plain = await door.http.get("/static/site.css")
     assert plain.headers["content-type"] == "text/css; charset=utf-8"
     assert plain.headers["cache-control"] == "public, no-cache"
@@ -269,62 +271,64 @@ async def test_files_are_asked_for_again_only_where_they_may_have_changed(door: 
 
 
 @pytest.mark.parametrize("accept", ["", "*/*", "application/json", "text/html;q=0, application/json"])
-async def test_graphql_by_get_is_only_a_page_for_browsers(door: Client, accept: str) -> None:
-    answer = await door.http.get("/graphql?query={site{name}}", headers={"Accept": accept})
-    assert answer.headers["content-type"] == "application/json; charset=utf-8"
+async def test_a_get_of_graphql_returns_a_page_only_to_browsers(door: Client, accept: str) -> None:
+    response = await door.http.get("/graphql?query={site{name}}", headers={"Accept": accept})
+    assert response.headers["content-type"] == "application/json; charset=utf-8"
     assert "errors" in (await door.http.get("/graphql", headers={"Accept": accept})).json()
 
     page = await door.http.get("/graphql", headers={"Accept": "text/html,application/xml;q=0.9,*/*;q=0.8"})
     assert (page.status_code, page.headers["vary"]) == (200, "Accept")
 
 
-async def test_the_examples_in_graphiql_are_about_what_is_there(newsroom: Client) -> None:
+async def test_the_graphiql_examples_refer_to_existing_posts(newsroom: Client) -> None:
     page = await newsroom.http.get("/graphql", headers={"Accept": "text/html"})
     post = (await newsroom.ask('{ post(slug: "mill") { id version } }'))["post"]
-    about = next(attributes for tag, attributes in Outline(page).elements if tag == "main")
-    assert about["data-site"] == "The Courier"
-    assert about["data-slug"] == "mill"
+    main_attributes = next(attributes for tag, attributes in Outline(page).elements if tag == "main")
+    assert main_attributes["data-site"] == "The Courier"
+    assert main_attributes["data-slug"] == "mill"
     article = (await newsroom.ask('{ article(slug: "mill") { id } }'))["article"]
-    assert about["data-post"] == article["id"]
-    assert "data-version" not in about
+    assert main_attributes["data-post"] == article["id"]
+    assert "data-version" not in main_attributes
 
     script = (STATIC / "explorer.js").read_text("utf-8")
     examples = re.findall(r"const \w+ = `(.*?)`;", script, re.DOTALL)
     assert len(examples) == 4
-    then = (await newsroom.ask("{ moment { position } }"))["moment"]
-    variables: list[dict[str, object]] = [{}, {"slug": "mill"}, {"then": then}]
+    past = (await newsroom.ask("{ moment { position } }"))["moment"]
+    variables: list[dict[str, object]] = [{}, {"slug": "mill"}, {"then": past}]
     variables.append({"input": {"id": post["id"], "expectedVersion": post["version"], "teaser": "New."}})
-    answers = [
-        await newsroom.ask(example, **given) for example, given in zip(examples, variables, strict=True)
+    results = [
+        await newsroom.ask(example, **values) for example, values in zip(examples, variables, strict=True)
     ]
-    assert all(all(answer.values()) for answer in answers), answers
-    assert answers[-1]["postEdit"]["userErrors"] == []
+    assert all(all(result.values()) for result in results), results
+    assert results[-1]["postEdit"]["userErrors"] == []
 
 
-def test_graphiqls_files_are_those_that_its_table_names() -> None:
+def test_the_files_of_graphiql_match_the_table_of_digests() -> None:
     folder = STATIC / "graphiql"
     rows = re.findall(
         r"^\| `([^`]+)` \|.*\| `([0-9a-f]{64})` \|$", (folder / "README.md").read_text("utf-8"), re.MULTILINE
     )
-    found = {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in folder.iterdir()}
-    assert {name: found[name] for name in found if name not in {"README.md", "LICENSES.txt"}} == dict(rows)
+    digests = {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in folder.iterdir()}
+    assert {name: digests[name] for name in digests if name not in {"README.md", "LICENSES.txt"}} == dict(
+        rows
+    )
 
 
-def test_text_stands_out_from_what_is_behind_it_in_both_themes() -> None:
-    """WCAG 2.2, 1.4.3: a contrast of at least 4.5 to 1."""
+def test_text_has_enough_contrast_in_both_themes() -> None:
+    """The contrast is at least 4.5 to 1 (WCAG 2.2, 1.4.3)."""
     light, dark = [
         {name: luminance(colour) for name, colour in re.findall(r"--(\w+): #([0-9a-f]{6});", block)}
         for block in re.findall(r":root \{(.*?)\}", (STATIC / "site.css").read_text("utf-8"), re.DOTALL)
     ]
     for theme in (light, dark):
         for text in ("ink", "faded", "accent"):
-            for behind in ("paper", "tint"):
-                low, high = sorted((theme[text], theme[behind]))
-                assert (high + 0.05) / (low + 0.05) >= 4.5, (text, behind)
+            for background in ("paper", "tint"):
+                low, high = sorted((theme[text], theme[background]))
+                assert (high + 0.05) / (low + 0.05) >= 4.5, (text, background)
 
 
 def luminance(colour: str) -> float:
-    """WCAG's relative luminance of a colour in sRGB."""
+    """Return the relative luminance (WCAG) of a color in sRGB."""
     parts = [int(colour[at : at + 2], 16) / 255 for at in (0, 2, 4)]
     red, green, blue = (
         part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in parts

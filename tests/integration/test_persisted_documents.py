@@ -1,4 +1,4 @@
-"""Documents by their hash: those of a manifest, which production can insist on, and those that clients register."""
+"""Documents by hash: from a manifest, which production can require, or registered by clients."""
 
 import hashlib
 import json
@@ -43,30 +43,30 @@ async def post(door: Client, **request: Any) -> httpx2.Response:
 
 
 async def get(door: Client, **params: Any) -> httpx2.Response:
-    given = {name: one if isinstance(one, str) else json.dumps(one) for name, one in params.items()}
-    return await door.http.get("/graphql", params=given, headers=HEADERS)
+    values = {name: value if isinstance(value, str) else json.dumps(value) for name, value in params.items()}
+    return await door.http.get("/graphql", params=values, headers=HEADERS)
 
 
-def refusal(answer: httpx2.Response) -> tuple[int, str]:
-    (error,) = answer.json()["errors"]
-    assert answer.headers["cache-control"] == "no-store"
-    return answer.status_code, error["extensions"]["code"]
+def error_of(response: httpx2.Response) -> tuple[int, str]:
+    (error,) = response.json()["errors"]
+    assert response.headers["cache-control"] == "no-store"
+    return response.status_code, error["extensions"]["code"]
 
 
-async def test_a_client_registers_a_document_by_sending_it_once(tmp_path: Path) -> None:
+async def test_a_client_registers_a_document_by_sending_it_with_its_hash(tmp_path: Path) -> None:
     async with serving(tmp_path) as door:
         for ask in (post, get):
             document = f"{SITE} # {ask.__name__}"
             by_hash = {"extensions": persisted(document)}
             unknown = await ask(door, **by_hash)
-            assert refusal(unknown) == (404, "PERSISTED_QUERY_NOT_FOUND")
+            assert error_of(unknown) == (404, "PERSISTED_QUERY_NOT_FOUND")
             assert unknown.json()["errors"][0]["message"] == "PersistedQueryNotFound"
             assert (await ask(door, query=document, **by_hash)).json() == NAMED
             assert (await ask(door, **by_hash)).json() == NAMED
             assert (await ask(door, documentId=f"sha256:{sha256(document)}")).json() == NAMED
 
 
-async def test_an_answer_to_a_document_by_its_hash_is_known_again(tmp_path: Path) -> None:
+async def test_a_response_to_a_document_by_hash_can_be_revalidated(tmp_path: Path) -> None:
     async with serving(tmp_path) as door:
         await post(door, query=SITE, extensions=persisted(SITE))
         url = f"/graphql?documentId=sha256:{sha256(SITE)}"
@@ -75,26 +75,28 @@ async def test_an_answer_to_a_document_by_its_hash_is_known_again(tmp_path: Path
         assert (first.status_code, again.status_code, again.content) == (200, 304, b"")
 
 
-async def test_nothing_is_registered_under_another_hash(tmp_path: Path) -> None:
+async def test_a_document_is_not_registered_under_a_wrong_hash(tmp_path: Path) -> None:
     async with serving(tmp_path) as door:
-        answer = await post(door, query=MUTATION, extensions=persisted(SITE))
-        assert refusal(answer) == (400, "PERSISTED_QUERY_MISMATCH")
-        assert refusal(await post(door, extensions=persisted(SITE))) == (404, "PERSISTED_QUERY_NOT_FOUND")
+        response = await post(door, query=MUTATION, extensions=persisted(SITE))
+        assert error_of(response) == (400, "PERSISTED_QUERY_MISMATCH")
+        assert error_of(await post(door, extensions=persisted(SITE))) == (404, "PERSISTED_QUERY_NOT_FOUND")
         assert (await post(door, query=SITE, extensions=persisted(SITE))).json() == NAMED
-        assert refusal(await post(door, query=MUTATION, extensions=persisted(SITE)))[0] == 400
+        assert error_of(await post(door, query=MUTATION, extensions=persisted(SITE)))[0] == 400
         assert (await post(door, extensions=persisted(SITE))).json() == NAMED
 
 
 @pytest.mark.parametrize(
     "document", ["{ nowhere }", "{", "query ($a: Int!) { posts(first: $a) { totalCount } }"]
 )
-async def test_a_document_that_was_not_executed_is_not_kept(tmp_path: Path, document: str) -> None:
+async def test_a_document_that_was_not_executed_is_not_registered(tmp_path: Path, document: str) -> None:
     async with serving(tmp_path) as door:
         assert (await post(door, query=document, extensions=persisted(document))).status_code in {400, 422}
-        assert refusal(await post(door, extensions=persisted(document)))[0] == 404
+        assert error_of(await post(door, extensions=persisted(document)))[0] == 404
 
 
-async def test_what_is_kept_is_bounded_and_the_longest_unused_go_first(tmp_path: Path) -> None:
+async def test_registered_documents_are_limited_and_the_least_recently_used_are_removed(
+    tmp_path: Path,
+) -> None:
     async with serving(tmp_path, max_persisted_document_bytes=1_000, max_persisted_bytes=2_000) as door:
         documents = [f"{{ site {{ name }} }} # {number} {'x' * 400}" for number in range(3)]
         for document in documents[:2]:
@@ -127,9 +129,9 @@ async def test_what_is_kept_is_bounded_and_the_longest_unused_go_first(tmp_path:
         {"documentId": f"sha256:{sha256(SITE)}", "extensions": persisted(OTHER)},
     ],
 )
-async def test_a_name_that_is_none_is_refused(tmp_path: Path, request_: dict[str, Any]) -> None:
+async def test_an_invalid_document_id_is_rejected(tmp_path: Path, request_: dict[str, Any]) -> None:
     async with serving(tmp_path) as door:
-        assert refusal(await post(door, **request_)) == (422, "BAD_REQUEST")
+        assert error_of(await post(door, **request_)) == (422, "BAD_REQUEST")
 
 
 @pytest.mark.parametrize(
@@ -146,40 +148,40 @@ async def test_a_name_that_is_none_is_refused(tmp_path: Path, request_: dict[str
     ],
     ids=["relay", "prefixed", "named", "apollo"],
 )
-async def test_trusted_documents_are_those_of_the_manifest(tmp_path: Path, manifest: dict[str, Any]) -> None:
+async def test_only_documents_of_the_manifest_are_trusted(tmp_path: Path, manifest: dict[str, Any]) -> None:
     async with serving(tmp_path, manifest, only_trusted_documents=True) as door:
         for ask in (post, get):
             assert (await ask(door, documentId=f"sha256:{sha256(SITE)}")).json() == NAMED
             assert (await ask(door, extensions=persisted(SITE))).json() == NAMED
             assert (await ask(door, query=SITE)).json() == NAMED
-            assert refusal(await ask(door, query=OTHER)) == (403, "DOCUMENT_NOT_TRUSTED")
+            assert error_of(await ask(door, query=OTHER)) == (403, "DOCUMENT_NOT_TRUSTED")
             registering = await ask(door, query=OTHER, extensions=persisted(OTHER))
-            assert refusal(registering) == (403, "DOCUMENT_NOT_TRUSTED")
-            assert refusal(await ask(door, extensions=persisted(OTHER)))[0] == 404
+            assert error_of(registering) == (403, "DOCUMENT_NOT_TRUSTED")
+            assert error_of(await ask(door, extensions=persisted(OTHER)))[0] == 404
             unknown = await ask(door, documentId=f"sha256:{sha256(OTHER)}")
-            assert refusal(unknown) == (404, "PERSISTED_DOCUMENT_NOT_FOUND")
+            assert error_of(unknown) == (404, "PERSISTED_DOCUMENT_NOT_FOUND")
         if "front-page" in manifest:
             assert (await post(door, documentId="front-page")).json() == NAMED
 
 
-async def test_a_manifest_that_nobody_insists_on_leaves_other_documents_alone(tmp_path: Path) -> None:
+async def test_an_optional_manifest_does_not_affect_other_documents(tmp_path: Path) -> None:
     async with serving(tmp_path, {sha256(SITE): SITE}) as door:
         assert (await post(door, query=OTHER)).status_code == 200
         assert (await post(door, query=OTHER, extensions=persisted(OTHER))).status_code == 200
         assert (await post(door, extensions=persisted(OTHER))).status_code == 200
 
 
-async def test_a_trusted_mutation_is_not_for_get_either(tmp_path: Path) -> None:
+async def test_a_trusted_mutation_is_not_executed_by_get(tmp_path: Path) -> None:
     async with serving(tmp_path, {sha256(MUTATION): MUTATION}, only_trusted_documents=True) as door:
-        answer = await get(door, documentId=f"sha256:{sha256(MUTATION)}")
-        assert (answer.status_code, answer.headers["allow"]) == (405, "POST")
+        response = await get(door, documentId=f"sha256:{sha256(MUTATION)}")
+        assert (response.status_code, response.headers["allow"]) == (405, "POST")
         assert (await post(door, documentId=f"sha256:{sha256(MUTATION)}")).status_code == 200
 
 
-async def test_registering_can_be_switched_off(tmp_path: Path) -> None:
+async def test_registration_can_be_disabled(tmp_path: Path) -> None:
     async with serving(tmp_path, automatic_persisted_documents=False) as door:
         unknown = await post(door, extensions=persisted(SITE))
-        assert refusal(unknown) == (404, "PERSISTED_QUERY_NOT_SUPPORTED")
+        assert error_of(unknown) == (404, "PERSISTED_QUERY_NOT_SUPPORTED")
         assert (await post(door, query=SITE, extensions=persisted(SITE))).json() == NAMED
         assert (await post(door, extensions=persisted(SITE))).status_code == 404
 
@@ -198,7 +200,7 @@ async def test_registering_can_be_switched_off(tmp_path: Path) -> None:
         (None, "cannot be read"),
     ],
 )
-async def test_a_manifest_that_cannot_be_used_stops_the_server(
+async def test_an_invalid_manifest_stops_the_server(
     tmp_path: Path, content: bytes | None, message: str
 ) -> None:
     path = tmp_path / "manifest.json"
@@ -209,7 +211,7 @@ async def test_a_manifest_that_cannot_be_used_stops_the_server(
             pass
 
 
-async def test_nobody_insists_on_a_manifest_that_is_not_there(tmp_path: Path) -> None:
+async def test_requiring_trusted_documents_needs_a_manifest(tmp_path: Path) -> None:
     with pytest.raises(BadManifest, match="needs trusted_documents"):
         async with serving(tmp_path, only_trusted_documents=True):
             pass

@@ -1,4 +1,4 @@
-"""The connection to PostgreSQL breaks where it hurts: an append is recorded once, or it is said that nobody knows."""
+"""Connections to PostgreSQL break at critical moments: an append is recorded once, or reported as unresolved."""
 
 import asyncio
 import gc
@@ -44,14 +44,14 @@ async def log(proxy: Proxy, postgres_url: str) -> AsyncIterator[EventLog]:
 
 @pytest.fixture
 async def other(postgres_url: str, log: EventLog) -> AsyncIterator[EventLog]:
-    """The log of a node with a better connection."""
+    """The log of a node with a direct connection."""
     other = await open_at(postgres_url)
     yield other
     await other.aclose()
 
 
 @pytest.mark.parametrize("loss", ["question", "answer", "connection after the question"])
-async def test_an_append_without_an_answer_is_recorded_once(
+async def test_an_append_without_a_response_is_recorded_once(
     log: EventLog, other: EventLog, proxy: Proxy, loss: Loss
 ) -> None:
     book = Book()
@@ -65,7 +65,7 @@ async def test_an_append_without_an_answer_is_recorded_once(
     assert await log.head() == 36
 
 
-async def test_a_connection_that_breaks_again_at_once_is_made_once_more(
+async def test_a_connection_that_breaks_twice_is_restored(
     log: EventLog, other: EventLog, proxy: Proxy
 ) -> None:
     book = Book()
@@ -77,7 +77,7 @@ async def test_a_connection_that_breaks_again_at_once_is_made_once_more(
     book.check(await everything(other))
 
 
-async def test_one_that_is_still_being_committed_is_waited_for(postgres_server: PostgresServer) -> None:
+async def test_a_commit_in_progress_is_waited_for(postgres_server: PostgresServer) -> None:
     database = postgres_server.new_database("slow")
     url = postgres_server.url("daily", database=database)
     holder = await asyncpg.connect(postgres_server.address(database=database))
@@ -103,7 +103,7 @@ async def test_one_that_is_still_being_committed_is_waited_for(postgres_server: 
         await other.aclose()
 
 
-async def test_what_another_node_recorded_meanwhile_is_not_taken_for_ours(
+async def test_the_same_event_of_another_node_is_not_mistaken_for_ours(
     log: EventLog, other: EventLog, proxy: Proxy
 ) -> None:
     async def record_the_same() -> None:
@@ -112,48 +112,48 @@ async def test_what_another_node_recorded_meanwhile_is_not_taken_for_ours(
     proxy.lose, proxy.then = "question", record_the_same
     with pytest.raises(DuplicateEvent):
         await log.append([StreamWrite("post.ours", 0, (with_salt(2),))])
-    assert [one.header.stream for one in await everything(log)] == ["post.theirs"]
+    assert [stored.header.stream for stored in await everything(log)] == ["post.theirs"]
 
 
 def with_salt(number: int) -> NewEvent:
-    one = event("same")
+    new_event = event("same")
     return msgspec.structs.replace(
-        one, payload=msgspec.structs.replace(one.payload, salt=number.to_bytes(32, "big"))
+        new_event, payload=msgspec.structs.replace(new_event.payload, salt=number.to_bytes(32, "big"))
     )
 
 
-async def test_what_cannot_be_found_out_is_said(
+async def test_an_append_with_an_unknown_result_is_reported_as_unresolved(
     log: EventLog, other: EventLog, proxy: Proxy, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(connection, "RETRY_TIMEOUT", 1.0)
 
-    async def go_away() -> None:
+    async def reject_connections() -> None:
         proxy.rejects_connections = True
 
-    proxy.lose, proxy.then = "answer", go_away
+    proxy.lose, proxy.then = "answer", reject_connections
     with pytest.raises(AppendUnresolved, match="it is unknown whether"):
         await log.append(command("first"))
-    # The next ones have not been sent: it is known that they are not recorded.
+    # Later appends were not sent, so it is known that they were not recorded.
     with pytest.raises(LogUnavailable) as refusal:
         await log.append(command("second"))
     assert type(refusal.value) is LogUnavailable
     proxy.rejects_connections = False
     assert await log.append(command("third")) == 6
-    assert [one.header.stream for one in await everything(other)] == [
+    assert [stored.header.stream for stored in await everything(other)] == [
         *("post.first", "post.first", "journal"),
         *("post.third", "post.third", "journal"),
     ]
 
 
-@pytest.mark.parametrize("was_away", [False, True])
-async def test_an_answer_that_never_comes_is_looked_for_however_long_it_was_waited_for(
-    log: EventLog, other: EventLog, proxy: Proxy, monkeypatch: pytest.MonkeyPatch, was_away: bool
+@pytest.mark.parametrize("was_unreachable", [False, True])
+async def test_a_missing_response_is_resolved_even_after_the_command_timeout(
+    log: EventLog, other: EventLog, proxy: Proxy, monkeypatch: pytest.MonkeyPatch, was_unreachable: bool
 ) -> None:
     monkeypatch.setattr(connection, "RETRY_TIMEOUT", 0.4)
     monkeypatch.setattr(connection, "COMMAND_TIMEOUT", 0.8)
     await log.append(command("first"))
-    if was_away:
-        monkeypatch.setattr(proxy, "refuses", True)
+    if was_unreachable:
+        monkeypatch.setattr(proxy, "rejects_connections", True)
         proxy.cut_at = b"BEGIN"
         with pytest.raises(LogUnavailable):
             await log.append(command("away"))
@@ -164,14 +164,14 @@ async def test_an_answer_that_never_comes_is_looked_for_however_long_it_was_wait
     assert len(await everything(other)) == 6
 
 
-async def test_a_commit_that_is_never_carried_out_is_not_repeated_for_ever(
+async def test_a_commit_that_always_fails_is_not_repeated_without_end(
     postgres_server: PostgresServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(connection, "RETRY_TIMEOUT", 0.4)
     database = postgres_server.new_database("undone")
     log = await open_at(postgres_server.url("daily", database=database))
-    undo = SLOW_COMMIT.replace("PERFORM pg_advisory_xact_lock(78)", "RAISE EXCEPTION 'not today'")
-    postgres_server.sql(undo, database=database)
+    failing_commit = SLOW_COMMIT.replace("PERFORM pg_advisory_xact_lock(78)", "RAISE EXCEPTION 'not today'")
+    postgres_server.sql(failing_commit, database=database)
     async with asyncio.timeout(10):
         with pytest.raises(LogUnavailable, match=r"nothing was recorded") as refusal:
             await log.append(command("slow"))
@@ -180,7 +180,7 @@ async def test_a_commit_that_is_never_carried_out_is_not_repeated_for_ever(
     await log.aclose()
 
 
-async def test_a_server_that_hangs_is_given_up(
+async def test_appends_fail_if_the_server_hangs(
     postgres_url: str, monkeypatch: pytest.MonkeyPatch, postgres_server: PostgresServer
 ) -> None:
     monkeypatch.setattr(connection, "RETRY_TIMEOUT", 0.5)
@@ -198,53 +198,53 @@ async def test_a_server_that_hangs_is_given_up(
                     await attempt
             proxy.go_on()
             position = await log.append(command("fourth"))
-        streams = {one.header.stream for one in await everything(log)}
+        streams = {stored.header.stream for stored in await everything(log)}
         assert {"post.first", "post.fourth"} <= streams
         assert "post.third" not in streams
         assert position == await log.head()
         await log.aclose()
 
 
-async def test_a_node_that_stands_still_in_the_middle_of_an_append_stops_no_other(
+async def test_a_node_that_stalls_during_an_append_does_not_block_others(
     postgres_url: str, monkeypatch: pytest.MonkeyPatch, postgres_server: PostgresServer
 ) -> None:
     monkeypatch.setitem(connection._SETTINGS, "idle_in_transaction_session_timeout", "1s")
     async with Proxy.before(postgres_server.port) as proxy:
         stopped, other = await open_at(proxy.through(postgres_url)), await open_at(postgres_url)
         proxy.stall_at_commit = True
-        held = asyncio.create_task(stopped.append(command("held")))
+        append = asyncio.create_task(stopped.append(command("held")))
         await asyncio.sleep(0.3)
         async with asyncio.timeout(6):
             assert await other.append(command("other")) == 3
-        assert not held.done()
+        assert not append.done()
         proxy.go_on()
-        assert await held == 6
+        assert await append == 6
         await stopped.aclose()
         await other.aclose()
 
 
-async def test_whoever_waits_learns_of_appends_also_when_signals_are_lost(
+async def test_waiting_clients_learn_of_appends_even_if_notifications_are_lost(
     postgres_server: PostgresServer, postgres_url: str
 ) -> None:
     log, other = await open_at(postgres_url), await open_at(postgres_url)
-    of_listeners = """
+    from_listeners = """
     FROM pg_stat_activity WHERE (query LIKE '%LISTEN%' OR query LIKE '%pg_notify%') AND pid <> pg_backend_pid()
     """
     waiting = asyncio.create_task(log.wait_beyond(0, 30))
     await asyncio.sleep(0.3)
     assert not waiting.done()
-    ended = postgres_server.sql(f"SELECT count(pg_terminate_backend(pid)) {of_listeners}")
-    assert int(ended) >= 2
+    terminated = postgres_server.sql(f"SELECT count(pg_terminate_backend(pid)) {from_listeners}")
+    assert int(terminated) >= 2
     await other.append(command("first"))
     assert await asyncio.wait_for(waiting, 5)
     async with asyncio.timeout(10):
-        while int(postgres_server.sql(f"SELECT count(*) {of_listeners}")) < 2:  # noqa: ASYNC110
+        while int(postgres_server.sql(f"SELECT count(*) {from_listeners}")) < 2:  # noqa: ASYNC110
             await asyncio.sleep(0.1)
     await log.aclose()
     await other.aclose()
 
 
-async def test_a_signal_wakes_before_the_next_look(
+async def test_a_notification_wakes_waiting_clients_before_the_next_poll(
     postgres_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("ledgerpress.adapters.postgres.event_log.POLL_INTERVAL", 3_600.0)
@@ -258,18 +258,18 @@ async def test_a_signal_wakes_before_the_next_look(
     await other.aclose()
 
 
-async def test_reads_that_are_called_off_cost_no_connection_and_say_nothing(
+async def test_cancelled_reads_break_no_connection_and_log_nothing(
     postgres_url: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     log, book = await open_at(postgres_url), Book()
     for number in range(20):
         await book.append(log, f"n{number}")
     for wait in range(60):
-        reading = [asyncio.ensure_future(log.read(0, 100)) for _ in range(5)]
+        reads = [asyncio.ensure_future(log.read(0, 100)) for _ in range(5)]
         await asyncio.sleep(wait / 4_000)
-        for one in reading:
-            one.cancel()
-        await asyncio.wait(reading)
+        for read in reads:
+            read.cancel()
+        await asyncio.wait(reads)
     book.check(await everything(log))
     assert log.counts["reconnects"] == 0
     await log.aclose()
@@ -278,30 +278,30 @@ async def test_reads_that_are_called_off_cost_no_connection_and_say_nothing(
     assert [record.getMessage() for record in caplog.records] == []
 
 
-async def test_signals_are_heard_again_after_the_connection_died_without_a_word(
+async def test_notifications_are_received_again_after_a_silent_connection_loss(
     proxy: Proxy, postgres_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(notifications, "KEEPALIVE_INTERVAL", 0.2)
     monkeypatch.setattr(connection, "COMMAND_TIMEOUT", 0.5)
     monkeypatch.setattr(connection, "CLOSE_TIMEOUT", 0.2)
-    heard: asyncio.Queue[int] = asyncio.Queue()
-    url, place = postgres_url.partition("?")[0], LogLocation(1, "daily", "", complete=True)
-    listening = notifications.HeadNotifications(
-        connection.Server(proxy.through(url), ""), place, heard.put_nowait
+    received: asyncio.Queue[int] = asyncio.Queue()
+    url, location = postgres_url.partition("?")[0], LogLocation(1, "daily", "", complete=True)
+    listener = notifications.HeadNotifications(
+        connection.Server(proxy.through(url), ""), location, received.put_nowait
     )
-    telling = notifications.HeadNotifications(connection.Server(url, ""), place, lambda _: None)
+    sender = notifications.HeadNotifications(connection.Server(url, ""), location, lambda _: None)
 
-    async def until_heard(head: int) -> None:
+    async def wait_for_notification(head: int) -> None:
         async with asyncio.timeout(10):
-            while heard.empty():
-                telling.notify(head := head + 1)
+            while received.empty():
+                sender.notify(head := head + 1)
                 await asyncio.sleep(0.05)
-        while not heard.empty():
-            heard.get_nowait()
+        while not received.empty():
+            received.get_nowait()
 
-    await until_heard(0)
+    await wait_for_notification(0)
     await asyncio.sleep(0.5)
     proxy.forget_all()
-    await until_heard(1_000)
-    await listening.close()
-    await telling.close()
+    await wait_for_notification(1_000)
+    await listener.close()
+    await sender.close()

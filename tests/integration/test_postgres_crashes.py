@@ -1,4 +1,4 @@
-"""PostgreSQL, or a node, goes down under load: what was acknowledged is there once, and nothing is half there."""
+"""PostgreSQL or a node crashes under load: acknowledged commands are recorded once, and no command is partial."""
 
 import asyncio
 import os
@@ -23,33 +23,33 @@ CLIENTS = 24
 NODE = Path(__file__).with_name("postgres_node.py")
 
 
-def chance() -> Random:
+def seeded_random() -> Random:
     seed = int(os.environ.get("LEDGERPRESS_TEST_SEED") or time.time_ns())
     print(f"LEDGERPRESS_TEST_SEED={seed} chooses the same moments again")  # noqa: T201
     return Random(seed)
 
 
 @pytest.mark.serial
-async def test_ten_crashes_under_load_lose_nothing_acknowledged_and_record_nothing_twice(
+async def test_ten_crashes_under_load_lose_and_repeat_no_acknowledged_commands(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    found: list[bool] = []
+    resolutions: list[bool] = []
 
     async def was_recorded(connection: Connection, log: int, head: int, rows: list[Row]) -> bool:
-        found.append(await original(connection, log, head, rows))
-        return found[-1]
+        resolutions.append(await original(connection, log, head, rows))
+        return resolutions[-1]
 
     original = append_transaction.was_recorded
     monkeypatch.setattr(append_transaction, "was_recorded", was_recorded)
-    random, book, numbers = chance(), Book(), count()
+    random, book, numbers = seeded_random(), Book(), count()
     server = PostgresServer()
     try:
         logs = [await open_at(server.url("daily")) for _ in range(3)]
         follower = Follower(logs[0])
-        going = True
+        running = True
 
         async def client(log: EventLog) -> None:
-            while going:
+            while running:
                 await book.append(log, f"n{next(numbers)}")
 
         clients = [asyncio.create_task(client(logs[n % 3])) for n in range(CLIENTS)]
@@ -59,14 +59,14 @@ async def test_ten_crashes_under_load_lose_nothing_acknowledged_and_record_nothi
             await asyncio.sleep(random.uniform(0, 0.3))
             await asyncio.to_thread(server.start)
         await asyncio.sleep(0.5)
-        going = False
+        running = False
         await asyncio.gather(*clients)
         events = await everything(logs[1])
         book.check(events)
         assert await follower.reach(len(events)) == events
         print(  # noqa: T201
             f"{len(book.positions)} acknowledged, {len(book.not_recorded)} refused, {len(book.unresolved)} unresolved; "
-            f"looked for {len(found)} groups, {sum(found)} of them recorded"
+            f"looked for {len(resolutions)} groups, {sum(resolutions)} of them recorded"
         )
         assert len(book.positions) > 20 * CRASHES
         for log in logs:
@@ -76,38 +76,38 @@ async def test_ten_crashes_under_load_lose_nothing_acknowledged_and_record_nothi
 
 
 @pytest.mark.serial
-async def demand_a_standby(server: PostgresServer) -> None:
-    """Have each commit wait for a standby that there is not."""
+async def require_a_standby(server: PostgresServer) -> None:
+    """Make each commit wait for a standby that does not exist."""
     server.sql("ALTER SYSTEM SET synchronous_standby_names = 'nobody'")
     server.sql("SELECT pg_reload_conf()")
     await asyncio.sleep(0.3)
 
 
-def release_from_the_standby(server: PostgresServer) -> None:
+def stop_requiring_the_standby(server: PostgresServer) -> None:
     server.sql("ALTER SYSTEM RESET synchronous_standby_names")
     server.sql("SELECT pg_reload_conf()")
 
 
-async def test_what_is_found_after_a_crash_is_acknowledged_once_the_standby_has_it() -> None:
+async def test_an_append_found_after_a_crash_is_acknowledged_when_the_standby_has_it() -> None:
     server = PostgresServer()
     waiting = "SELECT count(*) FROM pg_stat_activity WHERE wait_event = 'SyncRep'"
 
-    async def standby_is_waited_for() -> None:
+    async def wait_until_a_commit_waits() -> None:
         async with asyncio.timeout(10):
-            while await asyncio.to_thread(server.sql, waiting) == "0":  # noqa: ASYNC110 - the server tells nobody
+            while await asyncio.to_thread(server.sql, waiting) == "0":  # noqa: ASYNC110 - the server is polled
                 await asyncio.sleep(0.05)
 
     try:
         log = await open_at(server.url("daily"))
         assert await log.append(command("first")) == 3
-        await demand_a_standby(server)
+        await require_a_standby(server)
         appending = asyncio.create_task(log.append(command("second")))
-        await standby_is_waited_for()
+        await wait_until_a_commit_waits()
         await asyncio.to_thread(server.restart, "immediate")
-        await standby_is_waited_for()
+        await wait_until_a_commit_waits()
         assert not appending.done()
         assert len(await everything(log)) == 6
-        release_from_the_standby(server)
+        stop_requiring_the_standby(server)
         assert await asyncio.wait_for(appending, 10) == 6
         assert log.counts["resolved"] == 1
         await log.aclose()
@@ -115,13 +115,13 @@ async def test_what_is_found_after_a_crash_is_acknowledged_once_the_standby_has_
         server.close()
 
 
-async def test_a_commit_whose_wait_for_the_standby_was_called_off_is_not_acknowledged() -> None:
+async def test_a_commit_is_not_acknowledged_if_the_wait_for_the_standby_is_cancelled() -> None:
     server = PostgresServer()
     waiting = "SELECT pid FROM pg_stat_activity WHERE wait_event = 'SyncRep'"
 
-    async def called_off() -> None:
+    async def cancel_wait() -> None:
         async with asyncio.timeout(10):
-            while not (pid := await asyncio.to_thread(server.sql, waiting)):  # noqa: ASYNC110 - the server tells nobody
+            while not (pid := await asyncio.to_thread(server.sql, waiting)):  # noqa: ASYNC110 - only polling
                 await asyncio.sleep(0.05)
         server.sql(f"SELECT pg_cancel_backend({pid})")
 
@@ -129,13 +129,13 @@ async def test_a_commit_whose_wait_for_the_standby_was_called_off_is_not_acknowl
         server.sql("ALTER ROLE postgres SET client_min_messages = error")
         log = await open_at(server.url("daily"))
         assert await log.append(command("first")) == 3
-        await demand_a_standby(server)
+        await require_a_standby(server)
         appending = asyncio.create_task(log.append(command("second")))
         for _ in range(2):
-            await called_off()
+            await cancel_wait()
             await asyncio.sleep(0.5)
             assert not appending.done()
-        release_from_the_standby(server)
+        stop_requiring_the_standby(server)
         assert await asyncio.wait_for(appending, 10) == 6
         assert len(await everything(log)) == 6
         await log.aclose()
@@ -144,12 +144,12 @@ async def test_a_commit_whose_wait_for_the_standby_was_called_off_is_not_acknowl
 
 
 @pytest.mark.serial
-async def test_a_killed_node_leaves_no_half_command(postgres_server: PostgresServer) -> None:
-    random, book = chance(), Book()
+async def test_a_killed_node_leaves_no_partial_command(postgres_server: PostgresServer) -> None:
+    random, book = seeded_random(), Book()
     url = postgres_server.url("killed")
     log = await open_at(url)
     events: list[StoredEvent] = []
-    begun: set[str] = set()
+    recorded_names: set[str] = set()
     try:
         for number in range(KILLS):
             node = await asyncio.create_subprocess_exec(
@@ -164,15 +164,15 @@ async def test_a_killed_node_leaves_no_half_command(postgres_server: PostgresSer
                 if line.endswith("\n"):
                     name, position = line.split()
                     book.positions[name] = int(position)
-            # Others are not held up by what the dead node was at.
+            # An unfinished append of the killed node does not block others.
             await asyncio.wait_for(book.append(log, f"after-{number}"), 10)
             events = await everything(log)
-            recorded = {one.header.event_id for one in events}
-            begun = {one.header.stream.removeprefix("post.") for one in events} - {"journal"}
-            for name in begun:
+            recorded = {stored.header.event_id for stored in events}
+            recorded_names = {stored.header.stream.removeprefix("post.") for stored in events} - {"journal"}
+            for name in recorded_names:
                 assert all(event(name, n).event_id in recorded for n in (1, 2, 3)), name
-            assert book.positions.keys() <= begun
-        book.unresolved = begun - book.positions.keys()
+            assert book.positions.keys() <= recorded_names
+        book.unresolved = recorded_names - book.positions.keys()
         book.check(events)
         print(f"{len(book.positions)} acknowledged, {len(book.unresolved)} recorded and not acknowledged")  # noqa: T201
         assert len(book.positions) > 10 * KILLS

@@ -1,4 +1,4 @@
-"""A dump that is restored into a fresh cluster is the same log: all visible, the same root, and it goes on."""
+"""A dump restored into a new cluster is the same log: all events visible, the same root, and appends continue."""
 
 from pathlib import Path
 
@@ -8,12 +8,12 @@ from tests.contract.sample_events import sample_event
 from tests.integration.postgres_appends import Book, everything, open_at, root_of
 
 
-async def test_a_dump_restored_into_a_fresh_cluster_shows_all_with_the_same_root(
+async def test_a_dump_restored_into_a_new_cluster_has_all_events_and_the_same_root(
     postgres_server: PostgresServer, tmp_path: Path
 ) -> None:
     database = postgres_server.new_database("dumped")
     book = Book()
-    # So that the number of its transactions is far beyond that of a new cluster.
+    # The transaction number must be far higher than in a new cluster.
     for number in range(300):
         postgres_server.sql(
             f"CREATE TABLE t{number} (n integer)" if number < 2 else "SELECT pg_current_xact_id()"
@@ -31,23 +31,30 @@ async def test_a_dump_restored_into_a_fresh_cluster_shows_all_with_the_same_root
     await other.aclose()
 
     dump = postgres_server.run("pg_dump", postgres_server.address(database=database))
-    fresh = PostgresServer()
+    new_cluster = PostgresServer()
     try:
-        fresh.run(
-            "psql", "-X", "-q", "-v", "ON_ERROR_STOP=1", "-d", fresh.address(database=DATABASE), text=dump
+        new_cluster.run(
+            "psql",
+            "-X",
+            "-q",
+            "-v",
+            "ON_ERROR_STOP=1",
+            "-d",
+            new_cluster.address(database=DATABASE),
+            text=dump,
         )
-        restored = await open_at(fresh.url("daily"))
+        restored = await open_at(new_cluster.url("daily"))
         assert await restored.head() == len(events) == 301
-        found = await everything(restored)
-        assert found == events
-        assert root_of(found) == root_of(events)
-        assert found[3].payload is None
+        restored_events = await everything(restored)
+        assert restored_events == events
+        assert root_of(restored_events) == root_of(events)
+        assert restored_events[3].payload is None
         assert restored.publication == log.publication
         await book.append(restored, "later")
         assert book.positions["later"] == 304
         await restored.aclose()
-        weekly = await open_at(fresh.url("weekly"))
+        weekly = await open_at(new_cluster.url("weekly"))
         assert await weekly.head() == 3
         await weekly.aclose()
     finally:
-        fresh.close()
+        new_cluster.close()

@@ -1,6 +1,6 @@
-"""PostgreSQL says that an append is committed only when that is on disk: the system calls of a real server say so.
+"""PostgreSQL reports an append as committed only when it is on disk, as the system calls of a real server show.
 
-A killed server leaves what it wrote to the kernel, so a crash of the server alone cannot show this.
+The kernel still writes the data of a killed server to disk, so a crash of the server alone cannot show this.
 """
 
 import asyncio
@@ -26,15 +26,15 @@ from tests.integration.system_call_trace import (
 
 pytestmark = pytest.mark.serial
 
-ASKED = b"INSERT 0 "
-"""The server's answer to the statement that records."""
+INSERTED = b"INSERT 0 "
+"""The server's response to the statement that records events."""
 COMMITTED = b"C\0\0\0\x0bCOMMIT\0"
 APPENDS = 30
 
 
 @contextmanager
 def traced_server(settings: Mapping[str, str]) -> Iterator[tuple[PostgresServer, Path]]:
-    """A server that is traced, and the file of the trace: complete once the server is stopped."""
+    """Start a traced server; yield the server and its trace file, which is complete after the server stops."""
     require_strace()
     server = PostgresServer(settings=settings)
     try:
@@ -46,12 +46,12 @@ def traced_server(settings: Mapping[str, str]) -> Iterator[tuple[PostgresServer,
         server.close()
 
 
-async def calls_of_appends(settings: Mapping[str, str], *, at_once: bool) -> list[Call]:
-    """Append, and return the system calls of the server meanwhile."""
+async def calls_of_appends(settings: Mapping[str, str], *, concurrent: bool) -> list[Call]:
+    """Append, and return the system calls that the server makes meanwhile."""
     with traced_server(settings) as (server, trace):
         book, log = Book(), await open_at(server.url("daily"))
         names = [f"n{number}" for number in range(APPENDS)]
-        if at_once:
+        if concurrent:
             await asyncio.gather(*(book.append(log, name) for name in names))
         else:
             for name in names:
@@ -62,63 +62,66 @@ async def calls_of_appends(settings: Mapping[str, str], *, at_once: bool) -> lis
         pid = server.pid
         await asyncio.to_thread(server.stop)
         async with asyncio.timeout(20):
-            while not has_seen_the_end(trace, pid):  # noqa: ASYNC110 - a file tells nobody of its changes
+            while not has_seen_the_end(trace, pid):  # noqa: ASYNC110 - a file sends no notifications
                 await asyncio.sleep(0.02)
         return calls_in(trace)
 
 
 def commits(calls: Iterable[Call]) -> Iterator[tuple[Call, Call]]:
-    """Yield the server's answers to each statement that records and to the COMMIT after it."""
-    answers: dict[str, list[Call]] = {}
+    """Yield the server's responses to each INSERT and to the COMMIT after it."""
+    responses: dict[str, list[Call]] = {}
     for call in calls:
         if call.file.startswith("TCP:") and call.name in WRITES:
-            answers.setdefault(call.file, []).append(call)
-    for of_connection in answers.values():
-        for asked, answer in pairwise(of_connection):
-            if ASKED in asked.data and COMMITTED in answer.data:
-                yield asked, answer
+            responses.setdefault(call.file, []).append(call)
+    for responses_of_connection in responses.values():
+        for insert, commit in pairwise(responses_of_connection):
+            if INSERTED in insert.data and COMMITTED in commit.data:
+                yield insert, commit
 
 
-def answered_too_early(calls: list[Call]) -> list[Call]:
-    """Return the answers that began before the last of what was written to the write-ahead log until then was synced."""
+def commits_before_sync(calls: list[Call]) -> list[Call]:
+    """Return the COMMIT responses that began before the last preceding write to the write-ahead log was synced."""
     journal = [call for call in calls if "/pg_wal/" in call.file]
     early = []
-    for asked, answer in commits(calls):
+    for insert, commit in commits(calls):
         writes = [
-            one.ended
-            for one in journal
-            if one.name in WRITES and one.ended is not None and asked.began < one.began < answer.began
+            call.ended
+            for call in journal
+            if call.name in WRITES and call.ended is not None and insert.began < call.began < commit.began
         ]
         syncs = [
-            one.began
-            for one in journal
-            if one.name in SYNCS and one.result == 0 and one.ended is not None and one.ended < answer.began
+            call.began
+            for call in journal
+            if call.name in SYNCS
+            and call.result == 0
+            and call.ended is not None
+            and call.ended < commit.began
         ]
         if not writes or not syncs or max(syncs) < max(writes):
-            early.append(answer)
+            early.append(commit)
     return early
 
 
-async def test_each_append_is_answered_after_its_sync() -> None:
-    calls = await calls_of_appends({}, at_once=False)
+async def test_each_append_is_acknowledged_after_its_sync() -> None:
+    calls = await calls_of_appends({}, concurrent=False)
     assert len(list(commits(calls))) == APPENDS
-    assert answered_too_early(calls) == []
+    assert commits_before_sync(calls) == []
 
 
-async def test_appends_that_share_a_sync_are_answered_after_it() -> None:
-    calls = await calls_of_appends({}, at_once=True)
+async def test_appends_that_share_a_sync_are_acknowledged_after_it() -> None:
+    calls = await calls_of_appends({}, concurrent=True)
     assert 0 < len(list(commits(calls))) < APPENDS / 2
-    assert answered_too_early(calls) == []
+    assert commits_before_sync(calls) == []
 
 
-async def test_a_server_that_is_told_not_to_wait_waits_for_us() -> None:
-    calls = await calls_of_appends({"synchronous_commit": "off"}, at_once=False)
-    assert answered_too_early(calls) == []
+async def test_an_append_waits_for_the_sync_even_with_synchronous_commit_off() -> None:
+    calls = await calls_of_appends({"synchronous_commit": "off"}, concurrent=False)
+    assert commits_before_sync(calls) == []
 
 
-async def test_a_server_that_does_not_sync_is_found_out(monkeypatch: pytest.MonkeyPatch) -> None:
-    careless = connections._CHECK.replace("set_config('synchronous_commit', 'on', false)", "''")
-    assert careless != connections._CHECK
-    monkeypatch.setattr(connections, "_CHECK", careless)
-    calls = await calls_of_appends({"synchronous_commit": "off"}, at_once=False)
-    assert len(answered_too_early(calls)) > APPENDS / 2
+async def test_the_trace_detects_a_server_that_does_not_sync(monkeypatch: pytest.MonkeyPatch) -> None:
+    check_without_sync = connections._CHECK.replace("set_config('synchronous_commit', 'on', false)", "''")
+    assert check_without_sync != connections._CHECK
+    monkeypatch.setattr(connections, "_CHECK", check_without_sync)
+    calls = await calls_of_appends({"synchronous_commit": "off"}, concurrent=False)
+    assert len(commits_before_sync(calls)) > APPENDS / 2

@@ -1,4 +1,4 @@
-"""A host with several addresses, some of them dead or a standby's: the log is found, and TLS and passwords go by the name."""
+"""Hosts with several addresses, some unreachable or of a standby; TLS and passwords use the host name."""
 
 import asyncio
 import datetime as dt
@@ -26,7 +26,7 @@ from scripts.engines.postgres import PostgresServer
 from tests.integration.postgres_appends import command, open_at
 from tests.integration.postgres_proxy import Proxy
 
-pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="elsewhere this machine has only 127.0.0.1")
+pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="only Linux has all of 127.0.0.0/8")
 
 HOST = "db.example"
 ROLE = "reader"
@@ -34,7 +34,7 @@ PASSWORD = "tide"
 
 
 @pytest.fixture(autouse=True)
-def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+def short_retries(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(connection, "RETRY_TIMEOUT", 0.2)
 
 
@@ -66,7 +66,7 @@ def standby() -> Iterator[PostgresServer]:
 
 @pytest.fixture
 def certificate(tmp_path: Path) -> Path:
-    """A certificate for `HOST`, signed by itself, with its key in the same file."""
+    """A self-signed certificate for `HOST`, with its key in the same file."""
     key = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, HOST)])
     now = dt.datetime.now(dt.UTC)
@@ -84,28 +84,28 @@ def certificate(tmp_path: Path) -> Path:
 
 
 @asynccontextmanager
-async def tls_before(port: int, certificate: Path, *, direct: bool) -> AsyncIterator[int]:
-    """Take TLS off before the server on that port, which was built without it; yield the port to connect to."""
+async def tls_proxy(port: int, certificate: Path, *, direct: bool) -> AsyncIterator[int]:
+    """Terminate TLS in front of the server on `port`, which was built without TLS; yield the port to connect to."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(certificate)
     context.set_alpn_protocols(["postgresql"])
     tasks = set()
 
-    async def passed_on(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    async def forward(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         with suppress(OSError):
-            while some := await reader.read(65_536):
-                writer.write(some)
+            while data := await reader.read(65_536):
+                writer.write(data)
         writer.close()
 
     async def accept(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         tasks.add(asyncio.current_task())
         with suppress(OSError):
             if not direct:
-                assert await reader.readexactly(8) == struct.pack("!ii", 8, 80_877_103)  # "may it be TLS?"
+                assert await reader.readexactly(8) == struct.pack("!ii", 8, 80_877_103)  # SSLRequest
                 writer.write(b"S")
                 await writer.start_tls(context)
-            answers, questions = await asyncio.open_connection("127.0.0.1", port)
-            await asyncio.gather(passed_on(reader, questions), passed_on(answers, writer))
+            responses, requests = await asyncio.open_connection("127.0.0.1", port)
+            await asyncio.gather(forward(reader, requests), forward(responses, writer))
 
     listener = await asyncio.start_server(accept, "127.0.0.1", 0, ssl=context if direct else None)
     try:
@@ -115,19 +115,19 @@ async def tls_before(port: int, certificate: Path, *, direct: bool) -> AsyncIter
         await asyncio.gather(*(task for task in tasks if task), return_exceptions=True)
 
 
-def resolving(**names: list[str]) -> None:
-    """Have the running loop find these addresses for names of `.example`, at once or, without any, not soon."""
+def resolve_names(**names: list[str]) -> None:
+    """Resolve names of `.example` to these addresses in the running loop; a name without addresses times out."""
     loop = asyncio.get_running_loop()
     real = loop.getaddrinfo
 
-    async def found(host: Any, port: Any, **options: Any) -> Any:
+    async def resolve(host: Any, port: Any, **options: Any) -> Any:
         if not str(host).endswith(".example"):
             return await real(host, port, **options)
-        if not (places := names[host.partition(".")[0]]):
+        if not (addresses := names[host.partition(".")[0]]):
             await asyncio.sleep(60)
-        return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", (place, port)) for place in places]
+        return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", (address, port)) for address in addresses]
 
-    loop.getaddrinfo = found  # type: ignore[method-assign]
+    loop.getaddrinfo = resolve  # type: ignore[method-assign]
 
 
 def url(server: PostgresServer, publication: str, *, host: str = HOST, user: str = "postgres") -> str:
@@ -135,29 +135,29 @@ def url(server: PostgresServer, publication: str, *, host: str = HOST, user: str
 
 
 @pytest.mark.parametrize("place", ["//", "host=", "PGHOST"])
-async def test_an_address_that_does_not_answer_does_not_keep_the_next_one_waiting(
+async def test_an_unresponsive_address_does_not_delay_the_next_one(
     server: PostgresServer, monkeypatch: pytest.MonkeyPatch, place: str
 ) -> None:
-    resolving(db=["127.0.0.2", "127.0.0.1"])
-    where = url(server, f"silent-{place.strip('/=').lower()}")
+    resolve_names(db=["127.0.0.2", "127.0.0.1"])
+    log_url = url(server, f"silent-{place.strip('/=').lower()}")
     if place != "//":
-        where = where.replace(f"{HOST}:{server.port}", "") + f"&port={server.port}"
+        log_url = log_url.replace(f"{HOST}:{server.port}", "") + f"&port={server.port}"
     if place == "host=":
-        where += f"&host={HOST}"
+        log_url += f"&host={HOST}"
     if place == "PGHOST":
         monkeypatch.setenv("PGHOST", HOST)
     with socket.create_server(("127.0.0.2", server.port)):
-        began = time.monotonic()
-        log = await open_at(where)
+        start = time.monotonic()
+        log = await open_at(log_url)
         assert await log.append(command("first")) == 3
-        assert time.monotonic() - began < 4
+        assert time.monotonic() - start < 4
         await log.aclose()
 
 
-async def test_the_address_is_taken_that_accepts_writes(
+async def test_the_address_that_accepts_writes_is_chosen(
     server: PostgresServer, standby: PostgresServer
 ) -> None:
-    resolving(db=["127.0.0.2", "127.0.0.1"], old=["127.0.0.2"])
+    resolve_names(db=["127.0.0.2", "127.0.0.1"], old=["127.0.0.2"])
     async with Proxy.before(standby.port, at=("127.0.0.2", server.port)):
         log = await open_at(url(server, "primary"))
         assert await log.append(command("first")) == 3
@@ -166,28 +166,28 @@ async def test_the_address_is_taken_that_accepts_writes(
             await open_at(url(server, "primary", host="old.example"))
 
 
-async def test_a_statement_is_cancelled_where_it_runs(
+async def test_a_statement_is_cancelled_at_the_address_where_it_runs(
     server: PostgresServer, standby: PostgresServer
 ) -> None:
-    resolving(db=["127.0.0.2", "127.0.0.1"])
+    resolve_names(db=["127.0.0.2", "127.0.0.1"])
     async with Proxy.before(standby.port, at=("127.0.0.2", server.port)):
         connection = await Server(url(server, "").partition("?")[0], "the server").connect()
         try:
-            began = time.monotonic()
+            start = time.monotonic()
             with pytest.raises(TimeoutError):
                 await connection.execute("SELECT pg_sleep(8)", timeout=0.2)
             assert await connection.fetchval("SELECT 1") == 1
-            assert time.monotonic() - began < 4
+            assert time.monotonic() - start < 4
         finally:
             connection.terminate()
 
 
 @pytest.mark.parametrize("negotiation", ["postgres", "direct"])
-async def test_a_certificate_is_to_be_of_the_name(
+async def test_a_certificate_must_match_the_host_name(
     server: PostgresServer, certificate: Path, negotiation: str
 ) -> None:
-    resolving(db=["127.0.0.2", "127.0.0.1"], other=["127.0.0.1"])
-    async with tls_before(server.port, certificate, direct=negotiation == "direct") as port:
+    resolve_names(db=["127.0.0.2", "127.0.0.1"], other=["127.0.0.1"])
+    async with tls_proxy(server.port, certificate, direct=negotiation == "direct") as port:
         by_tls = url(server, f"tls-{negotiation}").replace(str(server.port), str(port))
         by_tls += f"&sslmode=verify-full&sslrootcert={certificate}&sslnegotiation={negotiation}"
         log = await open_at(by_tls)
@@ -198,8 +198,8 @@ async def test_a_certificate_is_to_be_of_the_name(
                 await open_at(by_tls.replace(HOST, host))
 
 
-async def test_a_password_is_found_by_the_name(server: PostgresServer, tmp_path: Path) -> None:
-    resolving(db=["127.0.0.2", "127.0.0.1"], other=["127.0.0.1"])
+async def test_a_password_is_found_by_the_host_name(server: PostgresServer, tmp_path: Path) -> None:
+    resolve_names(db=["127.0.0.2", "127.0.0.1"], other=["127.0.0.1"])
     passwords = tmp_path / "pgpass"
     passwords.write_text(f"{HOST}:{server.port}:*:{ROLE}:{PASSWORD}\n", "utf-8")
     passwords.chmod(0o600)
@@ -208,13 +208,13 @@ async def test_a_password_is_found_by_the_name(server: PostgresServer, tmp_path:
         await open_at(f"{url(server, 'passfile', user=ROLE, host='other.example')}&passfile={passwords}")
 
 
-async def test_a_name_without_an_answer_keeps_nobody_waiting(
+async def test_a_name_that_cannot_be_resolved_does_not_delay_the_next_host(
     server: PostgresServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    resolving(slow=[])
-    began = time.monotonic()
+    resolve_names(slow=[])
+    start = time.monotonic()
     await (await open_at(url(server, "unnamed", host=f"slow.example:{server.port},127.0.0.1"))).aclose()
-    assert time.monotonic() - began < 4
+    assert time.monotonic() - start < 4
     monkeypatch.setattr(host_resolution_and_single_address_connect, "RESOLVE_TIMEOUT", 0.1)
     with pytest.raises(LogUnavailable, match=r"slow\.example could not be resolved in time"):
         await open_at(url(server, "unnamed", host="slow.example"))

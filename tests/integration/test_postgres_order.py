@@ -1,4 +1,4 @@
-"""In PostgreSQL, position order is commit order, whatever holds an append back, and publications do not wait for others."""
+"""In PostgreSQL, position order is commit order even if an append is delayed; publications do not wait for others."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -24,8 +24,8 @@ WAITERS = "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND objid =
 
 
 @asynccontextmanager
-async def held_back(server: PostgresServer, database: str) -> AsyncIterator[Connection]:
-    """Hold back every insert into the stream `post.held`, until the lock is given up or the block ends."""
+async def delayed_inserts(server: PostgresServer, database: str) -> AsyncIterator[Connection]:
+    """Delay every insert into the stream `post.held` until the lock is released or the block ends."""
     server.sql(HOLD, database=database)
     holder = await asyncpg.connect(server.address(database=database))
     try:
@@ -35,13 +35,13 @@ async def held_back(server: PostgresServer, database: str) -> AsyncIterator[Conn
         await holder.close()
 
 
-async def until_it_waits(holder: Connection) -> None:
+async def wait_until_blocked(holder: Connection) -> None:
     async with asyncio.timeout(10):
-        while not await holder.fetchval(WAITERS):  # noqa: ASYNC110 - the server tells nobody who waits
+        while not await holder.fetchval(WAITERS):  # noqa: ASYNC110 - the server does not report waiters
             await asyncio.sleep(0.01)
 
 
-async def test_no_follower_misses_an_insert_that_is_held_back(postgres_server: PostgresServer) -> None:
+async def test_no_follower_misses_a_delayed_insert(postgres_server: PostgresServer) -> None:
     database = postgres_server.new_database("held")
     url = postgres_server.url("daily", database=database)
     logs = [await open_at(url) for _ in range(4)]
@@ -49,34 +49,34 @@ async def test_no_follower_misses_an_insert_that_is_held_back(postgres_server: P
     book = Book()
     try:
         await book.append(logs[1], "first")
-        async with held_back(postgres_server, database) as holder:
-            held = asyncio.create_task(book.append(logs[1], "held"))
-            await until_it_waits(holder)
-            # These have all that they need, and are sent later; some by the same node, some by others.
+        async with delayed_inserts(postgres_server, database) as holder:
+            delayed_append = asyncio.create_task(book.append(logs[1], "held"))
+            await wait_until_blocked(holder)
+            # These appends are sent later, by the same node and by others, and nothing else delays them.
             later = [asyncio.create_task(book.append(logs[n % 4], f"later-{n}")) for n in range(40)]
             await asyncio.sleep(0.5)
-            assert not any(task.done() for task in (held, *later))
+            assert not any(task.done() for task in (delayed_append, *later))
             assert await logs[2].head() == 3
             await holder.execute("SELECT pg_advisory_unlock(77)")
-            await asyncio.gather(held, *later)
+            await asyncio.gather(delayed_append, *later)
         assert len(book.positions) == 42
         assert book.positions["held"] == 6
-        seen = await follower.reach(42 * 3)
-        book.check(seen)
-        assert seen == await everything(logs[3])
+        events = await follower.reach(42 * 3)
+        book.check(events)
+        assert events == await everything(logs[3])
     finally:
         follower.stop()
         for log in logs:
             await log.aclose()
 
 
-async def test_who_goes_past_the_lock_is_refused_rather_than_seen_out_of_order(
+async def test_an_insert_that_bypasses_the_lock_fails_instead_of_breaking_the_order(
     postgres_server: PostgresServer,
 ) -> None:
     database = postgres_server.new_database("past")
     log = await open_at(postgres_server.url("daily", database=database))
     other = await asyncpg.connect(postgres_server.address(database=database))
-    copied = """
+    insert = """
     INSERT INTO ledgerpress.event SELECT log, $1, v, gen_random_uuid(), 'post.x', 1, type, schema_version,
         recorded_at, actor_id, NULL, command_id, correlation_id, NULL, payload_commitment, encoding, payload, salt
     FROM ledgerpress.event WHERE position = 3
@@ -84,17 +84,17 @@ async def test_who_goes_past_the_lock_is_refused_rather_than_seen_out_of_order(
     book = Book()
     try:
         await book.append(log, "first")
-        async with held_back(postgres_server, database) as holder:
-            held = asyncio.create_task(book.append(log, "held"))
-            await until_it_waits(holder)
-            # The append that is held back will be at positions 4 to 6.
+        async with delayed_inserts(postgres_server, database) as holder:
+            delayed_append = asyncio.create_task(book.append(log, "held"))
+            await wait_until_blocked(holder)
+            # The delayed append will be at positions 4 to 6.
             with pytest.raises(asyncpg.IntegrityConstraintViolationError, match="after the last"):
-                await other.execute(copied, 7)
+                await other.execute(insert, 7)
             await holder.execute("SELECT pg_advisory_unlock(77)")
-            await held
+            await delayed_append
         with pytest.raises(asyncpg.UniqueViolationError):
-            await other.execute(copied, 6)
-        await other.execute(copied, 7)
+            await other.execute(insert, 6)
+        await other.execute(insert, 7)
         await book.append(log, "last")
         assert book.positions == {"first": 3, "held": 6, "last": 10}
         assert len(await everything(log)) == 10
@@ -103,35 +103,35 @@ async def test_who_goes_past_the_lock_is_refused_rather_than_seen_out_of_order(
         await log.aclose()
 
 
-async def test_appends_leave_no_dead_version_of_the_row_that_they_lock(
+async def test_appends_leave_no_dead_version_of_the_locked_row(
     postgres_server: PostgresServer, postgres_url: str
 ) -> None:
     log, book = await open_at(postgres_url), Book()
     name = postgres_url.rpartition("=")[2]
-    place = f"SELECT ctid, xmin FROM ledgerpress.log_head WHERE name = '{name}'"
-    before = postgres_server.sql(place)
+    query = f"SELECT ctid, xmin FROM ledgerpress.log_head WHERE name = '{name}'"
+    before = postgres_server.sql(query)
     for number in range(10):
         await book.append(log, f"n{number}")
     assert len(book.positions) == 10
-    assert postgres_server.sql(place) == before
+    assert postgres_server.sql(query) == before
     await log.aclose()
 
 
-async def test_publications_append_beside_one_another(postgres_server: PostgresServer) -> None:
+async def test_publications_append_independently_of_each_other(postgres_server: PostgresServer) -> None:
     database = postgres_server.new_database("beside")
     logs = [await open_at(postgres_server.url(name, database=database)) for name in ("daily", "weekly")]
     book, other_book = Book(), Book()
     try:
         await book.append(logs[0], "first")
-        async with held_back(postgres_server, database) as holder:
-            held = asyncio.create_task(book.append(logs[0], "held"))
-            await until_it_waits(holder)
+        async with delayed_inserts(postgres_server, database) as holder:
+            delayed_append = asyncio.create_task(book.append(logs[0], "held"))
+            await wait_until_blocked(holder)
             for number in range(20):
                 await other_book.append(logs[1], f"weekly-{number}")
-            assert not held.done()
+            assert not delayed_append.done()
             assert len(other_book.positions) == 20
             await holder.execute("SELECT pg_advisory_unlock(77)")
-            await held
+            await delayed_append
         assert book.positions == {"first": 3, "held": 6}
         other_book.check(await everything(logs[1]))
     finally:
@@ -139,7 +139,7 @@ async def test_publications_append_beside_one_another(postgres_server: PostgresS
             await log.aclose()
 
 
-async def test_the_isolation_that_a_database_has_by_default_makes_no_difference(
+async def test_the_default_isolation_of_a_database_has_no_effect(
     postgres_server: PostgresServer,
 ) -> None:
     database = postgres_server.new_database("isolated")
@@ -150,13 +150,13 @@ async def test_the_isolation_that_a_database_has_by_default_makes_no_difference(
     book = Book()
     try:
         await book.append(logs[0], "first")
-        async with held_back(postgres_server, database) as holder:
-            held = asyncio.create_task(book.append(logs[0], "held"))
-            await until_it_waits(holder)
+        async with delayed_inserts(postgres_server, database) as holder:
+            delayed_append = asyncio.create_task(book.append(logs[0], "held"))
+            await wait_until_blocked(holder)
             later = asyncio.create_task(book.append(logs[1], "later"))
             await asyncio.sleep(0.3)
             await holder.execute("SELECT pg_advisory_unlock(77)")
-            await asyncio.gather(held, later)
+            await asyncio.gather(delayed_append, later)
         assert book.positions == {"first": 3, "held": 6, "later": 9}
     finally:
         for log in logs:

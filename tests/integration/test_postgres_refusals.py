@@ -1,4 +1,4 @@
-"""What a log in PostgreSQL refuses to be opened with, or to write, and how clearly it says so."""
+"""Servers, URLs and writers that a log in PostgreSQL rejects, and the messages of the errors."""
 
 import socket
 import subprocess
@@ -19,20 +19,20 @@ from tests.integration.postgres_appends import Book, command, everything, open_a
 
 
 @pytest.fixture(autouse=True)
-def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+def short_retries(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(connection, "RETRY_TIMEOUT", 0.2)
 
 
-async def test_a_server_that_does_not_sync_is_refused() -> None:
-    careless = PostgresServer(settings={"fsync": "off"})
+async def test_a_server_that_does_not_sync_is_rejected() -> None:
+    server = PostgresServer(settings={"fsync": "off"})
     try:
         with pytest.raises(LogUnusable, match=r"fsync = off.*set fsync = on"):
-            await open_at(careless.url("daily"))
+            await open_at(server.url("daily"))
     finally:
-        careless.close()
+        server.close()
 
 
-async def test_a_standby_is_refused_and_its_primary_is_taken(postgres_server: PostgresServer) -> None:
+async def test_a_standby_is_rejected_and_its_primary_is_chosen(postgres_server: PostgresServer) -> None:
     standby = PostgresServer()
     try:
         log = await open_at(standby.url("daily"))
@@ -43,8 +43,8 @@ async def test_a_standby_is_refused_and_its_primary_is_taken(postgres_server: Po
         standby.start()
         with pytest.raises(LogUnavailable, match="replica"):
             await open_at(standby.url("daily"))
-        either = f"127.0.0.1:{standby.port},127.0.0.1:{postgres_server.port}"
-        log = await open_at(f"postgresql://postgres@{either}/ledgerpress?publication=either")
+        hosts = f"127.0.0.1:{standby.port},127.0.0.1:{postgres_server.port}"
+        log = await open_at(f"postgresql://postgres@{hosts}/ledgerpress?publication=either")
         assert await log.append(command("first")) == 3
         await log.aclose()
     finally:
@@ -58,7 +58,7 @@ async def test_a_standby_is_refused_and_its_primary_is_taken(postgres_server: Po
         "postgresql://postgres@/ledgerpress?host=127.0.0.1,127.0.0.1&port={silent},{port}&publication=",
     ],
 )
-async def test_a_host_that_does_not_answer_does_not_keep_the_next_one_waiting(
+async def test_an_unresponsive_host_does_not_delay_the_next_one(
     postgres_server: PostgresServer, url: str
 ) -> None:
     with socket.create_server(("127.0.0.1", 0)) as silent:
@@ -69,13 +69,13 @@ async def test_a_host_that_does_not_answer_does_not_keep_the_next_one_waiting(
         await log.aclose()
 
 
-async def test_an_old_server_is_refused(postgres_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_an_old_server_is_rejected(postgres_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(connection, "MIN_VERSION", 19)
     with pytest.raises(LogUnusable, match=r"is PostgreSQL 18.*needs 19 or newer"):
         await open_at(postgres_url)
 
 
-async def test_an_older_server_that_is_supported_holds_a_log() -> None:
+async def test_an_older_supported_server_can_store_a_log() -> None:
     older, book = PostgresServer(version=16), Book()
     try:
         log = await open_at(older.url("daily"))
@@ -88,7 +88,7 @@ async def test_an_older_server_that_is_supported_holds_a_log() -> None:
         older.close()
 
 
-async def test_a_server_that_is_not_there(postgres_server: PostgresServer) -> None:
+async def test_a_missing_server_database_or_role_is_named(postgres_server: PostgresServer) -> None:
     with pytest.raises(LogUnavailable, match="cannot be reached"):
         await open_at("postgresql://postgres:secret@127.0.0.1:1/ledgerpress?publication=daily")
     with pytest.raises(LogUnusable, match='database "nothing" does not exist'):
@@ -100,13 +100,13 @@ async def test_a_server_that_is_not_there(postgres_server: PostgresServer) -> No
 @pytest.mark.parametrize(
     "part", ["sslmod=require", "foo=bar", "application_name=x", "user=a&user=b", "service=nope"]
 )
-async def test_a_parameter_that_nobody_knows_is_refused_before_anybody_is_asked(part: str) -> None:
+async def test_an_unknown_parameter_is_rejected_before_connecting(part: str) -> None:
     with pytest.raises(LogUnusable, match=rf"{part.partition('=')[0]}.*(one of .*sslmode|twice)"):
         await open_at(f"postgresql://postgres@127.0.0.1:1/ledgerpress?{part}&publication=daily")
 
 
 @pytest.mark.parametrize(
-    ("place", "parameters", "said"),
+    ("place", "parameters", "message"),
     [
         ("u@h/db", "host=h2", "has host= and a host after //: remove one of them"),
         ("u@h/db", "user=v", "has user= and a user before the @"),
@@ -126,44 +126,46 @@ async def test_a_parameter_that_nobody_knows_is_refused_before_anybody_is_asked(
         ("u@h/db", "target_session_attrs=standby", "a server that is 'standby'.*the log needs the primary"),
     ],
 )
-async def test_what_a_url_says_twice_or_in_vain_is_refused(place: str, parameters: str, said: str) -> None:
-    with pytest.raises(LogUnusable, match=said) as refusal:
+async def test_a_url_with_duplicate_or_ignored_parts_is_rejected(
+    place: str, parameters: str, message: str
+) -> None:
+    with pytest.raises(LogUnusable, match=message) as refusal:
         await open_at(f"postgresql://{place}?{parameters}&publication=daily")
     assert "password=y" not in str(refusal.value)
 
 
-@pytest.mark.parametrize("wish", ["read-write", "primary"])
-async def test_a_url_may_ask_for_the_primary(postgres_url: str, wish: str) -> None:
-    await (await open_at(f"{postgres_url}-{wish}&target_session_attrs={wish}")).aclose()
+@pytest.mark.parametrize("target", ["read-write", "primary"])
+async def test_a_url_can_require_the_primary(postgres_url: str, target: str) -> None:
+    await (await open_at(f"{postgres_url}-{target}&target_session_attrs={target}")).aclose()
 
 
 @pytest.mark.parametrize("name", ["sslrootcert", "sslcrl", "sslcert"])
 @pytest.mark.parametrize("file", ["/nowhere/file.pem", __file__, "system"])
-async def test_a_file_for_tls_that_is_none_is_named(name: str, file: str) -> None:
-    where = "postgresql://postgres@127.0.0.1:1/ledgerpress?publication=daily&sslmode=verify-full"
+async def test_an_invalid_tls_file_is_named(name: str, file: str) -> None:
+    url = "postgresql://postgres@127.0.0.1:1/ledgerpress?publication=daily&sslmode=verify-full"
     with pytest.raises(
         LogUnusable, match=rf"{name}='{file}' is not a file with .*certificate.* in PEM format"
     ):
-        await open_at(f"{where}&{name}={file}")
+        await open_at(f"{url}&{name}={file}")
 
 
-async def test_a_file_for_tls_that_the_environment_names_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_an_invalid_tls_file_from_the_environment_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PGSSLROOTCERT", "/nowhere/root.pem")
-    where = "postgresql://postgres@127.0.0.1:1/ledgerpress?publication=daily"
+    url = "postgresql://postgres@127.0.0.1:1/ledgerpress?publication=daily"
     with pytest.raises(LogUnusable, match=r"PGSSLROOTCERT=/nowhere/root\.pem is not a file"):
-        await open_at(f"{where}&sslmode=verify-full")
-    for unread in (where, f"{where}&sslmode=disable&sslrootcert=/nowhere/root.pem"):
+        await open_at(f"{url}&sslmode=verify-full")
+    for unaffected_url in (url, f"{url}&sslmode=disable&sslrootcert=/nowhere/root.pem"):
         with pytest.raises(LogUnavailable, match="cannot be reached"):
-            await open_at(unread)
+            await open_at(unaffected_url)
 
 
 @pytest.mark.parametrize("part", ["?sslmod=require&", "?sslmode=perhaps&"])
-async def test_a_url_that_makes_no_sense(postgres_url: str, part: str) -> None:
+async def test_an_invalid_parameter_is_rejected(postgres_url: str, part: str) -> None:
     with pytest.raises(LogUnusable, match="sslmod"):
         await open_at(postgres_url.replace("?", part))
 
 
-async def test_a_password_is_shown_to_nobody(postgres_server: PostgresServer) -> None:
+async def test_errors_contain_no_password(postgres_server: PostgresServer) -> None:
     url = postgres_server.url("daily", database="nothing").replace("postgres@", "postgres:secret@")
     with pytest.raises(LogUnusable) as refusal:
         await open_at(url)
@@ -179,12 +181,12 @@ async def test_a_password_is_shown_to_nobody(postgres_server: PostgresServer) ->
         assert "secret" not in str(refusal.value)
 
 
-async def test_a_missing_log_is_not_made_by_whoever_only_reads(postgres_url: str) -> None:
+async def test_opening_a_missing_log_for_reading_does_not_create_it(postgres_url: str) -> None:
     with pytest.raises(LogUnusable, match="there is no log 'test-"):
         await open_log(LogUrl.parse(postgres_url), Path(), create_as=None)
 
 
-async def test_a_log_of_a_newer_program_is_refused(postgres_server: PostgresServer) -> None:
+async def test_a_log_of_a_newer_program_is_rejected(postgres_server: PostgresServer) -> None:
     database = postgres_server.new_database("newer")
     url = postgres_server.url("daily", database=database)
     await (await open_at(url)).aclose()
@@ -193,20 +195,20 @@ async def test_a_log_of_a_newer_program_is_refused(postgres_server: PostgresServ
         await open_at(url)
 
 
-def test_without_asyncpg_it_is_said_what_to_install(postgres_url: str, tmp_path: Path) -> None:
+def test_without_asyncpg_the_error_names_the_extra_to_install(postgres_url: str, tmp_path: Path) -> None:
     program = "import sys; sys.modules['asyncpg'] = None; from ledgerpress.cli import main; main()"
-    done = subprocess.run(
+    process = subprocess.run(
         [sys.executable, "-c", program, "head", "--data", tmp_path / "data", "--log", postgres_url],
         capture_output=True,
         text=True,
         check=False,
     )
-    assert done.returncode == 3
-    assert "pip install 'ledgerpress[postgres]'" in done.stderr.replace("\n", " ")
+    assert process.returncode == 3
+    assert "pip install 'ledgerpress[postgres]'" in process.stderr.replace("\n", " ")
 
 
 @pytest.mark.parametrize(("ahead", "why"), [(20.0, "ahead of"), (-20.0, "behind")])
-async def test_a_writer_whose_clock_is_wrong_does_not_write(
+async def test_a_writer_with_a_wrong_clock_cannot_write(
     postgres_server: PostgresServer, postgres_url: str, ahead: float, why: str
 ) -> None:
     right = await open_at(postgres_url)

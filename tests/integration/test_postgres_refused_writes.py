@@ -1,11 +1,11 @@
-"""A node whose role may not write, or not connect, any more says so, serves on, and writes again when it may."""
+"""A node whose role can no longer write or connect reports this, still serves reads, and recovers."""
 
 from pathlib import Path
 
 from scripts.engines.postgres import PostgresServer
 from tests.integration.postgres_appends import open_at
 from tests.integration.server_process import EVERYONE_IS_ADMIN, Servers
-from tests.integration.test_log_engine_away import CREATE, ask, client, says, titles
+from tests.integration.test_log_engine_away import CREATE, ask, client, titles, wait_for_readiness
 
 ROLE = """
 CREATE ROLE node LOGIN;
@@ -16,7 +16,7 @@ GRANT SELECT, INSERT, UPDATE ON ledgerpress.lease TO node;
 """
 
 
-async def test_a_node_that_may_not_write_says_so_and_serves_on(tmp_path: Path) -> None:
+async def test_a_node_without_write_permission_reports_it_and_serves_reads(tmp_path: Path) -> None:
     server = PostgresServer()
     try:
         await (await open_at(server.url("daily"))).aclose()
@@ -28,23 +28,23 @@ async def test_a_node_that_may_not_write_says_so_and_serves_on(tmp_path: Path) -
         ):
             assert (await ask(http, CREATE, title="Before")).status_code == 200
             server.sql("REVOKE INSERT ON ledgerpress.event FROM node")
-            refused = await ask(http, CREATE, title="Refused")
-            assert refused.status_code == 503, refused.text
-            (error,) = refused.json()["errors"]
+            rejection = await ask(http, CREATE, title="Refused")
+            assert rejection.status_code == 503, rejection.text
+            (error,) = rejection.json()["errors"]
             assert error["extensions"] == {"code": "LOG_UNAVAILABLE"}
             assert "does not accept writes from this node: nothing was recorded" in error["message"]
-            assert (await says(http, status="ready"))["log"] == "reachable"
+            assert (await wait_for_readiness(http, status="ready"))["log"] == "reachable"
             assert await titles(http) == ["Before"]
             server.sql("GRANT INSERT ON ledgerpress.event TO node")
             assert (await ask(http, CREATE, title="After")).status_code == 200
 
             server.sql("ALTER ROLE node NOLOGIN")
             server.sql("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = 'node'")
-            refused = await ask(http, CREATE, title="Refused")
-            assert refused.status_code == 503, refused.text
-            assert "LOG_UNAVAILABLE" in refused.text
+            rejection = await ask(http, CREATE, title="Refused")
+            assert rejection.status_code == 503, rejection.text
+            assert "LOG_UNAVAILABLE" in rejection.text
             server.sql("ALTER ROLE node LOGIN")
-            await says(http, status="ready", log="reachable")
+            await wait_for_readiness(http, status="ready", log="reachable")
             assert (await ask(http, CREATE, title="At last")).status_code == 200
     finally:
         server.close()

@@ -1,4 +1,4 @@
-"""The database itself refuses what no one may do to a log: by the roles that the how-to page makes, and by triggers."""
+"""The database rejects forbidden changes of a log, with the roles of the how-to page and with triggers."""
 
 import re
 from collections.abc import AsyncIterator, Iterator
@@ -55,7 +55,7 @@ INSERTS = [
 INSERTS.append(
     COPY_OF_LAST.format(position=1, stream="'post.x'", version=1).replace("SELECT log,", "SELECT 7,")
 )
-"""In a log that is still to come."""
+"""The last insert is for a log that does not exist."""
 
 
 def statements_of_the_page() -> list[str]:
@@ -82,7 +82,7 @@ def node_url(server: PostgresServer) -> str:
 
 @pytest.fixture
 async def log(server: PostgresServer, node_url: str) -> AsyncIterator[EventLog]:
-    """The log as a node opens it, after the owner has made it: with one command in it, for all tests."""
+    """The log as a node opens it. The owner creates it, with one command, for all tests of the module."""
     owner = await open_at(server.url("daily", user=OWNER, database=DATABASE))
     if await owner.head() == 0:
         _, grants, _ = statements_of_the_page()
@@ -94,14 +94,14 @@ async def log(server: PostgresServer, node_url: str) -> AsyncIterator[EventLog]:
     await log.aclose()
 
 
-async def test_a_node_appends_reads_waits_and_holds_leases(
+async def test_a_node_can_append_read_wait_and_hold_leases(
     server: PostgresServer, node_url: str, log: EventLog
 ) -> None:
     owner = await open_at(server.url("weekly", user=OWNER, database=DATABASE))
     await owner.aclose()
     weekly = await open_log(LogUrl.parse(node_url.replace("daily", "weekly")), Path(), create_as=None)
     assert await weekly.append(command("first")) == 3
-    assert [one.position for one in await weekly.read(1, 5)] == [2, 3]
+    assert [recorded.position for recorded in await weekly.read(1, 5)] == [2, 3]
     assert len(await weekly.read_stream("journal")) == 1
     assert await weekly.wait_beyond(2, 5)
     assert await weekly.leases.write("schedules", "node a", previous=0) == LeaseRecord(1, "node a")
@@ -111,7 +111,9 @@ async def test_a_node_appends_reads_waits_and_holds_leases(
 
 
 @pytest.mark.parametrize("statement", [*CHANGES, "DROP TABLE ledgerpress.event", "DROP SCHEMA ledgerpress"])
-async def test_a_node_may_change_nothing(log: EventLog, server: PostgresServer, statement: str) -> None:
+async def test_a_node_cannot_change_recorded_events(
+    log: EventLog, server: PostgresServer, statement: str
+) -> None:
     before = await everything(log)
     with pytest.raises(RuntimeError, match=r"permission denied|must be owner|for ever"):
         server.sql(statement, user=NODE, database=DATABASE)
@@ -120,7 +122,7 @@ async def test_a_node_may_change_nothing(log: EventLog, server: PostgresServer, 
 
 @pytest.mark.parametrize("user", [OWNER, SUPERUSER])
 @pytest.mark.parametrize("statement", CHANGES)
-async def test_nor_may_those_who_own_it(
+async def test_owners_and_superusers_cannot_change_recorded_events(
     log: EventLog, server: PostgresServer, statement: str, user: str
 ) -> None:
     before = await everything(log)
@@ -132,7 +134,7 @@ async def test_nor_may_those_who_own_it(
 
 @pytest.mark.parametrize("user", [OWNER, NODE])
 @pytest.mark.parametrize("statement", INSERTS)
-async def test_an_event_comes_after_the_last_and_nowhere_else(
+async def test_an_event_can_only_be_inserted_after_the_last(
     log: EventLog, server: PostgresServer, statement: str, user: str
 ) -> None:
     before = await everything(log)
@@ -144,7 +146,7 @@ async def test_an_event_comes_after_the_last_and_nowhere_else(
     assert await log.head() == 3
 
 
-async def test_a_node_may_not_withdraw_and_the_owner_may(server: PostgresServer, log: EventLog) -> None:
+async def test_only_the_owner_can_withdraw(server: PostgresServer, log: EventLog) -> None:
     url = server.url("monthly", user=OWNER, database=DATABASE)
     owner = await open_at(url)
     await owner.append(command("first"))
@@ -159,26 +161,26 @@ async def test_a_node_may_not_withdraw_and_the_owner_may(server: PostgresServer,
         await node.withdraw(2, [record])
     assert await owner.head() == 3
     assert await owner.withdraw(2, [record]) == 4
-    assert [one.payload is None for one in await node.read(0, 10)] == [False, True, False, False]
+    assert [recorded.payload is None for recorded in await node.read(0, 10)] == [False, True, False, False]
     assert await node.append(command("second")) == 7
     await node.aclose()
     await owner.aclose()
 
 
-async def test_a_node_may_not_make_a_log(server: PostgresServer, log: EventLog) -> None:
+async def test_a_node_cannot_create_a_log(server: PostgresServer, log: EventLog) -> None:
     with pytest.raises(LogUnusable, match="the role that owns the tables"):
         await open_at(server.url("new", user=NODE, database=DATABASE))
     with pytest.raises(LogUnusable, match="has no permission"):
         await open_at(server.url("new", user=NODE, database="postgres"))
 
 
-async def test_a_copy_that_was_given_up_can_be_deleted_and_a_log_cannot(
+async def test_an_unfinished_copy_can_be_deleted_but_a_log_cannot(
     server: PostgresServer, log: EventLog
 ) -> None:
     url = LogUrl.parse(server.url("evening", user=OWNER, database=DATABASE))
-    replica = await open_copy_target(url, Path(), log.publication)
-    await replica.extend(await everything(log))
-    await replica.aclose()
+    target = await open_copy_target(url, Path(), log.publication)
+    await target.extend(await everything(log))
+    await target.aclose()
     *_, deletion = statements_of_the_page()
     with pytest.raises(RuntimeError, match="are deleted before it"):
         server.sql("DELETE FROM ledgerpress.log_head WHERE name = 'evening'", user=OWNER, database=DATABASE)

@@ -1,4 +1,4 @@
-"""What is left of a withdrawn payload in PostgreSQL's files, what removes it, and what is said when that must wait."""
+"""Remains of a withdrawn payload in the files of PostgreSQL, their removal, and the error if removal must wait."""
 
 import re
 from pathlib import Path
@@ -18,11 +18,11 @@ PAGE = Path(__file__).parent.parent.parent / "docs" / "how-to" / "postgresql.md"
 WORDS = b"Erika Mustermann, Heidestrasse 17"
 
 
-async def log_with_a_name_in_it(url: str) -> OpenedLog:
-    """A log whose third event has the words in it, and whose fourth is large and has them at its end."""
+async def log_with_a_name(url: str) -> OpenedLog:
+    """Return a log whose third event contains the words, and whose fourth event is large and ends with them."""
     log = await open_at(url)
     await log.append([StreamWrite("post.a", NO_STREAM, (sample_event(), sample_event()))])
-    # Nothing in it repeats, so that the server cannot compress it.
+    # The payload has no repetitions, so that the server cannot compress it.
     large = b"".join(number.to_bytes(4, "big") for number in range(MAX_PAYLOAD_BYTES // 8)) + WORDS
     events = (sample_event(plaintext=b'{"data":{"name":"' + WORDS + b'"}}'), sample_event(plaintext=large))
     await log.append([StreamWrite("post.a", 2, events)])
@@ -38,7 +38,7 @@ async def withdraw(log: OpenedLog, position: int) -> int:
 
 
 def files_with_the_words(server: PostgresServer) -> set[str]:
-    """Return the top folders of the files that hold the words: `base` for tables, `pg_wal`."""
+    """Return the top folders of the files that contain the words: `base` for tables, `pg_wal`."""
     return {
         file.relative_to(server.data).parts[0]
         for file in server.data.rglob("*")
@@ -46,15 +46,15 @@ def files_with_the_words(server: PostgresServer) -> set[str]:
     }
 
 
-async def test_after_what_the_how_to_page_says_no_byte_is_left() -> None:
+async def test_the_statements_of_the_how_to_page_remove_every_byte() -> None:
     server = PostgresServer()
     try:
-        log = await log_with_a_name_in_it(server.url("daily"))
+        log = await log_with_a_name(server.url("daily"))
         server.sql("CHECKPOINT")
         assert files_with_the_words(server) == {"base", "pg_wal"}
         assert await withdraw(log, 3) == 5
         assert await withdraw(log, 4) == 6
-        assert [one.payload is None for one in await log.read(0, 10)] == [
+        assert [recorded.payload is None for recorded in await log.read(0, 10)] == [
             False,
             False,
             True,
@@ -73,12 +73,12 @@ async def test_after_what_the_how_to_page_says_no_byte_is_left() -> None:
         server.close()
 
 
-async def test_one_that_somebody_could_still_read_is_not_finished(
+async def test_a_withdrawal_is_unfinished_while_a_reader_can_see_the_payload(
     postgres_server: PostgresServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(connection, "RETRY_TIMEOUT", 0.3)
     database = postgres_server.new_database("withdrawn")
-    log = await log_with_a_name_in_it(postgres_server.url("daily", database=database))
+    log = await log_with_a_name(postgres_server.url("daily", database=database))
     reader = await asyncpg.connect(postgres_server.address(database=database))
     await reader.execute("BEGIN ISOLATION LEVEL REPEATABLE READ")
     select = "SELECT count(payload) FROM ledgerpress.event"
@@ -93,9 +93,9 @@ async def test_one_that_somebody_could_still_read_is_not_finished(
     await log.aclose()
 
 
-async def test_who_may_erase_and_not_vacuum_is_told(postgres_server: PostgresServer) -> None:
+async def test_a_role_that_can_erase_but_not_vacuum_gets_an_error(postgres_server: PostgresServer) -> None:
     database = postgres_server.new_database("erased")
-    log = await log_with_a_name_in_it(postgres_server.url("daily", database=database))
+    log = await log_with_a_name(postgres_server.url("daily", database=database))
     postgres_server.sql(
         "CREATE ROLE eraser LOGIN; GRANT USAGE ON SCHEMA ledgerpress TO eraser; "
         "GRANT SELECT, INSERT, UPDATE ON ALL TABLES IN SCHEMA ledgerpress TO eraser",

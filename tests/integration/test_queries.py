@@ -1,4 +1,4 @@
-"""Queries and paging, over HTTP, on a real store."""
+"""Queries and paging over HTTP on a real store."""
 
 from typing import Any
 
@@ -14,17 +14,19 @@ def titles(connection: dict[str, Any]) -> list[str]:
 
 
 @pytest.fixture
-async def seven(door: Client) -> Client:
+async def seven_posts(door: Client) -> Client:
     for number in range(1, 8):
         at = f"2024-02-0{number}T12:00:00Z"
         await door.write(f"No {number}", publish=True, publishedAt=at, body=f"## Part\n\nBody {number}.")
     return door
 
 
-async def test_the_recent_posts_come_newest_first(seven: Client) -> None:
-    found = await seven.ask("{ recentPosts { nodes { title teaser age teaserIsCut categories { name } } } }")
-    first = found["recentPosts"]["nodes"][0]
-    assert titles(found["recentPosts"]) == ["No 7", "No 6", "No 5", "No 4", "No 3", "No 2"]
+async def test_recent_posts_are_listed_newest_first(seven_posts: Client) -> None:
+    data = await seven_posts.ask(
+        "{ recentPosts { nodes { title teaser age teaserIsCut categories { name } } } }"
+    )
+    first = data["recentPosts"]["nodes"][0]
+    assert titles(data["recentPosts"]) == ["No 7", "No 6", "No 5", "No 4", "No 3", "No 2"]
     assert first == {
         "title": "No 7",
         "teaser": "Body 7.",
@@ -34,35 +36,37 @@ async def test_the_recent_posts_come_newest_first(seven: Client) -> None:
     }
 
 
-async def test_pages_follow_one_another_both_ways(seven: Client) -> None:
-    first = (await seven.ask(f"{{ articles(first: 3) {{ {PAGE} }} }}"))["articles"]
+async def test_paging_works_forwards_and_backwards(seven_posts: Client) -> None:
+    first = (await seven_posts.ask(f"{{ articles(first: 3) {{ {PAGE} }} }}"))["articles"]
     assert (titles(first), first["totalCount"]) == (["No 7", "No 6", "No 5"], 7)
     assert (first["pageInfo"]["hasNextPage"], first["pageInfo"]["hasPreviousPage"]) == (True, False)
 
     after = first["pageInfo"]["endCursor"]
-    await seven.write("Latest", publish=True)
+    await seven_posts.write("Latest", publish=True)
     second = (
-        await seven.ask(f"query ($a: String) {{ articles(first: 3, after: $a) {{ {PAGE} }} }}", a=after)
+        await seven_posts.ask(f"query ($a: String) {{ articles(first: 3, after: $a) {{ {PAGE} }} }}", a=after)
     )["articles"]
-    assert titles(second) == ["No 4", "No 3", "No 2"], "a post that arrives shifts nothing"
+    assert titles(second) == ["No 4", "No 3", "No 2"], "a new post does not shift the page"
     assert second["pageInfo"]["hasPreviousPage"] is True
 
-    last = (await seven.ask(f"{{ articles(last: 2) {{ {PAGE} }} }}"))["articles"]
+    last = (await seven_posts.ask(f"{{ articles(last: 2) {{ {PAGE} }} }}"))["articles"]
     assert titles(last) == ["No 2", "No 1"]
     before = last["pageInfo"]["startCursor"]
     back = (
-        await seven.ask(f"query ($b: String) {{ articles(last: 2, before: $b) {{ {PAGE} }} }}", b=before)
+        await seven_posts.ask(
+            f"query ($b: String) {{ articles(last: 2, before: $b) {{ {PAGE} }} }}", b=before
+        )
     )["articles"]
     assert titles(back) == ["No 4", "No 3"]
     assert (back["pageInfo"]["hasNextPage"], back["pageInfo"]["hasPreviousPage"]) == (True, True)
 
-    oldest = (await seven.ask(f"{{ articles(first: 2, orderBy: PUBLISHED_AT_ASC) {{ {PAGE} }} }}"))[
+    oldest = (await seven_posts.ask(f"{{ articles(first: 2, orderBy: PUBLISHED_AT_ASC) {{ {PAGE} }} }}"))[
         "articles"
     ]
     assert titles(oldest) == ["No 1", "No 2"]
 
 
-async def test_a_category_lists_what_is_below_it_unless_told_not_to(door: Client) -> None:
+async def test_a_category_lists_articles_of_subcategories_by_default(door: Client) -> None:
     await door.do("categoryCreate", name="Sea")
     await door.do("categoryCreate", name="Tides", parent={"slug": "sea"})
     await door.write("Both", publish=True, categories=[{"slug": "sea"}, {"slug": "tides"}])
@@ -71,8 +75,8 @@ async def test_a_category_lists_what_is_below_it_unless_told_not_to(door: Client
         '{ category(slug: "sea") { articleCount children { name } all: articles { nodes { title } totalCount }'
         " own: articles(includeDescendants: false) { nodes { title } totalCount } } }"
     )
-    found = (await door.ask(query))["category"]
-    assert found == {
+    category = (await door.ask(query))["category"]
+    assert category == {
         "articleCount": 2,
         "children": [{"name": "Tides"}],
         "all": {"nodes": [{"title": "Below"}, {"title": "Both"}], "totalCount": 2},
@@ -86,33 +90,33 @@ async def test_a_category_lists_what_is_below_it_unless_told_not_to(door: Client
     assert nothing["articles"] == {"nodes": [], "totalCount": 0}
 
 
-async def test_everything_with_an_id_is_found_by_it(door: Client) -> None:
+async def test_every_type_with_an_id_can_be_queried_by_id(door: Client) -> None:
     await door.do("categoryCreate", name="Sea")
     author = (await door.do("authorRegister", "author { id }", name="Ada"))["author"]["id"]
     post = (await door.write("Found", publish=True))["id"]
     article = (await door.ask('{ article(slug: "found") { id } }'))["article"]["id"]
     category = (await door.ask('{ category(slug: "sea") { id } }'))["category"]["id"]
-    found = await door.ask(
+    data = await door.ask(
         "query ($ids: [ID!]!) { nodes(ids: $ids) { __typename id } }", ids=[post, article, category, author]
     )
-    assert [node["__typename"] for node in found["nodes"]] == ["Post", "Article", "Category", "Author"]
-    assert [node["id"] for node in found["nodes"]] == [post, article, category, author]
+    assert [node["__typename"] for node in data["nodes"]] == ["Post", "Article", "Category", "Author"]
+    assert [node["id"] for node in data["nodes"]] == [post, article, category, author]
     await door.do("postUnpublish", id=post)
-    gone = await door.ask("query ($id: ID!) { node(id: $id) { id } }", id=article)
-    assert gone["node"] is None
+    result = await door.ask("query ($id: ID!) { node(id: $id) { id } }", id=article)
+    assert result["node"] is None
 
 
-async def test_posts_are_listed_by_status(door: Client) -> None:
+async def test_posts_can_be_listed_by_status(door: Client) -> None:
     await door.write("Draft")
     await door.write("Out", publish=True)
-    found = await door.ask(
+    data = await door.ask(
         "{ all: posts { nodes { title } totalCount } drafts: posts(filter: { status: DRAFT }) { nodes { title } } }"
     )
-    assert found["all"] == {"nodes": [{"title": "Out"}, {"title": "Draft"}], "totalCount": 2}
-    assert titles(found["drafts"]) == ["Draft"]
+    assert data["all"] == {"nodes": [{"title": "Out"}, {"title": "Draft"}], "totalCount": 2}
+    assert titles(data["drafts"]) == ["Draft"]
 
 
-async def test_categories_and_authors_are_paged_in_order_of_making(door: Client) -> None:
+async def test_categories_and_authors_are_paged_in_order_of_creation(door: Client) -> None:
     for name in ("One", "Two", "Three"):
         await door.do("categoryCreate", name=name)
         await door.do("authorRegister", name=name)
@@ -124,22 +128,26 @@ async def test_categories_and_authors_are_paged_in_order_of_making(door: Client)
         assert [node["name"] for node in rest["nodes"]] == ["Three"]
 
 
-async def test_projections_and_position_are_told(door: Client) -> None:
+async def test_the_api_reports_projections_and_the_position(door: Client) -> None:
     response = await door.post(
         "{ projections { name state checkpoint lag lagSeconds failedAt error } site { name position } }"
     )
     data = response.json()["data"]
     head = await door.store.log.head()
-    assert {one["name"] for one in data["projections"]} >= {"posts", "listings", "categories"}
-    assert all(one["state"] == "RUNNING" and one["checkpoint"] == head for one in data["projections"])
+    assert {projection["name"] for projection in data["projections"]} >= {"posts", "listings", "categories"}
     assert all(
-        (one["lag"], one["lagSeconds"], one["failedAt"]) == (0, 0, None) for one in data["projections"]
+        projection["state"] == "RUNNING" and projection["checkpoint"] == head
+        for projection in data["projections"]
+    )
+    assert all(
+        (projection["lag"], projection["lagSeconds"], projection["failedAt"]) == (0, 0, None)
+        for projection in data["projections"]
     )
     assert response.headers["LedgerPress-Position"] == str(head)
 
 
 @pytest.mark.parametrize(
-    ("query", "says"),
+    ("query", "message"),
     [
         ("{ articles(first: 101) { totalCount } }", "between 0 and 100"),
         ("{ articles(first: -1) { totalCount } }", "between 0 and 100"),
@@ -163,11 +171,11 @@ async def test_projections_and_position_are_told(door: Client) -> None:
         ),
     ],
 )
-async def test_a_senseless_question_is_answered_with_what_was_wrong(
-    door: Client, query: str, says: str
+async def test_an_invalid_query_returns_an_error_that_names_the_mistake(
+    door: Client, query: str, message: str
 ) -> None:
     (error, *_) = await door.errors(query)
-    assert says in error["message"]
+    assert message in error["message"]
 
 
 @pytest.mark.parametrize(
@@ -183,13 +191,13 @@ async def test_a_senseless_question_is_answered_with_what_was_wrong(
         b'{"query": "{ site { name } }", "variables": {"lone surrogate": "\\ud800"}}',
     ],
 )
-async def test_a_body_that_is_no_request_gets_a_400(door: Client, body: bytes) -> None:
+async def test_an_invalid_body_returns_400(door: Client, body: bytes) -> None:
     response = await door.http.post("/graphql", content=body, headers={"Content-Type": "application/json"})
     assert response.status_code == 400
     assert "errors" in response.json()
 
 
-async def test_only_json_of_a_bounded_size_is_taken(door: Client) -> None:
+async def test_only_json_of_a_limited_size_is_accepted(door: Client) -> None:
     form = await door.http.post("/graphql", content="query=1", headers={"Content-Type": "text/plain"})
     assert form.status_code == 415
     huge = await door.http.post(
@@ -198,7 +206,7 @@ async def test_only_json_of_a_bounded_size_is_taken(door: Client) -> None:
     assert huge.status_code == 413
 
 
-async def test_a_failure_of_ours_tells_nothing_but_an_id_that_the_log_has(
+async def test_an_internal_error_reveals_only_the_id_that_is_logged(
     door: Client, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     def broken(*_: object) -> None:
@@ -212,11 +220,11 @@ async def test_a_failure_of_ours_tells_nothing_but_an_id_that_the_log_has(
     (record,) = caplog.records
     assert error_id == record.__dict__["error_id"]
     assert error_id in record.getMessage()
-    assert "the password is 1234" in caplog.text, "whoever reads the log is told"
+    assert "the password is 1234" in caplog.text, "the cause is logged"
 
 
 @pytest.mark.parametrize(
-    ("query", "name", "says"),
+    ("query", "name", "message"),
     [
         ("", None, "no query"),
         ("fragment F on Query { site { name } }", None, "no operation"),
@@ -224,10 +232,10 @@ async def test_a_failure_of_ours_tells_nothing_but_an_id_that_the_log_has(
         ("query A { site { name } }", "C", "no operation with the name"),
     ],
 )
-async def test_a_request_that_names_no_one_operation_is_refused(
-    door: Client, query: str, name: str | None, says: str
+async def test_a_request_without_exactly_one_operation_is_rejected(
+    door: Client, query: str, name: str | None, message: str
 ) -> None:
     response = await door.http.post("/graphql", json={"query": query, "operationName": name})
     assert response.status_code == 200
-    assert says in response.json()["errors"][0]["message"]
+    assert message in response.json()["errors"][0]["message"]
     assert "data" not in response.json()

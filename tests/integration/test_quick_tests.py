@@ -14,19 +14,19 @@ def script(*arguments: str) -> subprocess.CompletedProcess[str]:
 
 
 def test_quick_runs_most_unit_and_contract_tests() -> None:
-    ended = script("--quick", "--collect-only", "-n", "0")
-    assert ended.returncode == 0, ended.stdout + ended.stderr
-    counts = re.search(r"(\d+)/(\d+) tests collected", ended.stdout)
-    assert counts, ended.stdout[-500:]
+    process = script("--quick", "--collect-only", "-n", "0")
+    assert process.returncode == 0, process.stdout + process.stderr
+    counts = re.search(r"(\d+)/(\d+) tests collected", process.stdout)
+    assert counts, process.stdout[-500:]
     selected, all_tests = map(int, counts.groups())
     assert all_tests > 1_000
     assert selected >= 0.8 * all_tests
-    assert "tests/unit/test_posts.py::" in ended.stdout
-    assert "tests/contract/test_event_log.py::" in ended.stdout
-    assert "tests/integration" not in ended.stdout
+    assert "tests/unit/test_posts.py::" in process.stdout
+    assert "tests/contract/test_event_log.py::" in process.stdout
+    assert "tests/integration" not in process.stdout
 
 
-def test_quick_comes_first() -> None:
-    ended = script("tests/unit", "--quick")
-    assert ended.returncode == 2
-    assert "--quick comes first" in ended.stderr
+def test_quick_must_be_the_first_option() -> None:
+    process = script("tests/unit", "--quick")
+    assert process.returncode == 2
+    assert "--quick comes first" in process.stderr

@@ -1,4 +1,4 @@
-"""`ledgerpress rebuild` and `ledgerpress views` at the door: what would change, what then changes, and the way back."""
+"""`ledgerpress rebuild` and `ledgerpress views` on the command line: check, switch and roll back."""
 
 import json
 import sqlite3
@@ -27,20 +27,22 @@ POSTS: Final = 12
 
 @pytest.fixture
 async def data(tmp_path: Path) -> Path:
-    """A store with some posts, of which some were edited."""
+    """A store with posts, some of them edited."""
     data = tmp_path / "store"
     async with open_store(data, clock=SetClock(), randomness=SeededBytes("posts")) as store:
         for number in range(POSTS):
             teaser = f"What number {number} says" if number % 3 else None
             post = CreatePost(title=f"Post {number}", teaser=teaser, publish=number % 2 == 0)
-            made = await store.commands.handle(post)
+            created = await store.commands.handle(post)
             if number % 4 == 1:
-                await store.commands.handle(EditPost(post_id=made.subject_id, title=f"Post {number} again"))
+                await store.commands.handle(
+                    EditPost(post_id=created.subject_id, title=f"Post {number} again")
+                )
     return data
 
 
 async def expected_rows(data: Path, change: str | None = None) -> Rows:
-    """The rows of views that follow the log one event at a time, with the projectors of the changed program."""
+    """Return the rows of views built one event at a time, with the projectors of the changed program."""
     path = data.parent / f"{change}.sqlite"
     log = await SqliteEventLog.open(data / LOG_FILE, create_as=None)
     projectors = changed_projectors(change) if change else all_projectors()
@@ -52,52 +54,52 @@ async def expected_rows(data: Path, change: str | None = None) -> Rows:
 
 
 def teasers_changed(before: Rows, after: Rows) -> list[dict[str, Any]]:
-    """The difference of two sets of rows, which are of one table and differ in one column, as it is to be shown."""
+    """Return the expected report of two sets of rows that differ only in one column of one table."""
     differing = {name for name in before.keys() | after.keys() if before.get(name) != after.get(name)}
     assert differing | {"projection"} == {"content", "projection"}
-    was, now = ({row[0]: row for row in set(rows["content"])} for rows in (before, after))
-    gone, come = (
+    old, new = ({row[0]: row for row in set(rows["content"])} for rows in (before, after))
+    removed, added = (
         set(before["content"]) - set(after["content"]),
         set(after["content"]) - set(before["content"]),
     )
-    assert {row[0] for row in gone} == {row[0] for row in come}
-    assert len(come) > 2
+    assert {row[0] for row in removed} == {row[0] for row in added}
+    assert len(added) > 2
     return [
-        {"table": "content", "key": {"position": at}, "before": {"teaser": was[at][3]}, "after": {"teaser": now[at][3]}}
-        for at in sorted(row[0] for row in come)
+        {"table": "content", "key": {"position": at}, "before": {"teaser": old[at][3]}, "after": {"teaser": new[at][3]}}
+        for at in sorted(row[0] for row in added)
     ]  # fmt: skip
 
 
 def files(data: Path) -> list[tuple[str, str]]:
-    """The views files, with their inodes."""
-    return sorted((one.name, str(one.stat().st_ino)) for one in data.glob("views-*.sqlite"))
+    """Return the views files with their inodes."""
+    return sorted((path.name, str(path.stat().st_ino)) for path in data.glob("views-*.sqlite"))
 
 
 def states(listed: str) -> list[str]:
-    return [one["state"] for one in json.loads(listed)]
+    return [views["state"] for views in json.loads(listed)]
 
 
-async def test_a_check_names_the_rows_that_change_the_switch_changes_them_and_a_roll_back_restores(
+async def test_check_reports_changed_rows_rebuild_switches_and_rollback_restores(
     data: Path,
 ) -> None:
     before, after = rows_of(views_in_use(data)), await expected_rows(data, "unversioned")
-    in_use, wanted = views_in_use(data), teasers_changed(before, after)
+    in_use, expected = views_in_use(data), teasers_changed(before, after)
 
     checks = [
         await done("rebuild", "--check", "--json", "--limit", "0", "--data", data, change="unversioned")
         for _ in range(2)
     ]
-    kept = files(data)
+    files_before = files(data)
     assert checks[0] == checks[1]
-    found = json.loads(checks[0])
-    assert (found["switched"], found["rows"]) == (False, wanted)
-    assert found["compared"]["before"] == in_use.name
-    (table,) = found["compared"]["tables"]
+    report = json.loads(checks[0])
+    assert (report["switched"], report["rows"]) == (False, expected)
+    assert report["compared"]["before"] == in_use.name
+    (table,) = report["compared"]["tables"]
     assert (table["table"], table["added"], table["removed"], table["changed"]) == (
         "content",
         0,
         0,
-        len(wanted),
+        len(expected),
     )
     assert (views_in_use(data), rows_of(in_use)) == (in_use, before)
     assert states(await done("views", "list", "--json", "--data", data)) == ["in use", "unfinished"]
@@ -105,8 +107,8 @@ async def test_a_check_names_the_rows_that_change_the_switch_changes_them_and_a_
     switched = json.loads(
         await done("rebuild", "--json", "--limit", "0", "--data", data, change="unversioned")
     )
-    assert (switched["switched"], switched["rows"]) == (True, wanted)
-    assert files(data) == kept, "it goes on with what the check made"
+    assert (switched["switched"], switched["rows"]) == (True, expected)
+    assert files(data) == files_before, "it continues with the views that the check built"
     assert views_in_use(data) != in_use
     assert rows_of(views_in_use(data)) == after
     assert states(await done("views", "list", "--json", "--data", data)) == ["in use", "former"]
@@ -116,26 +118,26 @@ async def test_a_check_names_the_rows_that_change_the_switch_changes_them_and_a_
     await done("views", "rollback", "--data", data)
     assert rows_of(views_in_use(data)) == after
     assert f"{in_use.name} deleted" in await done("views", "drop", "--data", data)
-    assert files(data) == [one for one in kept if one[0] != in_use.name]
+    assert files(data) == [file for file in files_before if file[0] != in_use.name]
     assert "Nothing to delete" in await done("views", "drop", "--data", data)
     assert rows_of(views_in_use(data)) == after
 
 
-async def test_what_a_person_sees(data: Path) -> None:
+async def test_the_text_output_of_rebuild(data: Path) -> None:
     in_use = views_in_use(data)
-    wanted = teasers_changed(rows_of(in_use), await expected_rows(data, "capitals"))
+    expected = teasers_changed(rows_of(in_use), await expected_rows(data, "capitals"))
     lines = [
         f"~ content position={row['key']['position']}: teaser {row['before']['teaser']!r} → {row['after']['teaser']!r}"
-        for row in wanted
+        for row in expected
     ]
-    said = (await done("rebuild", "--check", "--data", data, change="capitals")).splitlines()
-    assert said[0].startswith("Compared at position ")
-    assert f"{in_use.name} in use" in said[0]
-    assert [line for line in said if line.startswith(("~", "+", "-", "…"))] == lines
-    assert said[2].split() == [
-        "content", *[str(len(rows_of(in_use)["content"]))] * 2, "0", "0", str(len(wanted))
+    output_lines = (await done("rebuild", "--check", "--data", data, change="capitals")).splitlines()
+    assert output_lines[0].startswith("Compared at position ")
+    assert f"{in_use.name} in use" in output_lines[0]
+    assert [line for line in output_lines if line.startswith(("~", "+", "-", "…"))] == lines
+    assert output_lines[2].split() == [
+        "content", *[str(len(rows_of(in_use)["content"]))] * 2, "0", "0", str(len(expected))
     ]  # fmt: skip
-    assert said[-1].startswith("The views in use are unchanged.")
+    assert output_lines[-1].startswith("The views in use are unchanged.")
 
     short = (await done("rebuild", "--check", "--limit", "2", "--data", data, change="capitals")).splitlines()
     assert [line for line in short if line.startswith("~")] == lines[:2]
@@ -144,68 +146,70 @@ async def test_what_a_person_sees(data: Path) -> None:
     same = await done("rebuild", "--data", data)
     assert "Every row is the same." in same
     assert "The rebuilt views are now in use." in same
-    assert len(files(data)) == 3, "what the check had made for the other program stays"
+    assert len(files(data)) == 3, "the views that the check built for the other program stay"
 
 
-async def test_one_projection_made_anew_takes_the_others_over(data: Path) -> None:
+async def test_a_rebuild_of_one_projection_copies_the_others(data: Path) -> None:
     await done("rebuild", "--projection", "posts", "--data", data, change="capitals")
     path = views_in_use(data, changed_projectors("capitals"))
     assert rows_of(path) == await expected_rows(data, "capitals")
     with closing(sqlite3.connect(path)) as db:
         (names,) = db.execute("SELECT taken_over FROM views").fetchone()
-    assert json.loads(names) == sorted(one.name for one in all_projectors() if one.name != "posts")
+    assert json.loads(names) == sorted(
+        projector.name for projector in all_projectors() if projector.name != "posts"
+    )
     await done("rebuild", "--projection", "posts", "--projection", "people", "--data", data)
     assert rows_of(views_in_use(data)) == await expected_rows(data)
 
 
-async def test_views_with_other_tables_are_compared_and_used_by_their_program_alone(data: Path) -> None:
+async def test_views_with_other_tables_are_compared_and_used_only_by_their_program(data: Path) -> None:
     before, after = rows_of(views_in_use(data)), await expected_rows(data, "more-tables")
     in_use = views_in_use(data)
-    said = json.loads(await done("rebuild", "--json", "--limit", "0", "--data", data, change="more-tables"))
-    assert said["compared"]["before"] == in_use.name
-    seen = [row for row in said["rows"] if row["table"] == "seen"]
-    assert [row["key"]["position"] for row in seen] == [position for (position,) in after["seen"]]
-    assert {(row["before"], *row["after"]) for row in seen} == {(None,)}
-    assert {row["table"] for row in said["rows"]} == {"seen", "content"}
+    report = json.loads(await done("rebuild", "--json", "--limit", "0", "--data", data, change="more-tables"))
+    assert report["compared"]["before"] == in_use.name
+    seen_rows = [row for row in report["rows"] if row["table"] == "seen"]
+    assert [row["key"]["position"] for row in seen_rows] == [position for (position,) in after["seen"]]
+    assert {(row["before"], *row["after"]) for row in seen_rows} == {(None,)}
+    assert {row["table"] for row in report["rows"]} == {"seen", "content"}
     assert rows_of(views_in_use(data, changed_projectors("more-tables"))) == after
     assert (views_in_use(data), rows_of(views_in_use(data))) == (in_use, before)
     for change in ("more-tables", None):
-        refused = await program("views", "rollback", "--data", data, change=change)
-        assert refused.code == 1
-        assert "no former views" in refused.err
+        rejection = await program("views", "rollback", "--data", data, change=change)
+        assert rejection.code == 1
+        assert "no former views" in rejection.err
     assert rows_of(views_in_use(data)) == before
 
 
-async def test_what_cannot_be_done_is_said_and_changes_nothing(data: Path, tmp_path: Path) -> None:
+async def test_a_failed_rebuild_reports_the_error_and_changes_nothing(data: Path, tmp_path: Path) -> None:
     before = files(data)
 
-    async def refused(*arguments: str, change: str | None = None, code: int = 1) -> str:
+    async def error_of(*arguments: str, change: str | None = None, code: int = 1) -> str:
         result = await program(*arguments, change=change)
         assert (result.code, result.out) == (code, ""), result.err
         assert change == "failing" or result.err.startswith("ledgerpress: "), result.err
         return result.err
 
     here = ("--data", str(data))
-    assert "there is no projection post;" in await refused("rebuild", "--projection", "post", *here)
-    newer = await refused("rebuild", "--projection", "people", *here, change="capitals")
+    assert "there is no projection post;" in await error_of("rebuild", "--projection", "post", *here)
+    newer = await error_of("rebuild", "--projection", "people", *here, change="capitals")
     assert "another version of posts: name them too" in newer
-    assert "no former views" in await refused("views", "rollback", *here)
+    assert "no former views" in await error_of("views", "rollback", *here)
     with ViewsDirectory(data, all_projectors()).building():
-        assert "another process is building views" in await refused("rebuild", *here)
+        assert "another process is building views" in await error_of("rebuild", *here)
     for command in (["rebuild"], ["views", "list"], ["views", "rollback"], ["views", "drop"]):
-        await refused(*command, "--data", str(tmp_path / "nowhere"), code=3)
+        await error_of(*command, "--data", str(tmp_path / "nowhere"), code=3)
     assert files(data) == before
 
-    said = await refused("rebuild", *here, change="failing")
-    assert f"projection posts fails at position {FAILS_AT}: ValueError: this cannot be" in said
-    assert "the views in use remain" in said
+    error = await error_of("rebuild", *here, change="failing")
+    assert f"projection posts fails at position {FAILS_AT}: ValueError: this cannot be" in error
+    assert "the views in use remain" in error
     assert (views_in_use(data).name, "former" in await done("views", "list", *here)) == (before[0][0], False)
     await done("rebuild", *here, change="capitals")
     changed = views_in_use(data, changed_projectors("capitals"))
     assert rows_of(changed) == await expected_rows(data, "capitals")
 
 
-async def test_a_projection_that_is_paused_in_the_views_in_use_is_not_compared(data: Path) -> None:
+async def test_a_paused_projection_is_not_compared(data: Path) -> None:
     broken = with_failing("people", lambda recorded: recorded.header.type == "site.named")
     clock, randomness = SetClock(), SeededBytes("paused")
     async with open_store(data, clock=clock, randomness=randomness, projectors=broken) as store:
@@ -215,33 +219,33 @@ async def test_a_projection_that_is_paused_in_the_views_in_use_is_not_compared(d
     assert other.code == 1
     assert "projection people fails at position" in other.err
     for names in ([], ["--projection", "people"]):
-        said = await program("rebuild", "--check", *names, "--data", data)
-        assert said.code == 0, said.err
-        assert "Every row is the same." in said.out
-        assert "Projection people is paused in the views in use and was not compared" in said.err
+        result = await program("rebuild", "--check", *names, "--data", data)
+        assert result.code == 0, result.err
+        assert "Every row is the same." in result.out
+        assert "Projection people is paused in the views in use and was not compared" in result.err
     await done("rebuild", "--data", data)
     assert rows_of(views_in_use(data)) == await expected_rows(data)
 
 
-def damaged(views: Path) -> None:
+def damage(views: Path) -> None:
     views.write_bytes(b"nothing of the kind" * 400)
 
 
-def of_another_log(views: Path) -> None:
+def change_leaf_hash(views: Path) -> None:
     with closing(sqlite3.connect(views)) as db, db:
         db.execute("UPDATE projection SET leaf_hash = ?", ("0" * 64,))
 
 
-def ahead(views: Path) -> None:
+def move_checkpoint_ahead(views: Path) -> None:
     with closing(sqlite3.connect(views)) as db, db:
         db.execute("UPDATE projection SET position = position + 100")
 
 
-@pytest.mark.parametrize("spoil", [damaged, of_another_log, ahead, Path.unlink])
-async def test_views_that_are_no_use_are_replaced_and_not_kept(
-    data: Path, spoil: Callable[[Path], None]
+@pytest.mark.parametrize("make_unusable", [damage, change_leaf_hash, move_checkpoint_ahead, Path.unlink])
+async def test_unusable_views_are_replaced_and_deleted(
+    data: Path, make_unusable: Callable[[Path], None]
 ) -> None:
-    spoil(views_in_use(data))
+    make_unusable(views_in_use(data))
     assert "There were no views to compare with." in await done("rebuild", "--data", data)
     assert rows_of(views_in_use(data)) == await expected_rows(data)
     assert states(await done("views", "list", "--json", "--data", data)) == ["in use"]

@@ -1,4 +1,4 @@
-"""A command is sent twice at once, and its copy is carried out just when this one is about to be decided."""
+"""A command is sent twice; the copy is executed just before the original is decided."""
 
 from pathlib import Path
 
@@ -12,14 +12,14 @@ from ledgerpress.server.store import Store, open_store
 from tests.fixed_sources import SeededBytes, SetClock
 
 
-async def overtaken(
+async def execute_after_copy(
     store: Store, original: posts.EditPost, request: CommandRequest
 ) -> tuple[CommandResult, CommandResult]:
-    """Return what comes of a command, first of its copy, then of itself."""
+    """Return two results of a command: of its copy and of itself."""
     copies: list[CommandResult] = []
 
     class EditPost(posts.EditPost):
-        lock_key = None  # as in another process, which the copy does not wait for
+        lock_key = None  # as in another process: the copy does not wait
 
         async def plan(self, context: CommandContext) -> AppendPlan:
             if not copies:
@@ -31,21 +31,21 @@ async def overtaken(
     return copies[0], outcome
 
 
-@pytest.mark.parametrize(
-    "expected_version", [None, 2], ids=["nothing is left to do", "the version has moved on"]
-)
-async def test_a_command_whose_copy_was_quicker_answers_as_the_copy_did(
+@pytest.mark.parametrize("expected_version", [None, 2], ids=["nothing to do", "version conflict"])
+async def test_a_command_returns_the_result_of_its_faster_copy(
     tmp_path: Path, expected_version: int | None
 ) -> None:
     async with open_store(tmp_path / "data", clock=SetClock(), randomness=SeededBytes()) as store:
         post = await store.commands.handle(posts.CreatePost(title="Tide mill", publish=True))
         edit = posts.EditPost(post_id=post.subject_id, title="Tide mill reopens")
         keyed = CommandRequest(idempotency_key="once", expected_version=expected_version)
-        copy, outcome = await overtaken(store, edit, keyed)
+        copy, outcome = await execute_after_copy(store, edit, keyed)
         assert (copy.replayed, outcome.replayed) == (False, True)
         assert outcome.position == copy.position == await store.log.head()
 
         unkeyed = CommandRequest(expected_version=3)
-        with pytest.raises(Rejection) as refused:
-            await overtaken(store, posts.EditPost(post_id=post.subject_id, title="It turns"), unkeyed)
-        assert refused.value.code is ErrorCode.VERSION_CONFLICT
+        with pytest.raises(Rejection) as rejection:
+            await execute_after_copy(
+                store, posts.EditPost(post_id=post.subject_id, title="It turns"), unkeyed
+            )
+        assert rejection.value.code is ErrorCode.VERSION_CONFLICT

@@ -1,4 +1,4 @@
-"""Who may ask, how often, and how many at a time."""
+"""Authentication, request rates, and the limit of concurrent requests."""
 
 import asyncio
 import json
@@ -23,8 +23,8 @@ REQUEST = json.dumps({"query": "{ __typename }"}).encode()
 THREE = HttpSettings(requests_per_second=0.01, anonymous_requests_per_second=0.01, burst_seconds=300.0)
 
 
-class Names:
-    """Takes `Bearer NAME` for a token of that name, and knows no `Bearer bad`."""
+class NamedTokens:
+    """Accepts `Bearer NAME` as a token with that name, and rejects `Bearer bad`."""
 
     async def identify(self, authorization: str | None) -> Identity:
         if authorization is None:
@@ -39,49 +39,49 @@ async def ask(door: Client, token: str | None = None) -> httpx2.Response:
     return await door.http.post("/graphql", content=REQUEST, headers=headers)
 
 
-def code(answer: httpx2.Response) -> tuple[int, str]:
-    (error,) = answer.json()["errors"]
-    assert int(answer.headers["ledgerpress-position"]) >= 1
-    return answer.status_code, error["extensions"]["code"]
+def code(response: httpx2.Response) -> tuple[int, str]:
+    (error,) = response.json()["errors"]
+    assert int(response.headers["ledgerpress-position"]) >= 1
+    return response.status_code, error["extensions"]["code"]
 
 
-async def test_bad_credentials_are_challenged(tmp_path: Path) -> None:
-    async with client(tmp_path / "store", door=Names()) as door:
-        answer = await ask(door, "bad")
-        assert code(answer) == (401, "UNAUTHENTICATED")
-        assert answer.headers["www-authenticate"] == (
+async def test_invalid_credentials_are_challenged(tmp_path: Path) -> None:
+    async with client(tmp_path / "store", door=NamedTokens()) as door:
+        response = await ask(door, "bad")
+        assert code(response) == (401, "UNAUTHENTICATED")
+        assert response.headers["www-authenticate"] == (
             'Bearer realm="LedgerPress", error="invalid_token", '
             "error_description=\"The token is not 'known' here.'\""
         )
 
 
-async def test_a_token_may_ask_so_often_and_no_more(tmp_path: Path) -> None:
-    async with client(tmp_path / "store", settings=THREE, door=Names()) as door:
+async def test_the_request_rate_of_a_token_is_limited(tmp_path: Path) -> None:
+    async with client(tmp_path / "store", settings=THREE, door=NamedTokens()) as door:
         for left in (2, 1, 0):
-            answer = await ask(door, "one")
-            assert answer.status_code == 200
-            assert answer.headers["ratelimit-policy"] == '"requests";q=3;w=300'
-            assert answer.headers["ratelimit"].startswith(f'"requests";r={left};t=')
-        refused = await ask(door, "one")
-        assert code(refused) == (429, "RATE_LIMITED")
-        assert 1 <= int(refused.headers["retry-after"]) <= 100
-        assert refused.headers["ratelimit"].startswith('"requests";r=0;t=')
+            response = await ask(door, "one")
+            assert response.status_code == 200
+            assert response.headers["ratelimit-policy"] == '"requests";q=3;w=300'
+            assert response.headers["ratelimit"].startswith(f'"requests";r={left};t=')
+        rejection = await ask(door, "one")
+        assert code(rejection) == (429, "RATE_LIMITED")
+        assert 1 <= int(rejection.headers["retry-after"]) <= 100
+        assert rejection.headers["ratelimit"].startswith('"requests";r=0;t=')
         assert (await ask(door, "another")).status_code == 200
         anonymous = await ask(door)
         assert anonymous.status_code == 200
-        assert "ratelimit" not in anonymous.headers  # it may be kept for others
+        assert "ratelimit" not in anonymous.headers  # the response may be cached for other clients
 
 
-async def test_bad_credentials_count_for_the_address(tmp_path: Path) -> None:
-    async with client(tmp_path / "store", settings=THREE, door=Names()) as door:
+async def test_invalid_credentials_count_for_the_address(tmp_path: Path) -> None:
+    async with client(tmp_path / "store", settings=THREE, door=NamedTokens()) as door:
         assert [(await ask(door, "bad")).status_code for _ in range(4)] == [401, 401, 401, 429]
         assert (await ask(door)).status_code == 429
         assert (await ask(door, "one")).status_code == 200
 
 
-async def test_anonymous_clients_are_told_by_their_addresses(tmp_path: Path) -> None:
+async def test_anonymous_clients_are_identified_by_address(tmp_path: Path) -> None:
     async with open_store(tmp_path / "store") as store:
-        app = make_app(store, graphql_schema(), authenticator=Names(), settings=THREE)
+        app = make_app(store, graphql_schema(), authenticator=NamedTokens(), settings=THREE)
 
         async def ask_from(address: str) -> int:
             transport = httpx2.ASGITransport(app=app, client=(address, 1))
@@ -94,7 +94,7 @@ async def test_anonymous_clients_are_told_by_their_addresses(tmp_path: Path) -> 
         assert await ask_from("2001:db8:0:1::1") == 200
 
 
-def test_an_address_stands_for_all_that_one_client_may_have() -> None:
+def test_clients_are_identified_by_ipv4_address_or_ipv6_prefix() -> None:
     assert client_address(("192.0.2.1", 80)) == "192.0.2.1"
     assert client_address(("::ffff:192.0.2.1", 80)) == "192.0.2.1"
     assert client_address(("2001:db8:1:2:3:4:5:6", 80)) == "2001:db8:1:2::/64"
@@ -102,7 +102,7 @@ def test_an_address_stands_for_all_that_one_client_may_have() -> None:
     assert client_address(None) == "unknown"
 
 
-async def test_more_requests_at_a_time_are_turned_away(tmp_path: Path) -> None:
+async def test_too_many_concurrent_requests_are_rejected(tmp_path: Path) -> None:
     finish = asyncio.Event()
 
     async def slow() -> AsyncIterator[bytes]:
@@ -111,7 +111,7 @@ async def test_more_requests_at_a_time_are_turned_away(tmp_path: Path) -> None:
         yield REQUEST[5:]
 
     async with client(tmp_path / "store", settings=HttpSettings(max_concurrent_requests=2)) as door:
-        slow_ones = [
+        slow_requests = [
             asyncio.create_task(door.http.post("/graphql", content=slow(), headers=HEADERS)) for _ in range(2)
         ]
         await asyncio.sleep(0.05)
@@ -121,11 +121,11 @@ async def test_more_requests_at_a_time_are_turned_away(tmp_path: Path) -> None:
         assert (await door.http.get("/")).status_code == 503
         assert (await door.http.get("/health/live")).status_code == 200
         finish.set()
-        assert [one.status_code for one in await asyncio.gather(*slow_ones)] == [200, 200]
+        assert [result.status_code for result in await asyncio.gather(*slow_requests)] == [200, 200]
         assert (await ask(door)).status_code == 200
 
 
-async def test_a_place_is_given_back_however_a_request_ends(tmp_path: Path) -> None:
+async def test_a_slot_is_released_however_a_request_ends(tmp_path: Path) -> None:
     async def broken() -> AsyncIterator[bytes]:
         yield b"{"
         raise ConnectionError
@@ -146,19 +146,19 @@ async def test_a_place_is_given_back_however_a_request_ends(tmp_path: Path) -> N
             assert "ConnectionError" not in failed.text
 
 
-async def test_an_event_stream_takes_no_slot(tmp_path: Path) -> None:
+async def test_an_event_stream_occupies_no_slot(tmp_path: Path) -> None:
     settings = HttpSettings(max_concurrent_requests=1)
     body = json.dumps({"query": "subscription { recentPosts(first: 1) { totalCount } }"}).encode()
     async with open_store(tmp_path / "store") as store:
         app = make_app(store, graphql_schema(), authenticator=FixedIdentity(ANONYMOUS), settings=settings)
         http = httpx2.AsyncClient(transport=httpx2.ASGITransport(app=app), base_url="http://test")
-        gone, opened = asyncio.Event(), asyncio.Event()
+        disconnected, opened = asyncio.Event(), asyncio.Event()
         requests = iter([{"type": "http.request", "body": body}])
 
         async def receive() -> Message:
             if (request := next(requests, None)) is not None:
                 return request
-            await gone.wait()
+            await disconnected.wait()
             return {"type": "http.disconnect"}
 
         async def send(message: Message) -> None:
@@ -172,7 +172,7 @@ async def test_an_event_stream_takes_no_slot(tmp_path: Path) -> None:
             (await http.post("/graphql", content=REQUEST, headers=HEADERS)).status_code for _ in range(2)
         ] == [200, 200]
         assert not stream.done()
-        gone.set()
+        disconnected.set()
         await asyncio.wait_for(stream, 10)
         assert (await http.post("/graphql", content=REQUEST, headers=HEADERS)).status_code == 200
 
