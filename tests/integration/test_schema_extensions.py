@@ -1,4 +1,4 @@
-"""Strawberry schema extensions take effect, with compiled execution and caching off, or are rejected with the reason."""
+"""Strawberry schema extensions take effect, without compiled execution and caching, or are rejected with a reason."""
 
 import logging
 from collections.abc import AsyncIterator, Callable, Iterator

@@ -212,8 +212,8 @@ async def test_a_header_without_a_bearer_token_is_rejected(api: Visitors, header
 async def test_tokens_that_ledgerpress_did_not_create_are_rejected(api: Visitors) -> None:
     assert "begin with lp_" in await api.refusal("Bearer eyJhbGciOiJub25lIn0.e30.")
     secret = await api.new_token()
-    for wrong in (UNKNOWN, "lp_", secret[:-1], secret + "A", secret.lower(), "lp_" + secret_hash(secret)):
-        assert await api.refusal(f"Bearer {wrong}") == "Unknown token.", wrong
+    for token in (UNKNOWN, "lp_", secret[:-1], secret + "A", secret.lower(), "lp_" + secret_hash(secret)):
+        assert await api.refusal(f"Bearer {token}") == "Unknown token.", token
     assert await api.door.identify(None) == ANONYMOUS
 
 
@@ -341,8 +341,8 @@ async def test_a_token_cannot_have_more_permissions_than_its_creator(api: Visito
         assert (rejected["userErrors"][0]["field"], rejected["secret"]) == (["input", field], None), fields
     for allowed in ({"role": "READER"}, {"role": "ADMIN", "scopes": ["READ_POSTS", "WRITE_TOKENS"]}):
         assert (await create(api, **allowed))["userErrors"] == []
-    beyond = await create(api, role="AUTHOR", scopes=["READ_POSTS"])
-    assert "does not come with posts:read" in beyond["userErrors"][0]["message"]
+    beyond_role = await create(api, role="AUTHOR", scopes=["READ_POSTS"])
+    assert "does not come with posts:read" in beyond_role["userErrors"][0]["message"]
 
 
 async def test_a_token_may_act_for_an_existing_actor(api: Visitors) -> None:

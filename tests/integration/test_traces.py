@@ -107,8 +107,8 @@ async def test_a_request_and_its_command_have_spans(tmp_path: Path, monkeypatch:
         assert await server.stop() == 0
         all_spans = spans(server)
         assert "opensesame" not in server.output.read_text("utf-8")
-    ours = [span for span in all_spans if span["context"]["trace_id"] == f"0x{TRACE}"]
-    by_name = {span["name"]: span for span in ours}
+    trace_spans = [span for span in all_spans if span["context"]["trace_id"] == f"0x{TRACE}"]
+    by_name = {span["name"]: span for span in trace_spans}
     assert sorted(by_name) == sorted(["mutation", "command NameSite", "decide", "append", "wait for views"])
     assert by_name["mutation"]["parent_id"] == f"0x{PARENT}"
     assert by_name["mutation"]["attributes"]["graphql.operation.name"] == "Naming"
@@ -129,7 +129,7 @@ async def collector() -> AsyncIterator[tuple[str, list[tuple[str, bytes]]]]:
     """Run a collector for OTLP over HTTP; yield its address, and the heads and bodies of requests that it receives."""
     received: list[tuple[str, bytes]] = []
 
-    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    async def respond(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         head = (await reader.readuntil(b"\r\n\r\n")).decode()
         (length,) = (
             line.split(":")[1] for line in head.lower().splitlines() if line.startswith("content-length")
@@ -140,7 +140,7 @@ async def collector() -> AsyncIterator[tuple[str, list[tuple[str, bytes]]]]:
         await writer.drain()
         writer.close()
 
-    server = await asyncio.start_server(answer, "127.0.0.1", 0)
+    server = await asyncio.start_server(respond, "127.0.0.1", 0)
     async with server:
         yield f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/v1/traces", received
 

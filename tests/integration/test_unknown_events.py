@@ -126,7 +126,7 @@ async def test_an_unknown_event_of_a_loaded_feature_pauses_projections(
 async def test_a_process_that_cannot_decode_an_event_does_not_stop_others_on_the_same_views(
     tmp_path: Path,
 ) -> None:
-    """They share one views file because the feature has no tables; so does an earlier version that cannot decode its events."""
+    """They share one views file because the feature has no tables; an earlier version without such events does too."""
     data = tmp_path / "data"
     post = await rated_post(data)
     for file in data.glob("views*"):

@@ -400,5 +400,5 @@ def test_head_and_verify_work_without_views_and_build_none(data: Path, tmp_path:
     assert run("head", "--json", "--data", data).stdout == head
     position = list(edits(data))[4]
     tamper(data, flip_a_byte(position), views=True)
-    wrong = run("head", "--log", log, "--data", node)
-    assert (wrong.exit_code, f"position {position}: " in wrong.stderr) == (1, True), wrong.output
+    result = run("head", "--log", log, "--data", node)
+    assert (result.exit_code, f"position {position}: " in result.stderr) == (1, True), result.output

@@ -1,4 +1,4 @@
-"""Lost, damaged or paused views, and a damaged pointer file: every process recovers, and none waits without end."""
+"""Lost, damaged or paused views, and a damaged pointer file: every process recovers, and none waits indefinitely."""
 
 import asyncio
 import os

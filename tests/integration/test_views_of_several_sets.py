@@ -1,4 +1,4 @@
-"""Processes with different features or versions of projectors on one data directory: each uses the views of its own set."""
+"""Processes with different features or projector versions on one data directory: each uses the views of its set."""
 
 import asyncio
 import json
@@ -45,7 +45,7 @@ from tests.integration.server_process import PROGRAM, Server, Servers
 from tests.property.view_rows import rebuilt, rows_of
 
 LONG_TIMEOUT: Final = 1e6
-"""Seconds: longer than a test may take, for changes that must happen without a wait."""
+"""Seconds: longer than any test, for timeouts that must not delay what the test checks."""
 SECRET: Final = "what nobody may read any more"
 SETS: Final[Mapping[str, Sequence[Projector]]] = {
     "first-party": all_projectors(),
@@ -372,7 +372,7 @@ async def test_a_running_process_keeps_its_set(data: Path) -> None:
 async def test_after_a_long_break_all_processes_have_time_to_record_their_use(
     data: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """If a machine was off for longer than the lifetime of unused sets, the first process drops no set of the second."""
+    """A machine was off or asleep for longer than unused sets live: the first process keeps the views of the second."""
     monkeypatch.setattr(active_views, "USE_INTERVAL", 1.5)
     paths = await build_all(data)
     for path in paths.values():
@@ -427,7 +427,7 @@ async def test_a_withdrawal_reaches_the_views_of_every_set(
 async def test_a_withdrawal_on_another_node_reaches_the_views_of_every_set(
     data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The other node does not know the files here: a process that follows the log deletes views that no process uses."""
+    """The other node cannot know the files here: a process that follows the log deletes views that no process uses."""
     monkeypatch.setattr(active_views, "OTHER_SETS_TIMEOUT", LONG_TIMEOUT)
     log = f"sqlite:{data / LOG_FILE}"
     async with open_store(data) as store:

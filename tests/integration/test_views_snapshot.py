@@ -1,4 +1,4 @@
-"""`ledgerpress views snapshot` and `restore`: a copy must be complete, of one position, of this log and this version."""
+"""`ledgerpress views snapshot` and `restore`: a copy must be complete, of one position, this log and this version."""
 
 import asyncio
 import json
@@ -36,7 +36,7 @@ def run(*arguments: str | Path, stdin: bytes | None = None) -> Result:
 
 
 def log_of(data: Path) -> str:
-    """The URL of the log in a data directory, for another node."""
+    """Return the URL of the log in a data directory, for another node."""
     return f"sqlite:{data / LOG_FILE}"
 
 
@@ -367,7 +367,7 @@ async def test_a_killed_restore_leaves_no_views_in_use(
 
 
 async def test_withdrawn_text_is_not_copied_and_does_not_return(tmp_path: Path) -> None:
-    """A copy from before a withdrawal contains the text; a node that starts with the copy erases it before it serves."""
+    """A copy from before a withdrawal contains the text; a node that starts with it erases the text before serving."""
     data, new = tmp_path / "store", tmp_path / "new"
     async with client(data) as api:
         await write_some(api)

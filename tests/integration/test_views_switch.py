@@ -185,7 +185,7 @@ async def test_a_store_keeps_its_views_if_it_cannot_use_the_new_current_views(
 ) -> None:
     data = tmp_path / "store"
     caplog.set_level(logging.WARNING, "ledgerpress.views.files.active_views")
-    mine, changed = store.views.path, changed_projectors("more-tables")
+    current, changed = store.views.path, changed_projectors("more-tables")
     directory = ViewsDirectory(data, all_projectors())
 
     def warnings() -> int:
@@ -197,30 +197,30 @@ async def test_a_store_keeps_its_views_if_it_cannot_use_the_new_current_views(
         shutil.copyfile(views_in_use(data, changed), rejected)
         directory.switch(rejected)
         await asyncio.sleep(POLL_INTERVAL * 6)
-        assert (store.views.path, warnings()) == (mine, switches)
+        assert (store.views.path, warnings()) == (current, switches)
         created = await store.commands.handle(CreatePost(title="Mine"))
         with store.snapshot() as snapshot:
             assert post_queries.by_id(snapshot, created.subject_id)
-        assert roll_back(data) == mine
+        assert roll_back(data) == current
         await asyncio.sleep(POLL_INTERVAL * 3)
         assert drop_views(data) == [rejected]
     await rebuild(data)
-    assert views_in_use(data) != mine
+    assert views_in_use(data) != current
     await wait_for_switch(store, views_in_use(data), SECOND)
     assert warnings() == 2
 
 
 async def test_the_name_of_rejected_views_can_be_used_for_other_views(store: Store, tmp_path: Path) -> None:
     data = tmp_path / "store"
-    mine = store.views.path
+    current = store.views.path
     await rebuild(data)
-    (new,) = [path for path in data.glob("views-*.sqlite") if path != mine]
+    (new,) = [path for path in data.glob("views-*.sqlite") if path != current]
     roll_back(data)
-    await wait_for_switch(store, mine, SECOND)
+    await wait_for_switch(store, current, SECOND)
     new.write_bytes(b"nothing of the kind" * 400)
     ViewsDirectory(data, all_projectors()).switch(new)
     await asyncio.sleep(POLL_INTERVAL * 5)
-    assert store.views.path == mine
+    assert store.views.path == current
     roll_back(data)
     await asyncio.sleep(POLL_INTERVAL * 5)
     drop_views(data)

@@ -281,7 +281,7 @@ async def test_the_log_erases_a_payload_only_if_its_withdrawal_is_recorded(tmp_p
 
 
 async def test_no_byte_of_many_withdrawn_payloads_remains(tmp_path: Path) -> None:
-    """Payloads of all sizes, within a page and larger, withdrawn in any order, also next to already withdrawn payloads."""
+    """Payloads of all sizes, within a page and larger, are withdrawn in any order, some next to withdrawn payloads."""
     data, chance = tmp_path / "store", Random(7)
     texts: dict[int, str] = {}
     async with client(data) as api:
@@ -314,7 +314,7 @@ async def test_no_byte_of_many_withdrawn_payloads_remains(tmp_path: Path) -> Non
 
 
 async def withdrawn_store(data: Path) -> tuple[int, tuple[bytes, bytes]]:
-    """Create a store with one withdrawn payload; return its position, and the payload and salt before the withdrawal."""
+    """Create a store with one withdrawn payload; return its position, and the payload and salt from before."""
     async with client(data) as api:
         await publish_secret(api)
     position = await position_of(data, SECRET)
