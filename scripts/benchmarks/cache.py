@@ -1,7 +1,7 @@
 """The response cache: the cost of a hit, and what one event costs and invalidates.
 
-A store is filled with posts; a list of 20 articles is asked for again and again, then each article by itself, before and
-after one of them is published anew. Nothing of HTTP is measured.
+A store is filled with posts. A list of 20 articles is requested repeatedly, then each article alone, before and after
+one of them is published again. HTTP is not measured.
 """
 
 import argparse
@@ -34,55 +34,55 @@ ARTICLE = "query ($id: ID!) { article(id: $id) { title teaser body { html } cate
 
 
 async def median(work: Callable[[], Awaitable[Any]], times: int) -> float:
-    """Return the microseconds that `work` takes."""
-    found = []
+    """Return the median duration of `work` in microseconds."""
+    durations = []
     for _ in range(times):
         start = time.perf_counter_ns()
         await work()
-        found.append((time.perf_counter_ns() - start) / 1_000)
-    return statistics.median(found)
+        durations.append((time.perf_counter_ns() - start) / 1_000)
+    return statistics.median(durations)
 
 
 async def measure(store: Store) -> dict[str, float]:
-    """Return what was measured, in microseconds and numbers of answers."""
-    kept, none = (
+    """Return the results, in microseconds and numbers of responses."""
+    cached, uncached = (
         CachedExecutor(Executor(graphql_schema())),
         CachedExecutor(Executor(graphql_schema()), CacheSettings(max_bytes=0)),
     )
 
-    async def ask(answers: CachedExecutor, query: str, **variables: Any) -> None:
-        operation = await answers.executor.documents.resolve(query)
-        await answers.execute(store, operation, variables=variables, identity=ANONYMOUS)
+    async def ask(executor: CachedExecutor, query: str, **variables: Any) -> None:
+        operation = await executor.executor.documents.resolve(query)
+        await executor.execute(store, operation, variables=variables, identity=ANONYMOUS)
 
-    await ask(kept, LIST, first=20)
-    found = {
-        "executed anew": await median(lambda: ask(none, LIST, first=20), 200),
-        "hit": await median(lambda: ask(kept, LIST, first=20), 20_000),
+    await ask(cached, LIST, first=20)
+    results = {
+        "executed": await median(lambda: ask(uncached, LIST, first=20), 200),
+        "hit": await median(lambda: ask(cached, LIST, first=20), 20_000),
     }
     with store.snapshot() as snapshot:
         keys = list_keys(snapshot.db, [EVERY_ARTICLE], snapshot.position, limit=400)
-        shown = [one.id for key in keys if (one := article_queries.by_seq(snapshot, key.post))]
+        shown = [article.id for key in keys if (article := article_queries.by_seq(snapshot, key.post))]
         start = time.perf_counter_ns()
         invalidated_topics(snapshot, snapshot.position - MAX_EVENTS, declared_views())
-        found[f"what {MAX_EVENTS} events touched"] = (time.perf_counter_ns() - start) / 1_000
+        results[f"find what {MAX_EVENTS} events invalidate"] = (time.perf_counter_ns() - start) / 1_000
         start = time.perf_counter_ns()
         for _ in range(200):
             invalidated_topics(snapshot, snapshot.position - 1, declared_views())
-        found["what one event touched"] = (time.perf_counter_ns() - start) / 200_000
+        results["find what one event invalidates"] = (time.perf_counter_ns() - start) / 200_000
 
     for post_id in shown:
-        await ask(kept, ARTICLE, id=global_ids.encode("Article", post_id))
+        await ask(cached, ARTICLE, id=global_ids.encode("Article", post_id))
     await store.commands.handle(EditPost(post_id=shown[7], title="Again", publish=True))
-    before = kept.counts.hits
+    before = cached.counts.hits
     for post_id in shown:
-        await ask(kept, ARTICLE, id=global_ids.encode("Article", post_id))
-    found["articles asked for after one was published anew"] = len(shown)
-    found["of those hits"] = kept.counts.hits - before
-    return found
+        await ask(cached, ARTICLE, id=global_ids.encode("Article", post_id))
+    results["articles requested after one was published again"] = len(shown)
+    results["of these, cache hits"] = cached.counts.hits - before
+    return results
 
 
 async def run(posts: int) -> dict[str, float]:
-    """Fill a store and measure."""
+    """Fill a store with `posts` posts, and measure it."""
     with tempfile.TemporaryDirectory() as folder:
         async with open_store(Path(folder) / "data") as store:
             generator = Generator(await make_categories(store))
@@ -92,11 +92,12 @@ async def run(posts: int) -> dict[str, float]:
 
 
 def main() -> None:
-    """Measure, and print it as JSON."""
+    """Measure, and print the results as JSON."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--posts", type=int, default=5_000)
-    given = parser.parse_args()
-    print(json.dumps({name: round(one, 1) for name, one in uvloop.run(run(given.posts)).items()}, indent=2))
+    options = parser.parse_args()
+    results = uvloop.run(run(options.posts))
+    print(json.dumps({name: round(value, 1) for name, value in results.items()}, indent=2))
 
 
 if __name__ == "__main__":

@@ -1,9 +1,10 @@
 """Calls of project functions that one `postEdit` mutation and one cached query make, and the modules involved.
 
-Counts each time that Python enters a frame of `src/ledgerpress`, in every thread, until the response is complete: calls,
-and resumptions of coroutines and generators. Both requests go to the ASGI application in this process, after a warm-up.
-Their body arrives in two messages, so that the fast path for repeated queries does not answer: the query is answered by
-the GraphQL endpoint from its response cache. The numbers are medians: how often a coroutine waits varies slightly.
+Counts how often Python enters a frame of `src/ledgerpress`, in every thread, until the response is complete. This
+includes calls and resumptions of coroutines and generators. Both requests go to the ASGI application in this process,
+after a warm-up. Their body arrives in two messages, which the fast path for repeated queries does not handle. So the
+response to the query comes from the response cache of the GraphQL endpoint. The numbers are medians, because the number
+of times that a coroutine waits varies slightly.
 """
 
 import argparse
@@ -34,7 +35,7 @@ EDIT: Final = """mutation ($input: PostEditInput!) { postEdit(input: $input) {
 QUERY: Final = "{ articles(first: 10) { nodes { title slug } } }"
 WARM_UP: Final = 5
 IDLE_SECONDS: Final = 0.1
-"""Before a request is traced, so that the work that follows the previous one has ended."""
+"""The delay before a request is traced, so that work after the previous request has ended."""
 
 Function = tuple[str, str]
 """A module's path and the qualified name of a function in it."""
@@ -143,8 +144,8 @@ def main() -> None:
     options = parser.parse_args()
     for kind, rounds in asyncio.run(measure(options.rounds)).items():
         rounds.sort(key=Counter.total)
-        calls = [one.total() for one in rounds]
-        modules = statistics.median_low(len({module for module, _ in one}) for one in rounds)
+        calls = [counts.total() for counts in rounds]
+        modules = statistics.median_low(len({module for module, _ in counts}) for counts in rounds)
         print(
             f"{kind:<14} {statistics.median_low(calls):>5} calls ({calls[0]}-{calls[-1]}) in {modules} modules"
         )

@@ -1,13 +1,14 @@
-"""Durable appends per second to NATS JetStream: the adapter with 256 clients against plain guarded publishing.
+"""Durable appends per second to NATS JetStream: the adapter against plain publishing, both with 256 clients.
 
-One server with `sync_interval: always` carries four streams, each with the configuration of a log: for the adapter and
-for nats-py alone, and for both again with commands of several events, which are atomic batches. Every round appends to
-all of them in turn, in an order that rotates, so that a slow moment of the machine hits all alike. Bare publishing
-sends the same messages with the same headers: made beforehand, so that encoding, commitments (HMAC), versions and the
-look at them are the adapter's own work and are measured in it. Each client has a stream of its own and appends again
-as soon as it is answered; of batches, as many are in flight as the adapter allows.
+One server with `sync_interval: always` has four JetStream streams, each with the configuration of a log: for the
+adapter and for nats-py alone, and for both again with commands of several events, which are atomic batches. Every round
+appends to all streams in rotating order, so that a slow moment of the machine affects all equally. Plain publishing
+sends the same messages with the same headers and the same expected last sequence. Its messages are prepared before, so
+the encoding, the commitments (HMAC), and the calculation and check of versions count as the adapter's work. Each client
+has its own subject and appends again as soon as it receives the result. As many batches are in flight as the adapter
+allows.
 
-Exits with 1 where the median of a ratio over the rounds misses what is promised.
+Exits with 1 if the median of a ratio over the rounds misses the target.
 """
 
 import argparse
@@ -40,16 +41,16 @@ from scripts.engines.nats import NatsServer, running
 CHECKOUT: Final = Path(__file__).resolve().parent.parent.parent
 CLIENTS: Final = 256
 EVENTS: Final = 4
-"""Events of a command that is recorded as a batch."""
+"""Number of events of a command that is recorded as a batch."""
 EACH: Final = {1: 8, EVENTS: 1}
-"""Appends of each client in a round, by the events of each."""
+"""Appends of each client per round, by the number of events per append."""
 PAYLOAD: Final = b'{"data":{"body":"' + b"x" * (1024 - 20) + b'"}}'
 ACTOR: Final = uuid8("actor")
-PROMISED: Final = 0.7
+TARGET_RATIO: Final = 0.7
 
 
 def writes(stream: str, size: int) -> Iterator[StreamWrite]:
-    """The appends of one client, for ever."""
+    """Yield the appends of one client without end; each has `size` events."""
     for number in count():
         command = uuid8("command", stream, number)
         events = tuple(
@@ -69,7 +70,7 @@ def writes(stream: str, size: int) -> Iterator[StreamWrite]:
 
 
 class Adapter:
-    """Clients of the adapter."""
+    """Clients that append through the adapter."""
 
     def __init__(self, log: JetStreamEventLog, size: int) -> None:
         self._log = log
@@ -77,7 +78,7 @@ class Adapter:
         self._clients = [writes(f"post.{uuid8(number)}", size) for number in range(CLIENTS)]
 
     async def rate(self) -> float:
-        """Append, and return how many appends were made a second."""
+        """Append one round, and return the appends per second."""
         work = [[[write] for write in islice(client, EACH[self._size])] for client in self._clients]
         return await timed([self._client(each) for each in work], CLIENTS * EACH[self._size])
 
@@ -87,7 +88,7 @@ class Adapter:
 
 
 class Bare:
-    """Clients of nats-py, which do nothing but to publish what is ready."""
+    """Clients that publish prepared messages with nats-py alone."""
 
     def __init__(self, client: Client, names: SubjectNames, size: int) -> None:
         self._nats = client
@@ -99,7 +100,7 @@ class Bare:
         self._numbers = count(1)
 
     async def rate(self) -> float:
-        """Publish, and return how many commands were published a second."""
+        """Publish one round, and return the commands per second."""
         work = [
             [self._messages(write) for write in islice(client, EACH[self._size])] for client in self._clients
         ]
@@ -121,14 +122,14 @@ class Bare:
                     "Nats-Msg-Id": message_id,
                     "Nats-Expected-Last-Subject-Sequence": str(self._guards[number]),
                 }
-                answer = await self._nats.request(subject, body, timeout=10, headers=headers)
+                response = await self._nats.request(subject, body, timeout=10, headers=headers)
             else:
                 async with self._batches:
-                    answer = await self._batch(subject, command, self._guards[number])
-            said = msgspec.json.decode(answer.data)
-            if "error" in said:
-                raise RuntimeError(f"the server refused: {said}")
-            self._guards[number] = said["seq"]
+                    response = await self._batch(subject, command, self._guards[number])
+            result = msgspec.json.decode(response.data)
+            if "error" in result:
+                raise RuntimeError(f"the server rejected a message: {result}")
+            self._guards[number] = result["seq"]
 
     async def _batch(self, subject: str, command: Sequence[tuple[str, bytes]], guard: int) -> Msg:
         batch = f"bare.{next(self._numbers)}"
@@ -150,7 +151,7 @@ async def timed(clients: Sequence[Coroutine[None, None, None]], commands: int) -
 
 
 async def measure(server: NatsServer, rounds: int) -> list[dict[str, float]]:
-    """Figures of each round by name, in commands a second; the first round warms up and is not among them."""
+    """Return the commands per second by name, for each round after a first warm-up round."""
     client = await nats.connect(f"nats://{server.address}")
     logs = {
         name: await JetStreamEventLog.open(
@@ -176,18 +177,18 @@ async def measure(server: NatsServer, rounds: int) -> list[dict[str, float]]:
         await client.close()
 
 
-def report(what: str, values: list[float], form: str) -> None:
+def report(label: str, values: list[float], form: str) -> None:
     low, _, high = statistics.quantiles(values, n=4)
     print(
-        f"{what:34} {statistics.median(values):{form}}   (half of the rounds: {low:{form}} to {high:{form}})"
+        f"{label:34} {statistics.median(values):{form}}   (half of the rounds: {low:{form}} to {high:{form}})"
     )
 
 
-def keeps(what: str, ratios: list[float]) -> bool:
-    report(what, ratios, "9.2f")
-    kept = statistics.median(ratios) >= PROMISED
-    print(f"{'':34} at least {PROMISED} is promised: {'kept' if kept else 'MISSED'}")
-    return kept
+def meets_target(label: str, ratios: list[float]) -> bool:
+    report(label, ratios, "9.2f")
+    met = statistics.median(ratios) >= TARGET_RATIO
+    print(f"{'':34} target: at least {TARGET_RATIO}: {'met' if met else 'MISSED'}")
+    return met
 
 
 def main() -> None:
@@ -196,20 +197,22 @@ def main() -> None:
     )
     parser.add_argument("--rounds", type=int, default=20, help="rounds to measure (20)")
     arguments = parser.parse_args()
-    # Not the system's folder for temporary files, which may be kept in memory: a sync must cost what it costs.
+    # Not the system's directory for temporary files, which may be in memory: syncs must really write to disk.
     with tempfile.TemporaryDirectory(prefix=".bench-", dir=CHECKOUT) as folder:
         server = NatsServer(Path(folder))
         with running(server), asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
             figures = runner.run(measure(server, arguments.rounds))
-    print(f"commands a second, {CLIENTS} clients, median of the rounds")
+    print(f"commands per second, {CLIENTS} clients, median of the rounds")
     for name in ("one", "bare one", "several", "bare several"):
-        report(f"  {name}", [each[name] for each in figures], "9,.0f")
+        report(f"  {name}", [rates[name] for rates in figures], "9,.0f")
     print("ratios, median of the rounds")
-    kept = [
-        keeps("  one event / bare", [each["one"] / each["bare one"] for each in figures]),
-        keeps(f"  {EVENTS} events / bare", [each["several"] / each["bare several"] for each in figures]),
+    met = [
+        meets_target("  one event / bare", [rates["one"] / rates["bare one"] for rates in figures]),
+        meets_target(
+            f"  {EVENTS} events / bare", [rates["several"] / rates["bare several"] for rates in figures]
+        ),
     ]
-    sys.exit(0 if all(kept) else 1)
+    sys.exit(0 if all(met) else 1)
 
 
 if __name__ == "__main__":

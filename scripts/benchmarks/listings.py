@@ -1,9 +1,9 @@
 """The first page of recent posts and of a category: 100,000 posts against 1,000.
 
-Both stores are filled with the same events a post (created, categorized, published), then asked in turn, through
-the whole GraphQL layer and through the read models alone. A tenth of all posts is in the category asked for.
+Both stores contain the same events for each post (created, categorized, published). They are read alternately, through
+the whole GraphQL layer and through the read models alone. A tenth of all posts is in the requested category.
 
-Exits with 1 where the ratio of the medians misses what is promised.
+Exits with 1 if a ratio of the medians misses the target.
 """
 
 import argparse
@@ -35,7 +35,7 @@ CATEGORY = (
 
 
 async def fill(store: Store, count: int) -> None:
-    """Write the posts, an hour apart."""
+    """Write `count` posts, dated an hour apart."""
     generator = Generator(await make_categories(store))
     await record(store, (generator.post(number, START + number * HOUR) for number in range(count)))
 
@@ -53,7 +53,7 @@ def read_category(store: Store) -> None:
     with store.snapshot() as snapshot:
         category = categories.by_slug(snapshot, "section-3")
         if category is None:
-            raise SystemExit("the category is missing")
+            raise SystemExit("the category section-3 does not exist")
         keys = categories.listing_keys(snapshot, category, descend=True)
         for key in page_of(snapshot, keys, PageRequest(20)).entries:
             article_queries.by_seq(snapshot, key.post)
@@ -61,35 +61,35 @@ def read_category(store: Store) -> None:
 
 
 async def ask(engine: Executor, store: Store, query: str) -> None:
-    """Execute a query, and make sure that it was answered."""
-    answer = await engine.execute_document(store, query)
-    if "errors" in answer.body:
-        raise SystemExit(str(answer.body["errors"]))
+    """Execute a query. Raises `SystemExit` if the response contains errors."""
+    response = await engine.execute_document(store, query)
+    if "errors" in response.body:
+        raise SystemExit(str(response.body["errors"]))
 
 
 async def compare(
     name: str, small: Store, large: Store, rounds: int, read: Callable[[Store], object]
 ) -> bool:
-    """Read from both in turn, print the medians, and return whether the promise is kept."""
+    """Read both stores alternately, print the medians, and return whether the target is met."""
     times: dict[int, list[float]] = {0: [], 1: []}
     for number in range(rounds + 20):
-        for which, store in enumerate((small, large) if number % 2 else (large, small)):
-            which = which if number % 2 else 1 - which
+        for turn, store in enumerate((small, large) if number % 2 else (large, small)):
+            size = turn if number % 2 else 1 - turn
             started = time.perf_counter()
             result = read(store)
             if asyncio.iscoroutine(result):
                 await result
             if number >= 20:
-                times[which].append(time.perf_counter() - started)
-    before, after = (statistics.median(times[which]) * 1e6 for which in (0, 1))
-    kept = after / before <= GREATEST_RATIO
-    verdict = "" if kept else f"   MISSED: at most {GREATEST_RATIO}"
+                times[size].append(time.perf_counter() - started)
+    before, after = (statistics.median(times[size]) * 1e6 for size in (0, 1))
+    met = after / before <= GREATEST_RATIO
+    verdict = "" if met else f"   target MISSED: at most {GREATEST_RATIO}"
     print(f"  {name:<28} {before:9.0f} us  {after:9.0f} us   ratio {after / before:.2f}{verdict}")
-    return kept
+    return met
 
 
 async def measure(few: int, many: int, rounds: int) -> bool:
-    """Fill both stores and compare them."""
+    """Fill both stores, compare them, and return whether all targets are met."""
     engine = Executor(graphql_schema())
     async with AsyncExitStack() as stack:
         place = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix=".bench-", dir=CHECKOUT)))
@@ -98,8 +98,8 @@ async def measure(few: int, many: int, rounds: int) -> bool:
         print("filling")
         await fill(small, few)
         await fill(large, many)
-        print(f"median of {rounds} reads in turn: {few:,} posts, {many:,} posts")
-        kept = [
+        print(f"median of {rounds} alternating reads: {few:,} posts, {many:,} posts")
+        met = [
             await compare("recentPosts over GraphQL", small, large, rounds, lambda s: ask(engine, s, RECENT)),
             await compare(
                 "category page over GraphQL", small, large, rounds, lambda s: ask(engine, s, CATEGORY)
@@ -107,11 +107,11 @@ async def measure(few: int, many: int, rounds: int) -> bool:
             await compare("recentPosts, read model", small, large, rounds, read_recent),
             await compare("category page, read model", small, large, rounds, read_category),
         ]
-        return all(kept)
+        return all(met)
 
 
 def main() -> None:
-    """Measure, and exit with 1 where a promise is missed."""
+    """Measure, and exit with 1 if a target is missed."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--few", type=int, default=1_000)
     parser.add_argument("--many", type=int, default=100_000)

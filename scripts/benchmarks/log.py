@@ -1,13 +1,13 @@
 """Durable appends per second to SQLite: one client against a bare SQLite loop, and 256 clients against one.
 
-Every round appends to three logs in turn, in an order that rotates, so that a slow moment of the machine hits all
-alike. All three lie on the disk of this checkout and have the schema, triggers, pragmas and columns of the log;
-every append is one event with 1 KB of payload and an exact expected version, over 256 streams: one for each of the
-many clients, all of them in turn for the one. Ids, salts and payloads are made beforehand for all three. Checking the
-envelope, the payload's commitment (HMAC) and the look at the versions are the append's own work, and are measured
-in it. The bare loop gets finished rows: BEGIN IMMEDIATE, INSERT, COMMIT.
+Every round appends to three logs in rotating order, so that a slow moment of the machine affects all equally. All three
+logs are on the disk of this checkout and have the schema, triggers, pragmas and columns of the log. Every append is one
+event with 1 KB of payload and an exact expected version. There are 256 streams: each of the many clients has one, the
+single client uses all of them in turn. Ids, salts and payloads are prepared for all three. The work of an append is
+included: the check of the envelope, the payload's commitment (HMAC), and the lookup of versions. The bare loop inserts
+finished rows: BEGIN IMMEDIATE, INSERT, COMMIT.
 
-Exits with 1 where the median of a ratio over the rounds misses what is promised.
+Exits with 1 if the median of a ratio over the rounds misses its target.
 """
 
 import argparse
@@ -36,7 +36,7 @@ CHECKOUT: Final = Path(__file__).resolve().parent.parent.parent
 CLIENTS: Final = 256
 STREAMS: Final = [f"post.{uuid8(number)}" for number in range(CLIENTS)]
 APPENDS_EACH: Final = 8
-"""Appends of each of the many clients in a round."""
+"""Appends of each of the many clients per round."""
 PAYLOAD: Final = b'{"data":{"body":"' + b"x" * (1024 - 20) + b'"}}'
 ACTOR: Final = uuid8("actor")
 ONE_AGAINST_BARE: Final = 0.6
@@ -44,7 +44,7 @@ MANY_AGAINST_ONE: Final = 4.0
 
 
 def writes(streams: Sequence[str]) -> Iterator[StreamWrite]:
-    """The appends of one client, for ever: one event each, to each of its streams in turn."""
+    """Yield the appends of one client without end: one event each, to its streams in turn."""
     for number in count():
         command = uuid8("command", streams[0], number)
         event = NewEvent(
@@ -61,20 +61,20 @@ def writes(streams: Sequence[str]) -> Iterator[StreamWrite]:
 
 
 class BareLoop:
-    """What SQLite itself can do: one transaction after another, in the thread that asks."""
+    """SQLite alone: one transaction after another, in the calling thread."""
 
     def __init__(self, path: Path) -> None:
-        asyncio.run(self._make(path))
+        asyncio.run(self._create(path))
         self._writes = enumerate(writes(STREAMS), 1)
         self._db = sqlite3.connect(path, isolation_level=None)
         for name, value in DURABLE.items():
             self._db.execute(f"PRAGMA {name} = {value}")
 
-    async def _make(self, path: Path) -> None:
+    async def _create(self, path: Path) -> None:
         await (await new_log(path)).aclose()
 
     def rate(self, appends: int) -> float:
-        """Append and return how many appends were made a second."""
+        """Append `appends` events, and return the appends per second."""
         rows = [
             write.events[0].row(
                 bytes.fromhex(write.events[0].payload.commitment()),
@@ -96,16 +96,16 @@ class BareLoop:
 
 
 class Clients:
-    """Clients of one `EventLog` under uvloop, each of which appends again as soon as it is answered."""
+    """Clients of one `EventLog` under uvloop. Each appends again as soon as it receives the result."""
 
     def __init__(self, path: Path, streams: Sequence[Sequence[str]]) -> None:
-        """Begin a client for each sequence of streams."""
+        """Create one client for each sequence of streams."""
         self._runner = asyncio.Runner(loop_factory=uvloop.new_event_loop)
         self._log = self._runner.run(new_log(path))
         self._writes = [writes(each) for each in streams]
 
     def rate(self, appends: int) -> float:
-        """Append, `appends` in all, and return how many appends were made a second."""
+        """Append `appends` events in total, and return the appends per second."""
         each = appends // len(self._writes)
         work = [[[write] for write in islice(client, each)] for client in self._writes]
         return self._runner.run(self._run(work))
@@ -132,15 +132,15 @@ async def new_log(path: Path) -> SqliteEventLog:
 
 
 def measure(folder: Path, rounds: int, appends: int) -> list[dict[str, float]]:
-    """Figures of each round by name, in appends a second; the first round warms up and is not among them."""
+    """Return the appends per second by name, for each round after a first warm-up round."""
     with (
         closing(BareLoop(folder / "bare.db")) as bare,
-        closing(Clients(folder / "one.db", [STREAMS])) as one,
+        closing(Clients(folder / "one.db", [STREAMS])) as single,
         closing(Clients(folder / "many.db", [[stream] for stream in STREAMS])) as many,
     ):
         turns: list[tuple[str, Callable[[], float]]] = [
             ("bare", lambda: bare.rate(appends)),
-            ("one", lambda: one.rate(appends)),
+            ("one", lambda: single.rate(appends)),
             ("many", lambda: many.rate(CLIENTS * APPENDS_EACH)),
         ]
         figures = []
@@ -150,18 +150,18 @@ def measure(folder: Path, rounds: int, appends: int) -> list[dict[str, float]]:
         return figures[1:]
 
 
-def report(what: str, values: list[float], form: str) -> None:
+def report(label: str, values: list[float], form: str) -> None:
     low, _, high = statistics.quantiles(values, n=4)
     print(
-        f"{what:26} {statistics.median(values):{form}}   (half of the rounds: {low:{form}} to {high:{form}})"
+        f"{label:26} {statistics.median(values):{form}}   (half of the rounds: {low:{form}} to {high:{form}})"
     )
 
 
-def keeps(what: str, ratios: list[float], promised: float) -> bool:
-    report(what, ratios, "9.2f")
-    kept = statistics.median(ratios) >= promised
-    print(f"{'':26} at least {promised} is promised: {'kept' if kept else 'MISSED'}")
-    return kept
+def meets_target(label: str, ratios: list[float], target: float) -> bool:
+    report(label, ratios, "9.2f")
+    met = statistics.median(ratios) >= target
+    print(f"{'':26} target: at least {target}: {'met' if met else 'MISSED'}")
+    return met
 
 
 def main() -> None:
@@ -170,22 +170,31 @@ def main() -> None:
     )
     parser.add_argument("--rounds", type=int, default=30, help="rounds to measure (30)")
     parser.add_argument(
-        "--appends", type=int, default=400, help="appends a round of the bare loop and of one client (400)"
+        "--appends",
+        type=int,
+        default=400,
+        help="appends of the bare loop and of the single client per round (400)",
     )
     arguments = parser.parse_args()
-    # Not the system's folder for temporary files, which may be kept in memory: a sync must cost what it costs.
+    # Not the system's directory for temporary files, which may be in memory: syncs must really write to disk.
     with tempfile.TemporaryDirectory(prefix=".bench-", dir=CHECKOUT) as folder:
         figures = measure(Path(folder), arguments.rounds, arguments.appends)
-    print("appends a second, median of the rounds")
-    report("  bare loop", [one["bare"] for one in figures], "9,.0f")
-    report("  one client", [one["one"] for one in figures], "9,.0f")
-    report(f"  {CLIENTS} clients", [one["many"] for one in figures], "9,.0f")
+    print("appends per second, median of the rounds")
+    report("  bare loop", [rates["bare"] for rates in figures], "9,.0f")
+    report("  one client", [rates["one"] for rates in figures], "9,.0f")
+    report(f"  {CLIENTS} clients", [rates["many"] for rates in figures], "9,.0f")
     print("ratios, median of the rounds")
-    kept = [
-        keeps("  one client / bare loop", [one["one"] / one["bare"] for one in figures], ONE_AGAINST_BARE),
-        keeps(f"  {CLIENTS} clients / one", [one["many"] / one["one"] for one in figures], MANY_AGAINST_ONE),
+    met = [
+        meets_target(
+            "  one client / bare loop", [rates["one"] / rates["bare"] for rates in figures], ONE_AGAINST_BARE
+        ),
+        meets_target(
+            f"  {CLIENTS} clients / one",
+            [rates["many"] / rates["one"] for rates in figures],
+            MANY_AGAINST_ONE,
+        ),
     ]
-    sys.exit(0 if all(kept) else 1)
+    sys.exit(0 if all(met) else 1)
 
 
 if __name__ == "__main__":

@@ -1,12 +1,12 @@
 """Durable appends per second to PostgreSQL: 256 clients of one node against one client with one commit per event.
 
-Both append to the same server, a real one on the disk of this checkout that syncs, in rounds that alternate, so that a
-slow moment of the machine hits both alike. Each append is one event with 1 KB of payload and an exact expected
-version, into the same tables with the same triggers. The one client uses asyncpg and nothing else: it locks the head
-of its log, inserts, and commits, with rows made beforehand; being alone, it counts the positions itself. The 256 clients go through the adapter; what it does for
-them (checking, commitments, looking up versions and event ids) is measured with it.
+Both append to the same real server, which syncs to the disk of this checkout, in alternating rounds, so that a slow
+moment of the machine affects both equally. Each append is one event with 1 KB of payload and an exact expected version,
+into the same tables with the same triggers. The single client uses only asyncpg: it locks the head of its log, inserts
+and commits rows that were prepared before. It has no competitors, so it counts the positions itself. The 256 clients
+use the adapter, whose work is included: checks, commitments, and the lookup of versions and event ids.
 
-Exits with 1 where the median of the ratio over the rounds misses what is promised.
+Exits with 1 if the median of the ratios of all rounds misses the target.
 """
 
 import argparse
@@ -35,11 +35,11 @@ CLIENTS: Final = 256
 STREAMS: Final = [f"post.{uuid8(number)}" for number in range(CLIENTS)]
 PAYLOAD: Final = b'{"data":{"body":"' + b"x" * (1024 - 20) + b'"}}'
 ACTOR: Final = uuid8("actor")
-PROMISED: Final = 8.0
+TARGET_RATIO: Final = 8.0
 
 
 def writes(name: str, stream: str) -> Iterator[StreamWrite]:
-    """The appends of one client, for ever."""
+    """Yield the appends of one client without end."""
     for number in count():
         command = uuid8("command", name, stream, number)
         event = NewEvent(
@@ -56,7 +56,7 @@ def writes(name: str, stream: str) -> Iterator[StreamWrite]:
 
 
 class OneClient:
-    """The simplest append that is correct: lock the head, insert, commit."""
+    """A client with the simplest correct append: lock the head, insert, commit."""
 
     def __init__(self, connection: Connection, log: int) -> None:
         self._connection = connection
@@ -65,7 +65,7 @@ class OneClient:
         self._writes = writes("one", STREAMS[0])
 
     async def rate(self, appends: int) -> float:
-        """Append, and return how many appends were made a second."""
+        """Append `appends` events, and return the appends per second."""
         rows = [
             log_rows.columns(
                 [
@@ -91,14 +91,14 @@ class OneClient:
 
 
 class ManyClients:
-    """Clients of one log, each of which appends again as soon as it is answered."""
+    """Clients of one log. Each appends again as soon as it receives the result."""
 
     def __init__(self, log: PostgresEventLog) -> None:
         self._log = log
         self._writes = [writes("many", stream) for stream in STREAMS]
 
     async def rate(self, appends: int) -> float:
-        """Append, that many times each, and return how many appends were made a second."""
+        """Append `appends` events with each client, and return the appends per second of all clients."""
         work = [[[write] for write in islice(client, appends)] for client in self._writes]
         start = time.perf_counter()
         await asyncio.gather(*map(self._client, work))
@@ -112,7 +112,7 @@ class ManyClients:
 async def measure(
     postgres: PostgresServer, rounds: int, appends: int, each: int
 ) -> list[tuple[float, float]]:
-    """Return the figures of each round, one client and many; the first round warms up and is not among them."""
+    """Return the appends per second of one client and of many, for each round after a first warm-up round."""
     server = Server(postgres.address(), "the server")
     logs = [
         await PostgresEventLog.open(server, name, create_as=lambda: uuid8("publication"))
@@ -120,15 +120,15 @@ async def measure(
     ]
     connection: Connection = await asyncpg.connect(postgres.address())
     try:
-        one, many = OneClient(connection, 1), ManyClients(logs[1])
+        single_client, many_clients = OneClient(connection, 1), ManyClients(logs[1])
         figures = []
         for number in range(rounds + 1):
             if number % 2:
-                single = await one.rate(appends)
-                figures.append((single, await many.rate(each)))
+                single = await single_client.rate(appends)
+                figures.append((single, await many_clients.rate(each)))
             else:
-                together = await many.rate(each)
-                figures.append((await one.rate(appends), together))
+                together = await many_clients.rate(each)
+                figures.append((await single_client.rate(appends), together))
         return figures[1:]
     finally:
         await connection.close()
@@ -136,10 +136,10 @@ async def measure(
             await log.aclose()
 
 
-def report(what: str, values: list[float], form: str) -> None:
+def report(label: str, values: list[float], form: str) -> None:
     low, _, high = statistics.quantiles(values, n=4)
     print(
-        f"{what:28} {statistics.median(values):{form}}   (half of the rounds: {low:{form}} to {high:{form}})"
+        f"{label:28} {statistics.median(values):{form}}   (half of the rounds: {low:{form}} to {high:{form}})"
     )
 
 
@@ -148,24 +148,28 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--rounds", type=int, default=20, help="rounds to measure (20)")
-    parser.add_argument("--appends", type=int, default=200, help="appends a round of the one client (200)")
-    parser.add_argument("--each", type=int, default=16, help="appends a round of each of the many (16)")
+    parser.add_argument(
+        "--appends", type=int, default=200, help="appends of the single client per round (200)"
+    )
+    parser.add_argument(
+        "--each", type=int, default=16, help="appends of each of the many clients per round (16)"
+    )
     arguments = parser.parse_args()
-    # Not the system's folder for temporary files, which may be kept in memory: a sync must cost what it costs.
+    # Not the system's directory for temporary files, which may be in memory: syncs must really write to disk.
     postgres = PostgresServer(below=CHECKOUT)
     try:
         figures = uvloop.run(measure(postgres, arguments.rounds, arguments.appends, arguments.each))
         version = postgres.sql("SHOW server_version")
     finally:
         postgres.close()
-    print(f"PostgreSQL {version}, appends a second, median of the rounds")
-    report("  one client, asyncpg alone", [one for one, _ in figures], "9,.0f")
+    print(f"PostgreSQL {version}, appends per second, median of the rounds")
+    report("  one client, asyncpg alone", [single for single, _ in figures], "9,.0f")
     report(f"  {CLIENTS} clients, one node", [many for _, many in figures], "9,.0f")
-    ratios = [many / one for one, many in figures]
-    report("  the ratio", ratios, "9.1f")
-    kept = statistics.median(ratios) >= PROMISED
-    print(f"{'':28} at least {PROMISED:.0f} is promised: {'kept' if kept else 'MISSED'}")
-    sys.exit(0 if kept else 1)
+    ratios = [many / single for single, many in figures]
+    report("  ratio", ratios, "9.1f")
+    met = statistics.median(ratios) >= TARGET_RATIO
+    print(f"{'':28} target: at least {TARGET_RATIO:.0f}: {'met' if met else 'MISSED'}")
+    sys.exit(0 if met else 1)
 
 
 if __name__ == "__main__":

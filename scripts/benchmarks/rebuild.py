@@ -1,17 +1,17 @@
 """A rebuild of the views from a long log: decoding, rows per second and memory, against SQLite alone.
 
-The log is that of a generated newsroom (`scripts/workloads/generated_log.py`), about ten events a post.
+The log is that of a generated newsroom (`scripts/workloads/generated_log.py`), about nine events per post.
 
-- Decoding: every event through the log's port (`read`, then `decode_all`), against a bare `SELECT` of the same
-  columns of the same rows, each payload decoded by msgspec into the event's own type. The two take turns, batch by batch.
-- Rows: all projectors over all events as the server applies them, reading, decoding and checkpoints included, in large
-  batches, with the indexes that only readers use made last; against `executemany` of the finished rows, read
-  beforehand, into the same tables, with the same pragmas, in as many transactions, and the same indexes made last.
-  Every transaction of those has an equal share of each table, in the order of the events that the rows come from, as
-  a rebuild has them, too. The two take turns, batch by batch, each in a file of its own.
-- Memory: the most that a fresh process ever held while it rebuilt the whole log, against one that rebuilt a tenth of it.
+- Decoding: all events through the log's port (`read`, then `decode_all`), against a bare `SELECT` of the same columns
+  of the same rows whose payloads msgspec decodes into the types of the events. The two alternate, batch by batch.
+- Rows: all projectors applied to all events as in the server, including reads, decoding and checkpoints, in large
+  batches; indexes that only readers use are created at the end. This is compared with `executemany` of the finished rows
+  into the same tables with the same pragmas, in the same number of transactions; the rows are read before, and the same
+  indexes are created at the end. Each transaction inserts an equal share of each table, in the order of the events that
+  produced the rows, as a rebuild does. The two alternate, batch by batch, each in its own file.
+- Memory: the peak memory of a new process that rebuilds from the whole log, against that for a tenth of the log.
 
-Exits with 1 where a ratio misses what is promised.
+Exits with 1 if a ratio misses its target.
 """
 
 import argparse
@@ -46,9 +46,9 @@ T = TypeVar("T")
 
 CHECKOUT: Final = Path(__file__).resolve().parent.parent.parent
 BATCH: Final = 10_000
-"""Events in a transaction."""
+"""Events per transaction."""
 POSITIONS: Final = ("from_pos", "position", "pos", "last_position", "seq")
-"""Columns, of which a table's first among these tells the event from which a row comes."""
+"""Columns with the position of the event that produced a row; the first one that a table has is used."""
 ORDERS: Final = {
     "change_key": "k",
     "merkle_subtree": "id",
@@ -59,19 +59,19 @@ ORDERS: Final = {
     "page_row": "page, published_at DESC, post DESC, from_pos DESC",
     "page_counter": "last",
 }
-"""The order of the tables that have none of these; pages are numbered as they come into use."""
+"""The order of rows in tables with none of these columns; pages are numbered in the order of their first use."""
 DECODING, ROWS, MEMORY = 0.5, 0.35, 1.2
 
 
 class Measured(NamedTuple):
-    """Seconds of what is measured, and of what it is measured against."""
+    """Seconds of the measured code and of the bare code that it is compared with."""
 
     subject: float
     bare: float
 
     @property
     def ratio(self) -> float:
-        """The subject's speed as a part of the bare speed."""
+        """The speed of the measured code as a fraction of the bare speed."""
         return self.bare / self.subject
 
 
@@ -81,14 +81,14 @@ def make_log(path: Path, events: int) -> None:
 
 
 class Rebuild:
-    """Views that are made anew, one batch of events at a time, as `ledgerpress rebuild` makes them."""
+    """Views that are rebuilt one batch of events at a time, as by `ledgerpress rebuild`."""
 
     def __init__(self, log: SqliteEventLog, path: Path) -> None:
         self._log = log
         self._build = ViewsBuild.open(path, all_projectors(), began_at=0)
 
     async def step(self) -> bool:
-        """Apply one batch; return whether there was one."""
+        """Apply one batch, and return whether there was one."""
         until = min(await self._log.head(), self._build.position + BATCH)
         if until == self._build.position:
             return False
@@ -96,14 +96,14 @@ class Rebuild:
         return True
 
     def finish(self) -> None:
-        """Make the indexes, and bring everything from the write-ahead log into the file."""
+        """Create the indexes, and move everything from the write-ahead log to the file."""
         self._build.finish()
         self._build.db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
         self._build.close()
 
 
 class BareInserts:
-    """The rows of finished views, put into new ones in equal shares of each table."""
+    """Inserts the rows of finished views into new views, in equal shares of each table."""
 
     def __init__(self, finished: Path, path: Path, shares: int) -> None:
         self._source = sqlite3.connect(f"{finished.as_uri()}?mode=ro", uri=True)
@@ -122,7 +122,7 @@ class BareInserts:
         return f"INSERT INTO {name} VALUES ({places})", iter(lambda: cursor.fetchmany(share), None)  # noqa: S608
 
     def step(self) -> float:
-        """Insert one share, and return how many seconds that took."""
+        """Insert one share, and return the seconds that it took."""
         work = [(statement, next(rows)) for statement, rows in self._tables]
         started = time.perf_counter()
         self._db.execute("BEGIN IMMEDIATE")
@@ -145,7 +145,7 @@ def new_views(path: Path) -> sqlite3.Connection:
 
 
 def finish(db: sqlite3.Connection) -> None:
-    """Make the indexes that only readers use, and bring everything from the write-ahead log into the file."""
+    """Create the indexes that only readers use, and move everything from the write-ahead log to the file."""
     for name, value in INDEXING_PRAGMAS.items():
         db.execute(f"PRAGMA {name} = {value}")
     db.execute("BEGIN IMMEDIATE")
@@ -156,7 +156,7 @@ def finish(db: sqlite3.Connection) -> None:
 
 
 def rebuild_once(log: Path, path: Path) -> tuple[float, int, int]:
-    """Rebuild; return the seconds, the rows, and the most memory that the process ever held, in bytes."""
+    """Rebuild the views, and return the seconds, the number of rows, and the peak memory of the process in bytes."""
 
     async def run() -> float:
         source = await SqliteEventLog.open(log, create_as=None)
@@ -178,9 +178,9 @@ def rebuild_once(log: Path, path: Path) -> tuple[float, int, int]:
 
 
 def peak_memory() -> int:
-    """Return the most memory that this process ever held, in bytes.
+    """Return the peak memory of this process in bytes.
 
-    Linux counts what the parent held before this program began into `ru_maxrss`, but not into VmHWM.
+    On Linux, `ru_maxrss` includes the memory of the parent before this program started; VmHWM does not.
     """
     status = Path("/proc/self/status")
     if status.exists():
@@ -190,7 +190,7 @@ def peak_memory() -> int:
 
 
 def compare_rows(log: Path, finished: Path, folder: Path, events: int) -> Measured:
-    """Rebuild, and insert the finished rows, in turn."""
+    """Rebuild the views and insert the finished rows, alternating batch by batch."""
 
     async def run() -> Measured:
         source = await SqliteEventLog.open(log, create_as=None)
@@ -205,7 +205,7 @@ def compare_rows(log: Path, finished: Path, folder: Path, events: int) -> Measur
             if not number % 2:
                 bare += inserts.step()
         if await subject.step():
-            raise SystemExit("a batch was cut short")
+            raise SystemExit("the rebuild needed more batches than expected")
         started = time.perf_counter()
         subject.finish()
         spent, started = spent + time.perf_counter() - started, time.perf_counter()
@@ -217,21 +217,21 @@ def compare_rows(log: Path, finished: Path, folder: Path, events: int) -> Measur
     shares = -(-events // BATCH)
     measured = uvloop.run(run())
     if digest_of(folder / "rebuilt") != digest_of(folder / "bare"):
-        raise SystemExit("the two files have different rows")
+        raise SystemExit("the two files have different numbers of rows")
     for file in folder.iterdir():
         file.unlink()
     return measured
 
 
 def digest_of(path: Path) -> list[int]:
-    """Return how many rows each table has."""
+    """Return the number of rows of each table."""
     with closing(sqlite3.connect(path)) as db:
         tables = db.execute("SELECT name FROM sqlite_schema WHERE type = 'table' ORDER BY name").fetchall()
         return [db.execute(f"SELECT count(*) FROM {name}").fetchone()[0] for (name,) in tables]  # noqa: S608
 
 
 def compare_decoding(log: Path, events: int) -> Measured:
-    """Read and decode the log through its port, and by a bare SELECT, in turn."""
+    """Read and decode the log through its port and by a bare SELECT, alternating batch by batch."""
     decoders = {
         name: msgspec.json.Decoder(PayloadBody[type_]).decode  # type: ignore[valid-type]
         for name, _, type_, _ in EVENT_TYPES
@@ -245,9 +245,9 @@ def compare_decoding(log: Path, events: int) -> Measured:
         spent, bare = 0.0, 0.0
         with closing(sqlite3.connect(log)) as db:
             for number, after in enumerate(range(0, events, BATCH)):
-                for which in (0, 1) if number % 2 else (1, 0):
+                for uses_port in (False, True) if number % 2 else (True, False):
                     started = time.perf_counter()
-                    if which:
+                    if uses_port:
                         codec.decode_all(await source.read(after, BATCH))
                         spent += time.perf_counter() - started
                     else:
@@ -263,20 +263,20 @@ def compare_decoding(log: Path, events: int) -> Measured:
 
 
 def in_fresh_process(work: Callable[..., T], *arguments: object) -> T:
-    """Return what `work` returns in a process that has done nothing else."""
+    """Return the result of `work` in a new process that does nothing else."""
     with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn")) as pool:
         return pool.submit(work, *arguments).result()
 
 
-def keeps(what: str, ratio: float, *, least: float | None = None, most: float | None = None) -> bool:
-    kept = (least is None or ratio >= least) and (most is None or ratio <= most)
-    promise = f"at least {least}" if least is not None else f"at most {most}"
-    print(f"  {what:<44} {ratio:5.2f}   {promise}: {'kept' if kept else 'MISSED'}")
-    return kept
+def meets_target(label: str, ratio: float, *, least: float | None = None, most: float | None = None) -> bool:
+    met = (least is None or ratio >= least) and (most is None or ratio <= most)
+    target = f"at least {least}" if least is not None else f"at most {most}"
+    print(f"  {label:<44} {ratio:5.2f}   target: {target}: {'met' if met else 'MISSED'}")
+    return met
 
 
 def measure(folder: Path, events: int, rounds: int) -> bool:
-    """Measure, print, and return whether every promise is kept."""
+    """Measure, print the results, and return whether every target is met."""
     few, views = events // 10, folder / "views"
     views.mkdir()
     print(f"writing logs of {events:,} and {few:,} events", flush=True)
@@ -285,43 +285,49 @@ def measure(folder: Path, events: int, rounds: int) -> bool:
 
     print("decoding", flush=True)
     decoding = [in_fresh_process(compare_decoding, folder / "log", events) for _ in range(rounds)]
-    for one in decoding:
+    for measured in decoding:
         print(
-            f"  port {events / one.subject:9,.0f} events/s   bare {events / one.bare:9,.0f}   {one.ratio:.2f}"
+            f"  port {events / measured.subject:9,.0f} events/s   bare {events / measured.bare:9,.0f}   "
+            f"{measured.ratio:.2f}"
         )
 
-    print("rebuilding in a fresh process", flush=True)
+    print("rebuilding in a new process", flush=True)
     _, _, small = in_fresh_process(rebuild_once, folder / "short-log", folder / "short")
     seconds, rows, large = in_fresh_process(rebuild_once, folder / "log", folder / "finished")
     print(f"  {events:,} events, {rows:,} rows in {seconds:.1f} s: {rows / seconds:,.0f} rows/s")
-    print(f"  at most {large / 2**20:.0f} MiB, with {few:,} events {small / 2**20:.0f} MiB")
+    print(f"  peak memory {large / 2**20:.0f} MiB; with {few:,} events {small / 2**20:.0f} MiB")
 
-    print("rebuilding and bare inserts in turn", flush=True)
+    print("rebuild and bare inserts, alternating", flush=True)
     inserting = []
     for _ in range(rounds):
-        one = in_fresh_process(compare_rows, folder / "log", folder / "finished", views, events)
-        inserting.append(one)
+        measured = in_fresh_process(compare_rows, folder / "log", folder / "finished", views, events)
+        inserting.append(measured)
         print(
-            f"  rebuild {rows / one.subject:9,.0f} rows/s   bare {rows / one.bare:9,.0f}   {one.ratio:.2f}",
+            f"  rebuild {rows / measured.subject:9,.0f} rows/s   bare {rows / measured.bare:9,.0f}   "
+            f"{measured.ratio:.2f}",
             flush=True,
         )
 
-    print("ratios, the worst of the rounds")
-    kept = [
-        keeps("decoding / bare SELECT with msgspec", min(one.ratio for one in decoding), least=DECODING),
-        keeps("rows of the rebuild / of bare inserts", min(one.ratio for one in inserting), least=ROWS),
-        keeps(f"peak memory, {events:,} events / {few:,}", large / small, most=MEMORY),
+    print("ratios, worst round")
+    met = [
+        meets_target(
+            "decoding / bare SELECT with msgspec", min(round_.ratio for round_ in decoding), least=DECODING
+        ),
+        meets_target(
+            "rows of the rebuild / bare inserts", min(round_.ratio for round_ in inserting), least=ROWS
+        ),
+        meets_target(f"peak memory, {events:,} events / {few:,}", large / small, most=MEMORY),
     ]
-    return all(kept)
+    return all(met)
 
 
 def main() -> None:
-    """Measure, and exit with 1 where a promise is missed."""
+    """Measure, and exit with 1 if a target is missed."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--events", type=int, default=1_000_000, help="events in the log (1,000,000)")
-    parser.add_argument("--rounds", type=int, default=2, help="times that each is measured (2)")
+    parser.add_argument("--rounds", type=int, default=2, help="rounds of each measurement (2)")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix=".bench-", dir=CHECKOUT) as folder:
         sys.exit(0 if measure(Path(folder), options.events, options.rounds) else 1)

@@ -1,11 +1,11 @@
-"""A rebuild under load: 16 clients query and 4 edit while the views are rebuilt, with two kills, and switched.
+"""A rebuild under load: 16 clients query and 4 edit while the views are rebuilt, with two kills, and then switched.
 
-The clients ask one server over HTTP: first while nothing else happens, then while `ledgerpress rebuild` runs in a process of its
-own, is killed twice and resumed, and the server changes over to the new views. Every answer is checked: none fails,
-none is of an earlier position than one before, and each edit shows in the answers to who made it.
+The clients send requests to one server over HTTP: first without other work, then while `ledgerpress rebuild` runs in
+another process, is killed twice and resumed, and the server switches to the new views. Every response is checked: none
+fails, no position is earlier than a previous one, and each client sees its own edits.
 
-Exits with 1 where anything was wrong, where the views differ, or where the 99th percentile of the time that requests
-take is more than three times that of the quiet time.
+Exits with 1 if a check fails, if the views differ, or if the 99th percentile of the response times is more than three
+times that without a rebuild.
 """
 
 import argparse
@@ -30,30 +30,30 @@ KILLED_AFTER: Final = (2.0, 3.0)
 
 
 async def fill(data: Path, posts: int) -> None:
-    """Make a store with that many posts, three events each."""
+    """Create a store with `posts` posts of three events each."""
     async with open_store(data) as store:
         generator = Generator(await make_categories(store))
         await record(store, (generator.post(number, START + number * HOUR) for number in range(posts)))
 
 
 def compare(load: Load, kind: str, quiet: tuple[float, float], busy: tuple[float, float]) -> bool:
-    """Print how long requests of a kind took; return whether the promise is kept."""
+    """Print the response times of one kind of request, and return whether the target is met."""
     times = [load.times(kind, *span) for span in (quiet, busy)]
-    medians = [statistics.median(found) for found in times]
-    p99s = [statistics.quantiles(found, n=100)[98] for found in times]
+    medians = [statistics.median(durations) for durations in times]
+    p99s = [statistics.quantiles(durations, n=100)[98] for durations in times]
     ratio = p99s[1] / p99s[0]
-    for label, found, median, p99 in zip(("quiet", "rebuild"), times, medians, p99s, strict=True):
+    for label, durations, median, p99 in zip(("quiet", "rebuild"), times, medians, p99s, strict=True):
         print(
-            f"  {kind:<6} {label:<8} {len(found):6,} requests   median {median * 1e3:6.2f} ms   p99 {p99 * 1e3:6.2f} ms"
+            f"  {kind:<6} {label:<8} {len(durations):6,} requests   median {median * 1e3:6.2f} ms   p99 {p99 * 1e3:6.2f} ms"
         )
     print(
-        f"  {kind:<6} p99 ratio {ratio:.2f}, at most {MOST} is promised: {'kept' if ratio <= MOST else 'MISSED'}"
+        f"  {kind:<6} p99 ratio {ratio:.2f}, target: at most {MOST}: {'met' if ratio <= MOST else 'MISSED'}"
     )
     return ratio <= MOST
 
 
 async def measure(posts: int, quiet_seconds: float, pause: float) -> bool:
-    """Fill, serve, rebuild; return whether every promise is kept."""
+    """Fill a store, serve it and rebuild its views; return whether all targets are met and all checks succeed."""
     with tempfile.TemporaryDirectory(prefix=".bench-", dir=CHECKOUT) as place:
         data = Path(place) / "store"
         await fill(data, posts)
@@ -65,34 +65,32 @@ async def measure(posts: int, quiet_seconds: float, pause: float) -> bool:
             rebuilt = await rebuild(data, server, KILLED_AFTER)
             await asyncio.sleep(1)
             busy_to = time.time()
-        print(
-            f"rebuild: {busy_to - busy_from:.1f} s, killed twice, with {rebuilt.killed_at} events behind it"
-        )
+        print(f"rebuild: {busy_to - busy_from:.1f} s, killed twice, after {rebuilt.killed_at} events")
         differing = rebuilt.answer["compared"]["tables"]
         print(
             f"compared at position {rebuilt.answer['compared']['position']:,}: tables that differ: {differing}"
         )
         within = load.within(rebuilt.switched_from, rebuilt.switched_to)
-        took = (rebuilt.switched_to - rebuilt.switched_from) * 1e3
+        milliseconds = (rebuilt.switched_to - rebuilt.switched_from) * 1e3
         print(
-            f"switch: {took:.0f} ms, with {within['query']} queries and {within['edit']} edits under way in it"
+            f"switch: {milliseconds:.0f} ms, with {within['query']} queries and {within['edit']} edits in progress"
         )
-        kept = [
+        met = [
             compare(load, kind, (quiet_from, busy_from), (busy_from, busy_to)) for kind in ("query", "edit")
         ]
-        print(f"requests that failed, or whose answer was too old: {len(load.wrong)}")
+        print(f"failed requests and responses that were too old: {len(load.wrong)}")
         for line in load.wrong[:10]:
             print(f"  {line}")
         verifying = await asyncio.create_subprocess_exec(*PROGRAM, "verify", "--data", data)
-        return all(kept) and not load.wrong and not differing and await verifying.wait() == 0
+        return all(met) and not load.wrong and not differing and await verifying.wait() == 0
 
 
 def main() -> None:
-    """Measure, and exit with 1 where a promise is missed."""
+    """Measure, and exit with 1 if a target is missed."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--posts", type=int, default=30_000)
     parser.add_argument("--quiet", type=float, default=15.0, help="seconds of load before the rebuild")
-    parser.add_argument("--pause", type=float, default=0.2, help="seconds between two requests of a client")
+    parser.add_argument("--pause", type=float, default=0.2, help="seconds between requests of a client")
     options = parser.parse_args()
     sys.exit(0 if uvloop.run(measure(options.posts, options.quiet, options.pause)) else 1)
 

@@ -1,11 +1,13 @@
 """Several versions on one data directory: four servers under load for two minutes, each stopped and started in turn.
 
-An earlier version of a commit, this version with a changed projector, this version with the feature of
-docs/examples/factcheck, and this version without it. Clients create, check and publish posts, query and subscribe on each.
-No process builds its views twice or disturbs another one, each follows its own rules, and in the end the views of each set
-are those of a rebuild. Then an upgrade from the earlier version, and back.
+The four servers run an earlier commit, this version with a changed projector, this version with the feature of
+docs/examples/factcheck, and this version without it. Clients create, check and publish posts, query and subscribe on
+each server. The benchmark checks that no process builds its views twice or disturbs another process, that each follows
+its own rules, and that at the end the views of each set equal those of a rebuild. Then it upgrades from the earlier
+version and downgrades again.
 
-Exits with 1 if anything was wrong. CI runs the same for some seconds: tests/integration/test_several_versions_under_load.py.
+Exits with 1 if a check fails. CI runs the same for a few seconds:
+tests/integration/test_several_versions_under_load.py.
 """
 
 import argparse
@@ -30,11 +32,11 @@ from tests.integration.several_versions_scenario import side_by_side, upgrade_an
 
 CHECKOUT: Final = Path(__file__).resolve().parent.parent.parent
 OLD: Final = "7d05224"
-"""The last commit whose processes know one set of views in a directory."""
+"""The last commit whose processes know only one set of views per directory."""
 
 
 def source_of(commit: str, place: Path) -> Path:
-    """Unpack the package as of a commit into `place`, and return the directory that holds it."""
+    """Unpack the package of a commit into `place`, and return the directory that contains it."""
     archive = subprocess.run(
         ["git", "archive", commit, "src"],
         cwd=CHECKOUT,
@@ -47,7 +49,7 @@ def source_of(commit: str, place: Path) -> Path:
 
 
 async def measure(commit: str, seconds: float, readers: int) -> None:
-    """Run both scenarios, and print what they have shown. Raises `AssertionError`."""
+    """Run both scenarios, and print their results. Raises `AssertionError` if a check fails."""
     with tempfile.TemporaryDirectory(prefix=".bench-", dir=CHECKOUT) as directory:
         place = Path(directory)
         old = version_of_source(f"old, {commit}", source_of(commit, place / "old"))
@@ -55,7 +57,7 @@ async def measure(commit: str, seconds: float, readers: int) -> None:
         versions: list[Version] = [old, new, version_with_factcheck(place / "site"), this_version()]
         (place / "several").mkdir()
         report = await side_by_side(place / "several", versions, seconds=seconds, pause=3.0, readers=readers)
-        print(f"{report.position:,} events, {report.checks:,} of them fact checks")
+        print(f"{report.position:,} events, including {report.checks:,} fact checks")
         for version in versions:
             counts = ", ".join(
                 f"{n:,} {kind}" for (name, kind), n in report.counts.items() if name == version.name
@@ -69,10 +71,10 @@ async def measure(commit: str, seconds: float, readers: int) -> None:
 
 
 def main() -> None:
-    """Run, and exit with 1 if anything was wrong."""
+    """Run the benchmark, and exit with 1 if a check fails."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--old", default=OLD, metavar="COMMIT", help="the commit of the earlier version")
-    parser.add_argument("--seconds", type=float, default=120.0, help="seconds of load with stops")
+    parser.add_argument("--seconds", type=float, default=120.0, help="seconds of load with restarts")
     parser.add_argument("--readers", type=int, default=2, help="clients that query each server")
     options = parser.parse_args()
     try:

@@ -1,11 +1,12 @@
 """A thousand subscribers to one document: the cost of an event for each, against writing its bytes to a socket.
 
-In one run, in turn: events are recorded with nobody subscribed, and with everybody; the difference, by subscriber and
-event, is the share. Against it stands `socket.send` of the very bytes to as many loopback sockets, from a loop. Both are
-read by the same other process. Then everybody leaves, and the memory is compared with what it was when everybody had
-come for the first time and left.
+Each round records events without subscribers and then with all subscribers. The difference, per subscriber and event,
+is a subscriber's share of an event. It is compared with `socket.send` of the same bytes to the same number of loopback
+sockets in a loop. In both cases the same other process reads. Then all subscribers leave, and the memory is compared
+with the memory after they left for the first time.
 
-Exits with 1 where the ratio of the medians, by processor time or by the clock, misses what is promised.
+Exits with 1 if the ratio of the medians, in processor time or wall-clock time, or the growth of memory misses its
+target.
 """
 
 import argparse
@@ -48,7 +49,7 @@ ROUND_EVENTS = 20
 
 
 def reader(address: tuple[str, int], pipe: Connection) -> None:
-    """Read from sockets in a process of its own: connect `count` of them, tell when so many events have come."""
+    """Connect and read sockets in another process, on requests through `pipe`; report when each request is done."""
     sockets: list[socket.socket] = []
     while True:
         match pipe.recv():
@@ -64,8 +65,8 @@ def reader(address: tuple[str, int], pipe: Connection) -> None:
             case ("frame",):
                 pipe.send(sockets[0].recv(65_536))
             case ("leave",):
-                for one in sockets:
-                    one.close()
+                for connection in sockets:
+                    connection.close()
                 sockets = []
                 pipe.send("left")
             case _:
@@ -73,21 +74,21 @@ def reader(address: tuple[str, int], pipe: Connection) -> None:
 
 
 def subscribed(address: tuple[str, int]) -> socket.socket:
-    """Return a socket that has subscribed."""
-    one = socket.create_connection(address)
+    """Return a socket with a subscription to `DOCUMENT`."""
+    connection = socket.create_connection(address)
     key = base64.b64encode(os.urandom(16)).decode()
-    one.sendall(
+    connection.sendall(
         (
             f"GET /graphql HTTP/1.1\r\nHost: 127.0.0.1\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
             f"Sec-WebSocket-Key: {key}\r\nSec-WebSocket-Version: 13\r\n"
             "Sec-WebSocket-Protocol: graphql-transport-ws\r\n\r\n"
         ).encode()
     )
-    until(one, b"\r\n\r\n")
-    one.sendall(masked({"type": "connection_init"}))
-    until(one, b"connection_ack")
-    one.sendall(masked({"id": "1", "type": "subscribe", "payload": {"query": DOCUMENT}}))
-    return one
+    until(connection, b"\r\n\r\n")
+    connection.sendall(masked({"type": "connection_init"}))
+    until(connection, b"connection_ack")
+    connection.sendall(masked({"id": "1", "type": "subscribe", "payload": {"query": DOCUMENT}}))
+    return connection
 
 
 def masked(message: dict[str, Any]) -> bytes:
@@ -97,34 +98,34 @@ def masked(message: dict[str, Any]) -> bytes:
     return b"\x81" + length + bytes(4) + data
 
 
-def until(one: socket.socket, mark: bytes) -> None:
-    """Read until `mark` has come."""
+def until(connection: socket.socket, mark: bytes) -> None:
+    """Read until `mark` has arrived."""
     data = b""
     while mark not in data:
-        part = one.recv(4096)
+        part = connection.recv(4096)
         if not part:
             raise SystemExit(f"the server closed a connection: {data!r}")
         data += part
 
 
 def read_marks(sockets: list[socket.socket], marks: int) -> None:
-    """Read until every socket has got that many events, as frames that say next."""
+    """Read until every socket has received `marks` messages of the type `next`, one per event."""
     with selectors.DefaultSelector() as selector:
         missing = dict.fromkeys(sockets, marks)
-        for one in sockets:
-            selector.register(one, selectors.EVENT_READ, one)
+        for connection in sockets:
+            selector.register(connection, selectors.EVENT_READ, connection)
         while missing:
             for ready, _ in selector.select():
-                one = ready.data
-                missing[one] -= one.recv(262_144).count(b'"type":"next"')
-                if missing[one] <= 0:
-                    del missing[one]
-                    selector.unregister(one)
+                connection = ready.data
+                missing[connection] -= connection.recv(262_144).count(b'"type":"next"')
+                if missing[connection] <= 0:
+                    del missing[connection]
+                    selector.unregister(connection)
 
 
 @asynccontextmanager
 async def serving(store: Store) -> AsyncIterator[tuple[str, int]]:
-    """Serve the store in this process."""
+    """Serve the store in this process, and provide the address."""
     listener = socket.create_server(("127.0.0.1", 0), backlog=2048)
     app = make_app(
         store,
@@ -144,14 +145,14 @@ async def serving(store: Store) -> AsyncIterator[tuple[str, int]]:
 
 
 class Costs:
-    """Processor time and time by the clock, of several rounds."""
+    """Processor time and wall-clock time of several rounds."""
 
     def __init__(self) -> None:
         self.rounds: list[tuple[float, float]] = []
 
     @contextlib.contextmanager
     def measured(self) -> Any:
-        """Measure a round."""
+        """Measure the `with` block as one round."""
         processor, clock = time.process_time(), time.perf_counter()
         yield
         self.rounds.append((time.process_time() - processor, time.perf_counter() - clock))
@@ -164,7 +165,7 @@ class Costs:
 
 
 class Writer:
-    """Records events one by one, each as soon as the views show the one before."""
+    """Records events one by one, each as soon as the views contain the previous one."""
 
     def __init__(self, store: Store, generator: Generator) -> None:
         self._store = store
@@ -172,7 +173,7 @@ class Writer:
         self._version = 3
 
     async def begin(self) -> None:
-        """Record the post that is edited from then on."""
+        """Record the post that later events edit."""
         await record(self._store, [self._generator.post(0, START)])
 
     async def record(self, count: int) -> None:
@@ -183,21 +184,21 @@ class Writer:
             await self._store.views.wait_for(position, 60)
 
 
-async def ask(pipe: Connection, *what: Any) -> Any:
-    """Ask the reading process for something, and return its answer."""
-    pipe.send(what)
+async def ask(pipe: Connection, *request: Any) -> Any:
+    """Send a request to the reading process, and return its response."""
+    pipe.send(request)
     return await asyncio.to_thread(pipe.recv)
 
 
 def resident() -> int:
-    """Return the memory of this process, in bytes."""
+    """Return the resident memory of this process in bytes."""
     gc.collect()
     pages = int(Path("/proc/self/statm").read_text().split()[1])
     return pages * os.sysconf("SC_PAGE_SIZE")
 
 
 async def measure(subscribers: int, rounds: int) -> bool:
-    """Measure, print, and return whether the promises are kept."""
+    """Measure, print the results, and return whether all targets are met."""
     with tempfile.TemporaryDirectory() as directory:
         async with open_store(Path(directory) / "store") as store, serving(store) as address:
             writer = Writer(store, Generator(await make_categories(store)))
@@ -230,7 +231,7 @@ async def measure(subscribers: int, rounds: int) -> bool:
 
 
 async def one_frame(pipe: Connection, writer: Writer) -> bytes:
-    """Return the bytes of one event's frame."""
+    """Return the bytes of the frame of one event."""
     await ask(pipe, "subscribe", 1)
     await asyncio.sleep(0.5)
     await writer.record(1)
@@ -240,7 +241,7 @@ async def one_frame(pipe: Connection, writer: Writer) -> bytes:
 
 
 async def settled() -> None:
-    """Wait until this process has nothing left to do: everybody waits for what comes."""
+    """Wait until this process is idle, with all subscribers waiting for events."""
     busy = 1.0
     while busy > 0.02:
         before = time.process_time()
@@ -249,7 +250,7 @@ async def settled() -> None:
 
 
 async def send_round(pipe: Connection, frame: bytes, count: int, sending: Costs) -> None:
-    """Write the frame to as many sockets, as often."""
+    """Write the frame to `count` sockets, once per event of a round."""
     with socket.create_server(("127.0.0.1", 0), backlog=2048) as listener:
         pipe.send(("connect", listener.getsockname()[1], count))
         sockets = [(await asyncio.to_thread(listener.accept))[0] for _ in range(count)]
@@ -257,42 +258,42 @@ async def send_round(pipe: Connection, frame: bytes, count: int, sending: Costs)
         with sending.measured():
             pipe.send(("read", ROUND_EVENTS))
             for _ in range(ROUND_EVENTS):
-                for one in sockets:
-                    one.send(frame)
+                for connection in sockets:
+                    connection.send(frame)
             pipe.recv()
-        for one in sockets:
-            one.close()
+        for connection in sockets:
+            connection.close()
         await ask(pipe, "leave")
 
 
 def report(
     subscribers: int, frame: bytes, alone: Costs, together: Costs, sending: Costs, memory: list[int]
 ) -> bool:
-    """Print what was measured, and return whether the promises are kept."""
+    """Print the measurements, and return whether all targets are met."""
     shares = subscribers * ROUND_EVENTS
-    kept = True
-    print(f"{subscribers:,} subscribers, {ROUND_EVENTS} events a round, frames of {len(frame)} bytes")
-    for name, which in (("processor", 0), ("clock", 1)):
-        share = (together.medians[which] - alone.medians[which]) / shares
-        write = sending.medians[which] / shares
-        kept = kept and share <= GREATEST_RATIO * write
+    met = True
+    print(f"{subscribers:,} subscribers, {ROUND_EVENTS} events per round, frames of {len(frame)} bytes")
+    for name, index in (("processor", 0), ("clock", 1)):
+        share = (together.medians[index] - alone.medians[index]) / shares
+        write = sending.medians[index] / shares
+        met = met and share <= GREATEST_RATIO * write
         print(
             f"  {name:10} a share of an event {share * 1e6:6.1f} us, a write {write * 1e6:5.1f} us:"
             f" {share / write:.2f} times (at most {GREATEST_RATIO:g})"
         )
     growth = memory[-1] - memory[0]
-    print(f"  memory after they left: {growth / 1e6:+.1f} MB since the first time")
-    return kept and growth <= GREATEST_GROWTH_BYTES
+    print(f"  memory after all subscribers left: {growth / 1e6:+.1f} MB compared with the first round")
+    return met and growth <= GREATEST_GROWTH_BYTES
 
 
 def main() -> None:
-    """Measure."""
+    """Measure, and exit with 1 if a target is missed."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else "")
     parser.add_argument("--subscribers", type=int, default=1_000)
     parser.add_argument("--rounds", type=int, default=5)
     arguments = parser.parse_args()
-    kept = uvloop.run(measure(arguments.subscribers, arguments.rounds))
-    sys.exit(0 if kept else 1)
+    met = uvloop.run(measure(arguments.subscribers, arguments.rounds))
+    sys.exit(0 if met else 1)
 
 
 if __name__ == "__main__":

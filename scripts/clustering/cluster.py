@@ -1,7 +1,7 @@
-"""A newsroom on several servers, on this one machine: three NATS servers, or one PostgreSQL, and three nodes.
+"""A newsroom on several servers of this machine: three NATS servers or one PostgreSQL server, and three nodes.
 
-Starts them, loads the demo newsroom, shows what happens when one is killed, stays up for you to kill more until Ctrl+C,
-and leaves nothing behind.
+Starts the servers, loads the demo newsroom and demonstrates the effect of killing servers. Then it runs until Ctrl+C,
+so that you can kill more, and deletes its files at the end.
 """
 
 import argparse
@@ -26,15 +26,20 @@ _ENDED_BY: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 def main() -> int:
-    """Run the cluster as the command line says."""
+    """Run the cluster with the options of the command line."""
     parser = argparse.ArgumentParser(prog="scripts/cluster", description=__doc__)
     parser.add_argument(
-        "--postgres", action="store_true", help="the log in one PostgreSQL, not in three NATS servers"
+        "--postgres",
+        action="store_true",
+        help="keep the log in one PostgreSQL server instead of three NATS servers",
     )
-    parser.add_argument("--once", action="store_true", help="end after the show")
-    parser.add_argument("--no-show", action="store_true", help="start everything, and show nothing")
+    parser.add_argument("--once", action="store_true", help="end after the demonstration")
+    parser.add_argument("--no-show", action="store_true", help="start everything, but skip the demonstration")
     parser.add_argument(
-        "--keep", type=Path, metavar="DIR", help="keep all data in DIR, and go on with what is there"
+        "--keep",
+        type=Path,
+        metavar="DIR",
+        help="keep all data in DIR, and continue with the data that DIR already contains",
     )
     options = parser.parse_args()
     try:
@@ -43,12 +48,16 @@ def main() -> int:
         print(f"scripts/cluster: {error}", file=sys.stderr)
         return 1
     finally:
-        say("Everything is stopped." if options.keep else "Everything is stopped, and its files are deleted.")
+        say(
+            "All servers are stopped."
+            if options.keep
+            else "All servers are stopped, and their files are deleted."
+        )
     return 0
 
 
 async def _until_ended(options: argparse.Namespace) -> None:
-    """Run it, and end in order whoever asks for that."""
+    """Run the cluster, and end it cleanly on a signal."""
     work = asyncio.create_task(_run(options))
     loop = asyncio.get_running_loop()
     for number in _ENDED_BY:
@@ -64,16 +73,16 @@ async def _run(options: argparse.Namespace) -> None:
             if not options.no_show:
                 await Show(engine, nodes, traffic).run()
             if not options.once:
-                _say_what_to_try(engine, nodes)
+                _say_kill_commands(engine, nodes)
                 await Watch(engine, nodes, traffic).run()
 
 
 @contextmanager
-def _directory(kept: Path | None) -> Iterator[Path]:
-    """Lend a directory, which is deleted in the end unless it is to be kept."""
-    if kept is not None:
-        kept.mkdir(parents=True, exist_ok=True)
-        yield kept.resolve()
+def _directory(permanent: Path | None) -> Iterator[Path]:
+    """Provide `permanent`, or a temporary directory that is deleted at the end."""
+    if permanent is not None:
+        permanent.mkdir(parents=True, exist_ok=True)
+        yield permanent.resolve()
         return
     with tempfile.TemporaryDirectory(prefix="ledgerpress-cluster-") as name:
         directory = Path(name)
@@ -90,7 +99,7 @@ async def _cluster(directory: Path, *, postgres: bool) -> AsyncIterator[tuple[En
         engine.start()
         for server in engine.servers:
             say(f"  {server.name}  {server.addresses}, process {server.pid}")
-        say("Starting three nodes, each with views of its own; the first writes the demo newsroom …")
+        say("Starting three nodes, each with its own views; the first one writes the demo newsroom …")
         nodes = [
             Node(f"node-{number}", directory / f"node-{number}", engine.url) for number in range(1, NODES + 1)
         ]
@@ -105,20 +114,22 @@ async def _cluster(directory: Path, *, postgres: bool) -> AsyncIterator[tuple[En
 
 
 def _admin_token(first: Node, file: Path) -> str:
-    """Return the administrator's token: it is printed once, by the node that is started first, and kept beside the data."""
+    """Return the administrator's token. The first node prints it only once, so it is saved next to the data."""
     if (token := first.admin_token()) is not None:
         file.touch(mode=0o600)
         file.write_text(token, "utf-8")
     return file.read_text("utf-8")
 
 
-def _say_what_to_try(engine: Engine, nodes: list[Node]) -> None:
-    say("\nAll is up, and writes go on slowly. Look at a node in a browser, and kill what you like, as with")
+def _say_kill_commands(engine: Engine, nodes: list[Node]) -> None:
+    say(
+        "\nEverything is running, with a few writes per second. Open a node in a browser, or kill any process:"
+    )
     for part in engine.servers:
-        say(f"  {part.by_hand:<20} # {part.name}")
+        say(f"  {part.kill_command:<20} # {part.name}")
     for node in nodes:
         say(f"  kill -9 {node.pid:<12} # {node.name}")
-    say("What is gone is started again after ten seconds. Ctrl+C stops everything and cleans up.\n")
+    say("Killed processes are restarted after ten seconds. Ctrl+C stops everything and cleans up.\n")
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""The show: one part after another is killed while writes and reads go on, and what that does is printed."""
+"""The demonstration: kill one part after another during writes and reads, and print the effect of each kill."""
 
 import asyncio
 import time
@@ -8,7 +8,7 @@ from typing import Final
 
 from scripts.clustering.log_engines import Engine, EngineServer
 from scripts.clustering.node import Node
-from scripts.clustering.node_agreement import Seen, agreement, faults
+from scripts.clustering.node_agreement import NodeState, agreement, faults
 from scripts.clustering.traffic import Traffic
 
 WRITES_A_SECOND: Final = 15.0
@@ -16,11 +16,11 @@ PRELUDE_SECONDS: Final = 2.0
 
 
 class Disagreement(Exception):
-    """Something that must never happen has happened."""
+    """The nodes differ, or the log lacks or repeats an acknowledged write. This must never happen."""
 
 
 class Show:
-    """Kills the leader, stops it in order, and kills a node; then compares all nodes with one another and the log."""
+    """Kills the leader of the log, stops the leader gracefully, kills a node, then compares all nodes and the log."""
 
     def __init__(self, engine: Engine, nodes: Sequence[Node], traffic: Traffic) -> None:
         self._engine = engine
@@ -28,103 +28,107 @@ class Show:
         self._traffic = traffic
 
     async def run(self) -> None:
-        """Run it to its end. Raises `Disagreement`."""
+        """Run the whole demonstration. Raises `Disagreement`."""
         say(
-            f"\nThe show: about {WRITES_A_SECOND:.0f} writes a second through the three nodes, and ten reads a second "
-            "at each.\nA write that is refused for now, or gets no clear answer, is sent again under its idempotency key, to the next "
-            "node."
+            f"\nThe demonstration: about {WRITES_A_SECOND:.0f} writes per second through the three nodes, "
+            "and ten reads per second from each node.\n"
+            "If a write is temporarily rejected or its result is unknown, it is sent again to the next node "
+            "with the same idempotency key."
         )
         async with self._traffic.flowing(writes_a_second=WRITES_A_SECOND):
-            await self._engine_goes(self._engine.killed, lambda server: server.kill())
-            await self._engine_goes("stopped in order", lambda server: server.stop())
-            await self._node_goes(self._nodes[1])
+            await self._end_leader(self._engine.killed, lambda server: server.kill())
+            await self._end_leader("stopped gracefully", lambda server: server.stop())
+            await self._kill_node(self._nodes[1])
             await asyncio.sleep(1)
         await self._compare()
 
-    async def _engine_goes(self, how: str, end: Callable[[EngineServer], None]) -> None:
+    async def _end_leader(self, how: str, end: Callable[[EngineServer], None]) -> None:
         await asyncio.sleep(PRELUDE_SECONDS)
         leader = await self._leader()
         alone = len(self._engine.servers) == 1
         role = "holds the log" if alone else "leads the log's stream"
-        say(f"\n{leader.name}, process {leader.pid}, {role}. It is {how}.")
+        say(f"\n{leader.name}, process {leader.pid}, {role}. It is now {how}.")
         began = time.monotonic()
         await asyncio.to_thread(end, leader)
         if alone:
             await asyncio.sleep(PRELUDE_SECONDS)
-            await self._back(leader)
+            await self._restart(leader)
         else:
-            say(f"  {(await self._leader()).name} leads now.")
+            say(f"  {(await self._leader()).name} is the new leader.")
         await self._traffic.first_write_after(began)
         await asyncio.sleep(1)
-        self._say_what_stalled(began, time.monotonic())
+        self._say_stalls(began, time.monotonic())
         if not alone:
-            await self._back(leader)
+            await self._restart(leader)
         await asyncio.to_thread(self._engine.wait_current)
         if not alone:
-            say("  All three have the whole log again.")
+            say("  All three servers have the complete log again.")
 
     async def _leader(self) -> EngineServer:
         while True:
-            if (found := await asyncio.to_thread(self._engine.leader)) is not None:
-                return found
+            if (leader := await asyncio.to_thread(self._engine.leader)) is not None:
+                return leader
             await asyncio.sleep(0.1)
 
-    async def _node_goes(self, node: Node) -> None:
+    async def _kill_node(self, node: Node) -> None:
         await asyncio.sleep(PRELUDE_SECONDS)
-        say(f"\n{node.name}, process {node.pid}, is killed.")
+        say(f"\n{node.name}, process {node.pid}, is now killed.")
         began = time.monotonic()
         await node.kill()
         await asyncio.sleep(PRELUDE_SECONDS)
-        self._say_what_stalled(began, time.monotonic(), but=node)
-        await self._back(node)
+        self._say_stalls(began, time.monotonic(), but=node)
+        await self._restart(node)
 
-    async def _back(self, server: EngineServer | Node) -> None:
+    async def _restart(self, server: EngineServer | Node) -> None:
         began = time.monotonic()
         await start(server)
-        what = "ready, caught up with the log," if isinstance(server, Node) else "up"
-        say(f"  {server.name} is started again, as process {server.pid}, and {what} after {_since(began)}.")
+        state = "ready, with all events of the log," if isinstance(server, Node) else "ready"
+        say(f"  {server.name} is restarted as process {server.pid}, and {state} after {_since(began)}.")
 
-    def _say_what_stalled(self, since: float, until: float, but: Node | None = None) -> None:
+    def _say_stalls(self, since: float, until: float, but: Node | None = None) -> None:
         say(f"  Writes stalled for {self._traffic.stall(since, until):.2f} s.")
         for node in self._nodes:
-            reads = [one for one in self._traffic.reads if one.node == node.name and since <= one.at <= until]
-            failed = sum(not one.well for one in reads)
+            reads = [
+                read for read in self._traffic.reads if read.node == node.name and since <= read.at <= until
+            ]
+            failed = sum(not read.succeeded for read in reads)
             if node is not but and reads:
-                slowest = max(one.seconds for one in reads) * 1_000
+                slowest = max(read.seconds for read in reads) * 1_000
                 say(
-                    f"  Reads at {node.name}: {len(reads) - failed} answered meanwhile, the slowest in {slowest:.0f} ms; "
-                    f"{failed or 'none'} failed."
+                    f"  Reads from {node.name} meanwhile: {len(reads) - failed} succeeded, "
+                    f"the slowest in {slowest:.0f} ms; {failed or 'none'} failed."
                 )
 
     async def _compare(self) -> None:
-        await say_whether_they_agree(self._engine, self._nodes, self._traffic)
+        await report_agreement(self._engine, self._nodes, self._traffic)
 
 
-async def say_whether_they_agree(engine: Engine, nodes: Sequence[Node], traffic: Traffic) -> None:
-    """Print what the nodes have come to, and what became of the writes. Raises `Disagreement`."""
-    found = await agreement(nodes)
-    say("\nThe writes have stopped. What the nodes have come to:")
-    for node, one in zip(nodes, found, strict=True):
+async def report_agreement(engine: Engine, nodes: Sequence[Node], traffic: Traffic) -> None:
+    """Print the state of each node and the number of writes. Raises `Disagreement`."""
+    states = await agreement(nodes)
+    say("\nThe writes have stopped. The state of the nodes:")
+    for node, state in zip(nodes, states, strict=True):
         say(
-            f"  {node.name}  position {one.position:,}  Merkle root {one.root[:16]}…  all rows of the views {one.views[:16]}…"
+            f"  {node.name}  position {state.position:,}  Merkle root {state.root[:16]}…  "
+            f"digest of the views {state.views[:16]}…"
         )
     wrong = await faults(engine.url, traffic.written)
     say(
-        f"  {len(traffic.written):,} writes acknowledged. Attempts that were repeated: {_counted(traffic.refused)} had a "
-        f"clear no, {_counted(traffic.unclear)} had no clear answer."
+        f"  {len(traffic.written):,} writes acknowledged. Attempts that were repeated: "
+        f"{_counted(traffic.rejected)} rejected, {_counted(traffic.unclear)} with an unknown result."
     )
-    if wrong or not _one(found):
-        raise Disagreement("; ".join([*wrong[:5], *(() if _one(found) else ("the nodes differ",))]))
-    say("  The three nodes agree. Each acknowledged write is in the log once; none is lost.")
+    if wrong or not _all_equal(states):
+        raise Disagreement("; ".join([*wrong[:5], *(() if _all_equal(states) else ("the nodes differ",))]))
+    say("  The three nodes agree. Each acknowledged write is in the log exactly once.")
 
 
-def _counted(answers: Counter[str]) -> str:
-    named = ", ".join(f"{code} {number}" for code, number in answers.most_common())
-    return f"{answers.total():,} ({named})" if named else "none"
+def _counted(results: Counter[str]) -> str:
+    listed = ", ".join(f"{code} {number}" for code, number in results.most_common())
+    return f"{results.total():,} ({listed})" if listed else "none"
 
 
-def _one(found: Sequence[Seen]) -> bool:
-    return len(set(found)) == 1
+def _all_equal(states: Sequence[NodeState]) -> bool:
+    return len(set(states)) == 1
 
 
 async def start(server: EngineServer | Node) -> None:
@@ -136,7 +140,7 @@ async def start(server: EngineServer | Node) -> None:
 
 
 def say(line: str) -> None:
-    """Print a line at once, whoever reads along."""
+    """Print a line immediately, also if the output is not a terminal."""
     print(line, flush=True)
 
 

@@ -1,4 +1,4 @@
-"""The engine that holds the log, for the cluster on one machine: three NATS servers, or one PostgreSQL."""
+"""The log engine of the cluster on one machine: three NATS servers or one PostgreSQL server."""
 
 from collections.abc import Sequence
 from functools import partial
@@ -9,13 +9,13 @@ from scripts.engines.nats import NatsCluster, NatsServer, wait_until
 from scripts.engines.postgres import PostgresServer
 
 PUBLICATION: Final = "daily"
-"""The name of the newsroom's log at the engine."""
+"""The name of the newsroom's log in the engine."""
 STREAM: Final = f"LEDGERPRESS_{PUBLICATION}"
-"""The name that its stream has in JetStream."""
+"""The name of its stream in JetStream."""
 
 
 class EngineServer(Protocol):
-    """One server of the engine. What it does, it does before it returns."""
+    """One server of the engine. Each method returns when its work is done."""
 
     @property
     def name(self) -> str: ...
@@ -27,8 +27,8 @@ class EngineServer(Protocol):
     def pid(self) -> int: ...
 
     @property
-    def by_hand(self) -> str:
-        """The command that kills it, as `kill` does."""
+    def kill_command(self) -> str:
+        """The shell command that does the same as `kill`."""
 
     @property
     def is_running(self) -> bool: ...
@@ -48,7 +48,7 @@ class Engine(Protocol):
 
     @property
     def killed(self) -> str:
-        """What becomes of a server that is killed, in words."""
+        """The text that describes how a server is killed."""
 
     @property
     def url(self) -> str:
@@ -62,14 +62,14 @@ class Engine(Protocol):
     def close(self) -> None: ...
 
     def leader(self) -> EngineServer | None:
-        """The server without which nothing can be written, until another takes its place; `None` while there is none."""
+        """Return the server that accepts writes, or `None` while there is no leader."""
 
     def wait_current(self) -> None:
-        """Wait until every server has what the leader has."""
+        """Wait until every server has all events of the leader."""
 
 
 class _Nats:
-    """One of the three, by the name that people see."""
+    """One of the three NATS servers, with the name that the output shows."""
 
     def __init__(self, server: NatsServer) -> None:
         self._server = server
@@ -87,7 +87,7 @@ class _Nats:
         return self._server.pid
 
     @property
-    def by_hand(self) -> str:
+    def kill_command(self) -> str:
         return f"kill -9 {self.pid}"
 
     @property
@@ -105,7 +105,7 @@ class _Nats:
 
 
 class NatsEngine:
-    """Three NATS servers with JetStream, which hold the log three times over."""
+    """Three NATS servers with JetStream; each has a replica of the log."""
 
     title = "three NATS servers (JetStream, sync_interval: always)"
     killed = "killed (SIGKILL)"
@@ -125,8 +125,8 @@ class NatsEngine:
         self._cluster.stop()
 
     def leader(self) -> EngineServer | None:
-        found = self._cluster.leader(STREAM)
-        return None if found is None else self.servers[self._cluster.servers.index(found)]
+        leader = self._cluster.leader(STREAM)
+        return None if leader is None else self.servers[self._cluster.servers.index(leader)]
 
     def wait_current(self) -> None:
         all_current = partial(self._cluster.is_current, STREAM)
@@ -134,7 +134,7 @@ class NatsEngine:
 
 
 class _Postgres:
-    """The one, as a server among servers."""
+    """The PostgreSQL server as an `EngineServer`."""
 
     name = "postgresql"
 
@@ -150,7 +150,7 @@ class _Postgres:
         return self._server.pid
 
     @property
-    def by_hand(self) -> str:
+    def kill_command(self) -> str:
         return f"kill -QUIT {self.pid}"
 
     @property
@@ -168,10 +168,10 @@ class _Postgres:
 
 
 class PostgresEngine:
-    """One PostgreSQL server. An immediate shutdown stands for its crash: it recovers from its write-ahead log."""
+    """One PostgreSQL server. An immediate shutdown simulates a crash; it then recovers from its write-ahead log."""
 
     title = "one PostgreSQL server"
-    killed = "stopped without a shutdown, as in a crash (SIGQUIT)"
+    killed = "stopped without a clean shutdown, as in a crash (SIGQUIT)"
 
     def __init__(self, directory: Path) -> None:
         self._directory = directory
@@ -181,7 +181,7 @@ class PostgresEngine:
     @property
     def url(self) -> str:
         if self._server is None:
-            raise RuntimeError("PostgreSQL is not started")
+            raise RuntimeError("the PostgreSQL server is not running; call start() first")
         return self._server.url(PUBLICATION)
 
     def start(self) -> None:
@@ -196,4 +196,4 @@ class PostgresEngine:
         return self.servers[0]
 
     def wait_current(self) -> None:
-        """There is nobody else to wait for."""
+        """Return immediately: there are no other servers."""

@@ -1,4 +1,4 @@
-"""Whether the nodes agree: on the position, on the root of the log's Merkle tree, and on every row of their views."""
+"""Compare the nodes: their positions, the Merkle roots of the log, and all rows of their views."""
 
 import asyncio
 import hashlib
@@ -24,56 +24,60 @@ _BATCH: Final = 5_000
 
 
 @dataclass(frozen=True, slots=True)
-class Seen:
-    """What a node's views come to at a position: the root of the tree of events, and a digest of all rows, in hex."""
+class NodeState:
+    """The state of a node's views at a position: the Merkle root of the log and a digest of all rows, both in hex."""
 
     position: int
     root: str
     views: str
 
 
-def seen(data: Path) -> Seen:
-    """Return what the views in a data directory come to."""
+def seen(data: Path) -> NodeState:
+    """Return the state of the views in a data directory."""
     with reading(ViewsDirectory(data, all_projectors()).current) as snapshot:
         if snapshot is None:
-            return Seen(0, "", "")
+            return NodeState(0, "", "")
         digests = table_digests(snapshot.db, BOOKKEEPING)
         views = hashlib.sha256(repr(sorted(digests.items())).encode()).hexdigest()
-        return Seen(snapshot.position, root(snapshot).hex(), views)
+        return NodeState(snapshot.position, root(snapshot).hex(), views)
 
 
-async def agreement(nodes: Sequence[Node]) -> list[Seen]:
-    """Return what each node has seen, as soon as they are at one position; at the latest after a bound."""
+async def agreement(nodes: Sequence[Node]) -> list[NodeState]:
+    """Return the state of each node once all have the same position, or after `AGREE_SECONDS`."""
     give_up = time.monotonic() + AGREE_SECONDS
     while True:
-        found = [seen(node.data) for node in nodes]
-        if len({one.position for one in found}) == 1 or time.monotonic() > give_up:
-            return found
+        states = [seen(node.data) for node in nodes]
+        if len({state.position for state in states}) == 1 or time.monotonic() > give_up:
+            return states
         await asyncio.sleep(0.2)
 
 
 async def faults(url: str, written: Sequence[Written]) -> list[str]:
-    """Return what is wrong with the log: a gap, or an acknowledged write that it lacks, or has twice or elsewhere."""
+    """Return the faults of the log: gaps, and acknowledged writes that are missing, repeated or at another position."""
     positions: dict[str, list[int]] = {}
     commands: dict[str, set[str]] = {}
-    found = []
+    problems = []
     log = await open_log(LogUrl.parse(url), Path(), create_as=None)
     try:
         codec, after = event_codec(), 0
         while batch := await log.read(after, _BATCH):
             for event in codec.decode_all(batch):
                 if event.position != after + 1:
-                    found.append(f"after position {after} comes {event.position}")
+                    problems.append(f"position {after} is followed by {event.position}")
                 after = event.position
                 if event.idempotency_key is not None:
                     positions.setdefault(event.idempotency_key, []).append(event.position)
                     commands.setdefault(event.idempotency_key, set()).add(event.header.command_id)
     finally:
         await log.aclose()
-    for one in written:
-        at = positions.get(one.key, [])
-        if not at:
-            found.append(f"{one.key}, acknowledged at position {one.position}, is lost")
-        elif at != list(range(at[0], one.position + 1)) or len(commands[one.key]) > 1:
-            found.append(f"{one.key}, acknowledged at position {one.position}, is at {at}")
-    return found
+    for write in written:
+        recorded = positions.get(write.key, [])
+        if not recorded:
+            problems.append(
+                f"{write.key}, acknowledged at position {write.position}, is missing from the log"
+            )
+        elif recorded != list(range(recorded[0], write.position + 1)) or len(commands[write.key]) > 1:
+            problems.append(
+                f"{write.key}, acknowledged at position {write.position}, is at {recorded} in the log"
+            )
+    return problems

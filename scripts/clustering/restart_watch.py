@@ -1,4 +1,4 @@
-"""After the show: writes go on slowly, somebody kills what they like, and what that does is printed."""
+"""After the demonstration: restart the processes that the user kills, and print the effect on writes."""
 
 import asyncio
 import time
@@ -12,46 +12,46 @@ from scripts.clustering.traffic import Traffic
 
 WRITES_A_SECOND: Final = 6.0
 STALLED_SECONDS: Final = 2.0
-BACK_AFTER_SECONDS: Final = 10.0
-_LOOK_SECONDS: Final = 0.1
+RESTART_AFTER_SECONDS: Final = 10.0
+_POLL_SECONDS: Final = 0.1
 
 
 class Watch:
-    """Looks at every process and at the writes. What is gone is started again after a while."""
+    """Monitors every process and the writes, and restarts ended processes after a delay."""
 
     def __init__(self, engine: Engine, nodes: Sequence[Node], traffic: Traffic) -> None:
         self._parts: list[EngineServer | Node] = [*engine.servers, *nodes]
         self._traffic = traffic
-        self._gone: dict[str, float] = {}
+        self._ended: dict[str, float] = {}
         self._stalled_since: float | None = None
 
     async def run(self) -> None:
-        """Watch until somebody ends it."""
+        """Watch until the task is cancelled."""
         async with self._traffic.flowing(writes_a_second=WRITES_A_SECOND):
             while True:
                 for part in self._parts:
-                    await self._look_at(part)
-                self._look_at_writes()
-                await asyncio.sleep(_LOOK_SECONDS)
+                    await self._check(part)
+                self._check_writes()
+                await asyncio.sleep(_POLL_SECONDS)
 
-    async def _look_at(self, part: EngineServer | Node) -> None:
+    async def _check(self, part: EngineServer | Node) -> None:
         now = time.monotonic()
         if part.is_running:
             return
-        if part.name not in self._gone:
-            self._gone[part.name] = now
-            say(f"{part.name} is gone. It is started again in {BACK_AFTER_SECONDS:.0f} seconds.")
-        elif now - self._gone[part.name] > BACK_AFTER_SECONDS:
+        if part.name not in self._ended:
+            self._ended[part.name] = now
+            say(f"{part.name} has ended. It will be restarted in {RESTART_AFTER_SECONDS:.0f} seconds.")
+        elif now - self._ended[part.name] > RESTART_AFTER_SECONDS:
             await start(part)
-            del self._gone[part.name]
-            say(f"{part.name} is back, as process {part.pid}.")
+            del self._ended[part.name]
+            say(f"{part.name} is back as process {part.pid}.")
 
-    def _look_at_writes(self) -> None:
+    def _check_writes(self) -> None:
         now = time.monotonic()
-        last = max((one.acknowledged for one in self._traffic.written[-10:]), default=now)
+        last = max((write.acknowledged for write in self._traffic.written[-10:]), default=now)
         if self._stalled_since is None and now - last > STALLED_SECONDS:
             self._stalled_since = last
-            say("Writes stall; reads go on.")
+            say("Writes have stalled; reads continue.")
         elif self._stalled_since is not None and last > self._stalled_since:
-            say(f"Writes go on, after {last - self._stalled_since:.1f} s.")
+            say(f"Writes continue after {last - self._stalled_since:.1f} s.")
             self._stalled_since = None

@@ -1,8 +1,9 @@
 """Create the virtual environment of the checkout, and keep it at exactly the pinned versions.
 
-`scripts/setup` runs this with nothing installed: it uses the standard library only. A stamp, written last, records what
-the environment was made from; an environment without a stamp is unfinished and is rebuilt. The operating system holds
-the lock for this process and for each installer that it starts, and releases it when they end, however they end.
+`scripts/setup` runs this before anything is installed, so it uses the standard library only. A stamp, written last,
+records the inputs of the environment. An environment without a stamp is unfinished and is created again. The operating
+system holds the lock for this process and for each installer that it starts, and releases it when they end, even if
+they are killed.
 """
 
 import fcntl
@@ -29,7 +30,7 @@ class SetupError(Exception):
 
 def main(arguments: list[str]) -> int:
     if unknown := set(arguments) - {"--dev", "--is-current"}:
-        say(f"unknown option {' '.join(sorted(unknown))} (there is only --dev)")
+        say(f"unknown option {' '.join(sorted(unknown))}; the only option is --dev")
         return 2
     kind = "dev" if "--dev" in arguments else "runtime"
     if "--is-current" in arguments:
@@ -41,25 +42,28 @@ def main(arguments: list[str]) -> int:
         try:
             make(goal(kind, python), lock)
         except SetupError as error:
-            say(f"{error}; the next call starts over")
+            say(f"{error}; run it again: the next run starts from the beginning")
             return 1
     return 0
 
 
 def goal(kind: str, python: str | None) -> Stamp:
-    """Return the stamp of an up-to-date environment. A development environment also serves, so it keeps its kind."""
+    """Return the stamp of an up-to-date environment.
+
+    A development environment can also serve, so it stays one.
+    """
     kind = "dev" if stamped().get("kind") == "dev" else kind
     return {
         "kind": kind,
         "lock": digest(f"requirements/{kind}.txt"),
         "package": digest("pyproject.toml", "src/ledgerpress/__init__.py"),
-        "checkout": str(ROOT),  # an environment that was moved or copied does not work
+        "checkout": str(ROOT),  # a moved or copied environment does not work
         "python": python or "",
     }
 
 
 def stamped() -> Stamp:
-    """Return what the environment was made from; empty if it is unfinished."""
+    """Return the stamp of the environment; it is empty if the environment is unfinished."""
     try:
         stamp = json.loads(STAMP.read_text("utf-8"))
     except (OSError, ValueError):
@@ -72,8 +76,8 @@ def make(wanted: Stamp, lock: IO[str]) -> None:
     STAMP.unlink(missing_ok=True)
     if not can_be_kept(before, wanted):
         version = ".".join(map(str, sys.version_info[:3]))
-        say(f"making .venv with Python {version} ({wanted['kind']} dependencies)")
-        # Under an active environment this is the Python that it was made with.
+        say(f"creating .venv with Python {version} ({wanted['kind']} dependencies)")
+        # In an active virtual environment, this is the Python that created it.
         base_python: str = getattr(sys, "_base_executable", sys.executable)
         run([base_python, "-I", "-m", "venv", "--clear", str(VENV)], lock)
         before = {}
@@ -87,7 +91,7 @@ def make(wanted: Stamp, lock: IO[str]) -> None:
 
 
 def can_be_kept(before: Stamp, wanted: Stamp) -> bool:
-    """Return whether installing into the environment gives the wanted one, without leftovers."""
+    """Return whether an installation into the environment gives the wanted environment, without leftovers."""
     return (
         wanted["python"] != ""
         and all(before.get(key) == wanted[key] for key in ("checkout", "python"))
@@ -103,7 +107,7 @@ def digest(*names: str) -> str:
 
 
 def python_inside() -> str | None:
-    """Return the version of the environment's own Python; None if it does not start."""
+    """Return the version of the environment's own Python, or `None` if it does not start."""
     command = [str(PYTHON), "-I", "-S", "-c", "import sys; sys.stdout.write(sys.version)"]
     try:
         return subprocess.run(command, capture_output=True, check=True, text=True).stdout
@@ -135,8 +139,8 @@ def locked() -> IO[str]:
     return lock
 
 
-def say(words: str) -> None:
-    print(f"scripts/setup: {words}", file=sys.stderr, flush=True)
+def say(message: str) -> None:
+    print(f"scripts/setup: {message}", file=sys.stderr, flush=True)
 
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
 """Fetch the files of GraphiQL from npm by name and version, and accept them only if their digests match.
 
-`scripts/graphiql-assets` runs this. The table in README.md next to the files is the only list of the files that are
-shipped. LICENSES.txt is generated from the packages that the source map of GraphiQL's build names.
+`scripts/graphiql-assets` runs this. The table in README.md next to the files is the only list of the shipped files.
+LICENSES.txt is generated from the packages that the source map of GraphiQL's build names.
 """
 
 import hashlib
@@ -21,11 +21,11 @@ README = FOLDER / "README.md"
 LICENSES = "LICENSES.txt"
 SOURCE_MAP = "graphiql/graphiql.min.js.map"
 
-# What npm would have installed on that day, so that every run finds the same packages built into GraphiQL.
+# npm installs the versions of this day, so that every run finds the same packages in GraphiQL's build.
 AS_OF = "2026-03-11"
-# Built in as well, without being what npm installs for it; the last one holds the licence of a font.
+# Packages in the build that npm does not install as dependencies; the last one contains the licence of a font.
 ALSO_BUILT_IN = ("graphql@16.13.1", "graphql-ws@5.16.2", "@fontsource/fira-code@5.2.7")
-# The other font's name table says so; the text of its licence is that of the @react-aria packages.
+# From the name table of the other font. The @react-aria packages contain the text of the same licence.
 ROBOTO = "The font Roboto 2.137 in graphiql.min.css: Copyright 2011 Google Inc., Apache License 2.0 (see @react-aria)."
 
 ROW = re.compile(
@@ -65,11 +65,11 @@ def main(arguments: list[str]) -> int:
 
 
 def installed(assets: list[Asset], folder: Path) -> Path:
-    """Install the packages, running none of their scripts, and return the directory that they are in."""
+    """Install the packages without running their scripts, and return the directory that contains them."""
     (folder / "package.json").write_text('{"private": true}', "utf-8")
-    wanted = sorted({f"{asset.package}@{asset.version}" for asset in assets})
+    packages = sorted({f"{asset.package}@{asset.version}" for asset in assets})
     options = ["--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error", f"--before={AS_OF}"]
-    subprocess.run(["npm", "install", *options, *wanted, *ALSO_BUILT_IN], cwd=folder, check=True)
+    subprocess.run(["npm", "install", *options, *packages, *ALSO_BUILT_IN], cwd=folder, check=True)
     return folder / "node_modules"
 
 
@@ -77,19 +77,19 @@ def differing(assets: list[Asset], files: dict[Asset, Path]) -> Iterator[str]:
     for asset in assets:
         digest = hashlib.sha256(files[asset].read_bytes()).hexdigest()
         if digest != asset.digest:
-            yield f"{asset.file}: the digest is {digest}, and README.md expects {asset.digest}"
+            yield f"{asset.file}: the digest is {digest}, but README.md requires {asset.digest}"
 
 
 def report(findings: Iterator[str] | list[str]) -> int:
-    found = list(findings)
-    for finding in found:
+    problems = list(findings)
+    for finding in problems:
         print(finding)
-    print("nothing was changed" if found else "GraphiQL's files are those that README.md names")
-    return 1 if found else 0
+    print("Nothing was changed." if problems else "The files of GraphiQL match README.md.")
+    return 1 if problems else 0
 
 
 def licences(modules: Path) -> str:
-    """Return the licence texts, each once, under the names of the packages that it covers."""
+    """Return each licence text once, under the names of the packages that it covers."""
     packages: dict[str, list[str]] = {}
     for name in sorted(built_in(modules)):
         about = json.loads((modules / name / "package.json").read_text("utf-8"))
@@ -110,17 +110,17 @@ def licences(modules: Path) -> str:
 def built_in(modules: Path) -> set[str]:
     """Return the names of the packages in GraphiQL's build, of React, and of the font Fira Code."""
     sources = json.loads((modules / SOURCE_MAP).read_text("utf-8"))["sources"]
-    found = {"graphiql", "react", "react-dom"} | {one.rpartition("@")[0] for one in ALSO_BUILT_IN}
+    names = {"graphiql", "react", "react-dom"} | {package.rpartition("@")[0] for package in ALSO_BUILT_IN}
     for source in sources:
         _, inside, path = source.rpartition("node_modules/")
         if inside:
             scope, *rest = path.split("/")
-            found.add(f"{scope}/{rest[0]}" if scope.startswith("@") else scope)
+            names.add(f"{scope}/{rest[0]}" if scope.startswith("@") else scope)
         elif workspace := re.match(r"\.\./\.\./(?:graphiql-)?([a-z-]+)/", source):
-            found.update(
+            names.update(
                 name for name in (workspace[1], f"@graphiql/{workspace[1]}") if (modules / name).is_dir()
             )
-    return found
+    return names
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
-"""Check the structure of the tree: sizes and names of modules, sizes of folders, and that the locks match the project.
+"""Check the structure of the tree: sizes and names of modules, sizes of folders, and the pinned dependencies.
 
-`scripts/check` runs this. Layers and cycles of imports are checked by import-linter (pyproject.toml).
+`scripts/check` runs this. Import-linter checks the layers and cycles of imports (pyproject.toml).
 """
 
 import re
@@ -36,7 +36,7 @@ def long_modules() -> Iterator[str]:
     for module in sorted(SOURCE.rglob("*.py")):
         lines = len(module.read_text("utf-8").splitlines())
         if lines > MAX_LINES:
-            yield f"{module.relative_to(ROOT)}: {lines} lines; split it by concept ({MAX_LINES} at most)"
+            yield f"{module.relative_to(ROOT)}: {lines} lines; split it by concept (at most {MAX_LINES} lines)"
 
 
 def large_folders() -> Iterator[str]:
@@ -44,7 +44,7 @@ def large_folders() -> Iterator[str]:
         modules = sum(1 for _ in folder.glob("*.py"))
         if modules > MAX_MODULES_IN_A_FOLDER:
             yield (
-                f"{folder.relative_to(ROOT)}: {modules} modules; group them ({MAX_MODULES_IN_A_FOLDER} at most)"
+                f"{folder.relative_to(ROOT)}: {modules} modules; group them (at most {MAX_MODULES_IN_A_FOLDER})"
             )
 
 
@@ -57,7 +57,7 @@ def grab_bags() -> Iterator[str]:
 def commands() -> Iterator[str]:
     for path in sorted((ROOT / "scripts").iterdir()):
         if path.is_file() and path.suffix:
-            yield f"{path.relative_to(ROOT)}: only commands belong here; move modules into a folder"
+            yield f"{path.relative_to(ROOT)}: only commands belong here; move the module into a folder"
 
 
 def locks() -> Iterator[str]:
@@ -71,9 +71,12 @@ def locks() -> Iterator[str]:
         for requirement in map(Requirement, requirements):
             version = pins.get(canonicalize_name(requirement.name))
             if version is None or version not in requirement.specifier:
-                yield f"{lock.relative_to(ROOT)}: pins {version} for {requirement}; run scripts/lock"
+                yield (
+                    f"{lock.relative_to(ROOT)}: pins version {version}, "
+                    f"but pyproject.toml requires {requirement}; run scripts/lock"
+                )
         if "://" in text:
-            yield f"{lock.relative_to(ROOT)}: contains an address; only versions and hashes belong there"
+            yield f"{lock.relative_to(ROOT)}: contains an address; a lock file must contain only versions and hashes"
 
 
 if __name__ == "__main__":

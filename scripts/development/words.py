@@ -144,7 +144,7 @@ def findings_in(path: Path, relative: Path, rules: Rules) -> Iterator[Finding]:
         tree = ast.parse(source)
         texts += (
             Text(text.line, blanked(PYTHON_CODE, text.text))
-            for text in python_prose(source, tree, with_texts=relative.parts[0] != "tests")
+            for text in python_prose(source, tree, with_texts="tests" not in relative.parts)
         )
         for name in python_names(tree):
             instead = rules.problem_of_name(name.text)

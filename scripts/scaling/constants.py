@@ -1,4 +1,4 @@
-"""What was measured, as it is kept in `docs/explanation/figures/constants.json`: numbers of one machine, on one day."""
+"""The measurements in `docs/explanation/figures/constants.json`: numbers of one machine on one day."""
 
 from pathlib import Path
 from typing import Final
@@ -10,7 +10,7 @@ FILE: Final = CHECKOUT / "docs" / "explanation" / "figures" / "constants.json"
 
 
 class Machine(msgspec.Struct, frozen=True, kw_only=True):
-    """Where it was measured. `load` is the least and the most load average, taken before each part: what others did."""
+    """The machine. `load` is the minimum and the maximum of the load averages before each part of the measurement."""
 
     processor: str
     cores: int
@@ -21,102 +21,105 @@ class Machine(msgspec.Struct, frozen=True, kw_only=True):
     measured_on: str
     load: tuple[float, float]
     one_run: bool
-    """Whether all was measured in one run of the script."""
+    """Whether one run of the script measured everything."""
 
 
 class OfSize(msgspec.Struct, frozen=True, kw_only=True):
-    """What a log of so many events costs. Times are in seconds of processor time, unless it says otherwise."""
+    """The costs of a log with `events` events. Times are seconds of processor time unless stated otherwise."""
 
     events: int
     posts: int
     publications: int
-    """`post.published` events: each makes a version of an article."""
+    """`post.published` events; each creates a version of an article."""
     payload_bytes: int
     log_bytes: int
     log_index_bytes: int
     views_bytes: int
     text_bytes: int
-    """Of the views, tables that hold bodies, titles and teasers."""
+    """The tables of the views with bodies, titles and teasers."""
     rebuild: float
     rebuild_indexes: float
     rebuild_digests: float
     rebuild_peak_bytes: int
     cold_read_bytes: float
-    """Bytes read from disk by event, in batches of 10,000 before which the operating system had forgotten the views."""
+    """Bytes read from disk per event in batches of up to 10,000, without the views in the operating system's cache."""
     page_read: float
-    """Seconds by the clock in which the disk gives a page of 4 KB from anywhere."""
+    """Wall-clock seconds for reading a random page of 4 KB from disk."""
     log_read: float
-    """Events a second that one follower reads through the log's port."""
+    """Events that one follower reads through the log's port per second of processor time."""
     follow_batch: float
-    """Seconds an event, followed in batches of 500 as a server does."""
+    """Seconds per event, followed in batches of 500 as a server does."""
     follow_single: float
-    """Seconds an event, followed one by one."""
+    """Seconds per event, followed one by one."""
     start: float
-    """By the clock."""
+    """Wall-clock seconds."""
     resident_bytes: int
     front_page: float
     article_warm: float
     article_cold: float
-    """By the clock, when the operating system has forgotten the views."""
+    """Wall-clock seconds without the views in the operating system's cache."""
     article_cold_read_bytes: float
     append_one: float
-    """Appends a second of one client."""
+    """Appends per second of one client."""
     append_many: float
-    """Appends a second of 256 clients."""
+    """Appends per second of 256 clients."""
     verify_log: float
     verify_log_peak_bytes: int
     verify_views: float
     verify_views_peak_bytes: int
     backup: float
-    """By the clock."""
+    """Wall-clock seconds."""
     withdrawal: float
     withdrawal_wal_bytes: int
     copy: float
-    """Seconds by the clock to copy the views file and take its checksum, as joining from a snapshot does."""
+    """Wall-clock seconds for copying the views file with its checksum, as a node does that joins from a views copy."""
 
 
 class Rates(msgspec.Struct, frozen=True, kw_only=True):
-    """What one process does, by second of its processor time, unless the name says otherwise."""
+    """Rates of one process, per second of its processor time unless stated otherwise."""
 
-    kept: float
+    cached: float = msgspec.field(name="kept")
+    """Responses from the cache. Files of earlier measurements use the name `kept`."""
     unchanged: float
+    """Responses 304 (Not Modified)."""
     uncached: float
+    """Executed responses."""
     answer_bytes: int
     kept_answer_bytes: float
-    """Memory that one kept front page takes."""
+    """Memory of one cached front page."""
     commands_one: float
-    """Whole commands a second of one editor by the clock: decided, appended, projected, answered."""
+    """Complete commands of one editor per wall-clock second: decided, appended and projected, with the response."""
     commands_many: float
-    """The same of 64 editors at once."""
+    """The same for 64 concurrent editors."""
     command_processor: float
-    """Processor seconds of a command, with 64 editors."""
+    """Processor seconds per command, with 64 editors."""
     touched: float
-    """Seconds of processor time that one event costs the kept answers."""
+    """Processor seconds to find the cached responses that one event invalidates."""
     subscriber: float
-    """Seconds of processor time that one event costs for one subscriber who is told of it."""
+    """Processor seconds of one event for each subscriber that receives it."""
     different_subscription: float
-    """Seconds of processor time that any event costs for each subscription that asks for something else than the others."""
+    """Processor seconds of any event for each subscription that is different from all others."""
 
 
 class OnEngine(msgspec.Struct, frozen=True, kw_only=True):
-    """What the log costs on one engine, on this machine, with one server; by the clock."""
+    """The costs of the log on one engine with one server on this machine, in wall-clock time."""
 
     name: str
     events: int
-    """What is in the log that is read and appended to."""
+    """Events in the log before reads and appends are measured."""
     bytes_an_event: float
     append_one: float
     append_many: float
-    """Appends a second of 256 clients."""
+    """Appends per second of 256 clients."""
     several: list[float]
-    """The same with one, two and four publications on the server, among which the clients are shared out."""
+    """The same with the clients distributed over one, two and four publications on the server."""
     read: float
-    """Events a second that one follower reads."""
+    """Events per second that one follower reads."""
     source: str
 
 
 class Constants(msgspec.Struct, frozen=True, kw_only=True):
-    """Everything that the model knows of the world."""
+    """All measurements that the model uses."""
 
     machine: Machine
     sizes: list[OfSize]
@@ -124,20 +127,20 @@ class Constants(msgspec.Struct, frozen=True, kw_only=True):
     engines: list[OnEngine]
 
     def engine(self, name: str) -> OnEngine:
-        """Return what was measured of an engine. Raises `StopIteration` where it was not."""
-        return next(one for one in self.engines if one.name == name)
+        """Return the measurements of an engine. Raises `StopIteration` if it was not measured."""
+        return next(engine for engine in self.engines if engine.name == name)
 
     @property
     def largest(self) -> OfSize:
-        """The largest log that was measured."""
-        return max(self.sizes, key=lambda one: one.events)
+        """The measurements of the largest log."""
+        return max(self.sizes, key=lambda size: size.events)
 
 
 def load(file: Path = FILE) -> Constants:
-    """Return what is kept. Raises `OSError`, `msgspec.ValidationError`."""
+    """Return the saved constants. Raises `OSError`, and `msgspec.DecodeError` if the file is invalid."""
     return msgspec.json.decode(file.read_bytes(), type=Constants)
 
 
 def save(constants: Constants, file: Path = FILE) -> None:
-    """Keep what was measured."""
+    """Save the constants."""
     file.write_bytes(msgspec.json.format(msgspec.json.encode(constants), indent=2) + b"\n")

@@ -1,4 +1,4 @@
-"""The figures of `docs/explanation/scale.md`, each drawn from the measured constants."""
+"""The figures of `docs/explanation/scale.md`, calculated from the measured constants."""
 
 from collections.abc import Callable, Sequence
 from typing import Final
@@ -13,27 +13,29 @@ from scripts.scaling.units import in_bytes, in_time, short
 
 SEED: Final = 28
 TIMES: Final = (0.1, 1.0, 10.0, 60.0, 600.0, 3_600.0, 10 * 3_600.0, 4 * 86_400.0, 40 * 86_400.0)
-"""The ticks of axes of time, in seconds."""
+"""Ticks of time axes, in seconds."""
 
 
 def reads(constants: Constants) -> Chart:
-    """Requests a second by the number of processes, with the share of answers that are kept."""
+    """Draw the requests per second and the share of cached responses, by the number of processes."""
     rates = constants.rates
     numbers = [1, 2, 4, 8, 16, 32, 64, 128, 256]
     lines = [
         Line(
             "everything cached",
-            [(n, n * reader_capacity.BUSY * rates.kept) for n in numbers],
+            [(n, n * reader_capacity.BUSY * rates.cached) for n in numbers],
             dashed=True,
             colour=5,
         ),
     ]
     needed = []
-    for place, one in enumerate(ALL):
-        found = [(n, *reader_capacity.capacity(one, rates, n, one.events_at_peak)) for n in numbers]
-        name = f"{_short_name(one.name)}: {found[0][2]:.0%} cached"
-        lines.append(Line(name, [(n, many) for n, many, _ in found], colour=place))
-        needed.append((reader_capacity.processes_for(one, rates), one.reads_at_peak))
+    for colour, publication in enumerate(ALL):
+        capacities = [
+            (n, *reader_capacity.capacity(publication, rates, n, publication.events_at_peak)) for n in numbers
+        ]
+        name = f"{_short_name(publication.name)}: {capacities[0][2]:.0%} cached"
+        lines.append(Line(name, [(n, requests) for n, requests, _ in capacities], colour=colour))
+        needed.append((reader_capacity.processes_for(publication, rates), publication.reads_at_peak))
     lines.append(
         Line(
             "nothing cached",
@@ -42,7 +44,7 @@ def reads(constants: Constants) -> Chart:
             colour=3,
         )
     )
-    lines += [Line("", [at], joined=False, colour=place) for place, at in enumerate(needed)]
+    lines += [Line("", [point], joined=False, colour=colour) for colour, point in enumerate(needed)]
     return Chart(
         "Requests per second, by number of processes",
         "processes of all nodes (one per core); dots: the busiest second of each publication",
@@ -54,7 +56,7 @@ def reads(constants: Constants) -> Chart:
 
 
 def lag(constants: Constants) -> Chart:
-    """How long it takes until a node shows what is written, while a wire service is imported, and while the log stalls."""
+    """Draw the delay from recording to reading, during an import from a wire service and during a stall of the log."""
     size = constants.largest
     capacity = constants.engine("JetStream").append_many
     seconds, burst, stall = 80.0, round(capacity / 2, -2), 20.0
@@ -62,19 +64,19 @@ def lag(constants: Constants) -> Chart:
     def rate(now: float) -> float:
         return burst if 10 <= now < 40 else 20.0
 
-    asked = list(arrivals(rate, burst, seconds, SEED))
+    sent = list(arrivals(rate, burst, seconds, SEED))
     lines = []
     for name, busy, stalled in (
         ("the log stalls", 0.0, ((stall, stall + leader_loss.KILLED[1]),)),
         ("reads take 70%", 0.7, ()),
         ("reads take 50% or less", 0.5, ()),
     ):
-        result = follow(record(iter(asked), capacity, stalled), Follower.measured(size, busy))
-        waits = [(at, shown - at) for at, shown in zip(asked, result.shown, strict=True)]
+        result = follow(record(iter(sent), capacity, stalled), Follower.measured(size, busy))
+        delays = [(sent_at, shown - sent_at) for sent_at, shown in zip(sent, result.shown, strict=True)]
         lines.append(
             Line(
                 name,
-                _thinned(waits, seconds / 300),
+                _thinned(delays, seconds / 300),
                 dashed=bool(stalled),
             )
         )
@@ -94,32 +96,36 @@ def lag(constants: Constants) -> Chart:
     )
 
 
-def _thinned(points: Sequence[tuple[float, float]], apart: float) -> list[tuple[float, float]]:
-    """Return the largest value of each stretch, in order."""
-    found: dict[int, tuple[float, float]] = {}
+def _thinned(points: Sequence[tuple[float, float]], interval: float) -> list[tuple[float, float]]:
+    """Return the point with the largest value in each interval of length `interval`, in order."""
+    maxima: dict[int, tuple[float, float]] = {}
     for x, y in points:
-        stretch = int(x / apart)
-        if stretch not in found or y > found[stretch][1]:
-            found[stretch] = (x, y)
-    return list(found.values())
+        number = int(x / interval)
+        if number not in maxima or y > maxima[number][1]:
+            maxima[number] = (x, y)
+    return list(maxima.values())
 
 
 def disk(constants: Constants) -> Chart:
-    """Bytes of the log, and of the views on each node, over ten years."""
+    """Draw the bytes of the log and of the views of each node over ten years."""
     growth = Growth(constants)
     lines = []
-    for place, one in enumerate(ALL):
+    for colour, publication in enumerate(ALL):
         years = [year / 4 for year in range(4 * YEARS + 1)]
-        name = _short_name(one.name)
+        name = _short_name(publication.name)
         lines.append(
-            Line(f"{name}: log", [(y, growth.log_bytes(one.events_after(y))) for y in years], colour=place)
+            Line(
+                f"{name}: log",
+                [(y, growth.log_bytes(publication.events_after(y))) for y in years],
+                colour=colour,
+            )
         )
         lines.append(
             Line(
                 f"{name}: views of a node",
-                [(y, growth.views_bytes(one.events_after(y))) for y in years],
+                [(y, growth.views_bytes(publication.events_after(y))) for y in years],
                 dashed=True,
-                colour=place,
+                colour=colour,
             )
         )
     return Chart(
@@ -134,7 +140,7 @@ def disk(constants: Constants) -> Chart:
 
 
 def whole(constants: Constants) -> Chart:
-    """The time of what reads the whole log, or writes all views, by the number of events."""
+    """Draw the time of tasks that read the whole log or write all views, by the number of events."""
     growth, worst = Growth(constants), Growth(constants, worst=True)
     sizes = [10 ** (4 + step / 8) for step in range(49)]
     takes: Sequence[tuple[str, Callable[[float], float]]] = (
@@ -149,14 +155,14 @@ def whole(constants: Constants) -> Chart:
         Line("replay, worst case", [(size, worst.replay(size)) for size in sizes], dashed=True, colour=2)
     )
     measured: Sequence[Callable[[OfSize], float]] = (
-        lambda one: one.verify_log + one.verify_views,
-        lambda one: one.withdrawal,
-        lambda one: one.rebuild + one.rebuild_indexes + one.rebuild_digests,
-        lambda one: one.backup,
+        lambda size: size.verify_log + size.verify_views,
+        lambda size: size.withdrawal,
+        lambda size: size.rebuild + size.rebuild_indexes + size.rebuild_digests,
+        lambda size: size.backup,
     )
-    for place, took in enumerate(measured):
-        dots = [(one.events, took(one)) for one in constants.sizes]
-        lines.append(Line("", dots, joined=False, colour=place))
+    for colour, seconds in enumerate(measured):
+        dots = [(size.events, seconds(size)) for size in constants.sizes]
+        lines.append(Line("", dots, joined=False, colour=colour))
     return Chart(
         "Tasks that read the whole log or write all views",
         "events in the log (dots: measured; joining is calculated)",
@@ -165,23 +171,28 @@ def whole(constants: Constants) -> Chart:
         Scale(0.1, 1e7, logarithmic=True, marks=TIMES),
         lines,
         levels=[(NIGHT, "a night of eight hours")],
-        moments=[(one.events, _short_name(one.name).removesuffix(" articles")) for one in ALL],
+        moments=[
+            (publication.events, _short_name(publication.name).removesuffix(" articles"))
+            for publication in ALL
+        ],
         moments_left=True,
         format_y=in_time,
     )
 
 
 def appends(constants: Constants) -> Chart:
-    """Appends a second of each engine against what publications ask for, by the number of logs."""
+    """Draw the appends per second of each engine and the needs of the publications, by the number of logs."""
     parts = [1, 2, 4, 8, 16, 32, 64]
     lines = [
-        Line(one.name, [(n, n * one.append_many) for n in parts], colour=place)
-        for place, one in enumerate(constants.engines)
+        Line(engine.name, [(n, n * engine.append_many) for n in parts], colour=colour)
+        for colour, engine in enumerate(constants.engines)
     ]
     follower = Follower.measured(constants.largest).rate
     lines.append(Line("one node follows", [(n, follower) for n in parts], dashed=True, colour=5))
     night = HUNDRED_MILLION.archive * HUNDRED_MILLION.events_a_post / NIGHT
-    levels = [(one.events_at_peak, f"busiest second of {_within(one.name)}") for one in ALL]
+    levels = [
+        (publication.events_at_peak, f"busiest second of {_within(publication.name)}") for publication in ALL
+    ]
     return Chart(
         "Appends per second, by number of publications with separate servers",
         "publications, each with its own log and servers (one is measured)",
@@ -195,13 +206,13 @@ def appends(constants: Constants) -> Chart:
 
 
 def stalls(constants: Constants) -> Chart:
-    """Seconds a year for which writes stand still, by how often the leader of the log is lost."""
-    often = [10 ** (step / 8) for step in range(25)]
+    """Draw the seconds per year without writes, by how often the leader of the log is lost."""
+    losses = [10 ** (step / 8) for step in range(25)]
     growth = Growth(constants)
     size = growth.log_bytes(BROADCASTER.events)
     restored = 2 * size / NETWORK + growth.backup(BROADCASTER.events)
     lines = [
-        Line(name, [(n, n * takes) for n in often], dashed=dashed, colour=colour)
+        Line(name, [(n, n * takes) for n in losses], dashed=dashed, colour=colour)
         for name, takes, dashed, colour in (
             (f"{in_bytes(size)} restored", restored, True, 3),
             (f"killed: {leader_loss.KILLED[1]} s at most", leader_loss.KILLED[1], False, 2),

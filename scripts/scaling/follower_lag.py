@@ -1,7 +1,7 @@
-"""A log with room for so many appends a second, and a node that follows it batch by batch: how far it lags.
+"""Simulate the lag of a node that follows a log batch by batch; the log has a limited number of appends per second.
 
-A discrete simulation, event by event in its arithmetic and batch by batch in its steps: a batch is what waits, at most
-`limit`, and takes a fixed time and a time an event. With batches of one it is an M/D/1 queue, which the tests hold it to.
+The simulation is discrete. A batch contains all waiting events, at most `limit`. It takes a fixed time plus a time per
+event. With batches of one event it is an M/D/1 queue; the tests compare it with the formula.
 """
 
 import random
@@ -13,12 +13,12 @@ from typing import Final
 from scripts.scaling.constants import OfSize
 
 BATCH: Final = 500
-"""`ledgerpress.server.store.FOLLOWED_AT_ONCE`."""
+"""`ledgerpress.server.store.FOLLOW_BATCH_SIZE`."""
 
 
 @dataclass(frozen=True, slots=True)
 class Follower:
-    """What a batch costs: `fixed` seconds, and `each` an event. `busy` is the share of its time that readers take."""
+    """The cost of a batch: `fixed` seconds, and `each` seconds per event. `busy` is the share of its time for reads."""
 
     fixed: float
     each: float
@@ -27,49 +27,49 @@ class Follower:
 
     @staticmethod
     def measured(size: OfSize, busy: float = 0.0) -> "Follower":
-        """Return the follower that was measured: one event costs what a batch costs and what an event adds."""
+        """Return the follower with the measured costs: a single event costs `fixed` + `each`."""
         each = (size.follow_batch * BATCH - size.follow_single) / (BATCH - 1)
         return Follower(size.follow_single - each, each, busy=busy)
 
     def seconds(self, events: int) -> float:
-        """Return how long a batch takes."""
+        """Return the seconds for a batch with this number of events."""
         return (self.fixed + self.each * events) / (1 - self.busy)
 
     @property
     def rate(self) -> float:
-        """Events a second, when batches are full."""
+        """Events per second with full batches."""
         return self.limit / self.seconds(self.limit)
 
 
 @dataclass(slots=True)
 class Followed:
-    """What came of it: when each event was recorded, and shown; both in order."""
+    """The result: the times at which each event was recorded and shown, both in order."""
 
     recorded: list[float] = field(default_factory=list)
     shown: list[float] = field(default_factory=list)
 
     @property
     def mean_lag(self) -> float:
-        """Seconds from recorded to shown, in the mean."""
+        """Mean seconds from the recording of an event until it is shown."""
         return sum(b - a for a, b in zip(self.recorded, self.shown, strict=True)) / len(self.recorded)
 
 
 def arrivals(rate: Callable[[float], float], most: float, seconds: float, seed: int) -> Iterator[float]:
-    """Yield the moments of a Poisson process whose rate changes, `most` at most (Lewis and Shedler's thinning)."""
-    chance, now = random.Random(seed), 0.0  # noqa: S311  # the same each time
+    """Yield the times of a Poisson process with a variable rate of at most `most` (thinning by Lewis and Shedler)."""
+    chance, now = random.Random(seed), 0.0  # noqa: S311  # reproducible
     while (now := now + chance.expovariate(most)) < seconds:
         if chance.random() * most <= rate(now):
             yield now
 
 
 def record(
-    asked: Iterator[float], capacity: float, stalls: tuple[tuple[float, float], ...] = ()
+    requests: Iterator[float], capacity: float, stalls: tuple[tuple[float, float], ...] = ()
 ) -> list[float]:
-    """Return when the log has recorded what was asked for: `capacity` a second, and nothing from-to in `stalls`."""
+    """Return when the log records each requested append: at most `capacity` per second, and none during `stalls`."""
     recorded: list[float] = []
     free = 0.0
-    for moment in asked:
-        free = max(free, moment) + 1 / capacity
+    for requested in requests:
+        free = max(free, requested) + 1 / capacity
         for begins, ends in stalls:
             if begins <= free < ends:
                 free = ends
@@ -78,7 +78,7 @@ def record(
 
 
 def follow(recorded: list[float], follower: Follower) -> Followed:
-    """Return when each event is shown."""
+    """Simulate a follower, and return when each event is recorded and shown."""
     result = Followed(recorded)
     waiting, now, number = deque[float](), 0.0, 0
     while number < len(recorded) or waiting:

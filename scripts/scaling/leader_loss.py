@@ -1,7 +1,7 @@
-"""For how long writes stand still when JetStream's leader is lost: least and most, in seconds.
+"""The time for which writes stall when JetStream's leader is lost: minimum and maximum, in seconds.
 
-`scripts/scale --measure` does not measure these. They are of three servers and sixteen writers on three nodes, ten kills
-and five each of the others, as `tests/integration/test_cluster_kills.py` prints them; change them here.
+`scripts/scale --measure` does not measure these times. `tests/integration/test_cluster_kills.py` prints them, for three
+servers and sixteen writers on three nodes: ten kills, and five repetitions of each other case. Update them by hand.
 """
 
 from typing import Final

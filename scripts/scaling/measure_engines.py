@@ -1,7 +1,7 @@
-"""Measures what the log costs on each engine: logs of the same size, one server of each, started for it, on this machine.
+"""Measure the costs of the log on each engine: logs of the same size, each on one new server on this machine.
 
-The bytes are those of a generated newsroom's events; appends are of one event with 1 KB, as in `scripts/bench log`, to the
-log that holds those events already. Several publications on one server are measured too: their appends together.
+The events are those of a generated newsroom. Appends of one event with 1 KB each, as in `scripts/bench log`, go to the
+log that already contains these events. The total appends to several publications on one server are measured too.
 """
 
 import asyncio
@@ -30,13 +30,13 @@ from scripts.workloads.generated_log import GeneratedLog
 EVENTS: Final = 10_000
 APPENDS_EACH: Final = 8
 ROUNDS: Final = 5
-"""The best of so many counts: others on the machine only ever make it slower."""
+"""The best of these rounds counts, because other work on the machine can only slow a round down."""
 SEVERAL: Final = (1, 2, 4)
-"""Publications on one server, with `CLIENTS` clients in all."""
+"""Numbers of publications on one server, with `CLIENTS` clients in total."""
 
 
 def measure(folder: Path) -> list[OnEngine]:
-    """Measure all three, one after another."""
+    """Measure all three engines, one after another."""
     return [_sqlite(folder), _postgres(), _jetstream(folder)]
 
 
@@ -51,8 +51,8 @@ def _sqlite(folder: Path) -> OnEngine:
                 total += file.stat().st_size
             return total
 
-        found = uvloop.run(_measure(lambda name: f"sqlite:{place}/{name}.sqlite", size))
-    return OnEngine(name="SQLite", events=EVENTS, source="a file for each publication", **found)
+        measured = uvloop.run(_measure(lambda name: f"sqlite:{place}/{name}.sqlite", size))
+    return OnEngine(name="SQLite", events=EVENTS, source="a file for each publication", **measured)
 
 
 def _postgres() -> OnEngine:
@@ -63,20 +63,20 @@ def _postgres() -> OnEngine:
             server.sql("CHECKPOINT")
             return int(server.sql("SELECT pg_total_relation_size('ledgerpress.event')"))
 
-        found = uvloop.run(_measure(server.url, size))
+        measured = uvloop.run(_measure(server.url, size))
     finally:
         server.close()
-    return OnEngine(name="PostgreSQL", events=EVENTS, source="one server", **found)
+    return OnEngine(name="PostgreSQL", events=EVENTS, source="one server", **measured)
 
 
 def _jetstream(folder: Path) -> OnEngine:
     with _nats(folder) as server:
 
         def size() -> int:
-            return int(server.says("/jsz")["storage"])
+            return int(server.monitoring_data("/jsz")["storage"])
 
-        found = uvloop.run(_measure(server.url, size))
-    return OnEngine(name="JetStream", events=EVENTS, source="one server, without replicas", **found)
+        measured = uvloop.run(_measure(server.url, size))
+    return OnEngine(name="JetStream", events=EVENTS, source="one server, without replicas", **measured)
 
 
 @contextmanager
@@ -94,11 +94,11 @@ async def _measure(url: Callable[[str], str], size: Callable[[], int]) -> dict[s
     log = await _open(url("p0"))
     before = size()
     await _fill(log)
-    found: dict[str, Any] = {"bytes_an_event": (size() - before) / EVENTS}
-    found["read"] = max([await _read(log) for _ in range(ROUNDS)])
+    measured: dict[str, Any] = {"bytes_an_event": (size() - before) / EVENTS}
+    measured["read"] = max([await _read(log) for _ in range(ROUNDS)])
     single, many = [writes(STREAMS)], [writes([f"{stream}-many"]) for stream in STREAMS[:CLIENTS]]
-    found["append_one"] = max([await _rate([log], single, 300) for _ in range(ROUNDS)])
-    found["append_many"] = max([await _rate([log], many, APPENDS_EACH) for _ in range(ROUNDS)])
+    measured["append_one"] = max([await _rate([log], single, 300) for _ in range(ROUNDS)])
+    measured["append_many"] = max([await _rate([log], many, APPENDS_EACH) for _ in range(ROUNDS)])
 
     logs = [log, *[await _open(url(f"p{number}")) for number in range(1, SEVERAL[-1])]]
     for other in logs[1:]:
@@ -109,20 +109,20 @@ async def _measure(url: Callable[[str], str], size: Callable[[], int]) -> dict[s
             clients = [writes([f"{stream}-{number}-{again}"]) for stream in STREAMS[:CLIENTS]]
             rate = await _rate(logs[:number], clients, APPENDS_EACH)
             several[number] = max(several[number], rate)
-    found["several"] = [several[number] for number in SEVERAL]
-    for one in logs:
-        await one.aclose()
-    return found
+    measured["several"] = [several[number] for number in SEVERAL]
+    for opened in logs:
+        await opened.aclose()
+    return measured
 
 
 async def _fill(log: OpenedLog) -> None:
-    """Write a generated newsroom."""
+    """Write the log of a generated newsroom."""
     for batch in GeneratedLog().batches(EVENTS, 200):
         await log.append(list(_grouped(batch)))
 
 
 async def _read(log: OpenedLog) -> float:
-    """Return the events a second by the clock that one follower reads."""
+    """Return how many events one follower reads per wall-clock second."""
     started, after = time.perf_counter(), 0
     while batch := await log.read(after, 1_000):
         after = batch[-1].position
@@ -134,7 +134,7 @@ async def _open(url: str) -> OpenedLog:
 
 
 async def _rate(logs: Sequence[OpenedLog], clients: Sequence[Iterator[StreamWrite]], each: int) -> float:
-    """Return the appends a second of clients that append so many events each, one after another, to their log."""
+    """Return the appends per second of clients that append `each` events one after another, each client to one log."""
     work = [list(islice(client, each)) for client in clients]
 
     async def client(log: OpenedLog, mine: Sequence[StreamWrite]) -> None:
@@ -147,7 +147,7 @@ async def _rate(logs: Sequence[OpenedLog], clients: Sequence[Iterator[StreamWrit
 
 
 def _grouped(batch: Sequence[StoredEvent]) -> Iterator[StreamWrite]:
-    """Yield what appends the events of a batch, each stream's together."""
+    """Yield one write per stream with the events of a batch."""
     streams: dict[str, list[StoredEvent]] = {}
     for event in batch:
         streams.setdefault(event.header.stream, []).append(event)
@@ -159,7 +159,7 @@ def _grouped(batch: Sequence[StoredEvent]) -> Iterator[StreamWrite]:
 def _new(event: StoredEvent) -> NewEvent:
     header = event.header
     if event.payload is None:
-        raise ValueError("a generated event has its payload")
+        raise ValueError("a generated event has no payload")
     return NewEvent(
         event_id=header.event_id,
         type=header.type,

@@ -1,6 +1,6 @@
-"""Measures a log and its views at one size: bytes, and what takes longer the longer the log is.
+"""Measure a log and its views at one size: bytes, and the time of work that depends on the length of the log.
 
-Each function runs in a process of its own, so that memory is that of the work alone.
+Each function runs in its own process, so that the measured memory is only that of the work.
 """
 
 import os
@@ -34,11 +34,11 @@ T = TypeVar("T")
 TEXTS: Final = ("body", "content")
 BATCH: Final = 10_000
 COLD_BATCHES: Final = 3
-"""Batches of a rebuild before which the operating system forgets the views."""
+"""Number of batches of a rebuild before which the views are dropped from the operating system's cache."""
 
 
 def shape(data: Path) -> dict[str, float]:
-    """Return how large the log is, and what is in it."""
+    """Return the bytes of the log and the numbers of its posts and publications."""
     with closing(sqlite3.connect(data / LOG_FILE)) as db:
         db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
         (payloads,) = db.execute("SELECT sum(length(payload)) FROM event").fetchone()
@@ -59,9 +59,10 @@ def bytes_by_object(db: sqlite3.Connection) -> dict[str, int]:
 
 
 def rebuild(data: Path, events: int, back: int) -> dict[str, float]:
-    """Make views as far as `back` events before the end, and put them to use; say what that took.
+    """Build views up to `back` events before the end, make them the current views, and return the measurements.
 
-    Before each of the last batches the operating system forgets the views, so that it shows what has to be read of them.
+    Before each of the last batches, the views are dropped from the operating system's cache. So the measurement shows
+    how many bytes of the views a batch reads.
     """
     directory = ViewsDirectory(data, all_projectors())
     path = directory.vacant()
@@ -73,47 +74,47 @@ def rebuild(data: Path, events: int, back: int) -> dict[str, float]:
         until = events - back - apart
         started = time.process_time()
         await build.follow(log, event_codec(), until, batch=BATCH)
-        took = time.process_time() - started
-        found = {"cold_read_bytes": 0.0}
+        processor_seconds = time.process_time() - started
+        measured = {"cold_read_bytes": 0.0}
         step = apart // COLD_BATCHES
         for number in range(COLD_BATCHES):
             drop_cache(path)
             read = read_bytes()
             await build.follow(log, event_codec(), until + (number + 1) * step, batch=step)
-            found["cold_read_bytes"] += (read_bytes() - read) / (COLD_BATCHES * step)
-        found["rebuild"] = took * events / until
-        found |= {"rebuild_indexes": timed(build.finish)}
-        found["rebuild_digests"] = timed(lambda: table_digests(build.db, BOOKKEEPING))
-        found["rebuild_peak_bytes"] = peak_memory()
+            measured["cold_read_bytes"] += (read_bytes() - read) / (COLD_BATCHES * step)
+        measured["rebuild"] = processor_seconds * events / until
+        measured |= {"rebuild_indexes": timed(build.finish)}
+        measured["rebuild_digests"] = timed(lambda: table_digests(build.db, BOOKKEEPING))
+        measured["rebuild_peak_bytes"] = peak_memory()
         build.db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
         objects = bytes_by_object(build.db)
-        found["views_bytes"] = sum(objects.values()) * events / (events - back)
-        found["text_bytes"] = sum(objects[name] for name in TEXTS) * events / (events - back)
+        measured["views_bytes"] = sum(objects.values()) * events / (events - back)
+        measured["text_bytes"] = sum(objects[name] for name in TEXTS) * events / (events - back)
         build.close()
         await log.aclose()
-        return found
+        return measured
 
-    found = uvloop.run(run())
+    measured = uvloop.run(run())
     directory.switch(path)
-    return found
+    return measured
 
 
 def timed(work: Callable[[], object]) -> float:
-    """Return the seconds of processor time that `work` takes: what others do on the machine hardly changes them."""
+    """Return the processor seconds of `work`, which hardly depend on other work on the machine."""
     started = time.process_time()
     work()
     return time.process_time() - started
 
 
 def clocked(work: Callable[[], object]) -> float:
-    """Return the seconds by the clock: for what waits for the disk."""
+    """Return the wall-clock seconds of `work`, for work that waits for the disk."""
     started = time.perf_counter()
     work()
     return time.perf_counter() - started
 
 
 def drop_cache(file: Path) -> None:
-    """Have the operating system forget what it holds of a file in memory, once that is written."""
+    """Write a file and its write-ahead log to disk, and drop them from the operating system's cache."""
     for name in (file, Path(f"{file}-wal")):
         if name.exists():
             descriptor = os.open(name, os.O_RDONLY)
@@ -123,30 +124,32 @@ def drop_cache(file: Path) -> None:
 
 
 def read_bytes() -> int:
-    """Return how many bytes this process had read from disk (proc(5))."""
-    line = next(one for one in Path("/proc/self/io").read_text().splitlines() if one.startswith("read_bytes"))
+    """Return how many bytes the system has read from disk for this process (proc(5))."""
+    line = next(
+        line for line in Path("/proc/self/io").read_text().splitlines() if line.startswith("read_bytes")
+    )
     return int(line.split()[1])
 
 
 def page_read(data: Path) -> float:
-    """Return the seconds in which the disk gives a page of 4 KB from anywhere in the log, by the clock."""
-    found = []
+    """Return the median wall-clock seconds for reading a random page of 4 KB of the log from disk."""
+    times = []
     descriptor = os.open(data / LOG_FILE, os.O_RDONLY)
     os.posix_fadvise(descriptor, 0, 0, os.POSIX_FADV_RANDOM)
-    chance = random.Random(1)  # noqa: S311  # the same places each time
+    chance = random.Random(1)  # noqa: S311  # reproducible
     pages = (data / LOG_FILE).stat().st_size // 4096
     for _ in range(400):
         at = chance.randrange(pages) * 4096
         os.posix_fadvise(descriptor, at, 4096, os.POSIX_FADV_DONTNEED)
         started = time.perf_counter()
         os.pread(descriptor, 4096, at)
-        found.append(time.perf_counter() - started)
+        times.append(time.perf_counter() - started)
     os.close(descriptor)
-    return statistics.median(found)
+    return statistics.median(times)
 
 
 def read_log(data: Path) -> float:
-    """Return the events a second of processor time that one follower reads through the log's port."""
+    """Return how many events one follower reads through the log's port per second of processor time."""
 
     async def run() -> int:
         log, after = await SqliteEventLog.open(data / LOG_FILE, create_as=None), 0
@@ -161,17 +164,17 @@ def read_log(data: Path) -> float:
 
 
 def check_log(data: Path) -> tuple[float, int]:
-    """Return the seconds that `ledgerpress verify` takes for the log, and the most memory."""
+    """Return the processor seconds and the peak memory of `ledgerpress verify` for the log."""
     return timed(lambda: uvloop.run(verify_log(data))), peak_memory()
 
 
 def check_views(data: Path) -> tuple[float, int]:
-    """Return the seconds that `ledgerpress verify` takes for the views, and the most memory."""
+    """Return the processor seconds and the peak memory of `ledgerpress verify` for the views."""
     return timed(lambda: uvloop.run(verify_views(data))), peak_memory()
 
 
 def back_up(data: Path) -> float:
-    """Return the seconds that a checked backup of the log takes."""
+    """Return the wall-clock seconds of a backup of the log with its check."""
     target = data / "backup.db"
     took = clocked(lambda: uvloop.run(copy_log_file(data / LOG_FILE, target)))
     target.unlink()
@@ -179,7 +182,7 @@ def back_up(data: Path) -> float:
 
 
 def withdraw_one(data: Path, position: int) -> tuple[float, int]:
-    """Return the seconds that the withdrawal of one payload takes, and how large the views' write-ahead log becomes."""
+    """Return the processor seconds of withdrawing one payload, and the peak size of the views' write-ahead log."""
     largest, done = 0, threading.Event()
 
     def watch() -> None:
@@ -199,10 +202,10 @@ def withdraw_one(data: Path, position: int) -> tuple[float, int]:
 
 
 def append(log: Path, again: int) -> tuple[float, float]:
-    """Return the appends a second of one client, and of many, to a log that is there already, for the n-th time."""
+    """Return the appends per second of one client and of many to an existing log; `again` makes the streams unique."""
     ones, many = ([f"{stream}-{kind}-{again}" for stream in STREAMS] for kind in ("one", "many"))
-    with closing(Clients(log, [ones])) as one:
-        single = max(one.rate(200) for _ in range(2))
+    with closing(Clients(log, [ones])) as client:
+        single = max(client.rate(200) for _ in range(2))
     with closing(Clients(log, [[name] for name in many])) as clients:
         several = max(clients.rate(CLIENTS * 8) for _ in range(2))
     return single, several

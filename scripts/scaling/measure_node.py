@@ -1,4 +1,4 @@
-"""Measures a node on a log of one size: starting, catching up, reading with the operating system's cache and without."""
+"""Measure a node on a log of one size: start, catch-up, and reads with and without the operating system's cache."""
 
 import random
 import statistics
@@ -28,12 +28,12 @@ ARTICLE: Final = (
     "query ($slug: String!) { article(slug: $slug) { title teaser body { markdown } categories { name } } }"
 )
 SINGLE: Final = 300
-"""Events that are followed one by one."""
+"""Number of events that the node follows one by one."""
 ARTICLES: Final = 60
 
 
 def follow(data: Path) -> dict[str, float]:
-    """Bring views that are behind to the head as a server does, the last events one by one; return seconds an event."""
+    """Let the views catch up as a server does, the last events one by one; return processor seconds per event."""
     return uvloop.run(_follow(data))
 
 
@@ -41,70 +41,70 @@ async def _follow(data: Path) -> dict[str, float]:
     log = await SqliteEventLog.open(data / LOG_FILE, create_as=None)
     path = ViewsDirectory(data, all_projectors()).current
     if path is None:
-        raise SystemExit("there are no views")
+        raise SystemExit("there are no views to measure")
     views = await ViewsFile.open(path, all_projectors(), create=False)
     head = await log.head()
-    found = {}
+    seconds = {}
     for name, size, until in (("batch", 500, head - SINGLE), ("single", 1, head)):
         runner = ProjectionRunner(log, event_codec(), views, all_projectors(), batch_size=size)
         await runner.start()
-        before, started = _reached(runner), time.process_time()
-        while _reached(runner) + size <= until:
+        before, started = _position(runner), time.process_time()
+        while _position(runner) + size <= until:
             await runner.step()
-        found[f"follow_{name}"] = (time.process_time() - started) / (_reached(runner) - before)
+        seconds[f"follow_{name}"] = (time.process_time() - started) / (_position(runner) - before)
         await runner.release()
     await views.aclose()
     await log.aclose()
-    return found
+    return seconds
 
 
-def _reached(runner: ProjectionRunner) -> int:
+def _position(runner: ProjectionRunner) -> int:
     return min(point.position for point in runner.checkpoints.values())
 
 
 def read(data: Path) -> dict[str, float]:
-    """Open the store as a server does, and ask for the front page and for articles at random; return seconds."""
+    """Open the store as a server does, read the front page and random articles, and return seconds and bytes."""
     return uvloop.run(_read(data))
 
 
 async def _read(data: Path) -> dict[str, float]:
     started = time.perf_counter()
     async with open_store(data, create=False) as store:
-        found: dict[str, float] = {"start": time.perf_counter() - started}
+        measured: dict[str, float] = {"start": time.perf_counter() - started}
         engine = Executor(graphql_schema())
         for _ in range(30):
             await _ask(engine, store, FRONT_PAGE)
-        found["front_page"] = statistics.median(
+        measured["front_page"] = statistics.median(
             [(await _ask(engine, store, FRONT_PAGE))[0] for _ in range(100)]
         )
         slugs = _published(store.views.path)
         for slug in slugs:
             await _ask(engine, store, ARTICLE, slug=slug)
         warm = [(await _ask(engine, store, ARTICLE, slug=slug))[0] for slug in slugs]
-        cold, before = [], 0
+        cold, cold_bytes = [], 0
         for slug in _published(store.views.path, seed=2):
             drop_cache(store.views.path)
             start = read_bytes()
             cold.append((await _ask(engine, store, ARTICLE, slug=slug))[1])
-            before += read_bytes() - start
-        found["article_warm"], found["article_cold"] = statistics.median(warm), statistics.median(cold)
-        found["article_cold_read_bytes"] = before / len(cold)
-        found["resident_bytes"] = resident()
-        return found
+            cold_bytes += read_bytes() - start
+        measured["article_warm"], measured["article_cold"] = statistics.median(warm), statistics.median(cold)
+        measured["article_cold_read_bytes"] = cold_bytes / len(cold)
+        measured["resident_bytes"] = resident()
+        return measured
 
 
 def _published(views: Path, seed: int = 1) -> list[str]:
-    """Return slugs of articles, from all over the table."""
+    """Return the slugs of random articles."""
     with closing(connect(f"{views.as_uri()}?mode=ro", uri=True)) as db:
-        slugs = [one for (one,) in db.execute("SELECT slug FROM post_slug WHERE public_from IS NOT NULL")]
-    return random.Random(seed).sample(slugs, min(ARTICLES, len(slugs)))  # noqa: S311  # the same each time
+        slugs = [slug for (slug,) in db.execute("SELECT slug FROM post_slug WHERE public_from IS NOT NULL")]
+    return random.Random(seed).sample(slugs, min(ARTICLES, len(slugs)))  # noqa: S311  # reproducible
 
 
 async def _ask(engine: Executor, store: Store, query: str, **variables: Any) -> tuple[float, float]:
-    """Return the seconds of processor time and by the clock."""
+    """Execute a query, and return the seconds of processor time and of wall-clock time."""
     started, processor = time.perf_counter(), time.process_time()
-    answer = await engine.execute_document(store, query, variables=variables, identity=ANONYMOUS)
-    took = time.process_time() - processor, time.perf_counter() - started
-    if "errors" in answer.body:
-        raise SystemExit(str(answer.body["errors"])[:500])
-    return took
+    response = await engine.execute_document(store, query, variables=variables, identity=ANONYMOUS)
+    duration = time.process_time() - processor, time.perf_counter() - started
+    if "errors" in response.body:
+        raise SystemExit(str(response.body["errors"])[:500])
+    return duration

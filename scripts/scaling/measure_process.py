@@ -1,4 +1,4 @@
-"""Measures what one process does: answers over HTTP, whole commands, what an event costs those who are answered."""
+"""Measure one process: responses over HTTP, complete commands, and the cost of an event for caches and subscribers."""
 
 import asyncio
 import itertools
@@ -31,17 +31,17 @@ EDITORS: Final = 64
 COMMANDS: Final = 1_280
 SECONDS: Final = 2.0
 ROUNDS: Final = 3
-"""The best of so many counts: others on the machine only ever make it slower."""
+"""The best of these rounds counts, because other work on the machine can only slow a round down."""
 
 
 def rates(folder: Path) -> Rates:
-    """Measure, in a directory on the disk that counts."""
-    found = {**answers(folder), **uvloop.run(commands(folder)), "subscriber": subscriber()}
-    return msgspec.convert(found, Rates)
+    """Measure all rates, with files in `folder`."""
+    measured = {**answers(folder), **uvloop.run(commands(folder)), "subscriber": subscriber()}
+    return msgspec.convert(measured, Rates)
 
 
 def answers(folder: Path) -> dict[str, float]:
-    """Return answers a second of processor time: kept, unchanged (304), and executed anew."""
+    """Return the responses per second of processor time: cached, not modified (304) and executed."""
     with ExitStack() as stack:
         place = Path(stack.enter_context(TemporaryDirectory(prefix="answers-", dir=folder)))
         uvloop.run(_fill(place / "data"))
@@ -49,19 +49,21 @@ def answers(folder: Path) -> dict[str, float]:
         request = post({"query": FRONT_PAGE, "variables": VARIABLES})
         salted = post({"query": SALTED_FRONT_PAGE, "variables": {**VARIABLES, "salt": SALT.decode()}})
         numbers = itertools.count()
-        kept, uncached = Server("kept", place, stack), Server("uncached", place, stack)
-        unchanged = conditional(kept.port)
+        cached, uncached = Server("cached", place, stack), Server("uncached", place, stack)
+        unchanged = conditional(cached.port)
         if unchanged is None:
-            raise SystemExit("the server gives no ETag")
-        body = ask(kept.port, request).partition(b"\r\n\r\n")[2]
+            raise SystemExit("the server sends no ETag")
+        body = ask(cached.port, request).partition(b"\r\n\r\n")[2]
 
-        def rate(server: Server, this: bytes | None) -> float:
-            make = (lambda: salted.replace(SALT, b"%012d" % next(numbers))) if this is None else lambda: this
+        def rate(server: Server, fixed: bytes | None) -> float:
+            make = (
+                (lambda: salted.replace(SALT, b"%012d" % next(numbers))) if fixed is None else lambda: fixed
+            )
             return max(server.rate(make, SECONDS).by_processor for _ in range(ROUNDS))
 
         return {
-            "kept": rate(kept, request),
-            "unchanged": rate(kept, unchanged),
+            "kept": rate(cached, request),
+            "unchanged": rate(cached, unchanged),
             "uncached": rate(uncached, None),
             "answer_bytes": len(body),
         }
@@ -73,32 +75,34 @@ async def _fill(data: Path) -> None:
 
 
 async def commands(folder: Path) -> dict[str, float]:
-    """Return whole commands a second, of one editor and of many, and what an event costs the kept answers."""
+    """Return the complete commands per second of one editor and of many, and the cost of an event for the cache."""
     with TemporaryDirectory(prefix="commands-", dir=folder) as place:
         async with open_store(Path(place) / "data") as store:
             await write_magazine(store)
             text = "A paragraph of some length, as a post has it. " * 40
-            made = [
+            outcomes = [
                 await store.commands.handle(CreatePost(title=f"Post {number}", body=text, publish=True))
                 for number in range(EDITORS)
             ]
-            posts = [one.subject_id for one in made]
+            posts = [outcome.subject_id for outcome in outcomes]
 
-            async def edit(mine: str, times: int) -> None:
+            async def edit(post_id: str, times: int) -> None:
                 for number in range(times):
-                    await store.commands.handle(EditPost(post_id=mine, body=f"{number} {text}", publish=True))
+                    await store.commands.handle(
+                        EditPost(post_id=post_id, body=f"{number} {text}", publish=True)
+                    )
 
-            one, many, processor = 0.0, 0.0, 1.0
+            single, many, processor = 0.0, 0.0, 1.0
             for _ in range(ROUNDS):
                 started = time.perf_counter()
                 await edit(posts[0], 100)
-                one = max(one, 100 / (time.perf_counter() - started))
-                started, before = time.perf_counter(), time.process_time()
-                await asyncio.gather(*(edit(mine, COMMANDS // EDITORS) for mine in posts))
+                single = max(single, 100 / (time.perf_counter() - started))
+                started, processor_start = time.perf_counter(), time.process_time()
+                await asyncio.gather(*(edit(post_id, COMMANDS // EDITORS) for post_id in posts))
                 many = max(many, COMMANDS / (time.perf_counter() - started))
-                processor = min(processor, (time.process_time() - before) / COMMANDS)
+                processor = min(processor, (time.process_time() - processor_start) / COMMANDS)
             return {
-                "commands_one": one,
+                "commands_one": single,
                 "commands_many": many,
                 "command_processor": processor,
                 **await _memory(store),
@@ -107,26 +111,26 @@ async def commands(folder: Path) -> dict[str, float]:
 
 
 async def _memory(store: Store) -> dict[str, float]:
-    kept = CachedExecutor(Executor(graphql_schema()))
-    front_page = await kept.executor.documents.resolve(FRONT_PAGE)
+    executor = CachedExecutor(Executor(graphql_schema()))
+    front_page = await executor.executor.documents.resolve(FRONT_PAGE)
     for first in range(1, 41):
-        await kept.execute(store, front_page, variables={"first": first}, identity=ANONYMOUS)
-    before = kept.bytes
-    again = await kept.executor.documents.resolve(FRONT_PAGE.replace("FrontPage", "Again"))
-    await kept.execute(store, again, variables={"first": 20}, identity=ANONYMOUS)
+        await executor.execute(store, front_page, variables={"first": first}, identity=ANONYMOUS)
+    before = executor.bytes
+    other_query = await executor.executor.documents.resolve(FRONT_PAGE.replace("FrontPage", "Again"))
+    await executor.execute(store, other_query, variables={"first": 20}, identity=ANONYMOUS)
     with store.snapshot() as snapshot:
         started = time.process_time()
         for _ in range(500):
             invalidated_topics(snapshot, snapshot.position - 1, declared_views())
-        took = (time.process_time() - started) / 500
-    return {"kept_answer_bytes": kept.bytes - before, "touched": took}
+        seconds = (time.process_time() - started) / 500
+    return {"kept_answer_bytes": executor.bytes - before, "touched": seconds}
 
 
 def subscriber() -> float:
-    """Return the processor seconds that one event costs for one subscriber, by `scripts/bench subscribers`."""
+    """Return the processor seconds of one event for each subscriber, measured by `scripts/bench subscribers`."""
     command = [sys.executable, "-m", "scripts.benchmarks.subscribers", "--rounds", "3"]
-    told = subprocess.run(command, cwd=CHECKOUT, capture_output=True, text=True, check=False).stdout
-    found = re.search(r"processor +a share of an event +([0-9.]+) us", told)
-    if found is None:
-        raise SystemExit(f"scripts/bench subscribers said: {told}")
-    return float(found[1]) / 1e6
+    output = subprocess.run(command, cwd=CHECKOUT, capture_output=True, text=True, check=False).stdout
+    match = re.search(r"processor +a share of an event +([0-9.]+) us", output)
+    if match is None:
+        raise SystemExit(f"unexpected output of scripts/bench subscribers: {output}")
+    return float(match[1]) / 1e6

@@ -1,4 +1,4 @@
-"""Measures what one event costs where many subscribe, each to something else: one step for each, whatever has happened."""
+"""Measure the cost of an event with many different subscriptions: a process checks each of them after every event."""
 
 import asyncio
 import time
@@ -20,38 +20,38 @@ DOCUMENT: Final = (
 )
 
 
-class Nowhere:
-    """A connection that takes everything at once."""
+class DiscardingConnection:
+    """A connection that immediately discards all messages."""
 
     async def send(self, event: ResultMessage) -> None:
-        """Take it."""
+        """Discard a message."""
 
     async def end(self, end: SubscriptionEnded) -> None:
-        """Take note."""
+        """Ignore the end."""
 
     def abandon(self) -> None:
-        """End."""
+        """Do nothing."""
 
 
 async def different(store: Store, post_id: str) -> float:
-    """Return the processor seconds that an event costs for each subscription that is different from all others."""
+    """Return the processor seconds of an event for each subscription that is different from all others."""
     engine = Executor(graphql_schema())
     operation = await engine.documents.resolve(DOCUMENT)
-    live = SubscriptionHub(engine, store, SubscriptionSettings())
+    hub = SubscriptionHub(engine, store, SubscriptionSettings())
     alone = await _events(store, post_id, "alone")
     subscribers = [
-        await live.subscribe(operation, {"slug": f"elsewhere-{number}"}, ANONYMOUS, Nowhere())
+        await hub.subscribe(operation, {"slug": f"elsewhere-{number}"}, ANONYMOUS, DiscardingConnection())
         for number in range(DIFFERENT)
     ]
     await _quiet()
     together = await _events(store, post_id, "together")
-    for one in subscribers:
-        one.cancel()
+    for subscriber in subscribers:
+        subscriber.cancel()
     return (together - alone) / DIFFERENT
 
 
 async def _events(store: Store, post_id: str, title: str) -> float:
-    """Return the processor seconds of a command, and of all that comes of it."""
+    """Return the processor seconds per command, with all work that the command causes."""
     started = time.process_time()
     for number in range(EVENTS):
         await store.commands.handle(EditPost(post_id=post_id, title=f"{title} {number}"))
@@ -60,7 +60,7 @@ async def _events(store: Store, post_id: str, title: str) -> float:
 
 
 async def _quiet() -> None:
-    """Wait until this process has nothing left to do."""
+    """Wait until this process is idle."""
     busy = 1.0
     while busy > 0.005:
         before = time.process_time()

@@ -1,4 +1,4 @@
-"""The publications that the model is asked about. They are assumptions, and written down as such in the page."""
+"""The publications for which the model is calculated. They are assumptions, and the page marks them as such."""
 
 from dataclasses import dataclass, replace
 from typing import Final
@@ -9,22 +9,22 @@ DAY: Final = 86_400.0
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Publication:
-    """What is written and read. `peak` is the busiest second over the mean of the day, for readers and for writers."""
+    """Assumed reads and writes. `peak_reads` and `peak_writes` are ratios of the busiest second to the daily mean."""
 
     name: str
     archive: int
-    """Articles that are imported at the beginning."""
+    """Articles imported at the beginning."""
     posts_a_day: float
     events_a_post: float
     requests_a_day: float
     peak_reads: float
     peak_writes: float
     read_often: int
-    """Different answers that readers come back to within a day."""
+    """Different responses that readers request repeatedly within a day."""
     sections: int
-    """Answers that a published article changes beside its own: front pages, sections, feeds."""
+    """Responses that change with every published article: front pages, sections, feeds."""
     engines: tuple[str, ...] = ("PostgreSQL", "JetStream")
-    """Those that the page advises for it."""
+    """The log engines that the page recommends for it."""
 
     @property
     def articles(self) -> float:
@@ -32,11 +32,11 @@ class Publication:
         return self.articles_after(YEARS)
 
     def articles_after(self, years: float) -> float:
-        """Articles after so many years."""
+        """Return the number of articles after `years`."""
         return self.archive + self.posts_a_day * 365 * years
 
     def events_after(self, years: float) -> float:
-        """Events after so many years."""
+        """Return the number of events after `years`."""
         return self.articles_after(years) * self.events_a_post
 
     @property
@@ -46,7 +46,7 @@ class Publication:
 
     @property
     def events_a_second(self) -> float:
-        """Events a second, the mean of the day."""
+        """Events per second, mean of the day."""
         return self.posts_a_day * self.events_a_post / DAY
 
     @property
@@ -60,7 +60,7 @@ class Publication:
         return self.requests_a_day / DAY * self.peak_reads
 
     def split(self, parts: int) -> "Publication":
-        """Return one of `parts` equal publications into which this one is split."""
+        """Return one of the `parts` equal publications that this one is split into."""
         return replace(
             self,
             name=f"{self.name}, in {parts} parts",

@@ -1,8 +1,8 @@
-"""Answers that are kept, and how many readers a node then has room for.
+"""The cache hit rate, and the number of requests that the processes of a publication can serve.
 
-The share of requests that a kept answer serves follows from how often each answer is asked for (Zipf's law), how often an
-event takes it away, and how many answers memory holds: the approximation of Che, Tung and Wang for caches that drop what was
-not asked for longest (IEEE JSAC 20/7, 2002), with answers that also end by themselves.
+The hit rate depends on how often each response is requested (Zipf's law), how often events invalidate it, and how many
+responses fit into memory. It is calculated with the approximation of Che, Tung and Wang for caches that drop the least
+recently used entry (IEEE JSAC 20/7, 2002), extended by the invalidation of responses.
 """
 
 from collections.abc import Sequence
@@ -15,18 +15,18 @@ from scripts.scaling.constants import Rates
 from scripts.scaling.publications import Publication
 
 ZIPF: Final = 0.9
-"""The exponent that is found again and again in the logs of news sites and proxies: 0.6 to 1."""
+"""The exponent. Typical values in logs of news sites and proxies are 0.6 to 1."""
 CACHE_BYTES: Final = 64 * 2**20
-"""The default of `cache.max_bytes`, for each process."""
+"""The default of `cache.max_bytes`, per process."""
 LISTS_SHARE: Final = 0.4
-"""Requests that are for front pages, sections and feeds; the rest is for articles."""
+"""The share of requests for front pages, sections and feeds; the other requests are for articles."""
 BUSY: Final = 0.7
-"""The part of its time that a process may work before waiting grows: at 0.7, M/D/1 waits 1.2 times its service."""
+"""The load of a process above which waiting times grow fast. At 0.7, requests wait 1.2 service times (M/D/1)."""
 
 
 @dataclass(frozen=True, slots=True)
 class Group:
-    """`count` answers, each asked for `rate` times a second, and taken away by events `ended` times a second."""
+    """`count` responses, each requested `rate` times and invalidated `ended` times per second."""
 
     count: float
     rate: float
@@ -34,13 +34,13 @@ class Group:
 
 
 def groups(publication: Publication, requests: float) -> list[Group]:
-    """Return the answers that `requests` a second are for."""
+    """Return the groups of responses for a number of requests per second."""
     events = publication.events_a_second
-    # About a quarter of the events publish something that readers see: those take the lists away.
+    # About a quarter of the events publish something that readers see; these events invalidate the lists.
     lists = Group(publication.sections, requests * LISTS_SHARE / publication.sections, events / 4)
     shares = _zipf(publication.read_often)
     articles = requests * (1 - LISTS_SHARE)
-    # What is published anew is one of the newest, and those are the most read: here, of the first thousand.
+    # Articles that are published again are mostly new, and new articles are read most: here, the first thousand.
     return [lists] + [
         Group(count, articles * share, events / 4 / 1_000 if rank <= 1_000 else 0.0)
         for rank, count, share in shares
@@ -49,7 +49,7 @@ def groups(publication: Publication, requests: float) -> list[Group]:
 
 @lru_cache
 def _zipf(items: int) -> list[tuple[int, int, float]]:
-    """Return, for ever larger groups of ranks, the first rank, how many, and the share of each."""
+    """Return the first rank, the number of ranks and the share of one rank, for groups of ranks of increasing size."""
     parts: list[tuple[int, int, float]] = []
     rank = 1
     while rank <= items:
@@ -61,26 +61,26 @@ def _zipf(items: int) -> list[tuple[int, int, float]]:
     return [(rank, count, weight / total) for rank, count, weight in parts]
 
 
-def kept_share(asked: Sequence[Group], room: float) -> float:
-    """Return the share of requests that a kept answer serves, where memory has room for so many answers."""
-    total = sum(group.count * group.rate for group in asked)
+def kept_share(groups: Sequence[Group], room: float) -> float:
+    """Return the share of requests served from a cache with room for `room` responses."""
+    total = sum(group.count * group.rate for group in groups)
     if not total or room <= 0:
         return 0.0
-    horizon = _horizon(asked, room)
-    return sum(group.count * group.rate * _hit(group, horizon) for group in asked) / total
+    horizon = _horizon(groups, room)
+    return sum(group.count * group.rate * _hit(group, horizon) for group in groups) / total
 
 
 def _hit(group: Group, horizon: float) -> float:
-    """Return the chance that an answer was asked for within the horizon, and not taken away since."""
+    """Return the probability that a response was requested within the horizon and not invalidated since."""
     both = group.rate + group.ended
     return -group.rate / both * expm1(-both * horizon) if both else 0.0
 
 
-def _horizon(asked: Sequence[Group], room: float) -> float:
-    """Return for how many seconds an answer stays that nobody asks for."""
+def _horizon(groups: Sequence[Group], room: float) -> float:
+    """Return for how many seconds the cache keeps a response without requests for it."""
 
     def held(seconds: float) -> float:
-        return sum(group.count * _hit(group, seconds) for group in asked)
+        return sum(group.count * _hit(group, seconds) for group in groups)
 
     low, high = 0.0, 1.0
     while held(high) < room and high < 1e9:
@@ -92,15 +92,15 @@ def _horizon(asked: Sequence[Group], room: float) -> float:
 
 
 def answers_a_second(rates: Rates, share: float) -> float:
-    """Return how many answers one process gives in a second of processor time, with so many of them kept."""
-    return 1 / (share / rates.kept + (1 - share) / rates.uncached)
+    """Return the responses of one process per second of processor time, of which `share` are cached."""
+    return 1 / (share / rates.cached + (1 - share) / rates.uncached)
 
 
 def capacity(publication: Publication, rates: Rates, processes: int, events: float) -> tuple[float, float]:
-    """Return how many requests a second so many processes answer together, and the share that is kept.
+    """Return the requests per second that `processes` processes serve together, and the share served from the cache.
 
-    Every process follows the log, which takes its share of the processor, and keeps answers of its own: the more there
-    are, the less often each is asked for the same.
+    Every process follows the log, which needs processor time, and has its own cache. With more processes, each receives
+    the same request less often.
     """
     room = CACHE_BYTES / rates.kept_answer_bytes
     following = min(1.0, events * rates.command_processor)
@@ -108,18 +108,18 @@ def capacity(publication: Publication, rates: Rates, processes: int, events: flo
     share = 0.0
     for _ in range(30):
         share = kept_share(groups(publication, requests / processes), room)
-        found = processes * max(0.0, BUSY - following) * answers_a_second(rates, share)
-        requests = (requests + found) / 2
+        served = processes * max(0.0, BUSY - following) * answers_a_second(rates, share)
+        requests = (requests + served) / 2
     return requests, share
 
 
 def processes_for(publication: Publication, rates: Rates) -> int:
-    """Return how many processes answer the busiest second."""
+    """Return the number of processes for the busiest second. Raises `ValueError` if 2^20 are not enough."""
     low, high = 1, 2
     while capacity(publication, rates, high, publication.events_at_peak)[0] < publication.reads_at_peak:
         low, high = high, high * 2
         if high > 1 << 20:
-            raise ValueError(f"{publication.name} is beyond what processes can answer")
+            raise ValueError(f"{publication.name} has more requests than any number of processes can serve")
     while low < high:
         middle = (low + high) // 2
         if capacity(publication, rates, middle, publication.events_at_peak)[0] < publication.reads_at_peak:

@@ -1,4 +1,4 @@
-"""The tables of `docs/explanation/scale.md`, filled in between the marks that stand there."""
+"""The tables of `docs/explanation/scale.md`, inserted between the marks in that page."""
 
 import re
 from collections.abc import Callable, Sequence
@@ -17,7 +17,7 @@ LINE_LENGTH: Final = 118
 
 
 def measured(constants: Constants) -> str:
-    """What was measured, by size."""
+    """Return the table of the measurements, with one column per log size."""
     rows: list[tuple[str, Callable[[OfSize], str]]] = [
         (
             "log, bytes per event (payload)",
@@ -63,19 +63,19 @@ def measured(constants: Constants) -> str:
         ),
         ("views copy with checksum and sync", lambda o: in_time(o.copy)),
     ]
-    heads = [f"{one.events:,} events" for one in constants.sizes]
-    return table(["", *heads], [[name, *map(tell, constants.sizes)] for name, tell in rows])
+    heads = [f"{size.events:,} events" for size in constants.sizes]
+    return table(["", *heads], [[name, *map(cell, constants.sizes)] for name, cell in rows])
 
 
 def one_process(constants: Constants) -> str:
-    """What one process does."""
+    """Return the table of the rates of one process."""
     rates = constants.rates
     return table(
         ["one process", ""],
         [
             [
                 f"cached responses of {in_bytes(rates.answer_bytes)}, per second of processor time",
-                f"{rates.kept:,.0f}",
+                f"{rates.cached:,.0f}",
             ],
             ["“not modified” responses (304), per second of processor time", f"{rates.unchanged:,.0f}"],
             ["executed responses, per second of processor time", f"{rates.uncached:,.0f}"],
@@ -94,7 +94,7 @@ def one_process(constants: Constants) -> str:
 
 
 def engines(constants: Constants) -> str:
-    """What the log costs on each engine."""
+    """Return the table of the costs of the log on each engine."""
     return table(
         [
             "engine, log of",
@@ -107,59 +107,59 @@ def engines(constants: Constants) -> str:
         ],
         [
             [
-                f"{one.name}, {one.events:,} events",
-                f"{one.bytes_an_event:,.0f}",
-                f"{one.append_one:,.0f}",
-                f"{one.append_many:,.0f}",
-                "; ".join(f"{rate:,.0f}" for rate in one.several),
-                f"{one.read:,.0f} per second",
-                one.source,
+                f"{engine.name}, {engine.events:,} events",
+                f"{engine.bytes_an_event:,.0f}",
+                f"{engine.append_one:,.0f}",
+                f"{engine.append_many:,.0f}",
+                "; ".join(f"{rate:,.0f}" for rate in engine.several),
+                f"{engine.read:,.0f} per second",
+                engine.source,
             ]
-            for one in constants.engines
+            for engine in constants.engines
         ],
     )
 
 
 def stalled(_: Constants) -> str:
-    """For how long writes stand still when JetStream's leader is lost."""
+    """Return the table of the write stalls after the loss of JetStream's leader."""
     return table(
         ["JetStream's leader is", "writes stall for"],
         [
             [name, f"{least} to {most} s"]
             for name, (least, most) in (
                 ("killed (SIGKILL)", leader_loss.KILLED),
-                ("stopped in order (SIGTERM)", leader_loss.STOPPED),
-                ("told to step down", leader_loss.STEPPED_DOWN),
+                ("stopped gracefully (SIGTERM)", leader_loss.STOPPED),
+                ("asked to step down", leader_loss.STEPPED_DOWN),
             )
         ],
     )
 
 
 def publications(constants: Constants) -> str:
-    """The three publications: what is assumed of them, and what follows."""
+    """Return the table of the three publications: the assumptions and the results."""
     return _of(constants, ALL)
 
 
 def split(constants: Constants) -> str:
-    """A hundred million articles in one publication, and in several: one of them."""
+    """Return the table of a hundred million articles in one publication, and in one part of several."""
     parts = [HUNDRED_MILLION.split(number) if number > 1 else HUNDRED_MILLION for number in PARTS]
     return _of(constants, parts, [f"{number} publication{'s' * (number > 1)}, each" for number in PARTS])
 
 
-def _of(constants: Constants, which: Sequence[Publication], heads: Sequence[str] = ()) -> str:
+def _of(constants: Constants, columns: Sequence[Publication], heads: Sequence[str] = ()) -> str:
     growth, worst, rates = Growth(constants), Growth(constants, worst=True), constants.rates
     follower = Follower.measured(constants.largest)
 
-    def processes(one: Publication) -> str:
-        needed = reader_capacity.processes_for(one, rates)
-        _, share = reader_capacity.capacity(one, rates, needed, one.events_at_peak)
+    def processes(publication: Publication) -> str:
+        needed = reader_capacity.processes_for(publication, rates)
+        _, share = reader_capacity.capacity(publication, rates, needed, publication.events_at_peak)
         return f"{needed:,} ({share:.0%} cached)"
 
-    def by_engine(one: Publication, tell: Callable[[float], str]) -> str:
-        return "; ".join(f"{name} {tell(constants.engine(name).append_many)}" for name in one.engines)
+    def by_engine(publication: Publication, text: Callable[[float], str]) -> str:
+        return "; ".join(f"{name} {text(constants.engine(name).append_many)}" for name in publication.engines)
 
-    def archived(one: Publication) -> float:
-        return one.archive * one.events_a_post
+    def archived(publication: Publication) -> float:
+        return publication.archive * publication.events_a_post
 
     rows: list[tuple[str, Callable[[Publication], str]]] = [
         (
@@ -200,12 +200,13 @@ def _of(constants: Constants, which: Sequence[Publication], heads: Sequence[str]
         ),
     ]
     return table(
-        ["", *(heads or [one.name for one in which])], [[name, *map(tell, which)] for name, tell in rows]
+        ["", *(heads or [publication.name for publication in columns])],
+        [[name, *map(cell, columns)] for name, cell in rows],
     )
 
 
 def between(least: float, most: float) -> str:
-    """Return two times, or one where they are the same."""
+    """Return two times as text, or one time if both texts are equal."""
     return in_time(least) if in_time(least) == in_time(most) else f"{in_time(least)} to {in_time(most)}"
 
 
@@ -216,9 +217,9 @@ def table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
 
 
 def where(constants: Constants) -> str:
-    """The machine on which it was measured."""
+    """Return the description of the machine on which the constants were measured."""
     machine = constants.machine
-    runs = "in one run" if machine.one_run else "**put together from several runs**"
+    runs = "in one run" if machine.one_run else "**combined from several runs**"
     least, most = machine.load
     text = (
         f"{machine.processor}, {machine.cores} cores shared with others, {in_bytes(machine.memory_bytes)} of memory, "
@@ -240,10 +241,10 @@ TABLES: Final[dict[str, Callable[[Constants], str]]] = {
 
 
 def filled_in(page: str, constants: Constants) -> str:
-    """Return the page with its tables as they follow from the constants. Raises `KeyError` for one that there is not."""
+    """Return the page with all tables calculated from the constants. Raises `KeyError` for unknown tables."""
     return re.sub(
         r"(<!-- table: (?P<name>[a-z ]+) -->\n).*?(<!-- end -->)",
-        lambda found: f"{found[1]}\n{TABLES[found['name']](constants)}\n\n{found[3]}",
+        lambda mark: f"{mark[1]}\n{TABLES[mark['name']](constants)}\n\n{mark[3]}",
         page,
         flags=re.DOTALL,
     )

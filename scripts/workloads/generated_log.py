@@ -1,6 +1,6 @@
-"""A generated log as a newsroom's comes to be: many posts at once, each made, edited, published, corrected, put away.
+"""A generated log of a newsroom: many parallel posts, each created, edited and published, some corrected or archived.
 
-Ids, salts, times and words follow from a seed, so that a log of the same size is always the same log.
+Ids, salts, times and words are derived from a seed, so logs of the same size are always equal.
 """
 
 import heapq
@@ -32,9 +32,7 @@ from ledgerpress.features.slugs import model as slugs
 PUBLICATION: Final = uuid8("generated publication")
 AUTHOR_IDS: Final = [uuid8("author", number) for number in range(12)]
 CATEGORIES: Final = [uuid8("category", number) for number in range(24)]
-"""Four at the top; each of the others is below one of those."""
-EVENTS_A_POST: Final = 10
-"""About so many, the claim of the slug included."""
+"""The first four are at the top level; each of the others is a child of one of them."""
 
 _MINUTE: Final = 60_000_000
 _DAY: Final = 24 * 60 * _MINUTE
@@ -85,19 +83,19 @@ _WORDS: Final = [
 
 
 class GeneratedLog:
-    """Makes the events of a log, one after another, for ever."""
+    """Generates the events of a log without end."""
 
     def __init__(self) -> None:
-        """Begin at the beginning, with a seed of its own."""
+        """Start at the first event, with the fixed seed."""
         self._codec = event_codec()
-        self._chance = random.Random(20_26)  # noqa: S311  # a log to measure with, the same each time
+        self._chance = random.Random(20_26)  # noqa: S311  # reproducible test data
         self._position = 0
         self._versions: dict[str, int] = {}
         self._revisions: dict[int, int] = {}
         self._dates: dict[int, int] = {}
 
     def batches(self, events: int, size: int) -> Iterator[list[StoredEvent]]:
-        """Yield `events` events, in lists of `size`."""
+        """Yield the next `events` events in lists of `size`."""
         source = islice(self._events(), events)
         while batch := list(islice(source, size)):
             yield batch
@@ -109,11 +107,11 @@ class GeneratedLog:
         for number in count():
             created_at = _START + (number + 1) * _BETWEEN_POSTS
             while due and due[0][0] <= created_at:
-                at, _, post, what = heapq.heappop(due)
-                yield from self._command(at, self._happens(post, what, at))
+                at, _, post, change = heapq.heappop(due)
+                yield from self._command(at, self._changed(post, change, at))
             yield from self._command(created_at, self._created(number))
-            for at, what in self._plan(created_at):
-                heapq.heappush(due, (at, next(ticket), number, what))
+            for at, change in self._plan(created_at):
+                heapq.heappush(due, (at, next(ticket), number, change))
 
     def _beginning(self) -> Iterator[StoredEvent]:
         opened = LogOpened(format_version=1, name_key=_NAME_KEY.hex())
@@ -132,7 +130,7 @@ class GeneratedLog:
             yield from self._command(_START, [(TAXONOMY.prefix, category)])
 
     def _plan(self, at: int) -> Iterator[tuple[int, str]]:
-        """Yield what is going to happen to a post, and when: most within two days, some years later."""
+        """Yield the time and the kind of each later change of a post: most within two days, some years later."""
         chance = self._chance
         at += chance.randrange(5, 120) * _MINUTE
         for _ in range(chance.choice((1, 2, 3))):
@@ -164,19 +162,22 @@ class GeneratedLog:
             body=self._text(chance.randrange(100, 500)),
             author_ids=tuple(chance.sample(AUTHOR_IDS, chance.choice((1, 1, 1, 2)))),
         )
-        into = [CATEGORIES[number % len(CATEGORIES)]]
+        category_ids = [CATEGORIES[number % len(CATEGORIES)]]
         if chance.random() < 0.3:
-            into.append(CATEGORIES[(number + 7) % len(CATEGORIES)])
+            category_ids.append(CATEGORIES[(number + 7) % len(CATEGORIES)])
         self._revisions[number] = 1
         return [
             (slugs.SLUGS.stream(slugs.stream_id(slugs.SlugKind.POST, slug, _NAME_KEY)), claim),
             (POSTS.stream(post_id), created),
-            *((POSTS.stream(post_id), PostCategorized(post_id=post_id, category_id=one)) for one in into),
+            *(
+                (POSTS.stream(post_id), PostCategorized(post_id=post_id, category_id=category_id))
+                for category_id in category_ids
+            ),
         ]
 
-    def _happens(self, number: int, what: str, at: int) -> list[tuple[str, Event]]:
+    def _changed(self, number: int, change: str, at: int) -> list[tuple[str, Event]]:
         post_id, facts = uuid8("post", number), list[Event]()
-        match what:
+        match change:
             case "edited" | "corrected":
                 self._revisions[number] += 1
                 title = f"Post {number}, again: " + self._text(6)
@@ -195,19 +196,19 @@ class GeneratedLog:
                 facts.append(PostUnpublished(post_id=post_id))
             case "archived":
                 facts.append(PostArchived(post_id=post_id))
-        if what in {"published", "corrected"}:
+        if change in {"published", "corrected"}:
             backdated = self._chance.randrange(30) * _DAY if self._chance.random() < 0.03 else 0
             published = PostPublished(
                 post_id=post_id,
                 revision=self._revisions[number],
                 published_at=self._dates.setdefault(number, at - backdated),
-                correction=self._text(12) if what == "corrected" and self._chance.random() < 0.2 else None,
+                correction=self._text(12) if change == "corrected" and self._chance.random() < 0.2 else None,
             )
             facts.append(published)
         return [(POSTS.stream(post_id), fact) for fact in facts]
 
     def _command(self, at: int, facts: Sequence[tuple[str, Event]]) -> Iterator[StoredEvent]:
-        """Yield the events of one command. One in four commands has a key, and so an id without order."""
+        """Yield the events of one command. One in four commands has an idempotency key and so an unordered id."""
         first = self._position + 1
         command_id = uuid8("command", first) if first % 4 == 0 else uuid7(at, uuid8(first).encode())
         for index, (stream, fact) in enumerate(facts):

@@ -1,4 +1,4 @@
-"""Generated posts for measuring: written straight to the log, in large appends, through the ordinary codec."""
+"""Generated posts for measurements, written directly to the log in large appends with the normal codec."""
 
 import time
 from collections.abc import Iterable, Sequence
@@ -21,15 +21,15 @@ BODY = "A paragraph of some length, as a post has it. " * 8
 
 
 async def make_categories(store: Store) -> list[str]:
-    """Make the categories and return their ids."""
-    made = [
+    """Create the categories and return their ids."""
+    outcomes = [
         await store.commands.handle(CreateCategory(name=f"Section {number}")) for number in range(CATEGORIES)
     ]
-    return [outcome.subject_id for outcome in made]
+    return [outcome.subject_id for outcome in outcomes]
 
 
 class Generator:
-    """Makes events of numbered posts, each of a command of its own. Ids, salts and times follow from the numbers."""
+    """Creates the events of numbered posts, one command per event; ids, salts and times depend only on the numbers."""
 
     def __init__(self, category_ids: Sequence[str]) -> None:
         self._codec = event_codec()
@@ -37,7 +37,7 @@ class Generator:
         self._events = 0
 
     def post(self, number: int, published_at: int) -> StreamWrite:
-        """Return a post's beginning: created, categorized and published."""
+        """Return the first three events of a post: created, categorized and published."""
         post_id = uuid8("post", number)
         category_id = self._category_ids[number % len(self._category_ids)]
         created = PostCreated(
@@ -53,7 +53,7 @@ class Generator:
         return self._write(post_id, NO_STREAM, (created, categorized, published))
 
     def edit(self, number: int, version: int, published_at: int) -> StreamWrite:
-        """Return one more edit, and its publication, of a post at `version`."""
+        """Return an edit of a post at stream version `version`, and its publication."""
         post_id = uuid8("post", number)
         edited = PostEdited(post_id=post_id, title=f"Post {number}, version {version}")
         revision = 2 + (version - 3) // 2
@@ -63,7 +63,7 @@ class Generator:
         return self._write(post_id, version, (edited, published))
 
     def retitle(self, number: int, version: int) -> StreamWrite:
-        """Return one more edit of a post at `version`, and nothing else."""
+        """Return an edit of a post at stream version `version` without a publication."""
         post_id = uuid8("post", number)
         return self._write(
             post_id, version, (PostEdited(post_id=post_id, title=f"Post {number}, version {version}"),)
@@ -91,11 +91,11 @@ class Generator:
 
 
 async def record(store: Store, writes: Iterable[StreamWrite]) -> int:
-    """Append `writes`, let the views catch up, say how long it took, and return the head."""
+    """Append `writes`, wait for the views, print the duration, and return the head."""
     started, head, source = time.perf_counter(), 0, iter(writes)
     while batch := list(islice(source, 500)):
         head = await store.log.append(batch)
     if not await store.views.wait_for(head, timeout=3_600):
-        raise SystemExit("the views did not catch up")
+        raise SystemExit("the views did not catch up within an hour")
     print(f"  head {head:,}: {time.perf_counter() - started:.1f} s to write and project", flush=True)
     return head

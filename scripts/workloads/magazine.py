@@ -1,4 +1,4 @@
-"""A small magazine to ask the front page of: articles by one or two authors, in three categories each."""
+"""A small magazine and the query of its front page: articles by one or two authors, in three categories each."""
 
 from typing import Final
 
@@ -25,7 +25,7 @@ query FrontPage($first: Int!) {
 SALTED_FRONT_PAGE: Final = FRONT_PAGE.replace("$first: Int!", "$first: Int!, $salt: ID!").replace(
     "articles(", "node(id: $salt) @skip(if: true) { id }\n  articles("
 )
-"""The same with a variable on which nothing depends, so that no two requests are the same."""
+"""The same query with an unused variable, so that every request is different."""
 _HOUR: Final = 3_600_000_000
 _SECTIONS: Final = ("Harbour", "Town", "Sport", "Theatre", "Council", "Weather", "Books", "Food", "Letters")
 _WRITERS: Final = ("Ada Brook", "Ben Carver", "Cleo Dale", "Dora Elm")
@@ -37,7 +37,7 @@ _TEXT: Final = (
 
 
 async def write_magazine(store: Store) -> None:
-    """Write the magazine into an empty store. Every second article has no teaser of its own."""
+    """Write the magazine to an empty store. Every second article has no explicit teaser."""
     handle = store.commands.handle
     writers = [(await handle(RegisterAuthor(name=name))).subject_id for name in _WRITERS]
     sections = [(await handle(CreateCategory(name=name))).subject_id for name in _SECTIONS]

@@ -1,4 +1,4 @@
-"""A client that costs little: blocking requests over keep-alive connections, on bare sockets."""
+"""An HTTP client that needs little processor time: requests over keep-alive connections on plain sockets."""
 
 import select
 import socket
@@ -8,28 +8,30 @@ from dataclasses import dataclass
 from typing import Final
 
 _LENGTH: Final = b"content-length: "
-_WELL: Final = (b"HTTP/1.1 200", b"HTTP/1.1 304")
-_ENOUGH: Final = 1 << 18
+_SUCCESS: Final = (b"HTTP/1.1 200", b"HTTP/1.1 304")
+_RECEIVE_BYTES: Final = 1 << 18
 
 
 @dataclass(slots=True)
-class _Waiting:
-    """What is still to come of the answer that a connection waits for."""
+class _PendingResponse:
+    """The missing part of a response that a connection waits for."""
 
     left: int = -1
-    """Bytes; -1 while the head is not there."""
+    """Missing bytes; -1 while the head is incomplete."""
     head: bytes = b""
 
 
 def ask(port: int, request: bytes) -> bytes:
-    """Return one whole answer, head and body."""
+    """Send a request on a new connection, and return the complete response: head and body."""
     with socket.create_connection(("127.0.0.1", port)) as connection:
         connection.sendall(request)
         received = b""
         while (left := _left(received)) != 0:
-            part = connection.recv(_ENOUGH)
+            part = connection.recv(_RECEIVE_BYTES)
             if not part:
-                raise SystemExit(f"the server hung up after {received[:200]!r}, with {left} bytes to come")
+                raise SystemExit(
+                    f"the server closed the connection after {received[:200]!r}; {left} bytes are missing"
+                )
             received += part
         return received
 
@@ -37,38 +39,38 @@ def ask(port: int, request: bytes) -> bytes:
 def load(
     port: int, request: Callable[[], bytes], *, connections: int = 16, seconds: float
 ) -> tuple[int, float]:
-    """Return how many answers come over so many connections, each with one request under way, and in which time."""
-    sockets = {one.fileno(): one for one in (_connect(port) for _ in range(connections))}
-    waiting = {number: _Waiting() for number in sockets}
+    """Send requests for `seconds`, one at a time on each connection; return the number of responses and the seconds."""
+    sockets = {connection.fileno(): connection for connection in (_connect(port) for _ in range(connections))}
+    pending = {number: _PendingResponse() for number in sockets}
     poll = select.epoll()
     try:
-        for number, one in sockets.items():
+        for number, connection in sockets.items():
             poll.register(number, select.EPOLLIN)
-            one.sendall(request())
-        answered, started = 0, time.perf_counter()
+            connection.sendall(request())
+        responses, started = 0, time.perf_counter()
         end = started + seconds
-        while (now := time.perf_counter()) < end or not answered:
+        while (now := time.perf_counter()) < end or not responses:
             for number, _ in poll.poll(1):
-                if _arrived(sockets[number].recv(_ENOUGH), waiting[number]):
-                    answered += 1
+                if _arrived(sockets[number].recv(_RECEIVE_BYTES), pending[number]):
+                    responses += 1
                     sockets[number].sendall(request())
-        return answered, now - started
+        return responses, now - started
     finally:
         poll.close()
-        for one in sockets.values():
-            one.close()
+        for connection in sockets.values():
+            connection.close()
 
 
-def _arrived(part: bytes, state: _Waiting) -> bool:
-    """Take in a part of an answer, and return whether that was the last."""
+def _arrived(part: bytes, state: _PendingResponse) -> bool:
+    """Add a received part of a response, and return whether the response is complete."""
     if not part:
-        raise SystemExit("the server hung up")
+        raise SystemExit("the server closed the connection")
     if state.left < 0:
-        whole = state.head + part if state.head else part
-        if not whole.startswith(_WELL):
-            raise SystemExit(f"the server refused: {whole[:500]!r}")
-        state.left = _left(whole)
-        state.head = whole if state.left < 0 else b""
+        received = state.head + part if state.head else part
+        if not received.startswith(_SUCCESS):
+            raise SystemExit(f"the server rejected the request: {received[:500]!r}")
+        state.left = _left(received)
+        state.head = received if state.left < 0 else b""
     else:
         state.left -= len(part)
     if state.left == 0:
@@ -78,7 +80,7 @@ def _arrived(part: bytes, state: _Waiting) -> bool:
 
 
 def _left(received: bytes) -> int:
-    """Return how many bytes are to come after these; -1 where the head is not there yet."""
+    """Return how many bytes of the response are missing; -1 if the head is incomplete."""
     end = received.find(b"\r\n\r\n")
     if end < 0:
         return -1

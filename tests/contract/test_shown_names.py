@@ -14,6 +14,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from typer.main import get_command
 
 import ledgerpress
+from ledgerpress.adapters.jetstream import head_and_pause_broadcast, stream_config
 from ledgerpress.adapters.jetstream.message_codec import body_of
 from ledgerpress.adapters.jetstream.subject_names import SubjectNames
 from ledgerpress.cli import app
@@ -217,6 +218,10 @@ def test_names_at_nats() -> None:
     assert names.leases_subjects == "ledgerpress.lease.daily.*"
     assert names.lease("schedules") == "ledgerpress.lease.daily.schedules"
     assert names.head_broadcast == "ledgerpress.bell.daily"
+    assert (head_and_pause_broadcast.PAUSE, head_and_pause_broadcast.RESUME) == (b"hush", b"go on")
+    assert stream_config.PUBLICATION == "ledgerpress.publication"
+    assert stream_config.FORMAT_KEY == "ledgerpress.format"
+    assert stream_config.UNFINISHED == "ledgerpress.being-made"
     assert names.subject(f"post.{ID}") == f"ledgerpress.log.daily.post_{ID}.e"
     assert names.guarded(f"post.{ID}") == f"ledgerpress.log.daily.post_{ID}.>"
     assert names.subject(f"withdrawal.{ID}", "site") == f"ledgerpress.log.daily.site.w.{ID}"

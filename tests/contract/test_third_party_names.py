@@ -104,7 +104,7 @@ STARS = Feature(name="stars", requires=("posts",), events=(EventType("x.stars.ra
         ({"streams": (feature.StreamCategory("x.stars.*.>", None, lambda s, _: s),)}, "the stream category .* must"),
         ({"streams": (feature.StreamCategory("x.stars.a_b", None, lambda s, _: s),)}, "is not a valid stream name"),
         ({"name": "serve", "events": (), "cli": "stars:rate"}, "hidden by `ledgerpress serve`"),
-        ({"recent_events": lambda _, __: []}, "recent_events is declared by LedgerPress"),
+        ({"recent_events": lambda _, __: []}, "recent_events must not be set"),
     ],
 )  # fmt: skip
 def test_a_name_outside_of_the_features_own_is_rejected(changes: dict[str, Any], message: str) -> None:

@@ -185,7 +185,7 @@ async def check_store(version: Version, data: Path) -> None:
         return
     checks = 0 if version.has_factcheck else recorded(data, CHECKED)
     assert status["unknown"] == ({CHECKED: checks} if checks else {}), version.name
-    sentence = f"{checks:,} events belong to features that are not installed"
+    sentence = f"Events of features that are not installed: {checks:,}"
     assert (sentence in said) is bool(checks), said
     result = json.loads(await version.run("rebuild", "--check", "--json", "--data", data))
     assert result["compared"]["tables"] == [], f"{version.name}: {result}"

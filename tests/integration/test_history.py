@@ -259,7 +259,7 @@ async def test_two_versions_differ_field_by_field_and_word_by_word(door: Client)
     assert from_nothing["title"] == {"before": None, "after": "One"}
     assert from_nothing["body"]["spans"] == [{"kind": "INSERT", "text": "The tide mill turns.\n\nAgain.\n"}]
     (error,) = await door.errors(DIFF, **{**arguments, "to": 6})
-    assert "no 6" in error["message"]
+    assert "No version 6" in error["message"]
 
 
 async def test_blame_says_who_put_what_there_and_why(door: Client) -> None:

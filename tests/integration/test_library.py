@@ -193,7 +193,7 @@ async def test_a_mutation_records_its_actor_and_a_past_is_queried(store: OpenSto
     [
         ("{", "Syntax Error"),
         ("{ nothing }", "Cannot query field"),
-        ("{ __schema { types { name } } }", "not allowed|introspection|disabled"),
+        ("{ __schema { types { name } } }", "Introspection is off"),
         (CHANGES, r"This is a subscription: pass it to subscribe\(\)"),
         ("{ " + " ".join(f"a{n}: __typename" for n in range(100)) + " }", "root fields|aliases"),
     ],

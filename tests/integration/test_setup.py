@@ -93,14 +93,14 @@ def test_is_quiet_once_up_to_date_and_keeps_a_development_environment(project: P
     assert (through_link.returncode, through_link.stderr) == (0, b"")
 
     (project / "requirements" / "dev.txt").write_text("# other pins\n", "utf-8")
-    assert "making .venv" in setup(project).stderr
+    assert "creating .venv" in setup(project).stderr
     assert kind(project) == "dev"
 
 
 def test_a_moved_checkout_gets_a_new_environment(project: Path, tmp_path: Path) -> None:
     assert setup(project).returncode == 0
     moved = project.rename(tmp_path / "elsewhere")
-    assert "making .venv" in setup(moved).stderr
+    assert "creating .venv" in setup(moved).stderr
     assert works(moved)
 
 
@@ -112,7 +112,7 @@ def test_the_next_call_repairs_a_killed_setup(project: Path) -> None:
         time.sleep(0.01)
     os.killpg(process.pid, signal.SIGKILL)
     process.wait()
-    assert "making .venv" in setup(project).stderr
+    assert "creating .venv" in setup(project).stderr
     assert works(project)
 
 
@@ -123,7 +123,7 @@ def test_two_setups_at_once_do_the_work_once(project: Path) -> None:
     ]
     messages = "".join(call.communicate()[1] for call in calls)
     assert [call.returncode for call in calls] == [0, 0, 0]
-    assert messages.count("making .venv") == 1
+    assert messages.count("creating .venv") == 1
     assert works(project)
 
 

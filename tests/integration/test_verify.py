@@ -358,7 +358,7 @@ def test_a_head_of_another_publication_is_reported(data: Path, tmp_path: Path) -
     assert run("demo", "--data", other).exit_code == 0
     head = tmp_path / "other.json"
     head.write_text(run("head", "--json", "--data", other).stdout)
-    assert "of publication" in verified(data, "--head", head, code=1)["wrong"]
+    assert "belongs to publication" in verified(data, "--head", head, code=1)["wrong"]
 
 
 @pytest.mark.parametrize(

@@ -258,7 +258,7 @@ DAMAGES: Final[dict[str, tuple[Callable[[bytes], bytes], str]]] = {
     "other projectors": (_with("madeBy", "01234567"), "were built by another version of LedgerPress"),
     "another publication": (
         _with("publication", "9c6a1f0e-0000-7000-8000-000000000000"),
-        "and the log is that of",
+        "but the log belongs to",
     ),
     "beyond the head": (_with("position", 1_000), "but the log ends at"),
     "another position": (_with("position", 3), "contains views of another log"),

@@ -115,7 +115,7 @@ def test_without_events_or_bounds_everything_is_kept_and_without_room_nothing() 
 def test_answers_lie_between_those_executed_and_those_kept(constants: Constants) -> None:
     rates = constants.rates
     assert reader_capacity.answers_a_second(rates, 0.0) == pytest.approx(rates.uncached)
-    assert reader_capacity.answers_a_second(rates, 1.0) == pytest.approx(rates.kept)
+    assert reader_capacity.answers_a_second(rates, 1.0) == pytest.approx(rates.cached)
     found = [reader_capacity.answers_a_second(rates, share / 10) for share in range(11)]
     assert found == sorted(found)
 

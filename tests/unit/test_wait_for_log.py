@@ -25,6 +25,6 @@ async def test_an_attempt_without_an_answer_ends_with_the_whole_wait(
 
     monkeypatch.setattr(log_factory, "open_log", frozen)
     async with asyncio.timeout(30):
-        with pytest.raises(LogUnavailable, match="cannot be reached: no answer: see whether"):
+        with pytest.raises(LogUnavailable, match="cannot be reached: no answer: check that"):
             await open_when_available(LogUrl.parse("sqlite:"), tmp_path, create_as=None, timeout=0.5)
     assert attempts == 2

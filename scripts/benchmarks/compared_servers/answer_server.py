@@ -1,4 +1,7 @@
-"""One server of the comparison `scripts/bench answers`: python -m scripts.benchmarks.compared_servers.answer_server KIND DATA BYTES. Prints its port."""
+"""One of the servers that `scripts/bench answers` compares; prints its port.
+
+Usage: python -m scripts.benchmarks.compared_servers.answer_server KIND DATA BYTES
+"""
 
 import sys
 from collections.abc import Awaitable, Callable
@@ -17,7 +20,7 @@ from scripts.benchmarks.compared_servers.plain_strawberry import our_schema, pla
 
 
 def bare(body: bytes) -> ASGIApp:
-    """Return an application that reads a request and sends the same bytes each time."""
+    """Return an application that reads a request and always sends the same bytes."""
     headers = [
         (b"content-type", b"application/json; charset=utf-8"),
         (b"content-length", str(len(body)).encode()),
@@ -33,14 +36,14 @@ def bare(body: bytes) -> ASGIApp:
 
 
 def ledgerpress(store: Store) -> ASGIApp:
-    """Return LedgerPress's own application, for everyone."""
+    """Return LedgerPress's application for anonymous clients, without rate limits."""
     unbounded = HttpSettings(requests_per_second=0, anonymous_requests_per_second=0)
     return make_app(store, graphql_schema(), authenticator=FixedIdentity(ANONYMOUS), settings=unbounded)
 
 
 KINDS: dict[str, Callable[[Store, bytes], ASGIApp]] = {
     "bare": lambda _store, body: bare(body),
-    "kept": lambda store, _body: ledgerpress(store),
+    "cached": lambda store, _body: ledgerpress(store),
     "uncached": lambda store, _body: ledgerpress(store),
     "strawberry": lambda store, _body: plain_strawberry(store),
     "our schema": lambda store, _body: our_schema(store),

@@ -1,7 +1,7 @@
-"""The magazine as one serves it with strawberry and nothing else: its own ASGI application, with its defaults.
+"""The magazine, served by strawberry alone: its own ASGI application with default settings.
 
-The rows are read from the same file by the same functions of the read models as LedgerPress reads them, and whatever
-can be an attribute is one. What has to be looked up is looked up by a resolver of its own.
+It reads the same rows from the same file with the same functions of the read models as LedgerPress. Values that need no
+lookup are attributes; each value that needs a lookup has its own resolver.
 """
 
 from contextvars import ContextVar
@@ -57,7 +57,7 @@ class Category:
 
 @strawberry.type
 class PageInfo:
-    """Where a page stands."""
+    """The position of a page in its list."""
 
     has_next_page: bool
     end_cursor: str | None
@@ -81,7 +81,7 @@ class Article:
 
     @strawberry.field
     async def teaser_is_cut(self) -> bool:
-        """Return whether there is more to read."""
+        """Return whether the teaser is cut."""
         return _teaser(self.record).endswith(("…", "..."))
 
     @strawberry.field
@@ -92,15 +92,15 @@ class Article:
     @strawberry.field
     async def authors(self) -> list[Author]:
         """Return the authors."""
-        found = authors_queries.authors(_request.get().snapshot, self.record.author_ids)
-        return [Author(name=one.name) for one in found]
+        rows = authors_queries.authors(_request.get().snapshot, self.record.author_ids)
+        return [Author(name=row.name) for row in rows]
 
     @strawberry.field
     async def categories(self) -> list[Category]:
         """Return the categories."""
-        found = post_queries.categories_of(_request.get().snapshot, self.record.seq)
+        rows = post_queries.categories_of(_request.get().snapshot, self.record.seq)
         return [
-            Category(id=global_ids.encode("Category", one.id), slug=one.slug, name=one.name) for one in found
+            Category(id=global_ids.encode("Category", row.id), slug=row.slug, name=row.name) for row in rows
         ]
 
 
@@ -114,25 +114,25 @@ class Articles:
 
 @strawberry.type
 class Query:
-    """What can be asked."""
+    """The queries."""
 
     @strawberry.field
     async def articles(self, first: int) -> Articles:
         """Return a page of articles."""
         snapshot = _request.get().snapshot
         page = page_of(snapshot, [EVERY_ARTICLE], PageRequest(first))
-        found = [articles.by_seq(snapshot, key.post) for key in page.entries]
+        records = [articles.by_seq(snapshot, key.post) for key in page.entries]
         return Articles(
             page_info=PageInfo(
                 has_next_page=page.has_next,
                 end_cursor=encode_cursor(page.entries[-1]) if page.entries else None,
             ),
-            nodes=[_article(one) for one in found if one],
+            nodes=[_article(record) for record in records if record],
         )
 
 
 def plain_strawberry(store: Store) -> ASGIApp:
-    """Return the application."""
+    """Return the ASGI application."""
     graphql: GraphQL[Any, Any] = GraphQL(strawberry.Schema(Query))
 
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
@@ -144,7 +144,7 @@ def plain_strawberry(store: Store) -> ASGIApp:
 
 
 def our_schema(store: Store) -> ASGIApp:
-    """Return LedgerPress's own schema and resolvers, none of them awaited, as strawberry's application serves them."""
+    """Return strawberry's application with LedgerPress's schema and resolvers, none of which is awaited."""
     graphql = _OurGraphQL(graphql_schema())
 
     async def app(scope: Scope, receive: Receive, send: Send) -> None:

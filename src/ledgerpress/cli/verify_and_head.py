@@ -113,8 +113,8 @@ def _unknown(events: Mapping[str, int]) -> str:
     """Return a line about the events of features that are not installed."""
     types = ", ".join(f"{type_} ({count:,})" for type_, count in sorted(events.items()))
     return (
-        f"{sum(events.values()):,} events belong to features that are not installed. Their hashes and their order "
-        f"are correct; their content was not checked: {types}."
+        f"Events of features that are not installed: {sum(events.values()):,}. Their hashes and their order are "
+        f"correct; their content was not checked: {types}."
     )
 
 

@@ -142,7 +142,7 @@ class PersistedDocuments:
         return RequestedDocument(self._allowed(text), digest if self._registers else None, is_named=True)
 
     def register(self, document: RequestedDocument) -> None:
-        """Register an executed document under its hash, if `find` has allowed it."""
+        """Register an executed document under its hash, if `find` returned it with one."""
         if document.register_as:
             self._registered.put(document.register_as, document.text)
 

@@ -1,7 +1,7 @@
 """Copy a log to another place, in any engine. Each event is verified, written and read back.
 
 The copy stores how many events were compared with the source. An interrupted copy continues there and compares at most
-`MAX_UNSAVED_BATCHES` again, so the time that it still needs depends only on the events that are left.
+`MAX_UNSAVED_BATCHES` again, so the remaining time depends only on the remaining events.
 """
 
 from collections.abc import Sequence

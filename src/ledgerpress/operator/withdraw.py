@@ -1,4 +1,4 @@
-"""Withdraw the payload of one event: the header stays in the log, and the data and everything derived are erased."""
+"""Withdraw the payload of one event: the header stays, and the data and everything derived from it are erased."""
 
 from pathlib import Path
 from typing import Final

@@ -157,7 +157,7 @@ def application(
     """Return the application that the settings describe. Raises `InvalidSettings` and `SchemaError`."""
     if unknown := store.unknown_events():
         logger.warning(
-            "%d events belong to features that are not installed (%s): this process does not apply their rules",
+            "Events of features that are not installed: %d (%s). This process does not apply their rules",
             sum(unknown.values()),
             ", ".join(unknown),
         )

@@ -264,7 +264,7 @@ class StoreClient:
         return Answer(response.status_code, response.text, response.headers.get(POSITION_HEADER))
 
     async def _executed(self) -> str:
-        """Return the line of the metrics with the number of executed responses."""
+        """Return the line of the metrics with the number of executed requests."""
         lines = (await self.http.get("/metrics")).text.splitlines()
         return next((line for line in lines if line.startswith(_EXECUTED)), "none yet")
 

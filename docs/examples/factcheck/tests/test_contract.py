@@ -13,7 +13,7 @@ from ledgerpress_factcheck.commands import CheckPost
 
 async def scenario(client: StoreClient) -> dict[str, str]:
     post = await client.create(CreatePost(title="Tide", body="Low."))
-    check = {"id": client.global_id("Post", post), "check": {"passed": False, "note": "No reader measured it."}}
+    check = {"id": client.global_id("Post", post), "check": {"passed": False, "note": "Nobody measured it."}}
     await client.mutate("postCheck", check)
     await client.command(PublishPost(post_id=post), rejected="X_FACTCHECK_FAILED")
     await client.command(CheckPost(post, True, "Measured at noon."))

@@ -242,9 +242,7 @@ def test_the_program_finds_the_installed_package(tmp_path: Path) -> None:
         "lp_"
     )
     assert "not installed" not in ledgerpress("verify", "--data", str(data), path=str(site))
-    assert "1 events have types of features that are not installed" in ledgerpress(
-        "verify", "--data", str(data)
-    )
+    assert "Events of features that are not installed: 1." in ledgerpress("verify", "--data", str(data))
 
 
 async def _record_one_check(data: Path) -> None:

@@ -1,4 +1,4 @@
-"""Compares this machine's clock with the clocks of the NATS servers, since a wrong clock must not date events."""
+"""Compares this machine's clock with the NATS servers' clocks: a node with a wrong clock must not record events."""
 
 import asyncio
 import time

@@ -20,8 +20,8 @@ BATCH_DELAY: Final = 0.002
 """Seconds for which appends are collected, to announce them with one message."""
 MAX_PAUSE: Final = 1.0
 """Seconds after which paused nodes resume, if they are not asked to resume earlier."""
-_PAUSE: Final = b"hush"
-_RESUME: Final = b"go on"
+PAUSE: Final = b"hush"
+RESUME: Final = b"go on"
 
 
 class HeadBroadcast:
@@ -54,11 +54,11 @@ class HeadBroadcast:
     @asynccontextmanager
     async def others_paused(self) -> AsyncIterator[None]:
         """Ask all nodes, including this one, to start no appends in this context, for at most `MAX_PAUSE` seconds."""
-        await self._send(_PAUSE)
+        await self._send(PAUSE)
         try:
             yield
         finally:
-            await self._send(_RESUME)
+            await self._send(RESUME)
 
     async def close(self) -> None:
         self._resume()
@@ -80,11 +80,11 @@ class HeadBroadcast:
             self._resumed = None
 
     async def _on_message(self, message: Msg) -> None:
-        if message.data == _PAUSE:
+        if message.data == PAUSE:
             if self._resumed is None:
                 self._resumed = asyncio.Event()
                 asyncio.get_running_loop().call_later(MAX_PAUSE, self._resume)
-        elif message.data == _RESUME:
+        elif message.data == RESUME:
             self._resume()
         else:
             with suppress(ValueError):

@@ -109,8 +109,8 @@ def require_preflight(headers: Mapping[bytes, bytes]) -> None:
     raise HttpError(
         403,
         "PREFLIGHT_REQUIRED",
-        "A page of another origin could have sent this GET request (CSRF). Add the header GraphQL-Require-Preflight: 1, or "
-        "use POST with the content type application/json.",
+        "A page of another origin could have sent this GET request (CSRF). Add the header GraphQL-Require-Preflight: 1"
+        ", or use POST with the content type application/json.",
     )
 
 

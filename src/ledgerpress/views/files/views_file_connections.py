@@ -109,8 +109,8 @@ class ViewsFile:
     async def sweep(self) -> bool:
         """Overwrite the content that the last renewal deleted; return whether that is done.
 
-        It fails while there are readers, and does nothing if no such content is left. If a process was killed after a
-        renewal, the next process does it.
+        Returns false while there are readers; they prevent it. If no such content is left, it does nothing and returns
+        true. If a process was killed after a renewal, the next process overwrites the content.
         """
         async with self._turn:
             return await self._writer.run(_sweep)
@@ -167,7 +167,7 @@ def behind_withdrawal(files: Iterable[Path], position: int) -> list[Path]:
 
 
 def is_open(views: Path) -> bool:
-    """Return whether any process has a connection to a views file open; true if that cannot be determined.
+    """Return whether any process has a connection to a views file open; true if that is unknown and the file exists.
 
     Every connection to a database with a write-ahead log holds a shared lock while it is open. The lock ends with the
     process, even if it is killed. So an exclusive lock is granted only if there is no other connection
