@@ -1,4 +1,4 @@
-"""What each role sees and does at the door: authors and their own posts, auditors, tokens with part of a role."""
+"""What each role can read and do through GraphQL: authors with their own posts, auditors, and tokens with scopes."""
 
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -34,37 +34,39 @@ fragment Titles on ArticleConnection { totalCount nodes { title } }
 
 
 @pytest.fixture
-async def walkers(door: Client) -> dict[str, Identity]:
-    """Somebody in each role."""
+async def users(door: Client) -> dict[str, Identity]:
+    """A user of each role."""
     return await people(door.store)
 
 
-async def titles(door: Client, **given: Any) -> tuple[int, list[str]]:
-    found = (await door.ask(POSTS, **given))["posts"]
-    return found["totalCount"], [node["title"] for node in found["nodes"]]
+async def titles(door: Client, **variables: Any) -> tuple[int, list[str]]:
+    posts = (await door.ask(POSTS, **variables))["posts"]
+    return posts["totalCount"], [node["title"] for node in posts["nodes"]]
 
 
 async def position(door: Client) -> dict[str, int]:
-    found: dict[str, int] = (await door.ask("{ moment { position } }"))["moment"]
-    return found
+    moment: dict[str, int] = (await door.ask("{ moment { position } }"))["moment"]
+    return moment
 
 
-async def write(door: Client, who: Identity, *names: str, publish: bool = False, **given: Any) -> list[str]:
-    """Write posts as somebody, and return their ids."""
-    with door.acting_as(who):
-        return [(await door.write(name, publish=publish, **given))["id"] for name in names]
+async def write(
+    door: Client, user: Identity, *titles: str, publish: bool = False, **fields: Any
+) -> list[str]:
+    """Create posts as a user, and return their ids."""
+    with door.acting_as(user):
+        return [(await door.write(title, publish=publish, **fields))["id"] for title in titles]
 
 
-async def test_authors_list_their_own_posts_with_right_counts_at_every_moment(
-    door: Client, walkers: dict[str, Identity]
+async def test_authors_list_their_own_posts_with_right_counts_at_every_position(
+    door: Client, users: dict[str, Identity]
 ) -> None:
-    author, other = walkers[AUTHOR], walkers[OTHER_AUTHOR]
-    one, two = await write(door, author, "One", "Two")
+    author, other = users[AUTHOR], users[OTHER_AUTHOR]
+    first, second = await write(door, author, "One", "Two")
     await write(door, other, "Foreign")
     before = await position(door)
     await write(door, author, "Three", publish=True)
-    await door.do("postPublish", id=one)
-    await door.do("postArchive", id=two)
+    await door.do("postPublish", id=first)
+    await door.do("postArchive", id=second)
     with door.acting_as(author):
         assert await titles(door) == (3, ["Three", "Two", "One"])
         assert await titles(door, filter={"status": "PUBLISHED"}) == (2, ["Three", "One"])
@@ -75,68 +77,66 @@ async def test_authors_list_their_own_posts_with_right_counts_at_every_moment(
         assert await titles(door, at={"position": 1}) == (0, [])
     with door.acting_as(other):
         assert await titles(door) == (1, ["Foreign"])
-    with door.acting_as(walkers["editor"]):
+    with door.acting_as(users["editor"]):
         assert (await titles(door))[0] == 4
         assert await titles(door, at=before) == (3, ["Foreign", "Two", "One"])
 
 
 @pytest.mark.parametrize("status", [None, "DRAFT"])
-async def test_an_authors_pages_are_full_and_say_rightly_whether_there_is_more(
-    door: Client, walkers: dict[str, Identity], status: str | None
+async def test_an_authors_pages_are_full_and_their_page_info_is_right(
+    door: Client, users: dict[str, Identity], status: str | None
 ) -> None:
     expected = list[str]()
     for number in range(7):
-        await write(door, walkers[OTHER_AUTHOR], f"Foreign {number}")
-        (post,) = await write(door, walkers[AUTHOR], f"Post {number}")
+        await write(door, users[OTHER_AUTHOR], f"Foreign {number}")
+        (post,) = await write(door, users[AUTHOR], f"Post {number}")
         if number % 3 == 0 and status:
             await door.do("postPublish", id=post)
         else:
             expected.insert(0, f"Post {number}")
-    given = {"filter": {"status": status}} if status else {}
-    with door.acting_as(walkers[AUTHOR]):
+    variables = {"filter": {"status": status}} if status else {}
+    with door.acting_as(users[AUTHOR]):
         for count, cursor, edge, ahead, behind in (
             ("first", "after", "endCursor", "hasNextPage", "hasPreviousPage"),
             ("last", "before", "startCursor", "hasPreviousPage", "hasNextPage"),
         ):
             for size in (1, 2, 3, 7):
-                seen: list[str] = []
-                place, more = None, True
-                while more:
-                    page = (await door.ask(POSTS, **{count: size, cursor: place}, **given))["posts"]
-                    part = [node["title"] for node in page["nodes"]]
+                collected: list[str] = []
+                position, has_more = None, True
+                while has_more:
+                    page = (await door.ask(POSTS, **{count: size, cursor: position}, **variables))["posts"]
+                    page_titles = [node["title"] for node in page["nodes"]]
                     assert page["totalCount"] == len(expected)
-                    assert page["pageInfo"][behind] == bool(seen)
-                    seen = seen + part if count == "first" else part + seen
-                    place, more = page["pageInfo"][edge], page["pageInfo"][ahead]
-                assert seen == expected, (count, size)
+                    assert page["pageInfo"][behind] == bool(collected)
+                    collected = collected + page_titles if count == "first" else page_titles + collected
+                    position, has_more = page["pageInfo"][edge], page["pageInfo"][ahead]
+                assert collected == expected, (count, size)
 
 
-async def test_an_author_sees_the_past_of_an_own_post_and_of_nothing_else(
-    door: Client, walkers: dict[str, Identity]
-) -> None:
-    """Below the past of an own post, categories and authors have what they have today."""
+async def test_an_author_sees_the_past_only_of_own_posts(door: Client, users: dict[str, Identity]) -> None:
+    """In a past state of an own post, nested categories and authors show their current articles."""
     ada = (await door.do("authorRegister", "author { id }", name="Ada"))["author"]["id"]
     await door.do("categoryCreate", name="News")
     await door.do("categoryCreate", name="Sport", parent={"slug": "news"})
-    given: dict[str, Any] = {"authors": [ada], "categories": [{"slug": "sport"}], "publish": True}
-    (foreign, kept) = await write(door, walkers["editor"], "Foreign", "Kept", **given)
-    (own,) = await write(door, walkers[AUTHOR], "Own", **given)
+    fields: dict[str, Any] = {"authors": [ada], "categories": [{"slug": "sport"}], "publish": True}
+    (foreign, corrected) = await write(door, users["editor"], "Foreign", "Kept", **fields)
+    (own,) = await write(door, users[AUTHOR], "Own", **fields)
     before = await position(door)
     await door.do("postUnpublish", id=foreign)
-    await door.do("postEdit", id=kept, title="Kept, corrected", publish=True)
+    await door.do("postEdit", id=corrected, title="Kept, corrected", publish=True)
     await door.do("categoryRename", category={"slug": "sport"}, name="Games")
     await door.do("postUncategorize", id=own, category={"slug": "sport"})
-    with door.acting_as(walkers[AUTHOR]):
+    with door.acting_as(users[AUTHOR]):
         await door.do("postEdit", id=own, title="Own, better")
     query = f"query ($id: ID!, $at: AsOf) {{ post(id: $id, asOf: $at) {{ {BELOW} }} }} {FRAGMENTS}"
     difference = (
         "query ($id: ID!) { post(id: $id) { diff(from: 0, to: 2) { title { after } "
         f"categoriesAdded {{ ...Listed }} authorsAdded {{ articles {{ ...Titles }} }} }} }} }} {FRAGMENTS}"
     )
-    with door.acting_as(walkers[AUTHOR]):
+    with door.acting_as(users[AUTHOR]):
         then = await door.ask(query, id=own, at=before)
         assert (then["post"]["title"], then["post"]["article"]["title"]) == ("Own", "Own")
-        assert [one["name"] for one in then["post"]["categories"]] == ["Sport"]
+        assert [category["name"] for category in then["post"]["categories"]] == ["Sport"]
         today = {"totalCount": 1, "nodes": [{"title": "Kept, corrected"}]}
         assert then["post"]["categories"][0]["articles"] == today
         assert then["post"]["article"]["categories"][0]["parent"]["articles"] == today
@@ -152,17 +152,17 @@ async def test_an_author_sees_the_past_of_an_own_post_and_of_nothing_else(
         assert (await door.ask(query, id=foreign, at=before))["post"] is None
         (error,) = await door.errors("query ($at: AsOf) { recentPosts(asOf: $at) { totalCount } }", at=before)
         assert error["extensions"] == {"code": "FORBIDDEN"}
-    with door.acting_as(walkers["editor"]):
+    with door.acting_as(users["editor"]):
         then = await door.ask(query, id=own, at=before)
         assert then["post"]["categories"][0]["articleCount"] == 3
 
 
-async def test_an_author_has_the_history_of_own_posts_by_either_way(
-    door: Client, walkers: dict[str, Identity]
+async def test_an_author_reads_the_history_of_own_posts_through_both_fields(
+    door: Client, users: dict[str, Identity]
 ) -> None:
-    (foreign,) = await write(door, walkers["editor"], "Foreign")
-    (own,) = await write(door, walkers[AUTHOR], "Own")
-    with door.acting_as(walkers["editor"]):
+    (foreign,) = await write(door, users["editor"], "Foreign")
+    (own,) = await write(door, users[AUTHOR], "Own")
+    with door.acting_as(users["editor"]):
         await door.do("postEdit", id=own, title="Own, edited", reason="House style.")
     query = """
         query ($id: ID!) {
@@ -170,37 +170,39 @@ async def test_an_author_has_the_history_of_own_posts_by_either_way(
           post(id: $id) { history { totalCount nodes { type reason actor { name } subject { id } } } }
         }
     """
-    with door.acting_as(walkers[AUTHOR]):
-        found = await door.ask(query, id=own)
-        assert found["changes"] == found["post"]["history"]
-        assert found["changes"]["totalCount"] == 2
-        assert found["changes"]["nodes"][0] == {
+    with door.acting_as(users[AUTHOR]):
+        data = await door.ask(query, id=own)
+        assert data["changes"] == data["post"]["history"]
+        assert data["changes"]["totalCount"] == 2
+        assert data["changes"]["nodes"][0] == {
             "type": "post.edited",
             "reason": "House style.",
             "actor": {"name": "editor"},
             "subject": {"id": own},
         }
-        answers = []
+        responses = []
         for post in (foreign, global_ids.encode("Post", "00000000-0000-8000-8000-00000000000f")):
             body = (await door.post(query, id=post)).json()
             assert body["data"] == {"changes": None, "post": None}
-            answers.append(body)
-        assert answers[0] == answers[1]
+            responses.append(body)
+        assert responses[0] == responses[1]
         (error,) = await door.errors("{ changes { totalCount } }")
         assert error["extensions"] == {"code": "FORBIDDEN"}
 
 
-async def test_an_author_works_on_own_posts_whoever_changed_them_since(
-    door: Client, walkers: dict[str, Identity]
+async def test_an_author_can_edit_own_posts_after_other_users_changed_them(
+    door: Client, users: dict[str, Identity]
 ) -> None:
-    (own,) = await write(door, walkers[AUTHOR], "Own")
-    (foreign,) = await write(door, walkers["editor"], "Foreign")
-    with door.acting_as(walkers["editor"]):
+    (own,) = await write(door, users[AUTHOR], "Own")
+    (foreign,) = await write(door, users["editor"], "Foreign")
+    with door.acting_as(users["editor"]):
         await door.do("postEdit", id=own, title="Edited")
-    with door.acting_as(walkers[AUTHOR]):
+    with door.acting_as(users[AUTHOR]):
         await door.do("postEdit", id=foreign, title="Mine")
-        done = await door.do("postEdit", "post { title slug status }", id=own, slug="own-anew", publish=True)
-        assert done["post"] == {"title": "Edited", "slug": "own-anew", "status": "PUBLISHED"}
+        edited = await door.do(
+            "postEdit", "post { title slug status }", id=own, slug="own-anew", publish=True
+        )
+        assert edited["post"] == {"title": "Edited", "slug": "own-anew", "status": "PUBLISHED"}
         again = await door.do("postEdit", "post { title }", id=own, title="Twice", idempotencyKey="k")
         replayed = await door.do("postEdit", "post { title }", id=own, title="Twice", idempotencyKey="k")
         assert (again["replayed"], replayed["replayed"], replayed["post"]) == (
@@ -214,13 +216,13 @@ async def test_an_author_works_on_own_posts_whoever_changed_them_since(
     }
 
 
-async def test_a_slug_that_is_taken_says_nothing_of_who_has_it(
-    door: Client, walkers: dict[str, Identity]
+async def test_a_taken_slug_does_not_reveal_which_post_has_it(
+    door: Client, users: dict[str, Identity]
 ) -> None:
-    """That it is taken cannot be kept from who writes posts; a draft's and a public article's are alike."""
-    await write(door, walkers["editor"], "Hidden")
-    await write(door, walkers["editor"], "Public", publish=True)
-    with door.acting_as(walkers[AUTHOR]):
+    """Users who write posts must learn that a slug is taken. The error is the same for drafts and public articles."""
+    await write(door, users["editor"], "Hidden")
+    await write(door, users["editor"], "Public", publish=True)
+    with door.acting_as(users[AUTHOR]):
         hidden, public = [
             (await door.do("postCreate", title="New", slug=slug))["userErrors"]
             for slug in ("hidden", "public")
@@ -229,26 +231,24 @@ async def test_a_slug_that_is_taken_says_nothing_of_who_has_it(
     assert hidden[0]["code"] == "SLUG_TAKEN"
 
 
-async def test_who_asks_is_told_who_they_are(door: Client, walkers: dict[str, Identity]) -> None:
+async def test_viewer_returns_the_current_user(door: Client, users: dict[str, Identity]) -> None:
     query = "{ viewer { role permissions actor { id name } } }"
     with door.acting_as(ANONYMOUS):
         assert (await door.ask(query))["viewer"] == {"role": "READER", "permissions": [], "actor": None}
-    with door.acting_as(walkers[AUTHOR]):
+    with door.acting_as(users[AUTHOR]):
         viewer = (await door.ask(query))["viewer"]
     assert viewer["role"] == "AUTHOR"
     assert viewer["permissions"] == ["READ_OWN_POSTS", "WRITE_OWN_POSTS"]
     assert viewer["actor"] == {
-        "id": global_ids.encode("Actor", walkers[AUTHOR].actor_id or ""),
+        "id": global_ids.encode("Actor", users[AUTHOR].actor_id or ""),
         "name": AUTHOR,
     }
 
 
-async def test_a_scope_takes_away_from_a_role_and_adds_nothing(
-    door: Client, walkers: dict[str, Identity]
-) -> None:
-    editor = walkers["editor"].actor_id
-    (own,) = await write(door, walkers["editor"], "Own")
-    (foreign,) = await write(door, walkers[AUTHOR], "Foreign")
+async def test_scopes_restrict_a_role_and_never_extend_it(door: Client, users: dict[str, Identity]) -> None:
+    editor = users["editor"].actor_id
+    (own,) = await write(door, users["editor"], "Own")
+    (foreign,) = await write(door, users[AUTHOR], "Foreign")
     before = await position(door)
     await door.do("categoryCreate", name="News")
     history = "query ($id: ID!) { post(id: $id) { title history { totalCount } } }"
@@ -270,26 +270,28 @@ async def test_a_scope_takes_away_from_a_role_and_adds_nothing(
         assert (await door.post(history, id=foreign)).json()["data"]["post"]["history"] is None
 
     with door.acting_as(identity(Role.EDITOR, editor, scopes=frozenset({WRITE_POSTS}))):
-        done = await door.do("postEdit", "post { title }", id=foreign, title="Edited")
-        assert done["userErrors"] == []
-        assert done["position"]
-        assert done["post"] is None
+        edited = await door.do("postEdit", "post { title }", id=foreign, title="Edited")
+        assert edited["userErrors"] == []
+        assert edited["position"]
+        assert edited["post"] is None
 
     with door.acting_as(identity(Role.AUTHOR, editor, scopes=PERMISSIONS)):
         assert await door.errors('mutation { siteName(input: { name: "X" }) { position } }')
 
 
-async def test_the_press_refuses_by_itself(door: Client, walkers: dict[str, Identity]) -> None:
-    """Whatever lets somebody in: commands are not guarded by the schema alone."""
-    (foreign,) = await write(door, walkers["editor"], "Foreign")
-    named = global_ids.decode(foreign)
-    assert named
+async def test_commands_check_permissions_without_the_schema(
+    door: Client, users: dict[str, Identity]
+) -> None:
+    """The command handler checks permissions itself, so any caller is safe, not only GraphQL."""
+    (foreign,) = await write(door, users["editor"], "Foreign")
+    post = global_ids.decode(foreign)
+    assert post
     before = await door.store.log.head()
-    nobody = Identity(Role.ADMIN, PERMISSIONS)
-    for who in (ANONYMOUS, nobody, walkers["auditor"]):
+    without_actor = Identity(Role.ADMIN, PERMISSIONS)
+    for user in (ANONYMOUS, without_actor, users["auditor"]):
         with pytest.raises(PermissionDenied):
             await door.store.commands.handle(
-                EditPost(post_id=named.id, title="X"), CommandRequest(identity=who)
+                EditPost(post_id=post.id, title="X"), CommandRequest(identity=user)
             )
     assert await door.store.log.head() == before
 
@@ -297,17 +299,17 @@ async def test_the_press_refuses_by_itself(door: Client, walkers: dict[str, Iden
 @pytest.fixture
 async def open_door(tmp_path: Path) -> AsyncIterator[Client]:
     """A client of an application that opens the past to everyone."""
-    async with client(tmp_path / "open", open_past=True) as one:
-        yield one
+    async with client(tmp_path / "open", open_past=True) as api:
+        yield api
 
 
-async def test_where_the_past_is_open_an_author_sees_more_of_it_for_own_posts_alone(
+async def test_with_an_open_past_an_author_sees_unpublished_articles_only_if_own(
     open_door: Client,
 ) -> None:
-    walkers = await people(open_door.store)
-    (own,) = await write(open_door, walkers[AUTHOR], "Own", publish=True)
-    (foreign,) = await write(open_door, walkers["editor"], "Foreign", publish=True)
-    with open_door.acting_as(walkers["editor"]):
+    users = await people(open_door.store)
+    (own,) = await write(open_door, users[AUTHOR], "Own", publish=True)
+    (foreign,) = await write(open_door, users["editor"], "Foreign", publish=True)
+    with open_door.acting_as(users["editor"]):
         before = await position(open_door)
         await open_door.do("postUnpublish", id=own)
         await open_door.do("postUnpublish", id=foreign)
@@ -318,7 +320,7 @@ async def test_where_the_past_is_open_an_author_sees_more_of_it_for_own_posts_al
           posts(asOf: $at) { totalCount nodes { title } }
         }
     """
-    with open_door.acting_as(walkers[AUTHOR]):
+    with open_door.acting_as(users[AUTHOR]):
         assert await open_door.ask(query, own=own, foreign=foreign, at=before) == {
             "own": {"title": "Own", "status": "PUBLISHED"},
             "foreign": None,

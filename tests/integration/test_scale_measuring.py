@@ -1,4 +1,4 @@
-"""`scripts/scale --measure` measures logs and views that are really there, by the parts that a server uses."""
+"""`scripts/scale --measure` measures real logs and views with the code that a server uses."""
 
 from pathlib import Path
 
@@ -22,13 +22,13 @@ def test_a_small_log_and_its_views_are_measured(tmp_path: Path) -> None:
 
     views = measure_log.rebuild(tmp_path, EVENTS, BEHIND)
     assert 0 < views["text_bytes"] < views["views_bytes"]
-    # What is behind can be followed, and is then not behind any more: opening the store has nothing left to do.
+    # Following applies the remaining events, so that opening the store has nothing left to do.
     assert all(seconds > 0 for seconds in measure_node.follow(tmp_path).values())
-    found = measure_node.read(tmp_path)
-    assert min(found["article_warm"], found["front_page"], found["start"]) > 0
+    reads = measure_node.read(tmp_path)
+    assert min(reads["article_warm"], reads["front_page"], reads["start"]) > 0
 
 
-def test_a_run_that_was_broken_off_is_gone_on_with(tmp_path: Path) -> None:
+def test_an_interrupted_run_is_resumed(tmp_path: Path) -> None:
     def fails() -> object:
         raise RuntimeError("no room on the disk")
 

@@ -1,4 +1,4 @@
-"""Strawberry schema extensions take effect, with compiled execution and caching off, or are rejected with the reason."""
+"""Strawberry schema extensions take effect, without compiled execution and caching, or are rejected with a reason."""
 
 import logging
 from collections.abc import AsyncIterator, Callable, Iterator
@@ -46,7 +46,7 @@ CREATE = 'mutation { postCreate(input: {title: "The mill", slug: "mill", publish
 
 
 class Recorder(SchemaExtension):
-    """Notes which hooks run, and shouts every title."""
+    """Records which hooks run, and puts every title in capitals."""
 
     calls: list[str]
 
@@ -85,9 +85,9 @@ class Recorder(SchemaExtension):
 
 
 def recorder() -> tuple[list[str], ExtensionFactory]:
-    """Return a list, and a factory of extensions that note their calls in it."""
-    noted: list[str] = []
-    return noted, type("NotingRecorder", (Recorder,), {"calls": noted})
+    """Return a list, and a factory of extensions that record their calls in it."""
+    calls: list[str] = []
+    return calls, type("NotingRecorder", (Recorder,), {"calls": calls})
 
 
 @pytest.fixture
@@ -113,15 +113,15 @@ async def client(store: Store, *extensions: ExtensionFactory) -> AsyncIterator[h
         yield http
 
 
-async def answer(http: httpx2.AsyncClient, query: str) -> dict[str, Any]:
+async def post(http: httpx2.AsyncClient, query: str) -> dict[str, Any]:
     body: dict[str, Any] = (await http.post("/graphql", json={"query": query})).json()
     return body
 
 
-async def test_a_depth_limit_holds_for_queries_mutations_and_subscriptions(store: Store) -> None:
+async def test_a_depth_limit_applies_to_queries_mutations_and_subscriptions(store: Store) -> None:
     async with client(store, lambda: QueryDepthLimiter(max_depth=2)) as http:
-        assert "errors" not in await answer(http, CREATE)
-        assert "errors" not in await answer(http, '{ article(slug: "mill") { title } }')
+        assert "errors" not in await post(http, CREATE)
+        assert "errors" not in await post(http, '{ article(slug: "mill") { title } }')
         deep = await http.post(
             "/graphql", json={"query": '{ article(slug: "mill") { categories { ancestors { name } } } }'}
         )
@@ -130,8 +130,8 @@ async def test_a_depth_limit_holds_for_queries_mutations_and_subscriptions(store
         assert "data" not in deep.json()
 
         mutation = 'mutation { postCreate(input: {title: "No"}) { post { categories { name } } } }'
-        assert "depth" in (await answer(http, mutation))["errors"][0]["message"]
-        posts = await answer(http, "{ posts { totalCount } }")
+        assert "depth" in (await post(http, mutation))["errors"][0]["message"]
+        posts = await post(http, "{ posts { totalCount } }")
         assert posts["data"]["posts"]["totalCount"] == 1
 
         subscription = (
@@ -146,13 +146,13 @@ async def test_all_hooks_of_a_custom_extension_run_around_each_operation(store: 
     calls, extension = recorder()
     around = ["operation", "parse", "validate", "execute", "result"]
     async with client(store, extension) as http:
-        assert (await answer(http, CREATE))["extensions"] == {"recorder": 5}
+        assert (await post(http, CREATE))["extensions"] == {"recorder": 5}
         assert calls == around
 
         for _ in range(3):  # nothing is cached
             calls.clear()
-            found = await answer(http, '{ article(slug: "mill") { title } }')
-            assert found == {"data": {"article": {"title": "THE MILL"}}, "extensions": {"recorder": 5}}
+            body = await post(http, '{ article(slug: "mill") { title } }')
+            assert body == {"data": {"article": {"title": "THE MILL"}}, "extensions": {"recorder": 5}}
             assert calls == around
 
 
@@ -227,14 +227,14 @@ class LoudSchema(strawberry.Schema):
         ),
     ],
 )
-async def test_a_schema_that_was_built_elsewhere_is_checked_too(
+async def test_a_schema_that_other_code_built_is_checked_too(
     schema: Callable[[], strawberry.Schema], reason: str
 ) -> None:
     with pytest.raises(SchemaError, match=reason):
         Executor(schema())
 
 
-async def test_the_start_reports_once_what_extensions_turn_off(
+async def test_startup_logs_once_what_extensions_turn_off(
     store: Store, caplog: pytest.LogCaptureFixture
 ) -> None:
     def about_extensions() -> list[str]:
@@ -242,21 +242,21 @@ async def test_the_start_reports_once_what_extensions_turn_off(
 
     with caplog.at_level(logging.WARNING):
         async with client(store) as http:
-            await answer(http, "{ __typename }")
+            await post(http, "{ __typename }")
         assert about_extensions() == []
         async with client(store, MaskErrors, lambda: QueryDepthLimiter(max_depth=9)) as http:
             for _ in range(3):
-                await answer(http, "{ __typename }")
+                await post(http, "{ __typename }")
     (message,) = about_extensions()
     assert "(MaskErrors, QueryDepthLimiter)" in message
     assert "queries are not compiled, and responses are not cached" in message
 
 
-async def test_a_limit_of_tokens_holds(store: Store) -> None:
+async def test_a_token_limit_applies(store: Store) -> None:
     async with client(store, lambda: MaxTokensLimiter(max_token_count=6)) as http:
-        assert "errors" not in await answer(http, "{ site { name } }")
+        assert "errors" not in await post(http, "{ site { name } }")
         longer = await http.post("/graphql", json={"query": "{ site { name position } viewer { role } }"})
-        assert longer.status_code == 400  # it is not even parsed
+        assert longer.status_code == 400  # the document is not even parsed
         assert "data" not in longer.json()
 
 
@@ -293,7 +293,7 @@ async def test_a_failure_of_a_hook_reveals_nothing(store: Store, caplog: pytest.
     assert "secret" in caplog.text
 
 
-async def test_the_time_limit_holds_with_extensions(store: Store) -> None:
+async def test_the_time_limit_applies_with_extensions(store: Store) -> None:
     _, extension = recorder()
     executor = Executor(FEATURES.graphql_schema([extension]), limits=Limits(seconds=0.0))
     result = await executor.execute_document(store, "{ site { name } }")
@@ -385,7 +385,7 @@ class NoDirectivesRule(ValidationRule):
 
 
 class Rewriting(SchemaExtension):
-    """Changes what is executed, before it is parsed."""
+    """Replaces the document, the variables or the allowed operations before parsing."""
 
     def on_operation(self) -> Iterator[None]:
         execution = self.execution_context
@@ -406,7 +406,7 @@ class Mutations:
         return "done"
 
 
-async def test_what_an_extension_changes_is_executed(store: Store) -> None:
+async def test_changes_that_an_extension_makes_are_executed(store: Store) -> None:
     executor = Executor(strawberry.Schema(Word, mutation=Mutations, extensions=[Rewriting]))
 
     async def body(document: str) -> Any:

@@ -1,4 +1,4 @@
-"""Settings: where they come from, what is refused, what is shown, and that each of them is documented."""
+"""Settings: their sources and precedence, validation, output and documentation."""
 
 import json
 from collections.abc import Mapping
@@ -17,8 +17,8 @@ REFERENCE = Path(__file__).parents[2] / "docs" / "reference" / "settings.md"
 
 
 @pytest.fixture(autouse=True)
-def _elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A directory with no settings in it, and an environment without any."""
+def _no_settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Run in a directory and an environment without settings."""
     monkeypatch.chdir(tmp_path)
     for setting in declared().values():
         monkeypatch.delenv(setting.variable, raising=False)
@@ -28,20 +28,20 @@ def run(*arguments: str, environment: Mapping[str, str] | None = None) -> Result
     return CliRunner().invoke(app, list(arguments), env=environment)
 
 
-def shown(*arguments: str, environment: Mapping[str, str] | None = None) -> dict[str, Any]:
+def shown_settings(*arguments: str, environment: Mapping[str, str] | None = None) -> dict[str, Any]:
     result = run("settings", "--json", *arguments, environment=environment)
     assert result.exit_code == 0, result.stderr
-    page: dict[str, Any] = json.loads(result.stdout)
-    return page
+    output: dict[str, Any] = json.loads(result.stdout)
+    return output
 
 
-def refused(*arguments: str, environment: Mapping[str, str] | None = None) -> list[str]:
+def error_lines(*arguments: str, environment: Mapping[str, str] | None = None) -> list[str]:
     result = run(*(arguments or ("settings",)), environment=environment)
     assert result.exit_code == 2, result.stdout
     return result.stderr.splitlines()
 
 
-def test_the_reference_says_what_is_declared() -> None:
+def test_the_reference_lists_the_declared_settings() -> None:
     result = run("settings", "--reference")
     assert result.exit_code == 0
     assert REFERENCE.read_text("utf-8") == result.stdout, (
@@ -50,45 +50,48 @@ def test_the_reference_says_what_is_declared() -> None:
 
 
 @pytest.mark.parametrize("name", declared())
-def test_each_setting_is_described_and_has_a_variable_of_its_own(name: str) -> None:
+def test_each_setting_is_described_and_has_its_own_variable(name: str) -> None:
     setting = declared()[name]
-    assert setting.description.endswith("."), f"{name} needs a description, which is a sentence"
-    assert [one.name for one in declared().values() if one.variable == setting.variable] == [name]
+    assert setting.description.endswith("."), f"{name} needs a description that is a sentence"
+    assert [other.name for other in declared().values() if other.variable == setting.variable] == [name]
     assert f"`{setting.variable}`" in REFERENCE.read_text("utf-8")
     assert "a value of the setting's type" not in allowed(setting.info)
 
 
 @pytest.mark.parametrize("profile", Profile)
-def test_each_default_is_something_that_may_be_set(profile: Profile) -> None:
+def test_each_default_is_a_valid_value(profile: Profile) -> None:
     for setting in declared().values():
         value = getattr(defaults(sections()[setting.section], profile), setting.field)
         assert converted(setting, value, is_text=False) == value
 
 
-def test_an_option_wins_over_the_environment_and_that_over_the_file(tmp_path: Path) -> None:
+def test_options_override_the_environment_and_the_environment_overrides_the_file(tmp_path: Path) -> None:
     file = tmp_path / "ledgerpress.toml"
     file.write_text(
         'profile = "production"\n[server]\nport = 1\nstop_seconds = 1\n[cors]\npreflight_seconds = 1\n'
     )
     environment = {"LEDGERPRESS_PORT": "2", "LEDGERPRESS_STOP_SECONDS": "2"}
-    page = shown(environment=environment)
-    found = page["settings"]
-    assert page["profile"] == "production"
-    assert found["server.port"] == {"value": 2, "source": "LEDGERPRESS_PORT in the environment"}
-    assert found["cors.preflight_seconds"] == {"value": 1, "source": "ledgerpress.toml"}
-    assert found["logs.format"] == {"value": "json", "source": "the profile production"}
-    page = shown("--profile", "development", environment=environment)
-    assert page["profile"] == "development"
-    assert page["settings"]["logs.format"]["value"] == "plain"
+    output = shown_settings(environment=environment)
+    settings = output["settings"]
+    assert output["profile"] == "production"
+    assert settings["server.port"] == {"value": 2, "source": "LEDGERPRESS_PORT in the environment"}
+    assert settings["cors.preflight_seconds"] == {"value": 1, "source": "ledgerpress.toml"}
+    assert settings["logs.format"] == {"value": "json", "source": "the profile production"}
+    output = shown_settings("--profile", "development", environment=environment)
+    assert output["profile"] == "development"
+    assert output["settings"]["logs.format"]["value"] == "plain"
 
 
-def test_a_file_is_found_by_an_option_or_by_the_environment(tmp_path: Path) -> None:
+def test_an_option_or_the_environment_names_the_settings_file(tmp_path: Path) -> None:
     (tmp_path / "one.toml").write_text("[server]\nport = 1\n")
     (tmp_path / "two.toml").write_text("[server]\nport = 2\n")
     environment = {"LEDGERPRESS_CONFIG": "one.toml"}
-    assert shown(environment=environment)["settings"]["server.port"]["value"] == 1
-    assert shown("--config", "two.toml", environment=environment)["settings"]["server.port"]["value"] == 2
-    assert refused("settings", "--config", "three.toml") == [
+    assert shown_settings(environment=environment)["settings"]["server.port"]["value"] == 1
+    assert (
+        shown_settings("--config", "two.toml", environment=environment)["settings"]["server.port"]["value"]
+        == 2
+    )
+    assert error_lines("settings", "--config", "three.toml") == [
         "ledgerpress: the settings file three.toml does not exist"
     ]
 
@@ -111,13 +114,13 @@ def test_a_file_is_found_by_an_option_or_by_the_environment(tmp_path: Path) -> N
         ("LEDGERPRESS_DATA", "/srv/news", "server.data", "/srv/news"),
     ],
 )
-def test_text_in_the_environment_means(variable: str, text: str, name: str, value: object) -> None:
-    assert shown(environment={variable: text})["settings"][name]["value"] == value
+def test_text_in_the_environment_is_converted(variable: str, text: str, name: str, value: object) -> None:
+    assert shown_settings(environment={variable: text})["settings"][name]["value"] == value
 
 
-def test_what_is_wrong_is_refused_all_at_once_with_what_is_allowed(tmp_path: Path) -> None:
+def test_all_invalid_settings_are_reported_at_once_with_the_allowed_values(tmp_path: Path) -> None:
     (tmp_path / "ledgerpress.toml").write_text('weather = "fine"\n[server]\nprot = 1\nport = "80"\n')
-    lines = refused(
+    lines = error_lines(
         environment={
             "LEDGERPRESS_PROT": "1",
             "LEDGERPRESS_LOGS_FORMAT": "xml",
@@ -151,7 +154,7 @@ def test_what_is_wrong_is_refused_all_at_once_with_what_is_allowed(tmp_path: Pat
 
 
 @pytest.mark.parametrize(
-    ("content", "says"),
+    ("content", "message"),
     [
         ("[server\n", "ledgerpress.toml is not valid TOML"),
         ("server = 1\n", "server in ledgerpress.toml is a section: write [server]"),
@@ -167,14 +170,14 @@ def test_what_is_wrong_is_refused_all_at_once_with_what_is_allowed(tmp_path: Pat
         ('profile = "production"\n[server]\nhost = "0.0.0.0"\n', "server.allowed_hosts"),
     ],
 )
-def test_a_file_that_makes_no_sense_is_refused(tmp_path: Path, content: str, says: str) -> None:
+def test_an_invalid_settings_file_is_rejected(tmp_path: Path, content: str, message: str) -> None:
     (tmp_path / "ledgerpress.toml").write_text(content)
     for command in (("settings",), ("serve",)):
-        (line,) = refused(*command)
-        assert says in line
+        (line,) = error_lines(*command)
+        assert message in line
 
 
-def test_secrets_are_not_shown_where_they_are_right_nor_where_they_are_wrong(tmp_path: Path) -> None:
+def test_secrets_are_not_shown_whether_valid_or_invalid(tmp_path: Path) -> None:
     secret = "key=hunter2"
     for arguments in ((), ("--json",)):
         result = run("settings", *arguments, environment={"LEDGERPRESS_TRACING_OTLP_HEADERS": secret})
@@ -184,7 +187,7 @@ def test_secrets_are_not_shown_where_they_are_right_nor_where_they_are_wrong(tmp
     (tmp_path / "ledgerpress.toml").write_text(
         '[tracing]\notlp_headers = ["hunter2"]\nendpoint = "http://u:hunter2@127.0.0.1/"\n'
     )
-    lines = refused()
+    lines = error_lines()
     assert [line.split(" from ")[0] for line in lines] == [
         "ledgerpress: tracing.otlp_headers",
         "ledgerpress: tracing.endpoint",
@@ -192,7 +195,7 @@ def test_secrets_are_not_shown_where_they_are_right_nor_where_they_are_wrong(tmp
     assert "hunter2" not in "".join(lines)
 
 
-def test_other_commands_find_the_store_that_the_settings_name(tmp_path: Path) -> None:
+def test_other_commands_use_the_store_that_the_settings_name(tmp_path: Path) -> None:
     (tmp_path / "ledgerpress.toml").write_text('[server]\ndata = "in-the-file"\n')
     assert "no LedgerPress store in in-the-file" in run("status").stderr
     assert "store in named" in run("status", environment={"LEDGERPRESS_DATA": "named"}).stderr

@@ -1,4 +1,4 @@
-"""`scripts/setup`, tried on a small project that needs nothing from a registry."""
+"""`scripts/setup`, run on a small project that needs no package registry."""
 
 import json
 import os
@@ -67,10 +67,10 @@ def setup(root: Path, *arguments: str, path: str | None = None) -> subprocess.Co
 def works(root: Path) -> bool:
     python = root / ".venv" / "bin" / "python"
     code = "import ledgerpress; print(ledgerpress.__file__)"
-    found = subprocess.run(
+    module_file = subprocess.run(
         [python, "-I", "-c", code], capture_output=True, text=True, check=True
     ).stdout.strip()
-    return Path(found) == root / "src" / "ledgerpress" / "__init__.py"
+    return Path(module_file) == root / "src" / "ledgerpress" / "__init__.py"
 
 
 def kind(root: Path) -> object:
@@ -97,21 +97,21 @@ def test_is_quiet_once_up_to_date_and_keeps_a_development_environment(project: P
     assert kind(project) == "dev"
 
 
-def test_a_moved_checkout_gets_an_environment_of_its_own(project: Path, tmp_path: Path) -> None:
+def test_a_moved_checkout_gets_a_new_environment(project: Path, tmp_path: Path) -> None:
     assert setup(project).returncode == 0
     moved = project.rename(tmp_path / "elsewhere")
     assert "creating .venv" in setup(moved).stderr
     assert works(moved)
 
 
-def test_a_setup_that_was_killed_is_mended_by_the_next_call(project: Path) -> None:
+def test_the_next_call_repairs_a_killed_setup(project: Path) -> None:
     command = [project / "scripts" / "setup"]
-    killed = subprocess.Popen(command, env=environment(), stderr=subprocess.DEVNULL, start_new_session=True)
+    process = subprocess.Popen(command, env=environment(), stderr=subprocess.DEVNULL, start_new_session=True)
     while not (project / ".venv" / "bin" / "python").exists():
-        assert killed.poll() is None
+        assert process.poll() is None
         time.sleep(0.01)
-    os.killpg(killed.pid, signal.SIGKILL)
-    killed.wait()
+    os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
     assert "creating .venv" in setup(project).stderr
     assert works(project)
 
@@ -121,14 +121,14 @@ def test_two_setups_at_once_do_the_work_once(project: Path) -> None:
     calls = [
         subprocess.Popen(command, env=environment(), stderr=subprocess.PIPE, text=True) for _ in range(3)
     ]
-    said = "".join(call.communicate()[1] for call in calls)
+    messages = "".join(call.communicate()[1] for call in calls)
     assert [call.returncode for call in calls] == [0, 0, 0]
-    assert said.count("creating .venv") == 1
+    assert messages.count("creating .venv") == 1
     assert works(project)
 
 
 def bare_path(folder: Path, **programs: str) -> str:
-    """A PATH with the few tools that the script needs, and the given programs."""
+    """Return a PATH with the few tools that the script needs, and with `programs`."""
     folder.mkdir()
     for tool in ("dirname", "readlink"):
         (folder / tool).symlink_to(shutil.which(tool) or tool)
@@ -138,18 +138,18 @@ def bare_path(folder: Path, **programs: str) -> str:
     return str(folder)
 
 
-def test_says_what_to_install_where_there_is_no_python(project: Path, tmp_path: Path) -> None:
+def test_reports_what_to_install_if_python_is_missing(project: Path, tmp_path: Path) -> None:
     outcome = setup(project, path=bare_path(tmp_path / "bin", python3="exit 1  # too old"))
     assert outcome.returncode == 1
     assert "Python 3.11 or newer was not found" in outcome.stderr
 
 
-def test_says_what_to_install_where_python_lacks_venv(project: Path, tmp_path: Path) -> None:
+def test_reports_what_to_install_if_python_lacks_venv(project: Path, tmp_path: Path) -> None:
     no_ensurepip = f'case "$*" in *ensurepip*) exit 1 ;; esac; exec "{sys.executable}" "$@"'
     outcome = setup(project, path=bare_path(tmp_path / "bin", python3=no_ensurepip))
     assert outcome.returncode == 1
     assert "lacks the modules venv and ensurepip" in outcome.stderr
 
 
-def test_refuses_an_unknown_option(project: Path) -> None:
+def test_rejects_an_unknown_option(project: Path) -> None:
     assert setup(project, "--developer").returncode == 2

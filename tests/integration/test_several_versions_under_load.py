@@ -1,4 +1,4 @@
-"""Servers of several versions and sets of features on one data directory, under load, while each is stopped and started."""
+"""Servers with different versions and features on one data directory, under load, while each is restarted."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""A server that is asked to stop answers what is under way, closes the store, and says that all is well."""
+"""A server that is asked to stop completes the requests in progress, closes the store and exits with code 0."""
 
 import asyncio
 import json
@@ -22,9 +22,11 @@ pytestmark = pytest.mark.serial
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-async def test_a_stop_under_way_keeps_what_was_acknowledged(tmp_path: Path, number: signal.Signals) -> None:
+async def test_a_stop_during_writes_keeps_acknowledged_changes(
+    tmp_path: Path, number: signal.Signals
+) -> None:
     data, book = tmp_path / "data", Book()
-    editors = [Editor(f"Editor {one}", book, Random(one)) for one in range(16)]
+    editors = [Editor(f"Editor {index}", book, Random(index)) for index in range(16)]
     async with Servers(tmp_path) as servers:
         server = await servers.start(data)
         async with asyncio.TaskGroup() as all_work:
@@ -40,7 +42,7 @@ async def test_a_stop_under_way_keeps_what_was_acknowledged(tmp_path: Path, numb
     book.check(by_command(events[FIRST_EVENT_COUNT:]))
 
 
-async def test_a_request_that_never_ends_does_not_hold_up_the_stop(tmp_path: Path) -> None:
+async def test_a_request_that_never_ends_does_not_delay_the_stop(tmp_path: Path) -> None:
     async with Servers(tmp_path) as servers:
         server = await servers.start(tmp_path / "data")
         async with await server.connect() as idle, await server.connect() as slow:
@@ -49,7 +51,7 @@ async def test_a_request_that_never_ends_does_not_hold_up_the_stop(tmp_path: Pat
             assert await server.stop() == 0
 
 
-async def test_it_says_that_it_is_not_ready_before_it_takes_no_requests_any_more(
+async def test_readiness_fails_before_the_server_stops_accepting_requests(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("LEDGERPRESS_STOP_DELAY_SECONDS", "300")
@@ -63,12 +65,12 @@ async def test_it_says_that_it_is_not_ready_before_it_takes_no_requests_any_more
         async with await server.connect() as after:
             assert await after.get("/health/live") == 200
             assert (await after.mutate("categoryCreate", name="Tides")).done
-        # Who does not want to wait that long asks once more.
+        # A second signal ends the delay.
         assert await server.stop() == 0
         assert server.words() == ""
 
 
-async def test_a_request_under_way_is_read_to_its_end_and_answered(tmp_path: Path) -> None:
+async def test_a_request_in_progress_is_read_to_its_end_and_answered(tmp_path: Path) -> None:
     async with Servers(tmp_path) as servers:
         server = await servers.start(tmp_path / "data")
         body = json.dumps(
@@ -79,21 +81,21 @@ async def test_a_request_under_way_is_read_to_its_end_and_answered(tmp_path: Pat
         writer.write(head.encode() + body[:10])
         await writer.drain()
         async with await server.connect() as other:
-            assert await other.get("/health/live") == 200  # so it has read what was sent before, too
+            assert await other.get("/health/live") == 200  # so the server has also read what was sent before
         server.signal(signal.SIGTERM)
         while await accepts(server):  # noqa: ASYNC110 - it changes in another process
             await asyncio.sleep(0.01)
         writer.write(body[10:])
-        answer = await reader.read()
+        response = await reader.read()
         writer.close()
-        assert answer.startswith(b"HTTP/1.1 200 ")
-        position = json.loads(answer.partition(b"\r\n\r\n")[2])["data"]["siteName"]["position"]
+        assert response.startswith(b"HTTP/1.1 200 ")
+        position = json.loads(response.partition(b"\r\n\r\n")[2])["data"]["siteName"]["position"]
         assert await server.ended() == 0
     assert position == len(await recorded(tmp_path / "data"))
 
 
 async def accepts(server: Server) -> bool:
-    """Whether it still takes connections."""
+    """Return whether the server still accepts connections."""
     try:
         _, writer = await asyncio.open_connection(*await server.address())
     except OSError:
@@ -102,7 +104,7 @@ async def accepts(server: Server) -> bool:
     return True
 
 
-async def test_subscribers_are_told_to_go_on_elsewhere(tmp_path: Path) -> None:
+async def test_subscribers_are_disconnected_so_that_they_resume_elsewhere(tmp_path: Path) -> None:
     changes = "subscription { changes { position } }"
     async with Servers(tmp_path) as servers:
         server = await servers.start(tmp_path / "data")
@@ -121,23 +123,23 @@ async def test_subscribers_are_told_to_go_on_elsewhere(tmp_path: Path) -> None:
             await socket.quiet()
             server.signal(signal.SIGTERM)
             assert (await socket.closed())[0] == 1001
-            # The stream ends, and not by a cut; nobody is told that there is nothing more to come.
+            # The stream ends cleanly, but without a `complete` event: the client may resume the subscription.
             assert "event:" not in "".join([text async for text in stream.aiter_text()])
         assert await server.ended() == 0
         assert server.words() == ""
 
 
-async def test_a_port_for_operators_is_served_and_left_like_the_other(
+async def test_the_operators_port_is_served_and_closed_like_the_public_port(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("LEDGERPRESS_METRICS_PORT", "0")
     async with Servers(tmp_path) as servers:
         server = await servers.start(tmp_path / "data", "--profile", "production")
-        async with await server.connect() as door:
-            assert await door.get("/metrics") == 404
-        found = re.search(r"http://127\.0\.0\.1:(\d+)/metrics", server.output.read_text("utf-8"))
-        assert found
-        async with await Client.connect("127.0.0.1", int(found[1])) as operators:
+        async with await server.connect() as public:
+            assert await public.get("/metrics") == 404
+        url = re.search(r"http://127\.0\.0\.1:(\d+)/metrics", server.output.read_text("utf-8"))
+        assert url
+        async with await Client.connect("127.0.0.1", int(url[1])) as operators:
             assert f"ledgerpress_log_head {FIRST_EVENT_COUNT}.0".encode() in await operators.fetch("/metrics")
             assert b"views" in await operators.fetch("/health/ready")
             assert await operators.get("/graphql") == 404

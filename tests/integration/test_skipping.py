@@ -1,4 +1,4 @@
-"""What becomes of a projection that may do without an event: its rows, and how every process hears of it."""
+"""Skipped events: the rows of a projection without them, and how every process learns of a skip."""
 
 import asyncio
 import logging
@@ -37,29 +37,29 @@ from tests.property.view_rows import rebuilt, rows_of, views_in_use
 
 NAMES = [projector.name for projector in all_projectors()]
 FAILS_AT = 41
-TELLING = {
+REQUIRED_EVENTS = {
     "categories": "category.created",
     "listings": "post.published",
     "people": "author.registered",
     "posts": "post.published",
     "tokens": "token.created",
 }
-"""An event without which the rows of a projection are others; for those that are not named, any is."""
+"""For some projections, an event type that changes their rows. For all others, any event does."""
 
 
 @pytest.fixture(autouse=True)
-def quiet(caplog: pytest.LogCaptureFixture) -> None:
-    """Let the log not tell of the faults that are made here."""
+def suppress_logging(caplog: pytest.LogCaptureFixture) -> None:
+    """Suppress log lines about the failures that these tests cause."""
     caplog.set_level(logging.CRITICAL, "ledgerpress.views.projection")
 
 
 def at(*positions: int) -> Callable[[Recorded[Event]], bool]:
-    """Fail at these events."""
+    """Return a predicate for the events at these positions."""
     return lambda recorded: recorded.position in positions
 
 
 def ignoring(sound: Projector, positions: set[int]) -> Projector:
-    """A projector for which some events have never been."""
+    """Return a projector that ignores the events at some positions."""
 
     def apply(writing: ProjectorBatch, recorded: Recorded[Event]) -> None:
         if recorded.position not in positions:
@@ -69,12 +69,15 @@ def ignoring(sound: Projector, positions: set[int]) -> Projector:
 
 
 def with_ignoring(name: str, positions: set[int]) -> list[Projector]:
-    """Every projector, for one of which some events have never been."""
-    return [ignoring(one, positions) if one.name == name else one for one in all_projectors()]
+    """Return all projectors, one of which ignores the events at some positions."""
+    return [
+        ignoring(projector, positions) if projector.name == name else projector
+        for projector in all_projectors()
+    ]
 
 
 async def skip(log: EventLog, name: str, position: int) -> int:
-    """Record a skip in the log and do nothing else, as another process may."""
+    """Record a skip in the log and do nothing else, as another process might."""
     fact = ProjectionSkipped(projection=name, position=position)
     command_id = uuid8("skip", name, str(position))
     event = NewEvent(
@@ -92,14 +95,16 @@ async def skip(log: EventLog, name: str, position: int) -> int:
     return await log.append([StreamWrite(stream, version, (event,))])
 
 
-async def telling(log: EventLog, name: str) -> int:
-    """The position of an event without which the rows of a projection are others."""
+async def required_position(log: EventLog, name: str) -> int:
+    """Return the position of an event that changes the rows of a projection."""
     headers = [stored.header for stored in await log.read(0, 100)]
-    return next(header.position for header in headers if header.type == TELLING.get(name, header.type))
+    return next(
+        header.position for header in headers if header.type == REQUIRED_EVENTS.get(name, header.type)
+    )
 
 
 async def skip_all(runner: ProjectionRunner, log: EventLog, name: str) -> set[int]:
-    """Catch up, and skip whatever the projection fails at; return the positions."""
+    """Catch up, skip each event at which the projection fails, and return the positions of these events."""
     skipped = set()
     await runner.catch_up()
     while (failed_at := runner.checkpoints[name].failed_at) is not None:
@@ -111,11 +116,11 @@ async def skip_all(runner: ProjectionRunner, log: EventLog, name: str) -> set[in
 
 @pytest.mark.parametrize("batch_size", [1, 7, 500])
 @pytest.mark.parametrize("name", NAMES)
-async def test_a_skip_leaves_the_rows_as_if_the_event_had_not_been_and_a_rebuild_comes_to_the_same(
+async def test_a_skip_leaves_the_rows_as_if_the_event_did_not_exist_and_so_does_a_rebuild(
     session: Session, tmp_path: Path, name: str, batch_size: int
 ) -> None:
     log, path = session.store.log, tmp_path / "views.sqlite"
-    fails_at = await telling(log, name)
+    fails_at = await required_position(log, name)
     broken = with_failing(name, at(fails_at))
     async with running(log, path, projectors=broken, batch_size=batch_size) as runner:
         await runner.catch_up()
@@ -127,21 +132,23 @@ async def test_a_skip_leaves_the_rows_as_if_the_event_had_not_been_and_a_rebuild
     async with running(log, path, projectors=broken, batch_size=batch_size) as runner:
         await runner.catch_up()
         head = await log.head()
-        assert {(point.position, point.error) for point in runner.checkpoints.values()} == {(head, None)}
+        assert {(checkpoint.position, checkpoint.error) for checkpoint in runner.checkpoints.values()} == {
+            (head, None)
+        }
 
-    followed = rows_of(path)
-    assert tables_of(name, followed) != tables_of(name, rows_of(session.store.views.path))
+    rows = rows_of(path)
+    assert tables_of(name, rows) != tables_of(name, rows_of(session.store.views.path))
     for number, other_size in enumerate((3, 500)):
-        again = tmp_path / f"again-{number}.sqlite"
-        assert await rebuilt(log, again, batch_size=other_size, projectors=broken) == followed
+        rebuilt_path = tmp_path / f"again-{number}.sqlite"
+        assert await rebuilt(log, rebuilt_path, batch_size=other_size, projectors=broken) == rows
     without_it = with_ignoring(name, skipped)
-    assert await rebuilt(log, tmp_path / "other.sqlite", batch_size=7, projectors=without_it) == followed
+    assert await rebuilt(log, tmp_path / "other.sqlite", batch_size=7, projectors=without_it) == rows
     checked = await check_views(path, log, event_codec(), broken)
     assert checked
     assert (checked.failure, checked.differing, checked.position) == (None, [], head)
 
 
-async def test_a_mended_projector_applies_what_was_skipped_when_the_views_are_made_anew(
+async def test_a_fixed_projector_applies_skipped_events_when_the_views_are_rebuilt(
     session: Session, tmp_path: Path
 ) -> None:
     log, path = session.store.log, tmp_path / "views.sqlite"
@@ -155,7 +162,7 @@ async def test_a_mended_projector_applies_what_was_skipped_when_the_views_are_ma
     assert checked.differing
 
 
-async def test_a_skip_is_logged_with_the_class_of_what_failed(
+async def test_a_skip_is_logged_with_the_class_of_the_error(
     session: Session, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.WARNING, "ledgerpress.views.projection")
@@ -176,13 +183,13 @@ async def test_a_skip_of_another_event_or_of_another_projection_changes_nothing(
         await skip(log, name, position)
     async with running(log, path, projectors=with_failing("posts", at(FAILS_AT))) as runner:
         await runner.catch_up()
-        assert [name for name, point in runner.checkpoints.items() if point.is_paused] == ["posts"]
+        assert [name for name, checkpoint in runner.checkpoints.items() if checkpoint.is_paused] == ["posts"]
         assert runner.checkpoints["posts"].failed_at == FAILS_AT
     sound = await rebuilt(log, tmp_path / "sound.sqlite", batch_size=7)
     assert tables_of("people", rows_of(path)) == tables_of("people", sound)
 
 
-async def test_several_events_one_after_the_other_are_skipped(session: Session, tmp_path: Path) -> None:
+async def test_several_events_are_skipped_one_after_another(session: Session, tmp_path: Path) -> None:
     log, path = session.store.log, tmp_path / "views.sqlite"
     broken = with_failing("moments", at(1, 2, FAILS_AT, FAILS_AT + 1, await log.head()))
     async with running(log, path, projectors=broken, batch_size=7) as runner:
@@ -190,7 +197,7 @@ async def test_several_events_one_after_the_other_are_skipped(session: Session, 
     assert await rebuilt(log, tmp_path / "again.sqlite", batch_size=500, projectors=broken) == rows_of(path)
 
 
-async def test_a_running_process_goes_on_when_another_has_recorded_the_skip(tmp_path: Path) -> None:
+async def test_a_running_process_continues_when_another_process_records_the_skip(tmp_path: Path) -> None:
     data = tmp_path / "data"
     broken = with_failing("people", lambda recorded: recorded.header.type == "site.named")
     async with store_in(data, projectors=broken) as store:
@@ -207,15 +214,15 @@ async def test_a_running_process_goes_on_when_another_has_recorded_the_skip(tmp_
             assert snapshot.position == recorded
 
 
-async def test_a_running_process_goes_on_when_another_has_resumed_one_of_its_projections(
+async def test_a_running_process_continues_when_another_process_resumes_its_projection(
     tmp_path: Path,
 ) -> None:
-    data, mended = tmp_path / "data", list[bool]()
-    broken = with_failing("people", lambda recorded: recorded.header.type == "site.named" and not mended)
+    data, fixed = tmp_path / "data", list[bool]()
+    broken = with_failing("people", lambda recorded: recorded.header.type == "site.named" and not fixed)
     async with store_in(data, projectors=broken) as store:
         head = (await store.commands.handle(NameSite(name="The Tide"))).position
         assert store.checkpoints["people"].failed_at == head
-        mended.append(True)
+        fixed.append(True)
         other = sqlite3.connect(views_in_use(data), isolation_level=None)
         other.execute("UPDATE projection SET error = NULL")
         other.close()
@@ -223,14 +230,14 @@ async def test_a_running_process_goes_on_when_another_has_resumed_one_of_its_pro
         await until(lambda: store.checkpoints["people"].position == head)
 
 
-async def until(happened: Callable[[], bool]) -> None:
+async def until(condition: Callable[[], bool]) -> None:
     async with asyncio.timeout(10):
-        while not happened():  # noqa: ASYNC110
+        while not condition():  # noqa: ASYNC110
             await asyncio.sleep(0.02)
 
 
 @pytest.mark.parametrize("batch_size", [1, 7, 500])
-async def test_an_event_that_cannot_be_decoded_is_skipped_by_each_projection_for_itself(
+async def test_each_projection_skips_an_undecodable_event_separately(
     session: Session, tmp_path: Path, batch_size: int
 ) -> None:
     log, path = session.store.log, tmp_path / "views.sqlite"
@@ -238,39 +245,41 @@ async def test_an_event_that_cannot_be_decoded_is_skipped_by_each_projection_for
     await session.store.commands.handle(NameSite(name="The Tide"))
     async with running(log, path, batch_size=batch_size) as runner:
         await runner.catch_up()
-        assert {point.failed_at for point in runner.checkpoints.values()} == {unknown}
-        for left, name in reversed(list(enumerate(NAMES))):
+        assert {checkpoint.failed_at for checkpoint in runner.checkpoints.values()} == {unknown}
+        for remaining, name in reversed(list(enumerate(NAMES))):
             assert runner.checkpoints[name].failed_at == unknown
             recorded = await skip(log, name, unknown)
             await runner.start(resume=False)
             await runner.catch_up()
             assert runner.checkpoints[name].position == recorded
-            assert sum(point.is_paused for point in runner.checkpoints.values()) == left
+            assert sum(checkpoint.is_paused for checkpoint in runner.checkpoints.values()) == remaining
         head = await log.head()
-        assert {point.position for point in runner.checkpoints.values()} == {head}
+        assert {checkpoint.position for checkpoint in runner.checkpoints.values()} == {head}
     rows = rows_of(path)
     assert rows == await rebuilt(log, tmp_path / "again.sqlite", batch_size=3)
     assert {row[2] for row in rows["projection"]} == {head}
 
 
-async def test_all_being_paused_a_running_process_hears_of_a_skip(tmp_path: Path) -> None:
+async def test_a_running_process_whose_projections_are_all_paused_notices_a_skip(tmp_path: Path) -> None:
     async with store_in(tmp_path / "data") as store:
         await store.log.append([StreamWrite("post.sparks", NO_STREAM, (sparkled(),))])
-        await until(lambda: all(point.is_paused for point in store.checkpoints.values()))
+        await until(lambda: all(checkpoint.is_paused for checkpoint in store.checkpoints.values()))
         unknown = store.checkpoints["posts"].failed_at
         assert unknown
         outcome = await store.commands.handle(
             SkipEvent(projection="posts", position=unknown), CommandRequest(reason="Ticket 12.")
         )
         await until(lambda: store.checkpoints["posts"].position == outcome.position)
-        assert sum(point.is_paused for point in store.checkpoints.values()) == len(NAMES) - 1
+        assert sum(checkpoint.is_paused for checkpoint in store.checkpoints.values()) == len(NAMES) - 1
         for name in NAMES:
             outcome = await store.commands.handle(SkipEvent(projection=name, position=unknown))
-        await until(lambda: {point.position for point in store.checkpoints.values()} == {outcome.position})
+        await until(
+            lambda: {checkpoint.position for checkpoint in store.checkpoints.values()} == {outcome.position}
+        )
 
 
 @pytest.mark.parametrize("unknown", [False, True])
-async def test_views_made_anew_for_a_withdrawal_skip_too(
+async def test_views_rebuilt_for_a_withdrawal_skip_the_same_events(
     session: Session, tmp_path: Path, unknown: bool
 ) -> None:
     log, path, codec = session.store.log, tmp_path / "views.sqlite", event_codec()
@@ -281,19 +290,23 @@ async def test_views_made_anew_for_a_withdrawal_skip_too(
             for name in NAMES:
                 await skip(log, name, failed_at)
         await skip_all(runner, log, "posts")
-        gone = next(
+        withdrawn = next(
             stored.position for stored in await log.read(0, 100) if stored.header.type == "post.created"
         )
         request = CommandRequest(reason="Order of the court.")
-        await withdraw_payload(log, codec, SetClock(), SeededBytes("withdrawal"), gone, request)
+        await withdraw_payload(log, codec, SetClock(), SeededBytes("withdrawal"), withdrawn, request)
         await runner.catch_up()
         head = await log.head()
-        assert {(point.position, point.error) for point in runner.checkpoints.values()} == {(head, None)}
+        assert {(checkpoint.position, checkpoint.error) for checkpoint in runner.checkpoints.values()} == {
+            (head, None)
+        }
     again = await rebuilt(log, tmp_path / "again.sqlite", batch_size=500, projectors=broken)
     assert rows_of(path) == again
 
 
-async def test_a_tree_without_one_leaf_has_no_root_from_there_on(session: Session, tmp_path: Path) -> None:
+async def test_a_tree_with_a_skipped_leaf_has_no_root_from_that_position_on(
+    session: Session, tmp_path: Path
+) -> None:
     log, path = session.store.log, tmp_path / "views.sqlite"
     async with running(log, path, projectors=with_failing("integrity", at(FAILS_AT))) as runner:
         assert await skip_all(runner, log, "integrity") == {FAILS_AT}
@@ -319,7 +332,7 @@ async def test_a_skip_is_recorded_once(tmp_path: Path) -> None:
             assert len(await store.log.read_stream("projection.posts")) == recorded
 
 
-async def test_a_skip_cannot_be_withdrawn_since_views_go_by_it(tmp_path: Path) -> None:
+async def test_a_skip_cannot_be_withdrawn_because_rebuilds_depend_on_it(tmp_path: Path) -> None:
     async with store_in(tmp_path / "data") as store:
         skipped = await store.commands.handle(SkipEvent(projection="posts", position=2))
         with pytest.raises(Rejection, match="a rebuild depends on it"):

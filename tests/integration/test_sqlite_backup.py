@@ -1,4 +1,4 @@
-"""Copies of a log in use, and back."""
+"""Backups of a log in use, and restoring them."""
 
 import asyncio
 import os
@@ -23,7 +23,7 @@ def folder(path: Path) -> Path:
 
 
 def names(folder: Path) -> list[str]:
-    return sorted(one.name for one in folder.iterdir())
+    return sorted(file.name for file in folder.iterdir())
 
 
 def foreign(path: Path) -> None:
@@ -45,7 +45,7 @@ async def log(path: Path) -> AsyncIterator[SqliteEventLog]:
 
 @pytest.fixture
 async def writers(log: SqliteEventLog) -> AsyncIterator[None]:
-    """Eight clients that append as fast as they can for as long as the test runs."""
+    """Eight clients that append as fast as they can while the test runs."""
 
     async def write(name: int) -> None:
         for number in range(1_000_000):
@@ -60,7 +60,7 @@ async def writers(log: SqliteEventLog) -> AsyncIterator[None]:
 
 
 @pytest.mark.usefixtures("writers")
-async def test_a_backup_while_the_log_is_written_to(log: SqliteEventLog, path: Path, tmp_path: Path) -> None:
+async def test_a_backup_during_writes_is_consistent(log: SqliteEventLog, path: Path, tmp_path: Path) -> None:
     target = folder(tmp_path / "copies") / "backup.db"
     steps: list[tuple[int, int]] = []
     before = await log.head()
@@ -75,11 +75,11 @@ async def test_a_backup_while_the_log_is_written_to(log: SqliteEventLog, path: P
     restored_to = folder(tmp_path / "restored") / "log.db"
     assert await copy_log_file(target, restored_to) == head
     assert names(restored_to.parent) == ["log.db"]
-    again = await SqliteEventLog.open(restored_to, create_as=None)
-    assert again.publication == log.publication
-    assert await again.read(0, head + 1) == await log.read(0, head)
-    assert await again.append([sample_write("taxonomy", NO_STREAM)]) == head + 1
-    await again.aclose()
+    restored = await SqliteEventLog.open(restored_to, create_as=None)
+    assert restored.publication == log.publication
+    assert await restored.read(0, head + 1) == await log.read(0, head)
+    assert await restored.append([sample_write("taxonomy", NO_STREAM)]) == head + 1
+    await restored.aclose()
 
 
 @pytest.fixture
@@ -91,13 +91,13 @@ async def copy(log: SqliteEventLog, path: Path, tmp_path: Path) -> Path:
     return copy
 
 
-async def test_a_backup_can_be_read_where_nothing_can_be_written(copy: Path) -> None:
+async def test_a_backup_can_be_read_on_a_read_only_disk(copy: Path) -> None:
     with closing(sqlite3.connect(f"{copy.as_uri()}?mode=ro", uri=True)) as db:
         assert db.execute("SELECT count(*) FROM event").fetchone() == (3,)
         assert names(copy.parent) == ["backup.db", "log.db", "log.db-shm", "log.db-wal"]
 
 
-async def test_a_backup_of_a_log_that_nobody_has_open_leaves_no_trace(path: Path) -> None:
+async def test_a_backup_of_a_closed_log_leaves_no_other_files(path: Path) -> None:
     log = await SqliteEventLog.open(path, create_as=lambda: PUBLICATION)
     await log.append([sample_write("post.a", NO_STREAM)])
     await log.aclose()
@@ -105,11 +105,11 @@ async def test_a_backup_of_a_log_that_nobody_has_open_leaves_no_trace(path: Path
     assert names(path.parent) == ["backup.db", "log.db"]
 
 
-@pytest.mark.parametrize("taken", ["new.db", "new.db-wal", "new.db-journal"])
-async def test_nothing_is_ever_overwritten(copy: Path, taken: str) -> None:
-    copy.with_name(taken).symlink_to("nowhere")
+@pytest.mark.parametrize("existing", ["new.db", "new.db-wal", "new.db-journal"])
+async def test_a_backup_overwrites_no_file(copy: Path, existing: str) -> None:
+    copy.with_name(existing).symlink_to("nowhere")
     before = names(copy.parent)
-    with pytest.raises(LogUnusable, match=f"{taken} exists already"):
+    with pytest.raises(LogUnusable, match=f"{existing} exists already"):
         await copy_log_file(copy, copy.with_name("new.db"))
     assert names(copy.parent) == before
 
@@ -119,18 +119,18 @@ async def test_only_a_log_is_copied(tmp_path: Path) -> None:
     (tmp_path / "text.db").write_text("Dear diary")
     (tmp_path / "empty.db").touch()
     before = names(tmp_path)
-    for name, why in [
+    for name, message in [
         ("foreign.db", "another application"),
         ("text.db", "not an SQLite database"),
         ("empty.db", "there is no log"),
         ("missing.db", "there is no log"),
     ]:
-        with pytest.raises(LogUnusable, match=why):
+        with pytest.raises(LogUnusable, match=message):
             await copy_log_file(tmp_path / name, tmp_path / "new.db")
     assert names(tmp_path) == before
 
 
-def test_what_sqlite_leaves_beside_an_unfinished_copy_is_deleted_with_it(tmp_path: Path) -> None:
+def test_sqlite_files_of_an_unfinished_copy_are_deleted_with_it(tmp_path: Path) -> None:
     with unfinished(tmp_path / "new.db") as copy:
         for end in ("-journal", "-wal"):
             copy.with_name(copy.name + end).touch()
@@ -138,14 +138,14 @@ def test_what_sqlite_leaves_beside_an_unfinished_copy_is_deleted_with_it(tmp_pat
     assert not names(tmp_path)
 
 
-async def test_a_folder_that_is_missing_is_named(copy: Path, tmp_path: Path) -> None:
+async def test_the_error_names_a_path_in_a_missing_folder(copy: Path, tmp_path: Path) -> None:
     with pytest.raises(LogUnusable, match=r"missing/new\.db cannot be written"):
         await copy_log_file(copy, tmp_path / "missing" / "new.db")
 
 
 @pytest.fixture
 def tampered(copy: Path) -> Iterator[sqlite3.Connection]:
-    """The backup, with the triggers taken away that would keep it as it is."""
+    """The backup, without the triggers that prevent changes."""
     with closing(sqlite3.connect(copy, isolation_level=None)) as db:
         for (name,) in db.execute("SELECT name FROM sqlite_schema WHERE type = 'trigger'").fetchall():
             db.execute(f"DROP TRIGGER {name}")
@@ -167,9 +167,7 @@ def shorten(path: Path, missing: int) -> None:
 
 
 @pytest.mark.parametrize("missing", [1, 40, 240, 4_096, -1])
-async def test_a_backup_that_is_not_of_its_size_is_not_restored(
-    copy: Path, missing: int, tmp_path: Path
-) -> None:
+async def test_a_backup_of_the_wrong_size_is_not_restored(copy: Path, missing: int, tmp_path: Path) -> None:
     shorten(copy, missing)
     before = names(tmp_path)
     with pytest.raises(LogUnusable, match="is malformed" if missing == 4_096 else "is damaged: it has"):

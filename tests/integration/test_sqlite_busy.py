@@ -1,4 +1,4 @@
-"""Statements that need a lock which another connection holds."""
+"""Statements that need a lock that another connection holds."""
 
 import sqlite3
 from collections.abc import Iterator
@@ -18,33 +18,33 @@ def pair(
     monkeypatch.setattr(connection, "BUSY_TIMEOUT", 0.05)
     path = tmp_path / "database.sqlite"
     with (
-        closing(sqlite3.connect(path, isolation_level=None, timeout=0)) as one,
-        closing(sqlite3.connect(path, isolation_level=None, timeout=0)) as other,
+        closing(sqlite3.connect(path, isolation_level=None, timeout=0)) as first,
+        closing(sqlite3.connect(path, isolation_level=None, timeout=0)) as second,
     ):
-        one.execute("PRAGMA journal_mode = WAL")
-        one.execute("CREATE TABLE t (x)")
-        yield one, other
+        first.execute("PRAGMA journal_mode = WAL")
+        first.execute("CREATE TABLE t (x)")
+        yield first, second
 
 
 def test_a_statement_fails_when_the_lock_is_not_released_in_time(
     pair: tuple[sqlite3.Connection, sqlite3.Connection],
 ) -> None:
-    one, other = pair
-    other.execute("BEGIN IMMEDIATE")
+    first, second = pair
+    second.execute("BEGIN IMMEDIATE")
     with pytest.raises(sqlite3.OperationalError, match="locked"):
-        retry_while_busy(one, "INSERT INTO t VALUES (?)", (1,))
-    other.execute("ROLLBACK")
-    retry_while_busy(one, "INSERT INTO t VALUES (?)", (1,))
-    assert one.execute("SELECT x FROM t").fetchall() == [(1,)]
+        retry_while_busy(first, "INSERT INTO t VALUES (?)", (1,))
+    second.execute("ROLLBACK")
+    retry_while_busy(first, "INSERT INTO t VALUES (?)", (1,))
+    assert first.execute("SELECT x FROM t").fetchall() == [(1,)]
 
 
 def test_the_write_ahead_log_is_not_emptied_while_an_older_state_is_read(
     pair: tuple[sqlite3.Connection, sqlite3.Connection],
 ) -> None:
-    one, other = pair
-    other.execute("BEGIN")
-    other.execute("SELECT * FROM t").fetchall()
-    one.execute("INSERT INTO t VALUES (1)")
-    assert not empty_write_ahead_log(one)
-    other.execute("ROLLBACK")
-    assert empty_write_ahead_log(one)
+    first, second = pair
+    second.execute("BEGIN")
+    second.execute("SELECT * FROM t").fetchall()
+    first.execute("INSERT INTO t VALUES (1)")
+    assert not empty_write_ahead_log(first)
+    second.execute("ROLLBACK")
+    assert empty_write_ahead_log(first)

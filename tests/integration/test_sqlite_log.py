@@ -1,4 +1,4 @@
-"""What SQLite itself, the file and the operating system have to do with the log."""
+"""The SQLite log and its file: other files, damage, several processes, a full disk and group commit."""
 
 import asyncio
 import os
@@ -39,7 +39,7 @@ async def everything(log: SqliteEventLog) -> list[StoredEvent]:
 
 
 def contents(folder: Path) -> dict[str, bytes]:
-    return {one.name: one.read_bytes() for one in folder.iterdir() if one.is_file()}
+    return {file.name: file.read_bytes() for file in folder.iterdir() if file.is_file()}
 
 
 @pytest.fixture
@@ -54,7 +54,7 @@ async def log(path: Path) -> AsyncIterator[SqliteEventLog]:
     await log.aclose()
 
 
-# --- files that are something else ----------------------------------------------------------------
+# --- files that are not logs -----------------------------------------------------------------------
 
 
 def foreign(path: Path) -> None:
@@ -63,14 +63,14 @@ def foreign(path: Path) -> None:
 
 
 def foreign_in_use(path: Path) -> None:
-    """Another application's database, left behind with a write-ahead log."""
-    made = path.with_name("made.db")
-    with closing(sqlite3.connect(made)) as db:
+    """Create the database of another application, left behind with a write-ahead log."""
+    source = path.with_name("made.db")
+    with closing(sqlite3.connect(source)) as db:
         db.execute("PRAGMA journal_mode = WAL")
         db.execute("CREATE TABLE recipe (name TEXT)")
         db.commit()
         for end in ("", "-wal"):
-            shutil.copy(f"{made}{end}", f"{path}{end}")
+            shutil.copy(f"{source}{end}", f"{path}{end}")
 
 
 def marked(path: Path, format_version: int) -> None:
@@ -81,11 +81,11 @@ def marked(path: Path, format_version: int) -> None:
 
 
 @pytest.mark.parametrize(
-    ("make", "why"),
+    ("make", "message"),
     [
         pytest.param(lambda path: path.write_text("Dear diary"), "is not an SQLite database", id="text"),
         pytest.param(
-            lambda path: path.write_bytes(os.urandom(9_000)), "is not an SQLite database", id="noise"
+            lambda path: path.write_bytes(os.urandom(9_000)), "is not an SQLite database", id="random bytes"
         ),
         pytest.param(foreign, "is a database of another application", id="foreign"),
         pytest.param(foreign_in_use, "is a database of another application", id="foreign and in use"),
@@ -100,15 +100,15 @@ def marked(path: Path, format_version: int) -> None:
     ],
 )
 @pytest.mark.parametrize("create", [True, False])
-async def test_a_file_that_is_something_else_is_refused_and_left_alone(
-    path: Path, make: Callable[[Path], object], why: str, create: bool
+async def test_a_file_that_is_not_a_log_is_rejected_and_left_unchanged(
+    path: Path, make: Callable[[Path], object], message: str, create: bool
 ) -> None:
     make(path)
     before = contents(path.parent)
-    with pytest.raises(LogUnusable) as refusal:
+    with pytest.raises(LogUnusable) as rejection:
         await SqliteEventLog.open(path, create_as=(lambda: PUBLICATION) if create else None)
-    assert why in str(refusal.value)
-    assert str(path) in str(refusal.value)
+    assert message in str(rejection.value)
+    assert str(path) in str(rejection.value)
     assert contents(path.parent) == before
 
 
@@ -118,13 +118,13 @@ def empty(path: Path) -> Path:
     return path
 
 
-async def test_a_missing_log_is_not_made_unasked(path: Path) -> None:
+async def test_a_missing_log_is_created_only_on_request(path: Path) -> None:
     with pytest.raises(LogUnusable, match="there is no log at"):
         await SqliteEventLog.open(path, create_as=None)
     assert contents(path.parent) == {}
 
 
-async def test_an_empty_file_is_no_log(empty: Path) -> None:
+async def test_an_empty_file_is_not_a_log(empty: Path) -> None:
     with pytest.raises(LogUnusable, match="there is no log at"):
         await SqliteEventLog.open(empty, create_as=None)
     assert contents(empty.parent) == {empty.name: b""}
@@ -136,26 +136,26 @@ async def test_an_empty_file_becomes_a_log(empty: Path) -> None:
     await log.aclose()
 
 
-async def test_a_place_that_cannot_hold_a_log_is_refused(tmp_path: Path) -> None:
+async def test_a_path_that_cannot_hold_a_log_is_rejected(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
-    for place in (
+    for path in (
         tmp_path / "missing" / "log.db",
         tmp_path / "file" / "log.db",
         Path("/proc/ledgerpress.db"),
     ):
         with pytest.raises(LogUnusable, match="cannot be"):
-            await open_log(place)
+            await open_log(path)
 
 
 def protect(path: Path) -> None:
-    """Let everybody read the file, and nobody write it."""
+    """Make the file readable for all users, and writable for none."""
     path.chmod(0o444)
     path.parent.chmod(0o755)
 
 
 @contextmanager
-def as_nobody() -> Iterator[None]:
-    """Put off root's right to write anywhere."""
+def without_root() -> Iterator[None]:
+    """Drop root's right to write any file."""
     me = os.geteuid()
     os.seteuid(65534 if me == 0 else me)
     try:
@@ -164,23 +164,23 @@ def as_nobody() -> Iterator[None]:
         os.seteuid(me)
 
 
-async def test_a_file_that_may_not_be_written_is_refused() -> None:
-    with TemporaryDirectory() as place:
-        path = Path(place) / "log.sqlite"
+async def test_a_read_only_file_is_rejected() -> None:
+    with TemporaryDirectory() as folder:
+        path = Path(folder) / "log.sqlite"
         await (await open_log(path)).aclose()
         protect(path)
-        with as_nobody(), pytest.raises(LogUnusable, match=r"cannot be .*(written to|readonly)"):
+        with without_root(), pytest.raises(LogUnusable, match=r"cannot be .*(written to|readonly)"):
             await open_log(path)
 
 
 def damage(path: Path) -> None:
-    """Overwrite all pages but the first eight and the last."""
+    """Overwrite all pages except the first eight and the last."""
     content = bytearray(path.read_bytes())
     content[8 * 4096 : -4096] = b"\xff" * (len(content) - 9 * 4096)
     path.write_bytes(content)
 
 
-async def test_a_damaged_log_says_so(path: Path) -> None:
+async def test_reading_or_copying_a_damaged_log_fails(path: Path) -> None:
     log = await open_log(path)
     for number in range(50):
         await log.append([StreamWrite("post.a", number, (sample_event(plaintext=b"x" * 3_000),))])
@@ -206,7 +206,7 @@ async def test_closing_leaves_one_file(path: Path) -> None:
 
 
 async def appender(path: Path, name: str, appends: int) -> tuple[list[int], float]:
-    """Run a process that appends; return the positions that it was told, and its slowest append in seconds."""
+    """Run a process that appends. Return the positions of its appends, and the seconds of the slowest append."""
     process = await asyncio.create_subprocess_exec(
         sys.executable, str(APPENDER), str(path), name, str(appends), stdout=asyncio.subprocess.PIPE
     )
@@ -218,12 +218,14 @@ async def appender(path: Path, name: str, appends: int) -> tuple[list[int], floa
 
 async def test_several_processes_append_to_one_log(path: Path) -> None:
     names = ["a", "b", "c", "d"]
-    told = dict(zip(names, await asyncio.gather(*(appender(path, name, 150) for name in names)), strict=True))
+    results = dict(
+        zip(names, await asyncio.gather(*(appender(path, name, 150) for name in names)), strict=True)
+    )
     log = await SqliteEventLog.open(path, create_as=None)
     events = await everything(log)
     assert len(events) == 2 * 4 * 150
     assert log.publication in {uuid8("publication", name) for name in names}
-    for name, (positions, slowest) in told.items():
+    for name, (positions, slowest) in results.items():
         own = [event.header for event in events if event.header.stream == f"post.{name}"]
         assert [header.stream_version for header in own] == list(range(1, 151))
         assert [header.position + 1 for header in own] == positions
@@ -233,16 +235,16 @@ async def test_several_processes_append_to_one_log(path: Path) -> None:
     await log.aclose()
 
 
-async def test_appends_of_another_process_wake_those_who_wait(log: SqliteEventLog, path: Path) -> None:
+async def test_appends_of_another_process_wake_waiting_readers(log: SqliteEventLog, path: Path) -> None:
     running = asyncio.ensure_future(appender(path, "a", 5))
-    seen = 0
-    while seen < 10:
-        assert await log.wait_beyond(seen, 20)
-        seen = (await log.read(seen, 100))[-1].position
+    position = 0
+    while position < 10:
+        assert await log.wait_beyond(position, 20)
+        position = (await log.read(position, 100))[-1].position
     assert (await running)[0][-1] == 10
 
 
-async def test_a_full_disk_fails_the_group_and_no_more(log: SqliteEventLog) -> None:
+async def test_a_full_disk_fails_only_the_appends_of_one_group(log: SqliteEventLog) -> None:
     await log.append([sample_write("post.a", NO_STREAM)])
     pages: int = await log._writer.run(lambda db: db.execute("PRAGMA page_count").fetchone()[0])
     await log._writer.run(lambda db: db.execute(f"PRAGMA max_page_count = {pages + 30}").fetchall())
@@ -268,11 +270,11 @@ async def test_a_full_disk_fails_the_group_and_no_more(log: SqliteEventLog) -> N
 async def test_a_group_that_cannot_be_committed_is_not_recorded(log: SqliteEventLog) -> None:
     await log.append([sample_write("post.a", NO_STREAM)])
 
-    def refuse(action: int, name: str | None, *_: object) -> int:
-        commit = action == sqlite3.SQLITE_TRANSACTION and name == "COMMIT"
-        return sqlite3.SQLITE_DENY if commit else sqlite3.SQLITE_OK
+    def deny_commit(action: int, name: str | None, *_: object) -> int:
+        is_commit = action == sqlite3.SQLITE_TRANSACTION and name == "COMMIT"
+        return sqlite3.SQLITE_DENY if is_commit else sqlite3.SQLITE_OK
 
-    await log._writer.run(lambda db: db.set_authorizer(refuse))
+    await log._writer.run(lambda db: db.set_authorizer(deny_commit))
     failed = await asyncio.gather(
         *(log.append([sample_write(f"post.b{n}", NO_STREAM)]) for n in range(5)), return_exceptions=True
     )
@@ -281,7 +283,7 @@ async def test_a_group_that_cannot_be_committed_is_not_recorded(log: SqliteEvent
     assert await log.append([sample_write("post.a", 1)]) == 2
 
 
-async def test_a_writer_elsewhere_holds_up_appends_but_no_reads(log: SqliteEventLog, path: Path) -> None:
+async def test_another_writer_delays_appends_but_not_reads(log: SqliteEventLog, path: Path) -> None:
     await log.append([sample_write("post.a", NO_STREAM)])
     with closing(sqlite3.connect(path, isolation_level=None)) as db:
         db.execute("BEGIN IMMEDIATE")
@@ -293,16 +295,18 @@ async def test_a_writer_elsewhere_holds_up_appends_but_no_reads(log: SqliteEvent
     assert await append == 2
 
 
-async def test_a_group_has_a_bound(log: SqliteEventLog, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_group_is_limited_in_commands_and_bytes(
+    log: SqliteEventLog, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(group_commit, "MAX_COMMANDS", 10)
     monkeypatch.setattr(group_commit, "MAX_BYTES", 2_500)
     groups: list[int] = []
 
-    def counted(db: sqlite3.Connection, commands: list[object]) -> list[int]:
+    def count(db: sqlite3.Connection, commands: list[object]) -> list[int]:
         groups.append(len(commands))
         return list(range(len(commands)))
 
-    monkeypatch.setattr(event_reads_and_group_append, "append_group", counted)
+    monkeypatch.setattr(event_reads_and_group_append, "append_group", count)
     small = [sample_write(f"post.a{n}", NO_STREAM) for n in range(25)]
     large = [
         StreamWrite(f"post.b{n}", NO_STREAM, (sample_event(plaintext=b"x" * size),))

@@ -1,4 +1,4 @@
-"""The database itself refuses to change what is recorded, whoever asks, by whatever statement."""
+"""The database itself rejects changes to recorded events, from any program and by any statement."""
 
 import sqlite3
 from collections.abc import AsyncIterator
@@ -29,7 +29,7 @@ async def log(path: Path) -> AsyncIterator[SqliteEventLog]:
 
 @pytest.fixture
 async def database(path: Path) -> AsyncIterator[sqlite3.Connection]:
-    """A log of three events, the second in `post.a`, opened past LedgerPress."""
+    """A log of three events, the second in `post.a`, opened without LedgerPress."""
     log = await SqliteEventLog.open(path, create_as=lambda: PUBLICATION)
     await log.append([sample_write("taxonomy", NO_STREAM), sample_write("post.a", NO_STREAM, events=2)])
     await log.aclose()
@@ -42,7 +42,7 @@ async def database(path: Path) -> AsyncIterator[sqlite3.Connection]:
 
 
 def insert(changes: dict[str, object], verb: str = "INSERT", rest: str = "") -> tuple[str, list[object]]:
-    """A statement that records event 4, as version 3 of `post.a`, but for `changes`."""
+    """Return a statement that records event 4, as version 3 of `post.a`, with `changes`."""
     event = sample_event()
     values = {
         **dict.fromkeys(COLUMNS),
@@ -85,27 +85,27 @@ async def test_the_next_event_may_be_inserted(database: sqlite3.Connection) -> N
         pytest.param({"stream_version": 2}, id="a version that is taken"),
         pytest.param({"stream_version": 4}, id="a gap in the stream"),
         pytest.param({"stream": "post.new"}, id="a new stream that does not begin with 1"),
-        pytest.param({"event_id": "first"}, id="an event that is recorded"),
+        pytest.param({"event_id": "first"}, id="an event that is recorded already"),
         pytest.param(
             {"position": 2, "stream_version": 1, "event_id": "second"}, id="another event in its place"
         ),
     ],
 )
-async def test_an_event_is_inserted_only_where_it_comes_next(
+async def test_only_the_next_event_can_be_inserted(
     database: sqlite3.Connection, verb: str, changes: dict[str, object]
 ) -> None:
     ids = [event_id for (event_id,) in database.execute("SELECT event_id FROM event ORDER BY position")]
-    named = {"first": ids[0], "second": ids[1]}
+    ids_by_name = {"first": ids[0], "second": ids[1]}
     if (name := changes.get("event_id")) in ("first", "second"):
-        changes = {**changes, "event_id": named[str(name)]}
+        changes = {**changes, "event_id": ids_by_name[str(name)]}
     with pytest.raises(sqlite3.IntegrityError):
         database.execute(*insert(changes, verb))
 
 
 @pytest.mark.parametrize("target", ["", "(position)", "(event_id)", "(stream, stream_version)"])
 async def test_an_upsert_changes_nothing(database: sqlite3.Connection, target: str) -> None:
-    (taken,) = database.execute("SELECT event_id FROM event WHERE position = 2").fetchone()
-    changes = {"position": 2, "stream_version": 1, "event_id": taken}
+    (event_id,) = database.execute("SELECT event_id FROM event WHERE position = 2").fetchone()
+    changes = {"position": 2, "stream_version": 1, "event_id": event_id}
     for action in ("NOTHING", "UPDATE SET payload = x'00'"):
         with pytest.raises(sqlite3.IntegrityError):
             database.execute(*insert(changes, rest=f"ON CONFLICT {target} DO {action}"))
@@ -129,20 +129,22 @@ async def test_an_upsert_changes_nothing(database: sqlite3.Connection, target: s
     ],
     ids=str,
 )
-async def test_a_row_is_whole(database: sqlite3.Connection, changes: dict[str, object]) -> None:
+async def test_an_incomplete_or_malformed_row_is_rejected(
+    database: sqlite3.Connection, changes: dict[str, object]
+) -> None:
     with pytest.raises(sqlite3.IntegrityError):
         database.execute(*insert(changes))
 
 
 @pytest.mark.parametrize("statement", ["DELETE FROM event", "DELETE FROM event WHERE position = 3"])
-async def test_no_event_is_deleted(database: sqlite3.Connection, statement: str) -> None:
+async def test_no_event_can_be_deleted(database: sqlite3.Connection, statement: str) -> None:
     with pytest.raises(sqlite3.IntegrityError, match="never deleted"):
         database.execute(statement)
 
 
 @pytest.mark.parametrize("verb", ["UPDATE", "UPDATE OR REPLACE", "UPDATE OR IGNORE"])
 @pytest.mark.parametrize("column", COLUMNS)
-async def test_no_column_is_changed(database: sqlite3.Connection, verb: str, column: str) -> None:
+async def test_no_column_can_be_changed(database: sqlite3.Connection, verb: str, column: str) -> None:
     value = {
         "payload": "x'00'",
         "salt": "zeroblob(32)",
@@ -167,7 +169,7 @@ async def test_no_column_is_changed(database: sqlite3.Connection, verb: str, col
         "INSERT INTO log_meta (id, publication) VALUES (2, '00000000-0000-0000-0000-000000000000')",
     ],
 )
-async def test_a_log_belongs_to_its_publication_for_ever(
+async def test_the_publication_of_a_log_cannot_be_changed(
     database: sqlite3.Connection, statement: str
 ) -> None:
     with pytest.raises(sqlite3.IntegrityError):
@@ -186,7 +188,9 @@ async def record_withdrawal(log: SqliteEventLog, *, event_type: str = "payload.w
     await log.append([StreamWrite(f"withdrawal.{event.header.event_id}", NO_STREAM, (withdrawn,))])
 
 
-async def test_a_payload_is_withdrawn_once_that_is_recorded(log: SqliteEventLog, path: Path) -> None:
+async def test_a_payload_can_be_erased_only_after_its_withdrawal_is_recorded(
+    log: SqliteEventLog, path: Path
+) -> None:
     await log.append([sample_write("post.a", NO_STREAM, events=2)])
     (before, _) = await log.read(0, 2)
     with closing(sqlite3.connect(path, isolation_level=None)) as db:
@@ -214,7 +218,9 @@ async def test_a_payload_is_withdrawn_once_that_is_recorded(log: SqliteEventLog,
     assert after.header.leaf_hash() == before.header.leaf_hash()
 
 
-async def test_another_event_in_its_stream_withdraws_nothing(log: SqliteEventLog, path: Path) -> None:
+async def test_another_event_in_the_withdrawal_stream_does_not_allow_erasure(
+    log: SqliteEventLog, path: Path
+) -> None:
     await log.append([sample_write("post.a", NO_STREAM)])
     await record_withdrawal(log, event_type="withdrawal.asked")
     with closing(sqlite3.connect(path)) as db, pytest.raises(sqlite3.IntegrityError):

@@ -1,4 +1,4 @@
-"""Who may subscribe, from where, and for how long; and what is particular to our WebSockets and event streams."""
+"""WebSockets and event streams: authentication, origins, revocation, and the rules that only LedgerPress has."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -36,7 +36,7 @@ MOMENT = "{ moment { position } }"
 
 
 class Tokens:
-    """A door that knows some tokens, until they are revoked."""
+    """An authenticator that knows some tokens until a test revokes them."""
 
     def __init__(self) -> None:
         self.known: dict[str, Identity] = {
@@ -69,13 +69,15 @@ def bearer(token: str) -> dict[str, str]:
     return {"Authorization": f"Bearer {token}"}
 
 
-# --- who -------------------------------------------------------------------------------------------
+# --- authentication --------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("how", ["payload", "header"])
-async def test_a_socket_tells_who_it_is_by_its_first_message_or_by_a_header(store: Store, how: str) -> None:
-    headers = bearer("auditor") if how == "header" else {}
-    payload = {"authorization": "Bearer auditor"} if how == "payload" else {}
+@pytest.mark.parametrize("carrier", ["payload", "header"])
+async def test_a_socket_authenticates_with_its_first_message_or_with_a_header(
+    store: Store, carrier: str
+) -> None:
+    headers = bearer("auditor") if carrier == "header" else {}
+    payload = {"authorization": "Bearer auditor"} if carrier == "payload" else {}
     async with (
         served(store, door=Tokens()) as server,
         connect(
@@ -89,7 +91,9 @@ async def test_a_socket_tells_who_it_is_by_its_first_message_or_by_a_header(stor
         assert (await socket.next())["data"] == {"changes": {"position": 4}}
 
 
-async def test_a_bad_token_is_not_taken_for_nobody(store: Store, http: httpx2.AsyncClient) -> None:
+async def test_an_invalid_token_is_rejected_and_not_treated_as_anonymous(
+    store: Store, http: httpx2.AsyncClient
+) -> None:
     async with served(store, door=Tokens()) as server:
         async with websocket(server.host, server.port) as socket:
             await socket.send({"type": "connection_init", "payload": {"authorization": "Bearer x"}})
@@ -103,7 +107,9 @@ async def test_a_bad_token_is_not_taken_for_nobody(store: Store, http: httpx2.As
         assert (await http.put(f"{url}/stream", headers=bearer("x"))).status_code == 401
 
 
-async def test_a_token_that_is_revoked_ends_what_it_opened(store: Store, http: httpx2.AsyncClient) -> None:
+async def test_revoking_a_token_closes_its_sockets_and_streams(
+    store: Store, http: httpx2.AsyncClient
+) -> None:
     tokens = Tokens()
     settings = SubscriptionSettings(recheck_seconds=0.1)
     async with served(store, door=tokens, live=settings) as server:
@@ -125,7 +131,7 @@ async def test_a_token_that_is_revoked_ends_what_it_opened(store: Store, http: h
         await server.nothing_is_left()
 
 
-async def test_a_token_with_other_permissions_than_before_has_to_connect_again(store: Store) -> None:
+async def test_a_socket_is_closed_when_the_permissions_of_its_token_change(store: Store) -> None:
     tokens = Tokens()
     async with (
         served(store, door=tokens, live=SubscriptionSettings(recheck_seconds=0.1)) as server,
@@ -136,7 +142,7 @@ async def test_a_token_with_other_permissions_than_before_has_to_connect_again(s
         assert (await socket.closed())[0] == 4403
 
 
-async def test_a_reserved_stream_is_for_who_reserved_it(store: Store, http: httpx2.AsyncClient) -> None:
+async def test_only_the_user_who_reserved_a_stream_can_use_it(store: Store, http: httpx2.AsyncClient) -> None:
     async with served(store, door=Tokens()) as server:
         url = f"{server.url}/graphql/stream"
         token = (await http.put(url, headers=bearer("operator"))).text
@@ -147,11 +153,11 @@ async def test_a_reserved_stream_is_for_who_reserved_it(store: Store, http: http
         assert own.status_code == 202
 
 
-# --- from where ------------------------------------------------------------------------------------
+# --- origins ---------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
-    ("origin", "may"),
+    ("origin", "is_allowed"),
     [
         (None, True),
         ("http://{host}", True),
@@ -163,34 +169,36 @@ async def test_a_reserved_stream_is_for_who_reserved_it(store: Store, http: http
         ("file://{host}", False),
     ],
 )
-async def test_a_page_of_another_origin_opens_no_socket(store: Store, origin: str | None, may: bool) -> None:
+async def test_a_page_of_another_origin_cannot_open_a_socket(
+    store: Store, origin: str | None, is_allowed: bool
+) -> None:
     settings = SubscriptionSettings(allowed_origins=("https://Desk.example",))
     async with served(store, live=settings) as server:
         host = f"{server.host}:{server.port}"
-        opening = connect(
+        connecting = connect(
             f"ws://{host}/graphql",
             subprotocols=[Subprotocol("graphql-transport-ws")],
             origin=None if origin is None else Origin(origin.format(host=host)),
         )
-        if may:
-            async with opening as connection:
+        if is_allowed:
+            async with connecting as connection:
                 await Socket(connection).init()
         else:
-            with pytest.raises(InvalidStatus) as refused:
-                await opening
-            assert refused.value.response.status_code == 403
+            with pytest.raises(InvalidStatus) as rejection:
+                await connecting
+            assert rejection.value.response.status_code == 403
 
 
-# --- our WebSockets --------------------------------------------------------------------------------
+# --- WebSockets ------------------------------------------------------------------------------------
 
 
-async def test_a_pong_brings_what_the_ping_brought(store: Store) -> None:
+async def test_a_pong_returns_the_payload_of_the_ping(store: Store) -> None:
     async with served(store) as server, websocket(server.host, server.port) as socket:
         await socket.send({"type": "ping", "payload": {"deep": [{"é": None}]}})
         assert await socket.receive() == {"type": "pong", "payload": {"deep": [{"é": None}]}}
 
 
-async def test_every_result_over_a_socket_tells_its_position(store: Store) -> None:
+async def test_every_result_on_a_socket_contains_its_position(store: Store) -> None:
     async with served(store) as server, websocket(server.host, server.port) as socket:
         await socket.init()
         [result] = await socket.results(await socket.subscribe(MOMENT))
@@ -200,9 +208,7 @@ async def test_every_result_over_a_socket_tells_its_position(store: Store) -> No
 @pytest.mark.parametrize(
     "query", ["{ this is no GraphQL", "", "query A { __typename } query B { __typename }"]
 )
-async def test_a_document_that_cannot_be_executed_is_an_error_of_its_operation(
-    store: Store, query: str
-) -> None:
+async def test_a_document_that_cannot_be_executed_fails_only_its_operation(store: Store, query: str) -> None:
     async with served(store) as server, websocket(server.host, server.port) as socket:
         id = await (await socket.init()).subscribe(query)
         message = await socket.receive()
@@ -210,7 +216,7 @@ async def test_a_document_that_cannot_be_executed_is_an_error_of_its_operation(
         await socket.quiet()
 
 
-async def test_variables_that_do_not_fit_are_an_error_of_the_operation(store: Store) -> None:
+async def test_invalid_variables_fail_only_the_operation(store: Store) -> None:
     async with served(store) as server, websocket(server.host, server.port) as socket:
         await socket.init()
         for query in (
@@ -221,16 +227,14 @@ async def test_variables_that_do_not_fit_are_an_error_of_the_operation(store: St
             assert (await socket.receive())["type"] == "error"
 
 
-async def test_a_subscription_is_not_answered_without_a_stream(
-    store: Store, http: httpx2.AsyncClient
-) -> None:
+async def test_a_subscription_without_a_stream_is_an_error(store: Store, http: httpx2.AsyncClient) -> None:
     async with served(store) as server:
-        answer = await http.post(f"{server.url}/graphql", json={"query": CHANGES})
-        assert "errors" in answer.json()
-        assert not answer.json().get("data")
+        response = await http.post(f"{server.url}/graphql", json={"query": CHANGES})
+        assert "errors" in response.json()
+        assert not response.json().get("data")
 
 
-# --- our event streams -----------------------------------------------------------------------------
+# --- event streams ---------------------------------------------------------------------------------
 
 
 async def test_an_event_stream_resumes_from_the_last_event_id(store: Store, http: httpx2.AsyncClient) -> None:
@@ -240,7 +244,7 @@ async def test_an_event_stream_resumes_from_the_last_event_id(store: Store, http
         async with opened(http, "GET", url, CHANGES, {"Last-Event-ID": "2"}) as stream:
             events = [await stream.next() for _ in range(head - 2)]
         assert [int(event.id or 0) for event in events] == list(range(3, head + 1))
-        # The last event seen comes later than where the operation began.
+        # `Last-Event-ID` is later than the position at which the operation began, and takes precedence.
         headers = {"Last-Event-ID": str(head - 1)}
         async with opened(http, "GET", url, CHANGES, headers, **{"from": 0}) as stream:
             assert (await stream.next()).id == str(head)
@@ -248,44 +252,44 @@ async def test_an_event_stream_resumes_from_the_last_event_id(store: Store, http
             assert "is in the future" in (await stream.rest())[0].data["errors"][0]["message"]
 
 
-async def test_no_event_stream_goes_back_to_what_articles_were(
+async def test_an_event_stream_of_an_article_does_not_resume_from_the_past(
     store: Store, http: httpx2.AsyncClient
 ) -> None:
-    """Else anyone could page through what was published once, and taken away."""
-    made = await store.commands.handle(CreatePost(title="Once", slug="once", publish=True))
-    await store.commands.handle(UnpublishPost(post_id=made.subject_id))
+    """Otherwise anyone could read articles that are no longer published."""
+    post = await store.commands.handle(CreatePost(title="Once", slug="once", publish=True))
+    await store.commands.handle(UnpublishPost(post_id=post.subject_id))
     query = 'subscription { articleChanged(slug: "once") { position } }'
     async with (
         served(store, door=Tokens()) as server,
         opened(http, "GET", f"{server.url}/graphql", query, {"Last-Event-ID": "0"}) as stream,
     ):
         await asyncio.sleep(0.2)
-        again = await store.commands.handle(PublishPost(post_id=made.subject_id))
-        assert (await stream.next()).id == str(again.position)
+        republished = await store.commands.handle(PublishPost(post_id=post.subject_id))
+        assert (await stream.next()).id == str(republished.position)
 
 
-@pytest.mark.parametrize("given", ["", "-1", "x", "1e3", "9" * 40])
-async def test_a_last_event_id_that_is_no_position_is_none(
-    store: Store, http: httpx2.AsyncClient, given: str
+@pytest.mark.parametrize("last_event_id", ["", "-1", "x", "1e3", "9" * 40])
+async def test_an_invalid_last_event_id_is_ignored(
+    store: Store, http: httpx2.AsyncClient, last_event_id: str
 ) -> None:
     async with served(store) as server:
-        headers = {"Last-Event-ID": given}
+        headers = {"Last-Event-ID": last_event_id}
         async with opened(http, "GET", f"{server.url}/graphql", CHANGES, headers) as stream:
             await asyncio.sleep(0.2)
             position = (await store.commands.handle(RegisterAuthor(name="Ann"))).position
             assert (await stream.next()).id == str(position)
 
 
-async def test_an_event_stream_is_kept_alive_by_comments(store: Store, http: httpx2.AsyncClient) -> None:
+async def test_comments_keep_an_event_stream_alive(store: Store, http: httpx2.AsyncClient) -> None:
     settings = SubscriptionSettings(keep_alive_seconds=0.1)
     async with served(store, live=settings) as server:
-        asking = http.stream(
+        request = http.stream(
             "POST",
             f"{server.url}/graphql",
             json={"query": CHANGES},
             headers={"Accept": "text/event-stream"},
         )
-        async with asking as response:
+        async with request as response:
             lines = response.aiter_lines()
             assert [await anext(lines) for _ in range(6)] == [":", ""] * 3
 
@@ -304,13 +308,13 @@ async def test_an_event_stream_is_kept_alive_by_comments(store: Store, http: htt
         ("*/*", False),
     ],
 )
-async def test_an_event_stream_is_for_who_prefers_one(
+async def test_an_event_stream_is_sent_only_to_clients_that_prefer_one(
     store: Store, http: httpx2.AsyncClient, accept: str, streams: bool
 ) -> None:
     async with served(store) as server:
         body = {"query": MOMENT}
-        answer = await http.post(f"{server.url}/graphql", json=body, headers={"Accept": accept})
-        assert answer.headers["content-type"].startswith("text/event-stream") is streams
+        response = await http.post(f"{server.url}/graphql", json=body, headers={"Accept": accept})
+        assert response.headers["content-type"].startswith("text/event-stream") is streams
 
 
 async def test_a_mutation_by_get_is_not_allowed(store: Store, http: httpx2.AsyncClient) -> None:
@@ -330,16 +334,16 @@ async def test_a_mutation_by_get_is_not_allowed(store: Store, http: httpx2.Async
         ({"content": b"query={x}", "headers": {"Content-Type": "application/x-www-form-urlencoded"}}, 415),
         ({"json": {"query": "x" * 1_000_001}}, 413),
     ],
-    ids=["null", "no JSON", "no query", "a form", "too large"],
+    ids=["null", "not JSON", "no query", "a form", "too large"],
 )
-async def test_a_request_for_an_event_stream_that_is_none_is_refused(
+async def test_an_invalid_request_for_an_event_stream_is_rejected(
     store: Store, http: httpx2.AsyncClient, body: dict[str, Any], status: int
 ) -> None:
     headers = {"Accept": "text/event-stream", "Content-Type": "application/json", **body.pop("headers", {})}
     async with served(store) as server:
-        answer = await http.post(f"{server.url}/graphql", headers=headers, **body)
-        assert answer.status_code == status
-        assert answer.json()["errors"]
+        response = await http.post(f"{server.url}/graphql", headers=headers, **body)
+        assert response.status_code == status
+        assert response.json()["errors"]
 
 
 async def test_operations_on_a_socket_and_event_streams_count_as_requests(tmp_path: Path) -> None:
@@ -358,8 +362,8 @@ async def test_operations_on_a_socket_and_event_streams_count_as_requests(tmp_pa
         headers = {"Accept": "text/event-stream"}
         async with http.stream("POST", f"{server.url}/graphql", json=query, headers=headers) as stream:
             assert stream.status_code == 200
-        answer = await http.post(f"{server.url}/graphql", json=query, headers=headers)
-        assert (answer.status_code, "retry-after" in answer.headers) == (429, True)
+        response = await http.post(f"{server.url}/graphql", json=query, headers=headers)
+        assert (response.status_code, "retry-after" in response.headers) == (429, True)
         await socket.subscribe("{ site { name } }", "late")
         message = await socket.receive()
         assert (message["type"], message["id"]) == ("error", "late")

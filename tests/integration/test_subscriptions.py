@@ -1,4 +1,4 @@
-"""What subscribers are told, over a WebSocket to a real server on a real store."""
+"""The messages of subscriptions, over a WebSocket to a real server on a real store."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -57,7 +57,7 @@ async def socket(server: Served) -> AsyncIterator[Socket]:
 
 @pytest.fixture
 async def reader(store: Store) -> AsyncIterator[Socket]:
-    """The socket of somebody who may see what is public, and nothing else."""
+    """The socket of an anonymous client, which can read only public content."""
     async with served(store, door=FixedIdentity(ANONYMOUS)) as server:
         async with websocket(server.host, server.port) as socket:
             yield await socket.init()
@@ -70,7 +70,7 @@ async def author(store: Store, name: str) -> int:
 
 
 async def settled(socket: Socket) -> None:
-    """Wait until a subscription that says nothing at its beginning has begun."""
+    """Wait until a subscription that sends no first message has begun."""
     await socket.quiet()
     await asyncio.sleep(0.1)
     await socket.quiet()
@@ -83,19 +83,19 @@ async def positions(socket: Socket, count: int) -> list[int]:
 # --- changes ---------------------------------------------------------------------------------------
 
 
-async def test_changes_come_from_now_on(socket: Socket, store: Store) -> None:
+async def test_changes_begin_with_the_next_event(socket: Socket, store: Store) -> None:
     await author(store, "Before")
     await socket.subscribe(CHANGES)
     await settled(socket)
     recorded = [await author(store, f"Author {number}") for number in range(3)]
     payloads = [await socket.next() for _ in recorded]
-    assert [one["data"]["changes"]["position"] for one in payloads] == recorded
-    assert [one["extensions"]["position"] for one in payloads] == recorded
+    assert [payload["data"]["changes"]["position"] for payload in payloads] == recorded
+    assert [payload["extensions"]["position"] for payload in payloads] == recorded
     assert payloads[0]["data"]["changes"]["type"] == "author.registered"
     await socket.quiet()
 
 
-async def test_changes_resume_from_any_position_and_go_on(socket: Socket, store: Store) -> None:
+async def test_changes_resume_from_any_position_and_continue(socket: Socket, store: Store) -> None:
     recorded = [await author(store, f"Author {number}") for number in range(5)]
     await socket.subscribe(CHANGES, **{"from": recorded[1]})
     assert await positions(socket, 3) == recorded[2:]
@@ -110,16 +110,16 @@ async def test_changes_from_the_beginning_are_the_whole_log(socket: Socket, stor
     assert await positions(socket, head) == list(range(1, head + 1))
 
 
-async def test_changes_pass_the_filter(socket: Socket, store: Store) -> None:
-    made = await store.commands.handle(CreatePost(title="Tide"))
+async def test_changes_are_filtered(socket: Socket, store: Store) -> None:
+    post = await store.commands.handle(CreatePost(title="Tide"))
     other = await store.commands.handle(CreatePost(title="Ebb"))
     subscription = "subscription ($filter: ChangeFilter) { changes(filter: $filter) { position type } }"
-    filter = {"stream": encode("Post", made.subject_id), "types": ["post.edited"]}
+    filter = {"stream": encode("Post", post.subject_id), "types": ["post.edited"]}
     await socket.subscribe(subscription, filter=filter)
     await settled(socket)
     await store.commands.handle(EditPost(post_id=other.subject_id, title="Not this"))
-    await store.commands.handle(PublishPost(post_id=made.subject_id))
-    wanted = await store.commands.handle(EditPost(post_id=made.subject_id, title="This"))
+    await store.commands.handle(PublishPost(post_id=post.subject_id))
+    wanted = await store.commands.handle(EditPost(post_id=post.subject_id, title="This"))
     assert await positions(socket, 1) == [wanted.position]
     await socket.quiet()
 
@@ -129,13 +129,13 @@ async def test_changes_end_at_the_last_position_of_the_filter(socket: Socket, st
     id = await socket.subscribe(
         "subscription { changes(fromPosition: 1, filter: { positionTo: 4 }) { position } }"
     )
-    assert [one["data"]["changes"]["position"] for one in await socket.results(id)] == [2, 3, 4]
+    assert [payload["data"]["changes"]["position"] for payload in await socket.results(id)] == [2, 3, 4]
 
 
-async def test_changes_of_a_category_are_the_same_live_and_resumed_though_it_takes_over_another(
+async def test_changes_of_a_category_are_the_same_live_and_resumed_after_a_merge(
     socket: Socket, store: Store
 ) -> None:
-    """What a category took over later is no change of it earlier, whenever it is asked."""
+    """Changes to a category from before its merge do not count as changes to the category that it was merged into."""
     sea = await store.commands.handle(CreateCategory(name="Sea"))
     tides = await store.commands.handle(CreateCategory(name="Tides"))
     post = await store.commands.handle(CreatePost(title="Ebb"))
@@ -160,33 +160,33 @@ async def test_changes_of_a_category_are_the_same_live_and_resumed_though_it_tak
     assert await positions(socket, 2) == live
 
 
-async def test_changes_are_told_as_of_themselves(socket: Socket, store: Store) -> None:
-    """Whoever comes later is told the same as who was there."""
+async def test_each_change_is_sent_with_the_state_as_of_its_position(socket: Socket, store: Store) -> None:
+    """A client that resumes later receives the same messages as a client that was connected."""
     query = (
         "subscription ($from: Position) { changes(fromPosition: $from)"
         " { position subject { ... on Post { title status } } before after } }"
     )
     await socket.subscribe(query)
     await settled(socket)
-    made = await store.commands.handle(CreatePost(title="First"))
-    await store.commands.handle(EditPost(post_id=made.subject_id, title="Second"))
-    await store.commands.handle(PublishPost(post_id=made.subject_id))
+    post = await store.commands.handle(CreatePost(title="First"))
+    await store.commands.handle(EditPost(post_id=post.subject_id, title="Second"))
+    await store.commands.handle(PublishPost(post_id=post.subject_id))
     count = (await store.log.head()) - 4
     live = [await socket.next() for _ in range(count)]
     await socket.subscribe(query, **{"from": 4})
     assert [await socket.next() for _ in range(count)] == live
-    titles = [one["data"]["changes"]["subject"] for one in live]
+    titles = [payload["data"]["changes"]["subject"] for payload in live]
     assert {"title": "First", "status": "DRAFT"} in titles
 
 
-async def test_a_position_that_the_log_has_not_come_to_is_refused(socket: Socket) -> None:
+async def test_a_position_after_the_head_is_rejected(socket: Socket) -> None:
     await socket.subscribe(CHANGES, **{"from": 99})
     message = await socket.receive()
     assert message["type"] == "error"
     assert message["payload"][0]["message"] == "Position 99 is in the future: the log is at 4."
 
 
-async def test_changes_are_for_those_who_may_see_the_history(reader: Socket) -> None:
+async def test_changes_need_the_permission_to_read_the_history(reader: Socket) -> None:
     await reader.subscribe(CHANGES, **{"from": 0})
     message = await reader.receive()
     assert (message["type"], message["payload"][0]["extensions"]["code"]) == ("error", "UNAUTHENTICATED")
@@ -196,50 +196,48 @@ async def test_changes_are_for_those_who_may_see_the_history(reader: Socket) -> 
 
 
 async def test_an_article_appears_changes_and_disappears(reader: Socket, store: Store) -> None:
-    made = await store.commands.handle(CreatePost(title="The tide", slug="tide"))
-    post = made.subject_id
+    created = await store.commands.handle(CreatePost(title="The tide", slug="tide"))
+    post = created.subject_id
     await reader.subscribe(ARTICLE, slug="tide")
     await settled(reader)
 
-    async def told() -> tuple[int, Any]:
+    async def next_change() -> tuple[int, Any]:
         event = (await reader.next())["data"]["articleChanged"]
         return event["position"], event["article"]
 
     published = await store.commands.handle(PublishPost(post_id=post))
-    assert await told() == (published.position, {"title": "The tide", "slug": "tide"})
+    assert await next_change() == (published.position, {"title": "The tide", "slug": "tide"})
     await store.commands.handle(EditPost(post_id=post, title="The ebb"))
     await reader.quiet()
-    again = await store.commands.handle(PublishPost(post_id=post))
-    assert await told() == (again.position, {"title": "The ebb", "slug": "tide"})
-    gone = await store.commands.handle(UnpublishPost(post_id=post))
-    assert await told() == (gone.position, None)
+    republished = await store.commands.handle(PublishPost(post_id=post))
+    assert await next_change() == (republished.position, {"title": "The ebb", "slug": "tide"})
+    unpublished = await store.commands.handle(UnpublishPost(post_id=post))
+    assert await next_change() == (unpublished.position, None)
 
 
-async def test_an_article_is_told_of_by_a_slug_that_it_had_before(reader: Socket, store: Store) -> None:
-    made = await store.commands.handle(CreatePost(title="The tide", slug="tide", publish=True))
+async def test_an_article_is_followed_by_its_former_slug(reader: Socket, store: Store) -> None:
+    post = await store.commands.handle(CreatePost(title="The tide", slug="tide", publish=True))
     await reader.subscribe(ARTICLE, slug="tide")
     await settled(reader)
-    await store.commands.handle(EditPost(post_id=made.subject_id, slug="ebb", publish=True))
+    await store.commands.handle(EditPost(post_id=post.subject_id, slug="ebb", publish=True))
     event = (await reader.next())["data"]["articleChanged"]
     assert event["article"] == {"title": "The tide", "slug": "ebb"}
 
 
 async def test_an_article_changes_with_its_categories(reader: Socket, store: Store) -> None:
     category = await store.commands.handle(CreateCategory(name="Sea"))
-    made = await store.commands.handle(CreatePost(title="The tide", slug="tide", publish=True))
+    post = await store.commands.handle(CreatePost(title="The tide", slug="tide", publish=True))
     await reader.subscribe(
         'subscription { articleChanged(slug: "tide") { article { categories { name } } } }'
     )
     await settled(reader)
     ref = CategoryRef(id=category.subject_id)
-    await store.commands.handle(CategorizePost(post_id=made.subject_id, category=ref))
+    await store.commands.handle(CategorizePost(post_id=post.subject_id, category=ref))
     event = (await reader.next())["data"]["articleChanged"]
     assert event["article"] == {"categories": [{"name": "Sea"}]}
 
 
-async def test_nothing_tells_of_what_is_done_while_an_article_is_not_public(
-    reader: Socket, store: Store
-) -> None:
+async def test_changes_to_posts_that_are_not_public_are_not_sent(reader: Socket, store: Store) -> None:
     category = await store.commands.handle(CreateCategory(name="Sea"))
     never = await store.commands.handle(CreatePost(title="Never", slug="never"))
     once = await store.commands.handle(CreatePost(title="Once", slug="once", publish=True))
@@ -258,7 +256,7 @@ async def test_nothing_tells_of_what_is_done_while_an_article_is_not_public(
 # --- recentPosts -----------------------------------------------------------------------------------
 
 
-async def test_recent_posts_are_told_now_and_again_when_they_differ(reader: Socket, store: Store) -> None:
+async def test_recent_posts_are_sent_at_once_and_again_when_they_change(reader: Socket, store: Store) -> None:
     await store.commands.handle(CreatePost(title="First", publish=True))
     await reader.subscribe(RECENT)
     first = await reader.next()
@@ -268,11 +266,11 @@ async def test_recent_posts_are_told_now_and_again_when_they_differ(reader: Sock
     await settled(reader)
     published = await store.commands.handle(CreatePost(title="Second", publish=True))
     second = await reader.next()
-    assert [one["title"] for one in second["data"]["recentPosts"]["nodes"]] == ["Second", "First"]
+    assert [post["title"] for post in second["data"]["recentPosts"]["nodes"]] == ["Second", "First"]
     assert second["extensions"]["position"] >= published.position
 
 
-async def test_recent_posts_are_told_again_when_only_time_has_gone_by(tmp_path: Path) -> None:
+async def test_recent_posts_are_sent_again_when_only_their_age_changes(tmp_path: Path) -> None:
     clock = SetClock()
     async with (
         open_store(tmp_path / "data", clock=clock, randomness=SeededBytes()) as store,
@@ -285,20 +283,20 @@ async def test_recent_posts_are_told_again_when_only_time_has_gone_by(tmp_path: 
         await socket.next()
         clock.time += 30 * 86_400_000_000
         while "1 month ago" not in str(await socket.next()):
-            pass  # seconds go by, too
+            pass  # an earlier age may come first
 
 
-async def test_a_live_query_that_cannot_be_asked_is_an_error(reader: Socket) -> None:
+async def test_an_invalid_live_query_is_an_error(reader: Socket) -> None:
     await reader.subscribe("subscription { recentPosts(first: 1000) { totalCount } }")
     message = await reader.receive()
     assert message["type"] == "error"
     assert "between 0 and 100" in message["payload"][0]["message"]
 
 
-# --- once for all, whoever writes, whatever the views do ---------------------------------------------
+# --- shared executions, other processes, and exchanged views -------------------------------------------
 
 
-async def test_each_event_is_executed_once_for_all_who_ask_the_same(
+async def test_each_event_is_executed_once_for_all_equal_subscriptions(
     server: Served, store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     executed = 0
@@ -321,33 +319,33 @@ async def test_each_event_is_executed_once_for_all_who_ask_the_same(
         recorded = [await author(store, f"Author {number}") for number in range(5)]
         for socket in sockets:
             assert await positions(socket, 5) == recorded
-        assert executed <= 2 * 5, "one to find each, and one to find no more"
-        # Those who come late are told what is ready.
+        assert executed <= 2 * 5, "one to find each event, and one to find that there are no more"
+        # A late subscriber receives cached events.
         executed = 0
         late = await stack.enter_async_context(websocket(server.host, server.port))
         await (await late.init()).subscribe(CHANGES, **{"from": recorded[0]})
         assert await positions(late, 4) == recorded[1:]
-        assert executed <= 2, "to find where it begins, and that there is no more"
+        assert executed <= 2, "one to find the first event, and one to find that there are no more"
 
 
-async def test_viewers_who_may_see_different_things_are_not_told_the_same(store: Store) -> None:
-    class Door:
+async def test_users_with_different_permissions_do_not_share_messages(store: Store) -> None:
+    class AnyToken:
         async def identify(self, authorization: str | None) -> Identity:
             return ANONYMOUS if authorization is None else LOCAL_OPERATOR
 
-    async with served(store, door=Door()) as server:
+    async with served(store, door=AnyToken()) as server:
         async with (
-            websocket(server.host, server.port) as one,
-            websocket(server.host, server.port) as other,
+            websocket(server.host, server.port) as operator,
+            websocket(server.host, server.port) as anonymous,
         ):
-            await (await one.init(authorization="Bearer operator")).subscribe(CHANGES, **{"from": 3})
-            assert await positions(one, 1) == [4]
-            await (await other.init()).subscribe(CHANGES, **{"from": 3})
-            assert (await other.receive())["type"] == "error"
+            await (await operator.init(authorization="Bearer operator")).subscribe(CHANGES, **{"from": 3})
+            assert await positions(operator, 1) == [4]
+            await (await anonymous.init()).subscribe(CHANGES, **{"from": 3})
+            assert (await anonymous.receive())["type"] == "error"
         await server.nothing_is_left()
 
 
-async def test_another_process_that_writes_is_heard_of(socket: Socket, tmp_path: Path) -> None:
+async def test_events_of_another_process_are_sent(socket: Socket, tmp_path: Path) -> None:
     await socket.subscribe(CHANGES)
     await settled(socket)
     async with open_store(tmp_path / "data", randomness=SeededBytes("other")) as other:
@@ -355,16 +353,16 @@ async def test_another_process_that_writes_is_heard_of(socket: Socket, tmp_path:
         assert await positions(socket, 3) == recorded
 
 
-async def test_a_switch_to_views_made_anew_misses_and_repeats_nothing(
+async def test_a_switch_to_rebuilt_views_misses_and_repeats_no_message(
     socket: Socket, store: Store, tmp_path: Path
 ) -> None:
     await socket.subscribe(CHANGES)
     await socket.subscribe(RECENT)
     assert "recentPosts" in (await socket.next())["data"]
-    before, recorded, over = store.views.path, list[int](), asyncio.Event()
+    before, recorded, finished = store.views.path, list[int](), asyncio.Event()
 
     async def write() -> None:
-        while not over.is_set():
+        while not finished.is_set():
             recorded.append(await author(store, f"Author {len(recorded)}"))
             await asyncio.sleep(0.01)
 
@@ -373,30 +371,30 @@ async def test_a_switch_to_views_made_anew_misses_and_repeats_nothing(
     async with asyncio.timeout(30):
         while store.views.path == before:  # noqa: ASYNC110
             await asyncio.sleep(0.01)
-    over.set()
+    finished.set()
     await writing
     assert await positions(socket, len(recorded)) == recorded
     await socket.quiet()
 
 
-async def test_a_withdrawal_misses_and_repeats_nothing_and_what_was_ready_is_gone(
+async def test_a_withdrawal_misses_and_repeats_no_message_and_clears_cached_events(
     socket: Socket, store: Store
 ) -> None:
     secret = await store.commands.handle(CreatePost(title="The heron nests here"))
     query = "subscription ($from: Position) { changes(fromPosition: $from) { position withdrawn after } }"
     first = await store.log.head() - 2
     await socket.subscribe(query, **{"from": first})
-    told = [await socket.next() for _ in range(2)]
-    assert "heron" in str(told)
-    created = next(one["extensions"]["position"] for one in told if "heron" in str(one))
-    by = await withdraw_payload(
+    messages = [await socket.next() for _ in range(2)]
+    assert "heron" in str(messages)
+    created = next(message["extensions"]["position"] for message in messages if "heron" in str(message))
+    withdrawn_at = await withdraw_payload(
         store.log, event_codec(), SetClock(), SeededBytes("w"), created, CommandRequest(reason="By law.")
     )
-    assert (await socket.next())["extensions"]["position"] == by
+    assert (await socket.next())["extensions"]["position"] == withdrawn_at
     later = await author(store, "Later")
     assert (await socket.next())["extensions"]["position"] == later
     await socket.subscribe(query, **{"from": first})
-    again = [await socket.next() for _ in range(4)]
-    assert "heron" not in str(again)
-    assert [one["extensions"]["position"] for one in again][-2:] == [by, later]
-    assert secret.position <= by
+    repeated = [await socket.next() for _ in range(4)]
+    assert "heron" not in str(repeated)
+    assert [message["extensions"]["position"] for message in repeated][-2:] == [withdrawn_at, later]
+    assert secret.position <= withdrawn_at

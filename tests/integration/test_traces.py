@@ -1,4 +1,4 @@
-"""Traces: from a caller's headers into the events, and as spans to where the settings say."""
+"""Traces: from request headers into events, and as spans to the exporter in the settings."""
 
 import asyncio
 import gzip
@@ -39,13 +39,13 @@ NAME_SITE = "mutation Naming($name: String!) { siteName(input: {name: $name}) { 
         ({}, None, "the command", None),
     ],
 )
-async def test_what_a_request_is_part_of_stands_in_its_events(
+async def test_events_contain_the_trace_correlation_and_causation_of_their_request(
     tmp_path: Path, headers: dict[str, str], trace: str | None, correlation: str, causation: str | None
 ) -> None:
-    async with operated(tmp_path) as one:
-        answer = await one.post(NAME_SITE, OPERATOR | headers, name="The Tide")
-        assert answer.json()["data"]["siteName"]["position"]
-        (event,) = await one.store.log.read(await one.store.log.head() - 1, 1)
+    async with operated(tmp_path) as application:
+        response = await application.post(NAME_SITE, OPERATOR | headers, name="The Tide")
+        assert response.json()["data"]["siteName"]["position"]
+        (event,) = await application.store.log.read(await application.store.log.head() - 1, 1)
     header = event.header
     assert header.correlation_id == (header.command_id if correlation == "the command" else correlation)
     assert header.causation_id == causation
@@ -55,15 +55,15 @@ async def test_what_a_request_is_part_of_stands_in_its_events(
 
 @pytest.mark.parametrize("name", ["LedgerPress-Correlation-Id", "LedgerPress-Causation-Id"])
 @pytest.mark.parametrize("value", ["", "x", ONE[:-1], ONE + "0", "{" + ONE + "}"])
-async def test_an_id_that_is_none_is_refused_and_nothing_is_recorded(
+async def test_an_invalid_id_is_rejected_and_nothing_is_recorded(
     tmp_path: Path, name: str, value: str
 ) -> None:
-    async with operated(tmp_path) as one:
-        head = await one.store.log.head()
-        answer = await one.post(NAME_SITE, OPERATOR | {name: value}, name="The Tide")
-        assert answer.status_code == 400
-        assert name.lower() in answer.json()["errors"][0]["message"]
-        assert await one.store.log.head() == head
+    async with operated(tmp_path) as application:
+        head = await application.store.log.head()
+        response = await application.post(NAME_SITE, OPERATOR | {name: value}, name="The Tide")
+        assert response.status_code == 400
+        assert name.lower() in response.json()["errors"][0]["message"]
+        assert await application.store.log.head() == head
 
 
 @pytest.mark.parametrize(
@@ -81,12 +81,12 @@ async def test_an_id_that_is_none_is_refused_and_nothing_is_recorded(
         ("", None),
     ],
 )
-def test_a_trace_is_read_as_the_specification_says(value: str, trace_id: str | None) -> None:
+def test_the_traceparent_header_is_parsed_as_specified(value: str, trace_id: str | None) -> None:
     assert trace_id_of(value.encode()) == trace_id
 
 
 def spans(server: Server) -> list[dict[str, Any]]:
-    """The spans that it has written to standard error, each on a line."""
+    """Return the spans that the server has written to its output, one on each line."""
     lines = server.output.read_text("utf-8").splitlines()
     return [json.loads(line) for line in lines if line.startswith('{"name"')]
 
@@ -94,8 +94,8 @@ def spans(server: Server) -> list[dict[str, Any]]:
 async def name_site(server: Server, headers: dict[str, str], name: str = "opensesame") -> None:
     host, port = await server.address()
     async with httpx2.AsyncClient(base_url=f"http://{host}:{port}", headers=headers) as http:
-        answer = await http.post("/graphql", json={"query": NAME_SITE, "variables": {"name": name}})
-        assert answer.json()["data"]["siteName"]["position"]
+        response = await http.post("/graphql", json={"query": NAME_SITE, "variables": {"name": name}})
+        assert response.json()["data"]["siteName"]["position"]
 
 
 async def test_a_request_and_its_command_have_spans(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -105,10 +105,10 @@ async def test_a_request_and_its_command_have_spans(tmp_path: Path, monkeypatch:
         await name_site(server, TRACEPARENT)
         await name_site(server, {}, "opensesame again")
         assert await server.stop() == 0
-        taken = spans(server)
+        all_spans = spans(server)
         assert "opensesame" not in server.output.read_text("utf-8")
-    ours = [span for span in taken if span["context"]["trace_id"] == f"0x{TRACE}"]
-    by_name = {span["name"]: span for span in ours}
+    trace_spans = [span for span in all_spans if span["context"]["trace_id"] == f"0x{TRACE}"]
+    by_name = {span["name"]: span for span in trace_spans}
     assert sorted(by_name) == sorted(["mutation", "command NameSite", "decide", "append", "wait for views"])
     assert by_name["mutation"]["parent_id"] == f"0x{PARENT}"
     assert by_name["mutation"]["attributes"]["graphql.operation.name"] == "Naming"
@@ -116,8 +116,8 @@ async def test_a_request_and_its_command_have_spans(tmp_path: Path, monkeypatch:
     assert by_name["command NameSite"]["parent_id"] == by_name["mutation"]["context"]["span_id"]
     for name in ("decide", "append", "wait for views"):
         assert by_name[name]["parent_id"] == by_name["command NameSite"]["context"]["span_id"]
-    # A request without a trace begins one, and its events carry it.
-    (begun,) = (span for span in taken if span["name"] == "mutation" and span["parent_id"] is None)
+    # A request without a trace begins a new trace, and its events contain the trace ID.
+    (begun,) = (span for span in all_spans if span["name"] == "mutation" and span["parent_id"] is None)
     last = (await recorded(tmp_path / "data"))[-1]
     assert last.trace_id is not None
     assert begun["context"]["trace_id"] == f"0x{last.trace_id}"
@@ -126,10 +126,10 @@ async def test_a_request_and_its_command_have_spans(tmp_path: Path, monkeypatch:
 
 @asynccontextmanager
 async def collector() -> AsyncIterator[tuple[str, list[tuple[str, bytes]]]]:
-    """A collector for OTLP over HTTP: its address, and the heads and bodies that it was sent."""
+    """Run a collector for OTLP over HTTP; yield its address, and the heads and bodies of requests that it receives."""
     received: list[tuple[str, bytes]] = []
 
-    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    async def respond(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         head = (await reader.readuntil(b"\r\n\r\n")).decode()
         (length,) = (
             line.split(":")[1] for line in head.lower().splitlines() if line.startswith("content-length")
@@ -140,7 +140,7 @@ async def collector() -> AsyncIterator[tuple[str, list[tuple[str, bytes]]]]:
         await writer.drain()
         writer.close()
 
-    server = await asyncio.start_server(answer, "127.0.0.1", 0)
+    server = await asyncio.start_server(respond, "127.0.0.1", 0)
     async with server:
         yield f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/v1/traces", received
 
@@ -160,14 +160,16 @@ async def test_spans_go_to_a_collector(tmp_path: Path, monkeypatch: pytest.Monke
         assert "api-key: abc" in head.lower()
         sent = ExportTraceServiceRequest.FromString(body)
         for resource in sent.resource_spans:
-            attributes = {one.key: one.value.string_value for one in resource.resource.attributes}
+            attributes = {
+                attribute.key: attribute.value.string_value for attribute in resource.resource.attributes
+            }
             assert attributes["service.name"] == "the-tide"
             for scope in resource.scope_spans:
                 names |= {span.name for span in scope.spans if span.trace_id.hex() == TRACE}
     assert {"mutation", "append"} <= names
 
 
-async def test_a_share_of_requests_is_traced_whatever_the_caller_wants(
+async def test_the_sample_ratio_applies_even_if_the_client_requests_a_trace(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("LEDGERPRESS_TRACING_EXPORTER", "console")
@@ -181,7 +183,7 @@ async def test_a_share_of_requests_is_traced_whatever_the_caller_wants(
     assert last.trace_id == TRACE
 
 
-async def test_a_collector_that_is_gone_holds_up_neither_requests_nor_the_stop(
+async def test_an_unreachable_collector_delays_neither_requests_nor_the_stop(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async with collector() as (endpoint, _):
@@ -195,7 +197,7 @@ async def test_a_collector_that_is_gone_holds_up_neither_requests_nor_the_stop(
     assert (await recorded(tmp_path / "data"))[-1].trace_id == TRACE
 
 
-def test_nothing_of_opentelemetry_is_loaded_where_no_traces_are_taken() -> None:
-    program = "import sys, ledgerpress.cli.serve; print([one for one in sys.modules if one.startswith('opentelemetry')])"
-    ended = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
-    assert ended.stdout == "[]\n"
+def test_opentelemetry_is_not_loaded_if_tracing_is_off() -> None:
+    program = "import sys, ledgerpress.cli.serve; print([name for name in sys.modules if name.startswith('opentelemetry')])"
+    result = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert result.stdout == "[]\n"

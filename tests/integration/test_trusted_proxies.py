@@ -15,7 +15,7 @@ FORWARDED = {"X-Forwarded-For": "203.0.113.9", "X-Forwarded-Prefix": "/news"}
     ("proxies", "client", "prefix"),
     [("127.0.0.1", "203.0.113.9", "/news"), ("10.0.0.0/8", "127.0.0.1", ""), ("", "127.0.0.1", "")],
 )
-async def test_headers_count_from_trusted_proxies_alone(
+async def test_forwarded_headers_are_accepted_only_from_trusted_proxies(
     proxies: str, client: str, prefix: str, tmp_path: Path
 ) -> None:
     async with Servers(tmp_path, {**EVERYONE_IS_ADMIN, "LEDGERPRESS_TRUSTED_PROXIES": proxies}) as servers:
@@ -23,8 +23,8 @@ async def test_headers_count_from_trusted_proxies_alone(
         async with httpx2.AsyncClient(base_url=await base(server), headers=FORWARDED) as http:
             page = await http.get("/")
             assert f'href="{prefix}/graphql"' in page.text
-            answer = await http.post("/graphql", json={"query": "{ __typename }"})
-            assert answer.json()["data"] == {"__typename": "Query"}
+            response = await http.post("/graphql", json={"query": "{ __typename }"})
+            assert response.json()["data"] == {"__typename": "Query"}
         assert await server.stop() == 0
         assert [(line["path"], line["client"]) for line in accesses(server)] == [
             (f"{prefix}/", client),

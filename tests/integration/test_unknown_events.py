@@ -1,4 +1,4 @@
-"""Events of a feature that is not installed any more are passed over and counted; other unknown events are not."""
+"""Events of a feature that is no longer installed are ignored and counted; other unknown events pause projections."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -39,7 +39,7 @@ def version_of(store: Store, post: str) -> int:
         return record.version
 
 
-async def test_they_are_passed_over_and_counted(tmp_path: Path) -> None:
+async def test_events_of_a_missing_feature_are_ignored_and_counted(tmp_path: Path) -> None:
     post = await rated_post(tmp_path / "data")
     async with open_store(tmp_path / "data") as store:
         assert store.position == await store.log.head()
@@ -48,21 +48,21 @@ async def test_they_are_passed_over_and_counted(tmp_path: Path) -> None:
     assert (await read_status(tmp_path / "data", features=WITH_STARS))["unknown"] == {}
 
 
-async def test_verify_checks_and_counts_them(tmp_path: Path) -> None:
+async def test_verify_checks_and_counts_events_of_a_missing_feature(tmp_path: Path) -> None:
     await rated_post(tmp_path / "data")
-    without, within = (
+    without_feature, with_feature = (
         await verify_log(tmp_path / "data"),
         await verify_log(tmp_path / "data", features=WITH_STARS),
     )
-    assert (without.finding, without.unknown) == (None, {TYPE: 1})
-    assert (within.finding, within.unknown) == (None, {})
-    assert without.head == within.head
+    assert (without_feature.finding, without_feature.unknown) == (None, {TYPE: 1})
+    assert (with_feature.finding, with_feature.unknown) == (None, {})
+    assert without_feature.head == with_feature.head
 
 
 async def test_processes_with_and_without_a_feature_that_has_no_tables_write_the_same_views(
     tmp_path: Path,
 ) -> None:
-    """They use one views file, so that a row of an event must not depend on who wrote it."""
+    """These processes share one views file, so a row must not depend on the process that wrote it."""
     await rated_post(tmp_path / "data", in_post=True)
     for features in (FEATURES, WITH_STARS):
         views = await verify_views(tmp_path / "data", features=features)
@@ -94,7 +94,7 @@ async def test_a_repeated_command_is_recognized_without_the_feature_that_added_t
         assert (again.replayed, again.subject_id) == (True, rated.subject_id)
 
 
-async def test_their_payload_can_be_withdrawn(tmp_path: Path) -> None:
+async def test_the_payload_of_an_event_of_a_missing_feature_can_be_withdrawn(tmp_path: Path) -> None:
     await rated_post(tmp_path / "data")
     async with open_store(tmp_path / "data") as store:
         position = await store.log.head()
@@ -108,7 +108,7 @@ async def test_their_payload_can_be_withdrawn(tmp_path: Path) -> None:
     [
         # The feature is loaded, in a version that does not know the event.
         (WITH_STARS, FeatureSet(FIRST_PARTY, third_party=[replace(STARS, events=(), commands=())])),
-        # It is loaded, and the event has a newer version of its schema.
+        # The feature is loaded, and the event has a newer version of its schema.
         (WITH_NEWER_STARS, WITH_STARS),
     ],
 )
@@ -126,7 +126,7 @@ async def test_an_unknown_event_of_a_loaded_feature_pauses_projections(
 async def test_a_process_that_cannot_decode_an_event_does_not_stop_others_on_the_same_views(
     tmp_path: Path,
 ) -> None:
-    """They share the file, as the feature has no tables; an earlier version that knows no third-party events does so too."""
+    """They share one views file because the feature has no tables; an earlier version without such events does too."""
     data = tmp_path / "data"
     post = await rated_post(data)
     for file in data.glob("views*"):
@@ -143,9 +143,9 @@ async def test_a_process_that_cannot_decode_an_event_does_not_stop_others_on_the
                 edited = await store.commands.handle(EditPost(post_id=post, title=title))
                 assert not edited.views_behind
 
-                async def is_level(position: int = edited.position) -> bool | None:
+                async def has_caught_up(position: int = edited.position) -> bool | None:
                     return pausing.position >= position or None
 
-                assert await poll(is_level, interval=0.05, timeout=10), (
-                    "the one that pauses goes on with the file"
+                assert await poll(has_caught_up, interval=0.05, timeout=10), (
+                    "the paused process continues with the shared file"
                 )

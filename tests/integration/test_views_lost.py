@@ -1,4 +1,4 @@
-"""Views and the file that names them are lost, damaged or stuck: every process finds back, and nothing waits for ever."""
+"""Lost, damaged or paused views, and a damaged pointer file: every process recovers, and none waits indefinitely."""
 
 import asyncio
 import os
@@ -27,66 +27,66 @@ from tests.property.view_rows import views_in_use
 SECRET = "what nobody may read any more"
 
 
-async def make(data: Path) -> None:
+async def create_store(data: Path) -> None:
     async with open_store(data) as store:
         await store.commands.handle(CreatePost(title="A post", body=SECRET, publish=True))
 
 
-async def becomes(store: Store, path: Path) -> None:
-    """Wait until the store answers from that file."""
+async def wait_for_views(store: Store, path: Path) -> None:
+    """Wait until the store uses the views at `path`."""
     async with asyncio.timeout(20):
         while store.views.path != path:  # noqa: ASYNC110
             await asyncio.sleep(0.02)
 
 
-def test_a_name_that_is_given_out_is_not_given_to_another_file(tmp_path: Path) -> None:
-    asyncio.run(make(tmp_path / "data"))
+def test_the_name_of_deleted_views_is_not_used_again(tmp_path: Path) -> None:
+    asyncio.run(create_store(tmp_path / "data"))
     before = views_in_use(tmp_path / "data")
     before.unlink()
     assert ViewsDirectory(tmp_path / "data", all_projectors()).vacant() != before
 
 
 @pytest.mark.parametrize("damaged", [False, True])
-async def test_two_that_find_the_views_lost_do_not_undo_each_others_work(
+async def test_two_processes_that_find_the_views_lost_build_them_once(
     tmp_path: Path, damaged: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     data = tmp_path / "data"
-    await make(data)
+    await create_store(data)
     lost = views_in_use(data)
     for file in data.glob("views-*"):
         file.unlink()
     if damaged:
         lost.write_bytes(b"garbage" * 1_000)
-    follow, begun = ViewsBuild.follow, []
+    follow, builds = ViewsBuild.follow, []
 
     async def slowly(build: ViewsBuild, *arguments: object, **options: object) -> None:
-        begun.append(build.path)
+        builds.append(build.path)
         await follow(build, *arguments, **options)  # type: ignore[arg-type]
         await asyncio.sleep(0.5)
 
     monkeypatch.setattr(ViewsBuild, "follow", slowly)
-    async with asyncio.timeout(20), open_store(data) as one, open_store(data) as other:
-        assert one.views.path == other.views.path
-    assert len(begun) == 1
+    async with asyncio.timeout(20), open_store(data) as first, open_store(data) as second:
+        assert first.views.path == second.views.path
+    assert len(builds) == 1
 
 
 @pytest.mark.parametrize("garbage", [b"garbage", b'{"current":"\xff"}', b"[" * 100_000, b""])
-async def test_a_pointer_that_is_garbage_is_written_anew(tmp_path: Path, garbage: bytes) -> None:
+async def test_an_invalid_pointer_file_is_replaced(tmp_path: Path, garbage: bytes) -> None:
     data = tmp_path / "data"
-    await make(data)
+    await create_store(data)
     async with open_store(data) as store:
         (data / "views.json").write_bytes(garbage)
         await asyncio.sleep(0.3)
         await done("views", "list", "--data", data)
         await done("status", "--data", data)
         await rebuild(data)
-        await becomes(store, views_in_use(data))
+        await wait_for_views(store, views_in_use(data))
         await store.commands.handle(CreatePost(title="Another post"))
 
 
-async def test_a_store_whose_views_are_damaged_takes_those_made_anew(tmp_path: Path) -> None:
+async def test_a_store_with_damaged_views_switches_to_rebuilt_views(tmp_path: Path) -> None:
     data = tmp_path / "data"
-    await make(data)
+    await create_store(data)
     async with open_store(data) as store:
         with store.snapshot():
             pass
@@ -94,13 +94,13 @@ async def test_a_store_whose_views_are_damaged_takes_those_made_anew(tmp_path: P
             with file.open("r+b") as views:
                 views.write(os.urandom(file.stat().st_size))
         await done("rebuild", "--data", data)
-        await becomes(store, views_in_use(data))
+        await wait_for_views(store, views_in_use(data))
         with store.snapshot() as snapshot:
             assert snapshot.db.execute("SELECT count(*) FROM post").fetchone() == (1,)
 
 
 def with_failing_people(after: int) -> FeatureSet:
-    """The first-party features, whose projection of people fails at each event after a position."""
+    """Return the first-party features, whose people projection fails at each event after a position."""
 
     def altered(projector: Projector) -> Projector:
         is_altered = projector.name == "people"
@@ -111,9 +111,9 @@ def with_failing_people(after: int) -> FeatureSet:
     )
 
 
-async def test_a_withdrawal_reaches_views_that_are_paused_before_it(tmp_path: Path) -> None:
+async def test_a_withdrawal_reaches_views_that_are_paused_at_an_earlier_position(tmp_path: Path) -> None:
     data, broken = tmp_path / "data", with_failing_people(after=8)
-    await make(data)
+    await create_store(data)
     with closing(sqlite3.connect(data / LOG_FILE)) as db:
         (position,) = db.execute("SELECT position FROM event WHERE type = 'post.created'").fetchone()
     async with open_store(data, features=broken) as store:
@@ -121,12 +121,12 @@ async def test_a_withdrawal_reaches_views_that_are_paused_before_it(tmp_path: Pa
             await store.commands.handle(CreatePost(title=f"Post {number}"))
         assert store.checkpoints["people"].is_paused
         await withdraw(data, position, "by law", features=broken)
-        await becomes(store, views_in_use(data))
+        await wait_for_views(store, views_in_use(data))
     for file in data.iterdir():
         assert SECRET.encode() not in file.read_bytes(), file
 
 
-def test_a_position_beyond_all_numbers_is_refused(tmp_path: Path) -> None:
-    asyncio.run(make(tmp_path / "data"))
+def test_a_position_that_is_too_large_is_rejected(tmp_path: Path) -> None:
+    asyncio.run(create_store(tmp_path / "data"))
     for command in (("withdraw", "9" * 30, "--reason", "x"), ("events", "show", "9" * 30)):
         assert run(*command, "--data", tmp_path / "data").exit_code == 2

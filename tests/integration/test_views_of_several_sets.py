@@ -1,4 +1,4 @@
-"""Processes with different features or versions of projectors on one data directory: each uses the views of its own set."""
+"""Processes with different features or projector versions on one data directory: each uses the views of its set."""
 
 import asyncio
 import json
@@ -44,8 +44,8 @@ from tests.integration.program_runs import done
 from tests.integration.server_process import PROGRAM, Server, Servers
 from tests.property.view_rows import rebuilt, rows_of
 
-FOREVER: Final = 1e6
-"""Seconds: what is to happen without a wait happens within the test."""
+LONG_TIMEOUT: Final = 1e6
+"""Seconds: longer than any test, for timeouts that must not delay what the test checks."""
 SECRET: Final = "what nobody may read any more"
 SETS: Final[Mapping[str, Sequence[Projector]]] = {
     "first-party": all_projectors(),
@@ -59,7 +59,7 @@ CHANGED: Final = SETS["changed rules"]
 
 @pytest.fixture
 def builds(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """The names of the views files that this process has built from the first event."""
+    """The names of the views files that this process has built from the first event on."""
     follow, names = ViewsBuild.follow, list[str]()
 
     async def counted(build: ViewsBuild, *arguments: object, **options: object) -> None:
@@ -72,14 +72,14 @@ def builds(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
 
 @pytest.fixture(autouse=True)
-def hourly_is_soon(monkeypatch: pytest.MonkeyPatch) -> None:
+def short_use_interval(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let processes record the use of their views, and drop unused sets, several times in a test."""
     monkeypatch.setattr(active_views, "USE_INTERVAL", 0.1)
 
 
 @pytest.fixture
 async def data(tmp_path: Path) -> Path:
-    """A directory in which the first-party set was first, with some posts."""
+    """A data directory with some posts, whose first set is the first-party set."""
     async with open_store(tmp_path / "data") as store:
         for number in range(4):
             await store.commands.handle(CreatePost(title=f"Post {number}", teaser="as it was", publish=True))
@@ -105,37 +105,37 @@ async def build_all(data: Path) -> dict[str, Path]:
 
 
 def views_files(data: Path) -> dict[str, int]:
-    """The views files by name, with their inodes."""
+    """Return the names of the views files with their inodes."""
     return {file.name: file.stat().st_ino for file in data.glob("views-*.sqlite")}
 
 
 def age(views: Path, seconds: float) -> None:
-    """Let a views file have been used last that many seconds ago."""
+    """Set the last use of a views file to a time some seconds ago."""
     for file in views.parent.glob(f"{views.name}*"):
         os.utime(file, times=(time.time() - seconds,) * 2)
 
 
 def last_post(data: Path) -> int:
-    """The position of the event that created the last post."""
+    """Return the position of the event that created the last post."""
     with closing(sqlite3.connect(data / LOG_FILE)) as db:
         (position,) = db.execute("SELECT max(position) FROM event WHERE type = 'post.created'").fetchone()
         return int(position)
 
 
 def files_called(data: Path, name: str) -> list[Path]:
-    """A views file, and SQLite's files alongside it."""
+    """Return a views file, and the files that SQLite stores alongside it."""
     return list(data.glob(f"{name}*"))
 
 
-async def gone(path: Path) -> None:
+async def wait_until_deleted(path: Path) -> None:
     """Wait until a file is deleted."""
     async with asyncio.timeout(20):
         while path.exists():  # noqa: ASYNC110, ASYNC240
             await asyncio.sleep(0.05)
 
 
-async def gone_from(views: Path, text: str) -> None:
-    """Wait until a views file and its write-ahead log hold a text no more."""
+async def wait_until_erased(views: Path, text: str) -> None:
+    """Wait until a views file and its write-ahead log no longer contain a text."""
     async with asyncio.timeout(60):
         while any(text.encode() in file.read_bytes() for file in files_called(views.parent, views.name)):  # noqa: ASYNC110
             await asyncio.sleep(0.05)
@@ -145,7 +145,9 @@ def files_with(data: Path, text: str) -> list[Path]:
     return [file for file in data.iterdir() if text.encode() in file.read_bytes()]
 
 
-async def test_sets_that_are_opened_in_turn_build_once_each(data: Path, builds: list[str]) -> None:
+async def test_sets_that_are_opened_in_turn_build_their_views_only_once(
+    data: Path, builds: list[str]
+) -> None:
     first = await build_all(data)
     files = views_files(data)
     assert len(set(first.values())) == len(SETS)
@@ -155,7 +157,7 @@ async def test_sets_that_are_opened_in_turn_build_once_each(data: Path, builds: 
     assert (views_files(data), len(builds)) == (files, len(SETS) - 1)
 
 
-async def test_sets_side_by_side_apply_their_own_rules_and_never_switch(
+async def test_sets_that_are_open_together_apply_their_own_rules_and_never_switch(
     stores: dict[str, Store], data: Path, tmp_path: Path, builds: list[str]
 ) -> None:
     files, paths = views_files(data), {name: store.views.path for name, store in stores.items()}
@@ -168,12 +170,14 @@ async def test_sets_side_by_side_apply_their_own_rules_and_never_switch(
     for name, store in stores.items():
         assert await store.views.wait_for(head, 10)
         assert store.views.path == paths[name]
-        anew = await rebuilt(store.log, tmp_path / f"{name}.sqlite", batch_size=500, projectors=SETS[name])
-        assert rows_of(store.views.path) == anew, name
+        rebuilt_rows = await rebuilt(
+            store.log, tmp_path / f"{name}.sqlite", batch_size=500, projectors=SETS[name]
+        )
+        assert rows_of(store.views.path) == rebuilt_rows, name
     assert (views_files(data), builds) == (files, [])
 
 
-async def test_an_operators_work_on_one_set_leaves_the_files_of_others(data: Path, builds: list[str]) -> None:
+async def test_tasks_on_one_set_leave_the_files_of_other_sets(data: Path, builds: list[str]) -> None:
     first_party = (await build_all(data))["first-party"]
     others = {name: inode for name, inode in views_files(data).items() if name != first_party.name}
     before = {name: (data / name).read_bytes() for name in others}
@@ -214,10 +218,10 @@ async def test_files_of_other_sets_are_deleted_on_request_unless_a_process_has_t
     assert json.loads((data / "views.json").read_bytes()) == {"current": paths["first-party"].name}
 
 
-async def test_a_rebuild_of_some_projections_copies_none_that_another_set_made_of_other_parts(
+async def test_a_partial_rebuild_copies_no_projection_that_has_other_parts_in_another_set(
     data: Path,
 ) -> None:
-    """The version of a projection of parts does not say which part is newer."""
+    """The version of a composed projection does not show which of its parts is newer."""
 
     def in_versions(first: int, second: int) -> Sequence[Projector]:
         parts = [
@@ -243,7 +247,7 @@ async def test_a_rebuild_of_some_projections_copies_none_that_another_set_made_o
     assert digest_in(compared.before) == digest_of(in_versions(1, 2))
 
 
-async def test_a_rebuild_of_outdated_views_waits_its_turn_and_leaves_others(
+async def test_a_rebuild_of_outdated_views_waits_its_turn_and_leaves_other_sets(
     data: Path, builds: list[str]
 ) -> None:
     """Servers of one set that start together each begin such a rebuild."""
@@ -277,8 +281,8 @@ async def test_a_rebuild_compares_with_the_views_of_another_set_and_does_not_wri
 # --- views.json ---------------------------------------------------------------------------------------
 
 
-async def test_versions_that_know_one_set_see_the_first_one(data: Path) -> None:
-    """They read `current`, `former` and `declined`, and pass over what they do not know."""
+async def test_earlier_versions_that_know_only_one_set_use_the_first_set(data: Path) -> None:
+    """These versions read `current`, `former` and `declined`, and ignore fields that they do not know."""
     one_set = (data / "views.json").read_bytes()
     (name,) = views_files(data)
     assert one_set == f'{{"current":"{name}"}}'.encode()
@@ -293,7 +297,7 @@ async def test_versions_that_know_one_set_see_the_first_one(data: Path) -> None:
 async def test_files_of_two_sets_that_an_earlier_version_named_stay_in_use(
     data: Path, builds: list[str]
 ) -> None:
-    """After an upgrade it named the newer file as the current one, and the older as the former."""
+    """After an upgrade, the earlier version named the newer file as current, and the older file as former."""
     paths = await build_all(data)
     builds.clear()
     older, newer = paths["first-party"], paths["changed rules"]
@@ -306,7 +310,7 @@ async def test_files_of_two_sets_that_an_earlier_version_named_stay_in_use(
 
 
 @pytest.mark.parametrize("content", ["garbage", '{"current":"views-34636194-1.sqlite"}', "[1]"])
-async def test_a_map_that_is_lost_costs_no_rebuild(data: Path, builds: list[str], content: str) -> None:
+async def test_a_lost_map_of_sets_causes_no_rebuild(data: Path, builds: list[str], content: str) -> None:
     paths, files = await build_all(data), views_files(data)
     (data / "views.json").write_text(content)
     builds.clear()
@@ -322,7 +326,7 @@ async def test_a_map_that_is_lost_costs_no_rebuild(data: Path, builds: list[str]
         {"01234567": {"current": LOG_FILE}},
     ],
 )
-async def test_a_map_that_names_other_files_harms_none(data: Path, sets: dict[str, object]) -> None:
+async def test_a_map_that_names_other_files_does_not_harm_them(data: Path, sets: dict[str, object]) -> None:
     (name,) = views_files(data)
     (data / "views.json").write_text(json.dumps({"current": name, "sets": sets}))
     await build_all(data)
@@ -341,7 +345,7 @@ async def test_a_set_that_no_process_has_used_for_some_days_is_dropped(data: Pat
     age(paths["first-party"], UNUSED_SET_LIFETIME * 9)
     dropped = paths.pop("changed tables")
     async with open_store(data):
-        await gone(dropped)
+        await wait_until_deleted(dropped)
     assert set(views_files(data)) == {path.name for path in paths.values()}
     assert not files_called(data, dropped.name)
     assert dropped.name not in (data / "views.json").read_text()
@@ -356,7 +360,7 @@ async def test_opening_the_views_counts_as_use(data: Path) -> None:
     assert path.exists()
 
 
-async def test_a_process_that_runs_on_keeps_its_set(data: Path) -> None:
+async def test_a_running_process_keeps_its_set(data: Path) -> None:
     async with open_store(data, projectors=CHANGED) as store, open_store(data) as other:
         age(store.views.path, UNUSED_SET_LIFETIME - 1)
         await asyncio.sleep(1.5)
@@ -368,7 +372,7 @@ async def test_a_process_that_runs_on_keeps_its_set(data: Path) -> None:
 async def test_after_a_long_break_all_processes_have_time_to_record_their_use(
     data: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A machine that was off, or asleep, for longer than unused sets live: the first process drops nothing of the second."""
+    """A machine was off or asleep for longer than unused sets live: the first process keeps the views of the second."""
     monkeypatch.setattr(active_views, "USE_INTERVAL", 1.5)
     paths = await build_all(data)
     for path in paths.values():
@@ -381,7 +385,7 @@ async def test_after_a_long_break_all_processes_have_time_to_record_their_use(
             await asyncio.sleep(4)
             assert first.views.path.exists()
             assert second.views.path.exists()
-            await gone(paths["changed tables"])
+            await wait_until_deleted(paths["changed tables"])
 
 
 async def test_the_first_set_is_dropped_like_the_others(data: Path, builds: list[str]) -> None:
@@ -389,7 +393,7 @@ async def test_the_first_set_is_dropped_like_the_others(data: Path, builds: list
     age(paths["first-party"], UNUSED_SET_LIFETIME + 60)
     builds.clear()
     async with open_store(data, projectors=CHANGED):
-        await gone(paths["first-party"])
+        await wait_until_deleted(paths["first-party"])
     assert "current" not in json.loads((data / "views.json").read_bytes())
     async with open_store(data, projectors=CHANGED) as store:
         assert store.views.path == paths["changed rules"]
@@ -405,8 +409,8 @@ async def test_the_first_set_is_dropped_like_the_others(data: Path, builds: list
 async def test_a_withdrawal_reaches_the_views_of_every_set(
     data: Path, monkeypatch: pytest.MonkeyPatch, builds: list[str]
 ) -> None:
-    """A set with a process applies it. No process would apply it to the others: they are deleted at once."""
-    monkeypatch.setattr("ledgerpress.operator.withdraw.OTHER_SETS_TIMEOUT", FOREVER)
+    """A process applies the withdrawal to the views of its set. Views that no process uses are deleted at once."""
+    monkeypatch.setattr("ledgerpress.operator.withdraw.OTHER_SETS_TIMEOUT", LONG_TIMEOUT)
     async with open_store(data) as store:
         await store.commands.handle(CreatePost(title="A post", body=SECRET, publish=True))
     unused = (await build_all(data))["changed tables"]
@@ -423,8 +427,8 @@ async def test_a_withdrawal_reaches_the_views_of_every_set(
 async def test_a_withdrawal_on_another_node_reaches_the_views_of_every_set(
     data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The other node cannot know the files here: a process that follows the log deletes those that nobody follows."""
-    monkeypatch.setattr(active_views, "OTHER_SETS_TIMEOUT", FOREVER)
+    """The other node cannot know the files here: a process that follows the log deletes views that no process uses."""
+    monkeypatch.setattr(active_views, "OTHER_SETS_TIMEOUT", LONG_TIMEOUT)
     log = f"sqlite:{data / LOG_FILE}"
     async with open_store(data) as store:
         await store.commands.handle(CreatePost(title="A post", body=SECRET, publish=True))
@@ -434,7 +438,7 @@ async def test_a_withdrawal_on_another_node_reaches_the_views_of_every_set(
     async with open_store(node, log=log):
         assert path.exists()
         await withdraw(data, last_post(data), "by law")
-        await gone(path)
+        await wait_until_deleted(path)
 
 
 async def test_a_process_that_ends_early_leaves_no_withdrawn_text(data: Path, tmp_path: Path) -> None:
@@ -452,7 +456,7 @@ async def test_a_process_that_ends_early_leaves_no_withdrawn_text(data: Path, tm
     assert files_with(node, SECRET) == []
 
 
-async def test_a_process_that_is_killed_leaves_text_until_the_next_one_starts(
+async def test_a_killed_process_leaves_withdrawn_text_until_the_next_process_starts(
     data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     log = f"sqlite:{data / LOG_FILE}"
@@ -481,7 +485,7 @@ async def test_a_process_that_is_killed_leaves_text_until_the_next_one_starts(
 async def test_a_withdrawal_waits_for_a_process_of_another_set_until_it_is_killed(
     data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("ledgerpress.operator.withdraw.OTHER_SETS_TIMEOUT", FOREVER)
+    monkeypatch.setattr("ledgerpress.operator.withdraw.OTHER_SETS_TIMEOUT", LONG_TIMEOUT)
     async with open_store(data) as store:
         await store.commands.handle(CreatePost(title="A post", body=SECRET, publish=True))
     async with Servers(tmp_path) as servers, open_store(data) as store:
@@ -490,7 +494,7 @@ async def test_a_withdrawal_waits_for_a_process_of_another_set_until_it_is_kille
         assert path
         server.signal(signal.SIGSTOP)
         withdrawing = asyncio.create_task(withdraw(data, last_post(data), "by law"))
-        await gone_from(store.views.path, SECRET)
+        await wait_until_erased(store.views.path, SECRET)
         assert not withdrawing.done()
         assert path.exists()
         await server.kill()
@@ -498,8 +502,8 @@ async def test_a_withdrawal_waits_for_a_process_of_another_set_until_it_is_kille
     assert files_with(data, SECRET) == []
 
 
-async def test_views_that_are_begun_after_a_withdrawal_are_not_deleted_for_it(data: Path) -> None:
-    """A long build is behind every withdrawal for a while, and holds nothing of what was withdrawn."""
+async def test_views_that_were_begun_after_a_withdrawal_are_not_deleted(data: Path) -> None:
+    """A long build is behind the withdrawal for a while, but contains no withdrawn text."""
     await withdraw(data, last_post(data), "by law")
     async with open_store(data) as store:
         head = await store.log.head()
@@ -511,10 +515,10 @@ async def test_views_that_are_begun_after_a_withdrawal_are_not_deleted_for_it(da
     assert path.exists()
 
 
-# --- the program --------------------------------------------------------------------------------------
+# --- the command line and servers ---------------------------------------------------------------------
 
 
-async def test_status_neither_builds_nor_switches_views_where_another_set_has_some(data: Path) -> None:
+async def test_status_neither_builds_nor_switches_views_if_only_another_set_has_views(data: Path) -> None:
     files, pointer = views_files(data), (data / "views.json").read_bytes()
     for change in ("more-tables", "capitals"):
         status = json.loads(await done("status", "--json", "--data", data, change=change))
@@ -540,8 +544,8 @@ def program_with(change: str) -> tuple[str, ...]:
     return (sys.executable, "-m", "tests.integration.other_version_program", change)
 
 
-async def test_servers_of_several_versions_run_side_by_side(data: Path, tmp_path: Path) -> None:
-    """Each rebuilds at most once, answers by its own rules, and goes on when another one stops."""
+async def test_servers_of_several_versions_run_together(data: Path, tmp_path: Path) -> None:
+    """Each server rebuilds at most once, responds by its own rules, and continues when another server stops."""
     programs = {
         None: PROGRAM,
         "capitals": program_with("capitals"),
@@ -561,8 +565,8 @@ async def test_servers_of_several_versions_run_side_by_side(data: Path, tmp_path
         await asyncio.sleep(2.5)
         assert views_files(data) == files
         while running:
-            answers = [await teasers(server) for server in running]
-            assert [any(teaser.isupper() for teaser in answer) for answer in answers] == [
+            responses = [await teasers(server) for server in running]
+            assert [any(teaser.isupper() for teaser in response) for response in responses] == [
                 change is not None for change in programs
             ]
             for change in programs:

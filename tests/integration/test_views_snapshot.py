@@ -1,4 +1,4 @@
-"""`ledgerpress views snapshot` and `restore`: whole, of one position, of this log and this program, or refused."""
+"""`ledgerpress views snapshot` and `restore`: a copy must be complete, of one position, this log and this version."""
 
 import asyncio
 import json
@@ -28,47 +28,47 @@ from tests.property.view_rows import Rows, rebuilt, rows_of, views_in_use
 
 SECRET: Final = "The heron nests behind number nine"
 LARGE: Final = 200_000
-"""Characters: more than a pipe holds."""
+"""Characters: more than fits into a pipe."""
 
 
-def run(*arguments: str | Path, given: bytes | None = None) -> Result:
-    return CliRunner().invoke(app, [str(one) for one in arguments], input=given)
+def run(*arguments: str | Path, stdin: bytes | None = None) -> Result:
+    return CliRunner().invoke(app, [str(argument) for argument in arguments], input=stdin)
 
 
 def log_of(data: Path) -> str:
-    """The URL of the log in a data directory, for another node."""
+    """Return the URL of the log in a data directory, for another node."""
     return f"sqlite:{data / LOG_FILE}"
 
 
 def names(folder: Path) -> list[str]:
-    return sorted(one.name for one in folder.iterdir())
+    return sorted(file.name for file in folder.iterdir())
 
 
-async def write_some(one: Client, count: int = 3) -> None:
+async def write_some(api: Client, count: int = 3) -> None:
     for number in range(count):
-        post = await one.write(f"Post {number}", body=f"What happened {number} times. " * 40)
-        await one.do("postPublish", id=post["id"])
+        post = await api.write(f"Post {number}", body=f"What happened {number} times. " * 40)
+        await api.do("postPublish", id=post["id"])
 
 
-async def rows_of_the_log(data: Path, anew: Path) -> Rows:
+async def rows_of_the_log(data: Path, path: Path) -> Rows:
     log = await SqliteEventLog.open(data / LOG_FILE, create_as=None)
     try:
-        return await rebuilt(log, anew, batch_size=500)
+        return await rebuilt(log, path, batch_size=500)
     finally:
         await log.aclose()
 
 
 @pytest.fixture
 async def data(tmp_path: Path) -> Path:
-    """The directory of a store with some posts, which nobody has open."""
-    async with client(tmp_path / "store") as one:
-        await write_some(one)
+    """The directory of a closed store with some posts."""
+    async with client(tmp_path / "store") as api:
+        await write_some(api)
     return tmp_path / "store"
 
 
 @pytest.fixture
 def snapshot(data: Path, tmp_path: Path) -> Path:
-    """A snapshot of it."""
+    """A views copy of the store."""
     result = run("views", "snapshot", tmp_path / "snapshot", "--data", data)
     assert result.exit_code == 0, result.stderr
     return tmp_path / "snapshot"
@@ -79,7 +79,7 @@ def content(snapshot: Path) -> bytes:
     return snapshot.read_bytes()
 
 
-def test_a_snapshot_says_what_it_holds(data: Path, snapshot: Path) -> None:
+def test_the_manifest_describes_the_views_copy(data: Path, snapshot: Path) -> None:
     manifest = json.loads(snapshot.read_bytes().partition(b"\n")[0])
     with closing(sqlite3.connect(views_in_use(data))) as db:
         ((position, leaf_hash),) = set(db.execute("SELECT position, leaf_hash FROM projection"))
@@ -87,19 +87,19 @@ def test_a_snapshot_says_what_it_holds(data: Path, snapshot: Path) -> None:
     assert (manifest["format"], manifest["version"]) == ("ledgerpress-views", 1)
     assert (manifest["position"], manifest["leafHash"]) == (position, leaf_hash)
     assert manifest["size"] == views_in_use(data).stat().st_size
-    assert manifest["projectors"] == {one.name: one.version for one in all_projectors()}
-    assert {name: one["sha256"] for name, one in manifest["digests"].items()} == digests
+    assert manifest["projectors"] == {projector.name: projector.version for projector in all_projectors()}
+    assert {name: digest["sha256"] for name, digest in manifest["digests"].items()} == digests
     assert manifest["publication"] in run("status", "--data", data).stdout
-    assert snapshot.stat().st_mode & 0o077 == 0, "drafts are in it: only its owner may read it"
+    assert snapshot.stat().st_mode & 0o077 == 0, "the copy contains drafts: only its owner may read it"
 
 
-async def test_a_node_goes_on_from_a_snapshot_and_may_be_copied_itself(
+async def test_a_node_continues_from_a_views_copy_and_can_be_copied_itself(
     data: Path, snapshot: Path, tmp_path: Path
 ) -> None:
     log, second, third = log_of(data), tmp_path / "second", tmp_path / "third"
     await done("views", "restore", snapshot, "--data", second, "--log", log)
-    async with client(data) as one:
-        await write_some(one, 2)
+    async with client(data) as api:
+        await write_some(api, 2)
     pipe = f"{sys.executable} -m ledgerpress views snapshot - --data {second}"
     pipe += f" | {sys.executable} -m ledgerpress views restore - --data {third} --log {log}"
     process = await asyncio.create_subprocess_shell(
@@ -112,13 +112,13 @@ async def test_a_node_goes_on_from_a_snapshot_and_may_be_copied_itself(
     verified = await done("verify", "--data", third, "--log", log)
     await done("status", "--data", third, "--log", log)
     assert "differ" not in verified
-    assert views_in_use(third).stat().st_ino == inode, "they are gone on with"
+    assert views_in_use(third).stat().st_ino == inode, "the restored views are used"
     assert rows_of(views_in_use(third)) == await rows_of_the_log(data, tmp_path / "anew.sqlite")
     again = await program("views", "restore", snapshot, "--data", third, "--log", log)
     assert (again.code, "has views already" in again.err) == (3, True)
 
 
-def test_the_default_node_may_get_lost_views_back(data: Path, snapshot: Path) -> None:
+def test_the_default_node_can_restore_lost_views(data: Path, snapshot: Path) -> None:
     rows = rows_of(views_in_use(data))
     for file in data.glob("views*"):
         file.unlink()
@@ -127,20 +127,20 @@ def test_the_default_node_may_get_lost_views_back(data: Path, snapshot: Path) ->
     assert rows_of(views_in_use(data)) == rows
 
 
-async def test_a_snapshot_is_of_one_position_whatever_is_written_meanwhile(tmp_path: Path) -> None:
-    """It is held up in the middle while far more is written than makes SQLite write to the file that is copied."""
+async def test_a_views_copy_is_of_one_position_even_during_writes(tmp_path: Path) -> None:
+    """The copy pauses in the middle, while so much is written that SQLite would normally write to the copied file."""
     data, other = tmp_path / "store", tmp_path / "other"
     async with Servers(tmp_path) as servers:
         server = await servers.start(data)
         async with await server.connect() as editor:
             for number in range(8):
                 await editor.mutate("postCreate", title=f"Before {number}", body="x" * LARGE)
-            taking = await asyncio.create_subprocess_exec(
+            copying = await asyncio.create_subprocess_exec(
                 sys.executable, "-m", "ledgerpress", "views", "snapshot", "-", "--data", data,
                 stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE, limit=1_024,
             )  # fmt: skip
-            assert taking.stdout
-            begun = await taking.stdout.readexactly(1)
+            assert copying.stdout
+            first_byte = await copying.stdout.readexactly(1)
             before = views_in_use(data).read_bytes()
             # The server closes a connection that was idle for too long.
             async with await server.connect() as another:
@@ -149,10 +149,10 @@ async def test_a_snapshot_is_of_one_position_whatever_is_written_meanwhile(tmp_p
                     assert not written.views_behind
             assert (data / f"{views_in_use(data).name}-wal").stat().st_size > 40 * LARGE
             assert views_in_use(data).read_bytes() == before
-            out, err = await taking.communicate()
-            assert taking.returncode == 0, err.decode()
+            out, err = await copying.communicate()
+            assert copying.returncode == 0, err.decode()
             file = tmp_path / "snapshot"
-            file.write_bytes(begun + out)
+            file.write_bytes(first_byte + out)
             async with await server.connect() as another:
                 await another.mutate("postCreate", title="After")
             await done("views", "restore", file, "--data", other, "--log", log_of(data))
@@ -169,10 +169,10 @@ async def test_a_snapshot_is_of_one_position_whatever_is_written_meanwhile(tmp_p
     assert rows_of(views_in_use(data)) == rows
 
 
-@pytest.mark.parametrize("taken", ["a file", "a link to nowhere"])
-def test_nothing_is_overwritten(data: Path, tmp_path: Path, taken: str) -> None:
+@pytest.mark.parametrize("existing", ["a file", "a link to nowhere"])
+def test_a_views_copy_overwrites_no_file(data: Path, tmp_path: Path, existing: str) -> None:
     file = tmp_path / "snapshot"
-    if taken == "a file":
+    if existing == "a file":
         file.write_text("Dear diary")
     else:
         file.symlink_to("nowhere")
@@ -182,14 +182,14 @@ def test_nothing_is_overwritten(data: Path, tmp_path: Path, taken: str) -> None:
     assert names(tmp_path) == before
 
 
-def test_what_cannot_be_a_snapshot_is_said(data: Path, tmp_path: Path) -> None:
+def test_the_reason_why_views_cannot_be_copied_is_reported(data: Path, tmp_path: Path) -> None:
     before = names(tmp_path)
-    for arguments, why in (
+    for arguments, message in (
         ((tmp_path / "missing" / "snapshot", "--data", data), "cannot be written"),
         ((tmp_path / "snapshot", "--data", tmp_path / "nothing"), "there is no LedgerPress store"),
     ):
         result = run("views", "snapshot", *arguments)
-        assert (result.exit_code, why in result.stderr) == (3, True), result.stderr
+        assert (result.exit_code, message in result.stderr) == (3, True), result.stderr
     assert names(tmp_path) == before
     for file in data.glob("views*"):
         file.unlink()
@@ -200,15 +200,15 @@ def test_what_cannot_be_a_snapshot_is_said(data: Path, tmp_path: Path) -> None:
 async def test_views_with_a_paused_projection_are_not_copied(tmp_path: Path) -> None:
     data = tmp_path / "store"
     projectors = with_failing("posts", lambda recorded: recorded.header.type == "post.created")
-    async with client(data, projectors=projectors) as one:
-        await one.do("postCreate", title="One")
+    async with client(data, projectors=projectors) as api:
+        await api.do("postCreate", title="One")
     result = await program("views", "snapshot", tmp_path / "snapshot", "--data", data)
     assert result.code == 3
     assert "projection posts is paused at position" in result.err
     assert not (tmp_path / "snapshot").exists()
 
 
-def test_views_that_are_read_without_a_pause_are_not_copied_for_ever(
+def test_copying_views_that_are_read_without_interruption_times_out(
     data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(copy_export, "BUSY_TIMEOUT", 0.2)
@@ -225,7 +225,7 @@ def test_views_that_are_read_without_a_pause_are_not_copied_for_ever(
     assert run("views", "snapshot", tmp_path / "snapshot", "--data", data).exit_code == 0
 
 
-# --- what is not restored ----------------------------------------------------------------------------
+# --- copies that are not restored --------------------------------------------------------------------
 
 
 def _flipped(content: bytes) -> bytes:
@@ -267,60 +267,62 @@ DAMAGES: Final[dict[str, tuple[Callable[[bytes], bytes], str]]] = {
 
 
 @pytest.mark.parametrize("damage", DAMAGES)
-@pytest.mark.parametrize("by", ["file", "pipe"])
-def test_what_is_wrong_is_refused_and_nothing_is_changed(
-    data: Path, snapshot: Path, tmp_path: Path, damage: str, by: str
+@pytest.mark.parametrize("channel", ["file", "pipe"])
+def test_an_invalid_copy_is_rejected_and_nothing_is_changed(
+    data: Path, snapshot: Path, tmp_path: Path, damage: str, channel: str
 ) -> None:
-    change, why = DAMAGES[damage]
+    change, message = DAMAGES[damage]
     content = change(snapshot.read_bytes())
     snapshot.write_bytes(content)
     empty = tmp_path / "empty"
     empty.mkdir()
-    for place in (tmp_path / "new", empty):
-        which = ("-", content) if by == "pipe" else (snapshot, None)
-        result = run("views", "restore", which[0], "--data", place, "--log", log_of(data), given=which[1])
+    for node in (tmp_path / "new", empty):
+        source = ("-", content) if channel == "pipe" else (snapshot, None)
+        result = run("views", "restore", source[0], "--data", node, "--log", log_of(data), stdin=source[1])
         assert result.exit_code == 3, result.stderr
-        assert why in result.stderr
+        assert message in result.stderr
         assert result.stdout == ""
     assert names(empty) == []
     assert not (tmp_path / "new").exists()
 
 
-async def test_views_of_another_version_are_refused(data: Path, snapshot: Path, tmp_path: Path) -> None:
-    other = await program(
+async def test_views_of_another_version_are_rejected(data: Path, snapshot: Path, tmp_path: Path) -> None:
+    restoring = await program(
         "views", "restore", snapshot, "--data", tmp_path / "new", "--log", log_of(data), change="capitals"
     )
-    assert other.code == 3
-    assert "were built by another version" in other.err
-    assert "replays the log" in other.err
-    taking = await program("views", "snapshot", tmp_path / "another", "--data", data, change="capitals")
-    assert (taking.code, "were built by another version" in taking.err) == (3, True)
+    assert restoring.code == 3
+    assert "were built by another version" in restoring.err
+    assert "replays the log" in restoring.err
+    copying = await program("views", "snapshot", tmp_path / "another", "--data", data, change="capitals")
+    assert (copying.code, "were built by another version" in copying.err) == (3, True)
     assert sorted({"store", "snapshot"} & set(names(tmp_path))) == names(tmp_path)
 
 
-async def test_a_log_that_went_another_way_is_told_from_the_one_that_was(data: Path, tmp_path: Path) -> None:
-    """A log restored from a backup, and written to since: the same publication, and positions that mean something else."""
+async def test_a_copy_of_a_log_with_another_history_is_rejected(data: Path, tmp_path: Path) -> None:
+    """A log that was restored from a backup and then written to: the same publication, but other events."""
     older = tmp_path / "older"
     shutil.copytree(data, older)
-    async with client(data) as one:
-        await write_some(one)
+    async with client(data) as api:
+        await write_some(api)
     await done("views", "snapshot", tmp_path / "snapshot", "--data", data)
-    restoring = ("views", "restore", tmp_path / "snapshot", "--data", tmp_path / "b", "--log", log_of(older))
-    beyond = await program(*restoring)
-    assert (beyond.code, "but the log ends at" in beyond.err) == (3, True)
-    async with store_in(older), client(older) as one:
+    restore = ("views", "restore", tmp_path / "snapshot", "--data", tmp_path / "b", "--log", log_of(older))
+    shorter_log = await program(*restore)
+    assert (shorter_log.code, "but the log ends at" in shorter_log.err) == (3, True)
+    async with store_in(older), client(older) as api:
         for number in range(20):
-            await one.write(f"Something else {number}")
-    other = await program(*restoring)
-    assert (other.code, "views of another log" in other.err) == (3, True), other.err
+            await api.write(f"Something else {number}")
+    other_events = await program(*restore)
+    assert (other_events.code, "views of another log" in other_events.err) == (3, True), other_events.err
     assert not (tmp_path / "b").exists()
 
 
-def test_where_a_node_may_not_be_is_said(data: Path, snapshot: Path, tmp_path: Path) -> None:
+def test_the_reason_why_a_copy_cannot_be_restored_is_reported(
+    data: Path, snapshot: Path, tmp_path: Path
+) -> None:
     log, diary = log_of(data), tmp_path / "diary"
     diary.mkdir()
     (diary / "diary.txt").write_text("Dear diary")
-    for arguments, code, why in (
+    for arguments, code, message in (
         ((snapshot, "--data", diary, "--log", log), 3, "contains other files"),
         ((snapshot, "--data", data, "--log", log), 3, "has views already"),
         ((snapshot, "--data", tmp_path / "new"), 3, "use --log with the URL of the publication's log"),
@@ -328,12 +330,12 @@ def test_where_a_node_may_not_be_is_said(data: Path, snapshot: Path, tmp_path: P
         ((snapshot, "--data", tmp_path / "new", "--log", f"{log}.not"), 3, "there is no log at"),
     ):
         result = run("views", "restore", *arguments)
-        assert (result.exit_code, why in result.stderr) == (code, True), result.stderr
+        assert (result.exit_code, message in result.stderr) == (code, True), result.stderr
     assert names(diary) == ["diary.txt"]
     assert not (tmp_path / "new").exists()
 
 
-async def test_a_restore_that_is_killed_leaves_nothing_that_is_used(
+async def test_a_killed_restore_leaves_no_views_in_use(
     data: Path, snapshot: Path, content: bytes, tmp_path: Path
 ) -> None:
     new = tmp_path / "new"
@@ -353,30 +355,30 @@ async def test_a_restore_that_is_killed_leaves_nothing_that_is_used(
     assert not list(new.glob(f"{ASIDE}*"))
     path, rows = views_in_use(new), rows_of(views_in_use(data))
     assert rows_of(path) == rows
-    # Killed once the views have their name, and before they are in use.
+    # As if it was killed after the views got their name and before they were in use.
     (new / "views.json").unlink()
     inode = path.stat().st_ino
     await done("status", "--data", new, "--log", log_of(data))
-    assert views_in_use(new).stat().st_ino == inode, "they are gone on with"
+    assert views_in_use(new).stat().st_ino == inode, "the restored views are used"
     assert rows_of(views_in_use(new)) == rows
 
 
-# --- what was withdrawn ------------------------------------------------------------------------------
+# --- withdrawals -------------------------------------------------------------------------------------
 
 
-async def test_what_was_withdrawn_is_not_copied_and_does_not_come_back(tmp_path: Path) -> None:
-    """A snapshot from before a withdrawal holds the text; a node that begins with it drops it before it serves."""
+async def test_withdrawn_text_is_not_copied_and_does_not_return(tmp_path: Path) -> None:
+    """A copy from before a withdrawal contains the text; a node that starts with it erases the text before serving."""
     data, new = tmp_path / "store", tmp_path / "new"
-    async with client(data) as one:
-        await write_some(one)
-        post = await one.write("Birds of the marsh")
-        edited = await one.do("postEdit", id=post["id"], body=f"{SECRET}, said a ranger.")
-        await one.do("postPublish", id=post["id"])
-        await one.do("postEdit", id=post["id"], body="Herons nest somewhere.")
+    async with client(data) as api:
+        await write_some(api)
+        post = await api.write("Birds of the marsh")
+        edited = await api.do("postEdit", id=post["id"], body=f"{SECRET}, said a ranger.")
+        await api.do("postPublish", id=post["id"])
+        await api.do("postEdit", id=post["id"], body="Herons nest somewhere.")
         await done("views", "snapshot", tmp_path / "before", "--data", data)
         await done("withdraw", str(edited["position"]), "--reason", "Order 7/24", "--data", data)
         await done("views", "snapshot", tmp_path / "after", "--data", data)
-        await write_some(one)
+        await write_some(api)
     assert SECRET.encode() in (tmp_path / "before").read_bytes()
     assert SECRET.encode() not in (tmp_path / "after").read_bytes()
     log = log_of(data)
@@ -396,14 +398,14 @@ async def test_a_node_does_not_listen_before_it_has_caught_up(
 ) -> None:
     new = tmp_path / "new"
     await done("views", "restore", snapshot, "--data", new, "--log", log_of(data))
-    async with client(data) as one:
-        await write_some(one)
-        head = await one.store.log.head()
+    async with client(data) as api:
+        await write_some(api)
+        head = await api.store.log.head()
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
     async with Servers(tmp_path) as servers:
         with closing(sqlite3.connect(views_in_use(new), isolation_level=None)) as db:
-            # Whoever writes to the views waits for this: it cannot catch up.
+            # All writers of the views wait for this transaction, so the server cannot catch up.
             db.execute("BEGIN IMMEDIATE")
             server = await servers.launch(new, "--port", str(port), "--log", log_of(data))
             async with asyncio.timeout(60):
@@ -419,13 +421,13 @@ async def test_a_node_does_not_listen_before_it_has_caught_up(
         await server.ready()
         assert (await server.address())[1] == port
         async with await server.connect() as reader:
-            _, seen_at = await reader.execute("{ posts(first: 1) { totalCount } }")
-        assert seen_at == head
+            _, position = await reader.execute("{ posts(first: 1) { totalCount } }")
+        assert position == head
 
 
 def _has_open(pid: int, file: Path) -> bool:
-    for one in Path(f"/proc/{pid}/fd").iterdir():
+    for descriptor in Path(f"/proc/{pid}/fd").iterdir():
         with suppress(OSError):
-            if one.readlink() == file:
+            if descriptor.readlink() == file:
                 return True
     return False

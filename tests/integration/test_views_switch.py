@@ -1,4 +1,4 @@
-"""An open store exchanges its views while requests go on: nobody sees an older state, and nothing fails."""
+"""An open store switches its views during requests: no reader sees an older state, and no request fails."""
 
 import asyncio
 import logging
@@ -43,8 +43,8 @@ async def opened(data: Path, seed: str = "posts") -> AsyncIterator[Store]:
         yield store
 
 
-async def exchanged(store: Store, to: Path, seconds: float) -> None:
-    """Wait until the store answers from the views at `to`."""
+async def wait_for_switch(store: Store, to: Path, seconds: float) -> None:
+    """Wait until the store uses the views at `to`."""
     async with asyncio.timeout(seconds):
         while store.views.path != to:  # noqa: ASYNC110
             await asyncio.sleep(0.01)
@@ -55,73 +55,77 @@ def teasers(store: Store) -> set[str]:
         return {teaser for (teaser,) in snapshot.db.execute("SELECT teaser FROM content")}
 
 
-async def test_requests_go_on_while_views_are_exchanged_back_and_forth(store: Store, tmp_path: Path) -> None:
+async def test_requests_continue_while_views_are_switched_back_and_forth(
+    store: Store, tmp_path: Path
+) -> None:
     data = tmp_path / "store"
-    over = asyncio.Event()
-    seen, written = [0], [0]
+    finished = asyncio.Event()
+    read_positions, written_positions = [0], [0]
 
     async def read() -> None:
-        while not over.is_set():
+        while not finished.is_set():
             with store.snapshot() as snapshot:
-                assert snapshot.position >= seen[-1]
-                seen.append(snapshot.position)
+                assert snapshot.position >= read_positions[-1]
+                read_positions.append(snapshot.position)
                 with store.snapshot() as another:
                     assert another.position >= snapshot.position
             await asyncio.sleep(0)
 
-    async def write(who: int) -> None:
+    async def write(writer: int) -> None:
         number = 0
-        while not over.is_set():
+        while not finished.is_set():
             number += 1
-            made = await store.commands.handle(CreatePost(title=f"Written by {who}: {number}"))
-            assert not made.views_behind
+            created = await store.commands.handle(CreatePost(title=f"Written by {writer}: {number}"))
+            assert not created.views_behind
             with store.snapshot() as snapshot:
-                assert snapshot.position >= made.position
-                assert post_queries.by_id(snapshot, made.subject_id)
-            edit = EditPost(post_id=made.subject_id, title=f"Edited {number}")
+                assert snapshot.position >= created.position
+                assert post_queries.by_id(snapshot, created.subject_id)
+            edit = EditPost(post_id=created.subject_id, title=f"Edited {number}")
             edited = await store.commands.handle(edit)
             with store.snapshot() as snapshot:
-                post = post_queries.by_id(snapshot, made.subject_id)
+                post = post_queries.by_id(snapshot, created.subject_id)
                 assert post
                 assert (post.title, snapshot.position >= edited.position) == (f"Edited {number}", True)
-            written.append(edited.position)
+            written_positions.append(edited.position)
 
     async def switch() -> None:
         for change in ("unversioned", None):
             before = store.views.path
             await done("rebuild", "--data", data, change=change)
-            await exchanged(store, views_in_use(data), SECOND)
+            await wait_for_switch(store, views_in_use(data), SECOND)
             for _ in range(3):
                 roll_back(data)
                 assert store.views.path != views_in_use(data)
-                await exchanged(store, views_in_use(data), SECOND)
+                await wait_for_switch(store, views_in_use(data), SECOND)
             roll_back(data)
-            await exchanged(store, views_in_use(data), SECOND)
+            await wait_for_switch(store, views_in_use(data), SECOND)
             assert store.views.path != before
-        over.set()
+        finished.set()
 
     async with opened(data, "another process") as other, asyncio.TaskGroup() as tasks:
         tasks.create_task(read())
         tasks.create_task(write(1))
         tasks.create_task(write(2))
         tasks.create_task(switch())
-        while not over.is_set():
+        while not finished.is_set():
             await other.commands.handle(CreatePost(title="From beside"))
             await asyncio.sleep(0.005)
-    assert len(written) > 20
-    assert max(written) <= await store.log.head()
+    assert len(written_positions) > 20
+    assert max(written_positions) <= await store.log.head()
     assert await store.views.wait_for(await store.log.head(), 10)
     rows = await rebuilt(store.log, tmp_path / "anew.sqlite", batch_size=500)
     assert rows_of(views_in_use(data)) == rows
 
 
-async def test_a_store_that_others_are_ahead_of_does_not_go_back(store: Store, tmp_path: Path) -> None:
-    """What other processes wrote to the views in use counts, also where this process has not noticed yet."""
+async def test_a_switch_does_not_go_back_behind_events_that_other_processes_applied(
+    store: Store, tmp_path: Path
+) -> None:
+    """Events that other processes applied to the views in use count, even if this process has not noticed them yet."""
     data = tmp_path / "store"
     await rebuild(data)
-    await exchanged(store, views_in_use(data), SECOND)
+    await wait_for_switch(store, views_in_use(data), SECOND)
     roll_back(data)
-    await exchanged(store, views_in_use(data), SECOND)
+    await wait_for_switch(store, views_in_use(data), SECOND)
     following = store.views._live._following
     assert following
     following.cancel()
@@ -140,12 +144,14 @@ async def test_a_store_that_others_are_ahead_of_does_not_go_back(store: Store, t
         assert snapshot.position == head
 
 
-async def test_who_reads_across_the_exchange_reads_on_from_what_was(store: Store, tmp_path: Path) -> None:
+async def test_a_snapshot_that_is_open_during_a_switch_still_reads_the_former_views(
+    store: Store, tmp_path: Path
+) -> None:
     data = tmp_path / "store"
     with store.snapshot() as snapshot:
         before = snapshot.position
         await done("rebuild", "--data", data, change="unversioned")
-        await exchanged(store, views_in_use(data), SECOND)
+        await wait_for_switch(store, views_in_use(data), SECOND)
         drop_views(data)
         await store.commands.handle(CreatePost(title="Later", teaser="later"))
         assert snapshot.db.execute("SELECT DISTINCT teaser FROM content").fetchall() == [("as it was",)]
@@ -160,70 +166,70 @@ async def test_views_deleted_under_an_open_store_are_replaced(store: Store, tmp_
         file.unlink()
     await store.commands.handle(CreatePost(title="Meanwhile"))
     await done("rebuild", "--data", data)
-    assert views_in_use(data) == path, "it has the same name"
+    assert views_in_use(data) == path, "the new views have the same name"
     inode = path.stat().st_ino
     async with asyncio.timeout(SECOND):
         while store.views._inode != inode:  # noqa: ASYNC110
             await asyncio.sleep(0.01)
-    made = await store.commands.handle(CreatePost(title="After"))
+    created = await store.commands.handle(CreatePost(title="After"))
     with store.snapshot() as snapshot:
-        assert post_queries.by_id(snapshot, made.subject_id)
+        assert post_queries.by_id(snapshot, created.subject_id)
     async with opened(data, "another process") as other:
         with other.snapshot() as snapshot:
-            assert post_queries.by_id(snapshot, made.subject_id)
+            assert post_queries.by_id(snapshot, created.subject_id)
     assert rows_of(path) == await rebuilt(store.log, tmp_path / "anew.sqlite", batch_size=500)
 
 
-async def test_a_store_keeps_its_views_where_those_to_be_used_are_not_for_it(
+async def test_a_store_keeps_its_views_if_it_cannot_use_the_new_current_views(
     store: Store, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     data = tmp_path / "store"
     caplog.set_level(logging.WARNING, "ledgerpress.views.files.active_views")
-    mine, changed = store.views.path, changed_projectors("more-tables")
+    current, changed = store.views.path, changed_projectors("more-tables")
     directory = ViewsDirectory(data, all_projectors())
 
     def warnings() -> int:
-        return sum("cannot be used" in one.getMessage() for one in caplog.records)
+        return sum("cannot be used" in record.getMessage() for record in caplog.records)
 
     for switches in (1, 2):
         await rebuild(data, projectors=changed)
-        refused = directory.vacant()
-        shutil.copyfile(views_in_use(data, changed), refused)
-        directory.switch(refused)
+        rejected = directory.vacant()
+        shutil.copyfile(views_in_use(data, changed), rejected)
+        directory.switch(rejected)
         await asyncio.sleep(POLL_INTERVAL * 6)
-        assert (store.views.path, warnings()) == (mine, switches)
-        made = await store.commands.handle(CreatePost(title="Mine"))
+        assert (store.views.path, warnings()) == (current, switches)
+        created = await store.commands.handle(CreatePost(title="Mine"))
         with store.snapshot() as snapshot:
-            assert post_queries.by_id(snapshot, made.subject_id)
-        assert roll_back(data) == mine
+            assert post_queries.by_id(snapshot, created.subject_id)
+        assert roll_back(data) == current
         await asyncio.sleep(POLL_INTERVAL * 3)
-        assert drop_views(data) == [refused]
+        assert drop_views(data) == [rejected]
     await rebuild(data)
-    assert views_in_use(data) != mine
-    await exchanged(store, views_in_use(data), SECOND)
+    assert views_in_use(data) != current
+    await wait_for_switch(store, views_in_use(data), SECOND)
     assert warnings() == 2
 
 
-async def test_a_name_that_was_refused_may_be_given_to_other_views(store: Store, tmp_path: Path) -> None:
+async def test_the_name_of_rejected_views_can_be_used_for_other_views(store: Store, tmp_path: Path) -> None:
     data = tmp_path / "store"
-    mine = store.views.path
+    current = store.views.path
     await rebuild(data)
-    (new,) = [one for one in data.glob("views-*.sqlite") if one != mine]
+    (new,) = [path for path in data.glob("views-*.sqlite") if path != current]
     roll_back(data)
-    await exchanged(store, mine, SECOND)
+    await wait_for_switch(store, current, SECOND)
     new.write_bytes(b"nothing of the kind" * 400)
     ViewsDirectory(data, all_projectors()).switch(new)
     await asyncio.sleep(POLL_INTERVAL * 5)
-    assert store.views.path == mine
+    assert store.views.path == current
     roll_back(data)
     await asyncio.sleep(POLL_INTERVAL * 5)
     drop_views(data)
     await rebuild(data)
     assert views_in_use(data) == new
-    await exchanged(store, new, SECOND)
+    await wait_for_switch(store, new, SECOND)
 
 
-async def test_a_store_can_be_closed_at_any_moment_of_an_exchange(tmp_path: Path) -> None:
+async def test_a_store_can_be_closed_at_any_moment_of_a_switch(tmp_path: Path) -> None:
     data = tmp_path / "store"
     async with opened(data) as store:
         await store.commands.handle(CreatePost(title="Post"))
@@ -236,19 +242,19 @@ async def test_a_store_can_be_closed_at_any_moment_of_an_exchange(tmp_path: Path
             watching.cancel()
             with suppress(asyncio.CancelledError):
                 await watching
-            exchange = asyncio.create_task(store.views._switch(views_in_use(data), 0))
+            switch = asyncio.create_task(store.views._switch(views_in_use(data), 0))
             for _ in range(turns):
                 await asyncio.sleep(0.0005)
                 if store.views.path != before:
                     break
             for _ in range(turns % 5):
                 await asyncio.sleep(0)
-            exchange.cancel()
-            await asyncio.wait([exchange])
-            assert exchange.cancelled() or store.views.path != before
+            switch.cancel()
+            await asyncio.wait([switch])
+            assert switch.cancelled() or store.views.path != before
 
 
-async def test_an_exchange_that_is_cancelled_while_the_former_views_are_closed_ends(tmp_path: Path) -> None:
+async def test_a_switch_that_is_cancelled_while_the_former_views_are_closed_ends(tmp_path: Path) -> None:
     data = tmp_path / "store"
     async with opened(data):
         pass
@@ -266,7 +272,7 @@ async def test_an_exchange_that_is_cancelled_while_the_former_views_are_closed_e
         live._following.cancel()
         live._following = asyncio.create_task(slow_to_stop())
         to = roll_back(data)
-        await exchanged(store, to, SECOND)
+        await wait_for_switch(store, to, SECOND)
         watching = next(task for task in asyncio.all_tasks() if task.get_name() == "views in use")
         watching.cancel()
         await asyncio.wait([watching], timeout=SECOND)

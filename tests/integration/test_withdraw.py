@@ -1,4 +1,4 @@
-"""A payload withdrawn by law is gone: from the log's bytes, the views' bytes, every answer, and what is in memory."""
+"""A withdrawn payload is erased from the bytes of the log and the views, from every response and from memory."""
 
 import asyncio
 import json
@@ -36,19 +36,19 @@ def run(*arguments: str | Path) -> Result:
     return CliRunner().invoke(app, [str(argument) for argument in arguments])
 
 
-async def run_beside(*arguments: str | Path) -> Result:
-    """Run a command while the event loop of this test goes on."""
+async def run_in_thread(*arguments: str | Path) -> Result:
+    """Run a command in a thread while the event loop of this test continues."""
     return await asyncio.to_thread(run, *arguments)
 
 
-def holding(data: Path, text: str) -> list[str]:
-    """The files in the directory that hold `text`."""
+def files_with(data: Path, text: str) -> list[str]:
+    """Return the names of the files in the directory that contain `text`."""
     return [file.name for file in sorted(data.iterdir()) if text.encode() in file.read_bytes()]
 
 
 async def position_of(data: Path, text: str) -> int:
-    """The position of the one event whose data has `text`."""
-    (position,) = [one.position for one in await recorded(data) if text in repr(one.event)]
+    """Return the position of the only event whose data contains `text`."""
+    (position,) = [record.position for record in await recorded(data) if text in repr(record.event)]
     return position
 
 
@@ -59,60 +59,62 @@ query ($slug: String!, $asOf: AsOf) {
 """
 
 
-async def publish_secret(one: Client) -> tuple[str, int]:
-    """Publish an article with the secret in it, replace the text, publish again; return the slug and a past position."""
-    post = await one.write("Birds of the marsh")
-    await one.do("postEdit", id=post["id"], body=f"{SECRET}, said a ranger.")
-    await one.do("postPublish", id=post["id"])
-    past = await one.store.log.head()
-    await one.do("postEdit", id=post["id"], body="Herons nest somewhere.")
-    await one.do("postPublish", id=post["id"])
+async def publish_secret(api: Client) -> tuple[str, int]:
+    """Publish an article with the secret, replace the text and publish again; return the slug and a past position."""
+    post = await api.write("Birds of the marsh")
+    await api.do("postEdit", id=post["id"], body=f"{SECRET}, said a ranger.")
+    await api.do("postPublish", id=post["id"])
+    past = await api.store.log.head()
+    await api.do("postEdit", id=post["id"], body="Herons nest somewhere.")
+    await api.do("postPublish", id=post["id"])
     return post["slug"], past
 
 
-async def article(one: Client, slug: str, **variables: Any) -> str:
-    """The whole answer, as text."""
-    return json.dumps(await one.ask(ARTICLE, slug=slug, **variables), ensure_ascii=False)
+async def article(api: Client, slug: str, **variables: Any) -> str:
+    """Return the whole response, as text."""
+    return json.dumps(await api.ask(ARTICLE, slug=slug, **variables), ensure_ascii=False)
 
 
-async def followed(one: Client) -> None:
-    """Wait until the views have come to the head."""
-    assert await one.store.views.wait_for(await one.store.log.head(), 10)
+async def wait_for_views(api: Client) -> None:
+    """Wait until the views have reached the head of the log."""
+    assert await api.store.views.wait_for(await api.store.log.head(), 10)
 
 
-async def test_the_text_is_gone_everywhere_while_another_process_serves(tmp_path: Path) -> None:
+async def test_the_text_is_erased_everywhere_while_another_process_serves(tmp_path: Path) -> None:
     data = tmp_path / "store"
-    async with client(data) as one:
-        slug, past = await publish_secret(one)
-        assert SECRET in await article(one, slug, asOf={"position": past})
-        assert SECRET not in await article(one, slug)
-        assert holding(data, SECRET)
+    async with client(data) as api:
+        slug, past = await publish_secret(api)
+        assert SECRET in await article(api, slug, asOf={"position": past})
+        assert SECRET not in await article(api, slug)
+        assert files_with(data, SECRET)
         head = tmp_path / "head.json"
-        head.write_text((await run_beside("head", "--json", "--data", data)).stdout)
+        head.write_text((await run_in_thread("head", "--json", "--data", data)).stdout)
         position = await position_of(data, SECRET)
 
-        result = await run_beside("withdraw", str(position), "--reason", REASON, "--data", data)
+        result = await run_in_thread("withdraw", str(position), "--reason", REASON, "--data", data)
         assert result.exit_code == 0, result.stderr
-        assert holding(data, SECRET) == []
+        assert files_with(data, SECRET) == []
 
-        await followed(one)
+        await wait_for_views(api)
         assert len(html_rendering_and_sections._bodies) == 0
-        for moment in range(1, await one.store.log.head() + 1):
-            assert SECRET not in await article(one, slug, asOf={"position": moment})
-        assert "Herons nest somewhere" in await article(one, slug)
-        assert holding(data, SECRET) == []
-    assert holding(data, SECRET) == []
-    result = await run_beside("verify", "--data", data, "--head", head)
+        for moment in range(1, await api.store.log.head() + 1):
+            assert SECRET not in await article(api, slug, asOf={"position": moment})
+        assert "Herons nest somewhere" in await article(api, slug)
+        assert files_with(data, SECRET) == []
+    assert files_with(data, SECRET) == []
+    result = await run_in_thread("verify", "--data", data, "--head", head)
     assert result.exit_code == 0, result.stderr
     assert "1 payloads withdrawn" in result.stdout
 
 
-async def test_the_server_itself_withdraws_when_another_has_only_recorded_it(tmp_path: Path) -> None:
-    """The log is withdrawn from by a process without views; the one that serves drops the text by itself."""
+async def test_a_server_erases_the_text_when_another_process_only_records_the_withdrawal(
+    tmp_path: Path,
+) -> None:
+    """A process without views withdraws the payload from the log; the server then erases the text from its views."""
     data = tmp_path / "store"
-    async with client(data) as one:
-        slug, past = await publish_secret(one)
-        assert SECRET in await article(one, slug, asOf={"position": past})
+    async with client(data) as api:
+        slug, past = await publish_secret(api)
+        assert SECRET in await article(api, slug, asOf={"position": past})
         log = await SqliteEventLog.open(data / "log.sqlite", create_as=None)
         try:
             position = await position_of(data, SECRET)
@@ -120,87 +122,89 @@ async def test_the_server_itself_withdraws_when_another_has_only_recorded_it(tmp
             await withdraw_payload(log, event_codec(), SetClock(), SeededBytes("other"), position, request)
         finally:
             await log.aclose()
-        await followed(one)
-        assert SECRET not in await article(one, slug, asOf={"position": past})
-        assert holding(data, SECRET) == []
+        await wait_for_views(api)
+        assert SECRET not in await article(api, slug, asOf={"position": past})
+        assert files_with(data, SECRET) == []
 
 
-async def test_a_process_that_another_overtakes_forgets_too(tmp_path: Path) -> None:
-    data, forgotten = tmp_path / "store", list[None]()
-    async with client(data) as one:
-        await publish_secret(one)
-        views = await ViewsFile.open(one.store.views.path, all_projectors())
+async def test_a_process_clears_its_memory_even_if_another_process_applied_the_withdrawal(
+    tmp_path: Path,
+) -> None:
+    data, forget_calls = tmp_path / "store", list[None]()
+    async with client(data) as api:
+        await publish_secret(api)
+        views = await ViewsFile.open(api.store.views.path, all_projectors())
         try:
             slow = ProjectionRunner(
-                one.store.log,
+                api.store.log,
                 event_codec(),
                 views,
                 all_projectors(),
                 batch_size=1,
-                forget=lambda: forgotten.append(None),
+                forget=lambda: forget_calls.append(None),
             )
             await slow.start()
-            await one.write("Something else")
+            await api.write("Something else")
             position = await position_of(data, SECRET)
             request = CommandRequest(reason=REASON)
             await withdraw_payload(
-                one.store.log, event_codec(), SetClock(), SeededBytes("other"), position, request
+                api.store.log, event_codec(), SetClock(), SeededBytes("other"), position, request
             )
-            await followed(one)
-            assert not forgotten
+            await wait_for_views(api)
+            assert not forget_calls
             await slow.catch_up()
-            assert forgotten
+            assert forget_calls
         finally:
             await views.aclose()
 
 
-async def test_readers_never_see_half_of_the_views_while_they_are_made_anew(tmp_path: Path) -> None:
+async def test_readers_never_see_incomplete_views_during_a_withdrawal(tmp_path: Path) -> None:
     data = tmp_path / "store"
-    async with client(data) as one:
-        slug, _ = await publish_secret(one)
+    async with client(data) as api:
+        slug, _ = await publish_secret(api)
         for number in range(60):
-            await one.write(f"Another {number}")
+            await api.write(f"Another {number}")
         position = await position_of(data, SECRET)
         withdrawal = asyncio.create_task(
-            run_beside("withdraw", str(position), "--reason", REASON, "--data", data)
+            run_in_thread("withdraw", str(position), "--reason", REASON, "--data", data)
         )
-        least = await one.store.log.head()
+        least = await api.store.log.head()
         while not withdrawal.done():
-            with one.store.snapshot() as snapshot:
+            with api.store.snapshot() as snapshot:
                 assert snapshot.position >= least
                 least = snapshot.position
-            assert "Herons nest somewhere" in await article(one, slug)
+            assert "Herons nest somewhere" in await article(api, slug)
             await asyncio.sleep(0)
         assert (await withdrawal).exit_code == 0
 
 
-async def test_what_was_folded_is_folded_anew(tmp_path: Path) -> None:
-    """A decision after the withdrawal is made of what is left: to write the same text again is a change."""
+async def test_decisions_after_a_withdrawal_do_not_use_the_withdrawn_text(tmp_path: Path) -> None:
+    """A decision after the withdrawal uses only the remaining data, so writing the same text again is a change."""
     data = tmp_path / "store"
-    async with client(data) as one:
-        post = await one.write("Birds of the marsh", body=SECRET)
-        unchanged = await one.do("postEdit", "post { version }", id=post["id"], body=SECRET)
+    async with client(data) as api:
+        post = await api.write("Birds of the marsh", body=SECRET)
+        unchanged = await api.do("postEdit", "post { version }", id=post["id"], body=SECRET)
         assert unchanged["post"]["version"] == post["version"]
         position = await position_of(data, SECRET)
         assert (
-            await run_beside("withdraw", str(position), "--reason", REASON, "--data", data)
+            await run_in_thread("withdraw", str(position), "--reason", REASON, "--data", data)
         ).exit_code == 0
-        await followed(one)
-        changed = await one.do("postEdit", "post { version }", id=post["id"], body=SECRET)
+        await wait_for_views(api)
+        changed = await api.do("postEdit", "post { version }", id=post["id"], body=SECRET)
         assert changed["post"]["version"] == post["version"] + 1
 
 
-async def test_history_says_that_something_was_withdrawn_when_and_why(tmp_path: Path) -> None:
+async def test_the_history_records_what_was_withdrawn_when_and_why(tmp_path: Path) -> None:
     data = tmp_path / "store"
-    async with client(data) as one:
-        await publish_secret(one)
+    async with client(data) as api:
+        await publish_secret(api)
     position = await position_of(data, SECRET)
     before = (await recorded(data))[position - 1].header
-    assert (await run_beside("withdraw", str(position), "--reason", REASON, "--data", data)).exit_code == 0
+    assert (await run_in_thread("withdraw", str(position), "--reason", REASON, "--data", data)).exit_code == 0
     events = await recorded(data)
-    gone, record = events[position - 1], events[-1]
-    assert isinstance(gone.event, Withdrawn)
-    assert gone.header == before
+    withdrawn, record = events[position - 1], events[-1]
+    assert isinstance(withdrawn.event, Withdrawn)
+    assert withdrawn.header == before
     assert isinstance(record.event, PayloadWithdrawn)
     assert record.event.header["position"] == position
     assert record.event.header["payloadCommitment"] == before.payload_commitment
@@ -217,17 +221,17 @@ async def test_history_says_that_something_was_withdrawn_when_and_why(tmp_path: 
 
 async def test_views_of_other_versions_are_deleted(tmp_path: Path) -> None:
     data = tmp_path / "store"
-    async with client(data) as one:
-        await publish_secret(one)
+    async with client(data) as api:
+        await publish_secret(api)
     (views,) = data.glob("views-*.sqlite")
     shutil.copy(views, data / "views-0ld0ld0l.sqlite")
     position = await position_of(data, SECRET)
-    assert (await run_beside("withdraw", str(position), "--reason", REASON, "--data", data)).exit_code == 0
+    assert (await run_in_thread("withdraw", str(position), "--reason", REASON, "--data", data)).exit_code == 0
     assert [file.name for file in data.glob("views-*.sqlite")] == [views.name]
-    assert holding(data, SECRET) == []
+    assert files_with(data, SECRET) == []
 
 
-async def test_what_a_killed_process_left_is_swept_by_the_next(tmp_path: Path) -> None:
+async def test_the_next_process_finishes_the_erasure_of_a_killed_process(tmp_path: Path) -> None:
     data = tmp_path / "store"
     async with client(data):
         pass
@@ -235,56 +239,56 @@ async def test_what_a_killed_process_left_is_swept_by_the_next(tmp_path: Path) -
     with closing(sqlite3.connect(views)) as db:
         db.execute("PRAGMA user_version = 1")
         db.commit()
-    async with client(data) as one:
-        await one.write("Something to follow")
-        with one.store.snapshot() as snapshot:
+    async with client(data) as api:
+        await api.write("Something to follow")
+        with api.store.snapshot() as snapshot:
             assert snapshot.db.execute("PRAGMA user_version").fetchone() == (0,)
 
 
-async def test_a_repeated_withdrawal_records_nothing_more(tmp_path: Path) -> None:
+async def test_a_repeated_withdrawal_records_nothing(tmp_path: Path) -> None:
     data = tmp_path / "store"
-    async with client(data) as one:
-        await publish_secret(one)
+    async with client(data) as api:
+        await publish_secret(api)
     position = str(await position_of(data, SECRET))
     for _ in range(2):
-        assert (await run_beside("withdraw", position, "--reason", REASON, "--data", data)).exit_code == 0
-    records = [one for one in await recorded(data) if isinstance(one.event, PayloadWithdrawn)]
+        assert (await run_in_thread("withdraw", position, "--reason", REASON, "--data", data)).exit_code == 0
+    records = [record for record in await recorded(data) if isinstance(record.event, PayloadWithdrawn)]
     assert len(records) == 1
 
 
-async def test_what_cannot_be_withdrawn_is_refused(tmp_path: Path) -> None:
+async def test_an_invalid_withdrawal_is_rejected(tmp_path: Path) -> None:
     data = tmp_path / "store"
-    async with client(data) as one:
-        await one.write("A post")
+    async with client(data) as api:
+        await api.write("A post")
     before = await recorded(data)
     for position, reason in (("1", REASON), ("999", REASON), ("5", " ")):
-        result = await run_beside("withdraw", position, "--reason", reason, "--data", data)
+        result = await run_in_thread("withdraw", position, "--reason", reason, "--data", data)
         assert result.exit_code == 1, result.stderr
     assert await recorded(data) == before
-    assert (await run_beside("withdraw", "5", "--reason", REASON, "--data", data)).exit_code == 0
+    assert (await run_in_thread("withdraw", "5", "--reason", REASON, "--data", data)).exit_code == 0
     record = str(len(before) + 1)
-    assert (await run_beside("withdraw", record, "--reason", REASON, "--data", data)).exit_code == 1
+    assert (await run_in_thread("withdraw", record, "--reason", REASON, "--data", data)).exit_code == 1
 
 
-async def test_the_log_erases_only_what_is_recorded_as_withdrawn(tmp_path: Path) -> None:
+async def test_the_log_erases_a_payload_only_if_its_withdrawal_is_recorded(tmp_path: Path) -> None:
     data = tmp_path / "store"
-    async with client(data) as one:
-        await one.write("A post")
-        before = await one.store.log.read(0, 100)
+    async with client(data) as api:
+        await api.write("A post")
+        before = await api.store.log.read(0, 100)
         with pytest.raises(InvalidEnvelope, match="no withdrawal"):
-            await one.store.log.withdraw(5, [])
-        assert await one.store.log.read(0, 100) == before
+            await api.store.log.withdraw(5, [])
+        assert await api.store.log.read(0, 100) == before
 
 
-async def test_no_byte_is_left_of_any_of_many_payloads(tmp_path: Path) -> None:
-    """Payloads of all sizes, inside a page and beyond it, withdrawn in any order, also beside ones withdrawn before."""
+async def test_no_byte_of_many_withdrawn_payloads_remains(tmp_path: Path) -> None:
+    """Payloads of all sizes, within a page and larger, are withdrawn in any order, some next to withdrawn payloads."""
     data, chance = tmp_path / "store", Random(7)
     texts: dict[int, str] = {}
-    async with client(data) as one:
+    async with client(data) as api:
         for number in range(90):
             text = f"mark{number:03d}" * chance.choice((3, 40, 300, 900, 3_000))
-            post = await one.write(f"Post {number}", body=text)
-            await one.do("postEdit", id=post["id"], body="Nothing.")
+            post = await api.write(f"Post {number}", body=text)
+            await api.do("postEdit", id=post["id"], body="Nothing.")
     for event in await recorded(data):
         if event.header.type == "post.created":
             texts[event.position] = f"mark{len(texts):03d}mark"
@@ -297,26 +301,26 @@ async def test_no_byte_is_left_of_any_of_many_payloads(tmp_path: Path) -> None:
             await withdraw_payload(
                 log, event_codec(), SetClock(), randomness, position, CommandRequest(reason=REASON)
             )
-            left = (data / "log.sqlite").read_bytes()
+            log_bytes = (data / "log.sqlite").read_bytes()
             assert (data / "log.sqlite-wal").stat().st_size == 0
-            assert not [texts[gone] for gone in order[:count] if texts[gone].encode() in left]
-            assert all(texts[other].encode() in left for other in order[count:])
+            assert not [texts[erased] for erased in order[:count] if texts[erased].encode() in log_bytes]
+            assert all(texts[other].encode() in log_bytes for other in order[count:])
     finally:
         await log.aclose()
-    async with client(data) as one:
-        await followed(one)
-        assert [text for text in texts.values() if holding(data, text)] == []
-    assert (await run_beside("verify", "--data", data)).exit_code == 0
+    async with client(data) as api:
+        await wait_for_views(api)
+        assert [text for text in texts.values() if files_with(data, text)] == []
+    assert (await run_in_thread("verify", "--data", data)).exit_code == 0
 
 
 async def withdrawn_store(data: Path) -> tuple[int, tuple[bytes, bytes]]:
-    """Make a store with one payload withdrawn; return its position, and what was there."""
-    async with client(data) as one:
-        await publish_secret(one)
+    """Create a store with one withdrawn payload; return its position, and the payload and salt from before."""
+    async with client(data) as api:
+        await publish_secret(api)
     position = await position_of(data, SECRET)
     with closing(sqlite3.connect(data / "log.sqlite")) as db:
         row = db.execute("SELECT payload, salt FROM event WHERE position = ?", (position,)).fetchone()
-    assert (await run_beside("withdraw", str(position), "--reason", REASON, "--data", data)).exit_code == 0
+    assert (await run_in_thread("withdraw", str(position), "--reason", REASON, "--data", data)).exit_code == 0
     return position, row
 
 
@@ -332,7 +336,7 @@ async def test_verify_finds_a_payload_that_was_put_back(tmp_path: Path) -> None:
     position, (payload, salt) = await withdrawn_store(data)
     record = len(await recorded(data))
     forge(data, "UPDATE event SET payload = ?, salt = ? WHERE position = ?", payload, salt, position)
-    result = await run_beside("verify", "--data", data)
+    result = await run_in_thread("verify", "--data", data)
     assert (result.exit_code, f"position {record}: " in result.stderr) == (1, True), result.stderr
     assert f"still there, at position {position}" in result.stderr
 
@@ -343,5 +347,5 @@ async def test_verify_finds_a_record_that_withdraws_something_else(tmp_path: Pat
     record = (await recorded(data))[-1].header
     other = f"withdrawal.{record.event_id}"
     forge(data, "UPDATE event SET stream = ? WHERE position = ?", other, record.position)
-    result = await run_beside("verify", "--data", data)
+    result = await run_in_thread("verify", "--data", data)
     assert (result.exit_code, f"position {position}: " in result.stderr) == (1, True), result.stderr

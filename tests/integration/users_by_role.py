@@ -21,12 +21,12 @@ _ROLES: Final = {
 
 
 async def people(store: Store) -> dict[str, Identity]:
-    """Register an actor for each role, and return who they are, with nobody in particular among them.
+    """Register an actor for each role, and return the identities by name; `anyone` is anonymous.
 
-    Asked again, it returns the same.
+    Later calls with the same store return the same identities.
     """
-    found = {"anyone": ANONYMOUS}
+    identities = {"anyone": ANONYMOUS}
     for name, role in _ROLES.items():
         outcome = await store.commands.handle(RegisterActor(name=name), CommandRequest(idempotency_key=name))
-        found[name] = identity(role, outcome.subject_id)
-    return found
+        identities[name] = identity(role, outcome.subject_id)
+    return identities

@@ -25,12 +25,12 @@ from ledgerpress.server.process.sockets import set_send_timeout
 from ledgerpress.server.store import Store
 
 SECONDS = 20.0
-"""For what has to happen at once; no test waits so long."""
+"""Timeout for messages and events that should come at once; no passing test waits so long."""
 
 
 @dataclass(frozen=True, slots=True)
 class Served:
-    """A server: its address, and what it has of subscriptions."""
+    """A running server: its address, its streaming endpoint and its connections."""
 
     host: str
     port: int
@@ -43,10 +43,10 @@ class Served:
         return f"http://{self.host}:{self.port}"
 
     async def nothing_is_left(self) -> None:
-        """Wait until nothing is left of any subscription; fails where something stays."""
+        """Wait until the server has no connections and subscriptions left; fail if some remain."""
         try:
             async with asyncio.timeout(SECONDS):
-                while any(self.subscriptions.counts.values()):  # noqa: ASYNC110 - nobody tells of nothing
+                while any(self.subscriptions.counts.values()):  # noqa: ASYNC110 - there is no notification to wait for
                     await asyncio.sleep(0.01)
         except TimeoutError:
             raise AssertionError(f"left behind: {self.subscriptions.counts}") from None
@@ -104,7 +104,7 @@ class Socket:
         self._ids = count(1)
 
     async def send(self, message: object) -> None:
-        """Send a message, or text as it is."""
+        """Send a message as JSON, or text and bytes unchanged."""
         await self.connection.send(message if isinstance(message, str | bytes) else json.dumps(message))
 
     async def receive(self) -> dict[str, Any]:
@@ -116,7 +116,7 @@ class Socket:
         return message
 
     async def closed(self) -> tuple[int, str]:
-        """Read on until the server closes the socket, and return the code and the reason."""
+        """Read until the server closes the socket, and return the code and the reason."""
         async with asyncio.timeout(SECONDS):
             await self._read_to_the_end()
         received = self.connection.protocol.close_rcvd
@@ -129,7 +129,7 @@ class Socket:
                 await self.connection.recv()
 
     async def init(self, **payload: Any) -> Self:
-        """Say connection_init, and wait until that is acknowledged."""
+        """Send `connection_init`, and wait for the acknowledgement."""
         await self.send({"type": "connection_init", **({"payload": payload} if payload else {})})
         assert await self.receive() == {"type": "connection_ack"}
         return self
@@ -142,23 +142,23 @@ class Socket:
         return id
 
     async def results(self, id: str) -> list[dict[str, Any]]:
-        """Return the payloads of an operation's results up to its end."""
-        found = []
+        """Return the payloads of all results of an operation, up to its end."""
+        payloads = []
         while (message := await self.receive())["type"] == "next":
             assert message["id"] == id
-            found.append(message["payload"])
+            payloads.append(message["payload"])
         assert message == {"id": id, "type": "complete"}, message
-        return found
+        return payloads
 
     async def next(self) -> dict[str, Any]:
-        """Return the payload of the next message, which is a result."""
+        """Return the payload of the next message, which must be a result."""
         message = await self.receive()
         assert message["type"] == "next", message
         payload: dict[str, Any] = message["payload"]
         return payload
 
     async def quiet(self) -> None:
-        """Make sure that nothing has been sent up to now: the answer to a ping comes next."""
+        """Check that the server has sent nothing: the next message is the response to a ping."""
         await self.send({"type": "ping", "payload": {"quiet": True}})
         assert await self.receive() == {"type": "pong", "payload": {"quiet": True}}
 
@@ -167,7 +167,7 @@ class Socket:
 async def websocket(
     host: str, port: int, *, subprotocol: str = "graphql-transport-ws"
 ) -> AsyncIterator[Socket]:
-    """Open a socket."""
+    """Open a WebSocket connection."""
     async with connect(
         f"ws://{host}:{port}/graphql",
         subprotocols=[Subprotocol(subprotocol)],
