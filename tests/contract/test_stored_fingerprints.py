@@ -153,7 +153,7 @@ def test_fingerprint(expected: str, command: Command, request_: CommandRequest) 
     assert fingerprint(command, request_) == expected
 
 
-def test_every_command_has_a_pinned_fingerprint_and_a_name_of_its_own() -> None:
+def test_every_command_has_a_pinned_fingerprint_and_a_unique_name() -> None:
     assert {type(command) for _, command, _ in FINGERPRINTS} == FEATURES.declarations.commands.keys()
     names = {command.fingerprint_name for _, command, _ in FINGERPRINTS}
     assert len(names) == len(FEATURES.declarations.commands)

@@ -87,7 +87,7 @@ def test_no_password_is_shown(text: str) -> None:
 
 
 @pytest.mark.parametrize("hosts", ["a,[::1]", "[::1]:5432,b", "[fe80::1%25eth0],[::2]:1"])
-def test_hosts_may_be_ipv6_addresses(hosts: str) -> None:
+def test_hosts_can_be_ipv6_addresses(hosts: str) -> None:
     """The parser of some Python versions rejects some of these addresses."""
     text = f"postgresql://u:p@{hosts}/news?publication=daily"
     assert LogUrl.parse(text).without_publication() == f"postgresql://u:p@{hosts}/news"

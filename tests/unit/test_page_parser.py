@@ -373,7 +373,7 @@ def test_any_text_is_parsed_or_rejected(text: str, line: str) -> None:
         ("", ()),
     ],
 )
-def test_lost_separators(names: str, categories: tuple[str, ...]) -> None:
+def test_categories_with_lost_separators_are_split(names: str, categories: tuple[str, ...]) -> None:
     parts, guesses = split_categories(names)
     assert parts == categories
     assert bool(guesses) == (len(categories) > 1)

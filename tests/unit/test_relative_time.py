@@ -78,14 +78,14 @@ def test_a_time_without_a_time_zone_is_rejected() -> None:
         (timedelta(days=800), timedelta(days=1095)),
     ],
 )
-def test_when_the_text_changes(age: timedelta, changes: timedelta) -> None:
+def test_the_time_of_the_next_change_of_the_text(age: timedelta, changes: timedelta) -> None:
     now = 1_777_888_800_000_000
     then = now - age // timedelta(microseconds=1)
     assert relative_time_changes_at(then, now) == then + changes // timedelta(microseconds=1)
 
 
 @given(then=instants, age=microsecond_ages, between=st.floats(min_value=0, max_value=1))
-def test_the_text_stays_until_it_changes(then: int, age: int, between: float) -> None:
+def test_the_text_is_the_same_until_the_predicted_change(then: int, age: int, between: float) -> None:
     now = then + age
     text = relative_time(then, now)
     changes = relative_time_changes_at(then, now)

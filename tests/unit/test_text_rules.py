@@ -24,7 +24,7 @@ def test_a_line_is_trimmed_and_in_nfc() -> None:
     assert line("\n  e\u0301te\u0301\t ") == "été"
 
 
-def test_limits_are_in_characters_after_trimming() -> None:
+def test_limits_count_characters_after_trimming() -> None:
     assert line(" " * 50 + "🌊" * 10) == "🌊" * 10
     assert line("e\u0301" * 10) == "é" * 10
     with refused(ErrorCode.TOO_LONG, "title") as rejection:
