@@ -1,4 +1,4 @@
-"""The adapters that the contract tests check."""
+"""Fixtures of the contract tests: the log of each engine under test."""
 
 from collections.abc import AsyncIterator
 

@@ -1,6 +1,6 @@
-"""A log engine for the guide docs/contributing/add-a-log-engine.md: the smallest one that passes the contract suites.
+"""The smallest log engine that passes the contract suites, for the guide docs/contributing/add-a-log-engine.md.
 
-It keeps everything in memory, so it breaks the first promise of a log: nothing is durable. It is for tests alone.
+It keeps everything in memory, so it breaks the first promise of a log: nothing is durable. It is only for tests.
 """
 
 import asyncio
@@ -16,7 +16,7 @@ from ledgerpress.eventlog.log import ANY_VERSION, MAX_BATCH_BYTES, StreamWrite, 
 
 
 class MemoryEngine:
-    """What a server would keep: the events of one publication and the registers of its leases."""
+    """The storage of the engine: the events of one publication and the registers of its leases."""
 
     def __init__(self, publication: str) -> None:
         self.publication = publication
@@ -28,7 +28,7 @@ class MemoryEngine:
         self.notifiers: set[HeadNotifier] = set()
 
     def record(self, writes: Sequence[StreamWrite]) -> int:
-        """Record all events of `writes` or none. There is no `await` in it, so nothing else runs in between."""
+        """Record all events of `writes` or none. Nothing else runs in between, because there is no `await`."""
         check_writes(writes)
         for write in writes:
             actual = len(self.streams.get(write.stream, ()))
@@ -67,7 +67,7 @@ class MemoryEngine:
 
 
 class MemoryLog:
-    """An `OpenedLog` on a `MemoryEngine`, as one process has it."""
+    """An `OpenedLog` on a `MemoryEngine`, for one process."""
 
     staleness = 0.0
     notices: Sequence[str] = ()
@@ -141,7 +141,7 @@ class MemoryLeases:
 
 
 class MemoryPlace:
-    """The place of one log, opened any number of times, as `tests.engines.log_locations.LogPlace` is for URLs."""
+    """The place of one log, which can be opened several times, like `tests.engines.log_locations.LogPlace` for URLs."""
 
     def __init__(self) -> None:
         self._engine = MemoryEngine(uuid8("publication", "memory"))

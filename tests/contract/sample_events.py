@@ -1,4 +1,4 @@
-"""Different events to fill a log with, the same in every run, and what the log then contains."""
+"""Sample events to fill a log with, the same in every run, and functions that read a log."""
 
 from itertools import count
 
@@ -14,7 +14,7 @@ _numbers = count(1)
 def sample_event(
     name: str | int | None = None, *, plaintext: bytes = b'{"data":{}}', event_type: str = "post.edited"
 ) -> NewEvent:
-    """An event with ids made of `name`: the same name gives the same event id."""
+    """Return an event. The same `name` always gives the same event id; without a name, the id is new."""
     number = next(_numbers)
     command = uuid8("sample", "command", number)
     return NewEvent(
@@ -30,12 +30,12 @@ def sample_event(
 
 
 def sample_write(stream: str, expected: int, events: int = 1) -> StreamWrite:
-    """A write of new events."""
+    """Return a write of new events."""
     return StreamWrite(stream, expected, tuple(sample_event() for _ in range(events)))
 
 
 async def everything(log: EventLog) -> list[StoredEvent]:
-    """All events, read in small steps."""
+    """Return all events, read in small batches."""
     events: list[StoredEvent] = []
     while batch := await log.read(len(events), 97):
         events += batch
@@ -44,5 +44,5 @@ async def everything(log: EventLog) -> list[StoredEvent]:
 
 
 async def places(log: EventLog) -> list[tuple[str, int]]:
-    """The stream and the version of each event."""
+    """Return the stream and the stream version of each event."""
     return [(event.header.stream, event.header.stream_version) for event in await everything(log)]

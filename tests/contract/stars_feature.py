@@ -1,4 +1,4 @@
-"""A third-party feature for tests: posts get stars, with a permission of its own and without tables."""
+"""A third-party feature for tests: stars of posts, with its own permission and without tables."""
 
 from dataclasses import dataclass
 from typing import ClassVar, Final

@@ -1,4 +1,4 @@
-"""Random events of posts and their tags, and a plain model of the articles of each tag as of every position."""
+"""Random events of posts and their tags, with a simple model of the articles of each tag at every position."""
 
 from dataclasses import dataclass, field
 from random import Random
@@ -23,7 +23,7 @@ TAGS: Final = ("harbour", "sport", "weather")
 
 @dataclass
 class TaggedPosts:
-    """Events, and by tag the articles of each position: (date, position of creation), newest first."""
+    """Events, and for each position the articles by tag: (date, position of creation), newest first."""
 
     events: list[Recorded[Event]] = field(default_factory=list)
     articles: list[dict[str, list[tuple[int, int]]]] = field(
@@ -69,25 +69,25 @@ class TaggedPosts:
             }
         )
 
-    def step(self, chance: Random) -> None:
-        post_id, tag = f"post{chance.randrange(6)}", chance.choice(TAGS)
+    def step(self, rng: Random) -> None:
+        post_id, tag = f"post{rng.randrange(6)}", rng.choice(TAGS)
         if post_id not in self._seqs:
             event: Event = PostCreated(
                 post_id=post_id, slug=post_id, title="T", teaser=None, body="B", author_ids=()
             )
-        elif chance.random() < 0.5:
+        elif rng.random() < 0.5:
             is_tagged = (post_id, tag) in self._tags
             event = Untagged(post_id=post_id, tag=tag) if is_tagged else Tagged(post_id=post_id, tag=tag)
-        elif post_id in self._dates and chance.random() < 0.7:
-            event = chance.choice([PostUnpublished, PostArchived])(post_id=post_id)
+        elif post_id in self._dates and rng.random() < 0.7:
+            event = rng.choice([PostUnpublished, PostArchived])(post_id=post_id)
         else:
-            date = chance.randrange(50)
+            date = rng.randrange(50)
             event = PostPublished(post_id=post_id, revision=1, published_at=date, correction=None)
         self.record(event, post_id)
 
 
 def tagged_posts(events: int) -> TaggedPosts:
-    chance, posts = Random(5), TaggedPosts()
+    rng, posts = Random(5), TaggedPosts()
     for _ in range(events):
-        posts.step(chance)
+        posts.step(rng)
     return posts

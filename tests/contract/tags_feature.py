@@ -1,4 +1,4 @@
-"""A feature for tests: tags of posts, each with a listing of its articles. It touches no code of other features."""
+"""A feature for tests: tags of posts, each with a listing of its articles. It changes no code of other features."""
 
 from typing import Final
 

@@ -1,4 +1,4 @@
-"""What every engine's log in the making does: it takes events as they are, and is nobody's log before it is finished."""
+"""The contract of copy targets: each engine stores events unchanged, and an unfinished copy is not opened as a log."""
 
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
@@ -21,14 +21,14 @@ Alter = Callable[[list[StoredEvent]], StoredEvent]
 
 
 class Place:
-    """Where the log is made, again and again."""
+    """The place of a copy target, which can be opened several times."""
 
     def __init__(self, url: str) -> None:
         self.url = LogUrl.parse(url)
         self._open: list[CopyTarget] = []
 
-    async def replica(self, publication: str = PUBLICATION) -> CopyTarget:
-        """Open the replica, as a process does after the one before was cut off."""
+    async def copy_target(self, publication: str = PUBLICATION) -> CopyTarget:
+        """Close the copy target and open it again, like a process that continues an interrupted copy."""
         await self.close()
         opened = await open_copy_target(self.url, Path(), publication)
         self._open.append(opened)
@@ -65,7 +65,7 @@ def stored(position: int, stream: str, version: int, event_type: str = "post.edi
 
 
 def withdrawal(position: int, of: StoredEvent) -> StoredEvent:
-    # The fact itself is in the payload, as `application.withdrawal` writes it: an engine may need the header.
+    # The payload contains the withdrawn header, as `operator.withdraw` writes it: an engine may need the header.
     record = stored(position, f"withdrawal.{of.header.event_id}", 1, "payload.withdrawn")
     fact = {"data": {"header": msgspec.to_builtins(of.header)}, "reason": "By order of a court.",
             "idempotencyKey": None, "traceId": None, "fingerprint": None}  # fmt: skip
@@ -78,117 +78,119 @@ def without_payload(event: StoredEvent) -> StoredEvent:
     return StoredEvent(event.header, None)
 
 
-def made(count: int) -> list[StoredEvent]:
-    """Return events of three streams, the sixth of them withdrawn, and what says so at the end."""
+def source_events(count: int) -> list[StoredEvent]:
+    """Return events of three streams; the sixth is withdrawn, and the last one records the withdrawal."""
     events = [stored(number, f"post.{number % 3}", (number + 2) // 3) for number in range(1, count)]
     events.append(withdrawal(count, events[5]))
     events[5] = without_payload(events[5])
     return events
 
 
-async def test_events_are_taken_as_they_are(place: Place) -> None:
-    events = made(40)
-    replica = await place.replica()
-    assert (await replica.head(), await replica.read(0, 10)) == (0, [])
-    await replica.extend(events[:3])
-    await replica.extend(events[3:4])
-    await replica.extend(events[4:])
-    assert await replica.head() == 40
-    assert await replica.read(0, 100) == events
-    assert await replica.read(5, 2) == events[5:7]
-    await replica.finish()
+async def test_events_are_stored_unchanged(place: Place) -> None:
+    events = source_events(40)
+    copy_target = await place.copy_target()
+    assert (await copy_target.head(), await copy_target.read(0, 10)) == (0, [])
+    await copy_target.extend(events[:3])
+    await copy_target.extend(events[3:4])
+    await copy_target.extend(events[4:])
+    assert await copy_target.head() == 40
+    assert await copy_target.read(0, 100) == events
+    assert await copy_target.read(5, 2) == events[5:7]
+    await copy_target.finish()
     await place.close()
     log = await open_log(place.url, Path(), create_as=None)
     try:
         assert log.publication == PUBLICATION
         assert await everything(log) == events
-        assert await log.read_stream("post.1") == [one for one in events if one.header.stream == "post.1"]
+        assert await log.read_stream("post.1") == [
+            event for event in events if event.header.stream == "post.1"
+        ]
         assert await log.append([StreamWrite("post.0", 13, (sample_event(),))]) == 41
         assert await log.append([StreamWrite("post.new", NO_STREAM, (sample_event(),))]) == 42
     finally:
         await log.aclose()
 
 
-async def test_what_was_cut_off_is_gone_on_with(place: Place) -> None:
-    events = made(30)
+async def test_an_interrupted_copy_is_continued(place: Place) -> None:
+    events = source_events(30)
     for start in range(0, 30, 7):
-        replica = await place.replica()
-        assert await replica.head() == start
-        assert await replica.read(0, 100) == events[:start]
-        await replica.extend(events[start : start + 7])
-    replica = await place.replica()
-    assert await replica.read(0, 100) == events
-    await replica.finish()
+        copy_target = await place.copy_target()
+        assert await copy_target.head() == start
+        assert await copy_target.read(0, 100) == events[:start]
+        await copy_target.extend(events[start : start + 7])
+    copy_target = await place.copy_target()
+    assert await copy_target.read(0, 100) == events
+    await copy_target.finish()
 
 
-async def test_it_is_no_log_before_it_is_finished(place: Place) -> None:
+async def test_an_unfinished_copy_cannot_be_opened_as_a_log(place: Place) -> None:
     for count in (0, 10):
-        replica = await place.replica()
-        await replica.extend(made(10)[:count])
+        copy_target = await place.copy_target()
+        await copy_target.extend(source_events(10)[:count])
         await place.close()
         for create_as in (None, lambda: PUBLICATION):
             with pytest.raises(LogUnusable, match="not finished"):
                 await open_log(place.url, Path(), create_as=create_as)
 
 
-async def test_a_finished_log_is_not_gone_on_with(place: Place) -> None:
-    replica = await place.replica()
-    await replica.extend(made(10))
-    await replica.finish()
+async def test_a_finished_copy_cannot_be_continued(place: Place) -> None:
+    copy_target = await place.copy_target()
+    await copy_target.extend(source_events(10))
+    await copy_target.finish()
     with pytest.raises(LogExists):
-        await place.replica()
+        await place.copy_target()
 
 
-async def test_a_log_that_was_made_otherwise_is_left_as_it_is(place: Place) -> None:
+async def test_an_existing_log_cannot_be_a_copy_target(place: Place) -> None:
     log = await open_log(place.url, Path(), create_as=lambda: PUBLICATION)
     await log.append([StreamWrite("post.0", NO_STREAM, (sample_event(),))])
     await log.aclose()
     with pytest.raises(LogExists):
-        await place.replica()
+        await place.copy_target()
 
 
-async def test_a_copy_of_another_publication_is_left_as_it_is(place: Place) -> None:
-    await place.replica()
+async def test_a_copy_of_another_publication_cannot_be_continued(place: Place) -> None:
+    await place.copy_target()
     with pytest.raises(LogUnusable, match="another publication"):
-        await place.replica(uuid8("another publication"))
-    assert await (await place.replica()).head() == 0
+        await place.copy_target(uuid8("another publication"))
+    assert await (await place.copy_target()).head() == 0
 
 
-def _of_another(events: list[StoredEvent]) -> StoredEvent:
+def _of_another_publication(events: list[StoredEvent]) -> StoredEvent:
     return StoredEvent(msgspec.structs.replace(events[10].header, publication=uuid8("x")), events[10].payload)
 
 
-WRONG: dict[str, Alter] = {
-    "the one before": lambda events: events[9],
-    "the one after": lambda events: events[11],
-    "of another publication": _of_another,
+WRONG_EVENTS: dict[str, Alter] = {
+    "previous event": lambda events: events[9],
+    "event after a gap": lambda events: events[11],
+    "event of another publication": _of_another_publication,
 }
 
 
-@pytest.mark.parametrize("alter", WRONG.values(), ids=WRONG)
-async def test_only_what_comes_next_is_taken(place: Place, alter: Alter) -> None:
-    events = made(20)
-    replica = await place.replica()
-    await replica.extend(events[:10])
+@pytest.mark.parametrize("alter", WRONG_EVENTS.values(), ids=WRONG_EVENTS)
+async def test_only_the_next_event_is_accepted(place: Place, alter: Alter) -> None:
+    events = source_events(20)
+    copy_target = await place.copy_target()
+    await copy_target.extend(events[:10])
     with pytest.raises(EventLogError):
-        await replica.extend([alter(events)])
-    replica = await place.replica()
-    assert await replica.read(0, 100) == events[:10]
-    await replica.extend(events[10:])
-    assert await replica.read(0, 100) == events
+        await copy_target.extend([alter(events)])
+    copy_target = await place.copy_target()
+    assert await copy_target.read(0, 100) == events[:10]
+    await copy_target.extend(events[10:])
+    assert await copy_target.read(0, 100) == events
 
 
-async def test_a_payload_that_was_copied_too_early_is_erased(place: Place) -> None:
+async def test_a_payload_that_was_copied_before_its_withdrawal_is_erased(place: Place) -> None:
     events = [stored(number, "post.0", number) for number in range(1, 12)]
     events.append(withdrawal(12, events[5]))
-    replica = await place.replica()
-    await replica.extend(events)
+    copy_target = await place.copy_target()
+    await copy_target.extend(events)
     for _ in range(2):
-        await replica.erase(6)
-        assert await replica.read(0, 100) == [*events[:5], without_payload(events[5]), *events[6:]]
-    replica = await place.replica()
-    assert (await replica.read(5, 1))[0] == without_payload(events[5])
-    await replica.finish()
+        await copy_target.erase(6)
+        assert await copy_target.read(0, 100) == [*events[:5], without_payload(events[5]), *events[6:]]
+    copy_target = await place.copy_target()
+    assert (await copy_target.read(5, 1))[0] == without_payload(events[5])
+    await copy_target.finish()
     await place.close()
     log = await open_log(place.url, Path(), create_as=None)
     try:
@@ -197,14 +199,14 @@ async def test_a_payload_that_was_copied_too_early_is_erased(place: Place) -> No
         await log.aclose()
 
 
-async def test_what_was_noted_last_is_kept(place: Place) -> None:
-    replica = await place.replica()
-    assert await replica.load_note() == ""
-    await replica.save_note("first")
-    await replica.extend(made(10))
+async def test_the_last_saved_note_is_loaded(place: Place) -> None:
+    copy_target = await place.copy_target()
+    assert await copy_target.load_note() == ""
+    await copy_target.save_note("first")
+    await copy_target.extend(source_events(10))
     long = '{"a": "b\\"c"}' * 500
-    await replica.save_note(long)
-    assert await replica.load_note() == long
-    replica = await place.replica()
-    assert await replica.load_note() == long
-    await replica.finish()
+    await copy_target.save_note(long)
+    assert await copy_target.load_note() == long
+    copy_target = await place.copy_target()
+    assert await copy_target.load_note() == long
+    await copy_target.finish()

@@ -1,4 +1,4 @@
-"""What every adapter of the log promises to one who appends and reads."""
+"""The contract of every log adapter: appending and reading."""
 
 from collections.abc import Sequence
 
@@ -28,7 +28,7 @@ async def test_a_new_log_is_empty(log: EventLog) -> None:
     assert await log.read_stream("post.a") == []
 
 
-async def test_a_log_says_whose_it_is_now(log: OpenedLog, logs: Logs) -> None:
+async def test_a_log_reports_its_current_publication(log: OpenedLog, logs: Logs) -> None:
     assert await log.current_publication() == log.publication
     assert await (await logs.open()).current_publication() == log.publication
 
@@ -52,7 +52,7 @@ async def test_one_append_writes_several_streams_in_order(log: EventLog) -> None
 
 
 @pytest.mark.parametrize("expected", [NO_STREAM, 1, 3])
-async def test_another_version_than_expected_is_a_conflict(log: EventLog, expected: int) -> None:
+async def test_an_append_with_a_wrong_expected_version_fails(log: EventLog, expected: int) -> None:
     await log.append([sample_write("post.a", NO_STREAM, events=2)])
     with pytest.raises(WrongExpectedVersion) as conflict:
         await log.append([sample_write("post.a", expected)])
@@ -60,7 +60,7 @@ async def test_another_version_than_expected_is_a_conflict(log: EventLog, expect
     assert await log.head() == 2
 
 
-async def test_a_conflict_on_one_stream_keeps_the_others_unwritten(log: EventLog) -> None:
+async def test_a_conflict_on_one_stream_prevents_writes_to_all_streams(log: EventLog) -> None:
     await log.append([sample_write("slug.taken", NO_STREAM)])
     with pytest.raises(WrongExpectedVersion):
         await log.append([sample_write("post.a", NO_STREAM), sample_write("slug.taken", NO_STREAM)])
@@ -78,7 +78,7 @@ async def test_a_write_without_events_guards_its_stream(log: EventLog) -> None:
     assert await places(log) == [("lease.a", 1), ("lease.a", 2), ("post.a", 1), ("post.a", 2), ("post.a", 3)]
 
 
-async def test_any_version_continues_the_stream_whatever_it_is(log: EventLog) -> None:
+async def test_any_version_appends_to_a_stream_of_any_version(log: EventLog) -> None:
     for expected in (NO_STREAM, 1, 2):
         await log.append([sample_write("post.a", expected), sample_write("journal", ANY_VERSION)])
     assert [event.header.stream_version for event in await log.read_stream("journal")] == [1, 2, 3]
@@ -94,7 +94,7 @@ async def test_an_event_id_is_recorded_once(log: EventLog) -> None:
     assert await places(log) == [("post.a", 1)]
 
 
-async def test_a_repeated_append_is_a_conflict_of_versions(log: EventLog) -> None:
+async def test_a_repeated_append_is_a_version_conflict(log: EventLog) -> None:
     writes = [sample_write("post.a", NO_STREAM)]
     await log.append(writes)
     with pytest.raises(WrongExpectedVersion):
@@ -108,15 +108,15 @@ def changed(**changes: object) -> NewEvent:
 @pytest.mark.parametrize(
     "writes",
     [
-        pytest.param([], id="nothing"),
-        pytest.param([StreamWrite("post.a", NO_STREAM, ())], id="no event"),
-        pytest.param([sample_write("post.a", NO_STREAM), sample_write("post.a", 1)], id="a stream twice"),
+        pytest.param([], id="no writes"),
+        pytest.param([StreamWrite("post.a", NO_STREAM, ())], id="no events"),
+        pytest.param([sample_write("post.a", NO_STREAM), sample_write("post.a", 1)], id="same stream twice"),
         pytest.param([sample_write("post.a", ANY_VERSION)], id="no exact version"),
         pytest.param(
             [sample_write("post.a", NO_STREAM), StreamWrite("post.b", ANY_VERSION, ())],
-            id="a guard of nothing",
+            id="guard without a version",
         ),
-        pytest.param([sample_write("post.a", -2)], id="no version"),
+        pytest.param([sample_write("post.a", -2)], id="negative version"),
         pytest.param([sample_write("Post.A", NO_STREAM)], id="stream name"),
         pytest.param([sample_write("post.ü", NO_STREAM)], id="stream name that is not ASCII"),
         pytest.param([StreamWrite("post.a", 0, (changed(event_id="1"),))], id="event id"),
@@ -132,25 +132,25 @@ def changed(**changes: object) -> NewEvent:
         ),
     ],
 )
-async def test_an_invalid_envelope_is_refused(log: EventLog, writes: Sequence[StreamWrite]) -> None:
+async def test_an_invalid_envelope_is_rejected(log: EventLog, writes: Sequence[StreamWrite]) -> None:
     with pytest.raises(InvalidEnvelope):
         await log.append(writes)
     assert await log.head() == 0
 
 
-async def test_a_payload_may_have_768_kib_and_no_more(log: EventLog) -> None:
+async def test_a_payload_can_have_768_kib_but_not_more(log: EventLog) -> None:
     largest = b"x" * MAX_PAYLOAD_BYTES
     assert MAX_PAYLOAD_BYTES == 786_432
     await log.append([StreamWrite("post.a", NO_STREAM, (sample_event(plaintext=largest),))])
-    with pytest.raises(PayloadTooLarge) as refusal:
+    with pytest.raises(PayloadTooLarge) as error:
         await log.append([StreamWrite("post.a", 1, (sample_event(plaintext=largest + b"x"),))])
-    assert (refusal.value.size, refusal.value.limit) == (MAX_PAYLOAD_BYTES + 1, MAX_PAYLOAD_BYTES)
+    assert (error.value.size, error.value.limit) == (MAX_PAYLOAD_BYTES + 1, MAX_PAYLOAD_BYTES)
     (event,) = await everything(log)
     assert event.payload is not None
     assert event.payload.plaintext == largest
 
 
-async def test_large_payloads_are_read_to_the_end(log: EventLog) -> None:
+async def test_large_payloads_are_read_completely(log: EventLog) -> None:
     for number in range(30):
         event = sample_event(plaintext=bytes([number]) * MAX_PAYLOAD_BYTES)
         await log.append([StreamWrite("post.a", number, (event,))])
@@ -162,13 +162,13 @@ async def test_large_payloads_are_read_to_the_end(log: EventLog) -> None:
     assert len(events) == 30
 
 
-# --- what is kept ---------------------------------------------------------------------------------
+# --- stored events --------------------------------------------------------------------------------
 
 
-async def test_everything_is_kept_as_given(log: EventLog) -> None:
+async def test_events_are_stored_unchanged(log: EventLog) -> None:
     plaintext = '{"data":{"title":"Žluťoučký kůň 🐎 \\u0000 e\u0301"}}'.encode()
     payload = SealedPayload(JSON_ENCODING, plaintext, bytes(range(32)))
-    given = NewEvent(
+    new_event = NewEvent(
         event_id=uuid8("e"),
         type="post.created",
         schema_version=7,
@@ -181,10 +181,10 @@ async def test_everything_is_kept_as_given(log: EventLog) -> None:
         payload=payload,
     )
     await log.append([sample_write("taxonomy", NO_STREAM)])
-    await log.append([StreamWrite("post.a", NO_STREAM, (given,))])
+    await log.append([StreamWrite("post.a", NO_STREAM, (new_event,))])
     (stored,) = await log.read(1, 10)
     assert stored.payload == payload
-    assert stored.header == given.header(
+    assert stored.header == new_event.header(
         publication=log.publication, position=2, stream="post.a", stream_version=1
     )
     assert stored.header.payload_commitment == payload.commitment()
@@ -220,7 +220,7 @@ async def test_the_leaf_of_a_header_is_canonical_json(log: EventLog) -> None:
 
 async def test_reading_by_position(log: EventLog) -> None:
     await log.append([sample_write("post.a", NO_STREAM, events=5)])
-    for after, limit, found in [
+    for after, limit, positions in [
         (0, 2, [1, 2]),
         (2, 2, [3, 4]),
         (4, 2, [5]),
@@ -228,7 +228,7 @@ async def test_reading_by_position(log: EventLog) -> None:
         (9, 2, []),
         (0, 0, []),
     ]:
-        assert [event.position for event in await log.read(after, limit)] == found
+        assert [event.position for event in await log.read(after, limit)] == positions
 
 
 async def test_reading_a_stream(log: EventLog) -> None:
@@ -240,9 +240,9 @@ async def test_reading_a_stream(log: EventLog) -> None:
     assert await log.read_stream("post") == []
 
 
-async def test_an_answered_append_is_visible_everywhere(logs: Logs) -> None:
-    one, other = await logs.open(), await logs.open()
+async def test_an_acknowledged_append_is_visible_on_every_connection(logs: Logs) -> None:
+    first, second = await logs.open(), await logs.open()
     for number in range(20):
-        position = await one.append([sample_write("post.a", number)])
-        assert await other.head() == position == await one.head()
-        assert [event.position for event in await other.read(number, 5)] == [position]
+        position = await first.append([sample_write("post.a", number)])
+        assert await second.head() == position == await first.head()
+        assert [event.position for event in await second.read(number, 5)] == [position]

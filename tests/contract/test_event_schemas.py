@@ -1,7 +1,7 @@
-"""Every event version that was ever shipped has a JSON Schema and a golden sample, and both are kept.
+"""Every released event version has a JSON Schema and a golden sample, and both stay in the repository.
 
-A golden sample is the plaintext of one stored payload, on one line. Nothing writes it anew: an event's next version
-gets a sample of its own, and an upcaster brings the old one to it.
+A golden sample is the plaintext of one stored payload, on one line. No tool overwrites it: the next version of an
+event gets its own sample, and an upcaster converts the older one to the newer version.
 """
 
 import json
@@ -29,18 +29,18 @@ NEWEST: Final = [entry[:3] for entry in EVENT_TYPES]
 
 
 def plaintext(name: str, version: int) -> bytes:
-    """The stored bytes of a golden sample."""
+    """Return the stored bytes of a golden sample."""
     return (DIRECTORY / f"{name}.v{version}.golden.json").read_bytes().removesuffix(b"\n")
 
 
 def schema(name: str, version: int) -> dict[str, Any]:
-    """The schema of an event's data."""
-    found: dict[str, Any] = json.loads((DIRECTORY / f"{name}.v{version}.schema.json").read_bytes())
-    return found
+    """Return the schema of an event's data."""
+    document: dict[str, Any] = json.loads((DIRECTORY / f"{name}.v{version}.schema.json").read_bytes())
+    return document
 
 
 def stored(name: str, version: int) -> StoredEvent:
-    """The golden sample as the log would hold it."""
+    """Return a golden sample as the log would store it."""
     some_id = uuid8("golden sample", name)
     payload = SealedPayload("json", plaintext(name, version), SALT)
     stream = f"{name.partition('.')[0]}.{some_id}"
@@ -64,7 +64,7 @@ def stored(name: str, version: int) -> StoredEvent:
     return StoredEvent(header, payload)
 
 
-def test_each_version_of_each_event_has_a_schema_and_a_sample_and_nothing_else_is_there() -> None:
+def test_each_event_version_has_a_schema_and_a_sample_and_there_are_no_other_files() -> None:
     expected = {f"{name}.v{version}" for name, version in EVERY_VERSION}
     assert {path.name.removesuffix(".schema.json") for path in DIRECTORY.glob("*.schema.json")} == expected
     assert {path.name.removesuffix(".golden.json") for path in DIRECTORY.glob("*.golden.json")} == expected
@@ -76,22 +76,22 @@ def test_each_step_between_versions_has_an_upcaster() -> None:
 
 
 @pytest.mark.parametrize(("name", "version"), EVERY_VERSION)
-def test_a_schema_is_strict_and_a_sample_fulfils_it(name: str, version: int) -> None:
-    of_data = schema(name, version)
-    jsonschema.Draft202012Validator.check_schema(of_data)
-    assert of_data["$schema"] == "https://json-schema.org/draft/2020-12/schema"
-    assert of_data["$id"] == f"urn:ledgerpress:event:{name}:v{version}"
-    assert of_data["additionalProperties"] is False
-    assert of_data["title"]
-    assert of_data["description"]
+def test_a_schema_is_strict_and_its_sample_is_valid(name: str, version: int) -> None:
+    data_schema = schema(name, version)
+    jsonschema.Draft202012Validator.check_schema(data_schema)
+    assert data_schema["$schema"] == "https://json-schema.org/draft/2020-12/schema"
+    assert data_schema["$id"] == f"urn:ledgerpress:event:{name}:v{version}"
+    assert data_schema["additionalProperties"] is False
+    assert data_schema["title"]
+    assert data_schema["description"]
     sample = json.loads(plaintext(name, version))
-    jsonschema.validate(sample["data"], of_data, cls=jsonschema.Draft202012Validator)
-    assert sample["data"].keys() == of_data["properties"].keys(), "a sample shows every field"
+    jsonschema.validate(sample["data"], data_schema, cls=jsonschema.Draft202012Validator)
+    assert sample["data"].keys() == data_schema["properties"].keys(), "a sample contains every field"
     assert sample.keys() == {"data", "reason", "idempotencyKey", "traceId", "fingerprint"}
 
 
 @pytest.mark.parametrize(("name", "version"), EVERY_VERSION)
-def test_a_sample_is_read_as_the_newest_version(name: str, version: int) -> None:
+def test_a_sample_is_decoded_as_the_newest_version(name: str, version: int) -> None:
     newest = {entry: type_ for entry, _, type_, _ in EVENT_TYPES}
     recorded = event_codec().decode(stored(name, version))
     assert type(recorded.event) is newest[name]
@@ -99,11 +99,11 @@ def test_a_sample_is_read_as_the_newest_version(name: str, version: int) -> None
 
 
 @pytest.mark.parametrize(("name", "version", "type_"), NEWEST)
-def test_the_newest_version_is_written_as_its_sample(name: str, version: int, type_: type[Event]) -> None:
+def test_the_newest_version_is_encoded_as_its_sample(name: str, version: int, type_: type[Event]) -> None:
     codec = event_codec()
     recorded = codec.decode(stored(name, version))
     assert codec.name_of(recorded.event) == (name, version)
-    again = codec.encode(
+    encoded = codec.encode(
         recorded.event,
         salt=SALT,
         reason=recorded.reason,
@@ -111,42 +111,40 @@ def test_the_newest_version_is_written_as_its_sample(name: str, version: int, ty
         trace_id=recorded.trace_id,
         fingerprint=recorded.fingerprint,
     )
-    assert again.plaintext == plaintext(name, version)
+    assert encoded.plaintext == plaintext(name, version)
 
 
 def altered(type_: type[Event]) -> Iterator[tuple[str, type[Event]]]:
-    """Yield classes as somebody might make of `type_` by mistake: a field removed, renamed, or added."""
+    """Yield classes that change `type_` as a mistake could: a field is removed, renamed or added."""
     fields: list[Any] = [
         (field.name, field.type, *([] if field.required else [field.default]))
         for field in msgspec.structs.fields(type_)
     ]
 
-    def made(changed: list[Any]) -> type[Event]:
-        return msgspec.defstruct(type_.__name__, changed, bases=(Event,), frozen=True, kw_only=True)  # type: ignore[return-value]
+    def variant(new_fields: list[Any]) -> type[Event]:
+        return msgspec.defstruct(type_.__name__, new_fields, bases=(Event,), frozen=True, kw_only=True)  # type: ignore[return-value]
 
     for field in fields:
         others = [other for other in fields if other is not field]
-        yield f"without {field[0]}", made(others)
-        yield f"{field[0]} renamed", made([*others, (f"{field[0]}_renamed", *field[1:])])
-    yield "with a new field that has no default", made([*fields, ("brand_new", str)])
+        yield f"without {field[0]}", variant(others)
+        yield f"{field[0]} renamed", variant([*others, (f"{field[0]}_renamed", *field[1:])])
+    yield "with a new field that has no default", variant([*fields, ("brand_new", str)])
 
 
 @pytest.mark.parametrize(("name", "version", "type_"), NEWEST)
-def test_a_field_that_is_removed_renamed_or_added_is_found_out(
-    name: str, version: int, type_: type[Event]
-) -> None:
+def test_a_removed_renamed_or_added_field_is_detected(name: str, version: int, type_: type[Event]) -> None:
     sample = stored(name, version)
-    for what, other in altered(type_):
-        codec = Codec([EventType(name, version, other)], withdrawn)
+    for change, variant in altered(type_):
+        codec = Codec([EventType(name, version, variant)], withdrawn)
         with pytest.raises(UndecodableEvent):
-            raise AssertionError(f"{name} {what}: {codec.decode(sample).event}")
+            raise AssertionError(f"{name} {change}: {codec.decode(sample).event}")
 
 
-def test_the_schemas_are_those_of_the_code() -> None:
+def test_the_schema_files_match_the_code() -> None:
     assert event_schemas.check(DIRECTORY) == []
 
 
-def test_what_differs_is_said(tmp_path: Path) -> None:
+def test_differences_between_schema_files_and_code_are_reported(tmp_path: Path) -> None:
     directory = tmp_path / "events"
     event_schemas.write(directory)
     assert event_schemas.check(directory) == []
@@ -154,14 +152,14 @@ def test_what_differs_is_said(tmp_path: Path) -> None:
     (directory / "post.created.v1.schema.json").unlink()
     shutil.copy(directory / "post.edited.v1.schema.json", directory / "post.sparkled.v1.schema.json")
     (directory / "site.named.v1.schema.json").write_text("{}", encoding="utf-8")
-    told = "\n".join(sorted(event_schemas.check(directory)))
-    assert told.count("\n") == 2
-    assert "post.created.v1.schema.json is missing" in told
-    assert "site.named.v1.schema.json differs" in told
-    assert "post.sparkled.v1.schema.json does not belong to any event" in told
+    messages = "\n".join(sorted(event_schemas.check(directory)))
+    assert messages.count("\n") == 2
+    assert "post.created.v1.schema.json is missing" in messages
+    assert "site.named.v1.schema.json differs" in messages
+    assert "post.sparkled.v1.schema.json does not belong to any event" in messages
 
 
-def test_writing_schemas_leaves_the_samples_as_they_are(tmp_path: Path) -> None:
+def test_writing_schemas_does_not_change_the_samples(tmp_path: Path) -> None:
     directory = tmp_path / "events"
     directory.mkdir()
     (directory / "post.created.v1.golden.json").write_bytes(b"as it was")

@@ -1,7 +1,7 @@
-"""A feature above posts extends their commands: a guard, added events, an input and content (decision 0028).
+"""A feature extends the commands of posts: with a guard, added events, an input and content (decision 0028).
 
-The feature `x.desk` is for this test alone. A post can be locked by its desk, and is not published then. An edit can
-carry a note for the desk, which is content, and a signature, which is recorded with it.
+The feature `x.desk` is only for this test. The desk can lock a post, which then cannot be published. An edit can
+include a note for the desk, which is content, and a signature, which is recorded in the same append.
 """
 
 import asyncio
@@ -63,7 +63,7 @@ class NoteChanged(Event, frozen=True):
 
 
 class PostSigned(Event, frozen=True):
-    """Somebody has signed an edit."""
+    """An editor has signed an edit."""
 
     post_id: str
     name: str
@@ -95,7 +95,7 @@ class LockPost:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Note:
-    """A note that comes with an edit."""
+    """The note of an edit."""
 
     fingerprint_name: ClassVar[str] = "x.desk.Note"
 
@@ -160,14 +160,14 @@ FEATURES: Final = FeatureSet((*FIRST_PARTY, DESK))
 
 
 class NoViews:
-    """Views that no command here needs."""
+    """Empty views: no command in this module reads any."""
 
     async def wait_for(self, position: int, timeout: float, names: Sequence[str] = ()) -> bool:
         return True
 
     @contextmanager
     def snapshot(self) -> Iterator[Snapshot]:
-        """Lend views without a command that was executed before."""
+        """Yield a snapshot without any executed command."""
         with closing(sqlite3.connect(":memory:")) as db:
             db.execute(CommandsProjector.schema)
             yield Snapshot(db, 0)
@@ -214,7 +214,7 @@ async def opened_desk(path: Path, features: FeatureSet = FEATURES) -> AsyncItera
 # --- guards --------------------------------------------------------------------------------------
 
 
-async def test_a_guard_rejects_a_command_of_a_feature_below(tmp_path: Path) -> None:
+async def test_a_guard_rejects_a_command_of_a_required_feature(tmp_path: Path) -> None:
     async with opened_desk(tmp_path) as desk:
         post = await desk.do(CreatePost(title="Night"))
         await desk.do(LockPost(post_id=post))
@@ -259,7 +259,7 @@ async def test_a_guard_that_reads_events_is_checked_by_the_append(tmp_path: Path
         assert rejected.value.code == "X_DESK_LOCKED"
 
 
-async def test_two_racing_commands_cannot_bypass_a_guard(tmp_path: Path) -> None:
+async def test_concurrent_commands_cannot_bypass_a_guard(tmp_path: Path) -> None:
     loaded, locked = asyncio.Event(), asyncio.Event()
 
     async def load_and_wait(command: object, plan: AppendPlan, context: CommandContext) -> bool:
@@ -278,7 +278,7 @@ async def test_two_racing_commands_cannot_bypass_a_guard(tmp_path: Path) -> None
         with pytest.raises(Rejection) as rejected:
             await publish
         assert rejected.value.code == "X_DESK_LOCKED"
-        assert not any(isinstance(one.event, PostPublished) for one in await desk.events(post))
+        assert not any(isinstance(recorded.event, PostPublished) for recorded in await desk.events(post))
 
 
 async def test_an_expected_version_that_a_command_does_not_check_is_rejected(tmp_path: Path) -> None:
@@ -303,7 +303,7 @@ async def test_added_events_are_in_the_same_append(tmp_path: Path) -> None:
         assert signed.event == PostSigned(post_id=post, name="Ada")
         assert signed.header.command_id == edited.header.command_id
         assert (edited.header.stream_version, signed.header.stream_version) == (2, 3)
-        # The owner's state ignores them, and counts their versions, which clients see.
+        # The post's state ignores the added event, but counts its version, which clients see.
         with closing(sqlite3.connect(":memory:")) as db:
             db.executescript(PostsProjector.schema)
             apply_all(PostsProjector(), await desk.events(post), db)
@@ -312,7 +312,7 @@ async def test_added_events_are_in_the_same_append(tmp_path: Path) -> None:
         await desk.do(EditPost(post_id=post, title="Dusk"), expected_version=3)
 
 
-async def test_an_input_is_part_of_the_fingerprint_only_if_it_is_given() -> None:
+async def test_an_input_is_part_of_the_fingerprint_only_if_it_is_present() -> None:
     edit = EditPost(post_id=uuid8("a", "post"), title="Day")
     bare = fingerprint(edit, CommandRequest())
     signed = {fingerprint(edit, CommandRequest(inputs=(Signature(name=name),))) for name in ("Ada", "Bo")}
@@ -392,7 +392,7 @@ async def test_a_change_of_added_content_is_reverted_unless_it_has_changed_since
 # --- the manifests -------------------------------------------------------------------------------
 
 
-def test_manifests_that_contradict_one_another_are_rejected() -> None:
+def test_contradictory_manifests_are_rejected() -> None:
     for features, message in (
         ((*FIRST_PARTY, DESK, DESK), "two features are named x.desk"),
         ((DESK, *FIRST_PARTY), "requires posts, which must come before it"),

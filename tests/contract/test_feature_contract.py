@@ -1,4 +1,4 @@
-"""The contract suite passes for a sound feature, and fails for each way in which one can be broken, with what to do."""
+"""The contract suite passes for a sound feature. For each kind of broken feature it fails and names the remedy."""
 
 import os
 import time
@@ -42,8 +42,13 @@ async def scenario(client: StoreClient) -> Mapping[str, str]:
 
 
 def contract(feature: Feature = FEATURE, **options: Any) -> FeatureContract:
-    given: dict[str, Any] = {"scenario": scenario, "queries": QUERIES, "pages": ["/factchecks"], **options}
-    return FeatureContract(feature, **given)
+    arguments: dict[str, Any] = {
+        "scenario": scenario,
+        "queries": QUERIES,
+        "pages": ["/factchecks"],
+        **options,
+    }
+    return FeatureContract(feature, **arguments)
 
 
 CHECKS_BY_NAME: Final = {check.name: check for check in contract().checks}
@@ -117,13 +122,13 @@ def with_clock_of_sql() -> Feature:
 
 
 def with_memory() -> Feature:
-    """The projector writes only checks of posts that it has not seen, in whatever views."""
-    seen = set[str]()
+    """Return a feature whose projector remembers posts across views and writes only the first check of each."""
+    known_streams = set[str]()
 
     def apply(recorded: Recorded[Event], db: Any) -> None:
         stream = recorded.header.stream
-        if isinstance(recorded.event, PostChecked) and stream not in seen:
-            seen.add(stream)
+        if isinstance(recorded.event, PostChecked) and stream not in known_streams:
+            known_streams.add(stream)
             insert(db, recorded, recorded.event.passed, recorded.event.note)
 
     return with_projector(apply)
@@ -139,7 +144,7 @@ def with_failure_on_withdrawn() -> Feature:
 
 
 def with_leak() -> Feature:
-    """The projector remembers what it wrote, and writes it again when the payload has been withdrawn."""
+    """Return a feature whose projector remembers notes and writes them even after their withdrawal."""
     notes = dict[int, str]()
 
     def apply(recorded: Recorded[Event], db: Any) -> None:
@@ -233,9 +238,12 @@ BROKEN: Final[list[tuple[str, str, Callable[[], Feature], list[str]]]] = [
 
 @pytest.mark.parametrize(
     ("check", "broken", "messages"),
-    [pytest.param(check, broken, messages, id=f"{what}-{check}") for what, check, broken, messages in BROKEN],
+    [
+        pytest.param(check, broken, messages, id=f"{label}-{check}")
+        for label, check, broken, messages in BROKEN
+    ],
 )
-def test_a_broken_feature_is_named_with_what_to_do(
+def test_a_broken_feature_fails_with_its_name_and_what_to_do(
     check: str, broken: Callable[[], Feature], messages: list[str], tmp_path: Path
 ) -> None:
     message = failure(contract(broken()), check, tmp_path)
@@ -282,11 +290,13 @@ async def about_another_post(client: StoreClient) -> Mapping[str, str]:
         ({"pages": ["/{post}"]}, "needs 'post', which the scenario does not return"),
     ],
 )  # fmt: skip
-def test_what_is_not_reached_is_named(options: dict[str, Any], message: str, tmp_path: Path) -> None:
+def test_unreached_events_fields_and_pages_are_named(
+    options: dict[str, Any], message: str, tmp_path: Path
+) -> None:
     assert message in failure(contract(**options), "coverage", tmp_path)
 
 
-def test_a_field_within_a_fragment_is_reached(tmp_path: Path) -> None:
+def test_a_field_in_a_fragment_counts_as_reached(tmp_path: Path) -> None:
     document = "query ($article: ID!) { article(id: $article) { ...Checks } } fragment Checks on Article { factChecks { passed note } }"
     (check,) = (
         check for check in contract(queries=[document, *QUERIES[1:]]).checks if check.name == "coverage"
@@ -294,18 +304,18 @@ def test_a_field_within_a_fragment_is_reached(tmp_path: Path) -> None:
     check.run(tmp_path)
 
 
-def test_what_is_stated_as_unreached_is_not_asked_for(tmp_path: Path) -> None:
-    some = contract(scenario=without_checks, queries=[], pages=["/factchecks"], unreached=[
+def test_parts_that_are_declared_as_unreached_are_not_required(tmp_path: Path) -> None:
+    partial = contract(scenario=without_checks, queries=[], pages=["/factchecks"], unreached=[
         CHECKED, "Query.checkedArticles", "Article.factChecks", "FactCheck.passed", "FactCheck.note",
     ])  # fmt: skip
-    (check,) = (check for check in some.checks if check.name == "coverage")
+    (check,) = (check for check in partial.checks if check.name == "coverage")
     check.run(tmp_path)
 
 
 @pytest.mark.parametrize(
     "coordinate", ["Article.factChecks", "Query.checkedArticles", "Mutation.postCheck", "FactCheck.note"]
 )
-def test_a_permission_that_is_not_enforced_is_found(
+def test_a_permission_that_is_not_enforced_is_detected(
     coordinate: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     guarded = {**SCHEMA.permissions, coordinate: RequiredPermission(CHECK)}
@@ -323,7 +333,7 @@ def test_a_permission_that_is_not_enforced_is_found(
     assert f"{coordinate} requires x.factcheck:write, but is not denied to anonymous" in message
 
 
-def test_a_process_without_the_feature_that_pauses_is_found(
+def test_a_paused_projection_in_a_process_without_the_feature_is_detected(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(feature.feature_set, "of_features_not_in", lambda _: lambda _: False)

@@ -1,4 +1,4 @@
-"""A feature declares what its events invalidate in the cache; what no feature knows invalidates everything."""
+"""A feature declares which topics its events invalidate in the cache; unknown events invalidate everything."""
 
 import sqlite3
 from collections.abc import Iterator
@@ -21,11 +21,11 @@ from tests.apply_projector import apply_all
 from tests.contract.tagged_posts import TaggedPosts, tagged_posts
 from tests.contract.tags_feature import TAGS, Tagged, tag_topic
 
-FOLLOWED = 60
+INITIAL_EVENTS = 60
 
 
 class Views:
-    """Views that have followed random events, and follow more."""
+    """Views that have applied random events and can apply more."""
 
     def __init__(self, db: sqlite3.Connection, posts: TaggedPosts) -> None:
         self.posts = posts
@@ -52,7 +52,7 @@ class Views:
 @pytest.fixture
 def views() -> Iterator[Views]:
     with closing(sqlite3.connect(":memory:", isolation_level=None)) as db:
-        yield Views(db, tagged_posts(FOLLOWED))
+        yield Views(db, tagged_posts(INITIAL_EVENTS))
 
 
 def published(post_id: str) -> PostPublished:
@@ -63,12 +63,12 @@ def test_events_of_a_feature_invalidate_its_topics(views: Views) -> None:
     views.invalidated((PostUnpublished(post_id="post1"), "post1"))
     topics = views.invalidated((Tagged(post_id="post1", tag="new"), "post1"))
     assert topics is not None
-    # It is in the stream of the post, and so a version of it.
+    # The event is in the stream of the post, so it also gives the post a new version.
     assert {topic for topic in topics if topic.kind != "post"} == {tag_topic("new")}
     assert post_topic("post1") in topics
 
 
-def test_events_of_a_feature_below_invalidate_topics_of_both(views: Views) -> None:
+def test_events_of_a_required_feature_invalidate_topics_of_both_features(views: Views) -> None:
     views.invalidated(
         (Tagged(post_id="post1", tag="new"), "post1"), (PostUnpublished(post_id="post1"), "post1")
     )

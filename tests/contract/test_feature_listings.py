@@ -1,4 +1,4 @@
-"""A feature contributes listings of its own: as of every position, rebuilt as followed, without what is hidden today."""
+"""Listings that a feature contributes: at every position, after a rebuild, and without articles hidden today."""
 
 import sqlite3
 from collections.abc import Iterator
@@ -36,7 +36,7 @@ def views(events: list[Recorded[Event]], batch: int) -> Iterator[sqlite3.Connect
         yield db
 
 
-def test_the_listing_of_a_tag_as_of_every_position_with_its_count() -> None:
+def test_the_listing_and_the_count_of_a_tag_at_every_position() -> None:
     posts = tagged_posts(EVENTS)
     with views(posts.events, 1) as db:
         for position, articles in enumerate(posts.articles):
@@ -47,21 +47,21 @@ def test_the_listing_of_a_tag_as_of_every_position_with_its_count() -> None:
                 assert count(db, k, position) == len(articles[tag])
 
 
-def test_a_rebuild_gives_the_same_rows_as_following() -> None:
+def test_a_rebuild_gives_the_same_rows_as_applying_each_event() -> None:
     events = tagged_posts(EVENTS).events
-    with views(events, 1) as followed, views(events, EVENTS) as rebuilt, views(events, 7) as in_batches:
-        assert rows_in(rebuilt) == rows_in(followed) == rows_in(in_batches)
+    with views(events, 1) as one_by_one, views(events, EVENTS) as rebuilt, views(events, 7) as in_batches:
+        assert rows_in(rebuilt) == rows_in(one_by_one) == rows_in(in_batches)
 
 
-def test_counts_of_the_past_exclude_what_is_hidden_today() -> None:
+def test_counts_of_the_past_exclude_articles_that_are_hidden_today() -> None:
     posts = tagged_posts(EVENTS)
     hidden = 0
     with views(posts.events, EVENTS) as db:
         public = PublicFilter(Snapshot(db, EVENTS), declared_views(FEATURE))
-        every = {row[0] for row in db.execute("SELECT seq FROM post")}
-        public_today = public.among(every)
+        all_posts = {row[0] for row in db.execute("SELECT seq FROM post")}
+        public_today = public.among(all_posts)
         assert public_today
-        assert public_today != every
+        assert public_today != all_posts
         for position, articles in enumerate(posts.articles):
             for tag in TAGS:
                 expected = sum(seq not in public_today for _, seq in articles[tag])
@@ -70,10 +70,12 @@ def test_counts_of_the_past_exclude_what_is_hidden_today() -> None:
     assert hidden
 
 
-def test_a_contribution_identifies_other_views_and_has_a_table_of_its_own() -> None:
+def test_a_contribution_changes_the_digest_of_views_and_needs_its_own_table() -> None:
     first_party, with_tags = all_projectors(), declared_views(FEATURE).projectors
     assert digest_of(with_tags) != digest_of(first_party)
-    assert {one.name: one.version for one in with_tags} == {one.name: one.version for one in first_party}
+    assert {projector.name: projector.version for projector in with_tags} == {
+        projector.name: projector.version for projector in first_party
+    }
     with closing(sqlite3.connect(":memory:")) as db:
         create_tables(db, first_party)
         with pytest.raises(ViewsDamaged):
@@ -84,7 +86,7 @@ def test_a_contribution_identifies_other_views_and_has_a_table_of_its_own() -> N
     assert ListingsProjector([newer]).version == 2
 
     def digest(tags: int, series: int) -> str:
-        """The digest of a set with two contributions in these versions."""
+        """Return the digest of projectors with two contributions of these versions."""
         versions = {"tags": tags, "series": series}
         return digest_of([
             ListingsProjector([
@@ -109,9 +111,17 @@ def test_a_comment_after_the_last_table_does_not_hide_the_next_contribution() ->
     )
     with closing(sqlite3.connect(":memory:")) as db:
         create_tables(db, [ListingsProjector([first, second])])
-        made = {name for (name,) in db.execute("SELECT name FROM sqlite_schema")}
-    assert made >= {"x_tags", "x_series"}
-    assert len({digest_of([ListingsProjector(some)]) for some in ([first], [second], [first, second])}) == 3
+        created = {name for (name,) in db.execute("SELECT name FROM sqlite_schema")}
+    assert created >= {"x_tags", "x_series"}
+    assert (
+        len(
+            {
+                digest_of([ListingsProjector(contributions)])
+                for contributions in ([first], [second], [first, second])
+            }
+        )
+        == 3
+    )
 
 
 def test_a_comment_after_the_last_table_does_not_hide_an_index() -> None:

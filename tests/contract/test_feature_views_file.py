@@ -1,4 +1,4 @@
-"""A process with other features leaves the views file of the others as it is, and builds views of its own alongside."""
+"""A process with other features builds its own views file and does not change existing ones."""
 
 from pathlib import Path
 

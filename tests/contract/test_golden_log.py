@@ -1,12 +1,11 @@
-"""The golden log: what a fixed sequence of commands stores, to the byte. It binds every later version.
+"""The golden log: the exact bytes that a fixed sequence of commands stores. Every later version must store the same.
 
-`tests/golden/log.jsonl` holds a line for each event. A test that fails here means that new logs would differ from
-old ones, or that old ones would no longer be read as they were written. If that is really wanted, and nobody has a
-log yet, the lines are written anew by
+`tests/golden/log.jsonl` has one line for each event. A failure here means that new logs would differ from old ones,
+or that old ones would be read differently. If this is intended, and no user has a log yet, write the lines again:
 
     .venv/bin/python -m tests.golden.record_log > tests/golden/log.jsonl
 
-Nothing does so by itself.
+Nothing runs this command automatically.
 """
 
 import hashlib
@@ -28,12 +27,12 @@ HEADER = {
     "actorId", "onBehalfOfActorId", "commandId", "correlationId", "causationId", "payloadCommitment",
 }  # fmt: skip
 PAYLOAD = {"data", "reason", "idempotencyKey", "traceId", "fingerprint"}
-NOT_COMMANDED = {"payload.withdrawn"}
-"""Events that no use case records so far."""
+NOT_RECORDED = {"payload.withdrawn"}
+"""Event types that no command of the sequence records."""
 
 
 def pinned() -> list[dict[str, Any]]:
-    """Return the lines of the file, read with nothing of the program's."""
+    """Return the lines of the file, read without code of the program."""
     return [json.loads(line) for line in FILE.read_bytes().splitlines()]
 
 
@@ -50,12 +49,12 @@ async def test_the_same_commands_store_the_same_bytes(tmp_path: Path) -> None:
     assert len(lines) == len(expected)
 
 
-def test_every_kind_of_event_that_commands_record_is_in_it() -> None:
+def test_the_golden_log_contains_every_event_type_that_commands_record() -> None:
     kinds = {json.loads(line["leaf"])["type"] for line in pinned()}
-    assert {name for name, *_ in EVENT_TYPES} - kinds == NOT_COMMANDED
+    assert {name for name, *_ in EVENT_TYPES} - kinds == NOT_RECORDED
 
 
-def test_commitments_and_leaf_hashes_follow_from_the_bytes_alone() -> None:
+def test_commitments_and_leaf_hashes_can_be_computed_from_the_bytes() -> None:
     for line in pinned():
         leaf = line["leaf"].encode("ascii")
         header = json.loads(leaf)
@@ -71,7 +70,7 @@ def test_commitments_and_leaf_hashes_follow_from_the_bytes_alone() -> None:
         assert len(salt) == 32
 
 
-def test_headers_hold_every_field_and_nothing_that_a_person_wrote() -> None:
+def test_headers_contain_every_field_and_no_text_that_a_person_wrote() -> None:
     written = {
         "Tide",
         "Town",
@@ -98,7 +97,7 @@ def test_headers_hold_every_field_and_nothing_that_a_person_wrote() -> None:
     assert positions == list(range(1, len(positions) + 1))
 
 
-def test_what_is_pinned_is_read_and_written_again_as_it_is() -> None:
+def test_decoding_and_encoding_an_event_gives_the_same_bytes() -> None:
     codec = event_codec()
     for line in pinned():
         fields = json.loads(line["leaf"])
@@ -106,8 +105,8 @@ def test_what_is_pinned_is_read_and_written_again_as_it_is() -> None:
         payload = SealedPayload(line["encoding"], line["payload"].encode(), bytes.fromhex(line["salt"]))
         recorded = codec.decode(StoredEvent(header, payload))
         if codec.name_of(recorded.event) != (header.type, header.schema_version):
-            continue  # of an older version: its golden sample is decoded elsewhere
-        again = codec.encode(
+            continue  # An older version: `test_event_schemas` decodes its golden sample.
+        encoded = codec.encode(
             recorded.event,
             salt=payload.salt,
             reason=recorded.reason,
@@ -115,7 +114,7 @@ def test_what_is_pinned_is_read_and_written_again_as_it_is() -> None:
             trace_id=recorded.trace_id,
             fingerprint=recorded.fingerprint,
         )
-        assert again == payload
+        assert encoded == payload
         assert line_of(StoredEvent(header, payload)) == json.dumps(line, ensure_ascii=False)
 
 

@@ -1,7 +1,7 @@
-"""The golden store: a data directory that an earlier version wrote is served as it is, and answers the same.
+"""The golden store: a data directory of an earlier version is served without a rebuild and gives the same responses.
 
-See `tests/golden/store.py`. A test that fails here means that an upgrade would rebuild the views of every installation,
-or answer otherwise, or carry out a repeated command a second time.
+See `tests/golden/store.py`. A failure here means that an upgrade would rebuild the views of every installation, change
+responses, or execute a repeated command a second time.
 """
 
 import json
@@ -16,53 +16,55 @@ from tests.fixed_sources import SetClock
 from tests.golden.store import EXPECTED, LATER, PAGES, answers, repeat, state, tables, unpack
 from tests.integration.graphql_client import client
 
-FOUND: Final[dict[str, Any]] = json.loads(EXPECTED.read_bytes())
+RECORDED: Final[dict[str, Any]] = json.loads(EXPECTED.read_bytes())
 VIEWS: Final = "views-34636194-1.sqlite"
-STATE: Final = {name: FOUND[name] for name in ("position", "root", "log", "views")}
-TIME_OF_MAKING: Final = ("views", "projection_digest")
-"""Tables that tell when and how views were made, and so differ after a rebuild."""
+STATE: Final = {name: RECORDED[name] for name in ("position", "root", "log", "views")}
+BUILD_TABLES: Final = ("views", "projection_digest")
+"""Tables that describe when and how views were built, so they differ after a rebuild."""
 
 
 @pytest.mark.slow
-async def test_its_views_are_served_without_a_rebuild(tmp_path: Path) -> None:
+async def test_the_stored_views_are_served_without_a_rebuild(tmp_path: Path) -> None:
     data, expected = unpack(tmp_path)
     inode = (data / VIEWS).stat().st_ino
-    async with client(data, clock=SetClock(LATER)) as one:
-        assert await state(one) == STATE
-        for query, answer in (await answers(one)).items():
-            assert answer == expected[query]
+    async with client(data, clock=SetClock(LATER)) as application:
+        assert await state(application) == STATE
+        for query, response in (await answers(application)).items():
+            assert response == expected[query]
     assert (data / "views.json").read_bytes() == b'{"current":"views-34636194-1.sqlite"}'
     assert [file.name for file in data.glob("views-*.sqlite")] == [VIEWS]
     assert (data / VIEWS).stat().st_ino == inode
-    assert tables(data / VIEWS) == FOUND["tables"]
+    assert tables(data / VIEWS) == RECORDED["tables"]
 
 
-async def test_a_rebuild_of_its_views_gives_the_same_rows(tmp_path: Path) -> None:
+async def test_a_rebuild_of_the_stored_views_gives_the_same_rows(tmp_path: Path) -> None:
     data, _ = unpack(tmp_path)
     (data / VIEWS).unlink()
-    async with client(data, clock=SetClock(LATER)) as one:
-        rebuilt = one.store.views.path
+    async with client(data, clock=SetClock(LATER)) as application:
+        rebuilt = application.store.views.path
         assert rebuilt.name == "views-34636194-2.sqlite"
-        assert {**await state(one), "views": VIEWS} == STATE
-    found = tables(rebuilt)
-    assert found.keys() == FOUND["tables"].keys()
-    for table in found.keys() - set(TIME_OF_MAKING):
-        assert found[table] == FOUND["tables"][table], table
+        assert {**await state(application), "views": VIEWS} == STATE
+    rebuilt_tables = tables(rebuilt)
+    assert rebuilt_tables.keys() == RECORDED["tables"].keys()
+    for table in rebuilt_tables.keys() - set(BUILD_TABLES):
+        assert rebuilt_tables[table] == RECORDED["tables"][table], table
 
 
 async def test_repeated_commands_are_replayed(tmp_path: Path) -> None:
     data, _ = unpack(tmp_path)
-    async with client(data, clock=SetClock(LATER)) as one:
-        repeated = await repeat(one)
-        assert await one.store.log.head() == FOUND["position"]
-    assert repeated == {name: {**result, "replayed": True} for name, result in FOUND["repeated"].items()}
+    async with client(data, clock=SetClock(LATER)) as application:
+        repeated = await repeat(application)
+        assert await application.store.log.head() == RECORDED["position"]
+    assert repeated == {name: {**result, "replayed": True} for name, result in RECORDED["repeated"].items()}
 
 
-async def test_pages_imported_again_change_nothing(tmp_path: Path) -> None:
+async def test_importing_pages_again_changes_nothing(tmp_path: Path) -> None:
     data, _ = unpack(tmp_path)
-    async with client(data, clock=SetClock(LATER)) as one:
+    async with client(data, clock=SetClock(LATER)) as application:
         for name, retrieved_at in PAGES.items():
             text = (Path(__file__).parents[1] / "pages" / f"{name}.txt").read_text("utf-8")
-            report = await import_page(one.store, parse_page(text, retrieved_at), retrieved_at=retrieved_at)
+            report = await import_page(
+                application.store, parse_page(text, retrieved_at), retrieved_at=retrieved_at
+            )
             assert report.made == ()
-        assert await one.store.log.head() == FOUND["position"]
+        assert await application.store.log.head() == RECORDED["position"]

@@ -1,4 +1,4 @@
-"""Leases on every engine: who holds one, and that the log takes nothing from whoever held it before."""
+"""Leases on every engine: one holder at a time, and the log rejects appends of former holders."""
 
 import asyncio
 from typing import Final
@@ -15,13 +15,13 @@ from tests.contract.sample_events import everything, places, sample_write
 from tests.engines.log_locations import LogPlace as Logs
 from tests.lease_proxies import takings
 
-FOR_EVER: Final = 3_600.0
-"""Seconds: a lease that lasts so long does not run out in a test."""
-SOON: Final = 1.5
+LONG: Final = 3_600.0
+"""Seconds; long enough that a lease does not expire during a test."""
+SHORT: Final = 1.5
 
 
-class CutOff(LeaseRegister):
-    """The register of a node that is cut off at some time."""
+class DisconnectableRegister(LeaseRegister):
+    """The lease register of a node that can lose its connection."""
 
     def __init__(self, register: LeaseRegister) -> None:
         self._register = register
@@ -41,19 +41,19 @@ class CutOff(LeaseRegister):
 
 
 def node(log: OpenedLog, name: str, *, duration: float, register: LeaseRegister | None = None) -> Leases:
-    """What a node takes leases with."""
-    made = Leases(log, event_codec(), SystemClock(), SystemRandomness(), node=name, duration=duration)
+    """Return the leases of a node."""
+    leases = Leases(log, event_codec(), SystemClock(), SystemRandomness(), node=name, duration=duration)
     if register is not None:
-        made._register = register
-    return made
+        leases._register = register
+    return leases
 
 
-async def test_of_many_one_works_at_a_time_and_each_time_with_a_greater_token(logs: Logs) -> None:
+async def test_one_holder_works_at_a_time_and_each_has_a_greater_token(logs: Logs) -> None:
     opened = [await logs.open() for _ in range(3)]
     working, tokens = set[str](), list[int]()
 
     async def work(name: str, log: OpenedLog) -> None:
-        leases = node(log, name, duration=FOR_EVER)
+        leases = node(log, name, duration=LONG)
         for _ in range(3):
             async with leases.hold("schedules") as fence:
                 assert not working
@@ -70,28 +70,28 @@ async def test_of_many_one_works_at_a_time_and_each_time_with_a_greater_token(lo
     assert [stream for stream, _ in await places(opened[0])] == ["lease.schedules", "post.a"] * 9
 
 
-async def test_a_holder_that_is_cut_off_is_told_and_whatever_it_still_writes_is_refused(logs: Logs) -> None:
+async def test_a_disconnected_holder_loses_its_lease_and_its_later_appends_are_rejected(logs: Logs) -> None:
     first, second = await logs.open(), await logs.open()
-    register = CutOff(first.leases)
+    register = DisconnectableRegister(first.leases)
     held, fences = asyncio.Event(), list[Fence]()
 
     async def hold() -> None:
-        async with node(first, "first", duration=SOON, register=register).hold("schedules") as fence:
+        async with node(first, "first", duration=SHORT, register=register).hold("schedules") as fence:
             fences.append(fence)
             await fence.append(first, [sample_write("post.a", NO_STREAM)])
             held.set()
-            await asyncio.sleep(FOR_EVER)
+            await asyncio.sleep(LONG)
 
     async with asyncio.timeout(120):
         holding = asyncio.create_task(hold())
         await held.wait()
         register.reachable = False
-        async with node(second, "second", duration=FOR_EVER).hold("schedules") as fence:
+        async with node(second, "second", duration=LONG).hold("schedules") as fence:
             with pytest.raises(LeaseLost):
                 await holding
-            with pytest.raises(LeaseLost) as refusal:
+            with pytest.raises(LeaseLost) as error:
                 await fences[0].append(first, [sample_write("post.a", 1), sample_write("post.b", NO_STREAM)])
-            assert (refusal.value.lease, refusal.value.token) == ("schedules", 1)
+            assert (error.value.lease, error.value.token) == ("schedules", 1)
             assert fence.token == 2
             await fence.append(second, [sample_write("post.a", 1)])
             with pytest.raises(WrongExpectedVersion):
@@ -101,40 +101,40 @@ async def test_a_holder_that_is_cut_off_is_told_and_whatever_it_still_writes_is_
     ]  # fmt: skip
 
 
-async def test_a_lease_that_is_given_up_is_taken_at_once(logs: Logs) -> None:
+async def test_a_released_lease_is_acquired_immediately(logs: Logs) -> None:
     first, second = await logs.open(), await logs.open()
     async with asyncio.timeout(120):
-        async with node(first, "first", duration=FOR_EVER).hold("schedules"):
-            waiting = asyncio.create_task(_held(node(second, "second", duration=FOR_EVER)))
+        async with node(first, "first", duration=LONG).hold("schedules"):
+            waiting = asyncio.create_task(_hold_once(node(second, "second", duration=LONG)))
             await asyncio.sleep(0.1)
             assert not waiting.done()
         assert (await waiting).token == 2
 
 
-async def test_a_lease_of_a_node_that_never_comes_back_runs_out(logs: Logs) -> None:
+async def test_the_lease_of_a_killed_node_expires(logs: Logs) -> None:
     lost, log = await logs.open(), await logs.open()
-    leases = node(lost, "lost", duration=SOON)
-    # As a node that was killed leaves it: taken, and not given up.
+    leases = node(lost, "lost", duration=SHORT)
+    # A killed node leaves its lease like this: acquired, but not released.
     await leases._acquire("schedules")
     await logs.close(lost)
     async with asyncio.timeout(120):
-        assert (await _held(node(log, "heir", duration=FOR_EVER))).token == 2
+        assert (await _hold_once(node(log, "heir", duration=LONG))).token == 2
     assert await takings(log, "schedules") == ["lost", "heir"]
 
 
-async def test_takings_are_events_like_others(logs: Logs) -> None:
+async def test_each_acquired_lease_is_recorded_as_an_event(logs: Logs) -> None:
     log = await logs.open()
     for name in ("schedules", "webhooks"):
-        await _held(node(log, "node", duration=FOR_EVER), name)
+        await _hold_once(node(log, "node", duration=LONG), name)
     codec = event_codec()
-    found = [codec.decode(stored) for stored in await everything(log)]
-    assert [(one.header.type, one.header.stream, one.event) for one in found] == [
+    events = [codec.decode(stored) for stored in await everything(log)]
+    assert [(recorded.header.type, recorded.header.stream, recorded.event) for recorded in events] == [
         ("lease.taken", f"lease.{name}", codec.decode(stored).event)
         for name, stored in zip(("schedules", "webhooks"), await everything(log), strict=True)
     ]
-    assert [getattr(one.event, "lease", None) for one in found] == ["schedules", "webhooks"]
+    assert [getattr(recorded.event, "lease", None) for recorded in events] == ["schedules", "webhooks"]
 
 
-async def _held(leases: Leases, name: str = "schedules") -> Fence:
+async def _hold_once(leases: Leases, name: str = "schedules") -> Fence:
     async with leases.hold(name) as fence:
         return fence

@@ -1,4 +1,4 @@
-"""The engine of docs/contributing/add-a-log-engine.md passes the suites that every engine passes."""
+"""The engine of docs/contributing/add-a-log-engine.md passes the contract suites of log engines."""
 
 from collections.abc import AsyncIterator
 
@@ -24,7 +24,7 @@ async def log(logs: MemoryPlace) -> MemoryLog:
     return await logs.open()
 
 
-def test_it_is_a_log(log: MemoryLog) -> None:
-    """`mypy` checks that the class has everything that the port names."""
+def test_the_engine_implements_opened_log(log: MemoryLog) -> None:
+    """`mypy` checks that the class has every member of `OpenedLog`."""
     opened: OpenedLog = log
     assert opened.staleness == 0

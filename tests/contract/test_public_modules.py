@@ -1,4 +1,4 @@
-"""The modules and names that features of others may import: docs/reference/public-modules.md."""
+"""The modules and names that third-party features may import: docs/reference/public-modules.md."""
 
 import ast
 import importlib
@@ -20,7 +20,7 @@ NAMES: Final = {
 FRAMEWORKS: Final = {"strawberry", "starlette", "graphql", "jinja2"}
 
 
-def test_the_page_has_the_modules_of_each_feature_that_others_build_on() -> None:
+def test_the_page_lists_the_modules_of_each_feature_that_others_can_extend() -> None:
     features = {name.split(".")[2] for name in NAMES if name.startswith("ledgerpress.features.")}
     assert features == {"registry", "posts", "categories", "authors", "actors", "site", "history"}
     assert {"ledgerpress.feature", "ledgerpress.feature.schema", "ledgerpress.feature.pages"} < NAMES.keys()
@@ -30,19 +30,19 @@ def test_the_page_has_the_modules_of_each_feature_that_others_build_on() -> None
 def test_a_public_module_has_the_names_that_the_page_lists(name: str) -> None:
     module = importlib.import_module(name)
     assert sorted(module.__all__) == sorted(NAMES[name])
-    assert [one for one in NAMES[name] if not hasattr(module, one)] == []
+    assert [attribute for attribute in NAMES[name] if not hasattr(module, attribute)] == []
 
 
-def test_only_modules_of_schemas_pages_and_tests_import_the_web_frameworks() -> None:
+def test_only_modules_for_schemas_pages_and_tests_import_the_web_frameworks() -> None:
     plain = [name for name in NAMES if not name.endswith((".schema", ".pages", ".testing"))]
     code = f"import sys; import {', '.join(plain)}; print(*{FRAMEWORKS}.intersection(sys.modules))"
-    done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
+    process = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
     assert len(plain) > 10
-    assert done.stdout.split() == []
+    assert process.stdout.split() == []
 
 
 def imported(path: Path) -> Iterator[str]:
-    """Yield what a module imports of LedgerPress, as `module.name`."""
+    """Yield the names that a module imports from LedgerPress, as `module.name`."""
     for node in ast.walk(ast.parse(path.read_text("utf-8"))):
         if isinstance(node, ast.ImportFrom) and (node.module or "").partition(".")[0] == "ledgerpress":
             yield from (f"{node.module}.{alias.name}" for alias in node.names)

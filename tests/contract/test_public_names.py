@@ -1,4 +1,4 @@
-"""The names that programs import from `ledgerpress`: they exist, are complete, are documented, and are loaded when used."""
+"""The names that programs import from `ledgerpress`: complete, documented, and loaded on first use."""
 
 import ast
 import subprocess
@@ -14,7 +14,7 @@ from ledgerpress.features.registry import FIRST_PARTY
 
 GUIDE: Final = Path(__file__).parents[2] / "docs" / "how-to" / "use-as-a-library.md"
 CONTENT: Final = frozenset({"actors", "authors", "categories", "posts", "site"})
-"""The features whose commands and events a program works with."""
+"""The features whose commands and events programs use."""
 
 
 def names_for_type_checkers() -> Iterator[tuple[str, str]]:
@@ -25,7 +25,7 @@ def names_for_type_checkers() -> Iterator[tuple[str, str]]:
             yield from ((str(node.module), name.name) for name in node.names)
 
 
-def test_each_name_is_what_type_checkers_take_it_for() -> None:
+def test_each_name_is_the_object_that_type_checkers_see() -> None:
     names = {name: module for module, name in names_for_type_checkers()}
     assert names.keys() | {"__version__"} == set(ledgerpress.__all__)
     for name, module in names.items():
@@ -51,7 +51,7 @@ def test_a_name_that_does_not_exist_is_an_error() -> None:
         ledgerpress.open_stor  # noqa: B018
 
 
-def test_names_are_loaded_when_they_are_used_and_no_framework_before_graphql_is() -> None:
+def test_names_are_loaded_on_first_use_and_frameworks_only_with_graphql() -> None:
     program = (
         "import sys, ledgerpress\n"
         "def loaded(): return [m for m in ('ledgerpress.server', 'graphql', 'strawberry', 'starlette') if m in sys.modules]\n"

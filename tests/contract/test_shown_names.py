@@ -1,4 +1,4 @@
-"""Pins names that operators, clients and other programs see or have in their configuration.
+"""Pins names that operators, clients and other programs see or configure.
 
 Files, NATS subjects, PostgreSQL objects, settings, metrics, error codes: `docs/reference/stored-names.md` lists them.
 GraphQL's names are pinned by `schema/schema.graphql` (`scripts/schema --check`).
@@ -154,7 +154,7 @@ COMMAND_LINE: Final = """
 
 
 def sql_names(file: Path) -> set[str]:
-    """Return the names of all tables, constraints, functions and triggers that a script makes."""
+    """Return the names of all tables, constraints, functions and triggers that a script creates."""
     kinds = "TABLE|TRIGGER|FUNCTION|SCHEMA|INDEX"
     return set(
         re.findall(rf"(?:CREATE (?:UNIQUE )?(?:{kinds})|CONSTRAINT) ([\w.]+)", file.read_text("utf-8"))
@@ -162,7 +162,7 @@ def sql_names(file: Path) -> set[str]:
 
 
 def in_source(text: str) -> int:
-    """Return how often a text is in the program."""
+    """Return how often the source of the program contains a text."""
     return sum(file.read_text("utf-8").count(text) for file in SOURCE.rglob("*.py"))
 
 
@@ -209,7 +209,7 @@ def test_line_of_an_exported_event() -> None:
     assert attributes.keys() & {"data", "salt", "payloadencoding", "datacontenttype"} == set()
 
 
-def test_names_at_nats() -> None:
+def test_names_in_nats() -> None:
     names = SubjectNames("daily")
     assert names.stream == "LEDGERPRESS_daily"
     assert names.subjects == "ledgerpress.log.daily.>"
@@ -227,15 +227,15 @@ def test_names_at_nats() -> None:
     assert names.subject(f"withdrawal.{ID}", "site") == f"ledgerpress.log.daily.site.w.{ID}"
 
 
-def test_message_at_nats() -> None:
+def test_message_in_nats() -> None:
     body = msgspec.msgpack.decode(body_of(sample_event("x"), 4, 2, None))
     assert body[:4] == [1, 1, 2, 4]
     assert (body[5], body[14], body[15]) == ("post.edited", "json", b'{"data":{}}')
     assert len(body) == 18
 
 
-def test_names_at_postgresql() -> None:
-    (file,) = [one for one in SOURCE.rglob("*.sql") if "CREATE SCHEMA" in one.read_text("utf-8")]
+def test_names_in_postgresql() -> None:
+    (file,) = [path for path in SOURCE.rglob("*.sql") if "CREATE SCHEMA" in path.read_text("utf-8")]
     assert sql_names(file) == {
         "ledgerpress", "ledgerpress.log_head", "ledgerpress.event", "event_is_recorded_once",
         "event_has_a_version_of_its_own", "ledgerpress.lease", "ledgerpress.event_comes_next",
@@ -252,7 +252,7 @@ def test_names_at_postgresql() -> None:
 
 
 def test_names_in_the_sqlite_log() -> None:
-    (file,) = [one for one in SOURCE.rglob("*.sql") if "CREATE TABLE log_meta" in one.read_text("utf-8")]
+    (file,) = [path for path in SOURCE.rglob("*.sql") if "CREATE TABLE log_meta" in path.read_text("utf-8")]
     assert sql_names(file) == {
         "log_meta", "event", "event_comes_next", "event_continues_its_stream", "event_is_new", "event_stays",
         "event_is_only_withdrawn", "log_meta_is_one", "log_meta_is_fixed", "log_meta_stays",
@@ -260,7 +260,7 @@ def test_names_in_the_sqlite_log() -> None:
 
 
 def test_global_ids_and_cursors() -> None:
-    # The type names are in the golden store's answers.
+    # The golden store pins the type names.
     assert global_ids.encode("Post", ID) == "UG9zdDowMDAwMDAwMC0wMDAwLTgwMDAtODAwMC0wMDAwMDAwMDAwMGE"
     assert encode_cursor(ListingKey(1_714_000_000_000_000, 28)) == "MTcxNDAwMDAwMDAwMDAwMCwyOA"
     assert encode_cursor(ListingKey(-1, 7)) == "LTEsNw"
@@ -288,7 +288,7 @@ def test_correlation_id_of_a_trace_and_logger_of_requests() -> None:
 def test_settings_and_their_variables() -> None:
     names = [f"{section}.{field}" for section, fields in SETTINGS.items() for field in fields.split()]
     assert list(declared()) == names
-    assert [one.variable for one in declared().values()] == [
+    assert [setting.variable for setting in declared().values()] == [
         "LEDGERPRESS_" + name.removeprefix("server.").removeprefix("access.").replace(".", "_").upper()
         for name in names
     ]
@@ -303,23 +303,27 @@ def command_lines(command: Any, path: tuple[str, ...]) -> Iterator[str]:
     """Yield each command with its arguments and options."""
     commands = getattr(command, "commands", {})
     if not commands:
-        arguments = [one.name.upper() for one in command.params if one.param_type_name == "argument"]
-        options = [name for one in command.params for name in (*one.opts, *one.secondary_opts)]
+        arguments = [
+            parameter.name.upper() for parameter in command.params if parameter.param_type_name == "argument"
+        ]
+        options = [
+            name for parameter in command.params for name in (*parameter.opts, *parameter.secondary_opts)
+        ]
         yield " ".join((*path, *arguments, *sorted(name for name in options if name.startswith("-"))))
-    for name, below in commands.items():
-        yield from command_lines(below, (*path, name))
+    for name, subcommand in commands.items():
+        yield from command_lines(subcommand, (*path, name))
 
 
 async def test_metrics(tmp_path: Path) -> None:
-    async with operated(tmp_path) as one:
+    async with operated(tmp_path) as application:
         query = 'mutation { siteName(input: {name: "A"}) { position } }'
-        assert (await one.post(query, OPERATOR)).status_code == 200
-        assert (await one.post("{ site { name } }", OPERATOR)).status_code == 200
-        text = (await one.http.get("/metrics", headers=OPERATOR)).text
-    found = {
+        assert (await application.post(query, OPERATOR)).status_code == 200
+        assert (await application.post("{ site { name } }", OPERATOR)).status_code == 200
+        text = (await application.http.get("/metrics", headers=OPERATOR)).text
+    names = {
         sample.name + "{" + ",".join(sorted(sample.labels)) + "}"
         for family in text_string_to_metric_families(text)
         for sample in family.samples
         if sample.name.startswith("ledgerpress_")
     }
-    assert found == set(METRICS.split())
+    assert names == set(METRICS.split())

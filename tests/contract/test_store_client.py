@@ -1,4 +1,4 @@
-"""The client that tests of features work with: the time of its store, its identities, and what it verifies."""
+"""The client for tests of features: its clock, its identities, and its verification of views."""
 
 import sqlite3
 from collections.abc import AsyncIterator
@@ -39,7 +39,7 @@ async def test_an_identity_has_the_permissions_of_its_role_within_its_scopes(cli
     assert editor.actor_id not in {None, client.identity(Role.AUTHOR).actor_id}
 
 
-async def test_a_command_carries_its_reason_and_the_version_that_the_client_expects(
+async def test_a_command_has_a_reason_and_an_expected_version(
     client: StoreClient,
 ) -> None:
     post = await client.create(CreatePost(title="Tide"))
@@ -50,7 +50,7 @@ async def test_a_command_carries_its_reason_and_the_version_that_the_client_expe
     assert changes["changes"]["nodes"] == [{"reason": "The desk asked."}]
 
 
-async def test_views_that_differ_from_the_log_are_found(client: StoreClient) -> None:
+async def test_views_that_differ_from_the_log_are_detected(client: StoreClient) -> None:
     await client.command(CheckPost(await client.create(CreatePost(title="Tide")), True, ""))
     assert await client.verify() == {}
     with closing(sqlite3.connect(client.store.views.path)) as views:

@@ -1,7 +1,7 @@
 """Pins the fingerprints of commands and the idempotency keys of page imports: both are stored in logs permanently.
 
 A client that repeats a command after an upgrade gets IDEMPOTENCY_KEY_REUSED if its fingerprint has changed. An import
-that is repeated after an upgrade undoes the changes of editors if its keys have changed. So every value here is final.
+that is repeated after an upgrade undoes the changes of editors if its keys have changed. Never change a value here.
 """
 
 from collections.abc import Sequence
@@ -153,7 +153,7 @@ def test_fingerprint(expected: str, command: Command, request_: CommandRequest) 
     assert fingerprint(command, request_) == expected
 
 
-def test_every_command_has_a_pinned_fingerprint_and_a_name_of_its_own() -> None:
+def test_every_command_has_a_pinned_fingerprint_and_a_unique_name() -> None:
     assert {type(command) for _, command, _ in FINGERPRINTS} == FEATURES.declarations.commands.keys()
     names = {command.fingerprint_name for _, command, _ in FINGERPRINTS}
     assert len(names) == len(FEATURES.declarations.commands)
@@ -165,7 +165,7 @@ def test_every_command_has_a_pinned_fingerprint_and_a_name_of_its_own() -> None:
     }  # fmt: skip
 
 
-def test_the_name_of_the_class_is_no_part_of_a_fingerprint_or_key() -> None:
+def test_the_class_name_is_not_part_of_a_fingerprint_or_key() -> None:
     class Renamed(ArchivePost):
         pass
 

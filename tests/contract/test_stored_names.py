@@ -1,7 +1,8 @@
-"""Pins names and texts that are stored, and would otherwise follow from Python names, their order, or the text of SQL.
+"""Pins stored names and texts, which otherwise depend on Python names, on their order, or on the text of SQL.
 
-`docs/reference/stored-names.md` lists them all. Fingerprints and keys are in `test_stored_fingerprints.py`, names that
-others outside the program see in `test_shown_names.py`. Nothing here may change, whatever classes are called.
+`docs/reference/stored-names.md` lists all of them. `test_stored_fingerprints.py` pins fingerprints and keys, and
+`test_shown_names.py` pins names that are visible outside the program. Nothing here may change, even if a class is
+renamed.
 """
 
 import re
@@ -46,7 +47,7 @@ from tests.contract.test_event_schemas import stored
 ID: Final = "00000000-0000-8000-8000-00000000000a"
 OTHER_ID: Final = "00000000-0000-8000-8000-00000000000b"
 DIGEST: Final = "34636194"
-"""In the name of every views file until a projector's version changes."""
+"""Part of the name of every views file until the version of a projector changes."""
 
 SUBJECT_FIELDS: Final = {
     "log.opened": "log", "site.named": "site", "payload.withdrawn": None, "projection.skipped": None,
@@ -60,7 +61,7 @@ SUBJECT_FIELDS: Final = {
     "post.unpublished": "postId", "post.archived": "postId", "post.unarchived": "postId",
     "post.restored": "postId", "post.reverted": "postId",
 }  # fmt: skip
-"""By the name of an event, the field of its data that is the subject of its command; else the id in its stream."""
+"""For each event name, the data field with the subject of the command; otherwise it is the id in the stream name."""
 
 
 @pytest.mark.parametrize("event_type", [name for name, *_ in EVENT_TYPES])
@@ -123,7 +124,7 @@ def test_names_of_streams() -> None:
 
 
 def test_derived_ids() -> None:
-    # Those of new posts, categories, authors, actors and tokens are in the golden log.
+    # The golden log pins the ids of new posts, categories, authors, actors and tokens.
     assert first_token_id(ID) == "fc2198db-88be-8529-9367-0415bfe5f499"
 
 
@@ -151,11 +152,13 @@ def test_state_of_a_listed_post() -> None:
 
 def test_projectors() -> None:
     names = "categories changes commands integrity listings moments people posts tokens"
-    assert {one.name: one.version for one in all_projectors()} == dict.fromkeys(names.split(), 1)
+    assert {projector.name: projector.version for projector in all_projectors()} == dict.fromkeys(
+        names.split(), 1
+    )
 
 
 class Rewritten:
-    """A projector with the same tables, whose SQL is written otherwise."""
+    """A projector with the same tables, but with other comments and whitespace in its SQL."""
 
     def __init__(self, sound: Any) -> None:
         self.name, self.version, self.begin = sound.name, sound.version, sound.begin
@@ -168,7 +171,7 @@ def rewritten(sql: str) -> str:
 
 
 def rewritten_projectors() -> Sequence[Any]:
-    return [Rewritten(one) for one in all_projectors()]
+    return [Rewritten(projector) for projector in all_projectors()]
 
 
 def test_digest_in_the_name_of_a_views_file(tmp_path: Path) -> None:
@@ -176,9 +179,11 @@ def test_digest_in_the_name_of_a_views_file(tmp_path: Path) -> None:
     assert ViewsDirectory(tmp_path, all_projectors()).vacant().name == f"views-{DIGEST}-1.sqlite"
 
 
-def test_comments_and_whitespace_do_not_identify_a_views_file(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_comments_and_whitespace_do_not_change_the_digest(monkeypatch: pytest.MonkeyPatch) -> None:
     others = rewritten_projectors()
-    assert all(one.schema != other.schema for one, other in zip(all_projectors(), others, strict=True))
+    assert all(
+        original.schema != other.schema for original, other in zip(all_projectors(), others, strict=True)
+    )
     with closing(sqlite3.connect(":memory:")) as db:
         create_tables(db, all_projectors())
         monkeypatch.setattr(checkpoints, "SCHEMA", rewritten(checkpoints.SCHEMA))
@@ -186,7 +191,7 @@ def test_comments_and_whitespace_do_not_identify_a_views_file(monkeypatch: pytes
         assert digest_of(others) == digest_of(all_projectors()) == DIGEST
 
 
-def test_another_column_or_version_identifies_another_views_file() -> None:
+def test_another_column_or_version_changes_the_digest() -> None:
     other = rewritten_projectors()
     other[0].schema = other[0].schema.replace("name TEXT", "title TEXT")
     assert digest_of(other) != DIGEST
@@ -212,7 +217,7 @@ def test_another_column_or_version_identifies_another_views_file() -> None:
         ("SELECT a", "SELECT A", False),
     ],
 )
-def test_sql_is_the_same_whatever_its_comments_and_whitespace(sql: str, other: str, same: bool) -> None:
+def test_sql_is_compared_without_comments_and_whitespace(sql: str, other: str, same: bool) -> None:
     assert (normalized(sql) == normalized(other)) is same
 
 

@@ -1,4 +1,4 @@
-"""A third-party feature has names of its own for everything that is stored or shown."""
+"""The manifest of a third-party feature: names with the prefix of the feature, and valid values."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -33,7 +33,7 @@ class RatePost:
 
 @dataclass(frozen=True)
 class NamelessRating:
-    """It has neither a name nor a lock key."""
+    """A command without a name and without a lock key."""
 
 
 @dataclass(frozen=True)
@@ -107,18 +107,18 @@ STARS = Feature(name="stars", requires=("posts",), events=(EventType("x.stars.ra
         ({"recent_events": lambda _, __: []}, "recent_events must not be set"),
     ],
 )  # fmt: skip
-def test_a_name_outside_of_the_features_own_is_rejected(changes: dict[str, Any], message: str) -> None:
+def test_a_name_without_the_prefix_of_the_feature_is_rejected(changes: dict[str, Any], message: str) -> None:
     with pytest.raises(InvalidFeature, match=message):
         FeatureSet(FIRST_PARTY, third_party=[replace(STARS, **changes)])
 
 
-def test_a_stream_category_that_the_manifest_lacks_is_named() -> None:
+def test_a_stream_category_that_is_missing_in_the_manifest_is_named() -> None:
     message = r"the stream category 'x\.stars' of tests\.contract\.stars_feature is not in `streams`"
     with pytest.raises(InvalidFeature, match=message):
         FeatureSet(FIRST_PARTY, third_party=[replace(stars_feature.STARS, streams=())])
 
 
-def test_a_schema_that_cannot_be_built_is_named_with_its_feature_and_what_to_do() -> None:
+def test_the_error_for_an_invalid_schema_names_the_feature_and_what_to_do() -> None:
     wrong = [replace(STARS, schema=f"{__name__}:WITHOUT_PERMISSION"), Feature(name="awards")]
     with pytest.raises(SchemaError, match=r"feature stars: Query\.stars ") as raised:
         FeatureSet(FIRST_PARTY, third_party=wrong).graphql_schema()
@@ -159,7 +159,7 @@ def test_a_value_of_a_wrong_type_is_rejected(changes: dict[str, Any], message: s
         FeatureSet(FIRST_PARTY, third_party=[replace(STARS, **changes)])
 
 
-def test_events_with_a_class_and_the_upcasters_of_their_own_are_accepted() -> None:
+def test_events_with_their_own_classes_and_upcasters_are_accepted() -> None:
     events: tuple[Any, ...] = (
         EventType("x.stars.rated", 2, Rated, (lambda body: body,)),
         EventType("x.stars.widened", 1, Wider),
@@ -212,7 +212,7 @@ def sections(features: FeatureSet) -> dict[str, Callable[[], object]]:
         ("CREATE TABLE sqlitefoo (a);", "the table 'sqlitefoo' must begin with x_stars_"),
     ],
 )  # fmt: skip
-def test_sql_that_does_more_than_to_create_tables_and_indexes_is_rejected(sql: str, message: str) -> None:
+def test_sql_that_does_not_create_a_table_or_index_is_rejected(sql: str, message: str) -> None:
     own = projector(schema="CREATE TABLE x_stars_a (a TEXT) STRICT;\n" + sql)
     with pytest.raises(InvalidFeature, match=message):
         FeatureSet(FIRST_PARTY, third_party=[replace(STARS, projectors=(own,))])
@@ -289,14 +289,14 @@ def test_a_reference_that_cannot_be_used_is_named(section: str, reference: str, 
         ("routes", "repr", "is not a function that returns a list of Starlette's routes"),
     ],
 )
-def test_what_a_reference_makes_is_checked(section: str, attribute: str, message: str) -> None:
+def test_the_result_of_a_reference_is_checked(section: str, attribute: str, message: str) -> None:
     module = "builtins" if attribute == "repr" else __name__
     features = FeatureSet(FIRST_PARTY, third_party=[referring(section, f"{module}:{attribute}")])
     with pytest.raises(InvalidFeature, match=message):
         sections(features)[section]()
 
 
-def test_every_mistake_is_named_at_once() -> None:
+def test_one_error_names_every_mistake() -> None:
     wrong = replace(STARS, error_codes=("STARS",), projectors=(projector("stars"),))
     with pytest.raises(
         InvalidFeature, match=r"feature stars: the projection 'stars'.*; the error code 'STARS'"
@@ -304,13 +304,13 @@ def test_every_mistake_is_named_at_once() -> None:
         FeatureSet(FIRST_PARTY, third_party=[wrong])
 
 
-def test_features_come_after_those_that_they_require_in_whatever_order_they_are_found() -> None:
-    above = Feature(name="awards", requires=("stars",))
-    features = FeatureSet(FIRST_PARTY, third_party=[above, STARS])
+def test_features_are_sorted_after_the_features_that_they_require() -> None:
+    awards = Feature(name="awards", requires=("stars",))
+    features = FeatureSet(FIRST_PARTY, third_party=[awards, STARS])
     assert features.third_party == ("stars", "awards")
 
 
-def test_a_feature_that_is_missing_or_there_twice_is_named() -> None:
+def test_a_missing_or_duplicate_feature_is_named() -> None:
     with pytest.raises(InvalidFeature, match="awards requires stars"):
         FeatureSet(FIRST_PARTY, third_party=[Feature(name="awards", requires=("stars",))])
     with pytest.raises(InvalidFeature, match="two features are named stars"):
@@ -341,6 +341,6 @@ def test_a_feature_is_loaded_by_its_entry_point() -> None:
         ),
     ],
 )
-def test_an_entry_point_that_is_no_feature_is_named(name: str, value: str, message: str) -> None:
+def test_an_entry_point_without_a_valid_feature_is_named(name: str, value: str, message: str) -> None:
     with pytest.raises(InvalidFeature, match=message):
         load_features([entry_point(name, value)])

@@ -1,4 +1,4 @@
-"""Third-party features change neither the schema nor the paths of others, and a conflict names the features."""
+"""Third-party features cannot change the schema or paths of others, and errors name the conflicting features."""
 
 import sys
 from collections.abc import Callable
@@ -23,17 +23,17 @@ MODULE = "contributions_of_this_test"
 
 @pytest.fixture
 def contribute(monkeypatch: pytest.MonkeyPatch) -> Callable[..., FeatureSet]:
-    """Return a function that makes a feature set from the contributions of features, by section and name."""
+    """Return a function that builds a feature set from contributions to one section, by feature name."""
     module = ModuleType(MODULE)
     monkeypatch.setitem(sys.modules, MODULE, module)
 
     def features(section: str, requires: tuple[str, ...] = (), **contributions: Any) -> FeatureSet:
-        made = []
+        third_party = []
         for name, contribution in contributions.items():
             setattr(module, name, contribution)
             reference: dict[str, Any] = {section: f"{MODULE}:{name}"}
-            made.append(Feature(name=name, requires=("posts", *requires), **reference))
-        return FeatureSet(FIRST_PARTY, third_party=made)
+            third_party.append(Feature(name=name, requires=("posts", *requires), **reference))
+        return FeatureSet(FIRST_PARTY, third_party=third_party)
 
     return features
 
@@ -47,8 +47,10 @@ def adding(field: str, to: type = Article) -> SchemaContribution:
 
 def with_type(name: str, query: str) -> SchemaContribution:
     """Return a contribution with a type, and a root field that returns it."""
-    made: Any = strawberry.type(type(name, (), {"__annotations__": {"stars": int}}))
-    queries = type("Queries", (), {query: strawberry.field(resolver=lambda: None, graphql_type=made | None)})
+    object_type: Any = strawberry.type(type(name, (), {"__annotations__": {"stars": int}}))
+    queries = type(
+        "Queries", (), {query: strawberry.field(resolver=lambda: None, graphql_type=object_type | None)}
+    )
     return SchemaContribution(
         query=strawberry.type(queries), permissions={f"Query.{query}": None}, objects={name: None}
     )
@@ -107,12 +109,12 @@ def test_two_features_that_contradict_each_other_are_named(
         contribute("schema", awards=first, stars=second, zoo=adding("zoo")).graphql_schema()
 
 
-def test_types_of_the_same_name_are_named_with_their_features(
+def test_an_error_about_two_types_with_one_name_names_their_features(
     contribute: Callable[..., FeatureSet],
 ) -> None:
-    """Enums need no declaration, so only Strawberry finds that there are two."""
-    made: list[Any] = [Enum("Mood", {"GOOD": "good"}) for _ in range(2)]
-    enums: list[Any] = [strawberry.enum(enum) for enum in made]
+    """Enums need no declaration, so only Strawberry notices the duplicate."""
+    classes: list[Any] = [Enum("Mood", {"GOOD": "good"}) for _ in range(2)]
+    enums: list[Any] = [strawberry.enum(enum) for enum in classes]
     parts = [
         SchemaContribution(
             query=strawberry.type(
@@ -126,7 +128,7 @@ def test_types_of_the_same_name_are_named_with_their_features(
         contribute("schema", awards=parts[0], stars=parts[1]).graphql_schema()
 
 
-def test_contributions_to_what_a_feature_adds_are_accepted(contribute: Callable[..., FeatureSet]) -> None:
+def test_a_feature_can_declare_weights_of_its_own_fields(contribute: Callable[..., FeatureSet]) -> None:
     stars = with_type("Rating", "ratings")
     own = SchemaContribution(
         query=stars.query,
@@ -162,28 +164,30 @@ async def route(_: Request) -> Response:
         ("/static/site.css", "of ledgerpress"),
     ],
 )
-def test_a_path_that_is_taken_is_rejected(
+def test_a_path_of_another_feature_is_rejected(
     contribute: Callable[..., FeatureSet], path: str, other: str
 ) -> None:
     expected = f"feature stars: the path {path!r} conflicts with"
-    with pytest.raises(InvalidFeature) as of_page:
+    with pytest.raises(InvalidFeature) as page_error:
         contribute("pages", stars=PageContribution(routes={path: page})).page_contributions()
-    with pytest.raises(InvalidFeature) as of_route:
+    with pytest.raises(InvalidFeature) as route_error:
         contribute("routes", stars=lambda _: [Route(path, route)]).routes(no_context)
-    for error in (of_page, of_route):
+    for error in (page_error, route_error):
         assert expected in str(error.value)
         assert other in str(error.value)
 
 
 @pytest.mark.parametrize(
-    "made", [Mount("/articles", app=Router()), Mount("/", app=Router()), WebSocketRoute("/graphql", page)]
+    "hiding", [Mount("/articles", app=Router()), Mount("/", app=Router()), WebSocketRoute("/graphql", page)]
 )
-def test_a_mount_that_hides_paths_is_rejected(contribute: Callable[..., FeatureSet], made: BaseRoute) -> None:
+def test_a_mount_that_hides_paths_is_rejected(
+    contribute: Callable[..., FeatureSet], hiding: BaseRoute
+) -> None:
     with pytest.raises(InvalidFeature, match=r"feature stars: the path .* conflicts with"):
-        contribute("routes", stars=lambda _: [made]).routes(no_context)
+        contribute("routes", stars=lambda _: [hiding]).routes(no_context)
 
 
-def test_the_same_path_in_two_features_names_both(contribute: Callable[..., FeatureSet]) -> None:
+def test_an_error_about_one_path_in_two_features_names_both(contribute: Callable[..., FeatureSet]) -> None:
     pages = PageContribution(routes={"/stars/{id}": page})
     with pytest.raises(
         InvalidFeature, match=r"feature stars: the path '/stars/{id}' conflicts with '/stars/{id}' of awards"
@@ -196,7 +200,7 @@ def test_a_path_without_a_slash_is_rejected(contribute: Callable[..., FeatureSet
         contribute("pages", stars=PageContribution(routes={"stars": page})).page_contributions()
 
 
-def test_paths_of_its_own_may_overlap(contribute: Callable[..., FeatureSet]) -> None:
+def test_paths_of_one_feature_may_overlap(contribute: Callable[..., FeatureSet]) -> None:
     def routes(_: object) -> list[BaseRoute]:
         return [
             Route("/stars/new", route),

@@ -1,4 +1,4 @@
-"""What the commands, added events and guards of a third-party feature may record and read: the kernel checks each append."""
+"""Limits of what third-party commands, added events and guards may record and read; the kernel checks each append."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -28,7 +28,7 @@ from ledgerpress.server.store import Store, open_store
 
 
 class Closed(Event, frozen=True):
-    """Comments are closed. It has no fields: its stream says on what."""
+    """Comments on a post are closed. The event has no fields: its stream identifies the post."""
 
 
 def evolve(closed: bool, event: Event) -> bool:
@@ -53,7 +53,7 @@ class CloseComments:
 
 @dataclass(frozen=True, slots=True)
 class CloseEverything:
-    """A wrong command: it is about a post, and records its event in a stream of another name."""
+    """An invalid command: its subject is a post, but it records its event in a stream with another name."""
 
     fingerprint_name: ClassVar[str] = "x.comments.CloseEverything"
     lock_key = None
@@ -66,7 +66,7 @@ class CloseEverything:
 
 @dataclass(frozen=True, slots=True)
 class PublishAnyway:
-    """A wrong command: it records an event of posts."""
+    """An invalid command: it records an event of the feature posts."""
 
     fingerprint_name: ClassVar[str] = "x.comments.PublishAnyway"
     lock_key = None
@@ -121,7 +121,7 @@ async def test_an_event_without_fields_is_recorded_and_a_repeated_command_has_th
         (CloseEverything, "must be 'all', not"),
     ],
 )
-async def test_a_plan_that_a_feature_may_not_record_changes_nothing(
+async def test_a_forbidden_plan_fails_and_records_nothing(
     tmp_path: Path, command: type, mistake: str
 ) -> None:
     async with open_store(tmp_path, features=with_comments()) as store:
@@ -131,7 +131,7 @@ async def test_a_plan_that_a_feature_may_not_record_changes_nothing(
         assert await store.log.head() == head
 
 
-async def test_added_events_of_others_are_an_error(tmp_path: Path) -> None:
+async def test_adding_events_of_another_feature_is_an_error(tmp_path: Path) -> None:
     async def publish(command: CreatePost, plan: AppendPlan, context: CommandContext) -> list[PlannedWrite]:
         return [await publication(context, plan.subject_id)]
 

@@ -1,4 +1,4 @@
-"""What every log promises of a payload that is withdrawn."""
+"""The contract of every log adapter: withdrawing payloads."""
 
 import asyncio
 
@@ -16,7 +16,7 @@ async def withdrawal_of(log: EventLog, position: int) -> StreamWrite:
     return StreamWrite(f"withdrawal.{event.header.event_id}", NO_STREAM, (record,))
 
 
-async def test_the_payload_is_gone_and_all_else_stays(log: EventLog, logs: Logs) -> None:
+async def test_a_withdrawal_erases_the_payload_and_nothing_else(log: EventLog, logs: Logs) -> None:
     await log.append([sample_write("taxonomy", NO_STREAM, events=3)])
     before = await log.read(0, 10)
     record = await withdrawal_of(log, 2)
@@ -31,7 +31,7 @@ async def test_the_payload_is_gone_and_all_else_stays(log: EventLog, logs: Logs)
         assert await reader.head() == 4
 
 
-async def test_what_is_withdrawn_already_can_be_finished_and_is_not_recorded_twice(log: EventLog) -> None:
+async def test_a_withdrawal_can_be_finished_but_not_recorded_twice(log: EventLog) -> None:
     await log.append([sample_write("taxonomy", NO_STREAM, events=3)])
     await log.withdraw(2, [await withdrawal_of(log, 2)])
     assert await log.withdraw(2, []) == 4
@@ -40,7 +40,7 @@ async def test_what_is_withdrawn_already_can_be_finished_and_is_not_recorded_twi
     assert await log.head() == 4
 
 
-async def test_nothing_is_erased_or_recorded_without_a_record_of_that_very_withdrawal(log: EventLog) -> None:
+async def test_nothing_is_erased_or_recorded_without_the_record_of_that_withdrawal(log: EventLog) -> None:
     await log.append([sample_write("taxonomy", NO_STREAM, events=3)])
     before = await log.read(0, 10)
     other = await withdrawal_of(log, 1)
@@ -55,7 +55,7 @@ async def test_nothing_is_erased_or_recorded_without_a_record_of_that_very_withd
     assert await log.read(0, 10) == before
 
 
-async def test_of_two_withdrawals_of_one_payload_one_is_recorded(log: EventLog, logs: Logs) -> None:
+async def test_one_of_two_concurrent_withdrawals_of_a_payload_is_recorded(log: EventLog, logs: Logs) -> None:
     other = await logs.open()
     await log.append([sample_write("taxonomy", NO_STREAM, events=3)])
     records = [await withdrawal_of(log, 2) for _ in range(2)]
@@ -66,7 +66,7 @@ async def test_of_two_withdrawals_of_one_payload_one_is_recorded(log: EventLog, 
     assert await log.head() == 4
 
 
-async def test_whoever_waits_learns_of_a_withdrawal(log: EventLog) -> None:
+async def test_a_withdrawal_wakes_waiting_clients(log: EventLog) -> None:
     await log.append([sample_write("taxonomy", NO_STREAM)])
     waiting = asyncio.create_task(log.wait_beyond(1, 10))
     await asyncio.sleep(0)

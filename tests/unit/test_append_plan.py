@@ -10,7 +10,7 @@ EVENT = Event()
 PLAN = AppendPlan.of("subject", PlannedWrite("post.a", 2, [EVENT]))
 
 
-def test_added_events_of_one_stream_stay_together_on_the_planned_version() -> None:
+def test_added_events_extend_the_planned_write_of_their_stream() -> None:
     plan = PLAN.adding([PlannedWrite("post.a", 2, [EVENT]), PlannedWrite("post.b", 0, [EVENT])])
     assert [(write.stream, write.expected, len(write.events)) for write in plan.writes] == [
         ("post.a", 2, 2),

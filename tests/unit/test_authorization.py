@@ -1,4 +1,4 @@
-"""Who may carry out what: every use case has been decided about, and scopes hold all that decides an answer."""
+"""Authorization: every command has declared permissions, and a scope covers everything that affects a response."""
 
 import importlib
 import inspect
@@ -18,40 +18,42 @@ COMMANDS: Final = {command: declared.required for command, declared in FEATURES.
 
 
 def command_classes() -> Iterator[type]:
-    """Yield every use case there is: each class of the room that can plan, and is not the beginning of others."""
+    """Yield every command: each concrete, public class in `commands` and `features` that has a method `plan`."""
     packages = [commands, features]
     modules = [
-        one for package in packages for one in pkgutil.walk_packages(package.__path__, f"{package.__name__}.")
+        info
+        for package in packages
+        for info in pkgutil.walk_packages(package.__path__, f"{package.__name__}.")
     ]
     for module in modules:
-        for _, found in inspect.getmembers(importlib.import_module(module.name), inspect.isclass):
+        for _, class_ in inspect.getmembers(importlib.import_module(module.name), inspect.isclass):
             if (
-                found.__module__ == module.name
-                and hasattr(found, "plan")
-                and not inspect.isabstract(found)
-                and not found.__name__.startswith("_")
+                class_.__module__ == module.name
+                and hasattr(class_, "plan")
+                and not inspect.isabstract(class_)
+                and not class_.__name__.startswith("_")
             ):
-                yield found
+                yield class_
 
 
-def test_every_use_case_has_been_decided_about() -> None:
-    found = {one for one in command_classes() if one.__name__ != "Command"}
-    assert len(found) > 20
-    assert found == set(COMMANDS), (
+def test_every_command_has_declared_permissions() -> None:
+    classes = {class_ for class_ in command_classes() if class_.__name__ != "Command"}
+    assert len(classes) > 20
+    assert classes == set(COMMANDS), (
         "declare the permissions of these commands in the manifest of their feature"
     )
 
 
-def test_what_is_for_ones_own_posts_names_a_post_or_makes_one() -> None:
+def test_a_permission_for_own_posts_is_only_for_commands_on_one_post() -> None:
     for command, need in COMMANDS.items():
-        names_one = "post_id" in {
-            name for one in command.__mro__ for name in getattr(one, "__annotations__", {})
+        has_post_id = "post_id" in {
+            name for class_ in command.__mro__ for name in getattr(class_, "__annotations__", {})
         }
-        assert need.own is None or names_one or command.__name__ == "CreatePost", command
+        assert need.own is None or has_post_id or command.__name__ == "CreatePost", command
 
 
-def test_an_auditor_writes_nothing_and_a_reader_has_no_permission() -> None:
-    assert not [one for one in GRANTED[Role.AUDITOR] if ":write" in one]
+def test_an_auditor_cannot_write_and_a_reader_has_no_permission() -> None:
+    assert not [permission for permission in GRANTED[Role.AUDITOR] if ":write" in permission]
     assert GRANTED[Role.READER] == frozenset()
     for need in COMMANDS.values():
         assert not identity(Role.AUDITOR, "a").meets(need, FEATURES.roles)
@@ -59,7 +61,7 @@ def test_an_auditor_writes_nothing_and_a_reader_has_no_permission() -> None:
         assert identity(Role.ADMIN, "a").meets(need, FEATURES.roles)
 
 
-def test_what_takes_every_permission_takes_them_all() -> None:
+def test_a_command_without_a_named_permission_requires_every_permission() -> None:
     admin = identity(Role.ADMIN, "a")
     assert admin.meets(RequiredPermission(None), FEATURES.roles)
     for permission in PERMISSIONS:
@@ -69,15 +71,15 @@ def test_what_takes_every_permission_takes_them_all() -> None:
 
 
 @pytest.mark.parametrize("role", Role)
-def test_two_viewers_of_one_scope_are_told_the_same(role: Role) -> None:
-    some = identity(role, "a")
-    assert some.scope == identity(role, "a").scope
-    assert some.scope == identity(role, "a", token_id="t").scope
+def test_identities_share_a_scope_only_if_they_see_the_same(role: Role) -> None:
+    client = identity(role, "a")
+    assert client.scope == identity(role, "a").scope
+    assert client.scope == identity(role, "a", token_id="t").scope
     others = {
         identity(role, "b").scope,
         ANONYMOUS.scope,
-        *(identity(one, "a").scope for one in Role if one is not role),
+        *(identity(other, "a").scope for other in Role if other is not role),
     }
-    others |= {identity(role, "a", scopes=GRANTED[role] - {one}).scope for one in GRANTED[role]}
-    assert some.scope not in others
-    assert hash(some.scope)
+    others |= {identity(role, "a", scopes=GRANTED[role] - {permission}).scope for permission in GRANTED[role]}
+    assert client.scope not in others
+    assert hash(client.scope)

@@ -1,3 +1,5 @@
+"""Rendering the Markdown of a body: HTML, plain text, sections, safety, bounded work and teasers."""
+
 import time
 import unicodedata
 from collections.abc import Callable
@@ -30,7 +32,7 @@ ALLOWED = {
 
 
 class Reader(HTMLParser):
-    """What a browser would find: the elements in order, and the text with images' descriptions."""
+    """The elements that a browser would find, in order, and the text with the descriptions of images."""
 
     def __init__(self, html: str) -> None:
         super().__init__(convert_charrefs=True)
@@ -40,9 +42,9 @@ class Reader(HTMLParser):
         self.close()
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        given = {name: value or "" for name, value in attrs}
-        self.elements.append((tag, given))
-        self.text += given["alt"] if tag == "img" else " " * (tag == "br")
+        attributes = {name: value or "" for name, value in attrs}
+        self.elements.append((tag, attributes))
+        self.text += attributes["alt"] if tag == "img" else " " * (tag == "br")
 
     def handle_data(self, data: str) -> None:
         self.text += data
@@ -70,14 +72,14 @@ def assert_harmless(html: str) -> None:
 
 
 def assert_scheme(url: str, allowed: set[str]) -> None:
-    # Browsers skip control characters and spaces where they look for a scheme.
+    # Browsers ignore control characters and spaces when they parse a scheme.
     bare = "".join(character for character in url if character > " " and character != "\x7f")
     scheme, colon, _ = bare.partition(":")
     if colon and not set(scheme) & set("/?#"):
         assert scheme.lower() in allowed
 
 
-# --- what is derived ---
+# --- rendering ---
 
 
 def test_a_body_gives_html_text_sections_and_length() -> None:
@@ -104,7 +106,7 @@ def test_a_body_gives_html_text_sections_and_length() -> None:
     assert (body.word_count, body.reading_minutes) == (21, 1)
 
 
-def test_a_hard_break_and_an_image_are_kept_in_the_text() -> None:
+def test_the_text_contains_hard_breaks_and_descriptions_of_images() -> None:
     body = render("Line one  \nline two ![a *small* boat](https://example.org/b.png)")
     assert body.text == "Line one\nline two a small boat"
     assert '<img src="https://example.org/b.png" alt="a small boat">' in body.html
@@ -115,7 +117,7 @@ def test_an_empty_body_is_empty() -> None:
     assert render(" \n\n\t") == render("")
 
 
-def test_raw_html_is_shown_as_the_text_it_is() -> None:
+def test_raw_html_is_shown_as_text() -> None:
     body = render("<b>bold</b>\n\n<div>\nblock\n</div>\n\n<!-- note -->")
     assert "<b>" not in body.html
     assert body.text == "<b>bold</b>\n\n<div> block </div>\n\n<!-- note -->"
@@ -149,7 +151,7 @@ def test_anchors(markdown: str, anchors: list[str]) -> None:
 
 @settings(deadline=None)
 @given(st.lists(st.tuples(st.integers(1, 6), st.text(alphabet="aA-2 #é潮!\u0301", max_size=6)), max_size=12))
-def test_every_heading_has_an_id_of_its_own(headings: list[tuple[int, str]]) -> None:
+def test_every_heading_has_a_unique_id(headings: list[tuple[int, str]]) -> None:
     body = render("\n\n".join(f"{'#' * level} {title}" for level, title in headings))
     ids = [attributes["id"] for tag, attributes in Reader(body.html).elements if tag in HEADINGS]
     assert ids == [section.anchor for section in body.sections]
@@ -255,7 +257,7 @@ def test_hostile_html_never_survives(markdown: str) -> None:
 @pytest.mark.parametrize(
     "scheme", ["javascript", "JAVASCRIPT", "data", "vbscript", "file", "blob", "ftp", "tel"]
 )
-def test_an_address_of_another_scheme_stays_text(scheme: str) -> None:
+def test_a_url_with_another_scheme_stays_text(scheme: str) -> None:
     body = render(f"[a]({scheme}:b) <{scheme}:b>")
     assert Reader(body.html).elements == [("p", {})]
     assert f"[a]({scheme}:b)" in body.text
@@ -269,13 +271,13 @@ def test_any_string_can_be_rendered(markdown: str) -> None:
     body = render(markdown)
     assert_harmless(body.html)
     assert body.lead in body.text
-    (body.html + body.text).encode()  # raises, were a lone surrogate left
+    (body.html + body.text).encode()  # raises an error if there is a lone surrogate
     assert body.reading_minutes == reading_minutes(body.word_count)
 
 
 @settings(max_examples=300, deadline=None)
 @given(hostile)
-def test_the_text_says_what_the_html_shows(markdown: str) -> None:
+def test_the_text_equals_the_text_of_the_html(markdown: str) -> None:
     body = render(markdown)
     assert "".join(body.text.split()) == "".join(Reader(body.html).text.split())
 
@@ -317,12 +319,12 @@ def test_time_and_size_grow_no_faster_than_the_body(kind: str) -> None:
         assert len(render(markdown).html) < 20 * length + 1_000_000
         return time.process_time() - started
 
-    # Eight times the length: linear costs 8 times as much, quadratic 64 times. What disturbs only ever takes longer.
+    # For 8 times the length, linear work takes 8 times as long, and quadratic work 64 times. Noise only adds time.
     assert min(seconds(large) for _ in range(3)) < 25 * max(seconds(small), 0.02)
 
 
-GREATEST = 262_144
-"""The longest body that may be written, in bytes."""
+LONGEST_BODY = 262_144
+"""The size limit of a body, in bytes."""
 
 
 @pytest.mark.parametrize("kind", HOSTILE)
@@ -330,30 +332,30 @@ GREATEST = 262_144
 def test_the_work_for_the_longest_body_is_bounded(kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
     work = 0
 
-    def counted(owner: type, name: str, cost: int) -> None:
+    def count_calls(owner: type, name: str, cost: int) -> None:
         original = getattr(owner, name)
 
-        def count(self: Any, *given: Any) -> Any:
+        def count(self: Any, *arguments: Any) -> Any:
             nonlocal work
             work += cost
-            return original(self, *given)
+            return original(self, *arguments)
 
         monkeypatch.setattr(owner, name, count)
 
-    counted(StateBlock, "push", 1)
-    counted(StateInline, "push", 1)
-    counted(StateInline, "pushPending", 1)
-    counted(ParserInline, "skipToken", 1)
+    count_calls(StateBlock, "push", 1)
+    count_calls(StateInline, "push", 1)
+    count_calls(StateInline, "pushPending", 1)
+    count_calls(ParserInline, "skipToken", 1)
     forget()
-    render(HOSTILE[kind](GREATEST))
+    render(HOSTILE[kind](LONGEST_BODY))
     forget()
     assert work <= 1.01 * MOST_STEPS
 
 
-def test_prose_of_any_length_is_rendered_and_a_long_body_of_markup_alone_is_shown_as_written() -> None:
+def test_long_prose_is_rendered_but_a_long_body_of_only_markup_is_shown_as_source() -> None:
     prose = "The *old* [pier](https://example.org/pier) was `long`, and **nobody** knew how long.\n\n"
-    assert "<em>old</em>" in render(prose * (GREATEST // len(prose))).html
-    images = "![" * (GREATEST // 2)
+    assert "<em>old</em>" in render(prose * (LONGEST_BODY // len(prose))).html
+    images = "![" * (LONGEST_BODY // 2)
     body = render(images)
     assert body.html == f"<pre><code>{images}</code></pre>\n"
     assert (body.text, body.sections) == (images, ())
@@ -402,7 +404,7 @@ def test_a_long_paragraph_is_cut_between_words() -> None:
     assert derived_teaser("e\u0301" * 10, 10) == "e\u0301" * 4 + "…"
 
 
-def test_a_teaser_needs_room() -> None:
+def test_the_limit_of_a_teaser_is_at_least_1() -> None:
     with pytest.raises(ValueError, match="at least 1"):
         derived_teaser("text", 0)
 
@@ -411,6 +413,6 @@ def test_a_teaser_needs_room() -> None:
 @given(st.text(), st.integers(min_value=1, max_value=40))
 def test_a_teaser_is_the_beginning_of_the_text(text: str, limit: int) -> None:
     teaser = derived_teaser(text, limit)
-    whole = " ".join(text.split())
+    normalized = " ".join(text.split())
     assert len(teaser) <= limit
-    assert whole.startswith(teaser) or (teaser.endswith("…") and whole.startswith(teaser[:-1]))
+    assert normalized.startswith(teaser) or (teaser.endswith("…") and normalized.startswith(teaser[:-1]))

@@ -1,4 +1,4 @@
-"""The bounded cache: what it evicts, and what it never keeps."""
+"""The bounded cache: which entries it evicts, and which it never stores."""
 
 from ledgerpress.bounded_cache import BoundedCache
 
@@ -9,7 +9,7 @@ def sized(max_bytes: int, max_entry_bytes: int | None = None) -> BoundedCache[st
     )
 
 
-def test_the_entry_that_was_not_used_for_longest_is_evicted() -> None:
+def test_the_least_recently_used_entry_is_evicted() -> None:
     cache = BoundedCache[str, int](max_entries=2)
     cache.put("a", 1)
     cache.put("b", 2)
@@ -32,7 +32,7 @@ def test_the_size_of_all_entries_is_bounded() -> None:
     assert cache.bytes == 1
 
 
-def test_an_entry_that_is_too_large_is_not_kept_even_in_place_of_another() -> None:
+def test_an_entry_that_is_too_large_is_not_stored_and_removes_its_old_value() -> None:
     cache = sized(100)
     cache.put("a", "x" * 25)
     cache.put("b", "x" * 26)
@@ -50,7 +50,7 @@ def test_the_newest_entry_is_never_evicted() -> None:
     assert cache.values() == ["x"]
 
 
-def test_nothing_is_left_after_clear() -> None:
+def test_clear_removes_every_entry() -> None:
     cache = sized(100)
     cache.put("a", "text")
     cache.clear()

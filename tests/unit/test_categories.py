@@ -1,3 +1,5 @@
+"""The deciders of categories, and the taxonomy that their events give."""
+
 from dataclasses import replace
 from functools import reduce
 from typing import Final, NamedTuple
@@ -37,7 +39,7 @@ from ledgerpress.features.categories.model import (
 from tests.user_errors import refused
 
 
-def made(category_id: str, parent_id: str | None = None) -> CategoryCreated:
+def created(category_id: str, parent_id: str | None = None) -> CategoryCreated:
     return CategoryCreated(
         category_id=category_id,
         slug=f"{category_id}-slug",
@@ -47,87 +49,93 @@ def made(category_id: str, parent_id: str | None = None) -> CategoryCreated:
     )
 
 
-NEWS: Final = made("news")
-TOWN: Final = made("town", "news")
-STREETS: Final = made("streets", "town")
-SPORT: Final = made("sport")
+NEWS: Final = created("news")
+TOWN: Final = created("town", "news")
+STREETS: Final = created("streets", "town")
+SPORT: Final = created("sport")
 TREE: Final = (NEWS, TOWN, STREETS, SPORT)
-"""news > town > streets, and sport beside it."""
+"""news > town > streets, and sport next to it."""
 
 
-def given(*events: TaxonomyEvent) -> Taxonomy:
+def taxonomy_of(*events: TaxonomyEvent) -> Taxonomy:
     return reduce(categories.evolve, events, Taxonomy())
 
 
-class Asked(NamedTuple):
-    """A command, and the facts that it is decided with."""
+class CommandWithFacts(NamedTuple):
+    """A command and the facts for its decision."""
 
     command: CreateCategory | CategoryCommand
     facts: CategoryFacts
 
 
-def when(taxonomy: Taxonomy, asked: Asked, expected_version: int | None = None) -> list[TaxonomyEvent]:
-    facts = replace(asked.facts, expected_version=expected_version)
-    return list(asked.command.decide(taxonomy, facts))
+def decide(
+    taxonomy: Taxonomy, command: CommandWithFacts, expected_version: int | None = None
+) -> list[TaxonomyEvent]:
+    facts = replace(command.facts, expected_version=expected_version)
+    return list(command.command.decide(taxonomy, facts))
 
 
-def create(parent_id: str | None = None, name: str = " Weather ", description: str | None = None) -> Asked:
+def create(
+    parent_id: str | None = None, name: str = " Weather ", description: str | None = None
+) -> CommandWithFacts:
     command = CreateCategory(name=name, description=description)
-    return Asked(command, CategoryFacts(new_id="new", slug="weather", other_id=parent_id))
+    return CommandWithFacts(command, CategoryFacts(new_id="new", slug="weather", other_id=parent_id))
 
 
-def rename(category_id: str, name: str | UnsetType = UNSET, slug: str | UnsetType = UNSET) -> Asked:
+def rename(
+    category_id: str, name: str | UnsetType = UNSET, slug: str | UnsetType = UNSET
+) -> CommandWithFacts:
     command = RenameCategory(category=CategoryRef(), name=name, slug=slug)
-    return Asked(command, CategoryFacts(category_id=category_id))
+    return CommandWithFacts(command, CategoryFacts(category_id=category_id))
 
 
-def describe(category_id: str, description: str | None) -> Asked:
+def describe(category_id: str, description: str | None) -> CommandWithFacts:
     command = DescribeCategory(category=CategoryRef(), description=description)
-    return Asked(command, CategoryFacts(category_id=category_id))
+    return CommandWithFacts(command, CategoryFacts(category_id=category_id))
 
 
-def move(category_id: str, parent_id: str | None) -> Asked:
+def move(category_id: str, parent_id: str | None) -> CommandWithFacts:
     command = MoveCategory(category=CategoryRef(), parent=None)
-    return Asked(command, CategoryFacts(category_id=category_id, other_id=parent_id))
+    return CommandWithFacts(command, CategoryFacts(category_id=category_id, other_id=parent_id))
 
 
-def merge(category_id: str, into_id: str) -> Asked:
+def merge(category_id: str, into_id: str) -> CommandWithFacts:
     command = MergeCategory(category=CategoryRef(), into=CategoryRef())
-    return Asked(command, CategoryFacts(category_id=category_id, other_id=into_id))
+    return CommandWithFacts(command, CategoryFacts(category_id=category_id, other_id=into_id))
 
 
-def delete(category_id: str, has_posts: bool) -> Asked:
+def delete(category_id: str, has_posts: bool) -> CommandWithFacts:
     command = DeleteCategory(category=CategoryRef())
-    return Asked(command, CategoryFacts(category_id=category_id, has_posts=has_posts))
+    return CommandWithFacts(command, CategoryFacts(category_id=category_id, has_posts=has_posts))
 
 
 # --- creating, renaming, describing --------------------------------------------------------------
 
 
-def test_a_category_is_made_at_the_top_or_under_a_parent() -> None:
+def test_a_category_is_created_at_the_top_or_below_a_parent() -> None:
     top = CategoryCreated(category_id="new", slug="weather", name="Weather", description=None, parent_id=None)
-    assert when(given(), create()) == [top]
-    (below,) = when(given(*TREE), create("town", description=" Rain.\n "))
+    assert decide(taxonomy_of(), create()) == [top]
+    (below,) = decide(taxonomy_of(*TREE), create("town", description=" Rain.\n "))
     assert below == CategoryCreated(
         category_id="new", slug="weather", name="Weather", description="Rain.", parent_id="town"
     )
-    assert when(given(top), create()) == []
+    assert decide(taxonomy_of(top), create()) == []
 
 
-def test_a_category_under_a_merged_one_is_put_under_the_one_that_took_it_over() -> None:
-    taxonomy = given(*TREE, CategoryMerged(category_id="town", into_id="sport"))
-    (event,) = when(taxonomy, create("town"))
+def test_a_category_created_below_a_merged_category_goes_below_the_merge_target() -> None:
+    taxonomy = taxonomy_of(*TREE, CategoryMerged(category_id="town", into_id="sport"))
+    (event,) = decide(taxonomy, create("town"))
     assert isinstance(event, CategoryCreated)
     assert event.parent_id == "sport"
 
 
 @pytest.mark.parametrize("parent", ["unknown", "gone"])
-def test_an_unknown_or_deleted_parent_is_refused(parent: str) -> None:
-    taxonomy = given(*TREE, made("gone"), CategoryDeleted(category_id="gone"))
+def test_an_unknown_or_deleted_parent_is_rejected(parent: str) -> None:
+    taxonomy = taxonomy_of(*TREE, created("gone"), CategoryDeleted(category_id="gone"))
     with refused(ErrorCode.NOT_FOUND, "parent"):
-        when(taxonomy, create(parent))
+        decide(taxonomy, create(parent))
     with refused(ErrorCode.NOT_FOUND, "parent"):
-        when(taxonomy, move(category_id="sport", parent_id=parent))
+        decide(taxonomy, move(category_id="sport", parent_id=parent))
 
 
 def test_names_and_descriptions_have_limits() -> None:
@@ -137,33 +145,39 @@ def test_names_and_descriptions_have_limits() -> None:
         ("a\nb", ErrorCode.INVALID_TEXT),
     ):
         with refused(code, "name"):
-            when(given(), create(name=name))
+            decide(taxonomy_of(), create(name=name))
         with refused(code, "name"):
-            when(given(*TREE), rename("news", name))
+            decide(taxonomy_of(*TREE), rename("news", name))
     long = "x" * (text_rules.MAX_DESCRIPTION + 1)
     with refused(ErrorCode.TOO_LONG, "description"):
-        when(given(), create(description=long))
+        decide(taxonomy_of(), create(description=long))
     with refused(ErrorCode.TOO_LONG, "description"):
-        when(given(*TREE), describe(category_id="news", description=long))
+        decide(taxonomy_of(*TREE), describe(category_id="news", description=long))
 
 
 def test_renaming_records_what_changed() -> None:
-    taxonomy = given(*TREE)
-    assert when(taxonomy, rename("news", " Latest ")) == [CategoryRenamed(category_id="news", name="Latest")]
-    assert when(taxonomy, rename("news", "News", "latest")) == [
+    taxonomy = taxonomy_of(*TREE)
+    assert decide(taxonomy, rename("news", " Latest ")) == [
+        CategoryRenamed(category_id="news", name="Latest")
+    ]
+    assert decide(taxonomy, rename("news", "News", "latest")) == [
         CategoryRenamed(category_id="news", slug="latest")
     ]
-    assert when(taxonomy, rename("news", "News", "news-slug")) == []
-    assert when(taxonomy, rename("news")) == []
+    assert decide(taxonomy, rename("news", "News", "news-slug")) == []
+    assert decide(taxonomy, rename("news")) == []
 
 
 def test_a_description_is_set_and_cleared() -> None:
     described = CategoryDescribed(category_id="news", description="What is new.")
-    assert when(given(*TREE), describe(category_id="news", description=" What is new. ")) == [described]
-    assert when(given(*TREE, described), describe(category_id="news", description="What is new.")) == []
+    assert decide(taxonomy_of(*TREE), describe(category_id="news", description=" What is new. ")) == [
+        described
+    ]
+    assert (
+        decide(taxonomy_of(*TREE, described), describe(category_id="news", description="What is new.")) == []
+    )
     for nothing in (None, " "):
-        assert when(given(*TREE), describe(category_id="news", description=nothing)) == []
-        assert when(given(*TREE, described), describe(category_id="news", description=nothing)) == [
+        assert decide(taxonomy_of(*TREE), describe(category_id="news", description=nothing)) == []
+        assert decide(taxonomy_of(*TREE, described), describe(category_id="news", description=nothing)) == [
             CategoryDescribed(category_id="news", description=None)
         ]
 
@@ -171,36 +185,36 @@ def test_a_description_is_set_and_cleared() -> None:
 # --- moving --------------------------------------------------------------------------------------
 
 
-def test_a_category_moves_with_all_below_it() -> None:
-    (moved,) = when(given(*TREE), move(category_id="town", parent_id="sport"))
+def test_a_category_moves_with_its_subcategories() -> None:
+    (moved,) = decide(taxonomy_of(*TREE), move(category_id="town", parent_id="sport"))
     assert moved == CategoryMoved(category_id="town", parent_id="sport")
-    after = given(*TREE, moved)
+    after = taxonomy_of(*TREE, moved)
     assert after.is_within("streets", "sport")
     assert not after.is_within("streets", "news")
 
 
-def test_a_category_that_is_there_already_stays() -> None:
-    assert when(given(*TREE), move(category_id="town", parent_id="news")) == []
-    assert when(given(*TREE), move(category_id="news", parent_id=None)) == []
-    assert when(given(*TREE), move(category_id="town", parent_id=None)) == [
+def test_moving_a_category_to_its_current_parent_records_no_event() -> None:
+    assert decide(taxonomy_of(*TREE), move(category_id="town", parent_id="news")) == []
+    assert decide(taxonomy_of(*TREE), move(category_id="news", parent_id=None)) == []
+    assert decide(taxonomy_of(*TREE), move(category_id="town", parent_id=None)) == [
         CategoryMoved(category_id="town", parent_id=None)
     ]
 
 
 @pytest.mark.parametrize("target", ["news", "town", "streets"])
-def test_no_category_goes_into_itself_or_below_itself(target: str) -> None:
+def test_a_category_cannot_move_into_itself_or_its_subcategories(target: str) -> None:
     with refused(CATEGORY_CYCLE, "parent"):
-        when(given(*TREE), move(category_id="news", parent_id=target))
+        decide(taxonomy_of(*TREE), move(category_id="news", parent_id=target))
     with refused(CATEGORY_CYCLE, "into"):
-        when(given(*TREE), merge(category_id="news", into_id=target))
+        decide(taxonomy_of(*TREE), merge(category_id="news", into_id=target))
 
 
 # --- merging -------------------------------------------------------------------------------------
 
 
-def test_a_merge_takes_over_children_id_and_slugs() -> None:
-    (merged,) = when(given(*TREE), merge(category_id="town", into_id="sport"))
-    after = given(*TREE, merged)
+def test_a_merge_transfers_subcategories_id_and_slugs_to_the_target() -> None:
+    (merged,) = decide(taxonomy_of(*TREE), merge(category_id="town", into_id="sport"))
+    after = taxonomy_of(*TREE, merged)
     assert "town" not in after.categories
     assert after.resolve("town") == after.categories["sport"]
     assert after.categories["streets"].parent_id == "sport"
@@ -209,35 +223,37 @@ def test_a_merge_takes_over_children_id_and_slugs() -> None:
     assert after.by_slug("town-slug") == after.categories["sport"]
 
 
-def test_ids_of_merged_categories_lead_on_through_every_later_merge() -> None:
-    taxonomy = given(
+def test_ids_of_merged_categories_resolve_through_every_later_merge() -> None:
+    taxonomy = taxonomy_of(
         *TREE,
         CategoryMerged(category_id="streets", into_id="town"),
         CategoryMerged(category_id="town", into_id="sport"),
     )
     assert taxonomy.resolve("streets") == taxonomy.categories["sport"]
     assert taxonomy.equivalents("sport") == {"sport", "town", "streets"}
-    assert when(taxonomy, rename("streets", "Games")) == [CategoryRenamed(category_id="sport", name="Games")]
+    assert decide(taxonomy, rename("streets", "Games")) == [
+        CategoryRenamed(category_id="sport", name="Games")
+    ]
     with refused(CATEGORY_CYCLE, "into"):
-        when(taxonomy, merge(category_id="sport", into_id="streets"))
+        decide(taxonomy, merge(category_id="sport", into_id="streets"))
 
 
-def test_a_merge_into_the_unknown_is_refused() -> None:
+def test_a_merge_into_an_unknown_category_is_rejected() -> None:
     with refused(ErrorCode.NOT_FOUND, "into"):
-        when(given(*TREE), merge(category_id="town", into_id="unknown"))
+        decide(taxonomy_of(*TREE), merge(category_id="town", into_id="unknown"))
 
 
 # --- deleting ------------------------------------------------------------------------------------
 
 
-def test_an_empty_category_is_deleted_and_its_slugs_are_free() -> None:
-    taxonomy = given(
+def test_an_empty_category_is_deleted_and_its_slugs_are_released() -> None:
+    taxonomy = taxonomy_of(
         *TREE,
         CategoryRenamed(category_id="sport", slug="games"),
-        made("chess"),
+        created("chess"),
         CategoryMerged(category_id="chess", into_id="sport"),
     )
-    (deleted,) = when(taxonomy, delete(category_id="sport", has_posts=False))
+    (deleted,) = decide(taxonomy, delete(category_id="sport", has_posts=False))
     assert taxonomy.slugs_of("sport").keys() == {"sport-slug", "games", "chess-slug"}
     after = categories.evolve(taxonomy, deleted)
     assert after.slugs_of("sport") == {}
@@ -245,18 +261,18 @@ def test_an_empty_category_is_deleted_and_its_slugs_are_free() -> None:
     assert after.resolve("sport") is after.resolve("chess") is None
 
 
-def test_a_category_with_posts_or_with_others_below_it_is_not_deleted() -> None:
+def test_a_category_with_posts_or_subcategories_cannot_be_deleted() -> None:
     with refused(CATEGORY_NOT_EMPTY, "id") as posts:
-        when(given(*TREE), delete(category_id="sport", has_posts=True))
+        decide(taxonomy_of(*TREE), delete(category_id="sport", has_posts=True))
     assert "posts" in posts.value.message
     with refused(CATEGORY_NOT_EMPTY, "id") as below:
-        when(given(*TREE), delete(category_id="town", has_posts=False))
+        decide(taxonomy_of(*TREE), delete(category_id="town", has_posts=False))
     assert "subcategories" in below.value.message
 
 
 # --- versions and unknown ids --------------------------------------------------------------------
 
-ON_NEWS: Final[list[Asked]] = [
+ON_NEWS: Final[list[CommandWithFacts]] = [
     rename("news", "Latest"),
     describe(category_id="news", description="What is new."),
     move(category_id="news", parent_id="sport"),
@@ -266,26 +282,26 @@ ON_NEWS: Final[list[Asked]] = [
 
 
 @pytest.mark.parametrize("command", ON_NEWS)
-def test_a_command_for_another_version_of_the_category_is_refused(command: Asked) -> None:
-    taxonomy = given(NEWS, SPORT, CategoryRenamed(category_id="news", name="New"), made("later"))
+def test_a_command_for_another_version_of_the_category_is_rejected(command: CommandWithFacts) -> None:
+    taxonomy = taxonomy_of(NEWS, SPORT, CategoryRenamed(category_id="news", name="New"), created("later"))
     assert taxonomy.version == 4
-    assert when(taxonomy, command, expected_version=3)
+    assert decide(taxonomy, command, expected_version=3)
     for other in (0, 1, 2, 4):
         with refused(ErrorCode.VERSION_CONFLICT, "expectedVersion") as conflict:
-            when(taxonomy, command, expected_version=other)
+            decide(taxonomy, command, expected_version=other)
         assert conflict.value.current_version == 3
 
 
 @pytest.mark.parametrize("command", ON_NEWS)
-def test_a_category_that_is_unknown_or_deleted_is_refused(command: Asked) -> None:
-    for taxonomy in (given(), given(NEWS, SPORT, CategoryDeleted(category_id="news"))):
+def test_a_command_for_an_unknown_or_deleted_category_is_rejected(command: CommandWithFacts) -> None:
+    for taxonomy in (taxonomy_of(), taxonomy_of(NEWS, SPORT, CategoryDeleted(category_id="news"))):
         with refused(ErrorCode.NOT_FOUND, "id"):
-            when(taxonomy, command)
+            decide(taxonomy, command)
 
 
-def test_a_category_has_the_version_of_the_tree_at_its_own_last_change() -> None:
+def test_the_version_of_a_category_is_the_taxonomy_version_of_its_last_change() -> None:
     def versions(*events: TaxonomyEvent) -> dict[str, int]:
-        return {one.id: one.version for one in given(*TREE, *events).categories.values()}
+        return {category.id: category.version for category in taxonomy_of(*TREE, *events).categories.values()}
 
     first = {"news": 1, "town": 2, "streets": 3, "sport": 4}
     assert versions() == first
@@ -314,7 +330,7 @@ events: Final[st.SearchStrategy[TaxonomyEvent]] = st.one_of(
         lambda kind: Withdrawn(type=f"category.{kind}", stream="taxonomy", recorded_at=0)
     ),
 )
-commands: Final[st.SearchStrategy[Asked]] = st.one_of(
+commands: Final[st.SearchStrategy[CommandWithFacts]] = st.one_of(
     st.builds(create, name=_words, description=st.none(), parent_id=_parents),
     st.builds(rename, category_id=_ids, name=st.just(UNSET) | _words, slug=st.just(UNSET) | _words),
     st.builds(describe, category_id=_ids, description=st.none() | _words),
@@ -325,8 +341,8 @@ commands: Final[st.SearchStrategy[Asked]] = st.one_of(
 
 
 @for_all(st.lists(events))
-def test_no_history_is_refused_and_every_question_is_answered(history: list[TaxonomyEvent]) -> None:
-    taxonomy = given(*history)
+def test_every_history_gives_a_taxonomy_that_can_be_queried(history: list[TaxonomyEvent]) -> None:
+    taxonomy = taxonomy_of(*history)
     assert taxonomy.version == len(history)
     for category_id in ("news", "town", "unknown"):
         taxonomy.resolve(category_id)
@@ -336,34 +352,34 @@ def test_no_history_is_refused_and_every_question_is_answered(history: list[Taxo
 
 
 @for_all(st.lists(events), commands)
-def test_deciding_is_pure(history: list[TaxonomyEvent], command: Asked) -> None:
-    taxonomy = given(*history)
+def test_deciding_is_pure(history: list[TaxonomyEvent], command: CommandWithFacts) -> None:
+    taxonomy = taxonomy_of(*history)
     try:
-        first = when(taxonomy, command)
-    except Rejection as refusal:
-        with refused(refusal.code, *refusal.field):
-            when(taxonomy, command)
+        first = decide(taxonomy, command)
+    except Rejection as rejection:
+        with refused(rejection.code, *rejection.field):
+            decide(taxonomy, command)
     else:
-        assert when(taxonomy, command) == first
+        assert decide(taxonomy, command) == first
 
 
 @for_all(st.lists(commands, max_size=30))
-def test_whatever_is_commanded_no_cycle_comes_of_it(wanted: list[Asked]) -> None:
-    taxonomy = given(*TREE)
-    for command in wanted:
+def test_no_sequence_of_commands_creates_a_cycle(sequence: list[CommandWithFacts]) -> None:
+    taxonomy = taxonomy_of(*TREE)
+    for command in sequence:
         try:
-            happened = when(taxonomy, command)
+            new_events = decide(taxonomy, command)
         except Rejection:
             continue
-        taxonomy = reduce(categories.evolve, happened, taxonomy)
+        taxonomy = reduce(categories.evolve, new_events, taxonomy)
         for category in taxonomy.categories.values():
             assert category.parent_id is None or category.parent_id in taxonomy.categories
             assert not taxonomy.is_within(category.parent_id, category.id)
 
 
-def test_a_cycle_left_by_a_withdrawn_move_hangs_nothing() -> None:
-    gone = Withdrawn(type="category.moved", stream="taxonomy", recorded_at=0)
-    taxonomy = given(NEWS, TOWN, gone, CategoryMoved(category_id="news", parent_id="town"))
+def test_a_cycle_after_a_withdrawn_move_does_not_cause_an_endless_loop() -> None:
+    withdrawn_move = Withdrawn(type="category.moved", stream="taxonomy", recorded_at=0)
+    taxonomy = taxonomy_of(NEWS, TOWN, withdrawn_move, CategoryMoved(category_id="news", parent_id="town"))
     assert taxonomy.is_within("news", "town")
     assert not taxonomy.is_within("news", "sport")
-    assert when(taxonomy, move(category_id="town", parent_id=None))
+    assert decide(taxonomy, move(category_id="town", parent_id=None))

@@ -1,4 +1,4 @@
-"""Events as lines of JSON: what CloudEvents 1.0 asks for, and everything back as it was."""
+"""Events as lines of JSON: they follow CloudEvents 1.0 and are read back unchanged."""
 
 import base64
 import json
@@ -45,18 +45,18 @@ payloads = st.builds(
 
 
 @given(st.builds(StoredEvent, headers, st.none() | payloads))
-def test_an_event_comes_back_byte_for_byte(event: StoredEvent) -> None:
+def test_an_event_is_read_back_byte_for_byte(event: StoredEvent) -> None:
     line = to_line(event)
     assert b"\n" not in line
-    back = from_line(line)
-    assert back == event
+    parsed = from_line(line)
+    assert parsed == event
     assert from_line(line + b"\n").header.leaf() == event.header.leaf()
-    # Names as CloudEvents wants them: lower-case letters and digits, but for the two that hold the data.
+    # CloudEvents allows only lower-case letters and digits in names, except in `data_base64`.
     assert all(re.fullmatch(r"[a-z0-9]{1,20}", name) for name in json.loads(line) if name != "data_base64")
     assert None not in [value for name, value in json.loads(line).items() if name != "data"]
 
 
-def test_what_a_line_says() -> None:
+def test_the_attributes_of_a_line() -> None:
     line = json.loads(to_line(EVENT))
     assert line == {
         "specversion": "1.0",
@@ -102,13 +102,13 @@ def test_a_withdrawn_event_has_neither_data_nor_salt() -> None:
     ],
     ids=str,
 )
-def test_what_is_no_event_is_refused(change: dict[str, object]) -> None:
+def test_a_line_with_an_invalid_attribute_is_rejected(change: dict[str, object]) -> None:
     line = {**json.loads(to_line(EVENT)), **change}
     with pytest.raises(NotAnEvent):
         from_line(json.dumps({name: value for name, value in line.items() if value is not None}).encode())
 
 
 @pytest.mark.parametrize("line", [b"", b"null", b"[]", b"{", b'{"a":"\xff"}', b"\xff"])
-def test_what_is_no_json_object_is_refused(line: bytes) -> None:
+def test_a_line_that_is_not_a_json_object_is_rejected(line: bytes) -> None:
     with pytest.raises(NotAnEvent):
         from_line(line)

@@ -1,3 +1,5 @@
+"""The codec of events: encoding, decoding, upcasters, and events that cannot be decoded."""
+
 import json
 from typing import Any, Final
 
@@ -21,7 +23,7 @@ texts: Final = st.none() | st.text(st.characters(exclude_categories=["Cs"]))
 
 
 class TagsSet(Event, frozen=True):
-    """The third version of an event: of several tags, each with its weight."""
+    """The third version of an event: several tags, each with a weight."""
 
     post_id: str
     tags: dict[str, int]
@@ -56,11 +58,11 @@ def plain(data: Any, **more: Any) -> SealedPayload:
     return SealedPayload("json", json.dumps(body).encode(), SALT)
 
 
-# --- what is recorded is read again --------------------------------------------------------------
+# --- encoding and decoding -----------------------------------------------------------------------
 
 
 @given(texts, texts, texts, texts)
-def test_an_event_is_read_as_it_was_written(
+def test_a_decoded_event_equals_the_encoded_event(
     reason: str | None, key: str | None, trace_id: str | None, fingerprint: str | None
 ) -> None:
     codec = event_codec()
@@ -74,7 +76,7 @@ def test_an_event_is_read_as_it_was_written(
     assert recorded.position == 9
 
 
-def test_absent_is_unchanged_and_null_is_cleared() -> None:
+def test_unset_fields_are_omitted_and_cleared_fields_are_null() -> None:
     sealed = event_codec().encode(EDITED, salt=SALT)
     assert sealed.plaintext.decode() == (
         '{"data":{"postId":"p","title":"रात","teaser":null},'
@@ -83,7 +85,7 @@ def test_absent_is_unchanged_and_null_is_cleared() -> None:
     assert (sealed.encoding, sealed.salt) == ("json", SALT)
 
 
-def test_an_event_is_recorded_under_a_stored_name_never_a_class() -> None:
+def test_an_event_is_recorded_under_a_stored_name_and_not_its_class_name() -> None:
     codec = event_codec()
     created = PostCreated(post_id="p", slug="s", title="T", teaser=None, body="", author_ids=())
     assert codec.name_of(created) == ("post.created", 1)
@@ -96,17 +98,17 @@ def test_an_event_is_recorded_under_a_stored_name_never_a_class() -> None:
     )
 
 
-def test_many_are_read_in_their_order() -> None:
+def test_several_events_are_decoded_in_their_order() -> None:
     sealed = event_codec().encode(EDITED, salt=SALT)
     recorded = event_codec().decode_all([stored(sealed, position=1), stored(None, position=2)])
-    assert [one.position for one in recorded] == [1, 2]
+    assert [event.position for event in recorded] == [1, 2]
 
 
-# --- what is withdrawn ---------------------------------------------------------------------------
+# --- withdrawn events ----------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("name", [name for name, *_ in EVENT_TYPES])
-def test_of_a_withdrawn_event_its_type_stream_and_time_are_left(name: str) -> None:
+def test_a_withdrawn_event_has_only_its_type_stream_and_time(name: str) -> None:
     recorded = event_codec().decode(stored(None, kind=name))
     assert recorded.event == Withdrawn(type=name, stream=f"post.{ID}", recorded_at=17)
     assert isinstance(recorded.event, Withdrawn)
@@ -125,14 +127,14 @@ def test_of_a_withdrawn_event_its_type_stream_and_time_are_left(name: str) -> No
         (3, {"postId": "p", "tags": {"tide": 1}}),
     ],
 )
-def test_data_of_every_version_is_brought_to_the_newest_one_step_each(version: int, data: JsonObject) -> None:
+def test_data_of_every_version_is_converted_to_the_newest_version(version: int, data: JsonObject) -> None:
     recorded = tags_codec().decode(stored(plain(data, reason="Why."), kind="post.tagged", version=version))
     assert recorded.event == TagsSet(post_id="p", tags={"tide": 1})
     assert recorded.reason == "Why."
     assert recorded.header.schema_version == version
 
 
-def test_each_step_is_applied_once_and_in_order() -> None:
+def test_each_upcaster_is_applied_once_and_in_order() -> None:
     applied = []
 
     def step(number: int) -> Upcaster:
@@ -159,7 +161,7 @@ def undecodable(codec: Codec[Event], event: StoredEvent) -> str:
     return str(error.value)
 
 
-def test_a_missing_step_and_a_failing_one_are_told() -> None:
+def test_a_missing_and_a_failing_upcaster_are_reported() -> None:
     old = stored(plain({"postId": "p", "tag": "tide"}), kind="post.tagged", version=1)
     only_first = tags_codec((one_tag_to_many,))
     assert "has no upcaster from version 2" in undecodable(only_first, old)
@@ -167,16 +169,16 @@ def test_a_missing_step_and_a_failing_one_are_told() -> None:
     assert "failed in the upcaster from version 1: KeyError('tag')" in undecodable(tags_codec(), broken)
 
 
-# --- what cannot be read -------------------------------------------------------------------------
+# --- undecodable events --------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(("kind", "version"), [("post.sparkled", 1), ("post.edited", 2)])
 @pytest.mark.parametrize("payload", [plain({"postId": "p"}), None])
-def test_an_unknown_type_or_version_is_refused(
+def test_an_unknown_type_or_version_is_rejected(
     kind: str, version: int, payload: SealedPayload | None
 ) -> None:
-    told = undecodable(event_codec(), stored(payload, kind=kind, version=version))
-    assert "is unknown: a newer LedgerPress wrote it" in told
+    message = undecodable(event_codec(), stored(payload, kind=kind, version=version))
+    assert "is unknown: a newer LedgerPress wrote it" in message
 
 
 @pytest.mark.parametrize(
@@ -195,10 +197,10 @@ def test_an_unknown_type_or_version_is_refused(
         plain(None),
     ],
 )
-def test_a_payload_that_does_not_fit_its_schema_is_refused(payload: SealedPayload) -> None:
+def test_a_payload_that_does_not_match_its_schema_is_rejected(payload: SealedPayload) -> None:
     assert "cannot be read" in undecodable(event_codec(), stored(payload))
 
 
-def test_an_unknown_encoding_is_refused() -> None:
+def test_an_unknown_encoding_is_rejected() -> None:
     payload = SealedPayload("cbor", b"", SALT)
     assert "has an unknown encoding 'cbor'" in undecodable(event_codec(), stored(payload))

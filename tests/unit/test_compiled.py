@@ -1,4 +1,4 @@
-"""Compiled operations on a small schema: the specification's rare cases, and what is left to graphql-core."""
+"""Compiled operations on a small schema: rare cases of the specification, and operations left to graphql-core."""
 
 import asyncio
 import functools
@@ -85,20 +85,20 @@ def schema() -> GraphQLSchema:
     return build_schema(SCHEMA)
 
 
-def both(
+def execute_both(
     schema: GraphQLSchema, text: str, root: Any = None, variables: Mapping[str, Any] | None = None
 ) -> ExecutionResult:
-    """Execute by both, twice by a plan, and return what they agree on."""
+    """Execute with graphql-core and, twice, with a compiled plan. Return the result if they agree."""
     root = ROOT if root is None else root
     operation = operation_of(schema, text)
     expected = execute(schema, operation.document, root, {}, dict(variables or {}))
     assert isinstance(expected, ExecutionResult)
     for _ in range(2):
-        found = execute_compiled(operation, variables, {}, root)
-        assert found is not None
-        assert found.formatted == expected.formatted
-        assert str(found.data) == str(expected.data)  # with the keys in their order
-        assert [error.locations for error in found.errors or ()] == [
+        result = execute_compiled(operation, variables, {}, root)
+        assert result is not None
+        assert result.formatted == expected.formatted
+        assert str(result.data) == str(expected.data)  # including the order of the keys
+        assert [error.locations for error in result.errors or ()] == [
             error.locations for error in expected.errors or ()
         ]
     return expected
@@ -126,8 +126,10 @@ def operation_of(schema: GraphQLSchema, text: str) -> Operation:
         "{ numbers names moment yes path p: path }",
     ],
 )
-def test_an_answer_is_graphql_cores_to_the_order_of_keys_and_errors(schema: GraphQLSchema, text: str) -> None:
-    both(schema, text)
+def test_a_response_equals_that_of_graphql_core_in_order_of_keys_and_errors(
+    schema: GraphQLSchema, text: str
+) -> None:
+    execute_both(schema, text)
 
 
 @pytest.mark.parametrize(
@@ -149,14 +151,14 @@ def test_an_answer_is_graphql_cores_to_the_order_of_keys_and_errors(schema: Grap
         ({"yes": GraphQLError("no", extensions={"code": "NO"})}, "{ yes }"),
     ],
 )
-def test_what_fails_fails_as_in_graphql_core(schema: GraphQLSchema, root: dict[str, Any], text: str) -> None:
-    both(schema, text, root)
+def test_errors_equal_those_of_graphql_core(schema: GraphQLSchema, root: dict[str, Any], text: str) -> None:
+    execute_both(schema, text, root)
 
 
-def test_an_error_where_null_may_not_stand_takes_the_nearest_place_where_it_may(
+def test_an_error_in_a_non_null_field_nulls_the_nearest_nullable_parent(
     schema: GraphQLSchema,
 ) -> None:
-    result = both(schema, "{ ships { name crew { name boss { name } } } yes }")
+    result = execute_both(schema, "{ ships { name crew { name boss { name } } } yes }")
     assert result.data == {"ships": [None, None, None, None], "yes": True}
     assert [error.path for error in result.errors or ()] == [
         ["ships", 0, "crew", 0, "boss"],
@@ -165,46 +167,48 @@ def test_an_error_where_null_may_not_stand_takes_the_nearest_place_where_it_may(
     ]
 
 
-def test_the_items_of_a_generator_that_fails_are_gone(schema: GraphQLSchema) -> None:
+def test_the_items_of_a_failing_generator_are_discarded(schema: GraphQLSchema) -> None:
     def numbers(_info: GraphQLResolveInfo[Any]) -> Iterator[int]:
         yield 1
         raise ValueError("no more")
 
-    result = both(schema, "{ numbers yes }", {"numbers": numbers, "yes": True})
+    result = execute_both(schema, "{ numbers yes }", {"numbers": numbers, "yes": True})
     assert result.data == {"numbers": None, "yes": True}
 
 
-def test_is_type_of_is_asked(schema: GraphQLSchema) -> None:
+def test_is_type_of_is_called(schema: GraphQLSchema) -> None:
     ship = schema.type_map["Ship"]
     assert isinstance(ship, GraphQLObjectType)
     ship.is_type_of = lambda value, info: value.get("size") == 3 and info.field_name != "named"
-    both(schema, "{ ship { name } ships { name } things { __typename } named { name } }")
-    both(schema, "{ ship { name } named { name } }", {"ship": {"size": 4}, "named": {"size": 3}})
+    execute_both(schema, "{ ship { name } ships { name } things { __typename } named { name } }")
+    execute_both(schema, "{ ship { name } named { name } }", {"ship": {"size": 4}, "named": {"size": 3}})
 
 
 @pytest.mark.parametrize(
-    "given", [{}, {"a": True}, {"a": False, "b": True}, {"b": None}, {"a": "no"}, {"a": None}]
+    "variables", [{}, {"a": True}, {"a": False, "b": True}, {"b": None}, {"a": "no"}, {"a": None}]
 )
-def test_conditions_are_those_of_each_request(schema: GraphQLSchema, given: dict[str, Any]) -> None:
+def test_conditions_are_evaluated_for_each_request(schema: GraphQLSchema, variables: dict[str, Any]) -> None:
     text = """query ($a: Boolean!, $b: Boolean = false, $n: Int) {
         yes @include(if: $a)
         ship @skip(if: $b) { name @skip(if: $a) ...F @include(if: $b) }
         ships(first: $n) { name @include(if: $b) size }
     } fragment F on Ship { size @skip(if: $a) }"""
-    both(schema, text, variables=given)
-    both(schema, text, variables={"a": True, **given, "n": 1})
+    execute_both(schema, text, variables=variables)
+    execute_both(schema, text, variables={"a": True, **variables, "n": 1})
 
 
-def test_plans_for_conditions_are_bounded_and_hold_nothing_else_of_a_request(schema: GraphQLSchema) -> None:
+def test_plans_for_conditions_are_bounded_and_contain_no_other_data_of_requests(
+    schema: GraphQLSchema,
+) -> None:
     names = [f"v{number}" for number in range(6)]
     declared = " ".join(f"${name}: Boolean!" for name in names)
     fields = " ".join(f"{name}: names @skip(if: ${name})" for name in names)
     operation = operation_of(schema, f"query ({declared} $n: Int) {{ {fields} ships(first: $n) {{ name }} }}")
     for number in range(64):
-        given: dict[str, Any] = {name: bool(number >> bit & 1) for bit, name in enumerate(names)}
-        result = execute_compiled(operation, {**given, "n": 1}, {}, ROOT)
+        values: dict[str, Any] = {name: bool(number >> bit & 1) for bit, name in enumerate(names)}
+        result = execute_compiled(operation, {**values, "n": 1}, {}, ROOT)
         assert result is not None
-        assert set(result.data or ()) == {name for name in names if not given[name]} | {"ships"}
+        assert set(result.data or ()) == {name for name in names if not values[name]} | {"ships"}
     assert len(operation.plans.by_values) == MAX_PLANS
     for plan in operation.plans.by_values.values():
         assert plan is not None
@@ -215,13 +219,13 @@ def test_plans_for_conditions_are_bounded_and_hold_nothing_else_of_a_request(sch
     "text",
     ["{ __schema { types { name } } }", "mutation { nothing }", '{ a: __type(name: "Ship") { name } }'],
 )
-def test_what_only_graphql_core_does_is_left_to_it(schema: GraphQLSchema, text: str) -> None:
+def test_introspection_and_mutations_are_left_to_graphql_core(schema: GraphQLSchema, text: str) -> None:
     operation = operation_of(schema, text)
     assert execute_compiled(operation, None, {}, ROOT) is None
     assert execute_compiled(operation, None, {}, ROOT) is None
 
 
-def test_an_operation_that_has_to_wait_is_left_to_graphql_core(schema: GraphQLSchema) -> None:
+def test_an_asynchronous_operation_is_left_to_graphql_core(schema: GraphQLSchema) -> None:
     async def later(_info: GraphQLResolveInfo[Any]) -> Any:
         return True
 
@@ -232,7 +236,7 @@ def test_an_operation_that_has_to_wait_is_left_to_graphql_core(schema: GraphQLSc
         assert execute_compiled(operation, None, {}, {"names": ["a"], "yes": True}) is None
 
 
-def test_a_document_that_unfolds_to_very_many_fields_is_left_to_graphql_core(
+def test_a_document_that_expands_to_too_many_fields_is_left_to_graphql_core(
     schema: GraphQLSchema, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(plans, "MAX_FIELDS", 30)
@@ -245,11 +249,11 @@ def test_a_document_that_unfolds_to_very_many_fields_is_left_to_graphql_core(
     text = f"{{ ship {{ captain {{ ...F0 }} }} }} {fragments} fragment F5 on Person {{ name }}"
     operation = operation_of(schema, text)
     assert execute_compiled(operation, None, {}, {"ship": {"captain": ada}}) is None
-    # What is not there is not compiled.
+    # Selections below null are not compiled.
     assert execute_compiled(operation_of(schema, text), None, {}, {"ship": None}) is not None
 
 
-def test_a_request_whose_time_is_up_stops_within_a_list(schema: GraphQLSchema) -> None:
+def test_a_request_stops_within_a_list_after_its_deadline(schema: GraphQLSchema) -> None:
     operation = operation_of(schema, "{ yes ships { name } }")
     late, early = (
         SimpleNamespace(deadline=time.monotonic() - 1),
@@ -299,20 +303,20 @@ BOATS = (
 )
 
 
-def test_strawberry_resolvers_are_told_what_strawberry_tells_them() -> None:
+def test_strawberry_resolvers_get_the_same_arguments_as_from_strawberry() -> None:
     schema = strawberry.Schema(BoatQuery)._schema
     operation = operation_of(schema, BOATS)
     for size in (1, 5):
-        found = execute_compiled(operation, {"size": size}, {"who": "me"})
-        assert found is not None
-        assert found.errors is None
-        assert found.data is not None
-        assert found.data["boats"] == [
+        result = execute_compiled(operation, {"size": size}, {"who": "me"})
+        assert result is not None
+        assert result.errors is None
+        assert result.data is not None
+        assert result.data["boats"] == [
             {
                 "name": name,
                 "secret": secret,
                 "parents": [name],
-                # The resolver changes what it was given, and the next one is given it as it was.
+                # The resolver changes its argument, but the next call gets the original values.
                 "a": f"{name} me ['boats', {place}, 'a'] Where(size={size + 1}, tags=['x']) 2",
                 "b": f"{name} me ['boats', {place}, 'b'] Where(size=4, tags=None) 1",
             }
@@ -321,7 +325,7 @@ def test_strawberry_resolvers_are_told_what_strawberry_tells_them() -> None:
 
 
 @pytest.mark.parametrize("is_marked", [True, False])
-def test_a_resolver_that_was_put_before_strawberrys_is_always_called(is_marked: bool) -> None:
+def test_a_resolver_that_wraps_the_strawberry_resolver_is_always_called(is_marked: bool) -> None:
     schema = strawberry.Schema(BoatQuery)._schema
     boat = schema.type_map["Boat"]
     assert isinstance(boat, GraphQLObjectType)
@@ -339,8 +343,8 @@ def test_a_resolver_that_was_put_before_strawberrys_is_always_called(is_marked: 
     if is_marked:
         guarded.extensions = {**guarded.extensions, "ledgerpress-guarded": True}
     operation = operation_of(schema, "{ boats { name secret } }")
-    found = execute_compiled(operation, None, {"who": "me"})
-    assert found is not None
-    assert found.data is None
-    assert [error.message for error in found.errors or ()] == ["secret is not for you"]
-    assert found.formatted == execute(schema, operation.document, context_value={"who": "me"}).formatted  # type: ignore[union-attr]
+    result = execute_compiled(operation, None, {"who": "me"})
+    assert result is not None
+    assert result.data is None
+    assert [error.message for error in result.errors or ()] == ["secret is not for you"]
+    assert result.formatted == execute(schema, operation.document, context_value={"who": "me"}).formatted  # type: ignore[union-attr]

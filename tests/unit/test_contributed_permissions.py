@@ -1,4 +1,4 @@
-"""Permissions that features add: which roles have them, and who may give them."""
+"""Permissions that features add: which roles and identities have them, and who may declare them."""
 
 import pytest
 
@@ -22,7 +22,7 @@ from tests.identities import GRANTED, PERMISSIONS, identity
 ROLES = WITH_STARS.roles
 
 
-def test_the_roles_that_a_permission_names_have_it_and_administrators_always() -> None:
+def test_the_declared_roles_and_administrators_have_a_permission() -> None:
     assert {role for role in Role if RATE in ROLES.of(role)} == {Role.AUTHOR, Role.ADMIN}
     for role in Role:
         assert ROLES.of(role) - {RATE} == GRANTED[role]
@@ -35,7 +35,7 @@ def test_a_scope_of_a_feature_that_is_not_loaded_permits_nothing() -> None:
     assert FEATURES.roles.named(["x.stars:write", "posts:read"]) == {READ_POSTS}
 
 
-def test_two_clients_that_differ_in_a_contributed_permission_share_no_cached_answer() -> None:
+def test_clients_that_differ_in_a_contributed_permission_share_no_cached_response() -> None:
     everything = identity(Role.AUTHOR, "a", roles=ROLES)
     narrowed = identity(Role.AUTHOR, "a", roles=ROLES, scopes=PERMISSIONS)
     assert everything.meets(RequiredPermission(RATE), ROLES)
@@ -43,16 +43,19 @@ def test_two_clients_that_differ_in_a_contributed_permission_share_no_cached_ans
     assert everything.scope != narrowed.scope
 
 
-def test_the_user_of_the_command_line_has_the_permissions_of_whatever_feature() -> None:
+def test_the_local_operator_has_the_permissions_of_every_feature() -> None:
     assert LOCAL_OPERATOR.meets(RequiredPermission(Permission("x.other:write")), ROLES)
     assert not identity(Role.ADMIN, "a").meets(RequiredPermission(RATE), ROLES)
     assert LOCAL_OPERATOR.scope != identity(Role.ADMIN, LOCAL_OPERATOR.actor_id).scope
 
 
-def test_every_permission_means_those_of_first_party_features() -> None:
+def test_requiring_every_permission_means_those_of_first_party_features() -> None:
     everything = RequiredPermission(None)
-    without = [identity(Role.ADMIN, "a", roles=ROLES, scopes=PERMISSIONS - {one}) for one in PERMISSIONS]
-    assert not [one for one in without if one.meets(everything, ROLES)]
+    narrowed = [
+        identity(Role.ADMIN, "a", roles=ROLES, scopes=PERMISSIONS - {permission})
+        for permission in PERMISSIONS
+    ]
+    assert not [admin for admin in narrowed if admin.meets(everything, ROLES)]
     assert identity(Role.ADMIN, "a", roles=ROLES, scopes=PERMISSIONS).meets(everything, ROLES)
     assert LOCAL_OPERATOR.meets(everything, ROLES)
 
@@ -63,7 +66,7 @@ def test_a_client_is_public_only_without_any_permission() -> None:
     assert not identity(Role.AUTHOR, "a", roles=ROLES, scopes=frozenset({RATE})).is_public
 
 
-def test_readers_may_have_a_permission() -> None:
+def test_a_feature_can_give_readers_a_permission() -> None:
     roles = RolePermissions([Permission("x.stars:read", roles=[Role.READER])])
     assert anonymous(Role.READER, roles).permissions == {"x.stars:read"}
     assert anonymous(Role.READER, FEATURES.roles) == ANONYMOUS

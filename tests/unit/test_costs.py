@@ -1,4 +1,4 @@
-"""What operations cost: by hand, by IBM's rules, and never less than what is answered."""
+"""The cost of operations: compared with costs by hand, and with the rules of IBM's specification."""
 
 from typing import Any
 
@@ -24,8 +24,8 @@ DOCUMENTS = Documents(SCHEMA, Limits(field_cost=1e9, type_cost=1e9))
 
 def cost(query: str, **variables: Any) -> tuple[float, float]:
     """Return the field cost and the type cost."""
-    found = DOCUMENTS.operation(query, None).admit(variables)
-    return found.field, found.type
+    admitted = DOCUMENTS.operation(query, None).admit(variables)
+    return admitted.field, admitted.type
 
 
 @pytest.mark.parametrize(
@@ -35,23 +35,23 @@ def cost(query: str, **variables: Any) -> tuple[float, float]:
         ("{ __typename }", 0, 1),
         # articles, then nodes once and each article's body and html: 1 + 1 + 10 × (1 + 5)
         ("{ articles(first: 10) { nodes { body { html } } } }", 1 + 1 + 10 * (1 + 5), 1 + 1 + 10 * (1 + 1)),
-        # nothing says how many: 20
+        # no declared size: 20
         ("{ articles { edges { node { title } } } }", 1 + 1 + 20 * 1, 1 + 1 + 20 * 2),
-        # the schema's own default: 6
+        # the default value in the schema: 6
         ("{ recentPosts { nodes { title } totalCount } }", 1 + 1 + 2, 1 + 1 + 6),
         ("{ articles(first: 0) { nodes { title } } }", 2, 2),
         ("{ articles(first: -5) { nodes { title } } }", 2, 2),
-        # both lists of a connection have that many
+        # both lists of a connection have this size
         ("{ articles(first: 3) { nodes { title } edges { cursor } } }", 3, 1 + 1 + 3 + 3),
-        # an argument that is an object counts one
+        # an argument that is an object counts 1
         ("{ articles(first: 1, filter: { author: \"x\" }) { nodes { id } } }", 3, 3),
-        # a list that the table knows, within a page
+        # a list with a declared size, within a page
         ("{ articles(first: 2) { nodes { categories { name } } } }", 2 + 2 * 1, 1 + 1 + 2 * (1 + 5)),
         ('{ nodes(ids: ["a", "b", "c"]) { id } }', 1, 1 + 3),
         ("{ a: site { name } ...F ... { c: site { name } } } fragment F on Query { b: site { name } }", 3, 4),
         # through a fragment on the connection itself
         ("{ articles(first: 7) { ...F } } fragment F on ArticleConnection { nodes { teaser } }", 2 + 7, 1 + 1 + 7),
-        # the most that an interface may stand for
+        # the most expensive type of an interface
         ('{ node(id: "x") { id ... on Post { blame { text } } } }', 1 + 100, 1 + 1 + 100),
         ("{ site @skip(if: true) { name } }", 0, 1),
         ("{ ... @include(if: false) { site { name } } }", 0, 1),
@@ -67,12 +67,12 @@ def test_variables_are_taken_into_account() -> None:
     assert cost(query) == (2 + 4, 1 + 1 + 4)
     assert cost(query, n=50) == (2 + 50, 1 + 1 + 50)
     assert cost(query, n=None) == (2 + 20, 1 + 1 + 20)
-    assert cost(query, n="many") == (2 + 20, 1 + 1 + 20), "coercion refuses it"
+    assert cost(query, n="many") == (2 + 20, 1 + 1 + 20), "coercion rejects the value"
     assert cost(query, n=1, more=True) == (2 + 1 + 1, 1 + 1 + 1 + 1)
     assert cost("query ($i: [ID!]!) { nodes(ids: $i) { id } }", i=["a"] * 9) == (1, 1 + 9)
 
 
-def test_what_stands_in_fragments_counts_wherever_they_are_spread() -> None:
+def test_a_fragment_counts_each_time_it_is_spread() -> None:
     query = (
         "query ($n: Int) { one: articles(first: $n) { ...C } two: articles(first: 2) { ...C } }"
         " fragment C on ArticleConnection { nodes { ...A } } fragment A on Article { teaser body { text } }"
@@ -81,7 +81,7 @@ def test_what_stands_in_fragments_counts_wherever_they_are_spread() -> None:
     assert cost(query, n=3) == (2 + 2 + 5 * each, 1 + 2 + 5 * 2)
 
 
-def test_a_page_that_is_too_large_is_refused_where_it_is_asked_for() -> None:
+def test_a_page_that_is_too_large_is_rejected() -> None:
     documents = Documents(SCHEMA, Limits(page_size=10))
     text = "query A { articles(first: 11) { totalCount } } query B($n: Int) { articles(last: $n) { totalCount } }"
     for name, variables in (("A", {}), ("B", {"n": 11})):
@@ -92,20 +92,20 @@ def test_a_page_that_is_too_large_is_refused_where_it_is_asked_for() -> None:
     assert documents.operation(text, "B").admit({"n": 10}).field == 3
 
 
-def test_every_entry_of_the_tables_names_a_field_of_the_schema() -> None:
+def test_every_declaration_of_costs_names_a_field_of_the_schema() -> None:
     for coordinate in (*DECLARED.weights, *DECLARED.sizes, *DECLARED.list_arguments):
         type_name, _, field = coordinate.partition(".")
         if type_name == "*":
-            objects = [one for one in SCHEMA.type_map.values() if isinstance(one, GraphQLObjectType)]
-            assert any(field in one.fields for one in objects), coordinate
+            objects = [type_ for type_ in SCHEMA.type_map.values() if isinstance(type_, GraphQLObjectType)]
+            assert any(field in type_.fields for type_ in objects), coordinate
             continue
         named = SCHEMA.type_map[type_name]
         assert isinstance(named, GraphQLObjectType)
         assert field in named.fields, coordinate
 
 
-def test_the_directives_are_used_as_the_specification_says() -> None:
-    found = 0
+def test_the_directives_follow_the_specification() -> None:
+    count = 0
     for named in SCHEMA.type_map.values():
         if not isinstance(named, GraphQLObjectType | GraphQLInterfaceType) or named.name.startswith("__"):
             continue
@@ -122,18 +122,19 @@ def test_the_directives_are_used_as_the_specification_says() -> None:
                 )
             if size is None:
                 continue
-            found += 1
+            count += 1
             sized = size.sized_fields or ()
             assert is_list or sized  # 9.2.1
-            for one in sized:  # 9.2.2
+            for sized_field in sized:  # 9.2.2
                 assert isinstance(returned, GraphQLObjectType)
-                assert isinstance(get_nullable_type(returned.fields[one].type), GraphQLList)
-            for argument in size.slicing_arguments or ():  # 9.2.3, but for lists that are as long as a list
+                assert isinstance(get_nullable_type(returned.fields[sized_field].type), GraphQLList)
+            for argument in size.slicing_arguments or ():  # 9.2.3, except for arguments that are lists
                 if f"{named.name}.{name}" not in DECLARED.list_arguments:
                     assert get_named_type(field.args[argument].type) is GraphQLInt
             if isinstance(size.assumed_size, int) and size.slicing_arguments:  # 9.2.4
                 assert size.require_one_slicing_argument is False
                 assert all(
-                    not isinstance(field.args[one].default_value, int) for one in size.slicing_arguments
+                    not isinstance(field.args[argument].default_value, int)
+                    for argument in size.slicing_arguments
                 )
-    assert found > 30
+    assert count > 30

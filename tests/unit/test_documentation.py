@@ -1,4 +1,4 @@
-"""Links, anchors and names of code in the documentation lead to something."""
+"""Links, anchors, and names of code and files in the documentation are valid."""
 
 import ast
 import re
@@ -31,7 +31,7 @@ def anchors(page: Path) -> frozenset[str]:
 
 
 @pytest.mark.parametrize("page", PAGES, ids=name)
-def test_every_link_leads_to_a_file_and_a_heading(page: Path) -> None:
+def test_every_link_has_an_existing_file_and_heading(page: Path) -> None:
     for link in LINK.findall(CODE.sub("", page.read_text("utf-8"))):
         if re.match(r"[a-z]+:", link):
             continue
@@ -58,13 +58,13 @@ def test_code_that_a_page_quotes_is_in_the_file(page: Path) -> None:
 
 
 def has(module: Path, names: list[str]) -> bool:
-    """Return whether a module defines a class, function or constant, or a class one of its members."""
+    """Return whether a module defines a class, function or constant, or a member of a class."""
     body: list[ast.stmt] = ast.parse(module.read_text("utf-8")).body
-    for wanted in names:
-        found = [node for node in body if wanted in defined_by(node)]
-        if not found:
+    for part in names:
+        definitions = [node for node in body if part in defined_by(node)]
+        if not definitions:
             return False
-        body = found[-1].body if isinstance(found[-1], ast.ClassDef) else []
+        body = definitions[-1].body if isinstance(definitions[-1], ast.ClassDef) else []
     return True
 
 
@@ -80,7 +80,7 @@ def defined_by(node: ast.stmt) -> set[str]:
             return set()
 
 
-def test_missing_names_are_noticed() -> None:
+def test_missing_names_are_detected() -> None:
     here = Path(__file__)
     assert has(here, ["has"])
     assert has(here, ["PAGES"])

@@ -1,3 +1,5 @@
+"""The envelope of events: its leaf, its commitment, and its validation."""
+
 import hashlib
 import hmac
 import json
@@ -48,8 +50,8 @@ headers: Final = st.builds(
 
 
 def event(**changes: Any) -> NewEvent:
-    """A sound event, but for what is changed."""
-    sound: dict[str, Any] = {
+    """Return a valid event, with some fields changed."""
+    valid: dict[str, Any] = {
         "event_id": ID,
         "type": "post.created",
         "schema_version": 1,
@@ -59,7 +61,7 @@ def event(**changes: Any) -> NewEvent:
         "correlation_id": ID,
         "payload": PAYLOAD,
     }
-    return NewEvent(**sound | changes)
+    return NewEvent(**valid | changes)
 
 
 # --- the leaf ------------------------------------------------------------------------------------
@@ -75,7 +77,7 @@ def test_the_leaf_is_the_canonical_json_of_the_header(header: Header) -> None:
     assert header.leaf_hash() == hashlib.sha256(b"\x00" + leaf).digest()
 
 
-def test_a_leaf_to_the_letter() -> None:
+def test_the_exact_text_of_a_leaf() -> None:
     header = event().header(publication=ID, position=7, stream="post.x", stream_version=2)
     assert header.leaf().decode() == (
         f'{{"actorId":"{ID}","causationId":null,"commandId":"{ID}","correlationId":"{ID}","eventId":"{ID}",'
@@ -89,7 +91,9 @@ def test_a_leaf_to_the_letter() -> None:
 
 
 @given(st.binary(min_size=32, max_size=32), st.binary(max_size=200))
-def test_the_commitment_binds_encoding_and_plaintext_under_the_salt(salt: bytes, plaintext: bytes) -> None:
+def test_the_commitment_is_the_hmac_of_encoding_and_plaintext_with_the_salt(
+    salt: bytes, plaintext: bytes
+) -> None:
     expected = hmac.new(salt, b"json\x00" + plaintext, hashlib.sha256).hexdigest()
     assert SealedPayload("json", plaintext, salt).commitment() == expected
 
@@ -104,10 +108,10 @@ def test_another_salt_encoding_or_plaintext_gives_another_commitment() -> None:
     assert len({payload.commitment() for payload in payloads}) == len(payloads)
 
 
-# --- what must not be stored ---------------------------------------------------------------------
+# --- validation ----------------------------------------------------------------------------------
 
 
-def test_a_sound_event_is_accepted() -> None:
+def test_a_valid_event_is_accepted() -> None:
     event(
         on_behalf_of_actor_id=ID, causation_id=ID, recorded_at=MAX_INTEGER, schema_version=MAX_INTEGER
     ).check()
@@ -139,7 +143,7 @@ def test_ids_are_uuids_in_lower_case(field: str, wrong: str) -> None:
         {"payload": SealedPayload("json", b"", SALT + b"x")},
     ],
 )
-def test_what_the_envelope_does_not_allow_is_refused(changes: dict[str, Any]) -> None:
+def test_an_invalid_event_is_rejected(changes: dict[str, Any]) -> None:
     with pytest.raises(InvalidEnvelope):
         event(**changes).check()
 
@@ -147,38 +151,38 @@ def test_what_the_envelope_does_not_allow_is_refused(changes: dict[str, Any]) ->
 def test_a_payload_has_at_most_768_kib() -> None:
     assert MAX_PAYLOAD_BYTES == 786_432
     event(payload=SealedPayload("json", bytes(MAX_PAYLOAD_BYTES), SALT)).check()
-    with pytest.raises(PayloadTooLarge) as refused:
+    with pytest.raises(PayloadTooLarge) as error:
         event(payload=SealedPayload("json", bytes(MAX_PAYLOAD_BYTES + 1), SALT)).check()
-    assert (refused.value.size, refused.value.limit) == (MAX_PAYLOAD_BYTES + 1, MAX_PAYLOAD_BYTES)
+    assert (error.value.size, error.value.limit) == (MAX_PAYLOAD_BYTES + 1, MAX_PAYLOAD_BYTES)
 
 
 @pytest.mark.parametrize("stream", ["taxonomy", "log", f"post.{ID}", "slug.post." + "0af" * 21])
-def test_stream_names(stream: str) -> None:
+def test_valid_stream_names(stream: str) -> None:
     check_stream_name(stream)
 
 
 @pytest.mark.parametrize(
     "stream", ["", "Post", "post.", ".post", "post.Ada", "post.é", "post x", "post.a\n", "1post", "post..a"]
 )
-def test_what_is_no_stream_name(stream: str) -> None:
+def test_invalid_stream_names(stream: str) -> None:
     with pytest.raises(InvalidEnvelope):
         check_stream_name(stream)
 
 
-def test_an_append_names_each_stream_once_with_an_event_and_at_least_one_exact_version() -> None:
-    sound = StreamWrite("post.a", NO_STREAM, (event(),))
-    anything = StreamWrite("post.b", ANY_VERSION, (event(),))
-    check_writes([sound])
-    check_writes([anything, sound])
+def test_an_append_has_distinct_streams_an_event_and_an_exact_version() -> None:
+    exact = StreamWrite("post.a", NO_STREAM, (event(),))
+    any_version = StreamWrite("post.b", ANY_VERSION, (event(),))
+    check_writes([exact])
+    check_writes([any_version, exact])
     check_writes([StreamWrite("post.a", 7, (event(),))])
-    check_writes([sound, StreamWrite("post.b", 7, ())])
+    check_writes([exact, StreamWrite("post.b", 7, ())])
     for wrong in (
         [],
         [StreamWrite("post.a", NO_STREAM, ())],
-        [sound, StreamWrite("post.b", ANY_VERSION, ())],
-        [sound, sound],
-        [anything],
-        [StreamWrite("post.a", -2, (event(),)), sound],
+        [exact, StreamWrite("post.b", ANY_VERSION, ())],
+        [exact, exact],
+        [any_version],
+        [StreamWrite("post.a", -2, (event(),)), exact],
         [StreamWrite("post.c", -2, (event(),))],
         [StreamWrite("Post A", NO_STREAM, (event(),))],
         [StreamWrite("post.a", NO_STREAM, (event(actor_id="Ada"),))],

@@ -1,4 +1,4 @@
-"""What is put around resolvers: it asks first, and leaves them what they are."""
+"""The guard around resolvers: it checks permissions first, and a resolver stays synchronous or asynchronous."""
 
 from collections.abc import AsyncIterator
 from inspect import isawaitable, iscoroutinefunction
@@ -22,32 +22,32 @@ TEXT: Final = """
 """
 
 
-def schema(begun: list[str]) -> GraphQLSchema:
-    """Return a guarded schema; `begun` hears of each resolver that is called."""
-    made = build_schema(TEXT)
-    assert made.query_type
-    assert made.mutation_type
-    assert made.subscription_type
+def schema(calls: list[str]) -> GraphQLSchema:
+    """Return a guarded schema. Each call of a resolver is added to `calls`."""
+    guarded = build_schema(TEXT)
+    assert guarded.query_type
+    assert guarded.mutation_type
+    assert guarded.subscription_type
 
     def number(*_: Any) -> int:
-        begun.append("sync")
+        calls.append("sync")
         return 1
 
     async def later(*_: Any) -> int:
-        begun.append("async")
+        calls.append("async")
         return 1
 
     async def numbers(*_: Any) -> AsyncIterator[int]:
-        begun.append("subscription")
+        calls.append("subscription")
         yield 1
 
-    for field in made.query_type.fields.values():
+    for field in guarded.query_type.fields.values():
         field.resolve = number
-    made.mutation_type.fields["siteName"].resolve = later
-    for field in made.subscription_type.fields.values():
+    guarded.mutation_type.fields["siteName"].resolve = later
+    for field in guarded.subscription_type.fields.values():
         field.subscribe, field.resolve = numbers, lambda event, _: event
     guard_fields(
-        made,
+        guarded,
         {
             "Query.projections": RequiredPermission(READ_OPERATIONS),
             "Query.viewer": None,
@@ -57,47 +57,47 @@ def schema(begun: list[str]) -> GraphQLSchema:
         },
         FEATURES.roles,
     )
-    return made
+    return guarded
 
 
-def context(who: Identity) -> Any:
-    return SimpleNamespace(identity=who)
+def context(user: Identity) -> Any:
+    return SimpleNamespace(identity=user)
 
 
 def test_a_resolver_stays_sync_or_async() -> None:
-    made = schema([])
-    assert made.query_type
-    assert made.mutation_type
-    assert not iscoroutinefunction(made.query_type.fields["projections"].resolve)
-    assert iscoroutinefunction(made.mutation_type.fields["siteName"].resolve)
-    assert GUARDED not in made.query_type.fields["viewer"].extensions
+    guarded = schema([])
+    assert guarded.query_type
+    assert guarded.mutation_type
+    assert not iscoroutinefunction(guarded.query_type.fields["projections"].resolve)
+    assert iscoroutinefunction(guarded.mutation_type.fields["siteName"].resolve)
+    assert GUARDED not in guarded.query_type.fields["viewer"].extensions
 
 
-def test_a_field_of_the_root_that_nobody_decided_about_takes_everything() -> None:
-    begun: list[str] = []
-    made = schema(begun)
-    for who, answer in ((LOCAL_OPERATOR, 1), (identity(Role.EDITOR, "a"), None), (ANONYMOUS, None)):
-        result = graphql_sync(made, "{ viewer undecided }", context_value=context(who))
-        assert result.data == {"viewer": 1, "undecided": answer}
-    assert len(begun) == 4
+def test_a_root_field_without_a_declared_permission_requires_every_permission() -> None:
+    calls: list[str] = []
+    guarded = schema(calls)
+    for user, value in ((LOCAL_OPERATOR, 1), (identity(Role.EDITOR, "a"), None), (ANONYMOUS, None)):
+        result = graphql_sync(guarded, "{ viewer undecided }", context_value=context(user))
+        assert result.data == {"viewer": 1, "undecided": value}
+    assert len(calls) == 4
 
 
 @pytest.mark.parametrize(
-    ("who", "code"), [(ANONYMOUS, "UNAUTHENTICATED"), (identity(Role.READER, "a"), "FORBIDDEN")]
+    ("user", "code"), [(ANONYMOUS, "UNAUTHENTICATED"), (identity(Role.READER, "a"), "FORBIDDEN")]
 )
-async def test_a_subscription_is_refused_before_it_begins(who: Identity, code: str) -> None:
-    begun: list[str] = []
-    made = schema(begun)
+async def test_a_subscription_is_rejected_before_it_begins(user: Identity, code: str) -> None:
+    calls: list[str] = []
+    guarded = schema(calls)
 
-    async def begin(query: str, who: Identity) -> Any:
-        found = subscribe(made, parse(query), context_value=context(who))
-        return await found if isawaitable(found) else found
+    async def begin(query: str, user: Identity) -> Any:
+        result = subscribe(guarded, parse(query), context_value=context(user))
+        return await result if isawaitable(result) else result
 
-    refused = await begin("subscription { changes }", who)
-    assert isinstance(refused, ExecutionResult)
-    assert [error.extensions for error in refused.errors or ()] == [{"code": code}]
-    assert begun == []
-    for query, somebody in (("{ articleChanged }", who), ("{ changes }", LOCAL_OPERATOR)):
-        events = await begin(f"subscription {query}", somebody)
+    rejected = await begin("subscription { changes }", user)
+    assert isinstance(rejected, ExecutionResult)
+    assert [error.extensions for error in rejected.errors or ()] == [{"code": code}]
+    assert calls == []
+    for query, permitted in (("{ articleChanged }", user), ("{ changes }", LOCAL_OPERATOR)):
+        events = await begin(f"subscription {query}", permitted)
         assert [event.data async for event in events] == [{query.strip("{ }"): 1}]
-    assert begun == ["subscription"] * 2
+    assert calls == ["subscription"] * 2

@@ -1,4 +1,4 @@
-"""A log that is watched: when its contact is lost and regained, and that nobody waits for it meanwhile."""
+"""A log with health checks: when it is lost and regained, and that calls fail fast in between."""
 
 import asyncio
 from collections.abc import Callable, Sequence
@@ -15,7 +15,7 @@ T = TypeVar("T")
 
 
 class Engine:
-    """A log that answers as it is told to."""
+    """A log whose responses a test sets."""
 
     notices = ("unsynced: so it is",)
     staleness = 0.0
@@ -24,7 +24,7 @@ class Engine:
         self.counts = {"reconnects": 0}
         self.fails: Exception | None = None
         self.hangs = False
-        self.asked = 0
+        self.calls = 0
         self.at = 7
         self.owner = "ours"
 
@@ -43,7 +43,7 @@ class Engine:
         return await self._answer(8)
 
     async def _answer(self, answer: T) -> T:
-        self.asked += 1
+        self.calls += 1
         if self.hangs:
             await asyncio.get_running_loop().create_future()
         if self.fails is not None:
@@ -73,11 +73,13 @@ def seconds() -> Seconds:
 
 @pytest.fixture
 def log(engine: Engine, seconds: Seconds) -> HealthCheckedLog:
-    contact = LogHealth(notices=engine.notices, counts=lambda: engine.counts, monotonic=seconds)
-    return HealthCheckedLog(cast("OpenedLog", engine), contact)
+    health = LogHealth(notices=engine.notices, counts=lambda: engine.counts, monotonic=seconds)
+    return HealthCheckedLog(cast("OpenedLog", engine), health)
 
 
-async def test_what_is_heard_is_remembered(log: HealthCheckedLog, engine: Engine, seconds: Seconds) -> None:
+async def test_health_contains_the_last_head_the_silence_counts_and_notices(
+    log: HealthCheckedLog, engine: Engine, seconds: Seconds
+) -> None:
     assert await log.head() == 7
     assert log.health.head == 7
     assert await log.append([]) == 8
@@ -88,7 +90,7 @@ async def test_what_is_heard_is_remembered(log: HealthCheckedLog, engine: Engine
     assert log.health.notices == ("unsynced: so it is",)
 
 
-async def test_while_it_is_lost_nobody_asks_but_who_looks(
+async def test_only_checks_reach_the_engine_while_the_log_is_lost(
     log: HealthCheckedLog, engine: Engine, seconds: Seconds
 ) -> None:
     await log.head()
@@ -96,22 +98,24 @@ async def test_while_it_is_lost_nobody_asks_but_who_looks(
     seconds.now += 1
     with pytest.raises(LogUnavailable, match="away"):
         await log.head()
-    asked = engine.asked
-    ask: list[Callable[[], Any]] = [log.head, lambda: log.read_stream("site"), lambda: log.append([])]
-    for one in ask:
+    calls = engine.calls
+    operations: list[Callable[[], Any]] = [log.head, lambda: log.read_stream("site"), lambda: log.append([])]
+    for operation in operations:
         with pytest.raises(LogUnavailable, match="its last answer was 1 s ago"):
-            await one()
-    assert engine.asked == asked
+            await operation()
+    assert engine.calls == calls
     assert not await log.check()
     engine.fails = None
     seconds.now += 1
-    assert log.health.silence == 2.0, "what fails is not heard"
+    assert log.health.silence == 2.0, "a failed check does not end the silence"
     assert await log.check()
     assert (log.health.silence, log.health.regained) == (0.0, 1)
     assert await log.head() == 7
 
 
-async def test_an_append_that_fails_loses_nothing_by_itself(log: HealthCheckedLog, engine: Engine) -> None:
+async def test_a_failed_append_alone_does_not_mean_that_the_log_is_lost(
+    log: HealthCheckedLog, engine: Engine
+) -> None:
     engine.fails = AppendUnresolved("who knows")
     with pytest.raises(AppendUnresolved):
         await log.append([])
@@ -122,7 +126,7 @@ async def test_an_append_that_fails_loses_nothing_by_itself(log: HealthCheckedLo
     assert log.health.unresolved == 1
 
 
-async def test_a_failed_append_brings_the_next_look_forward(
+async def test_a_failed_append_triggers_the_next_check(
     log: HealthCheckedLog, engine: Engine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(health_checked_log, "CHECK_INTERVAL", 3_600.0)
@@ -131,12 +135,12 @@ async def test_a_failed_append_brings_the_next_look_forward(
     with pytest.raises(LogUnavailable):
         await log.append([])
     async with asyncio.timeout(20):
-        while not log.health.is_lost:  # noqa: ASYNC110 - it tells nobody
+        while not log.health.is_lost:  # noqa: ASYNC110 - it has no event to wait for
             await asyncio.sleep(0.001)
     watching.cancel()
 
 
-async def test_who_is_reading_when_it_is_lost_waits_no_longer_and_appends_go_on(
+async def test_reads_end_when_the_log_is_lost_but_appends_continue(
     log: HealthCheckedLog, engine: Engine
 ) -> None:
     engine.hangs = True
@@ -151,7 +155,7 @@ async def test_who_is_reading_when_it_is_lost_waits_no_longer_and_appends_go_on(
     appending.cancel()
 
 
-async def test_an_engine_that_answers_others_is_busy_and_one_that_answers_nobody_is_away(
+async def test_a_log_is_lost_if_a_check_times_out_and_no_other_call_returns(
     log: HealthCheckedLog, engine: Engine, seconds: Seconds, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(health_checked_log, "CHECK_TIMEOUT", 0.01)
@@ -163,7 +167,7 @@ async def test_an_engine_that_answers_others_is_busy_and_one_that_answers_nobody
     assert log.health.is_lost
 
 
-async def test_events_that_are_missing_for_a_moment_are_waited_for(
+async def test_a_log_in_which_events_are_missing_briefly_was_not_replaced(
     log: HealthCheckedLog, engine: Engine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(health_checked_log, "LOST_CHECK_INTERVAL", 0.0)
@@ -176,7 +180,7 @@ async def test_events_that_are_missing_for_a_moment_are_waited_for(
     assert await log.head() == 7
 
 
-async def test_events_may_be_missing_for_as_long_as_a_deposed_leader_may_answer(
+async def test_events_can_be_missing_for_as_long_as_a_deposed_leader_can_respond(
     log: HealthCheckedLog, engine: Engine, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     monkeypatch.setattr(health_checked_log, "LOST_CHECK_INTERVAL", 0.0)
@@ -200,7 +204,7 @@ async def test_events_may_be_missing_for_as_long_as_a_deposed_leader_may_answer(
     assert await log.read_stream("site") == []
 
 
-async def test_a_log_that_was_replaced_is_given_up(
+async def test_a_replaced_log_is_not_used_again(
     log: HealthCheckedLog, engine: Engine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(health_checked_log, "LOST_CHECK_INTERVAL", 0.0)
@@ -209,7 +213,7 @@ async def test_a_log_that_was_replaced_is_given_up(
     async with asyncio.timeout(20):
         await log.watch()
     engine.at, engine.owner = 7, "ours"
-    ask: list[Callable[[], Any]] = [log.head, lambda: log.read_stream("site"), lambda: log.append([])]
-    for one in ask:
+    operations: list[Callable[[], Any]] = [log.head, lambda: log.read_stream("site"), lambda: log.append([])]
+    for operation in operations:
         with pytest.raises(LogReplaced, match="restart this node"):
-            await one()
+            await operation()

@@ -1,4 +1,4 @@
-"""UUIDs to the letter of RFC 9562."""
+"""UUIDs follow RFC 9562."""
 
 import hashlib
 import uuid
@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from ledgerpress.eventlog.clock_randomness_ids import uuid7, uuid8
 
 instants: Final = st.integers(0, 2**53 - 1)
-chance: Final = st.binary(min_size=10, max_size=16)
+random_bytes: Final = st.binary(min_size=10, max_size=16)
 
 
 def test_the_version_7_example_of_the_rfc() -> None:
@@ -19,26 +19,26 @@ def test_the_version_7_example_of_the_rfc() -> None:
     assert uuid7(0x017F22E279B0 * 1_000 + 999, random) == "017f22e2-79b0-7cc3-98c4-dc0c0c07398f"
 
 
-@given(instants, chance)
-def test_version_7_holds_the_milliseconds_and_chance(now: int, random: bytes) -> None:
+@given(instants, random_bytes)
+def test_version_7_contains_the_milliseconds_and_random_bits(now: int, random: bytes) -> None:
     text = uuid7(now, random)
     parsed = uuid.UUID(text)
     assert str(parsed) == text
     assert (parsed.version, parsed.variant) == (7, uuid.RFC_4122)
     assert parsed.int >> 80 == now // 1_000
-    drawn = int.from_bytes(random[:10], "big")
-    assert (parsed.int >> 64) & 0xFFF == (drawn >> 64) & 0xFFF
-    assert parsed.int & (2**62 - 1) == drawn & (2**62 - 1)
+    random_bits = int.from_bytes(random[:10], "big")
+    assert (parsed.int >> 64) & 0xFFF == (random_bits >> 64) & 0xFFF
+    assert parsed.int & (2**62 - 1) == random_bits & (2**62 - 1)
 
 
-@given(instants, instants, chance, chance)
-def test_version_7_sorts_by_time(one: int, other: int, random: bytes, more: bytes) -> None:
-    if one // 1_000 < other // 1_000:
-        assert uuid7(one, random) < uuid7(other, more)
+@given(instants, instants, random_bytes, random_bytes)
+def test_version_7_sorts_by_time(first: int, second: int, random: bytes, other_random: bytes) -> None:
+    if first // 1_000 < second // 1_000:
+        assert uuid7(first, random) < uuid7(second, other_random)
 
 
 @given(st.lists(st.text(st.characters(exclude_categories=["C"])) | st.integers(), min_size=1))
-def test_version_8_is_made_of_the_digest_of_its_parts(parts: list[str | int]) -> None:
+def test_version_8_contains_the_digest_of_its_parts(parts: list[str | int]) -> None:
     text = uuid8(*parts)
     parsed = uuid.UUID(text)
     assert str(parsed) == text
@@ -48,7 +48,7 @@ def test_version_8_is_made_of_the_digest_of_its_parts(parts: list[str | int]) ->
     assert parsed.int & free == digest & free
 
 
-def test_version_8_stays_what_it_was_and_tells_parts_apart() -> None:
+def test_version_8_is_stable_and_depends_on_the_bounds_of_its_parts() -> None:
     assert uuid8("publication", "actor", "key") == "4939e6b2-eec1-874b-9f41-92183b1deff3"
     assert uuid8("command", 0) == uuid8("command", "0")
     assert len({uuid8("ab", "c"), uuid8("a", "bc"), uuid8("abc"), uuid8("c", "ab")}) == 4

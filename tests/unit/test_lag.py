@@ -1,3 +1,5 @@
+"""The lag of projections behind the log."""
+
 from ledgerpress.eventlog.clock_randomness_ids import uuid8
 from ledgerpress.eventlog.envelope import NewEvent, SealedPayload
 from ledgerpress.eventlog.health_checked_log import LogHealth
@@ -21,7 +23,7 @@ def event(recorded_at: int) -> NewEvent:
     )
 
 
-async def test_a_lag_counts_from_the_first_event_that_is_not_applied_and_is_never_negative() -> None:
+async def test_lag_counts_from_the_first_event_not_yet_applied_and_is_never_negative() -> None:
     log = MemoryLog(uuid8("publication"))
     points = {name: Checkpoint(position, None) for name, position in (("a", 0), ("b", 2), ("c", 3))}
     points["d"] = Checkpoint(1, None, "it failed")

@@ -1,4 +1,4 @@
-"""Leases, with time that is skipped and an engine in memory whose doors can be held up."""
+"""Leases, in simulated time and with an engine in memory whose calls a test can delay or fail."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -15,11 +15,11 @@ from tests.lease_proxies import Engine
 from tests.time_skipping_loop import now, run_skipping
 
 DURATION = 12.0
-LOOK = 1.0
+POLL_INTERVAL = 1.0
 
 
 def skipping(test: Callable[[], Awaitable[None]]) -> Callable[[], None]:
-    """Let a test run in a loop whose time is skipped."""
+    """Run a test in an event loop that skips waiting times."""
 
     def run() -> None:
         async def main() -> None:
@@ -33,12 +33,12 @@ def skipping(test: Callable[[], Awaitable[None]]) -> Callable[[], None]:
 
 
 async def away(operation: str) -> None:
-    """The engine cannot be reached."""
+    """Fail as if the engine cannot be reached."""
     raise LogUnavailable("it is away")
 
 
 async def held_for(leases: Leases, seconds: float) -> tuple[Fence, float, float]:
-    """Hold the lease for so long; return its fence, and from when to when it was held."""
+    """Hold the lease for `seconds`. Return its fence, and the times when it was acquired and released."""
     async with leases.hold("schedules") as fence:
         since = now()
         await asyncio.sleep(seconds)
@@ -46,7 +46,7 @@ async def held_for(leases: Leases, seconds: float) -> tuple[Fence, float, float]
 
 
 async def lost(leases: Leases, work: Callable[[Fence], Awaitable[None]]) -> Fence:
-    """Hold the lease, do `work`, and stay until the lease is lost; return its fence."""
+    """Hold the lease, do `work`, and wait until the lease is lost. Return its fence."""
     fences = list[Fence]()
 
     async def hold() -> None:
@@ -61,18 +61,18 @@ async def lost(leases: Leases, work: Callable[[Fence], Awaitable[None]]) -> Fenc
 
 
 @skipping
-async def test_of_many_who_want_it_one_works_at_a_time_and_each_has_a_greater_token() -> None:
+async def test_one_of_many_nodes_works_at_a_time_and_each_has_a_greater_token() -> None:
     engine = Engine()
     spans = await asyncio.gather(*(held_for(engine.node(f"node {n}"), 7.0) for n in range(8)))
     spans.sort(key=lambda span: span[1])
     assert [fence.token for fence, _, _ in spans] == list(range(1, 9))
     for (_, _, ended), (_, began, _) in pairwise(spans):
-        assert ended <= began <= ended + LOOK
+        assert ended <= began <= ended + POLL_INTERVAL
     assert sorted(await engine.takings("schedules")) == [f"node {n}" for n in range(8)]
 
 
 @skipping
-async def test_holding_it_for_long_records_one_event() -> None:
+async def test_holding_a_lease_for_long_records_one_event() -> None:
     engine = Engine()
     waiting = asyncio.create_task(held_for(engine.node("other"), 1.0))
     fence, _, _ = await held_for(engine.node("first"), 100 * DURATION)
@@ -83,24 +83,22 @@ async def test_holding_it_for_long_records_one_event() -> None:
 
 
 @skipping
-async def test_leases_of_other_names_are_other_leases() -> None:
+async def test_leases_with_different_names_are_independent() -> None:
     engine = Engine()
     node = engine.node("node")
-    async with node.hold("schedules") as one, node.hold("webhooks") as other:
-        assert (now(), one.token, other.token) == (0.0, 1, 1)
+    async with node.hold("schedules") as first, node.hold("webhooks") as second:
+        assert (now(), first.token, second.token) == (0.0, 1, 1)
 
 
 @skipping
-async def test_a_silent_holder_loses_it_after_its_own_duration_and_the_log_takes_nothing_more_from_it() -> (
-    None
-):
+async def test_a_disconnected_holder_loses_its_lease_and_its_later_appends_are_rejected() -> None:
     engine = Engine()
     door = engine.door()
-    seen: list[tuple[float, int]] = []
+    acquired: list[tuple[float, int]] = []
 
     async def wait() -> None:
         async with engine.node("second", duration=600.0).hold("schedules") as fence:
-            seen.append((now(), fence.token))
+            acquired.append((now(), fence.token))
             await fence.append(engine.log, [sample_write("post.b", NO_STREAM)])
 
     async def work(fence: Fence) -> None:
@@ -113,21 +111,21 @@ async def test_a_silent_holder_loses_it_after_its_own_duration_and_the_log_takes
     stopped = now()
     assert stopped < DURATION
     await waiting[0]
-    ((began, token),) = seen
-    # The one that waits counts from when it saw the register, the other from before it wrote it; both by 12 seconds.
+    ((began, token),) = acquired
+    # Both count 12 seconds: the waiting node from its read of the register, the holder from before its write.
     assert began > stopped
-    assert DURATION <= began <= DURATION + 2 * LOOK
+    assert DURATION <= began <= DURATION + 2 * POLL_INTERVAL
     assert token == 2
-    with pytest.raises(LeaseLost) as refusal:
+    with pytest.raises(LeaseLost) as error:
         await fence.append(engine.log, [sample_write("post.a", 1)])
-    assert (refusal.value.lease, refusal.value.token) == ("schedules", 1)
+    assert (error.value.lease, error.value.token) == ("schedules", 1)
     assert [stored.header.stream for stored in engine.log.events] == [
         "lease.schedules", "post.a", "lease.schedules", "post.b",
     ]  # fmt: skip
 
 
 @skipping
-async def test_a_conflict_on_another_stream_is_told_as_it_is() -> None:
+async def test_a_conflict_on_another_stream_is_raised_unchanged() -> None:
     engine = Engine()
     async with engine.node("node").hold("schedules") as fence:
         with pytest.raises(WrongExpectedVersion):
@@ -136,7 +134,7 @@ async def test_a_conflict_on_another_stream_is_told_as_it_is() -> None:
 
 
 @skipping
-async def test_an_engine_that_comes_back_in_time_costs_nothing() -> None:
+async def test_a_short_outage_of_the_engine_does_not_end_the_lease() -> None:
     engine = Engine()
     door = engine.door()
     reachable = door.there
@@ -150,21 +148,21 @@ async def test_an_engine_that_comes_back_in_time_costs_nothing() -> None:
 
 
 @skipping
-async def test_a_heartbeat_whose_answer_is_lost_costs_nothing() -> None:
+async def test_a_heartbeat_whose_response_is_lost_does_not_end_the_lease() -> None:
     engine = Engine()
     door = engine.door()
-    answered = door.back
+    undisturbed = door.back
     async with engine.node("node", door=door).hold("schedules"):
         for _ in range(20):
             door.back = away
             await asyncio.sleep(DURATION * 0.5)
-            door.back = answered
+            door.back = undisturbed
             await asyncio.sleep(DURATION * 0.5)
     assert await engine.log.head() == 1
 
 
 @skipping
-async def test_work_stops_in_time_where_the_engine_does_not_even_refuse() -> None:
+async def test_work_stops_in_time_if_the_engine_does_not_respond() -> None:
     engine = Engine()
     door = engine.door()
 
@@ -179,7 +177,7 @@ async def test_work_stops_in_time_where_the_engine_does_not_even_refuse() -> Non
 
 
 @skipping
-async def test_who_finds_that_another_has_taken_it_is_told_at_the_next_heartbeat() -> None:
+async def test_a_holder_loses_its_lease_at_the_next_heartbeat_after_a_takeover() -> None:
     engine = Engine()
 
     async def work(fence: Fence) -> None:
@@ -187,11 +185,11 @@ async def test_who_finds_that_another_has_taken_it_is_told_at_the_next_heartbeat
         await engine.register.write("schedules", '{"node":"x","seconds":5.0}', previous=held.revision)
 
     await lost(engine.node("node"), work)
-    assert now() <= DURATION / 3 + LOOK
+    assert now() <= DURATION / 3 + POLL_INTERVAL
 
 
 @skipping
-async def test_of_two_who_won_the_register_the_first_cannot_record_its_taking_after_the_second() -> None:
+async def test_a_node_cannot_record_a_lease_that_another_node_has_acquired_since() -> None:
     engine = Engine()
     door = engine.door()
     gate = asyncio.Event()
@@ -202,7 +200,7 @@ async def test_of_two_who_won_the_register_the_first_cannot_record_its_taking_af
 
     door.there = held_up
     late = asyncio.create_task(held_for(engine.node("late", door=door), 1.0))
-    await asyncio.sleep(LOOK / 2)
+    await asyncio.sleep(POLL_INTERVAL / 2)
     fence, _, _ = await held_for(engine.node("second"), 5.0)
     assert fence.token == 1
     gate.set()
@@ -212,7 +210,7 @@ async def test_of_two_who_won_the_register_the_first_cannot_record_its_taking_af
 
 
 @skipping
-async def test_who_lost_the_register_before_its_taking_was_recorded_waits_its_turn() -> None:
+async def test_a_node_that_loses_the_register_before_its_append_waits_for_the_lease() -> None:
     engine = Engine()
     door = engine.door()
 
@@ -231,7 +229,7 @@ async def test_who_lost_the_register_before_its_taking_was_recorded_waits_its_tu
 
 
 @skipping
-async def test_the_time_that_a_write_takes_is_the_holders_loss() -> None:
+async def test_the_time_of_a_write_shortens_the_lease_of_the_holder() -> None:
     engine = Engine()
     door = engine.door()
 
@@ -247,10 +245,10 @@ async def test_the_time_that_a_write_takes_is_the_holders_loss() -> None:
 
 
 @skipping
-async def test_a_taking_whose_answer_is_lost_is_followed_by_another() -> None:
+async def test_a_node_acquires_a_lease_again_if_the_first_response_is_lost() -> None:
     engine = Engine()
     door = engine.door()
-    answered, calls = door.back, count()
+    undisturbed, calls = door.back, count()
 
     async def lost_once(operation: str) -> None:
         if operation == "append" and next(calls) == 0:
@@ -259,12 +257,12 @@ async def test_a_taking_whose_answer_is_lost_is_followed_by_another() -> None:
     door.back = lost_once
     fence, since, _ = await held_for(engine.node("node", door=door), 1.0)
     assert fence.token == 2
-    assert since <= 2 * LOOK
-    door.back = answered
+    assert since <= 2 * POLL_INTERVAL
+    door.back = undisturbed
 
 
 @skipping
-async def test_tokens_go_on_where_the_register_was_lost_or_knows_less() -> None:
+async def test_tokens_keep_growing_if_the_register_is_lost_or_outdated() -> None:
     engine = Engine()
     for token in (1, 2, 3):
         fence, _, _ = await held_for(engine.node("node"), 1.0)
@@ -280,7 +278,7 @@ async def test_tokens_go_on_where_the_register_was_lost_or_knows_less() -> None:
 
 
 @skipping
-async def test_what_the_work_raises_comes_out_and_the_lease_is_free_at_once() -> None:
+async def test_an_error_of_the_work_is_raised_and_the_lease_is_released_immediately() -> None:
     engine = Engine()
     for error in (ValueError("a bug"), TimeoutError("its own"), LogUnavailable("away")):
         with pytest.raises(type(error)) as raised:
@@ -291,7 +289,7 @@ async def test_what_the_work_raises_comes_out_and_the_lease_is_free_at_once() ->
 
 
 @skipping
-async def test_who_stops_waiting_or_is_cancelled_leaves_it_free() -> None:
+async def test_a_node_that_times_out_or_is_cancelled_releases_the_lease() -> None:
     engine = Engine()
     door = engine.door()
 
@@ -313,7 +311,7 @@ async def test_who_stops_waiting_or_is_cancelled_leaves_it_free() -> None:
 
 
 @skipping
-async def test_kept_work_begins_anew_after_each_loss_and_says_what_came_of_it() -> None:
+async def test_run_under_restarts_the_work_after_each_loss_and_returns_its_result() -> None:
     engine = Engine()
     door = engine.door()
     reachable, tokens = door.there, list[int]()
@@ -333,7 +331,7 @@ async def test_kept_work_begins_anew_after_each_loss_and_says_what_came_of_it() 
 
 
 @pytest.mark.parametrize("name", ["", "Schedules", "9", "a.b", "a b", "a" * 65, "ü"])
-def test_what_is_no_name_is_refused(name: str) -> None:
+def test_an_invalid_lease_name_is_rejected(name: str) -> None:
     async def hold() -> None:
         async with Engine().node("node").hold(name):
             pass
@@ -343,7 +341,7 @@ def test_what_is_no_name_is_refused(name: str) -> None:
 
 
 @pytest.mark.parametrize("text", ["", "node a", "[]", '{"node":"a"}', '{"node":"a","seconds":"long"}'])
-def test_a_register_that_holds_something_else_is_not_written_over(text: str) -> None:
+def test_a_register_with_an_invalid_entry_is_not_overwritten(text: str) -> None:
     async def hold() -> None:
         engine = Engine()
         await engine.register.write("schedules", text, previous=0)

@@ -1,4 +1,4 @@
-"""How documents and variables are measured."""
+"""Limits of documents and variables, and the cache of documents."""
 
 import re
 from pathlib import Path
@@ -20,17 +20,17 @@ ROOT = Path(__file__).resolve().parent.parent.parent
 ROOMY = Limits.development()
 
 
-def shape_found(query: str, **limits: int) -> int:
-    """Return what is found where a limit is 0 or 1 below it."""
+def measured_shape(query: str, **limits: int) -> int:
+    """Return the measured value that the error for exceeded `limits` reports."""
     with pytest.raises(LimitExceeded) as caught:
         check_shape(parse(query), msgspec.structs.replace(ROOMY, **limits))
     assert caught.value.extensions is not None
-    found: int = caught.value.extensions["found"]
-    return found
+    measured: int = caught.value.extensions["found"]
+    return measured
 
 
 @pytest.mark.parametrize(
-    ("query", "limits", "found"),
+    ("query", "limits", "measured"),
     [
         ("{ a { b { c } } }", {"depth": 2}, 3),
         ("{ ... { a { ... on T { b } } } }", {"depth": 1}, 2),
@@ -60,13 +60,13 @@ def shape_found(query: str, **limits: int) -> int:
         ("{ a(x: 12345) }", {"name_length": 3}, 5),
     ],
 )
-def test_what_is_counted(query: str, limits: dict[str, int], found: int) -> None:
-    assert shape_found(query, **limits) == found
-    allowed = dict.fromkeys(limits, found)
+def test_measured_shapes_of_documents(query: str, limits: dict[str, int], measured: int) -> None:
+    assert measured_shape(query, **limits) == measured
+    allowed = dict.fromkeys(limits, measured)
     check_shape(parse(query), msgspec.structs.replace(ROOMY, **allowed))
 
 
-def test_fragments_are_counted_once_however_often_they_are_spread() -> None:
+def test_a_fragment_is_counted_once_even_if_it_is_spread_often() -> None:
     count = 150
     fragments = " ".join(
         f"fragment F{i} on T {{ ...F{i + 1} ... {{ ...F{i + 1} }} a {{ ...F{i + 1} }} }}"
@@ -77,7 +77,7 @@ def test_fragments_are_counted_once_however_often_they_are_spread() -> None:
         check_shape(document, ROOMY)
 
 
-def test_a_fragment_that_spreads_itself_ends() -> None:
+def test_measuring_a_fragment_that_spreads_itself_terminates() -> None:
     check_shape(parse("{ ...A } fragment A on T { a { ...B } } fragment B on T { b { ...A ...B } }"), ROOMY)
 
 
@@ -92,7 +92,7 @@ def test_a_fragment_that_spreads_itself_ends() -> None:
         "{\t\r\n a }",
     ],
 )
-def test_what_a_document_may_be_written_in(text: str) -> None:
+def test_allowed_characters_in_a_document(text: str) -> None:
     check_source(text, ROOMY)
 
 
@@ -110,7 +110,7 @@ def test_what_a_document_may_be_written_in(text: str) -> None:
         ('{ a # " \u2066\n }', "U+2066"),
     ],
 )
-def test_what_it_may_not_be_written_in(text: str, character: str) -> None:
+def test_hidden_characters_in_a_document_are_rejected(text: str, character: str) -> None:
     with pytest.raises(LimitExceeded) as caught:
         check_source(text, ROOMY)
     assert character in caught.value.message
@@ -143,14 +143,14 @@ def test_variables_are_measured(variables: dict[str, Any], code: str) -> None:
 
 
 @pytest.mark.parametrize("depth", [20, 80, 110, 140, 190])
-def test_fragments_deep_in_one_another_are_a_clean_error_at_worst(depth: int) -> None:
+def test_deeply_nested_fragments_are_executed_or_give_a_clean_error(depth: int) -> None:
     chain = " ".join(f"fragment F{i} on Query {{ ... {{ ...F{i + 1} }} }}" for i in range(depth))
     query = f"{{ ...F0 }} {chain} fragment F{depth} on Query {{ site {{ name }} }}"
     try:
         cost = Documents(graphql_schema()._schema).operation(query, None).admit(None)
-    except RequestError as refusal:
+    except RequestError as rejection:
         assert depth > 50
-        (error,) = refusal.errors
+        (error,) = rejection.errors
         assert (error.extensions or {}).get("code") == "TOO_DEEP" or error.message == "Validation aborted."
     else:
         assert tuple(cost) == (1, 2)
@@ -158,7 +158,7 @@ def test_fragments_deep_in_one_another_are_a_clean_error_at_worst(depth: int) ->
 
 
 @pytest.mark.slow
-def test_refused_documents_push_out_none_that_is_good() -> None:
+def test_rejected_documents_do_not_evict_valid_documents() -> None:
     documents = Documents(graphql_schema()._schema)
     good = documents.operation("{ site { name } }", None)
     for number in range(1_000):
@@ -167,7 +167,7 @@ def test_refused_documents_push_out_none_that_is_good() -> None:
     assert documents.operation("{ site { name } }", None) is good
 
 
-async def test_a_long_document_is_checked_beforehand_and_once() -> None:
+async def test_a_long_document_is_checked_once_and_in_advance() -> None:
     documents = Documents(graphql_schema()._schema, Limits())
     good = "{ site { name } } #" + "a" * 2_000
     operation = await documents.resolve(good)
@@ -211,14 +211,16 @@ def test_every_code_and_every_setting_is_documented() -> None:
     page = (ROOT / "docs" / "reference" / "limits.md").read_text("utf-8")
     sources = (ROOT / "src" / "ledgerpress" / "graphql").glob("limits/*.py")
     codes = {
-        code for one in sources for code in re.findall(r'"([A-Z]+(?:_[A-Z]+)*)"', one.read_text("utf-8"))
+        code
+        for source in sources
+        for code in re.findall(r'"([A-Z]+(?:_[A-Z]+)*)"', source.read_text("utf-8"))
     }
     assert {"TOO_DEEP", "TIMEOUT", "COST_EXCEEDED"} <= codes
     for name in (*codes, *Limits.__struct_fields__):
         assert f"`{name}`" in page, name
 
 
-def test_documents_are_kept_by_their_length_too() -> None:
+def test_the_cache_of_documents_is_also_bounded_by_their_length() -> None:
     documents = Documents(graphql_schema()._schema)
     padding = "#" + "x" * 40_000 + "\n"
     texts = [f"{padding}query Q{number} {{ site {{ name }} }}" for number in range(10)]

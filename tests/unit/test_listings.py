@@ -1,4 +1,4 @@
-"""Listings at their edges: nothing in them, ties, odd times, odd requests, and what changes cost."""
+"""Edge cases of listings: no posts, equal or extreme times, repeated changes, and the cost of changes and queries."""
 
 import sqlite3
 from collections.abc import Callable, Iterator
@@ -55,7 +55,7 @@ def test_a_listing_without_posts(
     assert newest(db, 7, position) is None
 
 
-def test_a_post_in_several_listings_and_a_listing_asked_for_twice_give_one_key(
+def test_a_post_in_several_listings_and_a_repeated_listing_give_one_key(
     db: sqlite3.Connection,
 ) -> None:
     for k in (0, 7, 8):
@@ -100,7 +100,7 @@ def test_thousands_of_equal_times(db: sqlite3.Connection) -> None:
     assert posts(list_keys(db, [0], 2000, limit=2)) == [2000, 1999]
 
 
-def test_times_before_1970_and_at_the_ends_of_what_fits(db: sqlite3.Connection) -> None:
+def test_times_before_1970_and_at_both_ends_of_the_range(db: sqlite3.Connection) -> None:
     times = [LOWEST, -1, 0, 2**63 - 1]
     for position, published_at in enumerate(times, start=1):
         open_membership(db, 0, published_at, position, position)
@@ -123,14 +123,14 @@ def test_the_newest_of_many_listings_with_equal_times(db: sqlite3.Connection) ->
     assert posts(list_keys(db, ks, 1010, limit=2)) == [1010, 1009]
 
 
-def test_what_is_put_in_and_taken_out_at_one_position_was_never_there(db: sqlite3.Connection) -> None:
+def test_a_post_that_is_added_and_removed_at_one_position_leaves_no_rows(db: sqlite3.Connection) -> None:
     open_membership(db, 0, 100, 2, 3)
     close_membership(db, 0, 100, 2, 3)
     assert memberships(db) == []
     assert db.execute("SELECT * FROM count_step UNION ALL SELECT * FROM newest_step").fetchall() == []
 
 
-def test_what_is_taken_out_and_put_back_at_one_position_was_never_gone(db: sqlite3.Connection) -> None:
+def test_a_post_that_is_removed_and_added_again_at_one_position_keeps_its_row(db: sqlite3.Connection) -> None:
     open_membership(db, 0, 100, 2, 3)
     close_membership(db, 0, 100, 2, 4)
     open_membership(db, 0, 100, 2, 4)
@@ -148,7 +148,7 @@ def test_the_last_of_several_changes_at_one_position_counts(db: sqlite3.Connecti
     assert [newest(db, 0, position) for position in (2, 3, 4, 5)] == [None, 100, 100, 90]
 
 
-def test_contradictions_are_refused(db: sqlite3.Connection) -> None:
+def test_contradictory_changes_are_rejected(db: sqlite3.Connection) -> None:
     with pytest.raises(MembershipRefused, match="not in the listing"):
         close_membership(db, 0, 100, 2, 3)
     open_membership(db, 0, 100, 2, 3)
@@ -175,7 +175,9 @@ def scattered(i: int) -> int:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("order", [newest_last, newest_first, scattered])
-def test_many_changes_pay_for_each_copy(db: sqlite3.Connection, order: Callable[[int], int]) -> None:
+def test_the_number_of_written_rows_is_linear_in_the_number_of_changes(
+    db: sqlite3.Connection, order: Callable[[int], int]
+) -> None:
     n = 3000
     before = db.total_changes
     for i in range(n):
@@ -200,12 +202,12 @@ def test_many_changes_pay_for_each_copy(db: sqlite3.Connection, order: Callable[
 
 
 @pytest.mark.slow
-def test_what_came_later_does_not_make_the_past_slow(db: sqlite3.Connection) -> None:
+def test_later_changes_do_not_slow_down_queries_of_the_past(db: sqlite3.Connection) -> None:
     for i in range(500):
         open_membership(db, 0, i * 1000, i, 1 + i)
     early = effort(db, 500)
     for i in range(5000):
-        open_membership(db, 0, 498_001 + i * 7919 % 10007, 1, 1000 + i)  # just under the newest, and above it
+        open_membership(db, 0, 498_001 + i * 7919 % 10007, 1, 1000 + i)  # just below the newest, and above it
     for i in range(4900):
         close_membership(db, 0, 498_001 + i * 7919 % 10007, 1, 10_000 + i)
     assert effort(db, 500) < 2 * early
@@ -214,7 +216,7 @@ def test_what_came_later_does_not_make_the_past_slow(db: sqlite3.Connection) -> 
 
 
 def effort(db: sqlite3.Connection, position: int) -> int:
-    """Return how many of its instructions SQLite carries out for a page as of `position`."""
+    """Return how many instructions SQLite executes for a page as of `position`."""
     instructions = 0
 
     def tick() -> int:

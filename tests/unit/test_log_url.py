@@ -1,4 +1,4 @@
-"""The URL of a log: what it names, what is refused, and that no password is ever shown."""
+"""The URL of a log: its engine and publication, invalid URLs, and passwords, which are never shown."""
 
 import pytest
 from hypothesis import example, given
@@ -29,7 +29,7 @@ def test_a_url_names_an_engine_and_a_publication(text: str, engine: str, publica
 
 
 @pytest.mark.parametrize(
-    ("text", "said"),
+    ("text", "message"),
     [
         ("", "must begin with sqlite:, postgresql: or nats:"),
         ("sqlite", "must begin with sqlite:, postgresql: or nats:"),
@@ -50,8 +50,8 @@ def test_a_url_names_an_engine_and_a_publication(text: str, engine: str, publica
         ("nats://[::1?publication=daily", "no valid host and port"),
     ],
 )
-def test_what_is_no_url_of_a_log_is_refused_with_what_to_write(text: str, said: str) -> None:
-    with pytest.raises(LogUnusable, match=said):
+def test_an_invalid_log_url_is_rejected_with_what_to_write(text: str, message: str) -> None:
+    with pytest.raises(LogUnusable, match=message):
         LogUrl.parse(text)
 
 
@@ -82,13 +82,13 @@ def test_what_is_no_url_of_a_log_is_refused_with_what_to_write(text: str, said: 
     ],
 )
 def test_no_password_is_shown(text: str) -> None:
-    assert "se/c" not in _said_of(text)
-    assert "et@" not in _said_of(text)
+    assert "se/c" not in _shown_text(text)
+    assert "et@" not in _shown_text(text)
 
 
 @pytest.mark.parametrize("hosts", ["a,[::1]", "[::1]:5432,b", "[fe80::1%25eth0],[::2]:1"])
-def test_hosts_may_be_ipv6_addresses(hosts: str) -> None:
-    """Python's own parser refuses some of them, in some versions and not in others."""
+def test_hosts_can_be_ipv6_addresses(hosts: str) -> None:
+    """The parser of some Python versions rejects some of these addresses."""
     text = f"postgresql://u:p@{hosts}/news?publication=daily"
     assert LogUrl.parse(text).without_publication() == f"postgresql://u:p@{hosts}/news"
     assert split_hosts(text) == [text.replace(hosts, host) for host in hosts.split(",")]
@@ -97,13 +97,13 @@ def test_hosts_may_be_ipv6_addresses(hosts: str) -> None:
 
 
 @pytest.mark.parametrize("host", ["h\uff0fx", "u:S3CRET\uff20h", "h\uff1a1"])
-def test_a_character_that_is_another_form_of_one_that_divides_is_refused(host: str) -> None:
-    with pytest.raises(LogUnusable) as refusal:
+def test_a_variant_form_of_a_separator_is_rejected(host: str) -> None:
+    with pytest.raises(LogUnusable) as error:
         LogUrl.parse(f"postgresql://{host}/news?publication=daily")
-    assert "S3" not in str(refusal.value)
+    assert "S3" not in str(error.value)
 
 
-def test_what_is_no_secret_is_shown() -> None:
+def test_everything_except_secrets_is_shown() -> None:
     text = (
         "postgresql://db-1.example.org:5432,[::1]/news?host=%2Frun%2Fpg&sslmode=verify-full&publication=daily"
     )
@@ -112,7 +112,7 @@ def test_what_is_no_secret_is_shown() -> None:
     assert str(LogUrl.parse(secret)) == text.replace("&publication", "&password=…&publication")
 
 
-def _said_of(text: str) -> str:
+def _shown_text(text: str) -> str:
     try:
         return f"{LogUrl.parse(text)} {LogUrl.parse(text)!r}"
     except LogUnusable as error:
@@ -139,30 +139,30 @@ _AROUND = st.text(st.sampled_from(" /:?#@&=%,[]'\"\n1a") | st.characters(codec="
 @example("postgresql:", "//", "u:", "/x", "h/db", "?publication=daily")
 @example("postgresql:", "//", "u:1?a=", "", "h/db", "&publication=daily")
 @example("sqlite://", "", "u:", "", "x", "")
-def test_whatever_is_around_a_password_it_is_not_shown(
+def test_a_password_is_not_shown_whatever_surrounds_it(
     scheme: str, slashes: str, before: str, after: str, place: str, query: str
 ) -> None:
     text = f"{scheme}{slashes}{before}{_SECRET}{after}@{place}{query}"
-    for said in (_said_of(text), mask(text), mask(repr(text))):
-        assert _SECRET not in said
+    for message in (_shown_text(text), mask(text), mask(repr(text))):
+        assert _SECRET not in message
 
 
 @pytest.mark.parametrize("place", ["news:S3CRET/db", "u:S3CRET:h/db", "u@h:S3CRET/db", "news:S3CRET,db/news"])
-def test_a_password_with_its_at_sign_forgotten_is_not_shown(place: str) -> None:
+def test_a_password_without_its_at_sign_is_not_shown(place: str) -> None:
     for text in (f"postgresql://{place}", f"postgresql://{place}?publication=daily"):
-        assert "S3" not in _said_of(text)
+        assert "S3" not in _shown_text(text)
 
 
 @pytest.mark.parametrize("hidden", ["S3#CRET", "S3/CRET", "S3?CRET", "S3 CRET"])
-def test_no_part_of_a_password_is_shown_and_it_is_said_how_to_write_it(hidden: str) -> None:
-    said = _said_of(f"postgresql://u:{hidden}@h/db?publication=daily")
-    assert "S3" not in said
-    assert "CRET" not in said
-    assert "percent-encode everything except letters and digits" in said
+def test_no_part_of_a_password_is_shown_and_the_error_explains_how_to_encode_it(hidden: str) -> None:
+    message = _shown_text(f"postgresql://u:{hidden}@h/db?publication=daily")
+    assert "S3" not in message
+    assert "CRET" not in message
+    assert "percent-encode everything except letters and digits" in message
 
 
 @pytest.mark.parametrize(
-    ("text", "said"),
+    ("text", "message"),
     [
         ("nats://n1?publication=a&publication=b", "a parameter twice"),
         ("postgresql://db/news?publication=daily#x", "it contains a #"),
@@ -173,6 +173,6 @@ def test_no_part_of_a_password_is_shown_and_it_is_said_how_to_write_it(hidden: s
         ),
     ],
 )
-def test_what_could_be_read_in_two_ways_is_refused(text: str, said: str) -> None:
-    with pytest.raises(LogUnusable, match=said):
+def test_an_ambiguous_url_is_rejected(text: str, message: str) -> None:
+    with pytest.raises(LogUnusable, match=message):
         LogUrl.parse(text)

@@ -1,3 +1,5 @@
+"""The parser of saved pages: headline, body, categories, dates and recent posts."""
+
 from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
 
@@ -30,7 +32,7 @@ def parsed(name: str, retrieved_at: datetime = A_DATE) -> ParsedPage:
     return parse_page(page(name), retrieved_at)
 
 
-def written(*lines: str, title: str = "A headline") -> str:
+def page_of(*lines: str, title: str = "A headline") -> str:
     return "\n\n".join((title, title, *lines))
 
 
@@ -189,14 +191,14 @@ def test_headlines(lines: list[str], title: str, site_name: str | None) -> None:
         ("A headline\n\n5 days ago\n\nRecent Posts\n\nA post\n\n5 days ago", "no text"),
     ],
 )
-def test_unreadable_pages_say_what_is_missing(text: str, message: str) -> None:
+def test_an_unreadable_page_gives_an_error_that_names_what_is_missing(text: str, message: str) -> None:
     with pytest.raises(PageUnreadable, match=message):
         parse_page(text, A_DATE)
 
 
-def test_a_retrieval_without_a_time_zone_is_refused() -> None:
+def test_a_retrieval_time_without_a_time_zone_is_rejected() -> None:
     with pytest.raises(ValueError, match="time zone"):
-        parse_page(written("Text."), datetime(2025, 3, 4))  # noqa: DTZ001
+        parse_page(page_of("Text."), datetime(2025, 3, 4))  # noqa: DTZ001
 
 
 # --- body ---
@@ -221,12 +223,12 @@ def test_a_retrieval_without_a_time_zone_is_refused() -> None:
         ("w" * 121, False),
     ],
 )
-def test_which_short_lines_can_be_headings(line: str, is_title: bool) -> None:
+def test_short_lines_that_can_be_headings(line: str, is_title: bool) -> None:
     assert is_short_title(line) is is_title
 
 
 def test_a_heading_needs_a_paragraph_below_it() -> None:
-    result = parse_page(written("A part", "A chapter", "Text.", "The end"), A_DATE)
+    result = parse_page(page_of("A part", "A chapter", "Text.", "The end"), A_DATE)
     assert result.article.body_markdown == "A part\n\n## A chapter\n\nText.\n\nThe end"
 
 
@@ -326,12 +328,12 @@ paragraphs = st.lists(
 @settings(deadline=None)
 @given(paragraphs)
 @example(HOSTILE_LINES)
-def test_rendering_gives_back_every_line_of_the_page(lines: list[str]) -> None:
-    kept = tidy_lines("\n".join(lines))
+def test_the_rendered_body_contains_every_line_of_the_page(lines: list[str]) -> None:
+    tidied = tidy_lines("\n".join(lines))
     result = parse_page(
-        "\n".join(["A headline", "A headline", "The first paragraph.", *kept, "The last."]), A_DATE
+        "\n".join(["A headline", "A headline", "The first paragraph.", *tidied, "The last."]), A_DATE
     )
-    assert blocks(result) == ["The first paragraph.", *kept, "The last."]
+    assert blocks(result) == ["The first paragraph.", *tidied, "The last."]
     assert len(headings(result)) == result.article.body_markdown.count("\n## ")
 
 
@@ -340,8 +342,8 @@ def test_rendering_gives_back_every_line_of_the_page(lines: list[str]) -> None:
     st.text(),
     st.sampled_from(["Recent Posts", "Categories: A", "See more X", "5 days ago", "Title", "Text."]),
 )
-def test_any_text_is_read_or_refused(text: str, line: str) -> None:
-    for candidate in (text, written(text), written("Text.", line, text), f"{text}\n{line}\n{text}"):
+def test_any_text_is_parsed_or_rejected(text: str, line: str) -> None:
+    for candidate in (text, page_of(text), page_of("Text.", line, text), f"{text}\n{line}\n{text}"):
         try:
             result = parse_page(candidate, A_DATE)
         except PageUnreadable:
@@ -371,16 +373,16 @@ def test_any_text_is_read_or_refused(text: str, line: str) -> None:
         ("", ()),
     ],
 )
-def test_lost_separators(names: str, categories: tuple[str, ...]) -> None:
-    found, guesses = split_categories(names)
-    assert found == categories
+def test_categories_with_lost_separators_are_split(names: str, categories: tuple[str, ...]) -> None:
+    parts, guesses = split_categories(names)
+    assert parts == categories
     assert bool(guesses) == (len(categories) > 1)
 
 
 @pytest.mark.parametrize(
     "names", ["Blog, DevOpsNews , blog,, ", "Blog | DevOpsNews", "Blog; DevOpsNews", "Blog · DevOpsNews"]
 )
-def test_a_separator_wins(names: str) -> None:
+def test_a_separator_takes_precedence_over_upper_case_letters(names: str) -> None:
     assert split_categories(names) == (("Blog", "DevOpsNews"), ())
 
 
@@ -388,13 +390,13 @@ def test_a_separator_wins(names: str) -> None:
     "line", ["Categories: A, B", "category : A | B", "Filed under: A, B", "POSTED IN: A, B"]
 )
 def test_category_lines_above_or_below_the_article(line: str) -> None:
-    for text in (f"{line}\n\n{written('Text.')}", written("Text.", line), written(line, "Text.")):
+    for text in (f"{line}\n\n{page_of('Text.')}", page_of("Text.", line), page_of(line, "Text.")):
         result = parse_page(text, A_DATE)
         assert (result.article.categories, blocks(result)) == (("A", "B"), ["Text."])
 
 
-def test_a_paragraph_that_begins_like_a_category_line_is_kept() -> None:
-    assert parse_page(written("Categories: a word we avoid."), A_DATE).article.categories == ()
+def test_a_paragraph_that_begins_like_a_category_line_is_not_one() -> None:
+    assert parse_page(page_of("Categories: a word we avoid."), A_DATE).article.categories == ()
 
 
 # --- dates and ages ---
@@ -419,32 +421,32 @@ def test_dates_and_ages(line: str, at: datetime) -> None:
 
 
 @pytest.mark.parametrize("line", ["February 30, 2024", "2024-13-01", "12 Foo 2024", "Dec 12", "In 2024"])
-def test_what_is_no_date(line: str) -> None:
+def test_invalid_dates(line: str) -> None:
     assert read_date(line, A_TIME) is None
 
 
-def test_a_date_after_the_retrieval_is_not_believed() -> None:
+def test_a_date_after_the_retrieval_is_replaced_by_the_retrieval_date() -> None:
     when = read_date("March 5, 2025", A_DATE)
     assert when == PageDate(
         A_DATE, 'the date "March 5, 2025" is after the retrieval: published at the retrieval date'
     )
 
 
-def test_hours_are_not_counted_back_from_a_bare_date() -> None:
+def test_hours_are_not_subtracted_from_a_date_without_a_time() -> None:
     for age, days in {"3 hours ago": 0, "23 hours ago": 0, "yesterday": 1, "2 weeks ago": 14}.items():
         when = read_date(age, A_DATE)
         assert when is not None
         assert when.at == A_DATE - timedelta(days=days)
 
 
-def test_another_time_zone_is_turned_into_utc() -> None:
+def test_another_time_zone_is_converted_to_utc() -> None:
     retrieved_at = datetime(2025, 3, 4, 1, 0, tzinfo=timezone(timedelta(hours=3)))
-    article = parse_page(written("Text."), retrieved_at).article
+    article = parse_page(page_of("Text."), retrieved_at).article
     assert article.published_at.isoformat() == "2025-03-03T22:00:00+00:00"
 
 
-def test_the_article_may_carry_an_age() -> None:
-    result = parse_page(written("2 days ago", "Text."), A_DATE)
+def test_the_article_can_have_an_age() -> None:
+    result = parse_page(page_of("2 days ago", "Text."), A_DATE)
     assert (result.article.published_at, result.article.published_at_guessed) == (
         datetime(2025, 3, 2, tzinfo=UTC),
         False,
@@ -456,11 +458,11 @@ def test_the_article_may_carry_an_age() -> None:
 
 
 def recent(*lines: str) -> list[tuple[str, str | None, str | None]]:
-    result = parse_page(written("Text.", "Recent Posts", *lines), A_DATE)
+    result = parse_page(page_of("Text.", "Recent Posts", *lines), A_DATE)
     return [(post.title, post.teaser, post.age_text) for post in result.recent]
 
 
-def test_an_empty_list() -> None:
+def test_an_empty_list_of_recent_posts() -> None:
     assert recent() == []
 
 
@@ -471,21 +473,21 @@ def test_headlines_with_ages_only() -> None:
     ]
 
 
-def test_headlines_with_nothing() -> None:
+def test_headlines_without_ages() -> None:
     assert recent("One", "Two", "Two has a teaser.") == [
         ("One", None, None),
         ("Two", "Two has a teaser.", None),
     ]
 
 
-def test_a_teaser_without_a_full_stop_where_teasers_are_usual() -> None:
+def test_a_teaser_without_a_full_stop_in_a_list_with_teasers() -> None:
     assert recent("One", "A text.", "1 day ago", "Two", "Its text", "2 days ago") == [
         ("One", "A text.", "1 day ago"),
         ("Two", "Its text", "2 days ago"),
     ]
 
 
-def test_a_headline_without_an_age_where_teasers_are_not_usual() -> None:
+def test_a_headline_without_an_age_in_a_list_without_teasers() -> None:
     assert recent("One", "1 day ago", "Two", "Three", "2 days ago") == [
         ("One", None, "1 day ago"),
         ("Two", None, None),
@@ -493,23 +495,23 @@ def test_a_headline_without_an_age_where_teasers_are_not_usual() -> None:
     ]
 
 
-def test_a_section_of_the_article_may_be_named_like_the_list() -> None:
+def test_a_section_of_the_article_can_have_the_heading_of_the_list() -> None:
     result = parse_page(
-        written("Recent posts", "The lamp posts are new.", "Recent Posts", "B", "A text.", "1 day ago"),
+        page_of("Recent posts", "The lamp posts are new.", "Recent Posts", "B", "A text.", "1 day ago"),
         A_DATE,
     )
     assert blocks(result) == ["Recent posts", "The lamp posts are new."]
     assert [post.title for post in result.recent] == ["B"]
 
 
-def test_a_list_that_stands_twice_is_read_once() -> None:
+def test_a_repeated_list_is_read_once() -> None:
     entries = ("One", "A text.", "1 day ago")
     assert recent(*entries, "Recent Posts", *entries) == [entries]
 
 
-def test_the_article_in_its_own_list_is_not_made_twice_and_lends_its_date() -> None:
+def test_the_article_in_its_own_list_is_imported_once_with_the_date_in_the_list() -> None:
     result = parse_page(
-        written("Text.", "Recent Posts", "A Headline", "Text…", "2 days ago", "B", "1 day ago"), A_DATE
+        page_of("Text.", "Recent Posts", "A Headline", "Text…", "2 days ago", "B", "1 day ago"), A_DATE
     )
     assert [post.title for post in result.recent] == ["B"]
     assert (result.article.published_at, result.article.published_at_guessed) == (
@@ -521,7 +523,7 @@ def test_the_article_in_its_own_list_is_not_made_twice_and_lends_its_date() -> N
 
 def test_entries_too_long_for_a_post_are_cut_or_left_out() -> None:
     entries = ("B", "w " * 900, "1 day ago", "w" * (MAX_TITLE + 1), "1 day ago")
-    result = parse_page(written("Text.", "Recent Posts", *entries), A_DATE)
+    result = parse_page(page_of("Text.", "Recent Posts", *entries), A_DATE)
     (post,) = result.recent
     assert post.title == "B"
     assert post.teaser is not None
@@ -530,16 +532,16 @@ def test_entries_too_long_for_a_post_are_cut_or_left_out() -> None:
     assert any("too long for a headline" in guess for guess in result.guesses)
 
 
-def test_the_site_may_be_named_below_the_list() -> None:
+def test_the_name_of_the_site_can_be_below_the_list() -> None:
     result = parse_page(
-        written("Text.", "Recent Posts", "B", "A text.", "1 day ago", "See more The Courier"), A_DATE
+        page_of("Text.", "Recent Posts", "B", "A text.", "1 day ago", "See more The Courier"), A_DATE
     )
     assert [post.title for post in result.recent] == ["B"]
     assert result.site_name == "The Courier"
 
 
 @pytest.mark.parametrize("age", ["in 3 days", "999999 years ago", "99999999999999999999 weeks ago"])
-def test_what_is_shaped_like_an_age_is_never_a_headline(age: str) -> None:
+def test_text_with_the_form_of_an_age_is_never_a_headline(age: str) -> None:
     text = f"A headline\n\nSome text that is a paragraph, and ends in a stop.\n\nRecent Posts\n\nAnother one\n\n{age}\n"
     page = parse_page(text, datetime(2024, 12, 22, tzinfo=UTC))
     assert [post.title for post in page.recent] == ["Another one"]

@@ -1,3 +1,5 @@
+"""The deciders of authors, actors and the site."""
+
 from functools import reduce
 from typing import Final
 
@@ -15,14 +17,14 @@ from ledgerpress.features.actors.model import RESERVED, Actor, ActorKind, ActorR
 from ledgerpress.features.authors import model as authors
 from ledgerpress.features.authors.commands import RegisterAuthor, RenameAuthor
 from ledgerpress.features.authors.model import Author, AuthorRegistered, AuthorRenamed
-from ledgerpress.features.site import model as publication
+from ledgerpress.features.site import model as site
 from ledgerpress.features.site.commands import NameSite
 from ledgerpress.features.site.model import Site, SiteNamed
 from tests.user_errors import refused
 
 ADA: Final = AuthorRegistered(author_id="a", name="Ada")
 DESK: Final = ActorRegistered(actor_id="d", kind=ActorKind.TOKEN, name="Desk")
-NOT_NAMES: Final = [
+INVALID_NAMES: Final = [
     ("", ErrorCode.BLANK),
     (" \u200b ", ErrorCode.BLANK),
     ("x" * (text_rules.MAX_NAME + 1), ErrorCode.TOO_LONG),
@@ -40,7 +42,7 @@ def given_actor(*events: Event) -> Actor | None:
     return reduce(actors.evolve, events, None)
 
 
-def gone(kind: str, stream: str) -> Withdrawn:
+def withdrawn(kind: str, stream: str) -> Withdrawn:
     return Withdrawn(type=kind, stream=stream, recorded_at=0)
 
 
@@ -57,11 +59,11 @@ def test_an_author_is_registered_once_and_renamed() -> None:
     assert RenameAuthor(author_id="a", name="Ada Brook").decide(None, Facts()) == ()
 
 
-def test_of_a_withdrawn_author_the_id_remains() -> None:
-    assert given_author(gone("author.registered", "author.a")) == Author("a", "")
-    assert given_author(ADA, gone("author.renamed", "author.a")) == Author("a", "Ada")
+def test_a_withdrawn_author_keeps_its_id() -> None:
+    assert given_author(withdrawn("author.registered", "author.a")) == Author("a", "")
+    assert given_author(ADA, withdrawn("author.renamed", "author.a")) == Author("a", "Ada")
     assert given_author(
-        gone("author.registered", "author.a"), AuthorRenamed(author_id="a", name="A. B.")
+        withdrawn("author.registered", "author.a"), AuthorRenamed(author_id="a", name="A. B.")
     ) == Author("a", "A. B.")
 
 
@@ -79,9 +81,9 @@ def test_an_actor_is_registered_once_and_renamed() -> None:
     assert given_actor(DESK, renamed) == Actor("d", ActorKind.TOKEN, "Night desk")
 
 
-def test_of_a_withdrawn_actor_the_id_remains() -> None:
-    assert given_actor(gone("actor.registered", "actor.d")) == Actor("d", ActorKind.HUMAN, "")
-    assert given_actor(DESK, gone("actor.renamed", "actor.d")) == Actor("d", ActorKind.TOKEN, "Desk")
+def test_a_withdrawn_actor_keeps_its_id() -> None:
+    assert given_actor(withdrawn("actor.registered", "actor.d")) == Actor("d", ActorKind.HUMAN, "")
+    assert given_actor(DESK, withdrawn("actor.renamed", "actor.d")) == Actor("d", ActorKind.TOKEN, "Desk")
 
 
 def test_reserved_actors_have_the_same_ids_everywhere() -> None:
@@ -92,19 +94,19 @@ def test_reserved_actors_have_the_same_ids_everywhere() -> None:
 # --- the site ------------------------------------------------------------------------------------
 
 
-def test_the_site_has_a_name_once_it_is_given_one() -> None:
+def test_the_site_has_no_name_until_it_is_named() -> None:
     named = SiteNamed(name="The Tide")
     assert Site().name is None
     assert NameSite(name=" The Tide ").decide(Site(), Facts()) == (named,)
-    assert NameSite(name="The Tide").decide(publication.evolve(Site(), named), Facts()) == ()
-    assert publication.evolve(Site("The Tide"), gone("site.named", "site")) == Site("The Tide")
+    assert NameSite(name="The Tide").decide(site.evolve(Site(), named), Facts()) == ()
+    assert site.evolve(Site("The Tide"), withdrawn("site.named", "site")) == Site("The Tide")
 
 
 # --- names ---------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(("name", "code"), NOT_NAMES)
-def test_what_is_no_name_is_refused(name: str, code: ErrorCode) -> None:
+@pytest.mark.parametrize(("name", "code"), INVALID_NAMES)
+def test_an_invalid_name_is_rejected(name: str, code: ErrorCode) -> None:
     with refused(code, "name"):
         RegisterAuthor(name=name).decide(None, Facts(new_id="a"))
     with refused(code, "name"):
@@ -123,8 +125,8 @@ def test_what_is_no_name_is_refused(name: str, code: ErrorCode) -> None:
             [
                 ADA,
                 AuthorRenamed(author_id="b", name="Bo"),
-                gone("author.registered", "author.a"),
-                gone("x.y", "z"),
+                withdrawn("author.registered", "author.a"),
+                withdrawn("x.y", "z"),
             ]
         )
     ),
@@ -133,16 +135,16 @@ def test_what_is_no_name_is_refused(name: str, code: ErrorCode) -> None:
             [
                 DESK,
                 ActorRenamed(actor_id="e", name="Eve"),
-                gone("actor.registered", "actor.d"),
-                gone("x.y", "z"),
+                withdrawn("actor.registered", "actor.d"),
+                withdrawn("x.y", "z"),
             ]
         )
     ),
-    st.lists(st.sampled_from([SiteNamed(name="The Tide"), gone("site.named", "site")])),
+    st.lists(st.sampled_from([SiteNamed(name="The Tide"), withdrawn("site.named", "site")])),
 )
-def test_no_history_is_refused(
-    of_author: list[Event], of_actor: list[Event], of_site: list[SiteNamed | Withdrawn]
+def test_every_history_is_accepted(
+    author_events: list[Event], actor_events: list[Event], site_events: list[SiteNamed | Withdrawn]
 ) -> None:
-    given_author(*of_author)
-    given_actor(*of_actor)
-    reduce(publication.evolve, of_site, Site())
+    given_author(*author_events)
+    given_actor(*actor_events)
+    reduce(site.evolve, site_events, Site())

@@ -1,3 +1,5 @@
+"""Relative times: their text, when it changes, and parsing."""
+
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -43,7 +45,7 @@ microsecond_ages = st.one_of(
         (timedelta(days=730), "2 years ago"),
     ],
 )
-def test_an_age_is_told_in_its_largest_unit_rounded_down(age: timedelta, text: str) -> None:
+def test_an_age_is_written_in_its_largest_unit_rounded_down(age: timedelta, text: str) -> None:
     assert relative_time(NOW - age, NOW) == text
 
 
@@ -55,7 +57,7 @@ def test_microseconds_and_datetimes_are_the_same_instants() -> None:
     assert relative_time_changes_at(then, NOW) == microseconds + 3 * 3_600_000_000
 
 
-def test_a_time_without_a_zone_is_refused() -> None:
+def test_a_time_without_a_time_zone_is_rejected() -> None:
     naive = datetime(2026, 5, 4)  # noqa: DTZ001
     with pytest.raises(ValueError, match="time zone"):
         relative_time(naive, NOW)
@@ -76,14 +78,14 @@ def test_a_time_without_a_zone_is_refused() -> None:
         (timedelta(days=800), timedelta(days=1095)),
     ],
 )
-def test_when_the_text_changes(age: timedelta, changes: timedelta) -> None:
+def test_the_time_of_the_next_change_of_the_text(age: timedelta, changes: timedelta) -> None:
     now = 1_777_888_800_000_000
     then = now - age // timedelta(microseconds=1)
     assert relative_time_changes_at(then, now) == then + changes // timedelta(microseconds=1)
 
 
 @given(then=instants, age=microsecond_ages, between=st.floats(min_value=0, max_value=1))
-def test_the_text_stays_until_it_changes(then: int, age: int, between: float) -> None:
+def test_the_text_is_the_same_until_the_predicted_change(then: int, age: int, between: float) -> None:
     now = then + age
     text = relative_time(then, now)
     changes = relative_time_changes_at(then, now)
@@ -94,12 +96,12 @@ def test_the_text_stays_until_it_changes(then: int, age: int, between: float) ->
 
 
 @given(then=instants, age=microsecond_ages)
-def test_reading_an_age_back_gives_the_same_text(then: int, age: int) -> None:
+def test_a_parsed_age_gives_the_same_text(then: int, age: int) -> None:
     now = then + age
     text = relative_time(then, now)
-    read = parse_relative_time(text)
-    assert read is not None
-    microseconds = read // timedelta(microseconds=1)
+    parsed = parse_relative_time(text)
+    assert parsed is not None
+    microseconds = parsed // timedelta(microseconds=1)
     assert relative_time(now - microseconds, now) == text
     assert microseconds <= max(age, 0)
 
@@ -121,7 +123,7 @@ def test_reading_an_age_back_gives_the_same_text(then: int, age: int) -> None:
         ("999999 years ago", timedelta(days=999_999 * 365)),
     ],
 )
-def test_ages_as_pages_print_them_are_read(text: str, age: timedelta) -> None:
+def test_ages_as_pages_print_them_are_parsed(text: str, age: timedelta) -> None:
     assert parse_relative_time(text) == age
 
 
@@ -132,10 +134,10 @@ def test_ages_as_pages_print_them_are_read(text: str, age: timedelta) -> None:
         *("5 fortnights ago", "5 days ago today", "It was 5 days ago", "10000000 years ago", "٥ days ago"),
     ],
 )
-def test_what_is_not_an_age_is_not_read(text: str) -> None:
+def test_text_that_is_not_an_age_gives_none(text: str) -> None:
     assert parse_relative_time(text) is None
 
 
 @given(st.text())
-def test_any_text_can_be_asked(text: str) -> None:
+def test_any_text_can_be_parsed(text: str) -> None:
     assert (parse_relative_time(text) or timedelta(0)) >= timedelta(0)

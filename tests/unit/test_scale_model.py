@@ -1,4 +1,4 @@
-"""The arithmetic behind docs/explanation/scale.md, held to closed forms, to limits, and to brute force."""
+"""The arithmetic behind docs/explanation/scale.md, compared with closed forms, limits and simulations."""
 
 import random
 from collections import OrderedDict
@@ -23,15 +23,15 @@ def constants() -> Constants:
 
 
 @pytest.mark.parametrize("load_", [0.3, 0.5, 0.8])
-def test_batches_of_one_wait_as_an_m_d_1_queue_does(load_: float) -> None:
+def test_batches_of_one_event_wait_like_an_m_d_1_queue(load_: float) -> None:
     service = 0.001
     follower = Follower(fixed=service, each=0.0, limit=1)
     recorded = list(arrivals(lambda _: load_ / service, load_ / service, 400.0, seed=1))
-    expected = service + load_ * service / (2 * (1 - load_))  # Pollaczek and Khinchine
+    expected = service + load_ * service / (2 * (1 - load_))  # the Pollaczek-Khinchine formula
     assert follow(recorded, follower).mean_lag == pytest.approx(expected, rel=0.05)
 
 
-def test_batches_keep_up_with_what_one_by_one_cannot() -> None:
+def test_batches_keep_up_with_a_rate_that_is_too_high_for_single_events() -> None:
     recorded = list(arrivals(lambda _: 2_000.0, 2_000.0, 20.0, seed=2))
     one_by_one = follow(recorded, Follower(fixed=0.001, each=0.0001, limit=1))
     in_batches = follow(recorded, Follower(fixed=0.001, each=0.0001))
@@ -40,28 +40,28 @@ def test_batches_keep_up_with_what_one_by_one_cannot() -> None:
 
 
 def test_every_event_is_shown_once_in_order_and_not_before_it_is_recorded() -> None:
-    asked = list(arrivals(lambda now: 3_000.0 if 2 < now < 5 else 50.0, 3_000.0, 10.0, seed=3))
-    recorded = record(iter(asked), 1_000.0, stalls=((3.0, 4.0),))
+    requested = list(arrivals(lambda now: 3_000.0 if 2 < now < 5 else 50.0, 3_000.0, 10.0, seed=3))
+    recorded = record(iter(requested), 1_000.0, stalls=((3.0, 4.0),))
     result = follow(recorded, Follower(fixed=0.001, each=0.0005))
-    assert len(asked) == len(result.recorded) == len(result.shown)
+    assert len(requested) == len(result.recorded) == len(result.shown)
     assert result.recorded == sorted(result.recorded)
     assert result.shown == sorted(result.shown)
-    assert all(a < b < c for a, b, c in zip(asked, result.recorded, result.shown, strict=True))
+    assert all(a < b < c for a, b, c in zip(requested, result.recorded, result.shown, strict=True))
 
 
-def test_a_log_records_no_more_than_it_can_and_nothing_in_a_stall() -> None:
+def test_a_log_records_at_its_highest_rate_at_most_and_nothing_in_a_stall() -> None:
     recorded = record(iter([0.001 * number for number in range(2_000)]), 500.0, stalls=((1.0, 3.0),))
     assert all(b - a >= 1 / 500.0 - 1e-9 for a, b in pairwise(recorded))
     assert not [at for at in recorded if 1.0 <= at < 3.0]
     assert recorded[-1] == pytest.approx(2_000 / 500.0 + 2.0, abs=0.01)
 
 
-def test_arrivals_are_as_many_as_the_rate_says_and_the_same_each_time() -> None:
-    def some(seed: int) -> list[float]:
+def test_arrivals_match_their_rate_and_are_reproducible() -> None:
+    def sample(seed: int) -> list[float]:
         return list(arrivals(lambda now: 100.0 if now < 50 else 300.0, 300.0, 100.0, seed))
 
-    assert len(some(4)) == pytest.approx(20_000, rel=0.03)
-    assert some(4) == some(4) != some(5)
+    assert len(sample(4)) == pytest.approx(20_000, rel=0.03)
+    assert sample(4) == sample(4) != sample(5)
 
 
 def test_readers_slow_a_follower_down(constants: Constants) -> None:
@@ -75,7 +75,7 @@ def test_readers_slow_a_follower_down(constants: Constants) -> None:
 
 
 @pytest.mark.slow
-def test_the_share_of_kept_answers_is_that_of_a_cache_that_is_simulated() -> None:
+def test_the_share_of_cached_responses_equals_that_of_a_simulated_cache() -> None:
     groups = [Group(20, 5.0, 0.5), Group(80, 1.0, 0.0), Group(400, 0.1, 0.05)]
     for room in (30, 100, 300):
         assert reader_capacity.kept_share(groups, room) == pytest.approx(
@@ -84,44 +84,44 @@ def test_the_share_of_kept_answers_is_that_of_a_cache_that_is_simulated() -> Non
 
 
 def simulated_share(groups: list[Group], room: int) -> float:
-    """Ask a cache that drops what was not asked for longest, and loses answers to events, 200,000 times."""
-    chance = random.Random(6)
+    """Return the share of hits for 50,000 requests to an LRU cache whose responses events invalidate."""
+    rng = random.Random(6)
     items = [group for group in groups for _ in range(int(group.count))]
-    kept: OrderedDict[int, float] = OrderedDict()
+    cached: OrderedDict[int, float] = OrderedDict()
     total, now, hits = sum(item.rate for item in items), 0.0, 0
-    asked = chance.choices(range(len(items)), [item.rate for item in items], k=50_000)
-    for item in asked:
-        now += chance.expovariate(total)
-        if item in kept and now < kept[item]:
+    requested = rng.choices(range(len(items)), [item.rate for item in items], k=50_000)
+    for item in requested:
+        now += rng.expovariate(total)
+        if item in cached and now < cached[item]:
             hits += 1
-            kept.move_to_end(item)
+            cached.move_to_end(item)
             continue
-        kept.pop(item, None)
-        kept[item] = now + (chance.expovariate(items[item].ended) if items[item].ended else float("inf"))
-        # What an event has taken away takes no room here, as in the model.
-        kept = OrderedDict((one, until) for one, until in kept.items() if until > now)
-        while len(kept) > room:
-            kept.popitem(last=False)
-    return hits / len(asked)
+        cached.pop(item, None)
+        cached[item] = now + (rng.expovariate(items[item].ended) if items[item].ended else float("inf"))
+        # As in the model, invalidated responses take no room.
+        cached = OrderedDict((key, until) for key, until in cached.items() if until > now)
+        while len(cached) > room:
+            cached.popitem(last=False)
+    return hits / len(requested)
 
 
-def test_without_events_or_bounds_everything_is_kept_and_without_room_nothing() -> None:
+def test_everything_is_cached_without_events_or_bounds_and_nothing_without_room() -> None:
     groups = [Group(10, 1.0, 0.0)]
     assert reader_capacity.kept_share(groups, 1_000) == pytest.approx(1.0, abs=1e-6)
     assert reader_capacity.kept_share(groups, 0) == 0.0
     assert reader_capacity.kept_share([Group(10, 1.0, 1.0)], 1_000) == pytest.approx(0.5, abs=1e-6)
 
 
-def test_answers_lie_between_those_executed_and_those_kept(constants: Constants) -> None:
+def test_the_response_rate_is_between_the_uncached_and_the_cached_rate(constants: Constants) -> None:
     rates = constants.rates
     assert reader_capacity.answers_a_second(rates, 0.0) == pytest.approx(rates.uncached)
     assert reader_capacity.answers_a_second(rates, 1.0) == pytest.approx(rates.cached)
-    found = [reader_capacity.answers_a_second(rates, share / 10) for share in range(11)]
-    assert found == sorted(found)
+    response_rates = [reader_capacity.answers_a_second(rates, share / 10) for share in range(11)]
+    assert response_rates == sorted(response_rates)
 
 
-@pytest.mark.parametrize("publication", ALL, ids=lambda one: one.name)
-def test_the_processes_that_are_named_are_enough_and_one_fewer_is_not(publication, constants) -> None:  # type: ignore[no-untyped-def]
+@pytest.mark.parametrize("publication", ALL, ids=lambda publication: publication.name)
+def test_the_calculated_number_of_processes_is_enough_and_one_fewer_is_not(publication, constants) -> None:  # type: ignore[no-untyped-def]
     needed = reader_capacity.processes_for(publication, constants.rates)
     enough, share = reader_capacity.capacity(publication, constants.rates, needed, publication.events_at_peak)
     assert enough >= publication.reads_at_peak
@@ -133,7 +133,7 @@ def test_the_processes_that_are_named_are_enough_and_one_fewer_is_not(publicatio
         assert fewer < publication.reads_at_peak
 
 
-def test_shares_of_zipf_are_whole() -> None:
+def test_the_shares_of_a_zipf_distribution_add_up_to_1() -> None:
     for items in (1, 10, 12_345, 2_000_000):
         parts = reader_capacity._zipf(items)
         assert sum(count for _, count, _ in parts) == items
@@ -149,7 +149,7 @@ def test_a_fit_goes_through_points_on_a_line_and_never_falls() -> None:
     assert Fit.of([(1e4, 5.0), (1e6, 3.0)]).at(1e9) >= 3.0
 
 
-def test_the_model_gives_back_what_was_measured(constants: Constants) -> None:
+def test_the_model_reproduces_the_measurements(constants: Constants) -> None:
     growth, largest = Growth(constants), constants.largest
     assert growth.log_bytes(largest.events) == pytest.approx(largest.log_bytes)
     assert growth.views_bytes(largest.events) == pytest.approx(largest.views_bytes)
@@ -157,23 +157,25 @@ def test_the_model_gives_back_what_was_measured(constants: Constants) -> None:
     assert growth.replay(largest.events) == pytest.approx(replay, rel=0.35)
 
 
-def test_everything_grows_with_the_log_and_memory_only_helps(constants: Constants) -> None:
+def test_durations_grow_with_the_log_and_less_memory_never_helps(constants: Constants) -> None:
     growth, small = Growth(constants), Growth(constants, memory=2**30)
     sizes = [10.0**power for power in range(4, 11)]
-    for takes in (growth.replay, growth.withdrawal, growth.verify, growth.backup, growth.join):
-        found = [takes(size) for size in sizes]
-        assert found == sorted(found)
+    for duration in (growth.replay, growth.withdrawal, growth.verify, growth.backup, growth.join):
+        durations = [duration(size) for size in sizes]
+        assert durations == sorted(durations)
     assert small.replay(1e9) > growth.replay(1e9)
     assert small.replay(1e4) == growth.replay(1e4)
 
 
-def test_a_snapshot_is_the_quicker_way_to_join(constants: Constants) -> None:
+def test_joining_with_a_views_copy_is_faster_than_a_replay(constants: Constants) -> None:
     growth = Growth(constants)
-    for one in ALL:
-        assert growth.join(one.events, one.events_a_second) < growth.replay(one.events)
+    for publication in ALL:
+        assert growth.join(publication.events, publication.events_a_second) < growth.replay(
+            publication.events
+        )
 
 
-def test_the_largest_that_fits_takes_just_so_long(constants: Constants) -> None:
+def test_the_largest_log_that_fits_takes_exactly_the_available_time(constants: Constants) -> None:
     growth = Growth(constants)
     assert growth.replay(growth.largest_in(3_600.0, growth.replay)) == pytest.approx(3_600.0, rel=1e-6)
 
@@ -181,13 +183,13 @@ def test_the_largest_that_fits_takes_just_so_long(constants: Constants) -> None:
 # --- publications ------------------------------------------------------------------------------------
 
 
-def test_parts_of_a_publication_are_the_whole() -> None:
+def test_the_parts_of_a_publication_add_up_to_the_whole() -> None:
     part = HUNDRED_MILLION.split(8)
     assert part.articles * 8 == pytest.approx(HUNDRED_MILLION.articles)
     assert part.events * 8 == pytest.approx(HUNDRED_MILLION.events)
     assert part.reads_at_peak * 8 == pytest.approx(HUNDRED_MILLION.reads_at_peak)
 
 
-def test_the_three_are_of_the_sizes_that_their_names_say() -> None:
+def test_the_publications_have_the_sizes_that_their_names_suggest() -> None:
     assert NEWSROOM.events < BROADCASTER.events < HUNDRED_MILLION.events
     assert HUNDRED_MILLION.articles == pytest.approx(1e8, rel=0.01)

@@ -1,4 +1,4 @@
-"""The figures and tables of docs/explanation/scale.md are those that follow from the constants that were measured."""
+"""The figures and tables of docs/explanation/scale.md match the measured constants."""
 
 import re
 from html import escape
@@ -16,7 +16,7 @@ from scripts.scaling.units import in_bytes, in_time, short
 
 
 @pytest.mark.slow
-def test_what_is_kept_is_what_follows_from_the_constants() -> None:
+def test_the_stored_figures_and_tables_match_the_constants() -> None:
     outdated = [file.name for file, text in derived(load()).items() if file.read_text("utf-8") != text]
     assert outdated == [], "run scripts/scale"
 
@@ -27,14 +27,14 @@ def test_the_page_shows_every_figure_and_every_table() -> None:
     assert set(re.findall(r"<!-- table: ([a-z ]+) -->", page)) == set(TABLES)
 
 
-def test_a_table_that_there_is_not_is_refused() -> None:
+def test_an_unknown_table_is_rejected() -> None:
     with pytest.raises(KeyError, match="no such"):
         filled_in("<!-- table: no such -->\n<!-- end -->", load())
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", FIGURES)
-def test_no_name_in_a_figure_stands_over_another_or_outside(name: str) -> None:
+def test_labels_in_a_figure_are_inside_it_and_do_not_overlap(name: str) -> None:
     with rc_context(STYLE):
         figure = FIGURES[name](load()).figure()
         figure.draw_without_rendering()
@@ -47,7 +47,7 @@ def test_no_name_in_a_figure_stands_over_another_or_outside(name: str) -> None:
         assert box.x1 <= figure.bbox.x1
         assert box.y0 >= 0
         assert box.y1 <= figure.bbox.y1
-    assert not any(one.overlaps(other) for one, other in combinations(boxes, 2))
+    assert not any(first.overlaps(second) for first, second in combinations(boxes, 2))
     drawn = (FILE.parent / f"{name}.svg").read_text("utf-8")
     assert all(escape(text.get_text()) in drawn for text in legend.get_texts())
 
@@ -62,13 +62,13 @@ def test_a_line_goes_through_its_points() -> None:
     assert bottom < top
 
 
-def test_a_figure_is_the_same_each_time() -> None:
+def test_a_figure_is_reproducible() -> None:
     draw = FIGURES["stalls"]
     assert draw(load()).svg() == draw(load()).svg()
 
 
 @pytest.mark.parametrize(
-    ("told", "expected"),
+    ("text", "expected"),
     [
         (short(0.25), "0.25"),
         (short(1_500), "1.5 k"),
@@ -79,8 +79,8 @@ def test_a_figure_is_the_same_each_time() -> None:
         (in_time(3 * 86_400), "3 d"),
     ],
 )
-def test_numbers_are_told_with_their_units(told: str, expected: str) -> None:
-    assert told == expected
+def test_numbers_are_written_with_their_units(text: str, expected: str) -> None:
+    assert text == expected
 
 
 def test_ticks_are_round_and_within_the_axis() -> None:

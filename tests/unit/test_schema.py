@@ -118,7 +118,7 @@ def field(schema: Schema, coordinate: str) -> Any:
     return named.fields[name]
 
 
-def test_a_feature_adds_fields_to_the_types_of_features_below() -> None:
+def test_a_feature_adds_fields_to_the_types_of_required_features() -> None:
     schema = build_schema(
         [SITE, VISITS], commands=COMMANDS, permissions=PERMISSIONS, error_codes=["TOO_MANY_VISITS"]
     )
@@ -144,7 +144,7 @@ def test_schemas_with_different_features_do_not_influence_each_other() -> None:
     definition = field(
         build_schema([SITE, VISITS], commands=COMMANDS, permissions=PERMISSIONS), "Site.name"
     ).extensions["strawberry-definition"]
-    shared = next(one for one in _fields(Site) if one.python_name == "name")
+    shared = next(field_ for field_ in _fields(Site) if field_.python_name == "name")
     assert definition.directives
     assert not shared.directives
 
@@ -155,11 +155,11 @@ def _fields(type_: Any) -> list[StrawberryField]:
 
 
 @pytest.mark.parametrize(
-    ("given", "inputs"),
+    ("argument", "inputs"),
     [('tags: ["a", "b"]', (Tags(("a", "b")),)), ("tags: $tags", (Tags(("c",)),)), ("", ())],
 )
-async def test_a_feature_adds_fields_to_the_inputs_of_features_below(
-    given: str, inputs: tuple[Tags, ...]
+async def test_a_feature_adds_fields_to_the_inputs_of_required_features(
+    argument: str, inputs: tuple[Tags, ...]
 ) -> None:
     contributions = [load(feature.schema) for feature in FIRST_PARTY if feature.schema]
     contributions.append(SchemaContribution(extends={PostCreateInput: PostTags}))
@@ -175,10 +175,8 @@ async def test_a_feature_adds_fields_to_the_inputs_of_features_below(
         identity=LOCAL_OPERATOR,
         trace=NO_TRACE,
     )
-    variable = "($tags: [String!])" if "$" in given else ""
-    mutation = (
-        f'mutation {variable} {{ postCreate(input: {{ title: "A" {given} }}) {{ userErrors {{ code }} }} }}'
-    )
+    variable = "($tags: [String!])" if "$" in argument else ""
+    mutation = f'mutation {variable} {{ postCreate(input: {{ title: "A" {argument} }}) {{ userErrors {{ code }} }} }}'
     result = await graphql(schema._schema, mutation, context_value=context, variable_values={"tags": ["c"]})
     assert result.data == {"postCreate": {"userErrors": [{"code": "BUSY"}]}}
     assert [request.inputs for request in requests] == [inputs]
@@ -218,8 +216,6 @@ def test_a_mutation_requires_the_permission_of_its_command() -> None:
         (replace(VISITS, query=SiteFields, extends={Site: Site}), r"Site\.\w+ is added, but exists"),
     ],
 )  # fmt: skip
-def test_a_contribution_that_is_not_complete_is_rejected(
-    contribution: SchemaContribution, error: str
-) -> None:
+def test_an_invalid_contribution_is_rejected(contribution: SchemaContribution, error: str) -> None:
     with pytest.raises(SchemaError, match=error):
         build_schema([SITE, contribution], commands=COMMANDS, permissions=PERMISSIONS)

@@ -1,3 +1,5 @@
+"""Slugs: how they are derived from titles, their owners, and their streams."""
+
 import hashlib
 import hmac
 import unicodedata
@@ -23,8 +25,8 @@ from ledgerpress.features.slugs.model import (
 from tests.user_errors import refused
 
 POST: Final = SlugKind.POST
-TAKEN: Final = SlugClaimed(kind=POST, slug="mill", owner_id="me")
-FREED: Final = SlugReleased(kind=POST, slug="mill", owner_id="me")
+CLAIMED: Final = SlugClaimed(kind=POST, slug="mill", owner_id="me")
+RELEASED: Final = SlugReleased(kind=POST, slug="mill", owner_id="me")
 
 DERIVED: Final = {
     "The tide mill turns again": "the-tide-mill-turns-again",
@@ -55,7 +57,7 @@ MALFORMED: Final = [
 ]  # fmt: skip
 
 
-# --- how slugs are written -----------------------------------------------------------------------
+# --- format --------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(("title", "slug"), DERIVED.items())
@@ -82,7 +84,7 @@ def test_a_long_word_is_not_cut_between_a_letter_and_its_marks() -> None:
 
 
 @for_all(st.text(max_size=200))
-def test_what_is_derived_is_well_formed_and_stays_as_it_is(title: str) -> None:
+def test_a_derived_slug_is_well_formed_and_stable(title: str) -> None:
     slug = slugs.derive(title, fallback="post")
     assert slugs.is_well_formed(slug)
     assert slugs.derive(slug, fallback="other") == slug
@@ -91,11 +93,11 @@ def test_what_is_derived_is_well_formed_and_stays_as_it_is(title: str) -> None:
 
 
 @pytest.mark.parametrize("slug", MALFORMED)
-def test_what_is_malformed_is_refused_with_a_proposal_where_there_is_one(slug: str) -> None:
-    with refused(SLUG_MALFORMED, "slug") as refusal:
+def test_a_malformed_slug_is_rejected_with_a_proposal_if_there_is_one(slug: str) -> None:
+    with refused(SLUG_MALFORMED, "slug") as rejection:
         slugs.checked(slug)
     proposal = slugs.derive(slug, fallback="")
-    assert (f"Try “{proposal}”." in refusal.value.message) == bool(proposal)
+    assert (f"Try “{proposal}”." in rejection.value.message) == bool(proposal)
 
 
 def test_a_slug_has_at_most_100_characters() -> None:
@@ -107,10 +109,10 @@ def test_a_slug_has_at_most_100_characters() -> None:
     assert slugs.numbered("mill", 1) == "mill"
 
 
-# --- whose they are ------------------------------------------------------------------------------
+# --- owners --------------------------------------------------------------------------------------
 
 
-def given(*events: SlugEvent) -> Slug:
+def slug_of(*events: SlugEvent) -> Slug:
     return reduce(slugs.evolve, events, Slug())
 
 
@@ -122,50 +124,50 @@ def release(state: Slug, owner_id: str) -> tuple[SlugEvent, ...]:
     return slugs.release(state, kind=POST, slug="mill", owner_id=owner_id)
 
 
-def test_a_free_slug_can_be_claimed_by_anybody() -> None:
-    assert claim(given(), "me") == (TAKEN,)
-    assert claim(given(TAKEN, FREED), "me") == (TAKEN,)
-    assert claim(given(SlugClaimed(kind=POST, slug="mill", owner_id="you"), FREED), "me") == (TAKEN,)
+def test_a_free_slug_can_be_claimed_by_any_owner() -> None:
+    assert claim(slug_of(), "me") == (CLAIMED,)
+    assert claim(slug_of(CLAIMED, RELEASED), "me") == (CLAIMED,)
+    assert claim(slug_of(SlugClaimed(kind=POST, slug="mill", owner_id="you"), RELEASED), "me") == (CLAIMED,)
 
 
-def test_a_slug_that_is_taken_is_refused_but_not_to_its_owner() -> None:
-    assert claim(given(TAKEN), "me") == ()
+def test_a_claimed_slug_is_rejected_for_everyone_except_its_owner() -> None:
+    assert claim(slug_of(CLAIMED), "me") == ()
     with refused(SLUG_TAKEN, "slug"):
-        claim(given(TAKEN), "you")
+        claim(slug_of(CLAIMED), "you")
 
 
-def test_only_the_owner_gives_a_slug_back() -> None:
-    assert release(given(TAKEN), "me") == (FREED,)
-    assert release(given(TAKEN), "you") == ()
-    assert release(given(), "me") == ()
+def test_only_the_owner_can_release_a_slug() -> None:
+    assert release(slug_of(CLAIMED), "me") == (RELEASED,)
+    assert release(slug_of(CLAIMED), "you") == ()
+    assert release(slug_of(), "me") == ()
 
 
-def test_a_withdrawn_claim_leaves_the_slug_to_somebody_unknown() -> None:
-    def gone(kind: str) -> Withdrawn:
+def test_a_slug_with_a_withdrawn_claim_has_an_unknown_owner() -> None:
+    def withdrawn(kind: str) -> Withdrawn:
         return Withdrawn(type=kind, stream="slug.post.00", recorded_at=0)
 
     with refused(SLUG_TAKEN, "slug"):
-        claim(given(gone("slug.claimed")), "me")
-    assert claim(given(TAKEN, gone("slug.released")), "me") == (TAKEN,)
-    assert given(gone("slug.claimed"), gone("slug.released")) == Slug(None)
+        claim(slug_of(withdrawn("slug.claimed")), "me")
+    assert claim(slug_of(CLAIMED, withdrawn("slug.released")), "me") == (CLAIMED,)
+    assert slug_of(withdrawn("slug.claimed"), withdrawn("slug.released")) == Slug(None)
 
 
 @for_all(
     st.lists(
-        st.sampled_from([TAKEN, FREED, SlugClaimed(kind=POST, slug="mill", owner_id="you")])
+        st.sampled_from([CLAIMED, RELEASED, SlugClaimed(kind=POST, slug="mill", owner_id="you")])
         | st.sampled_from(["slug.claimed", "slug.released", "slug.new"]).map(
             lambda kind: Withdrawn(type=kind, stream="slug.post.00", recorded_at=0)
         )
     )
 )
-def test_no_history_is_refused(history: list[SlugEvent]) -> None:
-    given(*history)
+def test_every_history_is_accepted(history: list[SlugEvent]) -> None:
+    slug_of(*history)
 
 
-# --- their streams -------------------------------------------------------------------------------
+# --- streams -------------------------------------------------------------------------------------
 
 
-def test_the_stream_of_a_slug_gives_nothing_away() -> None:
+def test_the_stream_name_of_a_slug_does_not_reveal_the_slug() -> None:
     key = bytes(range(32))
     digest = hmac.new(key, "रात".encode(), hashlib.sha256).hexdigest()
     assert slugs.SLUGS.stream(slugs.stream_id(POST, "रात", key)) == f"slug.post.{digest}"

@@ -1,4 +1,4 @@
-"""A script of SQL is executed statement by statement."""
+"""An SQL script is split into its statements."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""Two changes of one text come together where they touch different places."""
+"""Two changes of one text are merged if they affect different places."""
 
 import pytest
 from hypothesis import given
@@ -13,36 +13,36 @@ _texts = st.lists(st.sampled_from(("mill ", "tide ", ". ", "\n", "turns", " ", "
 
 
 @given(_texts, _texts)
-def test_one_change_alone_is_the_outcome(origin: str, changed: str) -> None:
+def test_a_single_change_is_the_result(origin: str, changed: str) -> None:
     assert merge(origin, changed, origin) == Merged(changed)
     assert merge(origin, origin, changed) == Merged(changed)
     assert merge(origin, changed, changed) == Merged(changed)
 
 
 @given(_texts, _texts, _texts)
-def test_two_changes_that_fit_do_so_whichever_is_named_first(origin: str, one: str, other: str) -> None:
-    merged, turned = merge(origin, one, other), merge(origin, other, one)
-    assert bool(merged.conflicts) == bool(turned.conflicts)
+def test_merging_does_not_depend_on_the_order_of_the_changes(origin: str, ours: str, theirs: str) -> None:
+    merged, swapped = merge(origin, ours, theirs), merge(origin, theirs, ours)
+    assert bool(merged.conflicts) == bool(swapped.conflicts)
     if not merged.conflicts:
-        assert merged == turned
+        assert merged == swapped
 
 
-def test_changes_at_different_places_come_together() -> None:
-    one = TEXT.replace("turns", "stands").replace("minds", "cares")
-    assert merge(TEXT, one, TEXT.replace("old", "new")) == Merged(one.replace("old", "new"))
+def test_changes_at_different_places_are_merged() -> None:
+    ours = TEXT.replace("turns", "stands").replace("minds", "cares")
+    assert merge(TEXT, ours, TEXT.replace("old", "new")) == Merged(ours.replace("old", "new"))
 
 
 @pytest.mark.parametrize(
-    ("one", "other"), [("It was old.", "It is new."), ("It is old, or so they say.", "It is old!")]
+    ("ours", "theirs"), [("It was old.", "It is new."), ("It is old, or so they say.", "It is old!")]
 )
-def test_words_apart_come_together_and_the_same_place_conflicts(one: str, other: str) -> None:
-    merged = merge(TEXT, TEXT.replace("It is old.", one), TEXT.replace("It is old.", other))
-    if "was" in one:
+def test_changes_of_different_words_are_merged_and_of_the_same_word_conflict(ours: str, theirs: str) -> None:
+    merged = merge(TEXT, TEXT.replace("It is old.", ours), TEXT.replace("It is old.", theirs))
+    if "was" in ours:
         assert merged == Merged(TEXT.replace("It is old.", "It was new."))
     else:
         assert merged.conflicts == (3,)
 
 
-def test_the_line_of_a_conflict_is_that_of_the_text_as_it_is_now() -> None:
-    one = "# Head\n\n" + TEXT.replace("minds", "cares")
-    assert merge(TEXT, one, TEXT.replace("minds", "knows")).conflicts == (7,)
+def test_a_conflict_has_the_line_number_in_the_current_text() -> None:
+    ours = "# Head\n\n" + TEXT.replace("minds", "cares")
+    assert merge(TEXT, ours, TEXT.replace("minds", "knows")).conflicts == (7,)

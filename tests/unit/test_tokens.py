@@ -1,3 +1,5 @@
+"""The deciders of API tokens."""
+
 from dataclasses import replace
 from functools import reduce
 from typing import Final
@@ -17,7 +19,7 @@ from ledgerpress.features.tokens.model import Token, TokenCreated, TokenRevoked
 from tests.user_errors import refused
 
 NOW: Final = 1_714_809_600_000_000
-MADE: Final = TokenCreated(
+CREATED: Final = TokenCreated(
     token_id="t",
     actor_id="a",
     name="Feed",
@@ -26,7 +28,7 @@ MADE: Final = TokenCreated(
     expires_at=NOW + 1,
     secret_hash="5e",
 )
-MAKE: Final = CreateToken(
+CREATE: Final = CreateToken(
     name=" Feed ",
     role=Role.EDITOR,
     scopes=(WRITE_POSTS, READ_POSTS, WRITE_POSTS),
@@ -38,58 +40,62 @@ REVOKE: Final = RevokeToken(token_id="t")
 REVOKED: Final = TokenRevoked(token_id="t")
 
 
-def given(*events: Event) -> Token | None:
+def token_of(*events: Event) -> Token | None:
     return reduce(tokens.evolve, events, None)
 
 
-def gone(kind: str) -> Withdrawn:
+def withdrawn(kind: str) -> Withdrawn:
     return Withdrawn(type=kind, stream="token.t", recorded_at=0)
 
 
-def test_a_token_is_made_once_and_revoked_once() -> None:
-    assert MAKE.decide(None, FACTS) == (MADE,)
-    assert MAKE.decide(given(MADE), FACTS) == ()
-    assert MAKE.decide(given(gone("token.created")), FACTS) == ()
-    assert REVOKE.decide(given(MADE), Facts()) == (REVOKED,)
-    assert REVOKE.decide(given(MADE, REVOKED), Facts()) == ()
+def test_a_token_is_created_once_and_revoked_once() -> None:
+    assert CREATE.decide(None, FACTS) == (CREATED,)
+    assert CREATE.decide(token_of(CREATED), FACTS) == ()
+    assert CREATE.decide(token_of(withdrawn("token.created")), FACTS) == ()
+    assert REVOKE.decide(token_of(CREATED), Facts()) == (REVOKED,)
+    assert REVOKE.decide(token_of(CREATED, REVOKED), Facts()) == ()
     assert REVOKE.decide(None, Facts()) == ()
 
 
-def test_without_scopes_and_without_end() -> None:
-    (made,) = replace(MAKE, scopes=None, expires_at=None).decide(None, FACTS)
-    assert isinstance(made, TokenCreated)
-    assert (made.scopes, made.expires_at) == (None, None)
+def test_a_token_can_have_no_scopes_and_no_expiry_time() -> None:
+    (created,) = replace(CREATE, scopes=None, expires_at=None).decide(None, FACTS)
+    assert isinstance(created, TokenCreated)
+    assert (created.scopes, created.expires_at) == (None, None)
 
 
-def test_what_could_never_be_of_use_is_refused() -> None:
+def test_a_token_that_could_never_be_used_is_rejected() -> None:
     for late in (NOW, NOW - 1):
         with refused(ErrorCode.INVALID_VALUE, "expiresAt"):
-            replace(MAKE, expires_at=late).decide(None, FACTS)
+            replace(CREATE, expires_at=late).decide(None, FACTS)
     with refused(ErrorCode.INVALID_VALUE, "scopes"):
-        replace(MAKE, scopes=()).decide(None, FACTS)
+        replace(CREATE, scopes=()).decide(None, FACTS)
     with refused(ErrorCode.BLANK, "name"):
-        replace(MAKE, name=" ").decide(None, FACTS)
+        replace(CREATE, name=" ").decide(None, FACTS)
 
 
-def test_of_a_withdrawn_token_the_id_remains_and_a_withdrawn_revocation_still_counts() -> None:
-    assert given(gone("token.created")) == Token("t", secret_hash=None)
-    assert REVOKE.decide(given(gone("token.created")), Facts()) == (REVOKED,)
-    assert given(MADE, gone("token.revoked")) == Token("t", "5e", is_revoked=True)
+def test_a_withdrawn_token_keeps_its_id_and_a_withdrawn_revocation_still_applies() -> None:
+    assert token_of(withdrawn("token.created")) == Token("t", secret_hash=None)
+    assert REVOKE.decide(token_of(withdrawn("token.created")), Facts()) == (REVOKED,)
+    assert token_of(CREATED, withdrawn("token.revoked")) == Token("t", "5e", is_revoked=True)
 
 
 @for_all(
-    st.lists(st.sampled_from([MADE, REVOKED, gone("token.created"), gone("token.revoked"), gone("x.y")]))
+    st.lists(
+        st.sampled_from(
+            [CREATED, REVOKED, withdrawn("token.created"), withdrawn("token.revoked"), withdrawn("x.y")]
+        )
+    )
 )
-def test_no_history_is_refused_and_what_was_revoked_stays_so(history: list[Event]) -> None:
-    token = given(*history)
-    revoked = any(one == REVOKED or getattr(one, "type", "") == "token.revoked" for one in history)
-    if token and MADE not in history:
+def test_every_history_is_accepted_and_a_revoked_token_stays_revoked(history: list[Event]) -> None:
+    token = token_of(*history)
+    revoked = any(event == REVOKED or getattr(event, "type", "") == "token.revoked" for event in history)
+    if token and CREATED not in history:
         assert token.is_revoked == revoked
 
 
 @pytest.mark.parametrize("state", [None, Token("t"), Token("t", "5e"), Token("t", "5e", is_revoked=True)])
-def test_nothing_is_decided_twice(state: Token | None) -> None:
-    after_making = reduce(tokens.evolve, MAKE.decide(state, FACTS), state)
-    assert MAKE.decide(after_making, FACTS) == ()
+def test_a_repeated_command_records_no_event(state: Token | None) -> None:
+    after_creating = reduce(tokens.evolve, CREATE.decide(state, FACTS), state)
+    assert CREATE.decide(after_creating, FACTS) == ()
     after_revoking = reduce(tokens.evolve, REVOKE.decide(state, Facts()), state)
     assert REVOKE.decide(after_revoking, Facts()) == ()

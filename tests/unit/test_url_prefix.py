@@ -1,3 +1,5 @@
+"""The URL prefix of the application, from its host application or from a proxy."""
+
 import pytest
 from starlette.types import Receive, Scope, Send
 
@@ -37,7 +39,7 @@ def test_urls_begin_with_the_prefix_and_never_name_another_host(root_path: str, 
 
 
 @pytest.mark.parametrize(
-    ("root_path", "outer", "path", "whole"),
+    ("root_path", "outer", "path", "completed"),
     [
         ("/content", "", "/content/x", "/content/x"),
         ("/ext/content", "/ext", "/content/x", "/ext/content/x"),
@@ -46,10 +48,10 @@ def test_urls_begin_with_the_prefix_and_never_name_another_host(root_path: str, 
     ],
 )
 def test_a_path_without_its_prefix_is_completed(
-    root_path: str, outer: str | None, path: str, whole: str
+    root_path: str, outer: str | None, path: str, completed: str
 ) -> None:
     scope = {"root_path": root_path, "path": path} | ({} if outer is None else {"app_root_path": outer})
-    assert with_prefix_in_path(scope)["path"] == whole
+    assert with_prefix_in_path(scope)["path"] == completed
 
 
 @pytest.mark.parametrize(
@@ -76,11 +78,11 @@ def test_only_plain_paths_are_accepted_as_a_prefix(value: bytes, prefix: str) ->
 
 
 async def scope_after(trusted: list[str], client: tuple[str, int] | None, root_path: str = "") -> Scope:
-    """Return the scope that the application sees of a request with a forwarded prefix."""
-    seen: list[Scope] = []
+    """Return the scope that the application gets for a request with a forwarded prefix."""
+    scopes: list[Scope] = []
 
     async def app(scope: Scope, _: Receive, __: Send) -> None:
-        seen.append(scope)
+        scopes.append(scope)
 
     async def unused() -> dict[str, object]:
         raise AssertionError
@@ -97,7 +99,7 @@ async def scope_after(trusted: list[str], client: tuple[str, int] | None, root_p
         raise AssertionError
 
     await ForwardedPrefix(app, trusted)(scope, unused, send)
-    return seen[0]
+    return scopes[0]
 
 
 @pytest.mark.parametrize(
@@ -123,6 +125,6 @@ async def test_a_prefix_is_accepted_from_trusted_proxies(
     assert (scope["root_path"], scope["path"]) == (("/ext", "/ext/x") if is_accepted else ("", "/x"))
 
 
-async def test_a_forwarded_prefix_stands_before_that_of_the_host() -> None:
+async def test_a_forwarded_prefix_comes_before_the_prefix_of_the_host_application() -> None:
     scope = await scope_after(["*"], None, root_path="/content")
     assert (scope["root_path"], scope["path"]) == ("/ext/content", "/ext/content/x")

@@ -1,4 +1,4 @@
-"""A server that starts waits for its log for as long as it was told, and no longer."""
+"""A starting server waits for its log until its timeout, and no longer."""
 
 import asyncio
 from pathlib import Path
@@ -11,7 +11,7 @@ from ledgerpress.server.log_factory import open_when_available
 from ledgerpress.server.log_url import LogUrl
 
 
-async def test_an_attempt_without_an_answer_ends_with_the_whole_wait(
+async def test_an_attempt_without_a_response_ends_at_the_timeout(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     attempts = 0
