@@ -94,7 +94,7 @@ def test_the_demo_goes_where_there_is_no_log_yet(log_url: str) -> None:
     size = json.loads(done("head", "--json", "--data", "one", "--log", log_url))["size"]
     again = run("demo", "--data", "two", "--log", log_url)
     assert again.exit_code == 3
-    assert "name a new publication for the demo" in again.stderr
+    assert "use a new publication for the demo" in again.stderr
     assert json.loads(done("head", "--json", "--data", "one", "--log", log_url))["size"] == size
 
 
@@ -104,7 +104,7 @@ def test_a_directory_with_a_log_of_its_own_is_no_node(tmp_path: Path) -> None:
     done("status", "--data", "node", "--log", f"sqlite:{tmp_path / 'there.db'}")
     refused = run("status", "--data", "own", "--log", f"sqlite:{tmp_path / 'there.db'}")
     assert refused.exit_code == 3
-    assert "own contains a log of its own, but another log was named" in refused.stderr
+    assert "own contains a log of its own, but another log was specified" in refused.stderr
     for command in (["status"], ["verify"], ["rebuild"]):
         refused = run(*command, "--data", "node")
         assert refused.exit_code == 3
@@ -122,7 +122,7 @@ def test_the_views_of_another_publication_are_refused(tmp_path: Path) -> None:
         refused = run(*command, "--data", "node", "--log", two)
         assert refused.exit_code == 3
         assert "node holds the views of publication" in refused.stderr
-        assert "name another directory" in refused.stderr
+        assert "use another directory" in refused.stderr
     assert done("views", "list", "--data", "node", "--json") == before
 
 

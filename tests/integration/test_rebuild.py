@@ -188,7 +188,7 @@ async def test_what_cannot_be_done_is_said_and_changes_nothing(data: Path, tmp_p
     here = ("--data", str(data))
     assert "there is no projection post;" in await refused("rebuild", "--projection", "post", *here)
     newer = await refused("rebuild", "--projection", "people", *here, change="capitals")
-    assert "another version of posts: name them too" in newer
+    assert "another version of posts: rebuild these projections too" in newer
     assert "no former views" in await refused("views", "rollback", *here)
     with ViewsDirectory(data, all_projectors()).building():
         assert "another process is building views" in await refused("rebuild", *here)

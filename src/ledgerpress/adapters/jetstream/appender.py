@@ -221,7 +221,9 @@ def _check(writes: Sequence[StreamWrite]) -> None:
 
 def _unavailable(answer: Answer) -> LogUnavailable:
     reason = (
-        answer.reason if isinstance(answer, Busy) else "other appends to the same streams always came first"
+        answer.reason
+        if isinstance(answer, Busy)
+        else "other appends to the same streams were always recorded first"
     )
     return LogUnavailable(
         f"NATS did not accept the append for {RETRY_TIMEOUT:g} seconds, and nothing was recorded: {reason}"

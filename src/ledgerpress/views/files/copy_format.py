@@ -118,7 +118,8 @@ def copy(source: BinaryIO, target: BinaryIO, size: int, digest: "hashlib._Hash",
     with ThreadPoolExecutor(1) as hashing:
         last_hash: Future[None] | None = None
         while done < size:
-            # The other piece may still be hashed. This piece is not: the step before waited for its hash.
+            # The previous step waited until this buffer was hashed, so it can be overwritten. The hash of the other
+            # buffer may still be in progress.
             piece = memoryview(pieces[number % 2])[: min(PIECE, size - done)]
             length = _fill(source, piece)
             if last_hash is not None:
