@@ -102,7 +102,7 @@ def backup(
     data: DataOption = DEFAULT_DATA,
     log: LogOption = DEFAULT_LOG,
 ) -> None:
-    """Copy a log that is in a file to FILE, also while it is in use, and check the copy. Views are not included."""
+    """Copy a log that is in a file to FILE, and check the copy. The log may be in use. Views are not included."""
     with progress("Copying the log") as report:
         head = run(backup_log(data, file, log=log, progress=report))
     err.print(f"{file} holds the log up to position {head:,}.")

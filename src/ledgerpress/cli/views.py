@@ -108,7 +108,7 @@ def restore(
     data: DataOption = DEFAULT_DATA,
     log: LogOption = DEFAULT_LOG,
 ) -> None:
-    """Use the views copy in FILE for a node that has no views yet. Its server continues from there."""
+    """Use the views copy in FILE for a node that has no views yet. Its server continues from the copied position."""
     with progress("Copying the views") as report:
         if str(file) == PIPE:
             manifest = run(

@@ -314,8 +314,8 @@ def fingerprint(command: Command, request: CommandRequest) -> str:
 
     Fields with their default value are omitted. So if an upgrade adds fields to the class of a command, a repeated
     command still has the same fingerprint. Inputs of other features are included only if the client sends them. Fields
-    with `compare=False` are omitted, too. The names of all other fields, also in nested classes, are part of the
-    fingerprint: they are stored names.
+    with `compare=False` are omitted, too. The names of all other fields, including those of nested classes, are part of
+    the fingerprint: they are stored names.
     """
     parts: tuple[object, ...] = (
         command.fingerprint_name,

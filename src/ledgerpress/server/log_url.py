@@ -179,7 +179,7 @@ def _shown_pair(pair: str) -> str:
 
 
 def _plain(text: str) -> str:
-    """Return a part of a URL, or … if it could hide a secret, such as `;password=…`, also percent-encoded."""
+    """Return a part of a URL, or … if it could hide a secret, such as `;password=…`, even if it is percent-encoded."""
     return text if _PLAIN.fullmatch(unquote(text)) else "…"
 
 

@@ -183,7 +183,10 @@ class Appender:
             await asyncio.sleep(SETTLE_INTERVAL)
 
     async def _resolve(self, progress: _AppendProgress) -> int | None:
-        """Return the position of an unresolved attempt if one was recorded. Drop attempts that never can be."""
+        """Return the position of an unresolved attempt if one was recorded.
+
+        Drops the attempts that can no longer be recorded.
+        """
         for guards, unresolved in list(progress.unresolved.items()):
             position = await self._resolution.of(unresolved.attempt)
             if position is not None:

@@ -100,7 +100,7 @@ def check_format(db: sqlite3.Connection, path: Path) -> None:
     application_id = db.execute("PRAGMA application_id").fetchone()[0]
     if application_id == UNFINISHED_ID:
         raise LogCopyUnfinished(
-            f"{path} is a copy of a log that is not finished: continue it with `ledgerpress log copy`, or delete it"
+            f"{path} is an unfinished copy of a log: continue it with `ledgerpress log copy`, or delete it"
         )
     if application_id != APPLICATION_ID:
         raise LogUnusable(f"{path} is a database of another application")
