@@ -197,7 +197,7 @@ def test_another_column_or_version_changes_the_digest() -> None:
     assert digest_of(other) != DIGEST
     with closing(sqlite3.connect(":memory:")) as db:
         create_tables(db, all_projectors())
-        with pytest.raises(ViewsDamaged, match="its tables are not those of the projectors"):
+        with pytest.raises(ViewsDamaged, match="its tables do not match the projectors"):
             check_tables(db, other)
     newer = rewritten_projectors()
     newer[0].version = 2

@@ -108,7 +108,7 @@ async def opened(server: NatsServer, user: str, **parameters: str) -> OpenedLog:
 
 
 async def test_the_serving_user_serves_and_the_operator_withdraws(server: NatsServer) -> None:
-    with pytest.raises(EventLogError, match="may not publish"):
+    with pytest.raises(EventLogError, match="is not permitted to publish"):
         await opened(server, "serving:p1")
     operator = await opened(server, "operator:o1")
     serving = await opened(server, "serving:p1", monitor="", system_user="system", system_password="s1")

@@ -456,7 +456,7 @@ async def test_a_directory_or_log_that_is_not_a_store_is_an_error(tmp_path: Path
     (tmp_path / "file").write_bytes(b"")
     for data, log, create, message in (
         ("photos", "sqlite:", True, "contains other files"),
-        ("file", "sqlite:", True, "is a file: name a directory"),
+        ("file", "sqlite:", True, "is a file: use a directory"),
         ("nothing", "sqlite:", False, "there is no LedgerPress store in"),
         ("new", "mysql://127.0.0.1/news", True, "not a log URL"),
     ):

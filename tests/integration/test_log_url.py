@@ -94,7 +94,7 @@ def test_the_demo_needs_a_new_publication(log_url: str) -> None:
     size = json.loads(done("head", "--json", "--data", "one", "--log", log_url))["size"]
     again = run("demo", "--data", "two", "--log", log_url)
     assert again.exit_code == 3
-    assert "name a new publication for the demo" in again.stderr
+    assert "use a new publication for the demo" in again.stderr
     assert json.loads(done("head", "--json", "--data", "one", "--log", log_url))["size"] == size
 
 
@@ -104,7 +104,7 @@ def test_a_directory_with_its_own_log_cannot_be_a_node(tmp_path: Path) -> None:
     done("status", "--data", "node", "--log", f"sqlite:{tmp_path / 'there.db'}")
     rejection = run("status", "--data", "own", "--log", f"sqlite:{tmp_path / 'there.db'}")
     assert rejection.exit_code == 3
-    assert "own contains a log of its own, but another log was named" in rejection.stderr
+    assert "own contains a log of its own, but another log was specified" in rejection.stderr
     for command in (["status"], ["verify"], ["rebuild"]):
         rejection = run(*command, "--data", "node")
         assert rejection.exit_code == 3
@@ -122,7 +122,7 @@ def test_views_of_another_publication_are_rejected(tmp_path: Path) -> None:
         rejection = run(*command, "--data", "node", "--log", second)
         assert rejection.exit_code == 3
         assert "node holds the views of publication" in rejection.stderr
-        assert "name another directory" in rejection.stderr
+        assert "use another directory" in rejection.stderr
     assert done("views", "list", "--data", "node", "--json") == before
 
 

@@ -115,7 +115,7 @@ async def test_an_unknown_parameter_is_rejected_before_connecting(part: str) -> 
         ("u@h/db", "database=other", "has database= and a database after the host"),
         ("u@h", "dbname=db&database=other", "has database= and dbname="),
         ("u@h/db", "port=5433", "has port= and a host after //, which must include the port"),
-        ("u@/db", "host=h:5432&port=5433", "has a port in host= and port="),
+        ("u@/db", "host=h:5432&port=5433", "has a port in host= and in port="),
         ("u@/db", "host=h&port=x", "has an invalid port 'x': use a number from 1 to 65535"),
         ("u@/db", "host=h&port=99999", "has an invalid port '99999': use a number from 1 to 65535"),
         ("u@/db", "host=h:0", "has an invalid port '0'"),

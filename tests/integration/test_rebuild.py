@@ -192,7 +192,7 @@ async def test_a_failed_rebuild_reports_the_error_and_changes_nothing(data: Path
     here = ("--data", str(data))
     assert "there is no projection post;" in await error_of("rebuild", "--projection", "post", *here)
     newer = await error_of("rebuild", "--projection", "people", *here, change="capitals")
-    assert "another version of posts: name them too" in newer
+    assert "another version of posts: rebuild these projections too" in newer
     assert "no former views" in await error_of("views", "rollback", *here)
     with ViewsDirectory(data, all_projectors()).building():
         assert "another process is building views" in await error_of("rebuild", *here)

@@ -246,7 +246,7 @@ DAMAGES: Final[dict[str, tuple[Callable[[bytes], bytes], str]]] = {
     "text": (lambda _: b"Dear diary\n" * 9_000, "is not a views copy"),
     "a database": (lambda content: content.partition(b"\n")[2], "is not a views copy"),
     "part of the first line": (lambda content: content[:100], "is not a views copy"),
-    "half": (lambda content: content[: len(content) // 2], "is cut short"),
+    "half": (lambda content: content[: len(content) // 2], "is truncated"),
     "no checksum": (lambda content: content[: content.rindex(b"{")], "has no checksum"),
     "part of the checksum": (lambda content: content[:-10], "has no checksum"),
     "one bit": (_flipped, "its checksum does not match its content"),

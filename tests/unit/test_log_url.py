@@ -164,7 +164,7 @@ def test_no_part_of_a_password_is_shown_and_the_error_explains_how_to_encode_it(
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("nats://n1?publication=a&publication=b", "a parameter twice"),
+        ("nats://n1?publication=a&publication=b", "it repeats a parameter"),
         ("postgresql://db/news?publication=daily#x", "it contains a #"),
         ("postgresql://db/news?publication=daily&x", "a parameter is invalid"),
         (

@@ -518,7 +518,7 @@ def test_the_article_in_its_own_list_is_imported_once_with_the_date_in_the_list(
         datetime(2025, 3, 2, tzinfo=UTC),
         False,
     )
-    assert 'the recent post "A Headline" is the article itself and was not imported twice' in result.guesses
+    assert 'the recent post "A Headline" is the article itself and was imported only once' in result.guesses
 
 
 def test_entries_too_long_for_a_post_are_cut_or_left_out() -> None:

@@ -23,7 +23,7 @@ def demo(data: DataOption = DEFAULT_DATA, log: LogOption = DEFAULT_LOG) -> None:
             UNUSABLE,
         )
     else:
-        fail(f"there is already a log at {url}: name a new publication for the demo in the URL", UNUSABLE)
+        fail(f"there is already a log at {url}: use a new publication for the demo in the URL", UNUSABLE)
 
 
 def load(data: Path, url: LogUrl, *, log_timeout: float = 0.0) -> bool:

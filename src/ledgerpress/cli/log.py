@@ -71,7 +71,7 @@ def copy(
     """
     from_url, to_url = LogUrl.parse(source), LogUrl.parse(target)
     if place_of(from_url, data) == place_of(to_url, data):
-        fail("FROM_URL and TO_URL are the same place: name another TO_URL", MISUSED)
+        fail("FROM_URL and TO_URL are the same place: use another TO_URL", MISUSED)
     with progress("Copying the log") as report:
         log_copy = run(copy_log(from_url, to_url, data, keep_open=keep_open, progress=report))
     head, old, new = log_copy.head, place_of(from_url, data), place_of(to_url, data)
@@ -90,7 +90,7 @@ def copy(
         err.print(
             f"{log_copy.missing:,} events were recorded in {old} since and are not in the copy. To move the log, "
             f"stop everything that writes to {old}, delete the copy, and copy again. PostgreSQL cannot delete a "
-            "finished log: name another publication in its URL.",
+            "finished log: use another publication in its URL.",
             style="yellow",
         )
         raise typer.Exit(INCOMPLETE)
@@ -102,7 +102,7 @@ def backup(
     data: DataOption = DEFAULT_DATA,
     log: LogOption = DEFAULT_LOG,
 ) -> None:
-    """Copy a log that is in a file to FILE, also while it is in use, and check the copy. Views are not included."""
+    """Copy a log that is in a file to FILE, and check the copy. The log may be in use. Views are not included."""
     with progress("Copying the log") as report:
         head = run(backup_log(data, file, log=log, progress=report))
     err.print(f"{file} holds the log up to position {head:,}.")

@@ -90,7 +90,7 @@ def snapshot(
 ) -> None:
     """Copy the views in use, as of one position, to FILE. A new node can start with this copy."""
     if str(file) == PIPE and sys.stdout.isatty():
-        fail("standard output is a terminal: name a file, or pipe it to another program", MISUSED)
+        fail("standard output is a terminal: specify a file, or pipe it to another program", MISUSED)
     with progress("Copying the views") as report:
         if str(file) == PIPE:
             manifest = run(copy_views(data, sys.stdout.buffer, report, features=installed_features()))
@@ -108,7 +108,7 @@ def restore(
     data: DataOption = DEFAULT_DATA,
     log: LogOption = DEFAULT_LOG,
 ) -> None:
-    """Use the views copy in FILE for a node that has no views yet. Its server continues from there."""
+    """Use the views copy in FILE for a node that has no views yet. Its server continues from the copied position."""
     with progress("Copying the views") as report:
         if str(file) == PIPE:
             manifest = run(

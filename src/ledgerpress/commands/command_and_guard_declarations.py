@@ -90,9 +90,9 @@ class GuardDeclaration:
 class AddedEvents:
     """A feature's own events that are appended together with commands of features below it.
 
-    `commands` are the classes of these commands; `object` stands for every command. `add` takes the command, its plan
-    so far and the context. The `add` of a feature is called before those of the features below it. If
-    `for_named_actor` is true, `add` is only called for requests with an `actor_name`.
+    `commands` are the classes of these commands; `object` means every command. `add` takes the command, its plan so far
+    and the context. The `add` of a feature is called before those of the features below it. If `for_named_actor` is
+    true, `add` is only called for requests with an `actor_name`.
     """
 
     commands: tuple[type, ...]

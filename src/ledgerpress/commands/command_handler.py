@@ -128,7 +128,7 @@ class CommandHandler:
         return CommandResult(subject_id, position, replayed, views_behind=not reached)
 
     async def _authorize(self, command: Command, identity: Identity) -> None:
-        """Raise `PermissionDenied` if the user may not execute the command.
+        """Raise `PermissionDenied` if the user is not permitted to execute the command.
 
         A command that is not declared requires every permission. If the user may only work on their own objects and
         this is not one of them, raises `Rejection`, as if the object did not exist.
@@ -220,7 +220,7 @@ class CommandHandler:
         if previous is None:
             return None
         if previous.fingerprint not in {None, execution.fingerprint}:
-            message = "This idempotency key was used for another command."
+            message = "This idempotency key was used for another command. Use a new key."
             raise Rejection(ErrorCode.IDEMPOTENCY_KEY_REUSED, message, field=("idempotencyKey",))
         return previous.subject_id, previous.last_position, True
 
@@ -314,8 +314,8 @@ def fingerprint(command: Command, request: CommandRequest) -> str:
 
     Fields with their default value are omitted. So if an upgrade adds fields to the class of a command, a repeated
     command still has the same fingerprint. Inputs of other features are included only if the client sends them. Fields
-    with `compare=False` are omitted, too. The names of all other fields, also in nested classes, are part of the
-    fingerprint: they are stored names.
+    with `compare=False` are omitted, too. The names of all other fields, including those of nested classes, are part of
+    the fingerprint: they are stored names.
     """
     parts: tuple[object, ...] = (
         command.fingerprint_name,

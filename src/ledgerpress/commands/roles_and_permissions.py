@@ -125,7 +125,7 @@ class RequiredPermission:
 
 
 class PermissionDenied(Exception):
-    """The user lacks `permission`. `None` stands for every permission."""
+    """The user lacks `permission`. `None` means every permission."""
 
     def __init__(self, permission: str | None) -> None:
         super().__init__(f"This needs {permission or 'every permission'}.")

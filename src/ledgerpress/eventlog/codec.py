@@ -140,7 +140,7 @@ class Codec(Generic[E]):
         """Return the event of `stored`, upcast to the newest version of its schema.
 
         Raises `UndecodableEvent` if this program does not know the type, version, encoding or data, unless the type is
-        passed over.
+        ignored.
         """
         header = stored.header
         newest = self._versions.get(header.type)
@@ -165,7 +165,7 @@ class Codec(Generic[E]):
         return Recorded(header, event, body.reason, body.idempotency_key, body.trace_id, body.fingerprint)
 
     def _unknown(self, stored: StoredEvent) -> Recorded[E]:
-        """Return the replacement for an event that is passed over, with reason and ids if its payload can be read."""
+        """Return the replacement for an event that is ignored, with reason and ids if its payload can be read."""
         header, payload = stored.header, stored.payload
         event = cast("E", UnknownEvent(type=header.type))
         if payload is None or payload.encoding != JSON_ENCODING:

@@ -3,8 +3,8 @@
 A register is changed by compare-and-set; the engine does not know what a lease is or how long it lasts. The fencing
 token is not in the register but in the log, so that the log can reject a node that has lost the lease.
 
-The clocks of two machines are never compared. The holder measures the duration from before its write; a waiting node
-measures the same duration from after it first read that write, which is later.
+The clocks of two machines are never compared. The holder measures the duration from the moment before its write. A
+waiting node measures the same duration from the moment after it first read that write, so its measurement ends later.
 """
 
 from typing import NamedTuple, Protocol

@@ -19,7 +19,7 @@ class UnknownEvent(Event, frozen=True):
 
 
 PassOver: TypeAlias = Callable[[str], bool]
-"""Takes the stored name of an unknown event type; returns whether events of this type are passed over."""
+"""Takes the stored name of an unknown event type; returns whether events of this type are ignored."""
 
 
 def feature_of(name: str) -> str | None:
@@ -33,7 +33,7 @@ def feature_of(name: str) -> str | None:
 
 
 def of_features_not_in(loaded: Collection[str]) -> PassOver:
-    """Return a rule that passes over the events of third-party features that are not `loaded`.
+    """Return a rule that ignores the events of third-party features that are not `loaded`.
 
     An event of unknown type of a loaded feature was written by a newer version of that feature. It pauses projections,
     like every other event of unknown type.

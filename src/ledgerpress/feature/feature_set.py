@@ -49,7 +49,7 @@ class FeatureSet:
         known: set[str] = set()
         for feature in self.features:
             if feature.name in known:
-                raise InvalidFeature(f"two features are named {feature.name}")
+                raise InvalidFeature(f"two features are named {feature.name}: rename one of them")
             if missing := set(feature.requires) - known:
                 raise InvalidFeature(
                     f"feature {feature.name} requires {', '.join(sorted(missing))}, which must come before it"

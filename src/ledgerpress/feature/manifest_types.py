@@ -86,7 +86,7 @@ def wrong_types(feature: Feature) -> Iterator[str]:
         yield f"the name must be text, not {name!r}"
     for section, (of, is_right) in _TUPLES.items():
         value = getattr(feature, section)
-        # A named tuple is a mistake, too: EventType(…) was meant to be (EventType(…),).
+        # Reject a named tuple, too: the author wrote EventType(…) instead of (EventType(…),).
         if type(value) is not tuple:
             yield f"{section} must be a tuple of {of}, not {_shown(value)}"
             continue

@@ -26,7 +26,7 @@ GUARDED: Final = "ledgerpress-guarded"
 
 
 class AccessDenied(GraphQLError):
-    """The viewer may not see or do this: `FORBIDDEN`, or `UNAUTHENTICATED` for anonymous clients."""
+    """The viewer lacks the required permission: `FORBIDDEN`, or `UNAUTHENTICATED` for anonymous clients."""
 
     def __init__(self, identity: Identity, permission: str | None) -> None:
         needed = f"the permission “{permission}”" if permission else "all permissions"

@@ -72,7 +72,7 @@ has changed. Users who write posts can also find out that a slug is taken.
 
 
 def rows(schema: Schema) -> Iterator[Row]:
-    """Yield a row for each field of each object type, by name."""
+    """Yield a row for each field of each object type, sorted by name."""
     reached = {role: _reached(schema, role) for role in Role}
     roles = schema.declarations.roles
     for type_ in _object_types(schema._schema):

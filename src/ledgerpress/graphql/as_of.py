@@ -14,7 +14,7 @@ from ledgerpress.views import recorded_time_positions as recorded_time
 
 @strawberry.input(
     one_of=True,
-    description="A past moment. The whole result is as of this moment, also names, slugs and the tree of categories.",
+    description="A past moment. The whole result is as of this moment, including names, slugs and categories.",
 )
 class AsOf:
     position: Position | None = strawberry.field(

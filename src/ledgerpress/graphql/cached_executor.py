@@ -38,7 +38,7 @@ class CacheSettings(msgspec.Struct, frozen=True, kw_only=True):
 
 @dataclass(slots=True)
 class CacheCounts:
-    """The numbers of requests that were served from the cache, by another request's execution, and by their own."""
+    """The numbers of requests that were cached, that shared an execution, and that were executed."""
 
     hits: int = 0
     shared: int = 0
@@ -221,7 +221,7 @@ class CachedExecutor:
 
 
 def _canonical(variables: Mapping[str, Any]) -> bytes | None:
-    """Return the same bytes for equal variables, `None` if they are not JSON. A null variable is not an absent one."""
+    """Return the same bytes for equal variables, `None` if they are not JSON. Null differs from absent."""
     try:
         return msgspec.json.encode(variables, order="sorted")
     except (msgspec.MsgspecError, TypeError, ValueError, OverflowError, RecursionError):

@@ -30,7 +30,7 @@ _SUGGESTION: Final = re.compile(r"\s*,?\s*did you mean\b.*", re.IGNORECASE | re.
 
 
 class BadRequest(GraphQLError):
-    """An invalid argument. The message is sent to the client and contains nothing that it may not see."""
+    """An invalid argument. The message is sent to the client, so it contains no data that is hidden from it."""
 
     def __init__(self, message: str) -> None:
         super().__init__(message, extensions={"code": "BAD_USER_INPUT"})

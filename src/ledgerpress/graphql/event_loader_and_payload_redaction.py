@@ -17,7 +17,7 @@ _NEAR: Final = 16
 
 @dataclass(frozen=True, slots=True)
 class EventAccess:
-    """How clients see an event's payload: without the fields in `secret`; they need `permission`, if it is set."""
+    """The access to an event's payload: clients need `permission`, if set; no client sees the fields in `secret`."""
 
     secret: frozenset[str] = frozenset()
     permission: str | None = None

@@ -20,7 +20,7 @@ from ledgerpress.graphql.relay.global_ids import Node
 from ledgerpress.graphql.schema_error import SchemaError
 
 NodeLoader: TypeAlias = Callable[[PointInTime, str], Node | None]
-"""Returns the object with an id as of a moment, `None` if it does not exist or the viewer may not see it."""
+"""Returns the object with an id as of a moment, `None` if it does not exist or is hidden from the viewer."""
 
 T = TypeVar("T")
 _COMMAND: Final = "ledgerpress-command"

@@ -60,7 +60,7 @@ class UserError:
     message: str
     current_version: int | None = strawberry.field(description="With VERSION_CONFLICT: the current version.")
     conflicts: list[str] | None = strawberry.field(
-        description="With REVERT_CONFLICT: the fields that prevent the revert; the message contains the places."
+        description="With REVERT_CONFLICT: the fields that prevent the revert; the message names the places."
     )
 
 

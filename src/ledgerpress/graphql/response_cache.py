@@ -122,7 +122,7 @@ class ResponseCache:
             if before.position < version.position:
                 with store.snapshot() as snapshot:
                     topics = self._invalidation(snapshot, self.position, store.declared)
-                    # The views file may have been lost, and another one opened.
+                    # The process may have lost the views file and opened another one.
                     is_other = snapshot.position != version.position
                 latest = store.views_version()
                 if latest is not version:

@@ -33,7 +33,7 @@ class ProjectionState(Enum):
 
 
 @strawberry.type(
-    description="A digest of a projection's rows. For one position, it is the same in all views."
+    description="A digest of a projection's rows. As of the same position, all views have the same digest."
 )
 class Digest:
     position: Position = strawberry.field(description="The position as of which the digest was computed.")
@@ -47,14 +47,14 @@ class Projection:
     checkpoint: Position = strawberry.field(description="The position of the last event that it has applied.")
     lag: int = strawberry.field(description="The number of events that it has not applied yet.")
     lag_seconds: float = strawberry.field(
-        description="The seconds since the first event that it has not applied yet was recorded; 0 if there is none."
+        description="The age of the oldest event that it has not applied yet, in seconds; 0 if there is none."
     )
     failed_at: Position | None = strawberry.field(
         description="The position of the event that it could not apply; null unless it is paused."
     )
     error: str | None = strawberry.field(description="The reason why it is paused.")
     digest: Digest | None = strawberry.field(
-        description="The last digest of its rows, from when the views were built or compared in a rebuild."
+        description="The last digest of its rows, computed when the views were built or compared in a rebuild."
     )
 
 
@@ -87,7 +87,7 @@ class KernelQueries:
         permissions = every if identity.may_everything else identity.permissions
         return Viewer(role=identity.role, permissions=sorted(permissions))
 
-    @strawberry.field(description="The object with this id; null if it does not exist or you may not see it.")
+    @strawberry.field(description="The object with this id; null if it does not exist or is hidden from you.")
     def node(self, info: RequestInfo, id: strawberry.ID) -> Node | None:
         return _node(declarations_of(info), info.context.today, id)
 

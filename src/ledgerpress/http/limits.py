@@ -128,7 +128,7 @@ class RateLimiter:
         )
 
     async def identify(self, scope: Scope, authorization: str | None) -> Identity:
-        """Return the identity that an Authorization header stands for. Raises `HttpError`.
+        """Return the identity for an Authorization header. Raises `HttpError`.
 
         A request with invalid credentials counts against its address, so that credentials cannot be guessed faster than
         anonymous requests can be sent.

@@ -87,7 +87,7 @@ _ENTRY_BYTES: Final = 200
 class RequestedDocument(NamedTuple):
     """The document of a request.
 
-    `register_as` is the hash under which to register the text after it has been executed. `is_named` is whether the
+    `register_as` is the hash under which to register the text after it has been executed. `is_named` is true if the
     request contains an identifier.
     """
 

@@ -74,7 +74,10 @@ async def _create_log(file: Path, place: Path, progress: Progress | None) -> Tre
 
 
 def _publication_of(file: Path) -> str:
-    """Return the publication of the first event of `file`. Raises `EventLogError` if there is none, and `OSError`."""
+    """Return the publication of the first event of `file`.
+
+    Raises `EventLogError` if there is none, and `OSError` if the file cannot be read.
+    """
     for event in _events(file):
         return event.header.publication
     raise EventLogError(f"{file} contains no events")

@@ -111,7 +111,9 @@ async def _compare(log: EventLog, target: LogUrl, data: Path, progress: Progress
                 raise EventLogError(f"position {finding.position}: {finding.problem}")
             heads.append((verification.head, verification.roots[size]))
     if heads[0][1] != heads[1][1]:
-        raise LogUnusable(f"{place} is a finished log already, of the same publication but with other events")
+        raise LogUnusable(
+            f"{place} is a finished log already, of the same publication but with other events: copy to another place"
+        )
     return heads[1][0]
 
 
@@ -165,8 +167,8 @@ class LogCopier:
             last = await self._target.read(self._written - 1, 1)
             if await self._source.head() < self._written:
                 raise LogUnusable(
-                    f"the copy has {self._written:,} events, more than the log to copy: that is another log, or it was "
-                    "restored from an older backup"
+                    f"the copy has {self._written:,} events, more than the log to copy: check whether that is another "
+                    "log, or was restored from an older backup"
                 )
             same = await self._source.read(self._written - 1, 1)
             if [event.header for event in last] != [event.header for event in same]:

@@ -30,7 +30,7 @@ from ledgerpress.views.files.views_directory import ViewsDirectory
 from ledgerpress.views.projection.projector_interface_and_composition import Projector
 
 PIPE: Final = "-"
-"""The file name that stands for standard output or standard input."""
+"""The file name that means standard output or standard input."""
 
 
 async def copy_views_to_file(

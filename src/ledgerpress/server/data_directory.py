@@ -35,7 +35,7 @@ def check_data_directory(data: Path, *, create: bool) -> None:
         log = data / LOG_FILE
         if (data / NODE_FILE).exists() and not log.exists():
             raise LogUnusable(
-                f"{data} is the directory of a node whose log is elsewhere: name the log with --log or LEDGERPRESS_LOG"
+                f"{data} is the directory of a node whose log is elsewhere: set the log with --log or LEDGERPRESS_LOG"
             )
         others = data.exists() and any(not file.name.startswith(_IGNORED) for file in data.iterdir())
         if log.exists() and log.stat().st_size == 0 and others:
@@ -45,7 +45,7 @@ def check_data_directory(data: Path, *, create: bool) -> None:
                 raise LogUnusable(f"there is no LedgerPress store in {data}")
             if others:
                 raise LogUnusable(
-                    f"{data} contains other files but no {LOG_FILE}: name a new or empty directory"
+                    f"{data} contains other files but no {LOG_FILE}: use a new or empty directory"
                 )
             create_directory(data)
 
@@ -59,12 +59,12 @@ def check_node_directory(data: Path, *, create: bool = True) -> None:
         _check_is_directory(data)
         if (data / LOG_FILE).exists():
             raise LogUnusable(
-                f"{data} contains a log of its own, but another log was named: name another directory for this node "
+                f"{data} contains a log of its own, but another log was specified: use another directory for this node "
                 "(--data), or first copy the log to the other place (ledgerpress log copy)"
             )
         files = [] if (data / NODE_FILE).exists() or not data.exists() else list(data.iterdir())
         if any(not file.name.startswith((NODE_FILE, TEMPORARY)) for file in files):
-            raise LogUnusable(f"{data} contains other files: name a new or empty directory")
+            raise LogUnusable(f"{data} contains other files: use a new or empty directory")
         if create:
             create_directory(data)
 
@@ -79,7 +79,7 @@ def check_log_location(file: Path) -> None:
     """Raise `LogUnusable` if `file` is in a node's directory: the node would not start with a log in it."""
     if (file.parent / NODE_FILE).exists():
         raise LogUnusable(
-            f"{file.parent} is the directory of a node whose log is elsewhere: name a file in another directory"
+            f"{file.parent} is the directory of a node whose log is elsewhere: use a file in another directory"
         )
 
 
@@ -143,14 +143,14 @@ def _usable(path: Path) -> Iterator[None]:
 
 def _check_is_directory(data: Path) -> None:
     if data.exists() and not data.is_dir():
-        raise LogUnusable(f"{data} is a file: name a directory")
+        raise LogUnusable(f"{data} is a file: use a directory")
 
 
 def _is_claimed_by(data: Path, publication: str) -> bool:
     known = known_publication(data)
     if known is not None and known != publication:
         raise LogUnusable(
-            f"{data} holds the views of publication {known}, but the log belongs to {publication}: name another "
+            f"{data} holds the views of publication {known}, but the log belongs to {publication}: use another "
             "directory (--data), or the log of these views (--log)"
         )
     return known is not None

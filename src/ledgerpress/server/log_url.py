@@ -87,7 +87,7 @@ class LogUrl:
         _check_places(text, parts)
         parameters = dict(pairs)
         if len(parameters) < len(pairs):
-            raise _no_url(text, "it has a parameter twice")
+            raise _no_url(text, "it repeats a parameter; remove the duplicate")
         publication = parameters.get(PUBLICATION, "")
         if not _NAME.fullmatch(publication):
             problem = (
@@ -96,7 +96,7 @@ class LogUrl:
                 else "names no publication"
             )
             raise LogUnusable(
-                f"{_shown(text)!r} {problem}: a server may hold several, so name one, as in "
+                f"{_shown(text)!r} {problem}: a server may hold several, so specify one, as in "
                 f"{_shown(text).partition('?')[0]}?{PUBLICATION}=daily (lower-case letters, digits, - and _, a letter "
                 "first, at most 32 characters)"
             )
@@ -179,7 +179,7 @@ def _shown_pair(pair: str) -> str:
 
 
 def _plain(text: str) -> str:
-    """Return a part of a URL, or … if it could hide a secret, such as `;password=…`, also percent-encoded."""
+    """Return a part of a URL, or … if it could hide a secret, such as `;password=…`, even if it is percent-encoded."""
     return text if _PLAIN.fullmatch(unquote(text)) else "…"
 
 

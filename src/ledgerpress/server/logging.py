@@ -188,7 +188,7 @@ class BufferedHandler(logging.StreamHandler[TextIO]):
             lines, self._buffer = self._buffer, []
         if timer is not None:
             timer.cancel()
-        with suppress(OSError, ValueError):  # the reader of standard error is gone; requests go on
+        with suppress(OSError, ValueError):  # the reader of standard error is gone; requests continue
             if lines:
                 self.stream.write("\n".join(lines) + "\n")
             self.stream.flush()

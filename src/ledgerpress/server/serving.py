@@ -67,7 +67,7 @@ async def serve(
 
     `features` are the features of the process and of `program`, the command that rebuilds views. `progress` shows how
     far the views are built. `announce` is called when clients can connect. Raises `InvalidSettings`,
-    `TracingUnavailable`, `AddressTaken`, and what `open_store` raises.
+    `TracingUnavailable`, `AddressTaken`, and the errors of `open_store`.
     """
     server = settings.server
     access_log = log_to_standard_error(settings.logs)

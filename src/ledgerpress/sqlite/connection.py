@@ -97,7 +97,7 @@ def retry_while_busy(
     """Execute `statement`, and retry it while another connection holds the lock that it needs.
 
     SQLite's own busy handler sleeps longer each time, up to 100 ms, and so starves the connection that has waited
-    longest. Equal, short sleeps give several writing processes equal shares. Raises `sqlite3.Error`, also if the
+    longest. Equal, short sleeps give several writing processes equal shares. Raises `sqlite3.Error`, for example if the
     database is still locked after `BUSY_TIMEOUT`.
     """
     cursor = poll_blocking(

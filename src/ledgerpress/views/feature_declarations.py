@@ -159,7 +159,7 @@ class DeclaredViews:
         projectors = [projector for feature in features for projector in feature.projectors]
         index = [feature.recent_events for feature in features if feature.recent_events is not None]
         if len(index) > 1:
-            raise ValueError("two features declare recent_events: only one may")
+            raise ValueError("two features declare recent_events: only one feature can declare it")
         return cls(
             projectors=compose([*projectors, *kernel, ListingsProjector(listings), MomentsProjector()]),
             listings=listings,

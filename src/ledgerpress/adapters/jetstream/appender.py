@@ -183,7 +183,10 @@ class Appender:
             await asyncio.sleep(SETTLE_INTERVAL)
 
     async def _resolve(self, progress: _AppendProgress) -> int | None:
-        """Return the position of an unresolved attempt if one was recorded. Drop attempts that never can be."""
+        """Return the position of an unresolved attempt if one was recorded.
+
+        Drops the attempts that can no longer be recorded.
+        """
         for guards, unresolved in list(progress.unresolved.items()):
             position = await self._resolution.of(unresolved.attempt)
             if position is not None:
@@ -221,7 +224,9 @@ def _check(writes: Sequence[StreamWrite]) -> None:
 
 def _unavailable(answer: Answer) -> LogUnavailable:
     reason = (
-        answer.reason if isinstance(answer, Busy) else "other appends to the same streams always came first"
+        answer.reason
+        if isinstance(answer, Busy)
+        else "other appends to the same streams were always recorded first"
     )
     return LogUnavailable(
         f"NATS did not accept the append for {RETRY_TIMEOUT:g} seconds, and nothing was recorded: {reason}"

@@ -56,7 +56,8 @@ class Denied(EventLogError):
 
     def __init__(self, subject: str) -> None:
         super().__init__(
-            f"this NATS user may not publish to {subject}: see docs/how-to/jetstream.md for the permissions it needs"
+            f"this NATS user is not permitted to publish to {subject}: see docs/how-to/jetstream.md for the "
+            "permissions it needs"
         )
 
 

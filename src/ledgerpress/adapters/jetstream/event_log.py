@@ -131,7 +131,7 @@ class JetStreamEventLog:
         return position
 
     async def withdraw(self, position: int, writes: Sequence[StreamWrite]) -> int:
-        """Withdraw as `EventLog.withdraw` does; also raise `EventLogError` if this user may not erase."""
+        """Withdraw as `EventLog.withdraw` does; also raise `EventLogError` if this user is not permitted to erase."""
         self._check_open()
         if writes:
             check_writes(writes)

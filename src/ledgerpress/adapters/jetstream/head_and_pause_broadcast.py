@@ -3,7 +3,7 @@
 Announcements save polling. They are plain messages that are not stored: a node that misses one polls a moment later. A
 node that receives one verifies it, since any user who may publish to the subject can send one.
 
-An append that guards a stream without writing to it can be recorded only while nothing else is (see
+An append that guards a stream without writing to it can be recorded only while no other event is recorded (see
 `append_preparation`). So if other nodes write constantly, it asks them to pause. No guarantee depends on the pause.
 """
 

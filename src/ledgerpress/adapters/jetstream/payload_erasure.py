@@ -65,13 +65,13 @@ class PayloadEraser:
         return header
 
     async def _check_permitted(self) -> None:
-        """Raise `EventLogError` if this user may not erase, before anything is recorded."""
+        """Raise `EventLogError`, before anything is recorded, if this user is not permitted to erase."""
         try:
             await erase(self._stream.leader, _IMPOSSIBLE_SEQUENCE)
         except Denied as error:
             raise EventLogError(
-                "this NATS user may not erase messages, and nothing was recorded: withdraw with the operator's user "
-                "in the URL of the log (docs/how-to/jetstream.md)"
+                "this NATS user is not permitted to erase messages, and nothing was recorded: withdraw with the "
+                "operator's user in the URL of the log (docs/how-to/jetstream.md)"
             ) from error
 
     async def _erase(self, position: int) -> None:

@@ -216,7 +216,8 @@ async def _system_answers(
 async def check_servers(url: NatsUrl, connection: Connection) -> tuple[int, bool]:
     """Return the number of replicas for a new log, and whether events may be acknowledged before they are on disk.
 
-    Raises `LogUnusable` if they may and `allow_unsynced` is not set, or if the connected server is too old.
+    Raises `LogUnusable` if events may be lost in this way and `allow_unsynced` is not set, or if the connected server
+    is too old.
     """
     check_server(connection.client)
     unsynced = False

@@ -64,7 +64,7 @@ async def load_group(
     if abs(difference) > MAX_CLOCK_DIFFERENCE:
         raise ClocksDiffer(
             f"this machine's clock is {abs(difference):.1f} seconds {'ahead of' if difference > 0 else 'behind'} the "
-            "database server's: nothing is written until they agree; synchronize both with NTP"
+            "database server's clock, so nothing is recorded: synchronize both clocks with NTP"
         )
     return AppendGroup(
         head,
@@ -77,7 +77,7 @@ async def write(connection: Connection, log: int, head: int, rows: Sequence[Row]
     """Insert `rows` after `head`, which the transaction has locked."""
     status = await connection.execute(event_rows.INSERT, log, head, *event_rows.columns(rows))
     if status != f"INSERT 0 {len(rows)}":
-        raise LogUnavailable(f"the server recorded something else than the rows that were sent: {status}")
+        raise LogUnavailable(f"the server did not record exactly the rows that were sent: {status}")
 
 
 async def commit(connection: Connection) -> None:

@@ -26,8 +26,8 @@ POLL_INTERVAL: Final = 1.0
 class PostgresEventLog:
     """An `EventLog` in PostgreSQL. A lock on the head of the log orders the appends: only its holder can commit.
 
-    It belongs to the event loop in which it was opened. Reads have their own connections, also to the primary: a
-    replica may show events that a failover loses. Reads never miss an acknowledged event.
+    It belongs to the event loop in which it was opened. Reads have their own connections, which also lead to the
+    primary: a replica may show events that a failover loses. Reads never miss an acknowledged event.
     """
 
     notices = ()

@@ -53,7 +53,7 @@ def loop_connecting_to(address: str) -> asyncio.AbstractEventLoop | None:
 
 
 class _SingleAddressLoop:
-    """A proxy of the event loop that always connects to one address, also to cancel a statement.
+    """A proxy of the event loop that always connects to one address, even to cancel a statement.
 
     asyncpg has no parameter for an address in addition to the name, and TLS, Kerberos and password files need the name.
     """

@@ -39,7 +39,7 @@ async def open_location(
     """Return the location of the log `name`; if there is none, create it for the publication that `create_as` returns.
 
     If several nodes do so at the same time, one of them creates the log, and all return its publication. Raises
-    `LogUnusable`, also for an unfinished copy, and errors of asyncpg.
+    `LogUnusable`, for example for an unfinished copy, and errors of asyncpg.
     """
     location = await find_log(connection, server, name)
     if location is None:
@@ -48,7 +48,7 @@ async def open_location(
         location = await create_log(connection, server, name, create_as, complete=True)
     if not location.complete:
         raise LogUnusable(
-            f"{server.shown} is a copy of a log that is not finished: continue it with `ledgerpress log copy`, or "
+            f"{server.shown} is an unfinished copy of a log: continue it with `ledgerpress log copy`, or "
             "delete it as docs/how-to/postgresql.md describes"
         )
     return location

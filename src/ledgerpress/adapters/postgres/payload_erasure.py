@@ -33,7 +33,8 @@ VACUUM_TIMEOUT: Final = 3_600.0
 async def erase(connection: Connection, log: int, position: int) -> None:
     """Erase the payload at `position`, in the open transaction.
 
-    Raises `InvalidEnvelope` if no withdrawal of this event is recorded, and `LogUnusable` if the role may not erase.
+    Raises `InvalidEnvelope` if no withdrawal of this event is recorded, and `LogUnusable` if the role is not permitted
+    to erase.
     """
     try:
         await connection.execute(_ERASE, log, position)

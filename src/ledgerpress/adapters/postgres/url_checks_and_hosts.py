@@ -123,7 +123,7 @@ def _check_hosts(parts: SplitResult, parameters: Mapping[str, str], shown: str) 
             host.rpartition(":")[2] for host in hosts if re.fullmatch(r"\[[^\]]*\]:.*|[^/:\[]*:[^:]*", host)
         ]
         if own_ports and ports:
-            raise LogUnusable(f"{shown} has a port in host= and port=: remove one of them")
+            raise LogUnusable(f"{shown} has a port in host= and in port=: remove one of them")
         ports += own_ports
     for port in ports:
         if not _PORT.fullmatch(port) or not 0 < int(port) < 65_536:

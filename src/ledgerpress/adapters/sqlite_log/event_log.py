@@ -72,7 +72,7 @@ class SqliteEventLog:
             await self._head_notifier.close()
             await self._commits.finish()
         finally:
-            # The last connection to close merges the write-ahead log into the file, so it must be one that writes.
+            # The connection that is closed last merges the write-ahead log into the file, so it must be able to write.
             await self._reader.close()
             await self._writer.close()
 

@@ -127,7 +127,7 @@ def insert(
 
     With `look_up_ids`, reject a command with a recorded event id; without it, the database raises an error.
     """
-    # What the group reads remains true until the transaction ends: no other connection can write meanwhile.
+    # The rows that the group reads stay the same until the transaction ends: no other connection can write meanwhile.
     group = AppendGroup(
         read_head(db),
         version_of=partial(read_version, db),

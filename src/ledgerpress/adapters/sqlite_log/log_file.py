@@ -81,7 +81,7 @@ def is_log(path: Path) -> bool:
     if not path.is_file():
         raise LogUnusable(f"{path} is not a file")
     try:
-        # Without SQLite, closing the file would drop every lock of this process on it
+        # Open the file only with SQLite: if any other code closes it, this process loses all its locks on it
         # (https://sqlite.org/howtocorrupt.html, section 2.2).
         with closing(sqlite3.connect(uri(path, mode="ro", immutable=1), uri=True)) as db:
             # A checkpoint writes the first page first. If it was interrupted, other pages that the first page counts
@@ -100,7 +100,7 @@ def check_format(db: sqlite3.Connection, path: Path) -> None:
     application_id = db.execute("PRAGMA application_id").fetchone()[0]
     if application_id == UNFINISHED_ID:
         raise LogCopyUnfinished(
-            f"{path} is a copy of a log that is not finished: continue it with `ledgerpress log copy`, or delete it"
+            f"{path} is an unfinished copy of a log: continue it with `ledgerpress log copy`, or delete it"
         )
     if application_id != APPLICATION_ID:
         raise LogUnusable(f"{path} is a database of another application")

@@ -61,7 +61,10 @@ class CategorizedItem(ListedItem, Protocol):
 
 
 class _CategoryListings(ListingWriter[CategorizedItem]):
-    """Writes the listings and counts of all categories in one transaction. `flush` writes the changes by items."""
+    """Writes the listings and counts of all categories in one transaction.
+
+    `flush` writes the changes that items caused.
+    """
 
     def __init__(self, db: sqlite3.Connection) -> None:
         self._db = db

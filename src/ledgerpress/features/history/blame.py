@@ -86,7 +86,7 @@ def _unchanged(before: str, after: str) -> Iterator[Origin]:
 
 
 def _moved(before: str, after: str, unchanged: Sequence[Origin], unit: re.Pattern[str]) -> Iterator[Origin]:
-    """Yield the units that moved: the same text in both bodies, but not kept in place by the difference."""
+    """Yield the units that moved: both bodies contain them, but the difference does not report them as equal."""
     old_units = {match.start(): match[0] for match in unit.finditer(before)}
     new_units = {match.start(): match[0] for match in unit.finditer(after)}
     for old, new in _in_place(old_units, new_units, unchanged):
@@ -102,7 +102,7 @@ def _moved(before: str, after: str, unchanged: Sequence[Origin], unit: re.Patter
 def _in_place(
     old_units: Mapping[int, str], new_units: Mapping[int, str], unchanged: Sequence[Origin]
 ) -> list[tuple[int, int]]:
-    """Return the old and new offsets of the units that the difference keeps unchanged."""
+    """Return the old and new offsets of the units that the difference reports as equal."""
     offsets, number = [], 0
     for old, text in old_units.items():
         while number < len(unchanged) and unchanged[number].old + unchanged[number].length <= old:

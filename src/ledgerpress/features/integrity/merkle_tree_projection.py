@@ -39,25 +39,25 @@ def tree_head(snapshot: Snapshot, publication: str) -> TreeHead:
 
 
 def root(snapshot: Snapshot, size: int | None = None) -> bytes:
-    """Return the root of the tree of the first `size` events, by default of all.
+    """Return the root of the tree of the first `size` events; without `size`, of all events.
 
-    Raises `ValueError` if the log has fewer events, and `TreeIncomplete`.
+    Raises `ValueError` if the log has fewer events, and `TreeIncomplete` if the tree lacks a leaf.
     """
     return merkle.root(_checked(snapshot, size), partial(_subtree, snapshot))
 
 
 def inclusion_proof(snapshot: Snapshot, position: int, size: int | None = None) -> list[bytes]:
-    """Return the proof that the event at `position` is among the first `size` events, by default all.
+    """Return the proof that the event at `position` is among the first `size` events; without `size`, among all events.
 
-    Raises `ValueError` if it is not, and `TreeIncomplete`.
+    Raises `ValueError` if it is not, and `TreeIncomplete` if the tree lacks a leaf.
     """
     return merkle.inclusion_proof(position - 1, _checked(snapshot, size), partial(_subtree, snapshot))
 
 
 def consistency_proof(snapshot: Snapshot, old: int, size: int | None = None) -> list[bytes]:
-    """Return the proof that the log of `old` events is a prefix of the log of `size` events, by default of all.
+    """Return the proof that the log of `old` events is a prefix of the log of `size` events.
 
-    Raises `ValueError` if a size is out of range, and `TreeIncomplete`.
+    Without `size`, the latter is the whole log. Raises `ValueError` if a size is out of range, and `TreeIncomplete` if the tree lacks a leaf.
     """
     return merkle.consistency_proof(old, _checked(snapshot, size), partial(_subtree, snapshot))
 

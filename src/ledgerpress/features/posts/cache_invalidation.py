@@ -52,7 +52,8 @@ _OWN_LISTINGS: Final = """
 
 
 def _invalidated(snapshot: Snapshot, after: int, events: Sequence[RecentEvent]) -> set[Topic] | None:
-    # Events of features above in the stream of a post count too: they raise its version and are part of its history.
+    # Events that features above record in the stream of a post count, too: they raise its version and are part of its
+    # history.
     post_ids = {event.subject_id for event in events if event.subject.startswith(f"{POSTS.prefix}.")}
     if not post_ids:
         return set()

@@ -72,7 +72,7 @@ class AccessSettings(msgspec.Struct, kw_only=True, frozen=True):
     ] = 300
     oidc_jwks_pause_seconds: Annotated[
         float,
-        Meta(ge=0, description="The minimum time between two fetches, also when JWTs name unknown keys."),
+        Meta(ge=0, description="The minimum time between two fetches, even when JWTs name unknown keys."),
     ] = 10.0
     oidc_jwks_timeout_seconds: Annotated[
         float, Meta(gt=0, description="The timeout for fetching the keys, in total.")

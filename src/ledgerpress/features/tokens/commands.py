@@ -28,7 +28,7 @@ def new_secret(randomness: Randomness) -> str:
 
 
 def secret_hash(secret: str) -> str:
-    """Return the SHA-256 of a secret, in hex: all that is stored of it. 256 random bits need no salt."""
+    """Return the SHA-256 of a secret, in hex. Only this hash is stored. 256 random bits need no salt."""
     return hashlib.sha256(secret.encode()).hexdigest()
 
 

@@ -132,7 +132,7 @@ def count_tokens(snapshot: Snapshot) -> int:
 
 
 def any_with_role(snapshot: Snapshot, role: str) -> bool:
-    """Return whether a token with that role was ever created. A token with a withdrawn creation counts."""
+    """Return whether a token with that role was ever created. A token whose creation was withdrawn counts, too."""
     row = snapshot.db.execute(
         "SELECT 1 FROM token WHERE (role = ? OR role IS NULL) AND seq <= ? LIMIT 1", (role, snapshot.position)
     ).fetchone()

@@ -34,7 +34,9 @@ def _scopes(token: strawberry.Parent["ApiToken"], info: RequestInfo) -> list[str
 class ApiToken(Node):
     moment: strawberry.Private[PointInTime]
     actor_id: strawberry.Private[str | None]
-    version: int = strawberry.field(description="Rises with every change; for expectedVersion.")
+    version: int = strawberry.field(
+        description="Increases with every change of the token. Pass it as `expectedVersion`."
+    )
     name: str | None = strawberry.field(
         description="Null if the token's creation was withdrawn; the token does not work then."
     )
@@ -138,7 +140,7 @@ class TokenCreatePayload(Payload):
     token: ApiToken | None
     secret: str | None = strawberry.field(
         description="The secret, to be sent as `Authorization: Bearer …`. The server does not store it and never "
-        "returns it again: null if the command had been handled before."
+        "returns it again. Null if the command was executed before."
     )
 
 

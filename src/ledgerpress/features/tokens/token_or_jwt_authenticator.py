@@ -98,7 +98,9 @@ class TokenAuthenticator:
         if token.expires_at is not None and token.expires_at <= self._clock.now():
             raise Unauthenticated("This token has expired.")
         if token.role not in set(Role):
-            raise Unauthenticated("This token has a role of a newer version of this server.")
+            raise Unauthenticated(
+                "This token has a role that only a newer version of this server knows. Use another token."
+            )
         scopes = None if token.scopes is None else self._roles.named(token.scopes)
         return identity(Role(token.role), token.actor_id, scopes=scopes, token_id=token.id, roles=self._roles)
 

@@ -1,9 +1,9 @@
 """Limits on the text of a document: its length, its tokens and its characters.
 
 A document consists of Unicode scalar values (GraphQL, September 2025, section 2.1.1), so lone surrogates are not
-allowed. Characters that hide text from a reader are not allowed either: control characters anywhere; outside of
-strings, also invisible characters and characters that change the direction of text. In a string, these characters can
-be written as escapes.
+allowed. Characters that hide text from a reader are not allowed either: control characters anywhere, and outside of
+strings invisible characters and characters that change the direction of text. In a string, these characters can be
+written as escapes.
 """
 
 import re

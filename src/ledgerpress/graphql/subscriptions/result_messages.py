@@ -55,7 +55,7 @@ def failed(result: ExecutionResult) -> SubscriptionEnded:
 
 
 def rejected(message: str, code: str) -> SubscriptionEnded:
-    """Return the end of a subscription that may not begin."""
+    """Return the end of a subscription that is not allowed to begin."""
     return SubscriptionEnded([{"message": message, "extensions": {"code": code}}])
 
 

@@ -101,7 +101,7 @@ class FastPath:
     )
 
     def __call__(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
-        """Answer a repeated request; pass any other on."""
+        """Answer a repeated request, and pass any other request to the application."""
         if scope["type"] != "http" or route_path(scope) != PATH:
             return self.app(scope, receive, send)
         head = (
@@ -120,7 +120,7 @@ class FastPath:
     async def _answer(
         self, head: Head, bodies: _KnownBodies, scope: Scope, receive: Receive, send: Send
     ) -> None:
-        """Answer a request with a known head, or pass it on."""
+        """Answer a request with a known head, or pass it to the application."""
         started = time.perf_counter()
         body: bytes | None = b""
         if scope["method"] == "POST":

@@ -28,8 +28,8 @@ class ForwardedPrefix:
     """ASGI middleware. `trusted` are addresses and networks of proxies, or `*`.
 
     Any other entry is compared with the client's address as text, since servers may report a name instead. A trusted
-    proxy must replace or remove the header that its clients send. If there are several proxies, each puts its prefix
-    before the others, with a comma: `/a, /b` means `/a/b`. Values that are not paths of unreserved characters are
+    proxy must replace or remove the header that its clients send. If there are several proxies, each appends its prefix
+    after a comma, the outermost first: `/a, /b` means `/a/b`. Values that are not paths of unreserved characters are
     ignored.
     """
 

@@ -34,7 +34,7 @@ class TrustedHosts:
         elif scope["type"] == "websocket":
             await send({"type": "websocket.close", "code": 1008, "reason": "unknown host"})
         else:
-            message = "The Host of the request is not an allowed name of this server."
+            message = "The Host header is not an allowed name of this server. Use one of its names."
             await send_error(send, HttpError(400, "UNKNOWN_HOST", message))
 
     def _is_allowed(self, scope: Scope) -> bool:

@@ -195,4 +195,4 @@ def _too_deep(max_depth: int) -> HttpError:
 
 
 def _duplicate() -> HttpError:
-    return HttpError(400, "BAD_REQUEST", "The request has a parameter twice. Send it once.")
+    return HttpError(400, "BAD_REQUEST", "The request repeats a parameter. Send it once.")

@@ -35,7 +35,7 @@ def request_headers(raw: list[tuple[bytes, bytes]]) -> dict[bytes, bytes]:
             headers[name] = value
         elif name in _SINGLE:
             raise HttpError(
-                400, "BAD_REQUEST", f"The request has the header {name.decode('ascii')} twice. Send it once."
+                400, "BAD_REQUEST", f"The request repeats the header {name.decode('ascii')}. Send it once."
             )
         else:
             headers[name] += b", " + value

@@ -36,7 +36,7 @@ def minimum_position(headers: Mapping[bytes, bytes], extensions: Mapping[str, An
 
 
 async def wait_for_position(store: Store, position: int, seconds: float) -> None:
-    """Wait until the views have reached `position`. Raises `HttpError` if they do not within `seconds`.
+    """Wait until the views have reached `position`. Raises `HttpError` if that takes longer than `seconds`.
 
     A position beyond the head of the log is rejected at once: the log contains all acknowledged events, on every node.
     While the log cannot be reached, this is not checked.

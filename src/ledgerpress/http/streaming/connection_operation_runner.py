@@ -59,7 +59,7 @@ async def resolve(
 class ConnectionOperations:
     """The operations in progress on one connection, by their ids.
 
-    `admit` raises `HttpError` for an operation that may not start now.
+    `admit` raises `HttpError` for an operation that is not allowed to start now.
     """
 
     hub: SubscriptionHub

@@ -89,7 +89,7 @@ def check_types(codec: Codec[Event], types: Collection[str]) -> None:
     Raises `TypeError` if `types` is a string.
     """
     if isinstance(types, str):
-        raise TypeError(f"types must be a collection of names: [{types!r}]")
+        raise TypeError(f"types must be a collection of names, not a string: write [{types!r}]")
     unknown = sorted(type for type in types if not codec.knows(type) and feature_of(type) is None)
     if unknown:
         raise ValueError(

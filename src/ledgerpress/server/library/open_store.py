@@ -119,7 +119,7 @@ class OpenStore:
         not a `Role`.
         """
         if not isinstance(role, Role):
-            raise TypeError(f"{role!r} is not a Role, such as Role.EDITOR")
+            raise TypeError(f"{role!r} is not a Role: use a member of Role, such as Role.EDITOR")
         if actor_id in {actor.id for actor in RESERVED}:
             raise ValueError(f"{actor_id} is a built-in actor of LedgerPress: use another id for the user")
         if not _UUID.fullmatch(actor_id):
@@ -190,7 +190,7 @@ class OpenStore:
         """Return the events after the position `after` in order, without a gap; at the head, wait for new events.
 
         Events are read as the caller takes them, at most 500 at a time. While the log cannot be reached, the iterator
-        retries. It ends when the store is closed. Raises what `events` raises, and `ValueError` if `after` is beyond
+        retries. It ends when the store is closed. Raises the errors of `events`, and `ValueError` if `after` is beyond
         the head.
         """
         store = self._opened()

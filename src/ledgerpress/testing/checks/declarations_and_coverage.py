@@ -145,7 +145,7 @@ async def _check_values(recording: Recording, directory: Path, fields: Sequence[
 def _check_fields(recording: Recording) -> list[tuple[str, str]]:
     """Return the feature and coordinate of each field that queries must read.
 
-    Raises `ContractViolation` if no query reads one of them.
+    Raises `ContractViolation` for a field that no query reads.
     """
     definition = recording.definition
     read = {name for probe in definition.query_probes(recording.values) for name in probe.fields}

@@ -71,8 +71,8 @@ def _unchanging_file(views: Path) -> Iterator[tuple[sqlite3.Connection, BinaryIO
         while not _has_empty_log(db, Path(f"{views}-wal")):
             if time.monotonic() > deadline:
                 raise ViewsCopyInvalid(
-                    f"the views have been read without interruption for {BUSY_TIMEOUT:.0f} seconds, for example by a "
-                    "rebuild that compares, or by another copy: try again when that has finished"
+                    f"other processes have been reading the views for {BUSY_TIMEOUT:.0f} seconds without interruption, "
+                    "such as a rebuild or another copy: try again when they have finished"
                 )
             time.sleep(_POLL_INTERVAL)
         yield db, file

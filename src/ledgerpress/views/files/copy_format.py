@@ -1,7 +1,7 @@
 """The format of a views copy: a line of JSON (the manifest), the views themselves, and a line with a checksum.
 
 The manifest comes first, so a restore can reject a file before it reads gigabytes. The checksum comes last, so a copy
-can be written in one pass, also to a pipe. `head -1 FILE` prints the manifest.
+can be written in one pass, even to a pipe. `head -1 FILE` prints the manifest.
 """
 
 import hashlib
@@ -88,12 +88,12 @@ class ViewsCopy:
         copied = copy(self._source, target, self.manifest.size, self._digest, progress)
         if copied < self.manifest.size:
             raise ViewsCopyInvalid(
-                f"{self.name} is cut short: it contains {copied:,} of {self.manifest.size:,} bytes of views"
+                f"{self.name} is truncated: it contains {copied:,} of {self.manifest.size:,} bytes of views"
             )
         try:
             tail = msgspec.json.decode(self._source.readline(_MOST_TAIL), type=_Tail)
         except (msgspec.MsgspecError, UnicodeDecodeError) as error:
-            raise ViewsCopyInvalid(f"{self.name} is cut short or damaged: it has no checksum") from error
+            raise ViewsCopyInvalid(f"{self.name} is truncated or damaged: it has no checksum") from error
         if tail.sha256 != self._digest.hexdigest() or self._source.read(1):
             raise ViewsCopyInvalid(f"{self.name} is damaged: its checksum does not match its content")
 
@@ -118,7 +118,8 @@ def copy(source: BinaryIO, target: BinaryIO, size: int, digest: "hashlib._Hash",
     with ThreadPoolExecutor(1) as hashing:
         last_hash: Future[None] | None = None
         while done < size:
-            # The other piece may still be hashed. This piece is not: the step before waited for its hash.
+            # The previous step waited until this buffer was hashed, so it can be overwritten. The hash of the other
+            # buffer may still be in progress.
             piece = memoryview(pieces[number % 2])[: min(PIECE, size - done)]
             length = _fill(source, piece)
             if last_hash is not None:

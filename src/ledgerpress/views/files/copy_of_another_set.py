@@ -23,7 +23,7 @@ logger = logging.getLogger(__name__)
 async def copy_from_another_set(
     log: EventLog, directory: ViewsDirectory, projectors: Sequence[Projector]
 ) -> bool:
-    """Use a copy of the views of another set with the same tables; return whether there was one.
+    """Use a copy of the views of another set with the same tables; return whether such views existed.
 
     In the copy, all projectors have version 0, so `ViewsDirectory.is_outdated` is true until a rebuild. The caller MUST
     hold the directory's `building` lock. Raises `sqlite3.Error`, `OSError`.

@@ -216,8 +216,8 @@ class ViewsBuilder:
             ]
         if other_versions:
             raise RebuildFailed(
-                "the views in use were, or may have been, built by another version of "
-                f"{', '.join(other_versions)}: name them too, or name no projections"
+                "the views in use may have been built by another version of "
+                f"{', '.join(other_versions)}: rebuild these projections too, or rebuild all"
             )
 
     async def _skipped(self) -> set[tuple[str, int]]:

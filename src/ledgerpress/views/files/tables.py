@@ -80,12 +80,12 @@ def check_tables(db: sqlite3.Connection, projectors: Sequence[Projector], *, ind
     if not actual <= expected or (indexes and actual != expected):
         versions = set(db.execute("SELECT name, version FROM projection"))
         if versions == {(projector.name, projector.version) for projector in projectors}:
-            raise ViewsDamaged("its tables are not those of the projectors")
+            raise ViewsDamaged("its tables do not match the projectors")
         raise ViewsOfOtherVersions("other versions of the projectors created its tables")
     if {name for (name,) in db.execute("SELECT name FROM projection")} != {
         projector.name for projector in projectors
     }:
-        raise ViewsDamaged("its checkpoints are not those of the projectors")
+        raise ViewsDamaged("its checkpoints do not match the projectors")
 
 
 def is_damage(error: Exception) -> bool:

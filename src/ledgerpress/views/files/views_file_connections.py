@@ -58,8 +58,7 @@ class ViewsFile:
     async def open(cls, path: Path, projectors: Sequence[Projector], *, create: bool = True) -> "ViewsFile":
         """Open the views at `path`. With `create`, create empty views if there are none.
 
-        Raises `ViewsDamaged` or `ViewsOfOtherVersions` if the tables are not those of `projectors`, and
-        `sqlite3.Error`.
+        Raises `ViewsDamaged` or `ViewsOfOtherVersions` if the tables do not match `projectors`, and `sqlite3.Error`.
         """
         writer = await open_connection(path, create=create, pragmas=WRITER_PRAGMAS)
         views = cls(path, writer, projectors)

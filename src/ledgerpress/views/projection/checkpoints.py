@@ -37,7 +37,7 @@ SCHEMA: Final = """
 BOOKKEEPING: Final = frozenset({"projection", "projection_digest", "views"})
 """The tables that belong to no projection."""
 LOG_POLL_INTERVAL: Final = 0.25
-"""Seconds between two reads of a log that may not return its last events for a short time."""
+"""Seconds between two reads of a log whose reads may miss its last events for a short time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,8 +122,8 @@ def save(db: sqlite3.Connection, points: Mapping[str, Checkpoint]) -> None:
 async def belong_to_log(log: EventLog, points: Iterable[Checkpoint]) -> bool:
     """Return whether the log contains, at the position of each checkpoint, the event that was applied there.
 
-    If not, it is another log, such as one restored from a backup. The log may not return its last events for up to
-    `log.staleness` seconds, so an event that is missing is polled for that long.
+    If not, it is another log, such as one restored from a backup. For up to `log.staleness` seconds, a read of the log
+    may miss its last events, so an event that is missing is polled for that long.
     """
     for point in points:
 

@@ -31,7 +31,9 @@ class PostFields:
         return listed_changes(post.moment, query, PageRequest(first, after, last, before), order_by)
 
     @strawberry.field(
-        description="The differences between two versions in the post's history; version 0 is before it was created."
+        description=(
+            "The differences between two versions in the post's history; version 0 is the state before its creation."
+        )
     )
     @staticmethod
     def diff(

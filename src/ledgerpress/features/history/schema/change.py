@@ -70,7 +70,9 @@ class Change:
     def actor(self) -> Actor:
         return actor_of(self.record.actor_id, self.moment)
 
-    @strawberry.field(description="The actor on whose behalf the change was made, if it is another.")
+    @strawberry.field(
+        description="The actor on whose behalf the change was made, if it is a different actor."
+    )
     def on_behalf_of(self) -> Actor | None:
         represented = self.record.on_behalf_of_id
         return actor_of(represented, self.moment) if represented is not None else None

@@ -78,14 +78,17 @@ class BodyDiff:
     after: strawberry.Private[str]
 
     @strawberry.field(
-        description="Word by word. EQUAL and DELETE spans form the old body, EQUAL and INSERT spans the new one."
+        description=(
+            "The differences, word by word. EQUAL and DELETE spans form the old body, EQUAL and INSERT spans the "
+            "new one."
+        )
     )
     async def spans(self) -> list[DiffSpan]:
         spans = await asyncio.to_thread(difference, self.before, self.after)
         return [DiffSpan(kind=kind, text=text) for kind, text in spans]
 
     @strawberry.field(
-        description="Line by line, in the unified format of GNU diff; empty if nothing differs."
+        description="The differences, line by line, in the unified format of GNU diff; empty if there are none."
     )
     async def unified(self) -> str:
         return await asyncio.to_thread(unified, self.before, self.after)
@@ -127,19 +130,19 @@ class PostDiff:
     def body(self) -> BodyDiff | None:
         return None if self.old.body == self.new.body else BodyDiff(before=self.old.body, after=self.new.body)
 
-    @strawberry.field(description="As of the newer version.")
+    @strawberry.field(description="The added categories, as of the newer version.")
     def categories_added(self) -> list[Category]:
         return self._categories(self.new, self.old)
 
-    @strawberry.field(description="As of the older version.")
+    @strawberry.field(description="The removed categories, as of the older version.")
     def categories_removed(self) -> list[Category]:
         return self._categories(self.old, self.new)
 
-    @strawberry.field(description="With their names as of the newer version.")
+    @strawberry.field(description="The added authors, with their names as of the newer version.")
     def authors_added(self) -> list[Author]:
         return self._authors(self.new, self.old)
 
-    @strawberry.field(description="With their names as of the older version.")
+    @strawberry.field(description="The removed authors, with their names as of the older version.")
     def authors_removed(self) -> list[Author]:
         return self._authors(self.old, self.new)
 

@@ -47,12 +47,12 @@ def same(line: str, other: str) -> bool:
 
 
 def ends_sentence(line: str) -> bool:
-    """Return whether the line ends like a sentence, also before closing quotation marks, or is one quotation."""
+    """Return whether the line is one quotation, or ends like a sentence, ignoring closing quotation marks."""
     return line.rstrip(_CLOSING).endswith(_SENTENCE_ENDS) or _QUOTED.fullmatch(line) is not None
 
 
 def is_cut(line: str) -> bool:
-    """Return whether the line ends in "…" or "...", also before a bracket, so that the rest is missing."""
+    """Return whether the line ends in "…" or "...", even before a bracket, which means that text is missing."""
     return _CUT.search(line) is not None
 
 

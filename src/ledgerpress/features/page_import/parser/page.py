@@ -79,7 +79,9 @@ def parse_page(text: str, retrieved_at: datetime) -> ParsedPage:
     main, categories, guesses = _take_categories(main)
     head = read_head(main)
     if head is None:
-        raise PageUnreadable("the page has no headline: its first line is missing, a sentence, or too long")
+        raise PageUnreadable(
+            "the page has no headline: its first line is missing, is a sentence, or is too long"
+        )
     recent, recent_guesses = parse_recent(below, retrieved_at)
     when, body = _take_date(head.below, retrieved_at)
     if not body:
@@ -167,7 +169,7 @@ def _head_guesses(head: Head, site_name: str | None) -> tuple[str, ...]:
 def _date_guesses(when: PageDate | None, own: ParsedTeaser | None) -> tuple[str, ...]:
     guesses = []
     if own is not None:
-        guesses.append(f'the recent post "{own.title}" is the article itself and was not imported twice')
+        guesses.append(f'the recent post "{own.title}" is the article itself and was imported only once')
     if when is None:
         guesses.append("the page gives no date for the article: published at the retrieval date")
     elif when.guess:

@@ -180,7 +180,7 @@ class PostRestorePayload(Payload):
     to_version: strawberry.Private[int]
 
     @strawberry.field(
-        description="Whether the post kept its slug because the slug of the version now belongs to another post."
+        description="Whether the post kept its slug because another post now has the slug of the restored version."
     )
     def slug_kept(self) -> bool | None:
         if self.post is None or self.position is None:

@@ -25,7 +25,10 @@ class ArticleChanged:
 @strawberry.type
 class ArticleSubscriptions:
     @strawberry.field(
-        description="Each time the article with this slug appears, changes or disappears. Former public slugs work too."
+        description=(
+            "Sends a result each time the article with this slug appears, changes or disappears. Former public slugs "
+            "work too."
+        )
     )
     def article_changed(self, info: steps.SubscriptionInfo, slug: str) -> ArticleChanged:
         step = steps.step_of(info.context, steps.Kind.TODAY)
@@ -43,7 +46,7 @@ class ArticleSubscriptions:
         )
 
     @strawberry.field(
-        description="The most recently published articles: immediately, and again each time the result changes."
+        description="Sends the most recently published articles immediately, and again each time the result changes."
     )
     def recent_posts(self, info: steps.SubscriptionInfo, first: int | None = 6) -> Connection[Article]:
         step = steps.step_of(info.context, steps.Kind.STATE)

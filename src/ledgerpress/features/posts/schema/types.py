@@ -218,7 +218,7 @@ class Post(ContentFields, Node):
 
 
 def post_of(record: post_queries.Post, moment: PointInTime) -> Post | None:
-    """Return the GraphQL post for a record as of `moment`; `None` if the viewer may not see it.
+    """Return the GraphQL post for a record as of `moment`; `None` if it is hidden from the viewer.
 
     Posts MUST be created only here, because this is the access check.
     """
