@@ -39,7 +39,7 @@ async def _no_delay(operation: str) -> None:
     pass
 
 
-class Door:
+class LogProxy:
     """A proxy of the engine for one node: an `OpenedLog`.
 
     `there` is called before an operation reaches the engine, `back` before its result reaches the node. An operation
@@ -68,8 +68,8 @@ class Door:
         return {}
 
     @property
-    def leases(self) -> "DoorRegister":
-        return DoorRegister(self)
+    def leases(self) -> "ProxiedRegister":
+        return ProxiedRegister(self)
 
     async def append(self, writes: Sequence[StreamWrite]) -> int:
         return await self.carry("append", self.log.append(writes))
@@ -119,17 +119,17 @@ class Door:
             task.exception()  # retrieve it, because no caller may wait for the task
 
 
-class DoorRegister:
+class ProxiedRegister:
     """The lease register behind a proxy."""
 
-    def __init__(self, door: Door) -> None:
-        self._door = door
+    def __init__(self, proxy: LogProxy) -> None:
+        self._proxy = proxy
 
     async def read(self, name: str) -> LeaseRecord | None:
-        return await self._door.carry("read", self._door.register.read(name))
+        return await self._proxy.carry("read", self._proxy.register.read(name))
 
     async def write(self, name: str, holder: str, *, previous: int) -> LeaseRecord | None:
-        return await self._door.carry("write", self._door.register.write(name, holder, previous=previous))
+        return await self._proxy.carry("write", self._proxy.register.write(name, holder, previous=previous))
 
 
 class Engine:
@@ -139,13 +139,13 @@ class Engine:
         self.log = MemoryLog(PUBLICATION)
         self.register = MemoryRegister()
 
-    def door(self) -> Door:
-        return Door(self.log, self.register)
+    def proxy(self) -> LogProxy:
+        return LogProxy(self.log, self.register)
 
-    def node(self, node: str, *, duration: float = 12.0, door: Door | None = None) -> Leases:
+    def node(self, node: str, *, duration: float = 12.0, proxy: LogProxy | None = None) -> Leases:
         """Return the leases of a node, by default through a proxy without delays."""
         return Leases(
-            door or self.door(),
+            proxy or self.proxy(),
             event_codec(),
             SetClock(),
             SeededBytes(node),

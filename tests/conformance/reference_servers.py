@@ -81,7 +81,7 @@ async def ledgerpress_server(data: Path) -> AsyncIterator[ProtocolServer]:
     """Run LedgerPress on a new store."""
     async with (
         open_store(data) as store,
-        served(store, door=_Authenticator(), live=SubscriptionSettings(init_seconds=0.7)) as server,
+        served(store, authenticator=_Authenticator(), live=SubscriptionSettings(init_seconds=0.7)) as server,
         _recording(store),
     ):
         yield ProtocolServer(

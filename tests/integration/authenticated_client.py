@@ -24,10 +24,15 @@ class Visitors(Client):
     """A client that sends requests with a token or anonymously."""
 
     def __init__(
-        self, http: httpx2.AsyncClient, store: Store, door: Authenticator, clock: SetClock, data: Path
+        self,
+        http: httpx2.AsyncClient,
+        store: Store,
+        authenticator: Authenticator,
+        clock: SetClock,
+        data: Path,
     ) -> None:
         super().__init__(http, store)
-        self.door = door
+        self.authenticator = authenticator
         self.clock = clock
         self.data = data
 
@@ -75,9 +80,9 @@ async def visitors(
     async with open_store(
         data, clock=clock, randomness=randomness or SeededBytes(), projectors=projectors
     ) as store:
-        door = make_authenticator(store, settings or AccessSettings())
+        authenticator = make_authenticator(store, settings or AccessSettings())
         transport = httpx2.ASGITransport(
-            app=make_app(store, graphql_schema(), pages=page_contributions(), authenticator=door)
+            app=make_app(store, graphql_schema(), pages=page_contributions(), authenticator=authenticator)
         )
         async with httpx2.AsyncClient(transport=transport, base_url="http://test") as http:
-            yield Visitors(http, store, door, clock, data)
+            yield Visitors(http, store, authenticator, clock, data)

@@ -11,7 +11,7 @@ from tests.property.store_session import Session
 
 
 @pytest.fixture
-async def door(tmp_path: Path) -> AsyncIterator[Client]:
+async def api(tmp_path: Path) -> AsyncIterator[Client]:
     """A client of an application on a new store."""
     async with client(tmp_path / "store") as http_client:
         yield http_client

@@ -38,24 +38,26 @@ class ChosenIdentity:
 class Client:
     """Sends GraphQL requests and unpacks responses.
 
-    If `door` authenticates the application's clients, a test can act as any identity. `do` and `write` act as `writer`.
+    If `api` authenticates the application's clients, a test can act as any identity. `do` and `write` act as `writer`.
     """
 
-    def __init__(self, http: httpx2.AsyncClient, store: Store, door: ChosenIdentity | None = None) -> None:
+    def __init__(
+        self, http: httpx2.AsyncClient, store: Store, authenticator: ChosenIdentity | None = None
+    ) -> None:
         self.http = http
         self.store = store
         self.writer: Identity = LOCAL_OPERATOR
-        self._door = door or ChosenIdentity(LOCAL_OPERATOR)
+        self._authenticator = authenticator or ChosenIdentity(LOCAL_OPERATOR)
 
     @contextmanager
     def acting_as(self, identity: Identity) -> Iterator[None]:
         """Use another identity until the end of the block."""
-        before = self._door.identity, self.writer
-        self._door.identity = self.writer = identity
+        before = self._authenticator.identity, self.writer
+        self._authenticator.identity = self.writer = identity
         try:
             yield
         finally:
-            self._door.identity, self.writer = before
+            self._authenticator.identity, self.writer = before
 
     async def post(self, query: str, **variables: Any) -> httpx2.Response:
         body = json.dumps({"query": query, "variables": variables})
@@ -100,7 +102,7 @@ async def client(
     open_past: bool = False,
     clock: SetClock | None = None,
     settings: HttpSettings | None = None,
-    door: Authenticator | None = None,
+    authenticator: Authenticator | None = None,
     projectors: Sequence[Projector] | None = None,
 ) -> AsyncIterator[Client]:
     """Open the store in `data` and yield a client of its application, by default with development settings."""
@@ -111,7 +113,7 @@ async def client(
             store,
             graphql_schema(),
             pages=page_contributions(),
-            authenticator=door or chosen_identity,
+            authenticator=authenticator or chosen_identity,
             settings=settings or HttpSettings.development(),
             limits=ROOMY,
             open_past=open_past,

@@ -91,7 +91,7 @@ HIDDEN_SLUGS: Final = (*HIDDEN_POSTS, "withdrawn-anew", "second-hidden")
 class Newsroom:
     """A client of a store, its users by role, the ids of created objects by step, and the position after each step."""
 
-    door: Client
+    api: Client
     clock: SetClock
     people: dict[str, Identity]
     created: dict[str, str]
@@ -109,15 +109,15 @@ async def newsroom(
 ) -> AsyncIterator[Newsroom]:
     """Open a store and run the steps; given `whole`, the newsroom with all steps, replace the hidden steps."""
     clock = SetClock()
-    async with client(data, open_past=open_past, clock=clock) as door:
-        room = Newsroom(door, clock, await people(door.store), {}, [await door.store.log.head()], clock.time)
+    async with client(data, open_past=open_past, clock=clock) as api:
+        room = Newsroom(api, clock, await people(api.store), {}, [await api.store.log.head()], clock.time)
         for number, step in enumerate(STEPS, 1):
             clock.time = room.start + number * MINUTE
             if whole and step.hidden:
                 await _fill(room, step.name, clock.time, whole.positions[number])
             else:
                 await _carry_out(room, step)
-            room.positions.append(await door.store.log.head())
+            room.positions.append(await api.store.log.head())
             assert not whole or room.positions == whole.positions[: number + 1]
         yield room
 
@@ -125,9 +125,9 @@ async def newsroom(
 async def _carry_out(room: Newsroom, step: Step) -> None:
     input = _filled(step.input, room)
     kind = next((kind for kind in ("post", "category", "author") if step.mutation.startswith(kind)), None)
-    with room.door.acting_as(LOCAL_OPERATOR if step.mutation == "siteName" else room.people[step.user]):
+    with room.api.acting_as(LOCAL_OPERATOR if step.mutation == "siteName" else room.people[step.user]):
         selection = f"made: {kind} {{ id }}" if kind else ""
-        payload = await room.door.do(step.mutation, selection, idempotencyKey=step.name, **input)
+        payload = await room.api.do(step.mutation, selection, idempotencyKey=step.name, **input)
     assert payload["userErrors"] == [], (step, payload)
     if kind and step.name not in room.created:
         global_id = global_ids.decode(payload["made"]["id"])
@@ -138,10 +138,10 @@ async def _carry_out(room: Newsroom, step: Step) -> None:
 async def _fill(room: Newsroom, name: str, now: int, position: int) -> None:
     """Register actors until the log has reached a position."""
     number = 0
-    while await room.door.store.log.head() < position:
+    while await room.api.store.log.head() < position:
         room.clock.time = now
         number += 1
-        await room.door.store.commands.handle(
+        await room.api.store.commands.handle(
             RegisterActor(name="Nobody"), CommandRequest(idempotency_key=f"{name}-{number}")
         )
 

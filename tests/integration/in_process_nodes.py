@@ -24,8 +24,10 @@ MIN_POSITION = "LedgerPress-Min-Position"
 class Node(Client):
     """A node: a client of its application, and the location of its views."""
 
-    def __init__(self, http: httpx2.AsyncClient, store: Store, door: ChosenIdentity, data: Path) -> None:
-        super().__init__(http, store, door)
+    def __init__(
+        self, http: httpx2.AsyncClient, store: Store, authenticator: ChosenIdentity, data: Path
+    ) -> None:
+        super().__init__(http, store, authenticator)
         self.data = data
 
     async def as_of(
@@ -53,15 +55,15 @@ class Node(Client):
 async def node(data: Path, log: str, *, tokens: bool = False) -> AsyncIterator[Node]:
     """Open a node in the directory `data` on the log at the URL `log`. With `tokens`, clients authenticate by token."""
     async with open_store(data, log=log, randomness=SeededBytes(str(data))) as store:
-        door = ChosenIdentity(LOCAL_OPERATOR)
+        authenticator = ChosenIdentity(LOCAL_OPERATOR)
         app = make_app(
             store,
             graphql_schema(),
             pages=page_contributions(),
-            authenticator=make_authenticator(store, AccessSettings()) if tokens else door,
+            authenticator=make_authenticator(store, AccessSettings()) if tokens else authenticator,
             settings=HttpSettings.development(),
             limits=ROOMY,
         )
         transport = httpx2.ASGITransport(app=app)
         async with httpx2.AsyncClient(transport=transport, base_url="http://test") as http:
-            yield Node(http, store, door, data)
+            yield Node(http, store, authenticator, data)

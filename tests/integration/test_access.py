@@ -54,9 +54,9 @@ class Walk:
     """A store, its users by role, and two owners of posts."""
 
     def __init__(
-        self, door: Client, users: dict[str, Identity], own: Owner, other: Owner, author: str
+        self, api: Client, users: dict[str, Identity], own: Owner, other: Owner, author: str
     ) -> None:
-        self.door = door
+        self.api = api
         self.users = users
         self.owners = {"own": own, "other": other}
         self.author = author
@@ -68,8 +68,8 @@ class Walk:
         variables = {"post": owner.post, "slug": owner.slug, "actor": owner.actor, "author": self.author}
         used = {name: value for name, value in variables.items() if re.search(rf"\${name}\b", query)}
         types = ", ".join(f"${name}: {'String' if name == 'slug' else 'ID'}!" for name in used)
-        with self.door.acting_as(self.users[role]):
-            response = await self.door.post(f"query ({types}) {query}" if used else query, **used)
+        with self.api.acting_as(self.users[role]):
+            response = await self.api.post(f"query ({types}) {query}" if used else query, **used)
         body: dict[str, Any] = response.json()
         return body
 
@@ -82,22 +82,22 @@ class Walk:
         writer = self.owners[ownership].identity
         things = {"$number": str(number), "$author": self.author}
         if "$post" in str(input) or "$archived" in str(input):
-            things["$post"] = things["$archived"] = (await write(self.door, writer, f"thing-{number}"))[0]
+            things["$post"] = things["$archived"] = (await write(self.api, writer, f"thing-{number}"))[0]
         if "$archived" in str(input):
-            await self.door.do("postArchive", id=things["$post"])
+            await self.api.do("postArchive", id=things["$post"])
         if "$category" in str(input):
-            created = await self.door.do("categoryCreate", "category { slug }", name=f"Made {number}")
+            created = await self.api.do("categoryCreate", "category { slug }", name=f"Made {number}")
             things["$category"] = created["category"]["slug"]
         if "$token" in str(input):
-            created = await self.door.do("tokenCreate", "token { id }", name=f"Made {number}", role="READER")
+            created = await self.api.do("tokenCreate", "token { id }", name=f"Made {number}", role="READER")
             things["$token"] = created["token"]["id"]
         kind = f"{mutation[0].upper()}{mutation[1:]}Input"
         query = (
             f"mutation ($input: {kind}!) {{ outcome: {mutation}(input: $input) "
             f"{{ {fields} errors: userErrors {{ code }} }} }}"
         )
-        with self.door.acting_as(self.users[role]):
-            body: dict[str, Any] = (await self.door.post(query, input=filled(input, things))).json()
+        with self.api.acting_as(self.users[role]):
+            body: dict[str, Any] = (await self.api.post(query, input=filled(input, things))).json()
         return body
 
 
@@ -111,34 +111,34 @@ def filled(value: Any, things: dict[str, str]) -> Any:
     return value
 
 
-async def write(door: Client, writer: Identity, slug: str) -> tuple[str, str]:
+async def write(api: Client, writer: Identity, slug: str) -> tuple[str, str]:
     """Create a public post with a history: its version 4 changes the title, and its last version has a correction."""
-    with door.acting_as(writer):
-        post = await door.write(
+    with api.acting_as(writer):
+        post = await api.write(
             "One", slug=slug, body="# A\n\nText.", publish=True, categories=[{"slug": "news"}]
         )
-        await door.do("postEdit", id=post["id"], title="Two")
-        await door.do("postEdit", id=post["id"], body="# A\n\n## B\n\nOther text.", publish=True)
-        await door.do("postPublish", id=post["id"], correction="It is two.")
+        await api.do("postEdit", id=post["id"], title="Two")
+        await api.do("postEdit", id=post["id"], body="# A\n\n## B\n\nOther text.", publish=True)
+        await api.do("postPublish", id=post["id"], correction="It is two.")
     return post["id"], slug
 
 
 @pytest.fixture
 async def walk(tmp_path: Path) -> AsyncIterator[Walk]:
     """A user of each role, and a store with one post by the author and one by the editor."""
-    async with client(tmp_path / "store") as door:
-        await people(door.store)
-        await door.do("siteName", name="The Pier")
-        await door.do("categoryCreate", name="News")
-        await door.do("categoryCreate", name="Sport", parent={"slug": "news"})
+    async with client(tmp_path / "store") as api:
+        await people(api.store)
+        await api.do("siteName", name="The Pier")
+        await api.do("categoryCreate", name="News")
+        await api.do("categoryCreate", name="Sport", parent={"slug": "news"})
     for views in (tmp_path / "store").glob("views-*"):
         views.unlink()  # only rebuilt views have digests
-    async with client(tmp_path / "store") as door:
-        users = await people(door.store)
-        registered = await door.do("authorRegister", "author { id }", name="Ada")
-        owners = [Owner(users[name], *await write(door, users[name], name)) for name in (AUTHOR, "editor")]
-        await door.do("tokenCreate", name="Ada's", role="AUTHOR")
-        yield Walk(door, users, owners[0], owners[1], registered["author"]["id"])
+    async with client(tmp_path / "store") as api:
+        users = await people(api.store)
+        registered = await api.do("authorRegister", "author { id }", name="Ada")
+        owners = [Owner(users[name], *await write(api, users[name], name)) for name in (AUTHOR, "editor")]
+        await api.do("tokenCreate", name="Ada's", role="AUTHOR")
+        yield Walk(api, users, owners[0], owners[1], registered["author"]["id"])
 
 
 def table() -> dict[str, dict[str, str]]:
@@ -276,7 +276,7 @@ async def test_users_who_may_run_a_mutation_can_read_its_result(walk: Walk, role
 
 @pytest.mark.parametrize("role", COLUMNS)
 async def test_access_to_each_subscription_matches_the_table(walk: Walk, role: str) -> None:
-    async with served(walk.door.store, door=FixedIdentity(walk.users[role])) as server:
+    async with served(walk.api.store, authenticator=FixedIdentity(walk.users[role])) as server:
         for name, field in FIELDS_BY_NAME.items():
             if field.type != "Subscription":
                 continue
@@ -306,7 +306,7 @@ async def first_message(walk: Walk, server: Served, query: str, ownership: str) 
         await socket.subscribe(f"subscription {f'({types})' if types else ''} {{ {query} }}", **variables)
         receiving = asyncio.create_task(socket.receive())
         while not receiving.done():
-            await walk.door.do("postPublish", id=owner.post, correction="Once more.")
+            await walk.api.do("postPublish", id=owner.post, correction="Once more.")
             await asyncio.wait([receiving], timeout=0.1)
         return receiving.result()
 
@@ -317,9 +317,9 @@ async def test_a_denied_mutation_is_rejected_before_its_input_is_checked(walk: W
     query = 'mutation ($id: ID!) { postEdit(input: { id: $id, title: "" }) { position } }'
     responses = []
     for role in ("anyone", "auditor"):
-        with walk.door.acting_as(walk.users[role]):
+        with walk.api.acting_as(walk.users[role]):
             for post in (walk.owners["own"].post, nowhere, "no id"):
-                response = await walk.door.post(query, id=post)
+                response = await walk.api.post(query, id=post)
                 responses.append(response.json())
     assert responses[0] == responses[1] == responses[2] != responses[3] == responses[4] == responses[5]
 
@@ -332,12 +332,12 @@ async def test_a_denied_mutation_does_not_affect_other_mutations_of_the_operatio
           last: postCreate(input: { title: "Last" }) { post { title } }
         }
     """
-    with walk.door.acting_as(walk.users[AUTHOR]):
-        body = (await walk.door.post(query)).json()
+    with walk.api.acting_as(walk.users[AUTHOR]):
+        body = (await walk.api.post(query)).json()
     assert_denied(body["errors"], walk.users[AUTHOR])
     assert body["data"] == {
         "first": {"post": {"title": "First"}},
         "siteName": None,
         "last": {"post": {"title": "Last"}},
     }
-    assert (await walk.door.ask("{ site { name } }"))["site"] == {"name": "The Pier"}
+    assert (await walk.api.ask("{ site { name } }"))["site"] == {"name": "The Pier"}

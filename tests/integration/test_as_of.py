@@ -17,67 +17,67 @@ query ($at: AsOf) {
 """
 
 
-async def test_a_query_as_of_a_past_position_returns_the_response_of_that_time(door: Client) -> None:
+async def test_a_query_as_of_a_past_position_returns_the_response_of_that_time(api: Client) -> None:
     responses = []
 
     async def remember() -> None:
-        data = await door.ask(FRONT)
+        data = await api.ask(FRONT)
         head = data["site"]["position"]
-        moment = (await door.ask("{ moment { position time } }"))["moment"]
+        moment = (await api.ask("{ moment { position time } }"))["moment"]
         assert moment["position"] == head
         for node in data["recentPosts"]["nodes"]:
             del node["age"]
         responses.append((head, moment["time"], data))
 
     await remember()
-    await door.do("siteName", name="The Pier")
-    await door.do("categoryCreate", name="News")
-    await door.do("categoryCreate", name="Sport", parent={"slug": "news"})
+    await api.do("siteName", name="The Pier")
+    await api.do("categoryCreate", name="News")
+    await api.do("categoryCreate", name="Sport", parent={"slug": "news"})
     await remember()
-    author = (await door.do("authorRegister", "author { id }", name="Ada"))["author"]["id"]
-    post = await door.write(
+    author = (await api.do("authorRegister", "author { id }", name="Ada"))["author"]["id"]
+    post = await api.write(
         "One", publish=True, categories=[{"slug": "sport"}], authors=[author], body="first"
     )
     await remember()
-    await door.do("postEdit", id=post["id"], title="One, corrected", body="second")
+    await api.do("postEdit", id=post["id"], title="One, corrected", body="second")
     await remember()
-    await door.do("postPublish", id=post["id"], correction="It was not one.")
-    await door.do("authorRename", id=author, name="Ada Lee")
-    await door.do("categoryRename", category={"slug": "sport"}, name="Sports")
+    await api.do("postPublish", id=post["id"], correction="It was not one.")
+    await api.do("authorRename", id=author, name="Ada Lee")
+    await api.do("categoryRename", category={"slug": "sport"}, name="Sports")
     await remember()
-    await door.do("categoryMove", category={"slug": "sport"}, parent=None)
-    await door.do("postEdit", id=post["id"], slug="uno", publish=True)
+    await api.do("categoryMove", category={"slug": "sport"}, parent=None)
+    await api.do("postEdit", id=post["id"], slug="uno", publish=True)
     await remember()
-    await door.do("postArchive", id=post["id"])
-    await door.do("categoryMerge", category={"slug": "sport"}, into={"slug": "news"})
-    await door.do("siteName", name="The Quay")
+    await api.do("postArchive", id=post["id"])
+    await api.do("categoryMerge", category={"slug": "sport"}, into={"slug": "news"})
+    await api.do("siteName", name="The Quay")
     await remember()
 
     for position, time, expected in responses:
         for at in ({"position": position}, {"time": time}):
-            data = await door.ask(FRONT, at=at)
+            data = await api.ask(FRONT, at=at)
             for node in data["recentPosts"]["nodes"]:
                 del node["age"]
             assert data == expected, at
-            assert (await door.ask("query ($at: AsOf) { moment(asOf: $at) { position } }", at=at))[
+            assert (await api.ask("query ($at: AsOf) { moment(asOf: $at) { position } }", at=at))[
                 "moment"
             ] == {"position": position}
 
 
-async def test_ages_are_relative_to_the_as_of_moment(door: Client) -> None:
-    await door.write("Old", publish=True, publishedAt="2024-05-03T08:00:00Z")
-    moment = (await door.ask("{ moment { position } }"))["moment"]
-    data = await door.ask("query ($at: AsOf) { recentPosts(asOf: $at) { nodes { age } } }", at=moment)
+async def test_ages_are_relative_to_the_as_of_moment(api: Client) -> None:
+    await api.write("Old", publish=True, publishedAt="2024-05-03T08:00:00Z")
+    moment = (await api.ask("{ moment { position } }"))["moment"]
+    data = await api.ask("query ($at: AsOf) { recentPosts(asOf: $at) { nodes { age } } }", at=moment)
     assert data["recentPosts"]["nodes"] == [{"age": "1 day ago"}]
 
 
-async def test_before_the_first_event_the_store_is_empty(door: Client) -> None:
-    await door.do("siteName", name="The Pier")
+async def test_before_the_first_event_the_store_is_empty(api: Client) -> None:
+    await api.do("siteName", name="The Pier")
     for at in ({"position": 0}, {"time": "2001-01-01T00:00:00Z"}):
-        data = await door.ask(FRONT, at=at)
+        data = await api.ask(FRONT, at=at)
         assert data["site"] == {"name": None, "position": 0}
         assert data["posts"]["totalCount"] == 0
-        assert (await door.ask("query ($at: AsOf) { moment(asOf: $at) { time } }", at=at))["moment"] == {
+        assert (await api.ask("query ($at: AsOf) { moment(asOf: $at) { time } }", at=at))["moment"] == {
             "time": None
         }
 
@@ -92,6 +92,6 @@ async def test_before_the_first_event_the_store_is_empty(door: Client) -> None:
         ({"position": -1}, "Position"),
     ],
 )
-async def test_an_invalid_moment_is_rejected(door: Client, at: dict[str, object], text: str) -> None:
-    (error, *_) = await door.errors("query ($at: AsOf) { recentPosts(asOf: $at) { totalCount } }", at=at)
+async def test_an_invalid_moment_is_rejected(api: Client, at: dict[str, object], text: str) -> None:
+    (error, *_) = await api.errors("query ($at: AsOf) { recentPosts(asOf: $at) { totalCount } }", at=at)
     assert text in error["message"]

@@ -22,7 +22,7 @@ pytestmark = pytest.mark.asyncio(loop_scope="module")
 async def anonymous(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Client]:
     """An anonymous client."""
     data = tmp_path_factory.mktemp("http") / "store"
-    async with client(data, settings=HttpSettings(), door=FixedIdentity(ANONYMOUS)) as api:
+    async with client(data, settings=HttpSettings(), authenticator=FixedIdentity(ANONYMOUS)) as api:
         yield api
 
 
@@ -179,7 +179,9 @@ async def test_a_response_with_errors_is_not_cached(anonymous: Client) -> None:
 
 async def test_operators_can_let_caches_store_anonymous_responses(tmp_path: Path) -> None:
     settings = HttpSettings(public_max_age=60)
-    async with client(tmp_path / "store", settings=settings, door=FixedIdentity(ANONYMOUS)) as anonymous:
+    async with client(
+        tmp_path / "store", settings=settings, authenticator=FixedIdentity(ANONYMOUS)
+    ) as anonymous:
         response = await anonymous.http.get("/graphql", params={"query": SITE}, headers=HEADERS)
         assert response.headers["cache-control"] == "public, max-age=60"
     async with client(tmp_path / "store", settings=settings) as operator:

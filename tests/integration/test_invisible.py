@@ -45,8 +45,8 @@ class Pair:
     async def begin(self) -> None:
         """Collect the cursors of the hidden posts in every kind of list."""
         room = self.full
-        with room.door.acting_as(LOCAL_OPERATOR):
-            data = await room.door.ask("{ posts(first: 100) { edges { cursor node { id } } } }")
+        with room.api.acting_as(LOCAL_OPERATOR):
+            data = await room.api.ask("{ posts(first: 100) { edges { cursor node { id } } } }")
         hidden = {room.global_id("Post", name) for name in HIDDEN_POSTS}
         listed = [edge["cursor"] for edge in data["posts"]["edges"] if edge["node"]["id"] in hidden]
         assert len(listed) == len(hidden)
@@ -58,8 +58,8 @@ class Pair:
         responses = []
         for room in self._both:
             room.clock.time = self._now
-            with room.door.acting_as(room.people[user]):
-                response = await room.door.post(query, **arguments)
+            with room.api.acting_as(room.people[user]):
+                response = await room.api.post(query, **arguments)
             responses.append((response.status_code, response.headers["ledgerpress-position"], response.text))
         assert responses[0] == responses[1], (user, query, arguments)
         assert MARK not in responses[0][2], (user, query, arguments)
@@ -70,7 +70,7 @@ class Pair:
         pages = []
         for room in self._both:
             room.clock.time = self._now
-            page = await room.door.http.get(path, headers={"Accept": "text/html"})
+            page = await room.api.http.get(path, headers={"Accept": "text/html"})
             pages.append((page.status_code, page.text))
         assert pages[0] == pages[1], path
         assert MARK not in pages[0][1], path
@@ -194,11 +194,11 @@ async def test_every_response_is_as_if_hidden_content_had_never_existed(pair: Pa
 async def test_an_insider_finds_hidden_content(pair: Pair) -> None:
     """Show that the queries would find hidden posts if the server did not hide them."""
     fields = set()
-    with pair.full.door.acting_as(pair.full.people["editor"]):
+    with pair.full.api.acting_as(pair.full.people["editor"]):
         for field, query, arguments in requests(pair):
             if field in fields:
                 continue
-            response = await pair.full.door.post(query, **arguments)
+            response = await pair.full.api.post(query, **arguments)
             assert "data" in response.json(), response.text
             if MARK in response.text:
                 fields.add(field)
@@ -241,7 +241,7 @@ async def test_a_command_on_a_hidden_post_responds_as_for_an_unknown_post(pair: 
 
 
 async def test_a_hidden_slug_takes_as_many_sql_statements_as_an_unknown_one(pair: Pair) -> None:
-    with pair.full.door.store.snapshot() as snapshot:
+    with pair.full.api.store.snapshot() as snapshot:
         statements = Counter[str]()
         current = ""
         snapshot.db.set_trace_callback(lambda _: statements.update([current]))

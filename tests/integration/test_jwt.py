@@ -73,7 +73,7 @@ def unsigned(issuer: Issuer, header: dict[str, Any]) -> str:
 
 async def message(api: Visitors, token: str) -> str:
     with pytest.raises(Unauthenticated) as error:
-        await api.door.identify(f"Bearer {token}")
+        await api.authenticator.identify(f"Bearer {token}")
     return str(error.value)
 
 
@@ -128,10 +128,12 @@ async def test_any_name_can_be_recorded(
 
 
 async def test_each_subject_has_its_own_actor_whatever_its_name(api: Visitors, issuer: Issuer) -> None:
-    first = await api.door.identify(f"Bearer {issuer.token()}")
-    other = await api.door.identify(f"Bearer {issuer.token(sub='ada-2')}")
+    first = await api.authenticator.identify(f"Bearer {issuer.token()}")
+    other = await api.authenticator.identify(f"Bearer {issuer.token(sub='ada-2')}")
     assert first.actor_id != other.actor_id
-    assert first.actor_id == (await api.door.identify(f"Bearer {issuer.token(name='Ada B.')}")).actor_id
+    assert (
+        first.actor_id == (await api.authenticator.identify(f"Bearer {issuer.token(name='Ada B.')}")).actor_id
+    )
 
 
 # --- permissions --------------------------------------------------------------------------------------
@@ -161,7 +163,7 @@ async def test_the_role_claim(
     opened: Opened, issuer: Issuer, path: str, claims: dict[str, Any], roles: set[Role]
 ) -> None:
     async with opened(oidc_role_claim=path) as api:
-        identity = await api.door.identify(f"Bearer {issuer.token(**claims)}")
+        identity = await api.authenticator.identify(f"Bearer {issuer.token(**claims)}")
     assert identity.permissions == frozenset[Permission]().union(*(GRANTED[role] for role in roles))
     assert identity.actor_id
     assert (identity.role in roles) if roles else (identity.role is Role.READER)
@@ -180,11 +182,13 @@ async def test_the_scope_claim_narrows_the_role(
     opened: Opened, issuer: Issuer, scope: object, permissions: set[Permission]
 ) -> None:
     async with opened(oidc_scope_claim="scope") as api:
-        assert (await api.door.identify(f"Bearer {issuer.token(scope=scope)}")).permissions == permissions
+        assert (
+            await api.authenticator.identify(f"Bearer {issuer.token(scope=scope)}")
+        ).permissions == permissions
     async with opened() as api:
-        assert (await api.door.identify(f"Bearer {issuer.token(scope=scope)}")).permissions == GRANTED[
-            Role.EDITOR
-        ]
+        assert (
+            await api.authenticator.identify(f"Bearer {issuer.token(scope=scope)}")
+        ).permissions == GRANTED[Role.EDITOR]
 
 
 async def test_permissions_apply_over_http(api: Visitors, issuer: Issuer) -> None:
@@ -229,7 +233,7 @@ async def test_invalid_claims_are_rejected(
 
 
 async def test_one_of_several_audiences_suffices(api: Visitors, issuer: Issuer) -> None:
-    assert (await api.door.identify(f"Bearer {issuer.token(aud=['shop', AUDIENCE])}")).actor_id
+    assert (await api.authenticator.identify(f"Bearer {issuer.token(aud=['shop', AUDIENCE])}")).actor_id
 
 
 @pytest.mark.parametrize(
@@ -249,7 +253,7 @@ async def test_times_are_checked_with_the_leeway(
             round(seconds * 1_000_000) - 1_000_000
         )  # the clock advances by a second with each reading
         try:
-            return bool(await api.door.identify(f"Bearer {token}"))
+            return bool(await api.authenticator.identify(f"Bearer {token}"))
         except Unauthenticated:
             return False
 
@@ -331,7 +335,7 @@ async def test_each_kind_of_key_works_only_for_its_own_tokens(
 ) -> None:
     issuer.keys = [issuer.key, key := SigningKey(algorithm, "other")]
     async with opened() as api:
-        assert (await api.door.identify(f"Bearer {issuer.token(key=key)}")).actor_id
+        assert (await api.authenticator.identify(f"Bearer {issuer.token(key=key)}")).actor_id
         assert await message(api, issuer.token(key=key, header={"kid": "first"}))
     async with opened(oidc_algorithms=tuple(name for name in ALGORITHMS if name != algorithm)) as api:
         assert "algorithm" in await message(api, issuer.token(key=key))
@@ -341,7 +345,7 @@ async def test_a_key_is_used_only_for_its_declared_purpose(opened: Opened, issue
     async with opened(oidc_algorithms=ALGORITHMS) as api:
         pss = SigningKey("PS256", "pss")
         issuer.keys = [pss]
-        assert (await api.door.identify(f"Bearer {issuer.token(key=pss)}")).actor_id
+        assert (await api.authenticator.identify(f"Bearer {issuer.token(key=pss)}")).actor_id
     for more in ({"alg": "RS256"}, {"use": "enc"}):
         issuer.keys = [issuer.key, pss]
         pss.jwk = {**pss.jwk, **more}
@@ -354,22 +358,22 @@ async def test_a_key_is_used_only_for_its_declared_purpose(opened: Opened, issue
 
 async def test_keys_are_fetched_once_and_again_for_an_unknown_key(api: Visitors, issuer: Issuer) -> None:
     tokens = [issuer.token(sub=f"s{n}") for n in range(20)]
-    await asyncio.gather(*(api.door.identify(f"Bearer {token}") for token in tokens))
+    await asyncio.gather(*(api.authenticator.identify(f"Bearer {token}") for token in tokens))
     assert issuer.requests == 1
     new = SigningKey("ES256", "second")
     assert "not signed with a key of the issuer" in await message(api, issuer.token(key=new))
     issuer.keys = [new]
-    assert (await api.door.identify(f"Bearer {issuer.token(key=new)}")).actor_id
+    assert (await api.authenticator.identify(f"Bearer {issuer.token(key=new)}")).actor_id
     assert issuer.requests == 3
     assert "not signed with a key of the issuer" in await message(api, issuer.token())
 
 
 async def test_clients_cannot_make_the_server_fetch_keys_repeatedly(opened: Opened, issuer: Issuer) -> None:
     async with opened(oidc_jwks_pause_seconds=600.0) as api:
-        await api.door.identify(f"Bearer {issuer.token()}")
+        await api.authenticator.identify(f"Bearer {issuer.token()}")
         for n in range(10):
             assert await message(api, issuer.token(key=SigningKey("ES256", f"made up {n}")))
-        assert (await api.door.identify(f"Bearer {issuer.token()}")).actor_id
+        assert (await api.authenticator.identify(f"Bearer {issuer.token()}")).actor_id
     assert issuer.requests == 1
 
 
@@ -378,21 +382,21 @@ async def test_old_keys_are_used_while_new_ones_are_fetched(
 ) -> None:
     async with opened(oidc_jwks_seconds=1) as api:
         token = issuer.token()
-        await api.door.identify(f"Bearer {token}")
+        await api.authenticator.identify(f"Bearer {token}")
         await asyncio.sleep(1.1)
         issuer.status = 503
-        assert (await api.door.identify(f"Bearer {token}")).actor_id
+        assert (await api.authenticator.identify(f"Bearer {token}")).actor_id
         async with asyncio.timeout(10):
             while issuer.requests < 2:  # noqa: ASYNC110
                 await asyncio.sleep(0.01)
-        assert (await api.door.identify(f"Bearer {token}")).actor_id, (
+        assert (await api.authenticator.identify(f"Bearer {token}")).actor_id, (
             "the issuer may be unreachable for a while"
         )
         issuer.status, issuer.keys = 200, [SigningKey("RS256", "second")]
         async with asyncio.timeout(10):
             while True:
                 try:
-                    await api.door.identify(f"Bearer {token}")
+                    await api.authenticator.identify(f"Bearer {token}")
                 except Unauthenticated:
                     break
                 await asyncio.sleep(0.01)
@@ -402,7 +406,7 @@ async def test_old_keys_are_used_while_new_ones_are_fetched(
 async def test_very_old_keys_are_fetched_again_before_use(opened: Opened, issuer: Issuer) -> None:
     async with opened(oidc_jwks_seconds=1) as api:
         token = issuer.token()
-        await api.door.identify(f"Bearer {token}")
+        await api.authenticator.identify(f"Bearer {token}")
         issuer.keys = [SigningKey("RS256", "second")]
         await asyncio.sleep(2.1)
         assert "not signed with a key of the issuer" in await message(api, token)
@@ -423,7 +427,7 @@ async def test_without_keys_clients_are_rejected_and_the_event_loop_is_not_block
         assert steps > 10
         assert "keys at" in caplog.text
         issuer.delay.set()
-        assert (await api.door.identify(f"Bearer {issuer.token()}")).actor_id, (
+        assert (await api.authenticator.identify(f"Bearer {issuer.token()}")).actor_id, (
             "clients are accepted again when the issuer is back"
         )
 
@@ -452,7 +456,7 @@ async def test_an_invalid_key_set_authenticates_no_client(
     issuer.status, issuer.headers, issuer.body = 200, {}, None
     if status == 200 and body and b"RSA" in body:
         return  # this key counts as valid until the keys are fetched again
-    assert (await api.door.identify(f"Bearer {issuer.token()}")).actor_id
+    assert (await api.authenticator.identify(f"Bearer {issuer.token()}")).actor_id
 
 
 async def test_keys_of_an_unreachable_issuer(opened: Opened, issuer: Issuer) -> None:
@@ -464,7 +468,7 @@ async def test_keys_that_are_too_old_are_discarded(
     opened: Opened, issuer: Issuer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async with opened() as api:
-        await api.door.identify(f"Bearer {issuer.token()}")
+        await api.authenticator.identify(f"Bearer {issuer.token()}")
         issuer.status = 503
         monkeypatch.setattr(jwks, "STALE_SECONDS", 0)
         assert "at present" in await message(api, issuer.token())
@@ -508,6 +512,6 @@ async def test_a_key_without_an_id_is_used_if_no_other_key_lacks_an_id(
 
 async def _is_good(api: Visitors, *, key: SigningKey, issuer: Issuer) -> bool:
     try:
-        return bool(await api.door.identify(f"Bearer {issuer.token(key=key)}"))
+        return bool(await api.authenticator.identify(f"Bearer {issuer.token(key=key)}"))
     except Unauthenticated:
         return False

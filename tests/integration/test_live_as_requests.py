@@ -62,7 +62,7 @@ async def code(store: Store, payload: dict[str, Any], settings: HttpSettings = U
 async def test_a_page_of_a_foreign_site_cannot_open_an_event_stream(
     store: Store, http: httpx2.AsyncClient, path: str
 ) -> None:
-    async with served(store, door=FixedIdentity(ANONYMOUS), settings=PRODUCTION) as server:
+    async with served(store, authenticator=FixedIdentity(ANONYMOUS), settings=PRODUCTION) as server:
         foreign = {"Sec-Fetch-Site": "cross-site", "Origin": "https://evil.example"}
         async with opened(http, "GET", f"{server.url}{path}", SITE, foreign) as stream:
             assert stream.status == 403
@@ -113,11 +113,14 @@ async def test_the_length_of_an_operation_id_is_limited(store: Store) -> None:
 
 
 async def test_a_revoked_token_cannot_start_operations_on_an_open_socket(store: Store) -> None:
-    door = Tokens()
-    async with served(store, door=door) as server, websocket(server.host, server.port) as socket:
+    authenticator = Tokens()
+    async with (
+        served(store, authenticator=authenticator) as server,
+        websocket(server.host, server.port) as socket,
+    ):
         await socket.init(authorization="Bearer operator")
         assert len(await socket.results(await socket.subscribe(SITE))) == 1
-        del door.known["Bearer operator"]
+        del authenticator.known["Bearer operator"]
         head = await store.log.head()
         await socket.subscribe('mutation { siteName(input: { name: "Mine" }) { position } }')
         assert (await socket.closed())[0] == 4403
@@ -192,7 +195,7 @@ async def test_only_permitted_roles_see_events_of_tokens(store: Store, http: htt
         viewer = (
             LOCAL_OPERATOR if role is Role.ADMIN else identity(role, "00000000-0000-8000-8000-00000000000a")
         )
-        async with served(store, door=FixedIdentity(viewer)) as server:
+        async with served(store, authenticator=FixedIdentity(viewer)) as server:
             response = await http.post(f"{server.url}/graphql", json={"query": query})
         (node,) = response.json()["data"]["changes"]["nodes"]
         assert (node["event"]["payload"] is not None) == is_visible, role

@@ -64,8 +64,8 @@ async def open_past_client(tmp_path: Path) -> AsyncIterator[Client]:
         yield client_
 
 
-async def moment(door: Client) -> dict[str, int]:
-    moment_: dict[str, int] = (await door.ask("{ moment { position } }"))["moment"]
+async def moment(api: Client) -> dict[str, int]:
+    moment_: dict[str, int] = (await api.ask("{ moment { position } }"))["moment"]
     return moment_
 
 
@@ -79,13 +79,13 @@ def article_id(post_id: str) -> str:
     return global_ids.encode("Article", post.id)
 
 
-async def newsroom(door: Client) -> tuple[str, dict[str, str], dict[str, int]]:
+async def newsroom(api: Client) -> tuple[str, dict[str, str], dict[str, int]]:
     """Publish four articles, then hide two; return the author, the ids of the posts, and the moment in between."""
-    await door.do("siteName", name="The Pier")
-    await door.do("categoryCreate", name="News")
+    await api.do("siteName", name="The Pier")
+    await api.do("categoryCreate", name="News")
     for name in ("Sport", "Town"):
-        await door.do("categoryCreate", name=name, parent={"slug": "news"})
-    author = (await door.do("authorRegister", "author { id }", name="Ada"))["author"]["id"]
+        await api.do("categoryCreate", name=name, parent={"slug": "news"})
+    author = (await api.do("authorRegister", "author { id }", name="Ada"))["author"]["id"]
     places: dict[str, Sequence[str]] = {
         "One": ("sport",),
         "Two": ("sport", "town"),
@@ -95,12 +95,12 @@ async def newsroom(door: Client) -> tuple[str, dict[str, str], dict[str, int]]:
     posts = {}
     for title, slugs in places.items():
         arguments = {"categories": [{"slug": slug} for slug in slugs], "authors": [author]}
-        posts[title] = (await door.write(title, publish=True, **arguments))["id"]
-    await door.do("postEdit", id=posts["Two"], slug="deux", publish=True)
-    at = await moment(door)
-    await door.do("postUnpublish", id=posts["Two"])
-    await door.do("postArchive", id=posts["Three"])
-    await door.write("Draft")
+        posts[title] = (await api.write(title, publish=True, **arguments))["id"]
+    await api.do("postEdit", id=posts["Two"], slug="deux", publish=True)
+    at = await moment(api)
+    await api.do("postUnpublish", id=posts["Two"])
+    await api.do("postArchive", id=posts["Three"])
+    await api.write("Draft")
     return author, posts, at
 
 
@@ -207,24 +207,24 @@ async def test_an_open_past_does_not_open_the_history(open_past_client: Client) 
         await open_past_client.ask(query)
 
 
-async def test_local_operators_see_all_of_the_past_without_the_setting(door: Client) -> None:
-    author, _, at = await newsroom(door)
-    data = await door.ask(FRONT, at=at, author=author)
+async def test_local_operators_see_all_of_the_past_without_the_setting(api: Client) -> None:
+    author, _, at = await newsroom(api)
+    data = await api.ask(FRONT, at=at, author=author)
     assert titles(data["recentPosts"]) == (4, {"One", "Two", "Three", "Four"})
     assert data["category"]["articleCount"] == 3
     for query in (*HISTORY_QUERIES, *PAST_QUERIES):
-        await door.ask(query)
+        await api.ask(query)
 
 
-async def test_an_anonymous_reader_sees_only_the_open_past(door: Client) -> None:
-    author, _, at = await newsroom(door)
+async def test_an_anonymous_reader_sees_only_the_open_past(api: Client) -> None:
+    author, _, at = await newsroom(api)
     engine = Executor(graphql_schema(), limits=Limits(tell_cost=False))
 
     async def ask(
         query: str, identity: Identity, *, open_past: bool = False, **variables: Any
     ) -> dict[str, Any]:
         response = await engine.execute_document(
-            door.store, query, variables=variables, identity=identity, open_past=open_past
+            api.store, query, variables=variables, identity=identity, open_past=open_past
         )
         return response.body
 
@@ -249,8 +249,8 @@ async def test_an_anonymous_reader_sees_only_the_open_past(door: Client) -> None
     open_part = (await ask(FRONT, ANONYMOUS, open_past=True, **front))["data"]
     assert titles(open_part["recentPosts"]) == (2, {"One", "Four"})
 
-    today = await moment(door)
-    now = await door.ask(FRONT, author=author)
+    today = await moment(api)
+    now = await api.ask(FRONT, author=author)
     for open_past in (False, True):
         for at_today in (None, today):
             body = await ask(FRONT, ANONYMOUS, open_past=open_past, at=at_today, author=author)
@@ -283,15 +283,15 @@ async def test_an_option_or_a_variable_opens_the_past(
     async with Servers(tmp_path, environment={}) as servers:
         server = await servers.start(tmp_path / "store", *options)
         async with (
-            await server.connect(f"Bearer {server.admin_token()}") as door,
+            await server.connect(f"Bearer {server.admin_token()}") as api,
             await server.connect() as reader,
         ):
-            post = (await door.mutate("postCreate", title="One", publish=True)).done
-            data, position = await door.execute("{ recentPosts { totalCount } }")
+            post = (await api.mutate("postCreate", title="One", publish=True)).done
+            data, position = await api.execute("{ recentPosts { totalCount } }")
             assert data["recentPosts"]["totalCount"] == 1
-            await door.mutate("postUnpublish", id=post["id"])
+            await api.mutate("postUnpublish", id=post["id"])
             past = "query ($at: AsOf) { recentPosts(asOf: $at) { totalCount } }"
-            past_data, _ = await door.execute(past, at={"position": position})
+            past_data, _ = await api.execute(past, at={"position": position})
             assert past_data["recentPosts"]["totalCount"] == 1
             _, response = await reader.answer(past, at={"position": position})
     assert ("errors" not in response) == is_open

@@ -68,16 +68,16 @@ def link_to(response: httpx2.Response, rel: str) -> str | None:
 
 
 @pytest.fixture
-async def newsroom(door: Client) -> Client:
+async def newsroom(api: Client) -> Client:
     """A site with two categories, a corrected article under its second slug, and a draft."""
-    await door.do("siteName", name="The Courier")
-    author = await door.do("authorRegister", "author { id }", name="Ines Okafor")
-    town = await door.do(
+    await api.do("siteName", name="The Courier")
+    author = await api.do("authorRegister", "author { id }", name="Ines Okafor")
+    town = await api.do(
         "categoryCreate", "category { id slug }", name="Town", description="Bridge to breakwater."
     )
     parent = {"id": town["category"]["id"]}
-    await door.do("categoryCreate", "category { id }", name="Council", parent=parent)
-    mill = await door.write(
+    await api.do("categoryCreate", "category { id }", name="Council", parent=parent)
+    mill = await api.write(
         "The tide mill",
         body="It turns.\n\n## Oak\n\n## Iron\n\n### Rust\n\n> *Quite.*",
         teaser="After ninety years.",
@@ -85,10 +85,10 @@ async def newsroom(door: Client) -> Client:
         categories=[{"slug": "council"}],
         publish=True,
     )
-    await door.do("postEdit", id=mill["id"], slug="mill", publish=True)
-    await door.do("postPublish", id=mill["id"], correction="It closed in 1931.")
-    await door.write("A secret draft", body="Not yet.")
-    return door
+    await api.do("postEdit", id=mill["id"], slug="mill", publish=True)
+    await api.do("postPublish", id=mill["id"], correction="It closed in 1931.")
+    await api.write("A secret draft", body="Not yet.")
+    return api
 
 
 async def test_the_front_page_lists_articles_and_the_tree_of_categories(newsroom: Client) -> None:
@@ -108,11 +108,11 @@ async def test_the_front_page_lists_articles_and_the_tree_of_categories(newsroom
     assert f"position {head} of the log" in page.text
 
 
-async def test_an_empty_site_has_a_front_page(door: Client) -> None:
-    page = await door.http.get("/")
+async def test_an_empty_site_has_a_front_page(api: Client) -> None:
+    page = await api.http.get("/")
     assert page.status_code == 200
     assert "Nothing has been published yet." in page.text
-    assert (await door.http.get("/graphql", headers={"Accept": "text/html"})).status_code == 200
+    assert (await api.http.get("/graphql", headers={"Accept": "text/html"})).status_code == 200
 
 
 async def test_an_article_page_shows_byline_dates_corrections_contents_and_body(newsroom: Client) -> None:
@@ -186,30 +186,30 @@ async def test_former_slugs_redirect_to_the_current_slug(newsroom: Client) -> No
         assert (await newsroom.http.get(new)).status_code == 200
 
 
-async def test_links_lead_through_all_pages_of_a_list_and_back(door: Client) -> None:
-    await door.do("categoryCreate", name="Town")
+async def test_links_lead_through_all_pages_of_a_list_and_back(api: Client) -> None:
+    await api.do("categoryCreate", name="Town")
     article_titles = [f"Article {number}" for number in range(25)]
     for title in article_titles:
-        await door.write(title, categories=[{"slug": "town"}], publish=True)
+        await api.write(title, categories=[{"slug": "town"}], publish=True)
     for path in ("/", "/categories/town"):
-        page = await door.http.get(path)
+        page = await api.http.get(path)
         assert link_to(page, "prev") is None
         pages = [titles(page)]
         while older := link_to(page, "next"):
-            page = await door.http.get(page.url.join(older))
+            page = await api.http.get(page.url.join(older))
             pages.append(titles(page))
         assert [len(page_titles) for page_titles in pages] == [10, 10, 5]
         assert [title for page_titles in pages for title in page_titles] == article_titles[::-1]
         newer = link_to(page, "prev")
         assert newer
-        assert titles(await door.http.get(page.url.join(newer))) == pages[1]
+        assert titles(await api.http.get(page.url.join(newer))) == pages[1]
 
 
-async def test_text_of_users_is_escaped(door: Client) -> None:
-    await door.do("siteName", name=HOSTILE)
-    author = await door.do("authorRegister", "author { id }", name=HOSTILE)
-    await door.do("categoryCreate", name=HOSTILE, slug="bad", description=HOSTILE)
-    post = await door.write(
+async def test_text_of_users_is_escaped(api: Client) -> None:
+    await api.do("siteName", name=HOSTILE)
+    author = await api.do("authorRegister", "author { id }", name=HOSTILE)
+    await api.do("categoryCreate", name=HOSTILE, slug="bad", description=HOSTILE)
+    post = await api.write(
         HOSTILE,
         body=f"{HOSTILE}\n\n# {HOSTILE}\n\n# Two\n\n# Three",
         teaser=HOSTILE,
@@ -218,9 +218,9 @@ async def test_text_of_users_is_escaped(door: Client) -> None:
         categories=[{"slug": "bad"}],
         publish=True,
     )
-    await door.do("postPublish", id=post["id"], correction=HOSTILE)
+    await api.do("postPublish", id=post["id"], correction=HOSTILE)
     for path in ("/", "/articles/bad", "/categories/bad", "/graphql"):
-        page = await door.http.get(path, headers={"Accept": "text/html"})
+        page = await api.http.get(path, headers={"Accept": "text/html"})
         assert page.status_code == 200
         assert "<script>alert" not in page.text
         assert "{{ 7 * 7 }}" in page.text
@@ -259,24 +259,24 @@ async def test_every_page_has_one_main_element_and_headings_in_order(newsroom: C
         assert len(outline.ids) == len(set(outline.ids))
 
 
-async def test_static_files_are_revalidated_by_etag(door: Client) -> None:
-    plain = await door.http.get("/static/site.css")
+async def test_static_files_are_revalidated_by_etag(api: Client) -> None:
+    plain = await api.http.get("/static/site.css")
     assert plain.headers["content-type"] == "text/css; charset=utf-8"
     assert plain.headers["cache-control"] == "public, no-cache"
     etag = plain.headers["etag"]
-    again = await door.http.get("/static/site.css", headers={"If-None-Match": etag})
+    again = await api.http.get("/static/site.css", headers={"If-None-Match": etag})
     assert (again.status_code, again.content) == (304, b"")
     for path in ("none.css", "graphiql/README.md", "../pages.py", "%2e%2e/pages.py", "graphiql"):
-        assert (await door.http.get(f"/static/{path}")).status_code == 404
+        assert (await api.http.get(f"/static/{path}")).status_code == 404
 
 
 @pytest.mark.parametrize("accept", ["", "*/*", "application/json", "text/html;q=0, application/json"])
-async def test_a_get_of_graphql_returns_a_page_only_to_browsers(door: Client, accept: str) -> None:
-    response = await door.http.get("/graphql?query={site{name}}", headers={"Accept": accept})
+async def test_a_get_of_graphql_returns_a_page_only_to_browsers(api: Client, accept: str) -> None:
+    response = await api.http.get("/graphql?query={site{name}}", headers={"Accept": accept})
     assert response.headers["content-type"] == "application/json; charset=utf-8"
-    assert "errors" in (await door.http.get("/graphql", headers={"Accept": accept})).json()
+    assert "errors" in (await api.http.get("/graphql", headers={"Accept": accept})).json()
 
-    page = await door.http.get("/graphql", headers={"Accept": "text/html,application/xml;q=0.9,*/*;q=0.8"})
+    page = await api.http.get("/graphql", headers={"Accept": "text/html,application/xml;q=0.9,*/*;q=0.8"})
     assert (page.status_code, page.headers["vary"]) == (200, "Accept")
 
 

@@ -14,11 +14,11 @@ def titles(connection: dict[str, Any]) -> list[str]:
 
 
 @pytest.fixture
-async def seven_posts(door: Client) -> Client:
+async def seven_posts(api: Client) -> Client:
     for number in range(1, 8):
         at = f"2024-02-0{number}T12:00:00Z"
-        await door.write(f"No {number}", publish=True, publishedAt=at, body=f"## Part\n\nBody {number}.")
-    return door
+        await api.write(f"No {number}", publish=True, publishedAt=at, body=f"## Part\n\nBody {number}.")
+    return api
 
 
 async def test_recent_posts_are_listed_newest_first(seven_posts: Client) -> None:
@@ -66,74 +66,72 @@ async def test_paging_works_forwards_and_backwards(seven_posts: Client) -> None:
     assert titles(oldest) == ["No 1", "No 2"]
 
 
-async def test_a_category_lists_articles_of_subcategories_by_default(door: Client) -> None:
-    await door.do("categoryCreate", name="Sea")
-    await door.do("categoryCreate", name="Tides", parent={"slug": "sea"})
-    await door.write("Both", publish=True, categories=[{"slug": "sea"}, {"slug": "tides"}])
-    await door.write("Below", publish=True, categories=[{"slug": "tides"}])
+async def test_a_category_lists_articles_of_subcategories_by_default(api: Client) -> None:
+    await api.do("categoryCreate", name="Sea")
+    await api.do("categoryCreate", name="Tides", parent={"slug": "sea"})
+    await api.write("Both", publish=True, categories=[{"slug": "sea"}, {"slug": "tides"}])
+    await api.write("Below", publish=True, categories=[{"slug": "tides"}])
     query = (
         '{ category(slug: "sea") { articleCount children { name } all: articles { nodes { title } totalCount }'
         " own: articles(includeDescendants: false) { nodes { title } totalCount } } }"
     )
-    category = (await door.ask(query))["category"]
+    category = (await api.ask(query))["category"]
     assert category == {
         "articleCount": 2,
         "children": [{"name": "Tides"}],
         "all": {"nodes": [{"title": "Below"}, {"title": "Both"}], "totalCount": 2},
         "own": {"nodes": [{"title": "Both"}], "totalCount": 1},
     }
-    filtered = await door.ask(
-        '{ articles(filter: { categorySlug: "tides" }) { nodes { title } totalCount } }'
-    )
+    filtered = await api.ask('{ articles(filter: { categorySlug: "tides" }) { nodes { title } totalCount } }')
     assert filtered["articles"] == {"nodes": [{"title": "Below"}, {"title": "Both"}], "totalCount": 2}
-    nothing = await door.ask('{ articles(filter: { categorySlug: "none" }) { nodes { title } totalCount } }')
+    nothing = await api.ask('{ articles(filter: { categorySlug: "none" }) { nodes { title } totalCount } }')
     assert nothing["articles"] == {"nodes": [], "totalCount": 0}
 
 
-async def test_every_type_with_an_id_can_be_queried_by_id(door: Client) -> None:
-    await door.do("categoryCreate", name="Sea")
-    author = (await door.do("authorRegister", "author { id }", name="Ada"))["author"]["id"]
-    post = (await door.write("Found", publish=True))["id"]
-    article = (await door.ask('{ article(slug: "found") { id } }'))["article"]["id"]
-    category = (await door.ask('{ category(slug: "sea") { id } }'))["category"]["id"]
-    data = await door.ask(
+async def test_every_type_with_an_id_can_be_queried_by_id(api: Client) -> None:
+    await api.do("categoryCreate", name="Sea")
+    author = (await api.do("authorRegister", "author { id }", name="Ada"))["author"]["id"]
+    post = (await api.write("Found", publish=True))["id"]
+    article = (await api.ask('{ article(slug: "found") { id } }'))["article"]["id"]
+    category = (await api.ask('{ category(slug: "sea") { id } }'))["category"]["id"]
+    data = await api.ask(
         "query ($ids: [ID!]!) { nodes(ids: $ids) { __typename id } }", ids=[post, article, category, author]
     )
     assert [node["__typename"] for node in data["nodes"]] == ["Post", "Article", "Category", "Author"]
     assert [node["id"] for node in data["nodes"]] == [post, article, category, author]
-    await door.do("postUnpublish", id=post)
-    result = await door.ask("query ($id: ID!) { node(id: $id) { id } }", id=article)
+    await api.do("postUnpublish", id=post)
+    result = await api.ask("query ($id: ID!) { node(id: $id) { id } }", id=article)
     assert result["node"] is None
 
 
-async def test_posts_can_be_listed_by_status(door: Client) -> None:
-    await door.write("Draft")
-    await door.write("Out", publish=True)
-    data = await door.ask(
+async def test_posts_can_be_listed_by_status(api: Client) -> None:
+    await api.write("Draft")
+    await api.write("Out", publish=True)
+    data = await api.ask(
         "{ all: posts { nodes { title } totalCount } drafts: posts(filter: { status: DRAFT }) { nodes { title } } }"
     )
     assert data["all"] == {"nodes": [{"title": "Out"}, {"title": "Draft"}], "totalCount": 2}
     assert titles(data["drafts"]) == ["Draft"]
 
 
-async def test_categories_and_authors_are_paged_in_order_of_creation(door: Client) -> None:
+async def test_categories_and_authors_are_paged_in_order_of_creation(api: Client) -> None:
     for name in ("One", "Two", "Three"):
-        await door.do("categoryCreate", name=name)
-        await door.do("authorRegister", name=name)
+        await api.do("categoryCreate", name=name)
+        await api.do("authorRegister", name=name)
     for listing in ("categories", "authors"):
         query = f"query ($a: String) {{ {listing}(first: 2, after: $a) {{ nodes {{ name }} totalCount pageInfo {{ hasNextPage endCursor }} }} }}"
-        first = (await door.ask(query))[listing]
+        first = (await api.ask(query))[listing]
         assert ([node["name"] for node in first["nodes"]], first["totalCount"]) == (["One", "Two"], 3)
-        rest = (await door.ask(query, a=first["pageInfo"]["endCursor"]))[listing]
+        rest = (await api.ask(query, a=first["pageInfo"]["endCursor"]))[listing]
         assert [node["name"] for node in rest["nodes"]] == ["Three"]
 
 
-async def test_the_api_reports_projections_and_the_position(door: Client) -> None:
-    response = await door.post(
+async def test_the_api_reports_projections_and_the_position(api: Client) -> None:
+    response = await api.post(
         "{ projections { name state checkpoint lag lagSeconds failedAt error } site { name position } }"
     )
     data = response.json()["data"]
-    head = await door.store.log.head()
+    head = await api.store.log.head()
     assert {projection["name"] for projection in data["projections"]} >= {"posts", "listings", "categories"}
     assert all(
         projection["state"] == "RUNNING" and projection["checkpoint"] == head
@@ -172,9 +170,9 @@ async def test_the_api_reports_projections_and_the_position(door: Client) -> Non
     ],
 )
 async def test_an_invalid_query_returns_an_error_that_names_the_mistake(
-    door: Client, query: str, message: str
+    api: Client, query: str, message: str
 ) -> None:
-    (error, *_) = await door.errors(query)
+    (error, *_) = await api.errors(query)
     assert message in error["message"]
 
 
@@ -191,29 +189,29 @@ async def test_an_invalid_query_returns_an_error_that_names_the_mistake(
         b'{"query": "{ site { name } }", "variables": {"lone surrogate": "\\ud800"}}',
     ],
 )
-async def test_an_invalid_body_returns_400(door: Client, body: bytes) -> None:
-    response = await door.http.post("/graphql", content=body, headers={"Content-Type": "application/json"})
+async def test_an_invalid_body_returns_400(api: Client, body: bytes) -> None:
+    response = await api.http.post("/graphql", content=body, headers={"Content-Type": "application/json"})
     assert response.status_code == 400
     assert "errors" in response.json()
 
 
-async def test_only_json_of_a_limited_size_is_accepted(door: Client) -> None:
-    form = await door.http.post("/graphql", content="query=1", headers={"Content-Type": "text/plain"})
+async def test_only_json_of_a_limited_size_is_accepted(api: Client) -> None:
+    form = await api.http.post("/graphql", content="query=1", headers={"Content-Type": "text/plain"})
     assert form.status_code == 415
-    huge = await door.http.post(
+    huge = await api.http.post(
         "/graphql", content=b" " * 1_000_001, headers={"Content-Type": "application/json"}
     )
     assert huge.status_code == 413
 
 
 async def test_an_internal_error_reveals_only_the_id_that_is_logged(
-    door: Client, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    api: Client, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     def broken(*_: object) -> None:
         raise RuntimeError("the password is 1234")
 
     monkeypatch.setattr("ledgerpress.features.site.projector_and_queries.site_name", broken)
-    (error,) = await door.errors("{ site { name } }")
+    (error,) = await api.errors("{ site { name } }")
     assert error["message"] == "Something went wrong on the server."
     error_id = error["extensions"].pop("errorId")
     assert error["extensions"] == {"code": "INTERNAL_SERVER_ERROR"}
@@ -233,9 +231,9 @@ async def test_an_internal_error_reveals_only_the_id_that_is_logged(
     ],
 )
 async def test_a_request_without_exactly_one_operation_is_rejected(
-    door: Client, query: str, name: str | None, message: str
+    api: Client, query: str, name: str | None, message: str
 ) -> None:
-    response = await door.http.post("/graphql", json={"query": query, "operationName": name})
+    response = await api.http.post("/graphql", json={"query": query, "operationName": name})
     assert response.status_code == 200
     assert message in response.json()["errors"][0]["message"]
     assert "data" not in response.json()

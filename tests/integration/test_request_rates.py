@@ -34,9 +34,9 @@ class NamedTokens:
         return identity(Role.EDITOR, "actor", token_id=authorization.removeprefix("Bearer "))
 
 
-async def ask(door: Client, token: str | None = None) -> httpx2.Response:
+async def ask(api: Client, token: str | None = None) -> httpx2.Response:
     headers = HEADERS if token is None else HEADERS | {"Authorization": f"Bearer {token}"}
-    return await door.http.post("/graphql", content=REQUEST, headers=headers)
+    return await api.http.post("/graphql", content=REQUEST, headers=headers)
 
 
 def code(response: httpx2.Response) -> tuple[int, str]:
@@ -46,8 +46,8 @@ def code(response: httpx2.Response) -> tuple[int, str]:
 
 
 async def test_invalid_credentials_are_challenged(tmp_path: Path) -> None:
-    async with client(tmp_path / "store", door=NamedTokens()) as door:
-        response = await ask(door, "bad")
+    async with client(tmp_path / "store", authenticator=NamedTokens()) as api:
+        response = await ask(api, "bad")
         assert code(response) == (401, "UNAUTHENTICATED")
         assert response.headers["www-authenticate"] == (
             'Bearer realm="LedgerPress", error="invalid_token", '
@@ -56,27 +56,27 @@ async def test_invalid_credentials_are_challenged(tmp_path: Path) -> None:
 
 
 async def test_the_request_rate_of_a_token_is_limited(tmp_path: Path) -> None:
-    async with client(tmp_path / "store", settings=THREE, door=NamedTokens()) as door:
+    async with client(tmp_path / "store", settings=THREE, authenticator=NamedTokens()) as api:
         for left in (2, 1, 0):
-            response = await ask(door, "one")
+            response = await ask(api, "one")
             assert response.status_code == 200
             assert response.headers["ratelimit-policy"] == '"requests";q=3;w=300'
             assert response.headers["ratelimit"].startswith(f'"requests";r={left};t=')
-        rejection = await ask(door, "one")
+        rejection = await ask(api, "one")
         assert code(rejection) == (429, "RATE_LIMITED")
         assert 1 <= int(rejection.headers["retry-after"]) <= 100
         assert rejection.headers["ratelimit"].startswith('"requests";r=0;t=')
-        assert (await ask(door, "another")).status_code == 200
-        anonymous = await ask(door)
+        assert (await ask(api, "another")).status_code == 200
+        anonymous = await ask(api)
         assert anonymous.status_code == 200
         assert "ratelimit" not in anonymous.headers  # the response may be cached for other clients
 
 
 async def test_invalid_credentials_count_for_the_address(tmp_path: Path) -> None:
-    async with client(tmp_path / "store", settings=THREE, door=NamedTokens()) as door:
-        assert [(await ask(door, "bad")).status_code for _ in range(4)] == [401, 401, 401, 429]
-        assert (await ask(door)).status_code == 429
-        assert (await ask(door, "one")).status_code == 200
+    async with client(tmp_path / "store", settings=THREE, authenticator=NamedTokens()) as api:
+        assert [(await ask(api, "bad")).status_code for _ in range(4)] == [401, 401, 401, 429]
+        assert (await ask(api)).status_code == 429
+        assert (await ask(api, "one")).status_code == 200
 
 
 async def test_anonymous_clients_are_identified_by_address(tmp_path: Path) -> None:
@@ -110,19 +110,19 @@ async def test_too_many_concurrent_requests_are_rejected(tmp_path: Path) -> None
         await finish.wait()
         yield REQUEST[5:]
 
-    async with client(tmp_path / "store", settings=HttpSettings(max_concurrent_requests=2)) as door:
+    async with client(tmp_path / "store", settings=HttpSettings(max_concurrent_requests=2)) as api:
         slow_requests = [
-            asyncio.create_task(door.http.post("/graphql", content=slow(), headers=HEADERS)) for _ in range(2)
+            asyncio.create_task(api.http.post("/graphql", content=slow(), headers=HEADERS)) for _ in range(2)
         ]
         await asyncio.sleep(0.05)
-        busy = await ask(door)
+        busy = await ask(api)
         assert code(busy) == (503, "TOO_BUSY")
         assert busy.headers["retry-after"] == "1"
-        assert (await door.http.get("/")).status_code == 503
-        assert (await door.http.get("/health/live")).status_code == 200
+        assert (await api.http.get("/")).status_code == 503
+        assert (await api.http.get("/health/live")).status_code == 200
         finish.set()
         assert [result.status_code for result in await asyncio.gather(*slow_requests)] == [200, 200]
-        assert (await ask(door)).status_code == 200
+        assert (await ask(api)).status_code == 200
 
 
 async def test_a_slot_is_released_however_a_request_ends(tmp_path: Path) -> None:
@@ -135,13 +135,13 @@ async def test_a_slot_is_released_however_a_request_ends(tmp_path: Path) -> None
         await asyncio.sleep(60)
 
     settings = HttpSettings(max_concurrent_requests=1, body_seconds=0.05)
-    async with client(tmp_path / "store", settings=settings) as door:
+    async with client(tmp_path / "store", settings=settings) as api:
         for _ in range(3):
-            assert (await ask(door)).status_code == 200
-            assert (await door.http.post("/graphql", content=b"{", headers=HEADERS)).status_code == 400
-            late = await door.http.post("/graphql", content=stalled(), headers=HEADERS)
+            assert (await ask(api)).status_code == 200
+            assert (await api.http.post("/graphql", content=b"{", headers=HEADERS)).status_code == 400
+            late = await api.http.post("/graphql", content=stalled(), headers=HEADERS)
             assert code(late) == (408, "REQUEST_TIMEOUT")
-            failed = await door.http.post("/graphql", content=broken(), headers=HEADERS)
+            failed = await api.http.post("/graphql", content=broken(), headers=HEADERS)
             assert code(failed) == (500, "INTERNAL_SERVER_ERROR")
             assert "ConnectionError" not in failed.text
 

@@ -322,13 +322,13 @@ async def test_withdrawn_text_is_not_served_again_and_leaves_memory(
         assert secret.encode() not in (await execute_cached(executor, store, **request)).body
 
 
-async def test_a_repeated_query_gets_the_same_http_response_until_the_result_changes(door: Client) -> None:
-    await door.write("Tide", publish=True)
+async def test_a_repeated_query_gets_the_same_http_response_until_the_result_changes(api: Client) -> None:
+    await api.write("Tide", publish=True)
     query = "{ articles { nodes { title } } }"
-    first = await door.post(query)
-    again = await door.post(query)
+    first = await api.post(query)
+    again = await api.post(query)
     assert (first.content, first.headers) == (again.content, again.headers)
-    await door.write("Flood", publish=True)
-    changed = await door.post(query)
+    await api.write("Flood", publish=True)
+    changed = await api.post(query)
     assert b"Flood" in changed.content
     assert int(changed.headers["LedgerPress-Position"]) > int(again.headers["LedgerPress-Position"])

@@ -34,68 +34,66 @@ fragment Titles on ArticleConnection { totalCount nodes { title } }
 
 
 @pytest.fixture
-async def users(door: Client) -> dict[str, Identity]:
+async def users(api: Client) -> dict[str, Identity]:
     """A user of each role."""
-    return await people(door.store)
+    return await people(api.store)
 
 
-async def titles(door: Client, **variables: Any) -> tuple[int, list[str]]:
-    posts = (await door.ask(POSTS, **variables))["posts"]
+async def titles(api: Client, **variables: Any) -> tuple[int, list[str]]:
+    posts = (await api.ask(POSTS, **variables))["posts"]
     return posts["totalCount"], [node["title"] for node in posts["nodes"]]
 
 
-async def position(door: Client) -> dict[str, int]:
-    moment: dict[str, int] = (await door.ask("{ moment { position } }"))["moment"]
+async def position(api: Client) -> dict[str, int]:
+    moment: dict[str, int] = (await api.ask("{ moment { position } }"))["moment"]
     return moment
 
 
-async def write(
-    door: Client, user: Identity, *titles: str, publish: bool = False, **fields: Any
-) -> list[str]:
+async def write(api: Client, user: Identity, *titles: str, publish: bool = False, **fields: Any) -> list[str]:
     """Create posts as a user, and return their ids."""
-    with door.acting_as(user):
-        return [(await door.write(title, publish=publish, **fields))["id"] for title in titles]
+    with api.acting_as(user):
+        return [(await api.write(title, publish=publish, **fields))["id"] for title in titles]
 
 
 async def test_authors_list_their_own_posts_with_right_counts_at_every_position(
-    door: Client, users: dict[str, Identity]
+    api: Client, users: dict[str, Identity]
 ) -> None:
     author, other = users[AUTHOR], users[OTHER_AUTHOR]
-    first, second = await write(door, author, "One", "Two")
-    await write(door, other, "Foreign")
-    before = await position(door)
-    await write(door, author, "Three", publish=True)
-    await door.do("postPublish", id=first)
-    await door.do("postArchive", id=second)
-    with door.acting_as(author):
-        assert await titles(door) == (3, ["Three", "Two", "One"])
-        assert await titles(door, filter={"status": "PUBLISHED"}) == (2, ["Three", "One"])
-        assert await titles(door, filter={"status": "ARCHIVED"}) == (1, ["Two"])
-        assert await titles(door, filter={"status": "DRAFT"}) == (0, [])
-        assert await titles(door, at=before) == (2, ["Two", "One"])
-        assert await titles(door, at=before, filter={"status": "DRAFT"}) == (2, ["Two", "One"])
-        assert await titles(door, at={"position": 1}) == (0, [])
-    with door.acting_as(other):
-        assert await titles(door) == (1, ["Foreign"])
-    with door.acting_as(users["editor"]):
-        assert (await titles(door))[0] == 4
-        assert await titles(door, at=before) == (3, ["Foreign", "Two", "One"])
+    first, second = await write(api, author, "One", "Two")
+    await write(api, other, "Foreign")
+    before = await position(api)
+    await write(api, author, "Three", publish=True)
+    await api.do("postPublish", id=first)
+    await api.do("postArchive", id=second)
+    with api.acting_as(author):
+        assert await titles(api) == (3, ["Three", "Two", "One"])
+        assert await titles(api, filter={"status": "PUBLISHED"}) == (2, ["Three", "One"])
+        assert await titles(api, filter={"status": "ARCHIVED"}) == (1, ["Two"])
+        assert await titles(api, filter={"status": "DRAFT"}) == (0, [])
+        assert await titles(api, at=before) == (2, ["Two", "One"])
+        assert await titles(api, at=before, filter={"status": "DRAFT"}) == (2, ["Two", "One"])
+        assert await titles(api, at={"position": 1}) == (0, [])
+    with api.acting_as(other):
+        assert await titles(api) == (1, ["Foreign"])
+    with api.acting_as(users["editor"]):
+        assert (await titles(api))[0] == 4
+        assert await titles(api, at=before) == (3, ["Foreign", "Two", "One"])
 
 
 @pytest.mark.parametrize("status", [None, "DRAFT"])
 async def test_an_authors_pages_are_full_and_their_page_info_is_right(
-    door: Client, users: dict[str, Identity], status: str | None
+    api: Client, users: dict[str, Identity], status: str | None
 ) -> None:
     expected = list[str]()
     for number in range(7):
-        await write(door, users[OTHER_AUTHOR], f"Foreign {number}")
-        (post,) = await write(door, users[AUTHOR], f"Post {number}")
+        await write(api, users[OTHER_AUTHOR], f"Foreign {number}")
+        (post,) = await write(api, users[AUTHOR], f"Post {number}")
         if number % 3 == 0 and status:
-            await door.do("postPublish", id=post)
+            await api.do("postPublish", id=post)
         else:
             expected.insert(0, f"Post {number}")
     variables = {"filter": {"status": status}} if status else {}
-    with door.acting_as(users[AUTHOR]):
+    with api.acting_as(users[AUTHOR]):
         for count, cursor, edge, ahead, behind in (
             ("first", "after", "endCursor", "hasNextPage", "hasPreviousPage"),
             ("last", "before", "startCursor", "hasPreviousPage", "hasNextPage"),
@@ -104,7 +102,7 @@ async def test_an_authors_pages_are_full_and_their_page_info_is_right(
                 collected: list[str] = []
                 position, has_more = None, True
                 while has_more:
-                    page = (await door.ask(POSTS, **{count: size, cursor: position}, **variables))["posts"]
+                    page = (await api.ask(POSTS, **{count: size, cursor: position}, **variables))["posts"]
                     page_titles = [node["title"] for node in page["nodes"]]
                     assert page["totalCount"] == len(expected)
                     assert page["pageInfo"][behind] == bool(collected)
@@ -113,28 +111,28 @@ async def test_an_authors_pages_are_full_and_their_page_info_is_right(
                 assert collected == expected, (count, size)
 
 
-async def test_an_author_sees_the_past_only_of_own_posts(door: Client, users: dict[str, Identity]) -> None:
+async def test_an_author_sees_the_past_only_of_own_posts(api: Client, users: dict[str, Identity]) -> None:
     """In a past state of an own post, nested categories and authors show their current articles."""
-    ada = (await door.do("authorRegister", "author { id }", name="Ada"))["author"]["id"]
-    await door.do("categoryCreate", name="News")
-    await door.do("categoryCreate", name="Sport", parent={"slug": "news"})
+    ada = (await api.do("authorRegister", "author { id }", name="Ada"))["author"]["id"]
+    await api.do("categoryCreate", name="News")
+    await api.do("categoryCreate", name="Sport", parent={"slug": "news"})
     fields: dict[str, Any] = {"authors": [ada], "categories": [{"slug": "sport"}], "publish": True}
-    (foreign, corrected) = await write(door, users["editor"], "Foreign", "Kept", **fields)
-    (own,) = await write(door, users[AUTHOR], "Own", **fields)
-    before = await position(door)
-    await door.do("postUnpublish", id=foreign)
-    await door.do("postEdit", id=corrected, title="Kept, corrected", publish=True)
-    await door.do("categoryRename", category={"slug": "sport"}, name="Games")
-    await door.do("postUncategorize", id=own, category={"slug": "sport"})
-    with door.acting_as(users[AUTHOR]):
-        await door.do("postEdit", id=own, title="Own, better")
+    (foreign, corrected) = await write(api, users["editor"], "Foreign", "Kept", **fields)
+    (own,) = await write(api, users[AUTHOR], "Own", **fields)
+    before = await position(api)
+    await api.do("postUnpublish", id=foreign)
+    await api.do("postEdit", id=corrected, title="Kept, corrected", publish=True)
+    await api.do("categoryRename", category={"slug": "sport"}, name="Games")
+    await api.do("postUncategorize", id=own, category={"slug": "sport"})
+    with api.acting_as(users[AUTHOR]):
+        await api.do("postEdit", id=own, title="Own, better")
     query = f"query ($id: ID!, $at: AsOf) {{ post(id: $id, asOf: $at) {{ {BELOW} }} }} {FRAGMENTS}"
     difference = (
         "query ($id: ID!) { post(id: $id) { diff(from: 0, to: 2) { title { after } "
         f"categoriesAdded {{ ...Listed }} authorsAdded {{ articles {{ ...Titles }} }} }} }} }} {FRAGMENTS}"
     )
-    with door.acting_as(users[AUTHOR]):
-        then = await door.ask(query, id=own, at=before)
+    with api.acting_as(users[AUTHOR]):
+        then = await api.ask(query, id=own, at=before)
         assert (then["post"]["title"], then["post"]["article"]["title"]) == ("Own", "Own")
         assert [category["name"] for category in then["post"]["categories"]] == ["Sport"]
         today = {"totalCount": 1, "nodes": [{"title": "Kept, corrected"}]}
@@ -142,36 +140,36 @@ async def test_an_author_sees_the_past_only_of_own_posts(door: Client, users: di
         assert then["post"]["article"]["categories"][0]["parent"]["articles"] == today
         assert '"Foreign"' not in str(then).replace("'", '"')
         assert '"Kept"' not in str(then).replace("'", '"')
-        differs = (await door.ask(difference, id=own))["post"]["diff"]
+        differs = (await api.ask(difference, id=own))["post"]["diff"]
         assert differs["title"] == {"after": "Own"}
         assert differs["categoriesAdded"][0]["articles"] == today
         assert {node["title"] for node in differs["authorsAdded"][0]["articles"]["nodes"]} == {
             "Own",
             "Kept, corrected",
         }
-        assert (await door.ask(query, id=foreign, at=before))["post"] is None
-        (error,) = await door.errors("query ($at: AsOf) { recentPosts(asOf: $at) { totalCount } }", at=before)
+        assert (await api.ask(query, id=foreign, at=before))["post"] is None
+        (error,) = await api.errors("query ($at: AsOf) { recentPosts(asOf: $at) { totalCount } }", at=before)
         assert error["extensions"] == {"code": "FORBIDDEN"}
-    with door.acting_as(users["editor"]):
-        then = await door.ask(query, id=own, at=before)
+    with api.acting_as(users["editor"]):
+        then = await api.ask(query, id=own, at=before)
         assert then["post"]["categories"][0]["articleCount"] == 3
 
 
 async def test_an_author_reads_the_history_of_own_posts_through_both_fields(
-    door: Client, users: dict[str, Identity]
+    api: Client, users: dict[str, Identity]
 ) -> None:
-    (foreign,) = await write(door, users["editor"], "Foreign")
-    (own,) = await write(door, users[AUTHOR], "Own")
-    with door.acting_as(users["editor"]):
-        await door.do("postEdit", id=own, title="Own, edited", reason="House style.")
+    (foreign,) = await write(api, users["editor"], "Foreign")
+    (own,) = await write(api, users[AUTHOR], "Own")
+    with api.acting_as(users["editor"]):
+        await api.do("postEdit", id=own, title="Own, edited", reason="House style.")
     query = """
         query ($id: ID!) {
           changes(filter: { stream: $id }) { totalCount nodes { type reason actor { name } subject { id } } }
           post(id: $id) { history { totalCount nodes { type reason actor { name } subject { id } } } }
         }
     """
-    with door.acting_as(users[AUTHOR]):
-        data = await door.ask(query, id=own)
+    with api.acting_as(users[AUTHOR]):
+        data = await api.ask(query, id=own)
         assert data["changes"] == data["post"]["history"]
         assert data["changes"]["totalCount"] == 2
         assert data["changes"]["nodes"][0] == {
@@ -182,61 +180,59 @@ async def test_an_author_reads_the_history_of_own_posts_through_both_fields(
         }
         responses = []
         for post in (foreign, global_ids.encode("Post", "00000000-0000-8000-8000-00000000000f")):
-            body = (await door.post(query, id=post)).json()
+            body = (await api.post(query, id=post)).json()
             assert body["data"] == {"changes": None, "post": None}
             responses.append(body)
         assert responses[0] == responses[1]
-        (error,) = await door.errors("{ changes { totalCount } }")
+        (error,) = await api.errors("{ changes { totalCount } }")
         assert error["extensions"] == {"code": "FORBIDDEN"}
 
 
 async def test_an_author_can_edit_own_posts_after_other_users_changed_them(
-    door: Client, users: dict[str, Identity]
+    api: Client, users: dict[str, Identity]
 ) -> None:
-    (own,) = await write(door, users[AUTHOR], "Own")
-    (foreign,) = await write(door, users["editor"], "Foreign")
-    with door.acting_as(users["editor"]):
-        await door.do("postEdit", id=own, title="Edited")
-    with door.acting_as(users[AUTHOR]):
-        await door.do("postEdit", id=foreign, title="Mine")
-        edited = await door.do(
-            "postEdit", "post { title slug status }", id=own, slug="own-anew", publish=True
-        )
+    (own,) = await write(api, users[AUTHOR], "Own")
+    (foreign,) = await write(api, users["editor"], "Foreign")
+    with api.acting_as(users["editor"]):
+        await api.do("postEdit", id=own, title="Edited")
+    with api.acting_as(users[AUTHOR]):
+        await api.do("postEdit", id=foreign, title="Mine")
+        edited = await api.do("postEdit", "post { title slug status }", id=own, slug="own-anew", publish=True)
         assert edited["post"] == {"title": "Edited", "slug": "own-anew", "status": "PUBLISHED"}
-        again = await door.do("postEdit", "post { title }", id=own, title="Twice", idempotencyKey="k")
-        replayed = await door.do("postEdit", "post { title }", id=own, title="Twice", idempotencyKey="k")
+        again = await api.do("postEdit", "post { title }", id=own, title="Twice", idempotencyKey="k")
+        replayed = await api.do("postEdit", "post { title }", id=own, title="Twice", idempotencyKey="k")
         assert (again["replayed"], replayed["replayed"], replayed["post"]) == (
             False,
             True,
             {"title": "Twice"},
         )
-    assert (await door.ask('{ post(slug: "foreign") { title version } }'))["post"] == {
+    assert (await api.ask('{ post(slug: "foreign") { title version } }'))["post"] == {
         "title": "Foreign",
         "version": 1,
     }
 
 
 async def test_a_taken_slug_does_not_reveal_which_post_has_it(
-    door: Client, users: dict[str, Identity]
+    api: Client, users: dict[str, Identity]
 ) -> None:
     """Users who write posts must learn that a slug is taken. The error is the same for drafts and public articles."""
-    await write(door, users["editor"], "Hidden")
-    await write(door, users["editor"], "Public", publish=True)
-    with door.acting_as(users[AUTHOR]):
+    await write(api, users["editor"], "Hidden")
+    await write(api, users["editor"], "Public", publish=True)
+    with api.acting_as(users[AUTHOR]):
         hidden, public = [
-            (await door.do("postCreate", title="New", slug=slug))["userErrors"]
+            (await api.do("postCreate", title="New", slug=slug))["userErrors"]
             for slug in ("hidden", "public")
         ]
     assert str(hidden).replace("hidden", "public") == str(public)
     assert hidden[0]["code"] == "SLUG_TAKEN"
 
 
-async def test_viewer_returns_the_current_user(door: Client, users: dict[str, Identity]) -> None:
+async def test_viewer_returns_the_current_user(api: Client, users: dict[str, Identity]) -> None:
     query = "{ viewer { role permissions actor { id name } } }"
-    with door.acting_as(ANONYMOUS):
-        assert (await door.ask(query))["viewer"] == {"role": "READER", "permissions": [], "actor": None}
-    with door.acting_as(users[AUTHOR]):
-        viewer = (await door.ask(query))["viewer"]
+    with api.acting_as(ANONYMOUS):
+        assert (await api.ask(query))["viewer"] == {"role": "READER", "permissions": [], "actor": None}
+    with api.acting_as(users[AUTHOR]):
+        viewer = (await api.ask(query))["viewer"]
     assert viewer["role"] == "AUTHOR"
     assert viewer["permissions"] == ["READ_OWN_POSTS", "WRITE_OWN_POSTS"]
     assert viewer["actor"] == {
@@ -245,55 +241,53 @@ async def test_viewer_returns_the_current_user(door: Client, users: dict[str, Id
     }
 
 
-async def test_scopes_restrict_a_role_and_never_extend_it(door: Client, users: dict[str, Identity]) -> None:
+async def test_scopes_restrict_a_role_and_never_extend_it(api: Client, users: dict[str, Identity]) -> None:
     editor = users["editor"].actor_id
-    (own,) = await write(door, users["editor"], "Own")
-    (foreign,) = await write(door, users[AUTHOR], "Foreign")
-    before = await position(door)
-    await door.do("categoryCreate", name="News")
+    (own,) = await write(api, users["editor"], "Own")
+    (foreign,) = await write(api, users[AUTHOR], "Foreign")
+    before = await position(api)
+    await api.do("categoryCreate", name="News")
     history = "query ($id: ID!) { post(id: $id) { title history { totalCount } } }"
 
-    with door.acting_as(identity(Role.EDITOR, editor, scopes=frozenset({READ_POSTS}))):
-        body = (await door.post(history, id=foreign)).json()
+    with api.acting_as(identity(Role.EDITOR, editor, scopes=frozenset({READ_POSTS}))):
+        body = (await api.post(history, id=foreign)).json()
         assert body["data"] == {"post": {"title": "Foreign", "history": None}}
         assert [error["extensions"]["code"] for error in body["errors"]] == ["FORBIDDEN"]
-        assert (await door.errors('{ post(slug: "own", asOf: { position: 1 }) { title } }'))[0]["extensions"]
-        assert await door.errors('mutation { siteName(input: { name: "X" }) { position } }')
+        assert (await api.errors('{ post(slug: "own", asOf: { position: 1 }) { title } }'))[0]["extensions"]
+        assert await api.errors('mutation { siteName(input: { name: "X" }) { position } }')
 
-    with door.acting_as(identity(Role.EDITOR, editor, scopes=frozenset({READ_POSTS, READ_OWN_POSTS}))):
+    with api.acting_as(identity(Role.EDITOR, editor, scopes=frozenset({READ_POSTS, READ_OWN_POSTS}))):
         past = (
             'query ($at: AsOf) { post(slug: "foreign", asOf: $at) { title } posts(asOf: $at) { totalCount } }'
         )
-        assert await door.ask(past, at=before) == {"post": None, "posts": {"totalCount": 1}}
-        assert (await door.ask(past))["posts"] == {"totalCount": 2}
-        assert (await door.ask(history, id=own))["post"]["history"] == {"totalCount": 1}
-        assert (await door.post(history, id=foreign)).json()["data"]["post"]["history"] is None
+        assert await api.ask(past, at=before) == {"post": None, "posts": {"totalCount": 1}}
+        assert (await api.ask(past))["posts"] == {"totalCount": 2}
+        assert (await api.ask(history, id=own))["post"]["history"] == {"totalCount": 1}
+        assert (await api.post(history, id=foreign)).json()["data"]["post"]["history"] is None
 
-    with door.acting_as(identity(Role.EDITOR, editor, scopes=frozenset({WRITE_POSTS}))):
-        edited = await door.do("postEdit", "post { title }", id=foreign, title="Edited")
+    with api.acting_as(identity(Role.EDITOR, editor, scopes=frozenset({WRITE_POSTS}))):
+        edited = await api.do("postEdit", "post { title }", id=foreign, title="Edited")
         assert edited["userErrors"] == []
         assert edited["position"]
         assert edited["post"] is None
 
-    with door.acting_as(identity(Role.AUTHOR, editor, scopes=PERMISSIONS)):
-        assert await door.errors('mutation { siteName(input: { name: "X" }) { position } }')
+    with api.acting_as(identity(Role.AUTHOR, editor, scopes=PERMISSIONS)):
+        assert await api.errors('mutation { siteName(input: { name: "X" }) { position } }')
 
 
-async def test_commands_check_permissions_without_the_schema(
-    door: Client, users: dict[str, Identity]
-) -> None:
+async def test_commands_check_permissions_without_the_schema(api: Client, users: dict[str, Identity]) -> None:
     """The command handler checks permissions itself, so any caller is safe, not only GraphQL."""
-    (foreign,) = await write(door, users["editor"], "Foreign")
+    (foreign,) = await write(api, users["editor"], "Foreign")
     post = global_ids.decode(foreign)
     assert post
-    before = await door.store.log.head()
+    before = await api.store.log.head()
     without_actor = Identity(Role.ADMIN, PERMISSIONS)
     for user in (ANONYMOUS, without_actor, users["auditor"]):
         with pytest.raises(PermissionDenied):
-            await door.store.commands.handle(
+            await api.store.commands.handle(
                 EditPost(post_id=post.id, title="X"), CommandRequest(identity=user)
             )
-    assert await door.store.log.head() == before
+    assert await api.store.log.head() == before
 
 
 @pytest.fixture

@@ -79,7 +79,7 @@ async def test_a_socket_authenticates_with_its_first_message_or_with_a_header(
     headers = bearer("auditor") if carrier == "header" else {}
     payload = {"authorization": "Bearer auditor"} if carrier == "payload" else {}
     async with (
-        served(store, door=Tokens()) as server,
+        served(store, authenticator=Tokens()) as server,
         connect(
             f"ws://{server.host}:{server.port}/graphql",
             subprotocols=[Subprotocol("graphql-transport-ws")],
@@ -94,7 +94,7 @@ async def test_a_socket_authenticates_with_its_first_message_or_with_a_header(
 async def test_an_invalid_token_is_rejected_and_not_treated_as_anonymous(
     store: Store, http: httpx2.AsyncClient
 ) -> None:
-    async with served(store, door=Tokens()) as server:
+    async with served(store, authenticator=Tokens()) as server:
         async with websocket(server.host, server.port) as socket:
             await socket.send({"type": "connection_init", "payload": {"authorization": "Bearer x"}})
             assert await socket.closed() == (4403, "Forbidden: The token is not known.")
@@ -112,7 +112,7 @@ async def test_revoking_a_token_closes_its_sockets_and_streams(
 ) -> None:
     tokens = Tokens()
     settings = SubscriptionSettings(recheck_seconds=0.1)
-    async with served(store, door=tokens, live=settings) as server:
+    async with served(store, authenticator=tokens, live=settings) as server:
         async with (
             websocket(server.host, server.port) as socket,
             websocket(server.host, server.port) as other,
@@ -134,7 +134,7 @@ async def test_revoking_a_token_closes_its_sockets_and_streams(
 async def test_a_socket_is_closed_when_the_permissions_of_its_token_change(store: Store) -> None:
     tokens = Tokens()
     async with (
-        served(store, door=tokens, live=SubscriptionSettings(recheck_seconds=0.1)) as server,
+        served(store, authenticator=tokens, live=SubscriptionSettings(recheck_seconds=0.1)) as server,
         websocket(server.host, server.port) as socket,
     ):
         await socket.init(authorization="Bearer auditor")
@@ -143,7 +143,7 @@ async def test_a_socket_is_closed_when_the_permissions_of_its_token_change(store
 
 
 async def test_only_the_user_who_reserved_a_stream_can_use_it(store: Store, http: httpx2.AsyncClient) -> None:
-    async with served(store, door=Tokens()) as server:
+    async with served(store, authenticator=Tokens()) as server:
         url = f"{server.url}/graphql/stream"
         token = (await http.put(url, headers=bearer("operator"))).text
         headers = {"X-GraphQL-Event-Stream-Token": token}
@@ -260,7 +260,7 @@ async def test_an_event_stream_of_an_article_does_not_resume_from_the_past(
     await store.commands.handle(UnpublishPost(post_id=post.subject_id))
     query = 'subscription { articleChanged(slug: "once") { position } }'
     async with (
-        served(store, door=Tokens()) as server,
+        served(store, authenticator=Tokens()) as server,
         opened(http, "GET", f"{server.url}/graphql", query, {"Last-Event-ID": "0"}) as stream,
     ):
         await asyncio.sleep(0.2)
@@ -350,7 +350,7 @@ async def test_operations_on_a_socket_and_event_streams_count_as_requests(tmp_pa
     settings = HttpSettings(anonymous_requests_per_second=0.001, burst_seconds=3_000)
     async with (
         open_store(tmp_path / "store") as store,
-        served(store, door=FixedIdentity(ANONYMOUS), settings=settings) as server,
+        served(store, authenticator=FixedIdentity(ANONYMOUS), settings=settings) as server,
         websocket(server.host, server.port) as socket,
         httpx2.AsyncClient(timeout=20) as http,
     ):

@@ -58,7 +58,7 @@ async def socket(server: Served) -> AsyncIterator[Socket]:
 @pytest.fixture
 async def reader(store: Store) -> AsyncIterator[Socket]:
     """The socket of an anonymous client, which can read only public content."""
-    async with served(store, door=FixedIdentity(ANONYMOUS)) as server:
+    async with served(store, authenticator=FixedIdentity(ANONYMOUS)) as server:
         async with websocket(server.host, server.port) as socket:
             yield await socket.init()
         await server.nothing_is_left()
@@ -333,7 +333,7 @@ async def test_users_with_different_permissions_do_not_share_messages(store: Sto
         async def identify(self, authorization: str | None) -> Identity:
             return ANONYMOUS if authorization is None else LOCAL_OPERATOR
 
-    async with served(store, door=AnyToken()) as server:
+    async with served(store, authenticator=AnyToken()) as server:
         async with (
             websocket(server.host, server.port) as operator,
             websocket(server.host, server.port) as anonymous,

@@ -139,7 +139,7 @@ async def test_a_withdrawn_token_is_rejected_like_an_unknown_token(tmp_path: Pat
     data = tmp_path / "store"
     async with visitors(data) as api:
         secret = await api.new_token(Role.ADMIN)
-        assert (await api.door.identify(f"Bearer {secret}")).role is Role.ADMIN
+        assert (await api.authenticator.identify(f"Bearer {secret}")).role is Role.ADMIN
         (created,) = [record for record in await recorded(data) if isinstance(record.event, TokenCreated)]
         await done("withdraw", str(created.position), "--reason", "By law.", "--data", data)
         async with asyncio.timeout(20):
@@ -161,14 +161,16 @@ async def test_a_withdrawn_token_is_rejected_like_an_unknown_token(tmp_path: Pat
 
 async def test_a_token_authenticates_its_actor_with_the_permissions_of_role_and_scopes(api: Visitors) -> None:
     secret = await api.new_token(Role.EDITOR, scopes=(READ_POSTS, READ_HISTORY))
-    identity = await api.door.identify(f"bearer   {secret}  ")
+    identity = await api.authenticator.identify(f"bearer   {secret}  ")
     assert identity.permissions == {READ_POSTS, READ_HISTORY}
     assert identity.role is Role.EDITOR
     (created,) = [record for record in await history(api) if isinstance(record.event, TokenCreated)]
     assert isinstance(created.event, TokenCreated)
     assert (identity.actor_id, identity.token_id) == (created.event.actor_id, created.event.token_id)
     for role in Role:
-        assert (await api.door.identify(f"Bearer {await api.new_token(role)}")).permissions == GRANTED[role]
+        assert (
+            await api.authenticator.identify(f"Bearer {await api.new_token(role)}")
+        ).permissions == GRANTED[role]
 
 
 async def test_changes_made_with_a_token_are_recorded_for_its_actor(api: Visitors) -> None:
@@ -186,7 +188,7 @@ async def test_a_token_expires(api: Visitors) -> None:
     end = api.clock.time + 10_000_000
     secret = await api.new_token(expires_at=end)
     api.clock.time = end - 1_000_001
-    assert (await api.door.identify(f"Bearer {secret}")).role is Role.ADMIN
+    assert (await api.authenticator.identify(f"Bearer {secret}")).role is Role.ADMIN
     assert await api.refusal(f"Bearer {secret}") == "This token has expired."
 
 
@@ -214,7 +216,7 @@ async def test_tokens_that_ledgerpress_did_not_create_are_rejected(api: Visitors
     secret = await api.new_token()
     for token in (UNKNOWN, "lp_", secret[:-1], secret + "A", secret.lower(), "lp_" + secret_hash(secret)):
         assert await api.refusal(f"Bearer {token}") == "Unknown token.", token
-    assert await api.door.identify(None) == ANONYMOUS
+    assert await api.authenticator.identify(None) == ANONYMOUS
 
 
 async def test_a_revocation_takes_effect_even_while_the_tokens_projection_is_paused(
@@ -233,11 +235,11 @@ async def test_a_revocation_takes_effect_even_while_the_tokens_projection_is_pau
     ]
     async with visitors(tmp_path / "store", projectors=projectors) as api:
         valid, revoked = await api.new_token(), await api.new_token()
-        identity = await api.door.identify(f"Bearer {revoked}")
+        identity = await api.authenticator.identify(f"Bearer {revoked}")
         await api.store.commands.handle(RevokeToken(token_id=identity.token_id or ""))
         assert api.store.checkpoints["tokens"].is_paused
         assert await api.refusal(f"Bearer {revoked}") == "This token has been revoked."
-        assert (await api.door.identify(f"Bearer {valid}")).role is Role.ADMIN
+        assert (await api.authenticator.identify(f"Bearer {valid}")).role is Role.ADMIN
 
 
 async def test_a_store_from_before_the_tokens_projection_can_be_opened(tmp_path: Path) -> None:
@@ -258,7 +260,7 @@ async def test_tokens_are_created_listed_and_revoked_through_graphql(api: Visito
     created = await create(api, scopes=["READ_POSTS", "WRITE_POSTS"], expiresAt="2031-01-01T00:00:00Z")
     assert (created["userErrors"], created["replayed"]) == ([], False)
     token = created["token"]
-    assert (await api.door.identify(f"Bearer {created['secret']}")).permissions == {
+    assert (await api.authenticator.identify(f"Bearer {created['secret']}")).permissions == {
         READ_POSTS,
         WRITE_POSTS,
     }
@@ -389,10 +391,10 @@ def test_only_readers_are_allowed_without_a_token_on_a_public_address(role: Role
 
 async def test_anonymous_clients_can_have_another_role(tmp_path: Path) -> None:
     async with visitors(tmp_path / "store", AccessSettings(anonymous_role=Role.ADMIN)) as api:
-        assert await api.door.identify(None) == LOCAL_OPERATOR
+        assert await api.authenticator.identify(None) == LOCAL_OPERATOR
         assert await api.refusal(f"Bearer {UNKNOWN}"), "a presented token is still checked"
     async with visitors(tmp_path / "store", AccessSettings(anonymous_role=Role.AUDITOR)) as api:
-        assert (await api.door.identify(None)).permissions == GRANTED[Role.AUDITOR]
+        assert (await api.authenticator.identify(None)).permissions == GRANTED[Role.AUDITOR]
 
 
 def test_settings_come_from_the_environment() -> None:

@@ -56,7 +56,7 @@ class Served:
 async def served(
     store: Store,
     *,
-    door: Authenticator | None = None,
+    authenticator: Authenticator | None = None,
     live: SubscriptionSettings | None = None,
     settings: HttpSettings | None = None,
     silent_seconds: float = 30,
@@ -67,7 +67,7 @@ async def served(
         store,
         graphql_schema(),
         pages=page_contributions(),
-        authenticator=door or FixedIdentity(LOCAL_OPERATOR),
+        authenticator=authenticator or FixedIdentity(LOCAL_OPERATOR),
         settings=settings or HttpSettings.development(),
         subscriptions=live,
         limits=Limits.development(),

@@ -15,7 +15,7 @@ from ledgerpress.eventlog.errors import AppendUnresolved, LogUnavailable
 from ledgerpress.eventlog.leases import Fence, LeaseLost, Leases
 from ledgerpress.eventlog.log import ANY_VERSION, EventLog, StreamWrite
 from tests.contract.sample_events import sample_event
-from tests.lease_proxies import Door, Engine
+from tests.lease_proxies import Engine, LogProxy
 from tests.time_skipping_loop import run_skipping
 
 EXAMPLES: Final = int(os.environ.get("LEDGERPRESS_TEST_EXAMPLES", "40"))
@@ -65,25 +65,25 @@ class World:
             assert task.cancelled(), task
 
     async def node(self, node: str, name: str) -> None:
-        door = self.engine.door()
-        door.there = door.back = self.hook
+        proxy = self.engine.proxy()
+        proxy.there = proxy.back = self.hook
         seconds = self.chance.choice((DURATION / 2, DURATION, DURATION * 2))
-        leases = self.engine.node(node, duration=seconds, door=door)
+        leases = self.engine.node(node, duration=seconds, proxy=proxy)
         while True:
             try:
-                await self.work(leases, door, name)
+                await self.work(leases, proxy, name)
             except (LeaseLost, LogUnavailable) as error:
                 self.counts[type(error).__name__] += 1
                 await asyncio.sleep(self.chance.uniform(0, DURATION))
 
-    async def work(self, leases: Leases, door: Door, name: str) -> None:
+    async def work(self, leases: Leases, proxy: LogProxy, name: str) -> None:
         async with leases.hold(name) as fence:
             self.working[name] += 1
             try:
                 assert self.working[name] == 1, "two nodes work at the same time"
                 for _ in range(self.chance.randint(1, 6)):
                     await asyncio.sleep(self.chance.uniform(0, DURATION / 2))
-                    task = asyncio.create_task(self.write(fence, door))
+                    task = asyncio.create_task(self.write(fence, proxy))
                     self._writing.add(task)
                     task.add_done_callback(self._writing.discard)
                     if self.chance.random() < 0.7:
@@ -91,13 +91,13 @@ class World:
             finally:
                 self.working[name] -= 1
 
-    async def write(self, fence: Fence, door: Door) -> None:
+    async def write(self, fence: Fence, proxy: LogProxy) -> None:
         """Append an event, sometimes late, even if the lease is lost by then."""
         if self.is_faulty and self.chance.random() < 0.3:
             await asyncio.sleep(self.chance.uniform(0, 4 * DURATION))
         event = sample_event(plaintext=str(fence.token).encode())
         try:
-            await self.append(fence, door, [StreamWrite(f"work.{fence.lease}", ANY_VERSION, (event,))])
+            await self.append(fence, proxy, [StreamWrite(f"work.{fence.lease}", ANY_VERSION, (event,))])
             self.counts["written"] += 1
         except LogUnavailable as error:
             self.counts[type(error).__name__] += 1

@@ -93,7 +93,7 @@ async def test_leases_with_different_names_are_independent() -> None:
 @skipping
 async def test_a_disconnected_holder_loses_its_lease_and_its_later_appends_are_rejected() -> None:
     engine = Engine()
-    door = engine.door()
+    proxy = engine.proxy()
     acquired: list[tuple[float, int]] = []
 
     async def wait() -> None:
@@ -103,11 +103,11 @@ async def test_a_disconnected_holder_loses_its_lease_and_its_later_appends_are_r
 
     async def work(fence: Fence) -> None:
         await fence.append(engine.log, [sample_write("post.a", NO_STREAM)])
-        door.there = away
+        proxy.there = away
         waiting.append(asyncio.create_task(wait()))
 
     waiting = list[asyncio.Task[None]]()
-    fence = await lost(engine.node("first", door=door), work)
+    fence = await lost(engine.node("first", proxy=proxy), work)
     stopped = now()
     assert stopped < DURATION
     await waiting[0]
@@ -136,13 +136,13 @@ async def test_a_conflict_on_another_stream_is_raised_unchanged() -> None:
 @skipping
 async def test_a_short_outage_of_the_engine_does_not_end_the_lease() -> None:
     engine = Engine()
-    door = engine.door()
-    reachable = door.there
-    async with engine.node("node", door=door).hold("schedules"):
+    proxy = engine.proxy()
+    reachable = proxy.there
+    async with engine.node("node", proxy=proxy).hold("schedules"):
         for _ in range(20):
-            door.there = away
+            proxy.there = away
             await asyncio.sleep(DURATION * 0.5)
-            door.there = reachable
+            proxy.there = reachable
             await asyncio.sleep(DURATION * 0.5)
     assert await engine.log.head() == 1
 
@@ -150,13 +150,13 @@ async def test_a_short_outage_of_the_engine_does_not_end_the_lease() -> None:
 @skipping
 async def test_a_heartbeat_whose_response_is_lost_does_not_end_the_lease() -> None:
     engine = Engine()
-    door = engine.door()
-    undisturbed = door.back
-    async with engine.node("node", door=door).hold("schedules"):
+    proxy = engine.proxy()
+    undisturbed = proxy.back
+    async with engine.node("node", proxy=proxy).hold("schedules"):
         for _ in range(20):
-            door.back = away
+            proxy.back = away
             await asyncio.sleep(DURATION * 0.5)
-            door.back = undisturbed
+            proxy.back = undisturbed
             await asyncio.sleep(DURATION * 0.5)
     assert await engine.log.head() == 1
 
@@ -164,15 +164,15 @@ async def test_a_heartbeat_whose_response_is_lost_does_not_end_the_lease() -> No
 @skipping
 async def test_work_stops_in_time_if_the_engine_does_not_respond() -> None:
     engine = Engine()
-    door = engine.door()
+    proxy = engine.proxy()
 
     async def silence(operation: str) -> None:
         await asyncio.sleep(10_000)
 
     async def work(fence: Fence) -> None:
-        door.there = silence
+        proxy.there = silence
 
-    await lost(engine.node("node", door=door), work)
+    await lost(engine.node("node", proxy=proxy), work)
     assert now() < DURATION
 
 
@@ -191,15 +191,15 @@ async def test_a_holder_loses_its_lease_at_the_next_heartbeat_after_a_takeover()
 @skipping
 async def test_a_node_cannot_record_a_lease_that_another_node_has_acquired_since() -> None:
     engine = Engine()
-    door = engine.door()
+    proxy = engine.proxy()
     gate = asyncio.Event()
 
     async def held_up(operation: str) -> None:
         if operation == "append":
             await gate.wait()
 
-    door.there = held_up
-    late = asyncio.create_task(held_for(engine.node("late", door=door), 1.0))
+    proxy.there = held_up
+    late = asyncio.create_task(held_for(engine.node("late", proxy=proxy), 1.0))
     await asyncio.sleep(POLL_INTERVAL / 2)
     fence, _, _ = await held_for(engine.node("second"), 5.0)
     assert fence.token == 1
@@ -212,7 +212,7 @@ async def test_a_node_cannot_record_a_lease_that_another_node_has_acquired_since
 @skipping
 async def test_a_node_that_loses_the_register_before_its_append_waits_for_the_lease() -> None:
     engine = Engine()
-    door = engine.door()
+    proxy = engine.proxy()
 
     async def overtaken(operation: str) -> None:
         if operation == "append" and not engine.log.events:
@@ -222,8 +222,8 @@ async def test_a_node_that_loses_the_register_before_its_append_waits_for_the_le
             )
             await engine.log.append([sample_write("lease.schedules", NO_STREAM)])
 
-    door.there = overtaken
-    fence, since, _ = await held_for(engine.node("late", door=door), 1.0)
+    proxy.there = overtaken
+    fence, since, _ = await held_for(engine.node("late", proxy=proxy), 1.0)
     assert fence.token == 2
     assert since >= 5.0
 
@@ -231,34 +231,34 @@ async def test_a_node_that_loses_the_register_before_its_append_waits_for_the_le
 @skipping
 async def test_the_time_of_a_write_shortens_the_lease_of_the_holder() -> None:
     engine = Engine()
-    door = engine.door()
+    proxy = engine.proxy()
 
     async def slow(operation: str) -> None:
         await asyncio.sleep(3.0)
 
     async def work(fence: Fence) -> None:
-        door.there = away
+        proxy.there = away
 
-    door.back = slow
-    assert (await lost(engine.node("node", door=door), work)).token == 1
+    proxy.back = slow
+    assert (await lost(engine.node("node", proxy=proxy), work)).token == 1
     assert 3.0 + 3.0 < now() < 3.0 + DURATION, "the register was written at second 3, when it had been read"
 
 
 @skipping
 async def test_a_node_acquires_a_lease_again_if_the_first_response_is_lost() -> None:
     engine = Engine()
-    door = engine.door()
-    undisturbed, calls = door.back, count()
+    proxy = engine.proxy()
+    undisturbed, calls = proxy.back, count()
 
     async def lost_once(operation: str) -> None:
         if operation == "append" and next(calls) == 0:
             raise LogUnavailable("nobody knows")
 
-    door.back = lost_once
-    fence, since, _ = await held_for(engine.node("node", door=door), 1.0)
+    proxy.back = lost_once
+    fence, since, _ = await held_for(engine.node("node", proxy=proxy), 1.0)
     assert fence.token == 2
     assert since <= 2 * POLL_INTERVAL
-    door.back = undisturbed
+    proxy.back = undisturbed
 
 
 @skipping
@@ -291,15 +291,15 @@ async def test_an_error_of_the_work_is_raised_and_the_lease_is_released_immediat
 @skipping
 async def test_a_node_that_times_out_or_is_cancelled_releases_the_lease() -> None:
     engine = Engine()
-    door = engine.door()
+    proxy = engine.proxy()
 
     async def slow_append(operation: str) -> None:
         await asyncio.sleep(500.0 if operation == "append" else 0)
 
-    door.there = slow_append
+    proxy.there = slow_append
     with pytest.raises(TimeoutError):
         async with asyncio.timeout(30.0):
-            await held_for(engine.node("first", duration=1_000, door=door), 1.0)
+            await held_for(engine.node("first", duration=1_000, proxy=proxy), 1.0)
     async with asyncio.timeout(100.0):
         working = asyncio.create_task(held_for(engine.node("second", duration=1_000_000), 1_000_000.0))
         await asyncio.sleep(10.0)
@@ -313,20 +313,20 @@ async def test_a_node_that_times_out_or_is_cancelled_releases_the_lease() -> Non
 @skipping
 async def test_run_under_restarts_the_work_after_each_loss_and_returns_its_result() -> None:
     engine = Engine()
-    door = engine.door()
-    reachable, tokens = door.there, list[int]()
+    proxy = engine.proxy()
+    reachable, tokens = proxy.there, list[int]()
 
     async def work(fence: Fence) -> str:
         tokens.append(fence.token)
         if fence.token == 1:
-            door.there = away
-            asyncio.get_running_loop().call_later(100.0, setattr, door, "there", reachable)
+            proxy.there = away
+            asyncio.get_running_loop().call_later(100.0, setattr, proxy, "there", reachable)
             await asyncio.sleep(1_000)
         if fence.token == 2:
             raise LogUnavailable("in the middle of an append")
         return "done"
 
-    assert await engine.node("node", door=door).run_under("schedules", work) == "done"
+    assert await engine.node("node", proxy=proxy).run_under("schedules", work) == "done"
     assert tokens == [1, 2, 3]
 
 
