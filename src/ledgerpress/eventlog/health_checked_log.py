@@ -96,7 +96,7 @@ class HealthCheckedLog:
     publication or by an older state of itself, every method raises `LogReplaced` from then on. Recovery from an older
     state is possible: once the log has all known events again, nothing was lost.
 
-    While contact is lost, every method except `check` raises `LogUnavailable` immediately, and so do pending reads.
+    While contact is lost, every method except `check` and every pending read raises `LogUnavailable` immediately.
     Pending appends continue: only the log can determine whether they are recorded.
     """
 
@@ -281,6 +281,6 @@ class HealthCheckedLog:
         self._end_reads()
 
     def _end_reads(self) -> None:
-        # Without this, they would fail with the same error, but later.
+        # Pending reads would fail with the same error anyway, but later.
         for limit in self._reads:
             limit.reschedule(0.0)

@@ -52,7 +52,8 @@ def plaintext(stored: StoredEvent) -> dict[str, Any] | None:
 def visible_event(stored: StoredEvent, access: EventAccess | None, viewer: Identity) -> dict[str, Any]:
     """Return the header and the payload as recorded, without secret fields; the payload is `None` if it is not visible.
 
-    If `access` is `None`, no client may see the payload: the event's type is unknown, and so is the access to it.
+    If `access` is `None`, no client may see the payload: the type of the event is unknown, so it is also unknown which
+    clients may see it.
     """
     visible = access is not None and (access.permission is None or viewer.may(access.permission))
     payload = plaintext(stored) if visible else None

@@ -38,7 +38,7 @@ async def copy_views_to_file(
 ) -> Manifest:
     """Write a copy of the views in use in `data` to the new file `file`; return its manifest.
 
-    If it fails, there is no file. Raises `LogUnusable`, `sqlite3.Error`.
+    If the copy fails, no file remains. Raises `LogUnusable`, `sqlite3.Error`.
     """
     try:
         check_free(file)
@@ -74,7 +74,7 @@ async def restore_views(
 ) -> Manifest:
     """Start the node in `data`, whose log is at the URL `log`, with the views copy in `source`; return its manifest.
 
-    `name` identifies the copy in messages. If it fails, nothing is changed. Blocks the event loop. Raises
+    `name` identifies the copy in messages. If the restore fails, nothing is changed. Blocks the event loop. Raises
     `LogUnusable`, `LogUnavailable`, `ViewsBusy`, `OSError`.
     """
     url, projectors = LogUrl.parse(log), features.projectors

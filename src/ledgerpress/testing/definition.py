@@ -138,7 +138,7 @@ class Definition:
             ) from error
 
     def feature_of_event(self, type: str) -> str:
-        """Return the name of the feature that declares an event type; by default, the names of all features."""
+        """Return the name of the feature of an event type; if it is unknown, the names of the contract's features."""
         for feature in self.feature_set.features:
             if any(event.name == type for event in feature.events):
                 return feature.name

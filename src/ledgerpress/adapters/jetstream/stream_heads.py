@@ -74,7 +74,7 @@ class StreamHeads:
     async def _version(self, stream: str, last: StoredMessage) -> int:
         if self._names.stream_of(last.subject) == stream:
             return read_body(last.sequence, last.data).stream_version
-        # The last message is a withdrawal, maybe of the last event. The server that returns the last event may be a
+        # The last message is a withdrawal, possibly of the last event. The server that returns the last event may be a
         # deposed leader that lacks later events. But the loop from that event to the last message either finds every
         # message in between or does not reach the end, and then it raises.
         event = await self._leader.last_of(self._names.subject(stream))

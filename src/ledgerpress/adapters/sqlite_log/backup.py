@@ -126,7 +126,7 @@ def _check_size(db: sqlite3.Connection, source: Path) -> None:
     if (size := source.stat().st_size) != pages * page_size:
         raise LogUnusable(
             f"{source} is damaged: it has {size:,} bytes instead of {pages * page_size:,}; "
-            "perhaps it was truncated when it was copied"
+            "it may have been truncated when it was copied"
         )
 
 

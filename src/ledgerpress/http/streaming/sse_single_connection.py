@@ -89,7 +89,7 @@ class Reservations:
             raise HttpError(
                 409,
                 "CONFLICT",
-                "Stream already registered: the request has the token of a reserved stream. Send none.",
+                "Stream already registered: the request has the token of a reserved stream. Remove it.",
             )
         if len(self._reserved) >= self._settings.max_reservations:
             raise HttpError(503, "TOO_BUSY", "Too many event streams are reserved. Try again later.")

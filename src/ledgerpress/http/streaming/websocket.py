@@ -215,7 +215,8 @@ def _is_allowed_origin(scope: Scope, allowed: Collection[str]) -> bool:
     """Return whether a handshake comes from a program, from a page of this server, or from an origin in `allowed`.
 
     Browsers let any page open a WebSocket to any site, and send cookies with it (cross-site WebSocket hijacking). But
-    they always send `Origin` (RFC 6455, 4.1). The scheme is not compared, since a proxy may hide it.
+    they always send `Origin` (RFC 6455, 4.1). For pages of this server, the scheme is not compared, since a proxy may
+    hide it.
     """
     headers = dict(scope["headers"])
     if b"origin" not in headers:

@@ -274,7 +274,7 @@ def _running_loop() -> asyncio.AbstractEventLoop | None:
 
 @contextmanager
 def published_store(store: Store, limits: Limits, schema: "Schema | None" = None) -> Iterator[OpenStore]:
-    """Yield the public interface of an internal store. It is closed at the end; the internal store stays open."""
+    """Yield the public interface of an internal store. At the end, the interface is closed; the store stays open."""
     public_store = OpenStore(store, limits, schema)
     try:
         yield public_store

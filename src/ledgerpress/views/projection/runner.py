@@ -56,7 +56,7 @@ class ViewsWriter(Protocol):
         ...
 
     async def sweep(self) -> bool:
-        """Overwrite the content that the last renewal deleted; return whether that is done."""
+        """Overwrite the content that the last renewal deleted; return whether all of it is overwritten."""
         ...
 
 

@@ -42,7 +42,8 @@ def word_count(text: str) -> int:
     """Count the words of a text in any script.
 
     Spaces and dashes separate words; a word contains a letter or a digit. In scripts without spaces, each Chinese
-    character and each kana counts as a word, and so do up to four consecutive letters of Thai, Lao, Burmese or Khmer.
+    character and each kana counts as a word. Up to four consecutive letters of Thai, Lao, Burmese or Khmer also count
+    as one word.
     """
     rest, ideographs = _IDEOGRAPHS.subn(" ", text)
     rest, unspaced = _UNSPACED_LETTERS.subn(" ", rest)
