@@ -235,7 +235,7 @@ class PostMutations:
     post_revert = post_mutation(
         restore_version_and_revert_change_commands.RevertPost,
         PostRevertInput,
-        "Undo the change of one version, and keep all later changes. The result is a new version. "
+        "Undo the change that created one version, and keep all later changes. The result is a new version. "
         "Fails with `REVERT_CONFLICT` if later changes conflict with it.",
     )
 
