@@ -252,9 +252,7 @@ def test_hostile_html_never_survives(markdown: str) -> None:
     assert_harmless(render(markdown).html)
 
 
-@pytest.mark.parametrize(
-    "scheme", ["javascript", "JAVASCRIPT", "data", "vbscript", "file", "blob", "ftp"]
-)
+@pytest.mark.parametrize("scheme", ["javascript", "JAVASCRIPT", "data", "vbscript", "file", "blob", "ftp"])
 def test_an_address_of_another_scheme_stays_text(scheme: str) -> None:
     body = render(f"[a]({scheme}:b) <{scheme}:b>")
     assert Reader(body.html).elements == [("p", {})]

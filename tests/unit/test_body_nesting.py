@@ -108,14 +108,76 @@ def test_a_definition_that_nothing_uses_is_no_teaser() -> None:
 WORD = "%"
 """Stands for the next word of the body: word0, word1, …"""
 FRAGMENTS = [
-    *("%", "% %", "- %", "* ", "- ", "+ %", "1. ", "2) %", "> ", "> %", ">", "- [x] %", "- [ ] %", "    %", "\t%"),
+    *(
+        "%",
+        "% %",
+        "- %",
+        "* ",
+        "- ",
+        "+ %",
+        "1. ",
+        "2) %",
+        "> ",
+        "> %",
+        ">",
+        "- [x] %",
+        "- [ ] %",
+        "    %",
+        "\t%",
+    ),
     *("# %", "## % ##", "===", "---", "***", "% ---", "```", "``` % %", "~~~", "```%", "`%`", "`", "``%"),
     *("| % | % |", "|-|-|", "| % | % | % |", "|", "|:-:|", "% | %", r"\|"),
-    *("[^n]", "[^n]: %", "[^m]: %", "[^", "]: ", "[%]: /u", "[%]: %", "[r]: /u", "[%][r]", "[%](/u)", "![%](/u)"),
-    *("[", "]", "![", "](/u)", "<https://example.org/>", "https://example.org/", "www.example.org", "a@example.org"),
-    *("<details>", "</details>", "<summary>%</summary>", "<figure>", "</figure>", "<figcaption>%", "</figcaption>"),
-    *("<sup>", "</sup>", "<sub>%</sub>", "<ruby>%<rt>%</rt></ruby>", "<br>", '<img src="/x" alt="%">', "<kbd>"),
-    *("<abbr title='t'>%</abbr>", "<b>%</b>", "<div>", "</p>", "<script>%</script>", "<!-- % -->", "<td>", "</section>"),
+    *(
+        "[^n]",
+        "[^n]: %",
+        "[^m]: %",
+        "[^",
+        "]: ",
+        "[%]: /u",
+        "[%]: %",
+        "[r]: /u",
+        "[%][r]",
+        "[%](/u)",
+        "![%](/u)",
+    ),
+    *(
+        "[",
+        "]",
+        "![",
+        "](/u)",
+        "<https://example.org/>",
+        "https://example.org/",
+        "www.example.org",
+        "a@example.org",
+    ),
+    *(
+        "<details>",
+        "</details>",
+        "<summary>%</summary>",
+        "<figure>",
+        "</figure>",
+        "<figcaption>%",
+        "</figcaption>",
+    ),
+    *(
+        "<sup>",
+        "</sup>",
+        "<sub>%</sub>",
+        "<ruby>%<rt>%</rt></ruby>",
+        "<br>",
+        '<img src="/x" alt="%">',
+        "<kbd>",
+    ),
+    *(
+        "<abbr title='t'>%</abbr>",
+        "<b>%</b>",
+        "<div>",
+        "</p>",
+        "<script>%</script>",
+        "<!-- % -->",
+        "<td>",
+        "</section>",
+    ),
     *("*", "**%**", "_", "__", "~", "~~%", "~~", "**「%」**", "\\", "&amp;", "&", "\0", "\u3000", "。"),
 ]
 JOINTS = ["", " ", "\n", "\n", "\n\n", "\n  ", "\n    ", "\n> ", "\n- ", "\n\n  "]
@@ -129,7 +191,9 @@ def structured(draw: st.DrawFn) -> tuple[str, int]:
             st.tuples(st.sampled_from(FRAGMENTS), st.integers(1, 12), st.sampled_from(JOINTS)), max_size=24
         )
     )
-    source = "".join((fragment if WORD in fragment else fragment * times) + joint for fragment, times, joint in parts)
+    source = "".join(
+        (fragment if WORD in fragment else fragment * times) + joint for fragment, times, joint in parts
+    )
     pieces = source.split(WORD)
     return "".join(f"{piece}word{i}x" for i, piece in enumerate(pieces[:-1])) + pieces[-1], len(pieces) - 1
 

@@ -12,7 +12,7 @@ from markdown_it import MarkdownIt
 from markdown_it.rules_inline import StateInline
 
 _EMAIL: Final = r"[A-Za-z0-9][A-Za-z0-9.+_-]{0,63}@"
-_START: Final = rf"(?<![A-Za-z0-9])(?:(?=(?i:https?://|www\.)\w)|(?<![.+-])(?={_EMAIL}\w))"
+_START: Final = rf"(?<![A-Za-z0-9])(?:(?=(?i:https?://|www\.)\w)|(?<![.+@-])(?={_EMAIL}\w))"
 _URL: Final = re.compile(r"((?i:https?://))?(\w[\w.-]{0,252})")
 _ADDRESS: Final = re.compile(_EMAIL + r"(?:[A-Za-z0-9_-]{1,63}+\.)+[A-Za-z0-9_-]{1,63}+(?!@)")
 _LATIN: Final = re.compile(r"[!-;=-~]*")

@@ -30,7 +30,10 @@ _REFERENCE: Final = re.compile(r"\[\^[^\s\[\]]{1,200}\]")
 def footnotes(md: MarkdownIt) -> None:
     """Add the rules for footnotes to `md`."""
     md.block.ruler.before(
-        "reference", "footnote_def", within_nesting(footnote_def, levels=1), {"alt": ["paragraph", "reference"]}
+        "reference",
+        "footnote_def",
+        within_nesting(footnote_def, levels=1),
+        {"alt": ["paragraph", "reference"]},
     )
     md.inline.ruler.after("image", "footnote_ref", _reference)
     md.core.ruler.after("inline", "footnote_tail", _move_notes_to_end)
@@ -42,14 +45,14 @@ def _reference(state: StateInline, silent: bool) -> bool:
     """Call the rule of the library only where it finds the end of the label at once, not at the end of the text."""
     if state.linkLevel > 0 or not _REFERENCE.match(state.src, state.pos, state.posMax):
         return False
-    found = footnote_ref(state, silent)
-    if found and not silent:
+    is_reference = footnote_ref(state, silent)
+    if is_reference and not silent:
         token = state.tokens[-1]
         number, count = token.meta["id"] + 1, token.meta["subId"]
         suffix = f"_{count + 1}" if count else ""
         token.content = f"[{number}]"
         token.attrs = {"href": f"#note_{number}", "id": f"noteref_{number}{suffix}", "role": REFERENCE_ROLE}
-    return found
+    return is_reference
 
 
 def _move_notes_to_end(state: StateCore) -> None:

@@ -22,7 +22,11 @@ BLOCK_TAGS: Final = frozenset({"details", "figcaption", "figure", "summary"})
 INLINE_TAGS: Final = frozenset(
     {"abbr", "cite", "del", "ins", "kbd", "mark", "rp", "rt", "ruby", "small", "sub", "sup"}
 )
-ATTRIBUTES: Final = {"abbr": {"title"}, "details": {"open"}, "img": {"src", "alt", "title", "width", "height"}}
+ATTRIBUTES: Final = {
+    "abbr": {"title"},
+    "details": {"open"},
+    "img": {"src", "alt", "title", "width", "height"},
+}
 CAPTION: Final = "caption"
 """The kind (`Token.meta["kind"]`) of text in a figure or a summary."""
 
@@ -32,14 +36,14 @@ _SIZES: Final = frozenset({"width", "height"})
 _MAX_DEPTH: Final = 20
 _VALUE: Final = r"\"[^\"<>]{0,2000}\"|'[^'<>]{0,2000}'|[^\s\"'=<>`]{1,2000}"
 _ATTRIBUTE: Final = re.compile(rf"\s+([A-Za-z-]{{1,30}})(?:\s*=\s*({_VALUE}))?")
-_TAG: Final = re.compile(
-    rf"<(/?)([A-Za-z]{{1,10}})((?:\s+[A-Za-z-]{{1,30}}(?:\s*=\s*(?:{_VALUE}))?)*)\s*/?>"
-)
+_TAG: Final = re.compile(rf"<(/?)([A-Za-z]{{1,10}})((?:\s+[A-Za-z-]{{1,30}}(?:\s*=\s*(?:{_VALUE}))?)*)\s*/?>")
 
 
 def harmless_html(md: MarkdownIt) -> None:
     """Add the rules for HTML tags to `md`."""
-    md.block.ruler.before("html_block", "block_tags", _block_tags, {"alt": ["paragraph", "reference", "blockquote"]})
+    md.block.ruler.before(
+        "html_block", "block_tags", _block_tags, {"alt": ["paragraph", "reference", "blockquote"]}
+    )
     md.inline.ruler.before("autolink", "inline_tag", _inline_tag)
     md.core.ruler.after("block", "complete_blocks", _complete_blocks)
     md.core.ruler.after("inline", "complete_elements", _complete_elements)

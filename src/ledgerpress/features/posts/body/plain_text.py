@@ -34,10 +34,11 @@ def plain_text(tokens: Sequence[Token]) -> str:
 def first_paragraph(tokens: Sequence[Token]) -> str:
     """Return the text of the first paragraph of prose, without images at its ends; empty if there is none.
 
-    Headings, code, tables, captions and paragraphs that contain only images are no prose.
+    Headings, code, tables, captions and paragraphs that contain only images are not prose.
     """
     return next(
-        (prose for kind, token in _inline_blocks(tokens) if kind == "paragraph" and (prose := _prose(token))), ""
+        (prose for kind, token in _inline_blocks(tokens) if kind == "paragraph" and (prose := _prose(token))),
+        "",
     )
 
 
@@ -89,7 +90,9 @@ def reading_minutes(words: int, characters: int = 0) -> int:
 
     It is 0 only if there are none.
     """
-    return -(-(words * CHARACTERS_A_MINUTE + characters * WORDS_A_MINUTE) // (WORDS_A_MINUTE * CHARACTERS_A_MINUTE))
+    return -(
+        -(words * CHARACTERS_A_MINUTE + characters * WORDS_A_MINUTE) // (WORDS_A_MINUTE * CHARACTERS_A_MINUTE)
+    )
 
 
 def derived_teaser(text: str, limit: int = TEASER_LENGTH) -> str:
