@@ -159,6 +159,22 @@ def test_bare_urls_and_addresses_become_links(markdown: str, linked: str) -> Non
 
 
 @pytest.mark.parametrize(
+    ("markdown", "linked"),
+    [
+        (r"https://example.org/a\_b\*c", "https://example.org/a_b*c"),
+        (r"https://example.org/\~user/\_x\_.", "https://example.org/~user/_x"),
+        (r"first\_last@example.org", "first_last@example.org"),
+        (r"www.example.org/?a=1\&amp;b=2", "www.example.org/?a=1&amp;amp;b=2"),
+    ],
+)
+def test_escapes_in_a_url_are_escapes(markdown: str, linked: str) -> None:
+    body = render(markdown)
+    assert f">{linked}</a>" in body.html
+    assert "\\" not in body.html + body.text
+    assert "%5C" not in body.html
+
+
+@pytest.mark.parametrize(
     "markdown",
     [
         "http://",

@@ -11,12 +11,13 @@ from typing import Final
 from markdown_it import MarkdownIt
 from markdown_it.rules_inline import StateInline
 
-_EMAIL: Final = r"[A-Za-z0-9][A-Za-z0-9.+_-]{0,63}@"
+_EMAIL: Final = r"[A-Za-z0-9](?:\\?[A-Za-z0-9.+_-]){0,63}@"
 _START: Final = rf"(?<![A-Za-z0-9])(?:(?=(?i:https?://|www\.)\w)|(?<![.+@-])(?={_EMAIL}\w))"
 _URL: Final = re.compile(r"((?i:https?://))?(\w[\w.-]{0,252})")
 _ADDRESS: Final = re.compile(_EMAIL + r"(?:[A-Za-z0-9_-]{1,63}+\.)+[A-Za-z0-9_-]{1,63}+(?!@)")
 _LATIN: Final = re.compile(r"[!-;=-~]*")
-_TRAILING: Final = "?!.,:*_~'\"[]"
+_TRAILING: Final = "?!.,:*_~'\"[]\\"
+_ESCAPE: Final = re.compile(r"\\([!-/:-@\[-`{-~])")
 _ENTITY: Final = re.compile(r"&[A-Za-z]{1,40};\Z")
 _LONGEST_ENTITY: Final = 42
 
@@ -36,22 +37,20 @@ def _bare_link(state: StateInline, silent: bool) -> bool:
     if silent or state.linkLevel > 0 or not _BEGINS.match(state.src, state.pos):
         return False
     end = _end_of_url(state.src, state.pos, state.posMax)
-    text = state.src[state.pos : end]
-    if text[:4].lower() == "http":
-        href = text
-    elif text:
-        href = f"http://{text}"
-    else:
-        address = _ADDRESS.match(state.src, state.pos, state.posMax)
-        text = address[0].rstrip("-_") if address else ""
-        href = f"mailto:{text}"
-    href = state.md.normalizeLink(href)
+    source = state.src[state.pos : end]
+    if not source and (address := _ADDRESS.match(state.src, state.pos, state.posMax)):
+        source = address[0].rstrip("-_\\")
+    # Programs that write Markdown escape "_" and "*" in URLs too. A backslash is never a part of a URL.
+    text = _ESCAPE.sub(r"\1", source)
+    is_address = end == state.pos
+    scheme = "mailto:" if is_address else "" if text[:4].lower() == "http" else "http://"
+    href = state.md.normalizeLink(f"{scheme}{text}")
     if not text or not state.md.validateLink(href):
         return False
     state.push("link_open", "a", 1).attrs = {"href": href}
     state.push("text", "", 0).content = text
     state.push("link_close", "a", -1)
-    state.pos += len(text)
+    state.pos += len(source)
     return True
 
 
