@@ -329,6 +329,17 @@ def test_figures_and_details() -> None:
     )
 
 
+def test_a_figure_copied_from_wordpress() -> None:
+    figure = (
+        '<figure class="wp-block-image size-large"><img src="/a.jpg" alt="A boat" class="wp-image-1" width="1024" '
+        'height="683" srcset="/a.jpg 1024w" sizes="auto"/><figcaption class="wp-element-caption">At sea</figcaption>'
+        "</figure>"
+    )
+    assert html_of(figure) == (
+        '<figure><img src="/a.jpg" width="1024" height="683" alt="A boat"><figcaption>At sea</figcaption>\n</figure>'
+    )
+
+
 def test_a_block_that_is_not_complete_is_text() -> None:
     assert html_of("> <details>\n\n</details>") == (
         "<blockquote>\n<p>&lt;details&gt;</p>\n</blockquote>\n<p>&lt;/details&gt;</p>"

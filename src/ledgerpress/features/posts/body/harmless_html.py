@@ -31,7 +31,7 @@ CAPTION: Final = "caption"
 """The kind (`Token.meta["kind"]`) of text in a figure or a summary."""
 
 _VOID_TAGS: Final = frozenset({"br", "img"})
-_IGNORED_ATTRIBUTES: Final = frozenset({"class", "decoding", "id", "loading"})
+_IGNORED_ATTRIBUTES: Final = frozenset({"class", "decoding", "id", "loading", "sizes", "srcset"})
 _SIZES: Final = frozenset({"width", "height"})
 _MAX_DEPTH: Final = 20
 _VALUE: Final = r"\"[^\"<>]{0,2000}\"|'[^'<>]{0,2000}'|[^\s\"'=<>`]{1,2000}"
