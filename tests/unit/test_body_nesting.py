@@ -41,7 +41,12 @@ LOSSES = {
     "quotes and lists": "> - " * 9 + "deep\n\nThe rest.",
     "a list below the limit": "- " * 10 + "one\n- two\n- three\n\nThe rest.",
     "deep code": "- " * 11 + "    code\n\nThe rest.",
-    "a deep table": "- " * 9 + "| a | b |\n" + "  " * 9 + "|-|-|\n" + "  " * 9 + "| c | d |\n\nThe rest.",
+    "a deep table": "- " * 9
+    + "| one | two |\n"
+    + "  " * 9
+    + "|-|-|\n"
+    + "  " * 9
+    + "| three | four |\n\nThe rest.",
     "nested notes": "Text[^a].\n\n" + "[^a]: " * 25 + "deep\n\nThe rest.",
     "a note without a reference": "Text.\n\n[^a]: The note.\n\nThe rest.",
     "two notes with one label": "Text[^a].\n\n[^a]: First.\n\n[^a]: Second.\n\nThe rest.",
@@ -51,8 +56,8 @@ LOSSES = {
     "a second definition": "[a]\n\n[a]: /1\n\n[a]: /two\n\nThe rest.",
     "a definition in a list": "- [Editor]: Hello\n- two\n\nThe rest.",
     "a definition in a quote": "> [Editor]: Hello\n> 'two\n> lines'\n\nThe rest.",
-    "excess cells": "| a | b |\n|-|-|\n| c | d | e | f |\n\nThe rest.",
-    "excess cells in a quote": "> | a |\n> |-|\n> | c | d \\| e |\n\nThe rest.",
+    "excess cells": "| one | two |\n|-|-|\n| three | four | five | six |\n\nThe rest.",
+    "excess cells in a quote": "> | one |\n> |-|\n> | two | three \\| four |\n\nThe rest.",
     "code on the line of its fence": "```It begins here\nand ends\n```\n\nThe rest.",
     "a fence that is never closed": "~~~ It begins here\n\nThe rest.",
     "an element that is never closed": "x<sup>two and <details> more\n\n<figure>\n\nThe rest.",
