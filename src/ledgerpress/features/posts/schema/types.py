@@ -37,13 +37,13 @@ class Section:
     anchor: str = strawberry.field(description="The id of the heading in the HTML, unique within the body.")
 
 
-@strawberry.type(description="The body of a post or an article, written in CommonMark.")
+@strawberry.type(description="The body of a post or an article, written in CommonMark with extensions.")
 class Body:
     """A body. It is rendered when a query selects a derived field."""
 
     markdown: str
 
-    @strawberry.field(description="Sanitised HTML.")
+    @strawberry.field(description="Sanitised HTML. It contains every word of the body.")
     def html(self) -> str:
         return self._rendered.html
 
@@ -58,11 +58,15 @@ class Body:
             for section in self._rendered.sections
         ]
 
-    @strawberry.field
+    @strawberry.field(
+        description="The number of words; each Chinese character and each kana counts as a word."
+    )
     def word_count(self) -> int:
         return self._rendered.word_count
 
-    @strawberry.field
+    @strawberry.field(
+        description="Minutes at 238 words, or 500 Chinese or Japanese characters, a minute, rounded up."
+    )
     def reading_minutes(self) -> int:
         return self._rendered.reading_minutes
 
@@ -103,7 +107,9 @@ class Article(ContentFields, Node):
     def previous_slugs(self) -> list[str]:
         return article_queries.previous_slugs(self.moment.snapshot, self.record)
 
-    @strawberry.field(description="The teaser; if none was written, the beginning of the body.")
+    @strawberry.field(
+        description="The teaser; if none was written, the beginning of the first paragraph of text."
+    )
     def teaser(self) -> str:
         return self._teaser()
 
