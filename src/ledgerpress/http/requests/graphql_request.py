@@ -75,7 +75,7 @@ def from_query_string(query_string: bytes, *, max_depth: int, ill_formed: int) -
         )
     except ValueError:
         raise HttpError(
-            400, "BAD_REQUEST", "The query string does not consist of parameters in UTF-8."
+            400, "BAD_REQUEST", "The query string is invalid. Send parameters, percent-encoded in UTF-8."
         ) from None
     for name, value in pairs:
         if name in parameters:

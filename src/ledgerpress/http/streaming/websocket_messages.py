@@ -85,7 +85,7 @@ def _id(message: dict[str, Any]) -> str:
 
 def _subscribe(payload: object) -> GraphQLRequest:
     if not isinstance(payload, dict) or not isinstance(query := payload.get("query"), str):
-        raise _invalid("The payload of subscribe must be an object with a query, a string.")
+        raise _invalid("The payload of subscribe must be an object whose query is a string.")
     variables, extensions = payload.get("variables"), payload.get("extensions")
     name = payload.get("operationName")
     if name is not None and not isinstance(name, str):
