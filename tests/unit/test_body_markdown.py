@@ -187,7 +187,7 @@ def test_escapes_in_a_url_are_escapes(markdown: str, linked: str) -> None:
         "ftp://a.b",
     ],
 )
-def test_what_is_no_url_stays_text(markdown: str) -> None:
+def test_other_text_does_not_become_a_link(markdown: str) -> None:
     assert html_of(markdown) == f"<p>{markdown}</p>"
 
 
@@ -369,7 +369,7 @@ TEASERS = [
 
 
 @pytest.mark.parametrize(("markdown", "teaser"), TEASERS)
-def test_a_teaser_is_no_description_of_an_image(markdown: str, teaser: str) -> None:
+def test_a_teaser_contains_no_description_of_an_image(markdown: str, teaser: str) -> None:
     assert teaser_of(markdown) == teaser
 
 
