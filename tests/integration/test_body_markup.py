@@ -27,8 +27,7 @@ async def test_a_teaser_is_prose(api: Client) -> None:
     await api.write("Boat", body="![A boat at sea](/boat.png)\n\nThe tide came in.", publish=True)
     assert (await api.ask(ARTICLE, slug="boat"))["article"]["teaser"] == "The tide came in."
     assert (
-        '<meta name="description" content="The tide came in.">'
-        in (await api.http.get("/articles/boat")).text
+        '<meta name="description" content="The tide came in.">' in (await api.http.get("/articles/boat")).text
     )
     assert "A boat at sea" not in (await api.http.get("/")).text
 
