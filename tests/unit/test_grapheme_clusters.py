@@ -38,7 +38,9 @@ CLUSTERS: Final = {
     "a line end of Windows": "\r\n",
     "a variation selector of Mongolian": "ᠠ\u180b",
 }
-_pieces = st.sampled_from([*CLUSTERS.values(), " ", "a", "\n", "नमस्ते", "潮", "🇫", "\u200d", "\u094d", "\u0301"])
+_pieces = st.sampled_from(
+    [*CLUSTERS.values(), " ", "a", "\n", "नमस्ते", "潮", "🇫", "\u200d", "\u094d", "\u0301"]
+)
 _texts = st.lists(_pieces, max_size=30).map("".join) | st.text(max_size=30)
 
 
@@ -117,7 +119,9 @@ def test_the_reason_of_a_closed_socket_ends_with_a_whole_character() -> None:
     assert Closing(4400, "x" + "👩‍🚀" * 20).reason == "x" + "👩‍🚀" * ((MAX_REASON_BYTES - 1) // 11)
 
 
-def test_a_logged_message_and_a_traceback_are_cut_between_characters(caplog: pytest.LogCaptureFixture) -> None:
+def test_a_logged_message_and_a_traceback_are_cut_between_characters(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
     import json
     import logging
 
