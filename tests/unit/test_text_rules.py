@@ -73,9 +73,9 @@ def test_a_line_with_a_visible_character_is_not_blank(visible: str) -> None:
 def test_every_default_ignorable_character_is_invisible() -> None:
     ignorable = regex.compile(r"\p{Default_Ignorable_Code_Point}")
     every = [chr(number) for number in range(0x110000)]
-    found = {character for character in every if ignorable.match(character)}
-    assert len(found) > 4_000
-    assert all(map(text_rules.is_blank, found))
+    ignored = {character for character in every if ignorable.match(character)}
+    assert len(ignored) > 4_000
+    assert all(map(text_rules.is_blank, ignored))
 
 
 @pytest.mark.parametrize("character", [*CONTROLS, LONE_SURROGATE])

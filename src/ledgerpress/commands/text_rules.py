@@ -119,11 +119,11 @@ def _check(value: str, not_allowed: re.Pattern[str], *, field: str, limit: int |
             f"The {_words(field)} has {len(value):,} characters; at most {limit:,} are allowed.",
             field=(field,),
         )
-    if found := not_allowed.search(value):
-        name = f"U+{ord(found[0]):04X}"
+    if match := not_allowed.search(value):
+        name = f"U+{ord(match[0]):04X}"
         problem = (
             f"must be one line, but contains the line end {name}"
-            if found[0] in _BREAKS
+            if match[0] in _BREAKS
             else f"contains the character {name}, which is not allowed"
         )
         raise Rejection(ErrorCode.INVALID_TEXT, f"The {_words(field)} {problem}.", field=(field,))

@@ -69,14 +69,14 @@ def derived_teaser(text: str, limit: int = TEASER_LENGTH) -> str:
     paragraph = " ".join(text.strip().partition("\n\n")[0].split())
     if len(paragraph) <= limit:
         return paragraph
-    kept = clusters(cut(paragraph, limit))
-    while kept and kept[-1] != " ":
-        kept.pop()
-    if sum(map(len, kept)) <= limit // 2:
-        kept = clusters(cut(paragraph, limit - 1))
-    while kept and kept[-1] in _BEFORE_ELLIPSIS:
-        kept.pop()
-    return "".join(kept) + "\u2026"
+    parts = clusters(cut(paragraph, limit))
+    while parts and parts[-1] != " ":
+        parts.pop()
+    if sum(map(len, parts)) <= limit // 2:
+        parts = clusters(cut(paragraph, limit - 1))
+    while parts and parts[-1] in _BEFORE_ELLIPSIS:
+        parts.pop()
+    return "".join(parts) + "\u2026"
 
 
 def _blocks(tokens: Sequence[Token]) -> Iterator[tuple[str, str]]:
