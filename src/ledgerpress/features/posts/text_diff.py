@@ -6,6 +6,7 @@ script without spaces between words is compared by grapheme cluster. rapidfuzz c
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from enum import StrEnum
+from functools import cache
 from itertools import groupby
 from typing import Final, NamedTuple
 
@@ -45,10 +46,6 @@ _UNSPACED: Final = (
     r"[[\p{LB=AK}\p{LB=AP}\p{LB=AS}\p{LB=CJ}\p{LB=ID}\p{LB=NS}\p{LB=SA}]--[\p{Latin}\p{Hangul}\p{Nd}]]"
 )
 _IN_WORD: Final = rf"[[\p{{L}}\p{{M}}\p{{N}}]--{_UNSPACED}]"
-_WORD: Final = regex.compile(
-    rf"(?V1)(?:[0-9A-Za-z]+(?=[\0-\x7f]|\Z)|(?={_IN_WORD}){CLUSTER})+|(?:\s(?!{EXTENDING}))+|{CLUSTER}"
-)
-"""A word, white space, or the grapheme cluster of another character. Letters before ASCII need no closer look."""
 
 _CONTEXT: Final = 3
 """The number of equal lines around each change in the unified format."""
@@ -74,7 +71,18 @@ def lines(text: str) -> list[str]:
 
 def words(text: str) -> list[str]:
     """Split a text into words, white space, and clusters of other characters. Joined, they are the text."""
-    return _WORD.findall(text)
+    return _word().findall(text)
+
+
+@cache
+def _word() -> regex.Pattern[str]:
+    """Return the pattern of a word, of white space, or of the cluster of another character.
+
+    It is compiled when it is needed, which takes 15 ms. Letters before ASCII need no closer look.
+    """
+    return regex.compile(
+        rf"(?V1)(?:[0-9A-Za-z]+(?=[\0-\x7f]|\Z)|(?={_IN_WORD}){CLUSTER})+|(?:\s(?!{EXTENDING}))+|{CLUSTER}"
+    )
 
 
 def replaced(before: Sequence[str], after: Sequence[str]) -> Iterator[Replaced]:
