@@ -145,7 +145,7 @@ def test_a_page_with_bars_a_byte_order_mark_and_carriage_returns() -> None:
     assert [(post.title, post.teaser, post.published_at) for post in result.recent] == [
         (
             "Smokehouse Reopens",
-            "A small fire, a new api, and the same family.",
+            "A small fire, a new door, and the same family.",
             datetime(2025, 3, 3, tzinfo=UTC),
         ),
         ("Tide Clock Repaired", None, A_DATE),

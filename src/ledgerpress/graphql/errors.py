@@ -9,6 +9,7 @@ from typing import Any, Final
 from graphql import GraphQLError
 
 from ledgerpress.eventlog.errors import AppendUnresolved, LogAccessDenied, LogReplaced, LogUnavailable
+from ledgerpress.grapheme_clusters import shortened
 from ledgerpress.graphql.request_telemetry_record import note_error
 
 logger = logging.getLogger(__name__)
@@ -57,9 +58,7 @@ def client_error(error: GraphQLError, *, suggestions: bool = True) -> dict[str, 
     if (failure := _server_failure(error)) is not None:
         return masked_error(failure, error)
     message = error.message if suggestions else _SUGGESTION.sub("", error.message)
-    if len(message) > LONGEST_MESSAGE:
-        message = f"{message[:LONGEST_MESSAGE]}…"
-    return {**error.formatted, "message": message}
+    return {**error.formatted, "message": shortened(message, LONGEST_MESSAGE)}
 
 
 def client_errors(errors: Iterable[GraphQLError], *, suggestions: bool = True) -> list[dict[str, Any]]:

@@ -5,16 +5,18 @@ same slug at the same time, only one append succeeds.
 """
 
 import hmac
-import re
 import unicodedata
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final, TypeAlias
 
+import regex
+
 from ledgerpress.commands.errors import ErrorCode, Rejection
 from ledgerpress.commands.streams_and_append_plan import StreamCategory
 from ledgerpress.eventlog.codec import EventType
 from ledgerpress.eventlog.event_and_withdrawn_event import Event, Withdrawn
+from ledgerpress.grapheme_clusters import cut
 
 SLUG_MALFORMED: Final = "SLUG_MALFORMED"
 SLUG_TAKEN: Final = "SLUG_TAKEN"
@@ -26,8 +28,8 @@ _READ: Final = 1_000
 _APOSTROPHES: Final = "'’ʼ"
 _NO_TRACE: Final = frozenset({"Cf", "Me"})
 """Unicode categories that a slug omits: invisible characters (soft hyphen, joiner) and frames around a character."""
-_VARIATIONS: Final = re.compile(r"[\u180B-\u180F\uFE00-\uFE0F\U000E0100-\U000E01EF]")
-"""Variation selectors: marks that only select the appearance of the character before them, such as an emoji."""
+_INVISIBLE: Final = regex.compile(r"\p{Default_Ignorable_Code_Point}")
+"""Characters without an appearance, some of which are letters or marks: fillers, joiners, variation selectors."""
 
 
 class SlugKind(StrEnum):
@@ -113,17 +115,17 @@ def derive(text: str, *, fallback: str) -> str:
 
     Return `fallback` if no letter or digit is left.
     """
-    words = "".join(map(_in_slug, unicodedata.normalize("NFC", text[:_READ].lower()))).split()
+    words = "".join(map(_in_slug, unicodedata.normalize("NFC", cut(text, _READ).lower()))).split()
     slug = unicodedata.normalize("NFC", "-".join(filter(None, map(_without_leading_marks, words))))
     if len(slug) > _DERIVED_LENGTH:
-        slug = slug[: _DERIVED_LENGTH + 1].rpartition("-")[0] or _cut(slug)
+        slug = slug[: _DERIVED_LENGTH + 1].rpartition("-")[0] or cut(slug, _DERIVED_LENGTH)
     return slug if is_well_formed(slug) else fallback
 
 
 def is_well_formed(slug: str) -> bool:
     """Return whether a slug is NFC, lower case, and words of letters and digits with single hyphens between them.
 
-    Marks may follow a letter, as in Devanagari. Variation selectors are not allowed.
+    Marks may follow a letter, as in Devanagari. Invisible characters are not allowed.
     """
     return (
         0 < len(slug) <= MAX_SLUG
@@ -159,13 +161,13 @@ def numbered(slug: str, number: int) -> str:
     if number == 1:
         return slug
     suffix = f"-{number}"
-    return slug[: MAX_SLUG - len(suffix)].rstrip("-") + suffix
+    return cut(slug, MAX_SLUG - len(suffix)).rstrip("-") + suffix
 
 
 def _in_slug(character: str) -> str:
     """Return the replacement of a character in a slug: itself, an empty string, or a space to separate words."""
     category = unicodedata.category(character)
-    if category in _NO_TRACE or character in _APOSTROPHES or _VARIATIONS.search(character):
+    if category in _NO_TRACE or character in _APOSTROPHES or _INVISIBLE.match(character):
         return ""
     return character if category[0] in "LMN" else " "
 
@@ -174,11 +176,3 @@ def _without_leading_marks(word: str) -> str:
     while word and unicodedata.category(word[0])[0] == "M":
         word = word[1:]
     return word
-
-
-def _cut(slug: str) -> str:
-    """Shorten a slug of one word without separating a letter from its marks."""
-    end = _DERIVED_LENGTH
-    while unicodedata.category(slug[end])[0] == "M":
-        end -= 1
-    return slug[:end]

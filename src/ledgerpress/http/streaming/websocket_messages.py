@@ -4,6 +4,7 @@ from typing import Any, Final, NamedTuple
 
 import msgspec
 
+from ledgerpress.grapheme_clusters import cut_to_bytes
 from ledgerpress.graphql.subscriptions.result_messages import to_json
 from ledgerpress.http.requests.graphql_request import GraphQLRequest
 from ledgerpress.http.streaming.connection_operation_runner import MAX_ID_CHARACTERS
@@ -21,7 +22,7 @@ class Closing(Exception):
     def __init__(self, code: int, reason: str) -> None:
         super().__init__(reason)
         self.code = code
-        self.reason = reason.encode()[:MAX_REASON_BYTES].decode(errors="ignore")
+        self.reason = cut_to_bytes(reason, MAX_REASON_BYTES)
 
 
 class Message(NamedTuple):

@@ -1,12 +1,13 @@
 """Derives plain text, its length in words and minutes, and a teaser from a body."""
 
 import re
-import unicodedata
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
 
 from markdown_it.token import Token
+
+from ledgerpress.grapheme_clusters import clusters, cut
 
 TEASER_LENGTH: Final = 200
 WORDS_A_MINUTE: Final = 238
@@ -21,6 +22,7 @@ _IDEOGRAPHS: Final = re.compile(
 )
 _UNSPACED_LETTERS: Final = re.compile("[\u0e01-\u0e4e\u0e81-\u0ece\u1000-\u109f\u1780-\u17d3]{1,4}")
 _BETWEEN_WORDS: Final = re.compile("[\\s\u2013\u2014\u2026]+")
+_BEFORE_ELLIPSIS: Final = frozenset(" .,;:\u2013\u2014-")
 
 
 def plain_text(tokens: Sequence[Token]) -> str:
@@ -99,20 +101,22 @@ def reading_minutes(words: int, characters: int = 0) -> int:
 def derived_teaser(text: str, limit: int = TEASER_LENGTH) -> str:
     """Return the first paragraph of `text`, cut to at most `limit` characters; a cut text ends in "…".
 
-    Cuts between words, or within a word if the last space is in the first half. Raises `ValueError` if `limit` is less
-    than 1.
+    Cuts between words, or between two grapheme clusters if the last space is in the first half. Raises `ValueError` if
+    `limit` is less than 1.
     """
     if limit < 1:
         raise ValueError("limit must be at least 1")
     paragraph = " ".join(text.strip().partition("\n\n")[0].split())
     if len(paragraph) <= limit:
         return paragraph
-    end = paragraph.rfind(" ", 0, limit)
-    if end < limit // 2:
-        end = limit - 1
-        while end > 0 and unicodedata.category(paragraph[end]).startswith("M"):
-            end -= 1
-    return paragraph[:end].rstrip(" .,;:\u2013\u2014-") + "\u2026"
+    parts = clusters(cut(paragraph, limit))
+    while parts and parts[-1] != " ":
+        parts.pop()
+    if sum(map(len, parts)) <= limit // 2:
+        parts = clusters(cut(paragraph, limit - 1))
+    while parts and parts[-1] in _BEFORE_ELLIPSIS:
+        parts.pop()
+    return "".join(parts) + "\u2026"
 
 
 def _blocks(tokens: Sequence[Token]) -> Iterator[str]:
