@@ -21,7 +21,9 @@ from ledgerpress.graphql.feature_declarations import SchemaDeclarations, runs
 from ledgerpress.graphql.scalars import Position
 
 ErrorCodeEnum = strawberry.enum(
-    ErrorCode, name="ErrorCode", description="The reason why a command was rejected."
+    ErrorCode,
+    name="ErrorCode",
+    description="The reason why a command was rejected. docs/reference/limits.md explains each code.",
 )
 P = TypeVar("P", bound="Payload")
 

@@ -13,6 +13,7 @@ from ledgerpress.commands.roles_and_permissions import (
 )
 from ledgerpress.graphql.as_of import AsOf, MomentType, describe, moment_of
 from ledgerpress.graphql.context import PointInTime, RequestInfo
+from ledgerpress.graphql.described_enum import described_enum
 from ledgerpress.graphql.errors import BadRequest
 from ledgerpress.graphql.feature_declarations import SchemaContribution, SchemaDeclarations, declarations_of
 from ledgerpress.graphql.mutations import UserError
@@ -58,11 +59,22 @@ class Projection:
     )
 
 
-RoleEnum = strawberry.enum(Role, name="Role", description="The role of a user in the publication.")
+RoleEnum = described_enum(
+    Role,
+    name="Role",
+    description="The role of a user in the publication.",
+    values={
+        Role.READER: "Reads public articles. Anonymous clients have this role.",
+        Role.AUTHOR: "Writes posts, and reads and changes their own posts only.",
+        Role.EDITOR: "Reads and changes all content.",
+        Role.AUDITOR: "Reads everything, including the history and tokens, and changes nothing.",
+        Role.ADMIN: "Has all permissions.",
+    },
+)
 PermissionEnum = strawberry.enum(  # type: ignore[call-overload]
     Enum("Permission", {permission.enum_name: str(permission) for permission in KERNEL_PERMISSIONS}),
     name="Permission",
-    description="A permission. The scopes of tokens are permissions, too.",
+    description="A permission. The scopes of tokens are permissions, too. docs/reference/access.md lists what each permits.",
 )
 """In a schema, the enum also has the permissions of the features."""
 

@@ -18,6 +18,7 @@ from ledgerpress.features.posts import post_queries
 from ledgerpress.features.posts.model import CONTENT
 from ledgerpress.features.posts.text_diff import SpanKind, difference, unified
 from ledgerpress.graphql.context import Context, PointInTime
+from ledgerpress.graphql.described_enum import described_enum
 from ledgerpress.graphql.errors import BadRequest
 from ledgerpress.graphql.event_loader_and_payload_redaction import plaintext
 from ledgerpress.graphql.scalars import DateTime
@@ -53,10 +54,15 @@ def version_of(snapshot: Snapshot, post: post_queries.Post, number: int) -> Post
     return PostVersion(number, position, post_then, body, post_queries.category_ids(then, post.seq))
 
 
-SpanKindEnum = strawberry.enum(
+SpanKindEnum = described_enum(
     SpanKind,
     name="DiffSpanKind",
     description="Whether a span of text is in both versions, or was inserted or deleted.",
+    values={
+        SpanKind.EQUAL: "In both versions.",
+        SpanKind.INSERT: "Only in the newer version.",
+        SpanKind.DELETE: "Only in the older version.",
+    },
 )
 
 

@@ -22,6 +22,7 @@ from ledgerpress.features.posts.schema.visibility import (
     sees_posts,
 )
 from ledgerpress.graphql.context import PointInTime
+from ledgerpress.graphql.described_enum import described_enum
 from ledgerpress.graphql.relay import global_ids
 from ledgerpress.graphql.relay.connection import Connection, connect, read_page, read_page_by_position
 from ledgerpress.graphql.relay.global_ids import Node
@@ -183,7 +184,17 @@ def listed_articles(
     return connect(page, nodes, count or (lambda: article_queries.count_articles(snapshot, ks[0])))
 
 
-PostStatusEnum = strawberry.enum(PostStatus, name="PostStatus", description="The status of a post.")
+PostStatusEnum = described_enum(
+    PostStatus,
+    name="PostStatus",
+    description="The status of a post.",
+    values={
+        PostStatus.DRAFT: "Not published yet.",
+        PostStatus.PUBLISHED: "Readers see the article. There may be changes that are not published yet.",
+        PostStatus.UNPUBLISHED: "Was published, and is no longer public.",
+        PostStatus.ARCHIVED: "Not public, and cannot be changed until it is unarchived.",
+    },
+)
 
 
 @strawberry.type(description="A post as its editors see it, published or not.")
