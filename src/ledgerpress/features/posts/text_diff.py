@@ -31,7 +31,7 @@ class Span(NamedTuple):
     text: str
 
 
-class Replaced(NamedTuple):
+class Replacement(NamedTuple):
     """`after[low_after:high_after]` replaces `before[low_before:high_before]`. Either can be empty, not both."""
 
     low_before: int
@@ -85,7 +85,7 @@ def _word() -> regex.Pattern[str]:
     )
 
 
-def replaced(before: Sequence[str], after: Sequence[str]) -> Iterator[Replaced]:
+def replaced(before: Sequence[str], after: Sequence[str]) -> Iterator[Replacement]:
     """Yield the replaced ranges in order. Between two ranges there is at least one item, and all items are equal."""
     numbers: dict[str, int] = {}
     old, new = (
@@ -95,7 +95,7 @@ def replaced(before: Sequence[str], after: Sequence[str]) -> Iterator[Replaced]:
     at_before = at_after = 0
     for block in compare(old, new).as_matching_blocks():
         if (at_before, at_after) != (block.a, block.b):
-            yield Replaced(at_before, block.a, at_after, block.b)
+            yield Replacement(at_before, block.a, at_after, block.b)
         at_before, at_after = block.a + block.size, block.b + block.size
 
 
@@ -155,9 +155,9 @@ def unified(before: str, after: str) -> str:
     return "".join(row if row.endswith("\n") else f"{row}\n\\ No newline at end of file\n" for row in rows)
 
 
-def _hunks(gaps: Iterable[Replaced]) -> list[list[Replaced]]:
+def _hunks(gaps: Iterable[Replacement]) -> list[list[Replacement]]:
     """Group the changes into hunks: changes whose context lines touch or overlap are in one hunk."""
-    hunks: list[list[Replaced]] = []
+    hunks: list[list[Replacement]] = []
     for gap in gaps:
         if hunks and gap.low_before - hunks[-1][-1].high_before <= 2 * _CONTEXT:
             hunks[-1].append(gap)
@@ -166,7 +166,7 @@ def _hunks(gaps: Iterable[Replaced]) -> list[list[Replaced]]:
     return hunks
 
 
-def _hunk(old: Sequence[str], new: Sequence[str], gaps: Sequence[Replaced]) -> Iterator[str]:
+def _hunk(old: Sequence[str], new: Sequence[str], gaps: Sequence[Replacement]) -> Iterator[str]:
     before = min(_CONTEXT, gaps[0].low_before)
     behind = min(_CONTEXT, len(old) - gaps[-1].high_before)
     at, end = gaps[0].low_before - before, gaps[-1].high_before + behind

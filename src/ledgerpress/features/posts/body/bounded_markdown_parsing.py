@@ -38,7 +38,7 @@ _IMAGE_SCHEMES: Final = frozenset({"http", "https"})
 
 
 @dataclass(frozen=True, slots=True)
-class Parsed:
+class ParsedBody:
     """The markdown-it-py tokens of a body, and the environment that is needed to render them as HTML."""
 
     tokens: list[Token]
@@ -49,14 +49,14 @@ class Parsed:
         return str(_COMMONMARK.renderer.render(self.tokens, _COMMONMARK.options, self.env))
 
 
-def parse(markdown: str) -> Parsed:
+def parse(markdown: str) -> ParsedBody:
     """Parse a body. Remove image sources with schemes that are not allowed; align table cells with `align`."""
     references = BoundedReferences(limit=max(len(markdown), _MIN_EXPANSION))
     env: EnvType = {"references": references, _STEPS: _Steps()}
     try:
         tokens = _COMMONMARK.parse(markdown, env)
     except _TooManySteps:
-        return Parsed([Token("code_block", "code", 0, content=markdown, block=True)], {})
+        return ParsedBody([Token("code_block", "code", 0, content=markdown, block=True)], {})
     for token in _all(tokens):
         if token.type == "image":
             if not _has_scheme_of(str(token.attrGet("src")), _IMAGE_SCHEMES):
@@ -69,7 +69,7 @@ def parse(markdown: str) -> Parsed:
         if style is not None:
             # GitHub does the same. An inline style would need an exception in the content security policy.
             token.attrSet("align", str(style).removeprefix("text-align:"))
-    return Parsed(tokens, env)
+    return ParsedBody(tokens, env)
 
 
 class BoundedReferences(dict[str, dict[str, Any]]):

@@ -15,7 +15,7 @@ import nh3
 
 from ledgerpress.bounded_cache import BoundedCache
 from ledgerpress.features.posts.body import plain_text
-from ledgerpress.features.posts.body.bounded_markdown_parsing import LINK_SCHEMES, Parsed, parse
+from ledgerpress.features.posts.body.bounded_markdown_parsing import LINK_SCHEMES, ParsedBody, parse
 from ledgerpress.features.posts.body.footnotes import BACK_ROLE, NOTE_ROLE, REFERENCE_ROLE
 from ledgerpress.features.posts.body.harmless_html import ATTRIBUTES, BLOCK_TAGS, INLINE_TAGS
 from ledgerpress.features.slugs import model as slugs
@@ -134,7 +134,7 @@ def _render(markdown: str) -> RenderedBody:
     )
 
 
-def _anchor_headings(parsed: Parsed) -> tuple[Section, ...]:
+def _anchor_headings(parsed: ParsedBody) -> tuple[Section, ...]:
     """Give each heading of the body a unique id, and return the headings in order."""
     sections: list[Section] = []
     anchors: set[str] = set()
