@@ -242,7 +242,7 @@ def test_a_place_with_many_levels_is_found_and_its_name_is_short() -> None:
     value: Any = "\ud800"
     for _ in range(5_000):
         value = {"level": value}
-    found = in_value(value, "variables")
-    assert found is not None
-    assert len(found.message) < 300
-    assert is_unicode(found.message)
+    surrogate = in_value(value, "variables")
+    assert surrogate is not None
+    assert len(surrogate.message) < 300
+    assert is_unicode(surrogate.message)

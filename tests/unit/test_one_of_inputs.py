@@ -62,21 +62,21 @@ def _places(value: str, one_of: str) -> Iterator[tuple[str, str]]:
 
 
 def _one_ofs(argument: GraphQLArgument) -> set[str]:
-    found, waiting = set(), [get_named_type(argument.type)]
+    names, waiting = set(), [get_named_type(argument.type)]
     while waiting:
         type_ = waiting.pop()
         if type_.name in ONE_OF:
-            found.add(type_.name)
+            names.add(type_.name)
         elif isinstance(type_, GraphQLInputObjectType):
             waiting += [get_named_type(field.type) for field in type_.fields.values()]
-    return found
+    return names
 
 
 def _errors(document: str) -> list[dict[str, Any]]:
     try:
         Documents(SCHEMA).operation(document, None)
     except RequestError as error:
-        return [dict(one.formatted) for one in error.errors]
+        return [dict(invalid.formatted) for invalid in error.errors]
     return []
 
 
@@ -146,8 +146,8 @@ def test_an_invalid_variable_is_rejected_before_execution(one_of: str, form: str
     assert isinstance(operation, OperationDefinitionNode)
 
     def coerced(value: Any) -> VariableValues | list[GraphQLError]:
-        given = [value] if form.startswith("[") else value
-        return get_variable_values(SCHEMA, operation.variable_definitions or (), {"value": given})
+        sent = [value] if form.startswith("[") else value
+        return get_variable_values(SCHEMA, operation.variable_definitions or (), {"value": sent})
 
     assert isinstance(coerced({first: a}), VariableValues)
     for invalid in ({}, {first: None}, {first: a, second: b}, {first: a, second: None}, {second: None}):

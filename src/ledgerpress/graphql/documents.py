@@ -144,8 +144,8 @@ def check_variables(variables: Mapping[str, Any], limits: Limits) -> None:
             problem = "The variables have too many levels of nesting"
             require(depth, limits.variables_depth, "VARIABLES_TOO_DEEP", problem)
         level, depth = below, depth + 1
-    if not is_text and (found := lone_surrogates.in_value(variables, "variables")):
-        raise LimitExceeded(lone_surrogates.LONE_SURROGATE, found.message)
+    if not is_text and (surrogate := lone_surrogates.in_value(variables, "variables")):
+        raise LimitExceeded(lone_surrogates.LONE_SURROGATE, surrogate.message)
 
 
 Outcome: TypeAlias = tuple[Operation, ...] | RequestError

@@ -28,6 +28,7 @@ from ledgerpress.commands.roles_and_permissions import Permission
 from ledgerpress.graphql import cost_directives, viewer_node_and_projection_queries
 from ledgerpress.graphql.access_control import guard_fields
 from ledgerpress.graphql.feature_declarations import SchemaContribution, SchemaDeclarations
+from ledgerpress.graphql.input_rules import describe_input_rules
 from ledgerpress.graphql.scalars import SCALARS
 from ledgerpress.graphql.schema_checks import check_extensions
 from ledgerpress.graphql.schema_error import SchemaError
@@ -80,6 +81,7 @@ class Schema(strawberry.Schema):
         _set_enum_values(self._schema, "Permission", permissions)
         _drop_null_defaults(self._schema)
         _mark_one_of_inputs(self._schema)
+        describe_input_rules(self._schema)
         guard_fields(self._schema, declarations.permissions, declarations.roles)
         cost_directives.assign(self._schema, self.declarations)
 

@@ -24,8 +24,8 @@ class LoneSurrogate(NamedTuple):
     @property
     def message(self) -> str:
         """What is wrong, where, and what to do."""
-        found = _SURROGATE.search(self.text)
-        at = found.start() if found else 0
+        match = _SURROGATE.search(self.text)
+        at = match.start() if match else 0
         lines = self.text[:at].split("\n")
         line = f"line {len(lines)}, " if "\n" in self.text else ""
         return (

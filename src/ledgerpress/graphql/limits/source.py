@@ -37,8 +37,8 @@ def check_source(text: str, limits: Limits) -> None:
         length = len(text.encode("utf-8", "surrogatepass"))
     require(length, limits.document_bytes, "DOCUMENT_TOO_LARGE", "The document has too many bytes")
     _check_tokens(text, limits.tokens)
-    if found := lone_surrogates.in_value(text, "query"):
-        raise LimitExceeded(lone_surrogates.LONE_SURROGATE, found.message)
+    if surrogate := lone_surrogates.in_value(text, "query"):
+        raise LimitExceeded(lone_surrogates.LONE_SURROGATE, surrogate.message)
     if match := _NOWHERE.search(text):
         raise _hidden_character(text, match.start(), "")
     if _IN_STRINGS.search(text, 1) is None:

@@ -39,8 +39,8 @@ def read(text: str) -> Message:
     try:
         message = msgspec.json.decode(text)
     except (msgspec.DecodeError, UnicodeError, RecursionError):
-        if found := lone_surrogates.in_json(text):
-            raise _invalid(found.message) from None
+        if surrogate := lone_surrogates.in_json(text):
+            raise _invalid(surrogate.message) from None
         raise _invalid("The message is not JSON.") from None
     if not isinstance(message, dict):
         raise _invalid("The message must be a JSON object.")
