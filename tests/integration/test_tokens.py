@@ -452,6 +452,13 @@ def test_the_command_line_reports_what_is_wrong(tmp_path: Path) -> None:
         (("create", "x", "--role", "editor", "--scope", "tokens:read"), 1, "does not include tokens:read"),
         (("create", " ", "--role", "editor"), 1, "must not be empty"),
         (("create", "x", "--role", "editor", "--expires", "soon"), 2, "90d"),
+        (("create", "x", "--role", "editor", "--expires", "2031-W01-1"), 2, "90d"),
+        (("create", "x", "--role", "editor", "--expires", "2031-01-01T00:00:00"), 2, "offset"),
+        (
+            ("create", "x", "--role", "editor", "--expires", "2001-01-01t00:00:00z"),
+            1,
+            "expiry time has passed",
+        ),
         (("create", "x", "--role", "editor", "--expires", "2001-01-01"), 1, "expiry time has passed"),
         (("create", "x", "--role", "editor", "--actor", "nobody"), 1, "no such actor"),
         (("revoke", "nobody"), 1, "no such token"),

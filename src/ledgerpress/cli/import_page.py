@@ -1,13 +1,14 @@
 """`ledgerpress import page`: import a saved article page with the same commands that editors use."""
 
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Annotated
 
 import typer
 
+from ledgerpress import rfc3339
 from ledgerpress.cli.options import DEFAULT_DATA, DEFAULT_LOG, DataOption, JsonOption, LogOption
 from ledgerpress.cli.printing_and_exit_codes import MISUSED, err, fail, out, print_json, progress, run
 from ledgerpress.features.page_import.import_page import import_page
@@ -26,7 +27,7 @@ def page(
     retrieved_at: Annotated[
         str,
         typer.Option(
-            "--retrieved-at", help="When the page was retrieved: 2024-12-22, or a time with an offset."
+            "--retrieved-at", help="When the page was retrieved: 2024-12-22, or 2024-12-22T09:00:00+01:00."
         ),
     ],
     data: DataOption = DEFAULT_DATA,
@@ -54,16 +55,13 @@ def page(
 
 def _moment(value: str) -> datetime:
     try:
-        moment = datetime.fromisoformat(value)
-    except ValueError:
+        return rfc3339.to_datetime(rfc3339.parse_date_or_time(value))
+    except rfc3339.InvalidTime as error:
         fail(
-            f"--retrieved-at {value!r} is not a date such as 2024-12-22 or a time such as 2024-12-22T09:00+01:00",
+            f"--retrieved-at {value!r} is not a date such as 2024-12-22, or a time such as "
+            f"2024-12-22T09:00:00+01:00: {error}",
             MISUSED,
         )
-    try:
-        return moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
-    except OverflowError:
-        fail(f"--retrieved-at {value!r} is before the year 1 in UTC", MISUSED)
 
 
 def _parse(file: Path, retrieved_at: datetime) -> ParsedPage:

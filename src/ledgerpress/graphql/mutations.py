@@ -6,7 +6,6 @@ from typing import Any, Protocol, TypeVar, cast
 
 import strawberry
 from graphql.execution.values import get_argument_values
-from msgspec import UNSET, UnsetType
 from strawberry.schema.schema_converter import GraphQLCoreConverter
 from strawberry.types.arguments import convert_argument
 
@@ -18,6 +17,7 @@ from ledgerpress.commands.roles_and_permissions import PermissionDenied
 from ledgerpress.graphql.access_control import AccessDenied
 from ledgerpress.graphql.context import PointInTime, RequestInfo
 from ledgerpress.graphql.feature_declarations import SchemaDeclarations, runs
+from ledgerpress.graphql.input_rules import check_input
 from ledgerpress.graphql.scalars import Position
 
 ErrorCodeEnum = strawberry.enum(
@@ -30,7 +30,10 @@ P = TypeVar("P", bound="Payload")
 
 @strawberry.input
 class MutationInput:
-    """The fields that the input of every mutation has."""
+    """The fields that the input of every mutation has.
+
+    `input_rules` declares what an absent field and null mean.
+    """
 
     idempotency_key: str | None = strawberry.field(
         default=None,
@@ -124,6 +127,7 @@ async def run_command(
     identity, trace = context.identity, context.trace
     declared: SchemaDeclarations = info.schema.declarations  # type: ignore[attr-defined]
     try:
+        check_input(input)
         command = build()
         added = declared.extends.get(type(input))
         request = CommandRequest(
@@ -174,14 +178,7 @@ def _added_inputs(info: RequestInfo, added: Iterable[type]) -> tuple[CommandInpu
     inputs = [
         convert_argument(values, class_, converter.scalar_registry, converter.config) for class_ in added
     ]
+    for value in inputs:
+        check_input(value)
     command_inputs = (cast("AddedInput", value).command_input() for value in inputs)
     return tuple(value for value in command_inputs if value is not None)
-
-
-def given_value(value: str | None, field: str) -> str | UnsetType:
-    """Return the value of an optional input field, `UNSET` if it is absent. Raises `Rejection` if it is null."""
-    if value is strawberry.UNSET:
-        return UNSET
-    if value is None:
-        raise Rejection(ErrorCode.INVALID_VALUE, f"The {field} cannot be null; leave it out.", field=(field,))
-    return value

@@ -103,11 +103,14 @@ class KernelQueries:
     def node(self, info: RequestInfo, id: strawberry.ID) -> Node | None:
         return _node(declarations_of(info), info.context.today, id)
 
-    @strawberry.field(description="The objects with these ids, in the same order; at most 100.")
+    @strawberry.field(
+        description="The objects with these ids, in the same order; at most 100. An object is null if it does not exist "
+        "or is hidden from you, and for an invalid id, with an error at its index."
+    )
     def nodes(self, info: RequestInfo, ids: list[strawberry.ID]) -> list[Node | None]:
         if len(ids) > MAX_NODES:
             raise BadRequest(f"There are {len(ids)} ids; at most {MAX_NODES} are allowed in one request.")
-        return [_node(declarations_of(info), info.context.today, id_) for id_ in ids]
+        return [_node_or_error(declarations_of(info), info.context.today, id_) for id_ in ids]
 
     @strawberry.field(description="The moment that asOf names; without asOf, the current moment.")
     def moment(self, info: RequestInfo, as_of: AsOf | None = None) -> MomentType:
@@ -143,6 +146,14 @@ def _node(declarations: SchemaDeclarations, moment: PointInTime, global_id: str)
         raise BadRequest("This is not an id of an object on this server.")
     load = declarations.nodes.get(decoded.type)
     return load(moment, decoded.id) if load else None
+
+
+def _node_or_error(declarations: SchemaDeclarations, moment: PointInTime, global_id: str) -> Node | None:
+    """Return the object with the global id; or the error that executors report at its index in a list."""
+    try:
+        return _node(declarations, moment, global_id)
+    except Exception as error:  # noqa: BLE001 - one id must not hide the objects of the others
+        return error  # type: ignore[return-value]
 
 
 KERNEL: Final = SchemaContribution(

@@ -121,7 +121,9 @@ class TokenCreateInput(MutationInput):
             role=self.role,
             scopes=None if self.scopes is None else tuple(map(str, self.scopes)),
             expires_at=self.expires_at,
-            acts_for=global_ids.in_input(self.actor, "Actor", field=("actor",)) if self.actor else None,
+            acts_for=global_ids.in_input(self.actor, "Actor", field=("actor",))
+            if self.actor is not None
+            else None,
             secret_hash=secret_hash,
             giver=giver,
         )

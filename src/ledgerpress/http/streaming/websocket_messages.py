@@ -5,6 +5,7 @@ from typing import Any, Final, NamedTuple
 import msgspec
 
 from ledgerpress.grapheme_clusters import cut_to_bytes
+from ledgerpress.graphql.limits import lone_surrogates
 from ledgerpress.graphql.subscriptions.result_messages import to_json
 from ledgerpress.http.requests.graphql_request import GraphQLRequest
 from ledgerpress.http.streaming.connection_operation_runner import MAX_ID_CHARACTERS
@@ -39,6 +40,8 @@ def read(text: str) -> Message:
     try:
         message = msgspec.json.decode(text)
     except (msgspec.DecodeError, UnicodeError, RecursionError):
+        if surrogate := lone_surrogates.in_json(text):
+            raise _invalid(surrogate.message) from None
         raise _invalid("The message is not JSON.") from None
     if not isinstance(message, dict):
         raise _invalid("The message must be a JSON object.")
