@@ -193,7 +193,7 @@ async def test_null_in_an_optional_field_is_as_if_absent(
 
 
 @pytest.mark.parametrize("mutation", MUTATIONS)
-async def test_null_is_rejected_clears_or_is_stated_as_the_schema_says(
+async def test_null_has_the_effect_that_the_schema_describes(
     api: Client, inputs: dict[str, dict[str, Any]], commands: Commands, mutation: str
 ) -> None:
     valid = inputs[mutation]

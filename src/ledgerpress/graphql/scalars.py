@@ -1,11 +1,13 @@
-"""The custom scalars of the schema: positions of the log, and times."""
+"""The leaf types of the schema: custom scalars (positions of the log, and times), and enums with described values."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from enum import Enum
 from functools import lru_cache
-from typing import Any, Final, NewType
+from typing import Any, Final, NewType, TypeVar
 
 import strawberry
 from graphql import GraphQLError, ValueNode, value_from_ast_untyped
+from strawberry.types.enum import StrawberryEnumDefinition
 from strawberry.types.scalar import ScalarDefinition
 
 from ledgerpress import rfc3339
@@ -13,6 +15,7 @@ from ledgerpress.eventlog.envelope import MAX_INTEGER
 
 Position = NewType("Position", int)
 DateTime = NewType("DateTime", int)
+E = TypeVar("E", bound=Enum)
 
 
 @lru_cache(maxsize=8_192)
@@ -66,3 +69,14 @@ SCALARS: Final[dict[object, ScalarDefinition]] = {
         parse_literal=_literal(_parse_time),
     ),
 }
+
+
+def described_enum(kind: type[E], *, name: str, description: str, values: Mapping[E, str]) -> type[E]:
+    """Return `kind` as a GraphQL enum. Raises `ValueError` unless `values` describes each member."""
+    if set(values) != set(kind):
+        raise ValueError(f"{name}: describe each value once")
+    enum = strawberry.enum(kind, name=name, description=description)
+    definition: StrawberryEnumDefinition = enum.__strawberry_definition__  # type: ignore[attr-defined]
+    for value in definition.values:
+        value.description = values[kind[value.name]]
+    return enum

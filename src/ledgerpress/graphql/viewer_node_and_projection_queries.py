@@ -13,14 +13,13 @@ from ledgerpress.commands.roles_and_permissions import (
 )
 from ledgerpress.graphql.as_of import AsOf, MomentType, describe, moment_of
 from ledgerpress.graphql.context import PointInTime, RequestInfo
-from ledgerpress.graphql.described_enum import described_enum
 from ledgerpress.graphql.errors import BadRequest
 from ledgerpress.graphql.feature_declarations import SchemaContribution, SchemaDeclarations, declarations_of
 from ledgerpress.graphql.mutations import UserError
 from ledgerpress.graphql.relay import global_ids
 from ledgerpress.graphql.relay.connection import PageInfo
 from ledgerpress.graphql.relay.global_ids import Node
-from ledgerpress.graphql.scalars import Position
+from ledgerpress.graphql.scalars import Position, described_enum
 from ledgerpress.views.projection import checkpoints
 from ledgerpress.views.projection.lag import lags
 

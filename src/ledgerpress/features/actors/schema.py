@@ -10,10 +10,10 @@ from ledgerpress.features.actors import projector_and_queries as actors_queries
 from ledgerpress.features.actors.model import ActorKind
 from ledgerpress.features.actors.permissions import READ_OWN_POSTS
 from ledgerpress.graphql.context import PointInTime, RequestInfo
-from ledgerpress.graphql.described_enum import described_enum
 from ledgerpress.graphql.feature_declarations import SchemaContribution
 from ledgerpress.graphql.relay import global_ids
 from ledgerpress.graphql.relay.global_ids import Node
+from ledgerpress.graphql.scalars import described_enum
 from ledgerpress.graphql.viewer_node_and_projection_queries import Viewer
 
 __all__ = ["SCHEMA", "Actor", "ActorKindEnum", "actor_of", "load_actor", "sees_actor"]

@@ -18,10 +18,9 @@ from ledgerpress.features.posts import post_queries
 from ledgerpress.features.posts.model import CONTENT
 from ledgerpress.features.posts.text_diff import SpanKind, difference, unified
 from ledgerpress.graphql.context import Context, PointInTime
-from ledgerpress.graphql.described_enum import described_enum
 from ledgerpress.graphql.errors import BadRequest
 from ledgerpress.graphql.event_loader_and_payload_redaction import plaintext
-from ledgerpress.graphql.scalars import DateTime
+from ledgerpress.graphql.scalars import DateTime, described_enum
 from ledgerpress.views.snapshot_and_cache_dependencies import Snapshot
 
 

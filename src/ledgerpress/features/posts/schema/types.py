@@ -22,11 +22,10 @@ from ledgerpress.features.posts.schema.visibility import (
     sees_posts,
 )
 from ledgerpress.graphql.context import PointInTime
-from ledgerpress.graphql.described_enum import described_enum
 from ledgerpress.graphql.relay import global_ids
 from ledgerpress.graphql.relay.connection import Connection, connect, read_page, read_page_by_position
 from ledgerpress.graphql.relay.global_ids import Node
-from ledgerpress.graphql.scalars import DateTime
+from ledgerpress.graphql.scalars import DateTime, described_enum
 from ledgerpress.views.paging import PageRequest
 from ledgerpress.views.snapshot_and_cache_dependencies import Snapshot
 
