@@ -22,7 +22,7 @@ class Rejection(Exception):
 
     `field` is the path of the invalid field in the client's input. `current_version` is set for a version conflict.
     `conflicts` are the fields of the object that prevent a revert. `holders` names an object that has what the client
-    wanted, as types of global ids and ids: the client learns of the first one that it may see.
+    wanted, as types of global ids and ids: the client MUST learn only of the first one that it may see.
     """
 
     def __init__(
