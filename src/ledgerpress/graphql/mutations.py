@@ -2,7 +2,7 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Awaitable, Callable, Iterable
-from typing import Any, Protocol, TypeVar, cast
+from typing import Any, Final, Protocol, TypeVar, cast
 
 import strawberry
 from graphql.execution.values import get_argument_values
@@ -15,7 +15,7 @@ from ledgerpress.commands.command_request_and_context import CommandRequest
 from ledgerpress.commands.errors import ErrorCode, Rejection
 from ledgerpress.commands.roles_and_permissions import PermissionDenied
 from ledgerpress.graphql.access_control import AccessDenied
-from ledgerpress.graphql.context import PointInTime, RequestInfo
+from ledgerpress.graphql.context import Context, PointInTime, RequestInfo
 from ledgerpress.graphql.feature_declarations import SchemaDeclarations, runs
 from ledgerpress.graphql.input_rules import check_input
 from ledgerpress.graphql.scalars import Position
@@ -26,6 +26,8 @@ ErrorCodeEnum = strawberry.enum(
     description="The reason why a command was rejected. docs/reference/limits.md explains each code.",
 )
 P = TypeVar("P", bound="Payload")
+_HOLDER_TIMEOUT: Final = 1.0
+"""The time to wait until the views show the holder of a slug, in seconds."""
 
 
 @strawberry.input
@@ -66,6 +68,10 @@ class UserError:
     current_version: int | None = strawberry.field(description="With VERSION_CONFLICT: the current version.")
     conflicts: list[str] | None = strawberry.field(
         description="With REVERT_CONFLICT: the fields that prevent the revert; the message names the places."
+    )
+    holder: strawberry.ID | None = strawberry.field(
+        description="With SLUG_TAKEN: the id of the post, article or category that has the slug now or keeps it as a"
+        " former slug; null if the viewer may not see that it has the slug. Pass it to `node`."
     )
 
 
@@ -154,6 +160,7 @@ async def run_command(
             message=rejection.message,
             current_version=rejection.current_version,
             conflicts=list(rejection.conflicts) or None,
+            holder=await _visible_holder(context, declared, rejection),
         )
         return payload(
             position=None, replayed=False, views_behind=False, user_errors=[error], **{field: None}
@@ -166,6 +173,20 @@ async def run_command(
         user_errors=[],
         **{field: None if result.views_behind else load(moment, result.subject_id)},
     )
+
+
+async def _visible_holder(
+    context: Context, declared: SchemaDeclarations, rejection: Rejection
+) -> strawberry.ID | None:
+    """Return the id of the first holder that the viewer may see, after the views have caught up with it."""
+    if not rejection.holders:
+        return None
+    await context.store.views.wait_for(await context.store.log.head(), _HOLDER_TIMEOUT)
+    moment = context.refresh()
+    for type_, id_ in rejection.holders:
+        if (node := declared.nodes[type_](moment, id_)) is not None:
+            return node.id
+    return None
 
 
 def _added_inputs(info: RequestInfo, added: Iterable[type]) -> tuple[CommandInput, ...]:

@@ -136,22 +136,26 @@ def _render(markdown: str) -> RenderedBody:
 
 def _anchor_headings(parsed: ParsedBody) -> tuple[Section, ...]:
     """Give each heading of the body a unique id, and return the headings in order."""
-    sections: list[Section] = []
+    sections: dict[int, Section] = {}
     anchors: set[str] = set()
     tries: dict[str, int] = {}
-    for token, content in pairwise(parsed.tokens):
-        if token.type != "heading_open":
-            continue
-        title = plain_text.title_text(content)
-        slug = slugs.derive(title, fallback="section")
+    headings = [
+        (token, plain_text.title_text(content))
+        for token, content in pairwise(parsed.tokens)
+        if token.type == "heading_open"
+    ]
+    slugs_and_changes = [slugs.anchor(title) for _, title in headings]
+    # Links lead to anchors: headings whose anchors differ from those of earlier versions take no anchor from others.
+    for index in sorted(range(len(headings)), key=lambda index: slugs_and_changes[index][1]):
+        (token, title), (slug, _) = headings[index], slugs_and_changes[index]
         number = tries.get(slug, 0) + 1
         while (anchor := slugs.numbered(slug, number)) in anchors:
             number += 1
         tries[slug] = number
         anchors.add(anchor)
         token.attrSet("id", anchor)
-        sections.append(Section(level=int(token.tag[1:]), title=title, anchor=anchor))
-    return tuple(sections)
+        sections[index] = Section(level=int(token.tag[1:]), title=title, anchor=anchor)
+    return tuple(sections[index] for index in range(len(headings)))
 
 
 def _sanitise(html: str) -> str:
