@@ -23,7 +23,7 @@ query ($at: AsOf, $readers: Boolean!, $article: ID!, $slug: String!, $category: 
     $author: ID!, $post: ID!, $postSlug: String!, $status: PostStatus, $place: String!, $within: String!,
     $made: String!, $draft: String!) {
   moment(asOf: $at) { position time }
-  site(asOf: $at) { name version position }
+  site(asOf: $at) { name language timeZone version position }
   article(id: $article, asOf: $at) { ...Whole }
   recent: recentPosts(first: 5, asOf: $at) { ...Listed }
   recentBeyond: recentPosts(first: 3, after: $place, asOf: $at) { ...Listed }
@@ -194,6 +194,8 @@ class ExpectedResponses:
             "moment": {"position": position, "time": iso_time(room.times[-1])},
             "site": {
                 "name": room.site_name,
+                "language": room.language,
+                "timeZone": room.time_zone,
                 "version": room.versions.get("site", 0),
                 "position": position,
             },
