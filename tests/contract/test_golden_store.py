@@ -23,7 +23,8 @@ BUILD_TABLES: Final = ("views", "projection_digest")
 REPLACED_TABLES: Final = {"site_name"}
 """Tables of the version that wrote the store which later versions do not have."""
 CHANGED_TABLES: Final = {
-    "site_state": [2, "7fe0334441c21e11b7bbd1eb3fd6327abcf0d63b499fa1de6ac980c1271de7c8"]
+    "projection": [9, "1abdf33f0d0f649a690abacfc48606844749a83822ff2c6bc6c39ecade277e51"],
+    "site_state": [2, "7fe0334441c21e11b7bbd1eb3fd6327abcf0d63b499fa1de6ac980c1271de7c8"],
 }
 """The tables that later versions write differently: how many rows they have, and the SHA-256 of all of them."""
 

@@ -70,16 +70,21 @@ def isolated(text: str) -> str:
     return f"{_FIRST_STRONG_ISOLATE}{_balanced(text)}{_POP_ISOLATE}"
 
 
+def english_attributes(language: str) -> Markup:
+    """Return HTML attributes for English words on a page in `language`; none if the page is in English."""
+    # Both values are literals.
+    return Markup("" if language.partition("-")[0] == "en" else ' lang="en" dir="ltr"')  # noqa: S704
+
+
 def english_words(text: str, *, language: str) -> Markup:
-    """Return the English `text` of a page as HTML: marked as English if the page is in another `language`."""
-    if language.partition("-")[0] == "en":
-        return escape(text)
-    return Markup('<bdi lang="en" dir="ltr">{}</bdi>').format(text)
+    """Return English words as HTML, marked as English if the page is in another `language`."""
+    attributes = english_attributes(language)
+    return Markup("<bdi{}>{}</bdi>").format(attributes, text) if attributes else escape(text)
 
 
 def _balanced(text: str) -> str:
     """Return `text` with as many ends of isolates as beginnings, so that it cannot end an isolate around it."""
-    kept, depth = list[str](), 0
+    characters, depth = list[str](), 0
     for character in text:
         if character == _POP_ISOLATE:
             if not depth:
@@ -87,5 +92,5 @@ def _balanced(text: str) -> str:
             depth -= 1
         elif unicodedata.bidirectional(character) in _ISOLATE_TYPES:
             depth += 1
-        kept.append(character)
-    return "".join(kept) + _POP_ISOLATE * depth
+        characters.append(character)
+    return "".join(characters) + _POP_ISOLATE * depth

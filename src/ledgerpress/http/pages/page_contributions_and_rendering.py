@@ -15,7 +15,13 @@ from starlette.routing import BaseRoute, Route
 from ledgerpress.bounded_cache import BoundedCache
 from ledgerpress.graphql.context import Store
 from ledgerpress.http.pages.assets import Assets
-from ledgerpress.http.pages.language_and_direction import bdi, direction_of, english_words, isolated
+from ledgerpress.http.pages.language_and_direction import (
+    bdi,
+    direction_of,
+    english_attributes,
+    english_words,
+    isolated,
+)
 from ledgerpress.http.requests.url_prefix_and_route_path import url_prefix
 from ledgerpress.http.responses import POSITION_HEADER
 from ledgerpress.views.paging import BadPageRequest
@@ -76,8 +82,9 @@ class PageContribution:
     `url(…)`, which adds the prefix, and each name of a file under `static/` to `asset(…)`.
 
     Text of users must not change the order of the text around it: a template shows it alone in a block with
-    `dir="auto"`, or with the filter `bdi`, or in plain text with the filter `isolated`. A template passes its own
-    English text to `words(…)`, which marks it as English on a page in another language.
+    `dir="auto"`, or with the filter `bdi`, or in plain text with the filter `isolated`. A template marks its own English
+    words as English on a page in another language: with `words(…)`, or with the attributes `{{ english }}` of an
+    element that also contains other text.
 
     If a handler raises `BadPageRequest`, the response is the page for unknown addresses, with status 404. `site_name`,
     `site_language` (a BCP 47 tag) and `navigation` appear on every page. `examples` returns values for the example
@@ -179,6 +186,7 @@ class Pages:
             language=language,
             direction=direction_of(language),
             words=partial(english_words, language=language),
+            english=english_attributes(language),
             navigation=self._navigation(snapshot),
             position=snapshot.position,
             **values,
