@@ -125,7 +125,7 @@ class PastComparison:
         arguments = self._chooser.choose(room, readers=True)
         variables = {**arguments.variables(), "at": moment.as_of}
         expected, everything = (
-            ExpectedResponses(room, now, hidden).data(arguments),
+            ExpectedResponses(room, now, hidden, to_public=True).data(arguments),
             ExpectedResponses(room, now).data(arguments),
         )
 
