@@ -14,7 +14,7 @@ from tests.integration.graphql_client import Client, client
 from tests.integration.users_by_role import people
 
 LIST = "query ($at: AsOf) { authors(first: 100, asOf: $at) { totalCount nodes { name } } }"
-NOBODY = {"totalCount": 0, "nodes": []}
+ANONYMOUS_USER = {"totalCount": 0, "nodes": []}
 
 
 @pytest.fixture
@@ -43,12 +43,12 @@ async def by_id(api: Client, author: str, viewer: Identity = ANONYMOUS, **variab
     query = "query ($id: ID!, $at: AsOf) { author(id: $id, asOf: $at) { name } }"
     nodes = "query ($id: ID!) { node(id: $id) { id } nodes(ids: [$id]) { id } }"
     with api.acting_as(viewer):
-        found = (await api.ask(query, id=author, **variables))["author"]
+        returned = (await api.ask(query, id=author, **variables))["author"]
         same = await api.ask(nodes, id=author)
     if not variables:
-        node = {"id": author} if found else None
+        node = {"id": author} if returned else None
         assert same == {"node": node, "nodes": [node]}
-    return found
+    return returned
 
 
 async def test_readers_see_an_author_exactly_while_an_article_is_public(api: Client) -> None:
@@ -144,8 +144,8 @@ async def test_a_cached_list_changes_exactly_when_an_author_becomes_public(api: 
         assert await etag() == empty
     await api.write("A", authors=[ada], publish=True)
     with api.acting_as(ANONYMOUS):
-        one = await etag()
-    assert "Ada" in one
+        author = await etag()
+    assert "Ada" in author
     await api.write("B", authors=[ada], publish=True)
     with api.acting_as(ANONYMOUS):
-        assert await etag() == one
+        assert await etag() == author
