@@ -55,9 +55,9 @@ async def test_queries_and_mutations_accept_a_slug_in_nfd(api: Client, word: str
       article(slug: $slug) { slug } post(slug: $slug) { slug } category(slug: $slug) { slug }
       articles(filter: {categorySlug: $slug}) { totalCount }
     }"""
-    object_with_slug = {"slug": word}
+    by_slug = {"slug": word}
     assert await api.ask(query, slug=nfd(word)) == {
-        "article": object_with_slug, "post": object_with_slug, "category": object_with_slug, "articles": {"totalCount": 1}
+        "article": by_slug, "post": by_slug, "category": by_slug, "articles": {"totalCount": 1}
     }  # fmt: skip
     same = await api.do("postEdit", "post { version }", id=post["id"], slug=nfd(word))
     assert same["post"]["version"] == 3
@@ -68,7 +68,7 @@ async def test_queries_and_mutations_accept_a_slug_in_nfd(api: Client, word: str
     moved = await api.do(
         "categoryCreate", "category { parent { slug } }", name="Below", parent={"slug": nfd(word)}
     )
-    assert moved["category"] == {"parent": one}
+    assert moved["category"] == {"parent": by_slug}
     edited = await api.do("postEdit", "post { slug }", id=post["id"], slug=nfd(f"{word}-2"))
     assert edited["post"] == {"slug": f"{word}-2"}
     other = await api.do(
