@@ -211,6 +211,7 @@ def whole_tree(room: Newsroom, hidden: set[str]) -> Json:
             "nodes": [
                 {"id": global_ids.encode("Author", author_id), "articles": every(room.articles_by(author_id))}
                 for author_id in room.authors
+                if any(post.id not in hidden for post in room.articles_by(author_id))
             ]
         },
         "categories": {
