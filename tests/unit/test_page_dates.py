@@ -274,6 +274,7 @@ def test_a_time_on_the_day_of_a_retrieval_without_a_time_is_possible() -> None:
         ("3 months ago", timedelta(days=90)),
         ("1 mo ago", timedelta(days=30)),
         ("2 wks ago", timedelta(days=14)),
+        ("1 hr. ago", timedelta(hours=1)),
         ("5 MINS AGO", timedelta(minutes=5)),
         ("30 seconds ago", timedelta(seconds=30)),
         ("3d", timedelta(days=3)),

@@ -48,6 +48,9 @@ def parsed(*lines: str, above: tuple[str, ...] = (), end: tuple[str, ...] = ()) 
         (["Author: Ada Example", "Date: 2024-12-05"], DECEMBER_5, ADA),
         (["4 min read", "December 5, 2024", "By Ada Example"], DECEMBER_5, ADA),
         (["By Ada Example, Staff Writer", "5 December 2024 09:00 GMT"], AT_NINE, ADA),
+        (["December 5, 2024 by Ada Example Leave a Comment"], DECEMBER_5, ADA),
+        (["By Ada ExampleDecember 5, 20249:00 AM UTCUpdated a day ago"], AT_NINE, ADA),
+        (["By Ada Example", "Dec. 5, 2024", "Updated 9:30 a.m. ET"], DECEMBER_5, ADA),
         (["By Ada Example and Bob Sample", "December 5, 2024"], DECEMBER_5, ("Ada Example", "Bob Sample")),
     ],
 )

@@ -62,6 +62,7 @@ _BARE: Final = re.compile(rf"(?P<age>[0-9]+\s?(?:{_UNIT})(?:,?\s?[0-9]+\s?(?:{_U
 _TERM: Final = re.compile(
     rf"(?:(?P<count>[0-9]+)\s?|(?P<words>{_WORDS})\s)?\b(?P<unit>{_UNIT})\b", re.IGNORECASE
 )
+_PERIOD: Final = re.compile(r"\b(sec|min|hr|wk|mo|mth|yr)(s?)\.(?=,?\s)", re.IGNORECASE)
 _GLUED: Final = re.compile(r"(?<=[0-9])(?=[A-Za-z])")
 _FUTURE: Final = re.compile(rf"in (?:[0-9]+|{_WORDS})\s?(?:{_UNIT})", re.IGNORECASE)
 # Six digits limit the longest age to 999999 years, which fits into a timedelta.
@@ -78,7 +79,7 @@ class Age:
 
 def read_age(text: str) -> Age | None:
     """Return the age that the text is, or `None` for other text. Case and extra whitespace are ignored."""
-    words = " ".join(text.split())
+    words = _PERIOD.sub(r"\1\2", " ".join(text.split()))
     named = _NAMED.get(words.lower())
     if named is not None:
         return Age(named, _NAMED_LENGTHS.get(words.lower().rsplit(" ", 1)[-1], _DAY))

@@ -17,7 +17,14 @@ _MAX_OTHER: Final = 60
 
 _BAR: Final = re.compile(r"\s*[|•●∙⋅·‧]\s*|\s+(?://?|—|–|-)\s+")
 _BEFORE_LABEL: Final = re.compile(
-    r"[\s,;(]+(?=(?:last\s+)?(?:updated|modified|edited|revised|published|posted)\b)", re.IGNORECASE
+    r"[\s,;(]+(?=(?:last\s+)?(?:updated|modified|edited|revised|published|posted)\b"
+    r"|(?:leave a|add a|no|\d+) comments?$)",
+    re.IGNORECASE,
+)
+# Where scrapers lose a space: "By Ada ExampleDecember 5, 20249:00 AMUpdated a day ago".
+_LOST_SPACE: Final = re.compile(
+    r"(?<=, \d{4})(?=\d{1,2}:\d{2})|(?<=\w)(?=(?:Last updated|Updated|Published|Posted)\b)"
+    r"|(?<=[a-z])(?=(?:Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec)[a-z]*\.? \d)"
 )
 _LABEL: Final = re.compile(
     r"(?:(?P<updated>(?:last\s+)?(?:updated?|modified|edited|revised|corrected)(?:\s+date)?|date modified)"
@@ -133,6 +140,7 @@ def read_details(line: str, retrieval: Retrieval) -> Details | None:
     """Return the details of a line that consists of nothing else, otherwise `None`."""
     if len(line) > _MAX_LINE:
         return None
+    line = _LOST_SPACE.sub(" ", line)
     whole = _part(line, retrieval)
     if whole is not None:
         return whole
@@ -181,7 +189,8 @@ def _dated(text: str, retrieval: Retrieval) -> Details | None:
     date_text = text[label.end() :] if label else text
     when = read_date(date_text, retrieval)
     if when is None:
-        return None
+        # "Updated 9:00 AM" has no date.
+        return Details() if label and label["updated"] and is_time(date_text) else None
     if label and label["updated"]:
         return Details(updated=when, date_text=date_text)
     return Details(published=when, is_labelled=label is not None, date_text=date_text)
