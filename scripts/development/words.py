@@ -1,7 +1,8 @@
 """Reject words that the project replaced by plain ones, in prose and in names (scripts/development/words.toml).
 
-Prose is Markdown and SQL comments, outside code, and in Python the comments, docstrings and all texts with a blank.
-Texts in tests are not checked: most are content or quotations. Names are those that a module defines.
+Prose is Markdown and SQL comments, outside code, and in Python the comments, docstrings and all texts with a blank; and
+all of a shell script, a TOML file, a template, a style sheet and a script of a page. Texts in tests are not checked:
+most are content or quotations. Names are those that a module binds, and the paths of files.
 """
 
 from __future__ import annotations
@@ -19,10 +20,15 @@ from typing import NamedTuple
 
 ROOT = Path(__file__).resolve().parents[2]
 WORD_LIST = Path(__file__).with_name("words.toml")
-CHECKED = ("README.md", "CHANGELOG.md", "CONTRIBUTING.md", "docs", "src", "tests", "scripts")
+CHECKED = (
+    "README.md", "CHANGELOG.md", "CONTRIBUTING.md", "pyproject.toml", ".ci", "docs", "src", "tests", "scripts",
+)  # fmt: skip
+PLAIN_SUFFIXES = frozenset({"", ".sh", ".toml", ".html", ".css", ".js"})
 MARKDOWN_CODE = re.compile(
     r"^( *)(```|~~~).*?^\1\2 *$|<!--.*?-->|`[^`\n]+(?:\n[^`\n]+)?`", re.MULTILINE | re.DOTALL
 )
+PLACEHOLDER = "…"
+"""Stands for a value in an f-string."""
 PYTHON_CODE = re.compile(r"``[^`]+``|`[^`\n]+`")
 SQL_CODE = re.compile(r"^((?!--).)+|(?<=--)$", re.MULTILINE)
 
@@ -88,12 +94,15 @@ class Rules:
 
     def problem_of_name(self, name: str) -> str | None:
         """Return what to write instead of a name, or `None` if the name is allowed."""
-        if (instead := self.names.get(name)) is not None:
+        if (
+            instead := self.names.get(name.strip("_") if name.isupper() else name.strip("_").lower())
+        ) is not None:
             return instead
-        for word in re.findall(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])", name):
-            if (instead := self.words_in_names.get(word.lower())) is not None:
+        words = [word.lower() for word in re.findall(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])", name)]
+        for word in words:
+            if (instead := self.words_in_names.get(word)) is not None:
                 return instead
-        return None
+        return next((instead for _, _, instead in self.problems_of_prose(" ".join(words)) if words[1:]), None)
 
 
 def python_prose(source: str, tree: ast.Module, *, with_texts: bool) -> Iterator[Text]:
@@ -108,8 +117,17 @@ def python_prose(source: str, tree: ast.Module, *, with_texts: bool) -> Iterator
     if comment:
         yield Text(comment[0].start[0], "\n".join(part.string.lstrip("#: ") for part in comment))
     docstrings = {id(node.value) for node in ast.walk(tree) if isinstance(node, ast.Expr)}
+    parts = {id(part) for node in ast.walk(tree) if isinstance(node, ast.JoinedStr) for part in node.values}
     for node in ast.walk(tree):
-        if (
+        if isinstance(node, ast.JoinedStr) and with_texts:
+            text = "".join(
+                str(part.value) if isinstance(part, ast.Constant) else PLACEHOLDER for part in node.values
+            )
+            if " " in text.strip():
+                yield Text(node.lineno, text)
+        elif id(node) in parts:
+            continue
+        elif (
             isinstance(node, ast.Constant)
             and isinstance(node.value, str)
             and (id(node) in docstrings or (with_texts and " " in node.value.strip()))
@@ -129,6 +147,12 @@ def python_names(tree: ast.Module) -> Iterator[Text]:
                 yield Text(node.lineno, node.id)
             case ast.Attribute(ctx=ast.Store()):
                 yield Text(node.lineno, node.attr)
+            case (
+                ast.ExceptHandler(name=str(name))
+                | ast.MatchAs(name=str(name))
+                | ast.MatchStar(name=str(name))
+            ):
+                yield Text(node.lineno, name)
 
 
 def blanked(pattern: re.Pattern[str], text: str) -> str:
@@ -154,6 +178,9 @@ def findings_in(path: Path, relative: Path, rules: Rules) -> Iterator[Finding]:
         texts.append(Text(1, blanked(MARKDOWN_CODE, source)))
     elif path.suffix == ".sql":
         texts.append(Text(1, blanked(SQL_CODE, source)))
+    elif path.suffix in PLAIN_SUFFIXES:
+        texts.append(Text(1, source))
+    texts.append(Text(1, re.sub(r"[-_/.]", " ", relative.as_posix())))
     for text in texts:
         for offset, words, instead in rules.problems_of_prose(text.text):
             yield Finding(relative, text.line + text.text.count("\n", 0, offset), words, instead)
@@ -165,8 +192,12 @@ def checked_files(arguments: list[str], rules: Rules) -> Iterator[Path]:
         start = Path(name).resolve() if arguments else ROOT / name
         for path in [start] if start.is_file() else sorted(start.rglob("*")):
             relative = path.relative_to(ROOT).as_posix()
-            if path.suffix in {".py", ".md", ".sql"} and not any(
-                relative == exempt or relative.startswith(f"{exempt}/") for exempt in rules.exempt_paths
+            if (
+                path.is_file()
+                and path.suffix in {".py", ".md", ".sql", *PLAIN_SUFFIXES}
+                and not any(
+                    relative == exempt or relative.startswith(f"{exempt}/") for exempt in rules.exempt_paths
+                )
             ):
                 yield path
 

@@ -85,7 +85,7 @@ class Rates(msgspec.Struct, frozen=True, kw_only=True):
     uncached: float
     """Executed responses."""
     answer_bytes: int
-    kept_answer_bytes: float
+    cached_response_bytes: float
     """Memory of one cached front page."""
     commands_one: float
     """Complete commands of one editor per wall-clock second: decided, appended and projected, with the response."""

@@ -123,7 +123,7 @@ async def _memory(store: Store) -> dict[str, float]:
         for _ in range(500):
             invalidated_topics(snapshot, snapshot.position - 1, declared_views())
         seconds = (time.process_time() - started) / 500
-    return {"kept_answer_bytes": executor.bytes - before, "touched": seconds}
+    return {"cached_response_bytes": executor.bytes - before, "touched": seconds}
 
 
 def subscriber() -> float:

@@ -102,7 +102,7 @@ def capacity(publication: Publication, rates: Rates, processes: int, events: flo
     Every process follows the log, which needs processor time, and has its own cache. With more processes, each receives
     the same request less often.
     """
-    room = CACHE_BYTES / rates.kept_answer_bytes
+    room = CACHE_BYTES / rates.cached_response_bytes
     following = min(1.0, events * rates.command_processor)
     requests = processes * BUSY * rates.uncached
     share = 0.0

@@ -79,7 +79,7 @@ def one_process(constants: Constants) -> str:
             ],
             ["“not modified” responses (304), per second of processor time", f"{rates.unchanged:,.0f}"],
             ["executed responses, per second of processor time", f"{rates.uncached:,.0f}"],
-            ["memory of one cached response", in_bytes(rates.kept_answer_bytes)],
+            ["memory of one cached response", in_bytes(rates.cached_response_bytes)],
             ["complete commands per second of wall-clock time, one editor", f"{rates.commands_one:,.0f}"],
             ["complete commands per second of wall-clock time, 64 editors", f"{rates.commands_many:,.0f}"],
             ["processor time of a command, its views and the response", in_time(rates.command_processor)],

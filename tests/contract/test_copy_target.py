@@ -129,7 +129,7 @@ async def test_an_unfinished_copy_cannot_be_opened_as_a_log(place: Place) -> Non
         await copy_target.extend(source_events(10)[:count])
         await place.close()
         for create_as in (None, lambda: PUBLICATION):
-            with pytest.raises(LogUnusable, match="not finished"):
+            with pytest.raises(LogUnusable, match="unfinished copy"):
                 await open_log(place.url, Path(), create_as=create_as)
 
 

@@ -116,11 +116,30 @@ def test_the_order_of_day_and_month_can_be_set(tmp_path: Path, options: tuple[st
     ).stdout.replace('"publishedAt":"', '"publishedAt": "')
 
 
-@pytest.mark.parametrize(("moment", "code"), [("yesterday", 2), ("2999-01-01", 1)])
+@pytest.mark.parametrize(
+    ("moment", "code"),
+    [
+        ("yesterday", 2),
+        ("2024-W51-7", 2),
+        ("2024-12-22T09:00+01:00", 2),
+        ("2024-12-22T09:00:00", 2),
+        ("2024-12-22T09:00:00+0100", 2),
+        ("2999-01-01", 1),
+        ("2999-01-01t00:00:00z", 1),
+    ],
+)
 def test_an_invalid_retrieval_date_is_rejected(tmp_path: Path, moment: str, code: int) -> None:
     result = run("import", "page", PAGE, "--retrieved-at", moment, "--data", tmp_path / "store")
     assert result.exit_code == code
     assert moment[:4] in result.stderr or "future" in result.stderr
+
+
+@pytest.mark.parametrize(
+    "moment", ["2024-12-22t09:00:00.123456789z", "2016-12-31T15:59:60-08:00", "2024-12-22"]
+)
+def test_a_retrieval_time_of_rfc_3339_is_accepted(tmp_path: Path, moment: str) -> None:
+    result = run("import", "page", PAGE, "--retrieved-at", moment, "--data", tmp_path / "store", "--dry-run")
+    assert result.exit_code == 0, result.stderr
 
 
 def test_the_demo_loads_only_into_an_empty_store(store: Path, tmp_path: Path) -> None:
@@ -283,7 +302,7 @@ def test_json_output_contains_emoji_codes_unchanged(tmp_path: Path) -> None:
     assert result.exit_code == 0
     assert ":fire: Stuff" in result.stdout
     odd = run(
-        "import", "page", page, "--retrieved-at", "0001-01-01T00:00+14:00", "--data", tmp_path / "store"
+        "import", "page", page, "--retrieved-at", "0001-01-01T00:00:00+14:00", "--data", tmp_path / "store"
     )
     assert odd.exit_code == 2
 

@@ -1,6 +1,5 @@
 """Every command and query in README.md and docs/ works, in the order of the page."""
 
-import os
 import shutil
 import subprocess
 import sys
@@ -14,13 +13,6 @@ from tests.integration.documented_commands import SIMULATED, Reader, difference_
 BLOCKS = [block for page in PAGES for block in blocks(page)]
 RUNNABLE = [block for block in BLOCKS if block.language in COMMANDS]
 PAGES_TO_RUN = sorted({block.page for block in RUNNABLE if block.not_run is None})
-IN_EACH_RUN = {"README.md", "access.md", "first-newsroom.md"}
-"""Pages that every run of the tests runs; `LEDGERPRESS_TEST_PAGES=all` runs every page."""
-PAGES_OF_THIS_RUN = [
-    page
-    for page in PAGES_TO_RUN
-    if page.name in IN_EACH_RUN or os.environ.get("LEDGERPRESS_TEST_PAGES") == "all"
-]
 
 needs_curl = pytest.mark.skipif(shutil.which("curl") is None, reason="curl is not installed")
 
@@ -34,7 +26,7 @@ def demo(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @needs_curl
-@pytest.mark.parametrize("page", PAGES_OF_THIS_RUN, ids=lambda page: str(page.relative_to(ROOT)))
+@pytest.mark.parametrize("page", PAGES_TO_RUN, ids=lambda page: str(page.relative_to(ROOT)))
 def test_every_command_and_query_of_a_page_works_in_order(page: Path, demo: Path, tmp_path: Path) -> None:
     with Reader(tmp_path, demo) as reader:
         reader.run_page(blocks(page))

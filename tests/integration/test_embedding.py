@@ -73,7 +73,7 @@ async def test_the_examples_serve_everything_under_their_prefix(
             assert (await host.http.get("/position")).json() == {"position": content.store.position}
 
 
-async def test_a_former_slug_redirects_to_the_current_one_below_the_prefix(
+async def test_former_slugs_and_other_spellings_redirect_below_the_prefix(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     app, _ = example(monkeypatch, tmp_path / "data")
@@ -81,9 +81,12 @@ async def test_a_former_slug_redirects_to_the_current_one_below_the_prefix(
         token = await new_token(tmp_path / "data", Role.EDITOR)
         await create_article(host, "/content", token, "The tide mill", "mill")
         await edit_article(host, "/content", token, "mill", slug="tide-mill")
-        redirect = await host.http.get("/content/articles/mill")
-        assert redirect.status_code == 301
-        assert redirect.headers["location"] == "/content/articles/tide-mill"
+        for path in ("articles/mill", "articles/mill/", "Articles/Tide-Mill", "articles/tide-mill/"):
+            for query in ("", "?utm_source=news"):
+                redirect = await host.http.get(f"/content/{path}{query}")
+                assert redirect.status_code == 301
+                assert redirect.headers["location"] == f"/content/articles/tide-mill{query}"
+        assert (await host.http.get("/content/articles/none/")).status_code == 404
 
 
 @pytest.mark.parametrize("name", [STARLETTE, FASTAPI])

@@ -135,7 +135,7 @@ async def test_a_body_in_a_content_encoding_is_not_decoded(api: Client) -> None:
 @pytest.mark.parametrize(
     "body",
     [b"", b"null", b"7", b'"x"', b"[]", b"true", b'[{"query": "{ __typename }"}]', b"{", b'{"query": "{', b"\xff",
-     b'\xef\xbb\xbf{"query": "{ __typename }"}', b'{"query": "\xff"}', b'{"query": "\\ud800 and more"}',
+     b'\xef\xbb\xbf{"query": "{ __typename }"}', b'{"query": "\xff"}',
      b'{"query": "{ __typename }", "variables": {"a": NaN}}', b'{"query": "{ __typename }", "variables": {"a": -Infinity}}',
      b'{"query": "{ __typename }", "x": NaN}', b'{"query": "{ __typename }", "x": "\xff"}', b'{"query": "{ __typename }"} {}',
      b'{"query": "{ __typename }", "query": "{ site { name } }"}', b'{"query": "{ a }", "qu\\u0065ry": "{ b }"}',

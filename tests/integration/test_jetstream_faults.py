@@ -11,7 +11,7 @@ import pytest
 from ledgerpress.adapters.jetstream import appender, connection_and_request_reply
 from ledgerpress.adapters.jetstream import stream_leader_api as leader
 from ledgerpress.adapters.jetstream.event_log import JetStreamEventLog
-from ledgerpress.adapters.jetstream.publisher import Answer, Conflict, Message, Recorded
+from ledgerpress.adapters.jetstream.publisher import Acknowledgement, Answer, Conflict, Message
 from ledgerpress.eventlog.clock_randomness_ids import uuid8
 from ledgerpress.eventlog.envelope import StoredEvent
 from ledgerpress.eventlog.errors import AppendUnresolved, LogUnavailable, WrongExpectedVersion
@@ -151,7 +151,7 @@ class Deposed:
 
     async def _reject(self, messages: Sequence[Message]) -> Answer:
         self._patch.setattr(self._publisher, "publish", self._publish)
-        assert isinstance(await self._publish(messages), Recorded)
+        assert isinstance(await self._publish(messages), Acknowledgement)
         await self.after_recording()
         return Conflict()
 

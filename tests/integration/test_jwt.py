@@ -110,7 +110,10 @@ async def test_the_user_of_a_jwt_is_registered_with_their_first_command(
 @pytest.mark.parametrize(
     ("claims", "name"),
     [
-        ({"name": "  Ada\n\u200bBrook\u0000 "}, "AdaBrook"),
+        ({"name": "  Ada\n\u200bBrook\u0000 "}, "Ada Brook"),
+        ({"name": "\ufeffفاطمه\u200cزهرا\u202e"}, "فاطمه\u200cزهرا"),
+        ({"name": "\u3164", "sub": "ada-1"}, "ada-1"),
+        ({"name": "🇫🇷" * 150}, "🇫🇷" * 100),
         ({"name": ""}, "ada-1"),
         ({"name": 7}, "ada-1"),
         ({"name": "x" * 300}, "x" * 200),

@@ -110,7 +110,7 @@ def test_a_log_is_the_same_after_copies_through_every_engine(
         if name == "generated" and number < 2:
             run_until_killed(1_000, 0.03, "log", "copy", source, target)
             rejection = run("head", "--log", target, "--data", tmp_path / "node")
-            assert (rejection.exit_code, "not finished" in rejection.stderr) == (3, True), rejection.stderr
+            assert (rejection.exit_code, "unfinished copy" in rejection.stderr) == (3, True), rejection.stderr
         if name == "generated" and number == 0:
             run_until_killed(EVENTS // 2, 0.2, "log", "copy", source, target)
         assert json.loads(done("log", "copy", source, target, "--json")) == {**first, "missing": 0}
@@ -151,7 +151,7 @@ def test_a_copy_stays_open_while_the_source_is_written_to(
     )
     second = run("log", "copy", "sqlite:", target_url, "--keep-open", "--data", store)
     rejection = run("serve", "--log", target_url, "--data", tmp_path / "node", "--port", "0")
-    assert (rejection.exit_code, "not finished" in rejection.stderr) == (3, True), rejection.output
+    assert (rejection.exit_code, "unfinished copy" in rejection.stderr) == (3, True), rejection.output
     third = run("log", "copy", "sqlite:", target_url, "--data", store)
     root = json.loads(done("head", "--json", "--data", store))["root"]
     assert root not in first.stdout
@@ -226,7 +226,7 @@ def test_a_damaged_event_is_not_copied(store: Path, target_url: str, change: str
     result = run("log", "copy", "sqlite:", target_url, "--data", store)
     assert (result.exit_code, "position 100" in result.stderr) == (1, True), result.output
     rejection = run("head", "--log", target_url, "--data", tmp_path / "node")
-    assert (rejection.exit_code, "not finished" in rejection.stderr) == (3, True), rejection.output
+    assert (rejection.exit_code, "unfinished copy" in rejection.stderr) == (3, True), rejection.output
 
 
 def test_a_url_with_a_password_can_be_read_from_a_file(store: Path, target_url: str, tmp_path: Path) -> None:

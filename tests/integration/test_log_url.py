@@ -108,7 +108,7 @@ def test_a_directory_with_its_own_log_cannot_be_a_node(tmp_path: Path) -> None:
     for command in (["status"], ["verify"], ["rebuild"]):
         rejection = run(*command, "--data", "node")
         assert rejection.exit_code == 3
-        assert "the directory of a node whose log is elsewhere: name the log with --log" in rejection.stderr
+        assert "the directory of a node whose log is elsewhere: set the log with --log" in rejection.stderr
     assert json.loads(done("status", "--json", "--data", "own"))["site"] == "The Pellwick Tidings"
 
 

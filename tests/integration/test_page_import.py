@@ -265,6 +265,15 @@ async def test_existing_categories_are_used_even_if_renamed_or_merged(store: Sto
     assert entry(report, "The Past").note == "the page has “Heritage”"
 
 
+async def test_a_renamed_category_is_found_by_the_slug_that_earlier_versions_derived(store: Store) -> None:
+    handle = store.commands.handle
+    summer = await handle(CreateCategory(name="L’été", slug="lété"))
+    await handle(RenameCategory(category=CategoryRef(slug="lété"), name="Summer", slug="summer"))
+    report = await import_text(store, a_page(preamble=("Categories: L’été",)))
+    assert entry(report, "Summer").id == summer.subject_id
+    assert categories_of(store, titled(store, BREAD)) == ["Summer"]
+
+
 async def test_a_deleted_category_is_created_again_only_for_another_page(
     store: Store,
 ) -> None:

@@ -29,4 +29,4 @@ def test_quick_runs_most_unit_and_contract_tests() -> None:
 def test_quick_must_be_the_first_option() -> None:
     process = script("tests/unit", "--quick")
     assert process.returncode == 2
-    assert "--quick comes first" in process.stderr
+    assert "--quick must come first" in process.stderr

@@ -212,21 +212,6 @@ async def test_an_author_can_edit_own_posts_after_other_users_changed_them(
     }
 
 
-async def test_a_taken_slug_does_not_reveal_which_post_has_it(
-    api: Client, users: dict[str, Identity]
-) -> None:
-    """Users who write posts must learn that a slug is taken. The error is the same for drafts and public articles."""
-    await write(api, users["editor"], "Hidden")
-    await write(api, users["editor"], "Public", publish=True)
-    with api.acting_as(users[AUTHOR]):
-        hidden, public = [
-            (await api.do("postCreate", title="New", slug=slug))["userErrors"]
-            for slug in ("hidden", "public")
-        ]
-    assert str(hidden).replace("hidden", "public") == str(public)
-    assert hidden[0]["code"] == "SLUG_TAKEN"
-
-
 async def test_viewer_returns_the_current_user(api: Client, users: dict[str, Identity]) -> None:
     query = "{ viewer { role permissions actor { id name } } }"
     with api.acting_as(ANONYMOUS):

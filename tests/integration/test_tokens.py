@@ -344,7 +344,7 @@ async def test_a_token_cannot_have_more_permissions_than_its_creator(api: Visito
     for allowed in ({"role": "READER"}, {"role": "ADMIN", "scopes": ["READ_POSTS", "WRITE_TOKENS"]}):
         assert (await create(api, **allowed))["userErrors"] == []
     beyond_role = await create(api, role="AUTHOR", scopes=["READ_POSTS"])
-    assert "does not come with posts:read" in beyond_role["userErrors"][0]["message"]
+    assert "does not include posts:read" in beyond_role["userErrors"][0]["message"]
 
 
 async def test_a_token_may_act_for_an_existing_actor(api: Visitors) -> None:
@@ -449,9 +449,16 @@ def test_the_command_line_reports_what_is_wrong(tmp_path: Path) -> None:
     assert run("demo", "--data", data).exit_code == 0
     for arguments, code, message in (
         (("create", "x", "--role", "boss"), 2, "boss"),
-        (("create", "x", "--role", "editor", "--scope", "tokens:read"), 1, "does not come with tokens:read"),
+        (("create", "x", "--role", "editor", "--scope", "tokens:read"), 1, "does not include tokens:read"),
         (("create", " ", "--role", "editor"), 1, "must not be empty"),
         (("create", "x", "--role", "editor", "--expires", "soon"), 2, "90d"),
+        (("create", "x", "--role", "editor", "--expires", "2031-W01-1"), 2, "90d"),
+        (("create", "x", "--role", "editor", "--expires", "2031-01-01T00:00:00"), 2, "offset"),
+        (
+            ("create", "x", "--role", "editor", "--expires", "2001-01-01t00:00:00z"),
+            1,
+            "expiry time has passed",
+        ),
         (("create", "x", "--role", "editor", "--expires", "2001-01-01"), 1, "expiry time has passed"),
         (("create", "x", "--role", "editor", "--actor", "nobody"), 1, "no such actor"),
         (("revoke", "nobody"), 1, "no such token"),

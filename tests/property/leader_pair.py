@@ -30,7 +30,7 @@ MAX_REQUESTS: Final = 4
 """The maximum number of requests after which a leader knows that it is deposed."""
 
 
-class Recorded(NamedTuple):
+class RecordedMessage(NamedTuple):
     """A step of the log: a message was recorded at a position."""
 
     position: int
@@ -43,7 +43,7 @@ class Erased(NamedTuple):
     position: int
 
 
-Step: TypeAlias = Recorded | Erased
+Step: TypeAlias = RecordedMessage | Erased
 
 
 class MessageRequest(msgspec.Struct, frozen=True):
@@ -61,7 +61,7 @@ class View:
         self.head = 0
         self.messages: dict[int, Message] = {}
         for step in steps:
-            if isinstance(step, Recorded):
+            if isinstance(step, RecordedMessage):
                 self.head = step.position
                 self.messages[step.position] = step.message
             else:
@@ -124,9 +124,9 @@ class LeaderPair:
         return View(self.steps)
 
     @property
-    def recorded(self) -> list[Recorded]:
+    def recorded(self) -> list[RecordedMessage]:
         """All recorded messages, including erased ones."""
-        return [step for step in self.steps if isinstance(step, Recorded)]
+        return [step for step in self.steps if isinstance(step, RecordedMessage)]
 
     def note(self, text: str) -> None:
         self.trace.append(text)
@@ -156,7 +156,9 @@ class LeaderPair:
         )
         if rejection is None:
             head = self.log.head
-            self.steps += [Recorded(position, message) for position, message in enumerate(messages, head + 1)]
+            self.steps += [
+                RecordedMessage(position, message) for position, message in enumerate(messages, head + 1)
+            ]
             self.note(f"recorded {how} at {head + 1}: {guards}")
             return {"seq": head + len(messages)}
         self.note(f"rejected {how}: {guards}: {rejection}")

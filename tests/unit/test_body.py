@@ -143,6 +143,11 @@ def test_the_same_body_is_rendered_once() -> None:
         ("# 潮の 話", ["潮の-話"]),
         ("# हिन्दी शीर्षक", ["हिन्दी-शीर्षक"]),
         ("Setext\n===\n\n> ### Quoted `code`", ["setext", "quoted-code"]),
+        ("# İstanbul gezi rehberi", ["istanbul-gezi-rehberi"]),
+        # Links lead to anchors, so anchors that were not broken are those of earlier versions.
+        ("# İzmir\n# Izmir\n# İzmir\n# Izmir", ["izmir-3", "izmir", "izmir-4", "izmir-2"]),
+        ("# L’été à Hawai‘i\n# ﬁ\n# Ada’s", ["lété-à-hawai-i", "ﬁ", "adas"]),
+        ("# می\u200cخواهم", ["میخواهم"]),
     ],
 )
 def test_anchors(markdown: str, anchors: list[str]) -> None:
@@ -254,9 +259,7 @@ def test_hostile_html_never_survives(markdown: str) -> None:
     assert_harmless(render(markdown).html)
 
 
-@pytest.mark.parametrize(
-    "scheme", ["javascript", "JAVASCRIPT", "data", "vbscript", "file", "blob", "ftp", "tel"]
-)
+@pytest.mark.parametrize("scheme", ["javascript", "JAVASCRIPT", "data", "vbscript", "file", "blob", "ftp"])
 def test_a_url_with_another_scheme_stays_text(scheme: str) -> None:
     body = render(f"[a]({scheme}:b) <{scheme}:b>")
     assert Reader(body.html).elements == [("p", {})]
@@ -272,7 +275,7 @@ def test_any_string_can_be_rendered(markdown: str) -> None:
     assert_harmless(body.html)
     assert body.lead in body.text
     (body.html + body.text).encode()  # raises an error if there is a lone surrogate
-    assert body.reading_minutes == reading_minutes(body.word_count)
+    assert (body.reading_minutes > 0) == (body.word_count > 0)
 
 
 @settings(max_examples=300, deadline=None)

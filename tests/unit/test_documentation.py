@@ -86,3 +86,18 @@ def test_missing_names_are_detected() -> None:
     assert has(here, ["PAGES"])
     assert not has(here, ["has_not"])
     assert not has(here, ["has", "body"])
+
+
+def test_every_code_of_a_rejected_request_is_documented() -> None:
+    constants = {
+        argument.value
+        for path in SOURCE.rglob("*.py")
+        for call in ast.walk(ast.parse(path.read_text("utf-8")))
+        if isinstance(call, ast.Call) and getattr(call.func, "id", "") == "HttpError"
+        for argument in call.args
+        if isinstance(argument, ast.Constant) and isinstance(argument.value, str)
+    }
+    codes = {text for text in constants if text.isupper()}
+    assert {"BAD_REQUEST", "RATE_LIMITED"} <= codes
+    reference = "".join(path.read_text("utf-8") for path in (ROOT / "docs" / "reference").glob("*.md"))
+    assert {code for code in codes if f"`{code}`" not in reference} == set()

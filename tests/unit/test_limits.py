@@ -102,8 +102,6 @@ def test_allowed_characters_in_a_document(text: str) -> None:
         ("{ a\0 }", "U+0000"),
         ('{ a(b: "\x07") }', "U+0007"),
         ("{ a } # \x1b[2J", "U+001B"),
-        ("{ a } # \ud800", "U+D800"),
-        ('{ a(b: "\udfff") }', "U+DFFF"),
         ("{ a } # \u202e", "U+202E"),
         ('{ a(b: "x") \u200b }', "U+200B"),
         ('{ a(b: """x""") \ufeff }', "U+FEFF"),
@@ -115,6 +113,14 @@ def test_hidden_characters_in_a_document_are_rejected(text: str, character: str)
         check_source(text, ROOMY)
     assert character in caught.value.message
     assert caught.value.extensions == {"code": "HIDDEN_CHARACTER"}
+
+
+@pytest.mark.parametrize("text", ["{ a } # \ud800", '{ a(b: "\udfff") }', '{ a(b: "\ud83d\ude00") }'])
+def test_lone_surrogates_in_a_document_are_rejected(text: str) -> None:
+    with pytest.raises(LimitExceeded) as caught:
+        check_source(text, ROOMY)
+    assert caught.value.message.startswith("query contains the lone surrogate U+D")
+    assert caught.value.extensions == {"code": "LONE_SURROGATE"}
 
 
 def test_the_length_is_counted_in_bytes() -> None:

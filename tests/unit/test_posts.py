@@ -221,6 +221,22 @@ def test_null_and_blank_clear_the_teaser(nothing: str | None) -> None:
     assert decide(post_of(CREATED, PostEdited(post_id="p", teaser=None)), edit_post(teaser=nothing)) == []
 
 
+def test_recorded_text_stays_as_it_is_although_new_commands_may_not_write_it() -> None:
+    old = PostCreated(
+        post_id="p",
+        slug="mill\u3164",
+        title="\u3164",
+        teaser="\u200b",
+        body="\ufeff# One\v\x85\u2028",
+        author_ids=(),
+    )
+    post = post_of(old)
+    assert (post.content.title, post.content.teaser, post.content.body) == (old.title, old.teaser, old.body)
+    assert decide(post, edit_post(body="# One")) == [PostEdited(post_id="p", body="# One")]
+    with refused(ErrorCode.BLANK, "title"):
+        decide(post, edit_post(title="\u3164"))
+
+
 def test_authors_are_replaced_in_their_order() -> None:
     (edit,) = decide(post_of(CREATED), edit_post(author_ids=("b", "a", "b")))
     assert edit == PostEdited(post_id="p", author_ids=("b", "a"))

@@ -37,13 +37,18 @@ DERIVED: Final = {
     "E\u0301te\u0301": "été",
     "रात का बाज़ार": unicodedata.normalize("NFC", "रात-का-बाज़ार"),
     "क्\u200dष": "क्ष",
-    "İstanbul’da gece": "i\u0307stanbulda-gece",
+    "İstanbul gezi rehberi": "istanbul-gezi-rehberi",
+    "İstanbul’da gece": "istanbulda-gece",
+    "I\u0307ZMI\u0307R": "izmir",  # the same letters in NFD
+    "J\u0307 and \u012e\u0307": "j-and-\u012f",  # Lithuanian dictionaries
+    "\u1eca\u0307 І\u0307 I\u0325\u0307": "\u1ecb-і-i\u0325",  # other letters with a dot, also with marks below
+    "Żółć": "żółć",
     "ISPARTA": "isparta",
     "ΟΔΥΣΣΕΥΣ": "οδυσσευς",
     "Ночной рынок": "ночной-рынок",
     "夜市，开到两点": "夜市-开到两点",
     "سوق الليل ١٢": "سوق-الليل-١٢",
-    "می\u200cخواهم": "میخواهم",
+    "می\u200cخواهم": "می-خواهم",
     "ตลาดกลางคืน": "ตลาดกลางคืน",
     "한밤의 시장": "한밤의-시장",
     "Zei\u00adtung": "zeitung",
@@ -51,16 +56,63 @@ DERIVED: Final = {
     "1\ufe0f\u20e3 First": "1-first",
     "\u0301accent first": "accent-first",
 }
+APOSTROPHES: Final = {
+    "L’été": "l-été",
+    "L'ÉTÉ": "l-été",
+    "c'est qu'il m'énerve": "c-est-qu-il-m-énerve",
+    "Lorsqu’on s’y met aujourd’hui": "lorsqu-on-s-y-met-aujourd-hui",
+    "L’«été» de l’homme d’affaires": "l-été-de-l-homme-d-affaires",
+    "Ç’a été la grand’mère": "ç-a-été-la-grand-mère",
+    "Dell’arte, quell’uomo, cos’è l’8 marzo": "dell-arte-quell-uomo-cos-è-l-8-marzo",
+    "Arribada a l’Hospitalet": "arribada-a-l-hospitalet",
+    "D’Stad Lëtzebuerg": "d-stad-lëtzebuerg",
+    "L\u2018eau, l\u02bceau, l\uff07eau": "l-eau-l-eau-l-eau",
+    "Hawai‘i": "hawaii",
+    "Hawaiʻi, Oʻahu, ‘Iolani, ʻIolani": "hawaii-oahu-iolani-iolani",
+    "Hawai'i in Nuku’alofa": "hawaii-in-nukualofa",
+    "Oʻzbekiston, Qurʾān, ʿAbd": "ozbekiston-qurān-abd",
+    "Ada’s": "adas",
+    "Bell’s, Dell's, Nell’s, the UN’s, all’s well": "bells-dells-nells-the-uns-alls-well",
+    "Don’t, I'll, we're, you’ve, I'd've, o'clock": "dont-ill-were-youve-idve-oclock",
+    "O’Brien and O'Hara rock 'n' roll": "obrien-and-ohara-rock-n-roll",
+    "Ankara’ya, Atatürk’ün": "ankaraya-atatürkün",
+    "комп’ютер і об'єкт": "компютер-і-обєкт",
+    "C’hoari": "choari",
+    "The ‘best’ of ’24": "the-best-of-24",
+    "他说‘你好’": "他说-你好",
+}
+COMPATIBILITY: Final = {
+    "ﬁnance": "finance",
+    "ＬｅｄｇｅｒＰｒｅｓｓ　２０２４": "ledgerpress-2024",
+    "ﾊﾝｶｸ ｶﾞｲﾄﾞ": "ハンカク-ガイド",
+    "𝐁𝐨𝐥𝐝 Ⅳ №5 ㎏": "bold-iv-no5-kg",
+    "ᴵndex": "index",
+    "ﻻ ﺑﺄﺱ": "لا-بأس",
+    "2½ years, 10⁵ m², CO₂": "2-1-2-years-10-5-m2-co2",
+    "Brand™ news": "brand-news",
+    "ㅋㅋㅋ": "ㅋㅋㅋ",
+    "น้ำ ນ້ຳ ໜ": "น้ำ-ນ້ຳ-ໜ",
+}
+NON_JOINERS: Final = {
+    "کتاب\u200cها": "کتاب-ها",
+    "Auf\u200clage": "auf-lage",
+    "می\u200c\u200cشود\u200c": "می-شود",
+    "ಸಾಫ್ಟ್\u200cವೇರ್": "ಸಾಫ್ಟ್ವೇರ್",
+    "র\u200c্য": "র্য",
+    "ශ්\u200dරී": "ශ්රී",
+}
 MALFORMED: Final = [
-    "", "-", "a-", "-a", "a--b", "A", "Straße", "a b", "a_b", "a/b", "a.b", "é\u0301 ", "e\u0301", "É", "🎈", "a-🎈", "a\u200db",
-    "a\ufe0f", "\u0301a", "a-\u0301b", "1\u20e3", "İ", "a\n", "%61",
+    "", "-", "a-", "-a", "a--b", "A", "Straße", "a b", "a_b", "a/b", "a.b", "é\u0301 ", "É", "🎈", "a-🎈", "a\u200db",
+    "a\ufe0f", "\u0301a", "a-\u0301b", "1\u20e3", "İ", "i\u0307", "a-j\u0307", "a\n", "%61",
 ]  # fmt: skip
 
 
 # --- format --------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(("title", "slug"), DERIVED.items())
+@pytest.mark.parametrize(
+    ("title", "slug"), [*DERIVED.items(), *APOSTROPHES.items(), *COMPATIBILITY.items(), *NON_JOINERS.items()]
+)
 def test_a_slug_is_derived_from_a_title_in_any_script(title: str, slug: str) -> None:
     assert slugs.derive(title, fallback="post") == slug
     assert slugs.checked(slug) == slug
@@ -90,6 +142,51 @@ def test_a_derived_slug_is_well_formed_and_stable(title: str) -> None:
     assert slugs.derive(slug, fallback="other") == slug
     for number in (1, 2, 10, 12_345):
         assert slugs.is_well_formed(slugs.numbered(slug, number))
+
+
+LETTERS: Final = st.characters() | st.sampled_from(
+    "iIİjJĮỊі\u0307\u0325\u0301'’‘ʻ\u200c\u200dldqucsﬁｆ½2ำㅋ् "
+)
+
+
+@for_all(st.text(LETTERS, max_size=40))
+def test_a_derived_slug_has_no_invisible_dots_okinas_or_compatibility_forms(title: str) -> None:
+    slug = slugs.derive(title, fallback="post")
+    assert slug == slugs.normalized(slug) == slugs.lower(slug)
+    assert not set(slug) & set("ʻʼ'’‘\u200c\u200d")
+    for mark in ("i\u0307", "j\u0307"):
+        assert mark not in unicodedata.normalize("NFD", slug)
+    replaced = {character for character in slug if unicodedata.normalize("NFKC", character) != character}
+    assert all(character in "ำຳໜໝ" or "\u3131" <= character <= "\u318e" for character in replaced)
+    assert slugs.derive(slug, fallback="other") == slug
+
+
+@for_all(st.text(LETTERS, max_size=40))
+def test_the_form_of_a_title_does_not_matter(title: str) -> None:
+    nfd = unicodedata.normalize("NFD", title)
+    assert slugs.derive(nfd, fallback="post") == slugs.derive(
+        unicodedata.normalize("NFC", nfd), fallback="post"
+    )
+
+
+@pytest.mark.parametrize("slug", ["été", "가나", "रात-का-बाज़ार", "å-ö"])
+def test_a_new_slug_is_recorded_in_nfc(slug: str) -> None:
+    assert slugs.checked(unicodedata.normalize("NFD", slug)) == unicodedata.normalize("NFC", slug)
+
+
+def test_an_invisible_dot_is_named() -> None:
+    with refused(SLUG_MALFORMED, "slug") as rejection:
+        slugs.checked("i\u0307zmir")
+    assert "U+0307" in rejection.value.message
+    assert "Try “izmir”." in rejection.value.message
+
+
+def test_a_url_can_mean_the_slugs_of_earlier_versions_too() -> None:
+    assert slugs.spellings("mill") == ("mill",)
+    assert slugs.spellings("Mill") == ("Mill", "mill")
+    assert slugs.spellings("İzmir") == ("İzmir", "i\u0307zmir", "izmir")
+    for title, slug in {"İzmir’de": "i\u0307zmirde", "L’été": "lété", "Hawaiʻi ﬁ": "hawaiʻi-ﬁ"}.items():
+        assert slugs.derived_formerly(title) == slug
 
 
 @pytest.mark.parametrize("slug", MALFORMED)

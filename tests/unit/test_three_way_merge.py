@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ledgerpress.features.posts.three_way_merge import Merged, merge
+from ledgerpress.features.posts.three_way_merge import MergeResult, merge
 
 TEXT = "The mill turns.\n\nIt is old.\n\nNobody minds.\n"
 _texts = st.lists(st.sampled_from(("mill ", "tide ", ". ", "\n", "turns", " ", "夜")), max_size=12).map(
@@ -14,9 +14,9 @@ _texts = st.lists(st.sampled_from(("mill ", "tide ", ". ", "\n", "turns", " ", "
 
 @given(_texts, _texts)
 def test_a_single_change_is_the_result(origin: str, changed: str) -> None:
-    assert merge(origin, changed, origin) == Merged(changed)
-    assert merge(origin, origin, changed) == Merged(changed)
-    assert merge(origin, changed, changed) == Merged(changed)
+    assert merge(origin, changed, origin) == MergeResult(changed)
+    assert merge(origin, origin, changed) == MergeResult(changed)
+    assert merge(origin, changed, changed) == MergeResult(changed)
 
 
 @given(_texts, _texts, _texts)
@@ -29,7 +29,7 @@ def test_merging_does_not_depend_on_the_order_of_the_changes(origin: str, ours: 
 
 def test_changes_at_different_places_are_merged() -> None:
     ours = TEXT.replace("turns", "stands").replace("minds", "cares")
-    assert merge(TEXT, ours, TEXT.replace("old", "new")) == Merged(ours.replace("old", "new"))
+    assert merge(TEXT, ours, TEXT.replace("old", "new")) == MergeResult(ours.replace("old", "new"))
 
 
 @pytest.mark.parametrize(
@@ -38,7 +38,7 @@ def test_changes_at_different_places_are_merged() -> None:
 def test_changes_of_different_words_are_merged_and_of_the_same_word_conflict(ours: str, theirs: str) -> None:
     merged = merge(TEXT, TEXT.replace("It is old.", ours), TEXT.replace("It is old.", theirs))
     if "was" in ours:
-        assert merged == Merged(TEXT.replace("It is old.", "It was new."))
+        assert merged == MergeResult(TEXT.replace("It is old.", "It was new."))
     else:
         assert merged.conflicts == (3,)
 

@@ -1,13 +1,13 @@
 """`ledgerpress history`: the changes of a post or a category, with actor, time, reason and differences."""
 
 from contextlib import aclosing
-from datetime import datetime
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 from rich.text import Text
 
+from ledgerpress import rfc3339
 from ledgerpress.cli.options import DEFAULT_DATA, DEFAULT_LOG, DataOption, JsonOption, LogOption
 from ledgerpress.cli.printing_and_exit_codes import REFUSED, fail, out, print_json, run
 from ledgerpress.features.posts.text_diff import unified
@@ -99,7 +99,7 @@ def _name(actor: dict[str, Any]) -> str:
 
 
 def _time(value: str) -> str:
-    return datetime.fromisoformat(value).strftime("%Y-%m-%d %H:%M:%S UTC")
+    return rfc3339.to_datetime(rfc3339.parse(value)).strftime("%Y-%m-%d %H:%M:%S UTC")
 
 
 def _style(line: str) -> str:

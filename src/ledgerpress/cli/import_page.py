@@ -1,13 +1,14 @@
 """`ledgerpress import page`: import a saved article page with the same commands that editors use."""
 
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Annotated, Final
 
 import typer
 
+from ledgerpress import rfc3339
 from ledgerpress.cli.options import DEFAULT_DATA, DEFAULT_LOG, DataOption, JsonOption, LogOption
 from ledgerpress.cli.printing_and_exit_codes import (
     MISUSED,
@@ -20,7 +21,6 @@ from ledgerpress.cli.printing_and_exit_codes import (
     run,
 )
 from ledgerpress.features.page_import.import_page import import_page
-from ledgerpress.features.page_import.parser.dates import SITE_ZONE
 from ledgerpress.features.page_import.parser.page import (
     NotAnArticlePage,
     PageUnreadable,
@@ -46,7 +46,7 @@ def page(
     retrieved_at: Annotated[
         str,
         typer.Option(
-            "--retrieved-at", help="When the page was retrieved: 2024-12-22, or a time with an offset."
+            "--retrieved-at", help="When the page was retrieved: 2024-12-22, or 2024-12-22T09:00:00+01:00."
         ),
     ],
     data: DataOption = DEFAULT_DATA,
@@ -87,16 +87,13 @@ def page(
 
 def _moment(value: str) -> datetime:
     try:
-        moment = datetime.fromisoformat(value)
-    except ValueError:
+        return rfc3339.to_datetime(rfc3339.parse_date_or_time(value))
+    except rfc3339.InvalidTime as error:
         fail(
-            f"--retrieved-at {value!r} is not a date such as 2024-12-22 or a time such as 2024-12-22T09:00+01:00",
+            f"--retrieved-at {value!r} is not a date such as 2024-12-22, or a time such as "
+            f"2024-12-22T09:00:00+01:00: {error}",
             MISUSED,
         )
-    try:
-        return (moment if moment.tzinfo else moment.replace(tzinfo=SITE_ZONE)).astimezone(UTC)
-    except OverflowError:
-        fail(f"--retrieved-at {value!r} is before the year 1 in UTC", MISUSED)
 
 
 def _parse(file: Path, retrieved_at: datetime, *, day_first: bool | None, force: bool) -> ParsedPage:

@@ -8,7 +8,6 @@ import sqlite3
 import sys
 from collections.abc import Callable, Coroutine, Iterator
 from contextlib import contextmanager
-from datetime import UTC, datetime, timedelta
 from typing import Any, Final, NoReturn, TypeVar
 
 import msgspec
@@ -66,14 +65,6 @@ def this_program() -> list[str]:
 
 def print_json(value: object) -> None:
     out.print(msgspec.json.encode(value).decode())
-
-
-def rfc3339(microseconds: int | None) -> str | None:
-    """Return a time (microseconds since 1970, UTC) in the format of RFC 3339; `None` stays `None`."""
-    if microseconds is None:
-        return None
-    moment = datetime(1970, 1, 1, tzinfo=UTC) + timedelta(microseconds=microseconds)
-    return moment.isoformat().replace("+00:00", "Z")
 
 
 def fail(message: str, code: int) -> NoReturn:

@@ -1,11 +1,12 @@
 """`ledgerpress token`: create, list and revoke API tokens, the credentials of programs."""
 
 import re
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Annotated, Any, Final
 
 import typer
 
+from ledgerpress import rfc3339
 from ledgerpress.cli.options import DEFAULT_DATA, DEFAULT_LOG, DataOption, JsonOption, LogOption
 from ledgerpress.cli.printing_and_exit_codes import (
     MISUSED,
@@ -14,7 +15,6 @@ from ledgerpress.cli.printing_and_exit_codes import (
     out,
     print_json,
     progress,
-    rfc3339,
     run,
 )
 from ledgerpress.commands.roles_and_permissions import Role
@@ -59,7 +59,7 @@ def create(
     ] = None,
     expires: Annotated[
         str | None,
-        typer.Option("--expires", help="The expiry: 90d, 12h, 2027-01-31, or a time with an offset."),
+        typer.Option("--expires", help="The expiry: 90d, 12h, 2027-01-31, or 2027-01-31T09:00:00+01:00."),
     ] = None,
     actor: Annotated[
         str | None,
@@ -132,11 +132,10 @@ def _expiry(value: str | None) -> timedelta | datetime | None:
     if match := _AFTER.fullmatch(value):
         return timedelta(hours=int(match[1]) * _HOURS[match[2]])
     try:
-        moment = datetime.fromisoformat(value)
-        return moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
-    except (ValueError, OverflowError):
+        return rfc3339.to_datetime(rfc3339.parse_date_or_time(value))
+    except rfc3339.InvalidTime as error:
         fail(
-            f"--expires {value!r} is not a time such as 90d, 12h, 2027-01-31 or 2027-01-31T09:00+01:00",
+            f"--expires {value!r} is not a time such as 90d, 12h, 2027-01-31 or 2027-01-31T09:00:00+01:00: {error}",
             MISUSED,
         )
 
@@ -149,6 +148,10 @@ def _state(token: Token, now: int) -> str:
     return "expired" if token.expires_at is not None and token.expires_at <= now else "good"
 
 
+def _optional_time(time: int | None) -> str | None:
+    return None if time is None else rfc3339.format_time(time)
+
+
 def _plain(token: Token) -> dict[str, Any]:
     return {
         "id": token.id,
@@ -156,7 +159,7 @@ def _plain(token: Token) -> dict[str, Any]:
         "role": token.role,
         "scopes": token.scopes,
         "actorId": token.actor_id,
-        "createdAt": rfc3339(token.created_at),
-        "expiresAt": rfc3339(token.expires_at),
-        "revokedAt": rfc3339(token.revoked_at),
+        "createdAt": rfc3339.format_time(token.created_at),
+        "expiresAt": _optional_time(token.expires_at),
+        "revokedAt": _optional_time(token.revoked_at),
     }

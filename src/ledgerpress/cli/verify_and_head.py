@@ -15,13 +15,13 @@ from ledgerpress.cli.printing_and_exit_codes import (
     out,
     print_json,
     progress,
-    rfc3339,
     run,
 )
 from ledgerpress.eventlog.merkle import TreeHead
 from ledgerpress.features.registry import installed_features
 from ledgerpress.operator.log_verifier import LogVerification
 from ledgerpress.operator.verify import read_head, verify_log, verify_views
+from ledgerpress.rfc3339 import format_time
 from ledgerpress.views.files.verification_by_rebuild import ViewsVerification
 
 
@@ -34,7 +34,8 @@ def head(data: DataOption = DEFAULT_DATA, log: LogOption = DEFAULT_LOG, json: Js
     out.print(f"publication    {tree_head.publication}")
     out.print(f"size           {tree_head.size:,} events")
     out.print(f"root           {tree_head.root}")
-    out.print(f"recorded time  {rfc3339(tree_head.recorded_time) or '(nothing is recorded)'}")
+    time = tree_head.recorded_time
+    out.print(f"recorded time  {'(nothing is recorded)' if time is None else format_time(time)}")
 
 
 def verify(

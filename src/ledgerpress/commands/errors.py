@@ -21,7 +21,8 @@ class Rejection(Exception):
     """The rejection of a command.
 
     `field` is the path of the invalid field in the client's input. `current_version` is set for a version conflict.
-    `conflicts` are the fields of the object that prevent a revert.
+    `conflicts` are the fields of the object that prevent a revert. `holders` names an object that has what the client
+    wanted, as types of global ids and ids: the client MUST learn only of the first one that it may see.
     """
 
     def __init__(
@@ -32,6 +33,7 @@ class Rejection(Exception):
         field: tuple[str, ...] = (),
         current_version: int | None = None,
         conflicts: tuple[str, ...] = (),
+        holders: tuple[tuple[str, str], ...] = (),
     ) -> None:
         super().__init__(message)
         self.code = code
@@ -39,6 +41,7 @@ class Rejection(Exception):
         self.field = field
         self.current_version = current_version
         self.conflicts = conflicts
+        self.holders = holders
 
 
 def version_conflict(*, expected: int, current: int) -> Rejection:

@@ -19,7 +19,7 @@ class SystemClock:
     """The clock of the machine."""
 
     def now(self) -> int:
-        return time.time_ns() // 1000  # noqa: TID251 - the only place that reads the clock of the machine
+        return time.time_ns() // 1000  # noqa: TID251 - the clock of the events
 
 
 class Randomness(Protocol):

@@ -9,19 +9,18 @@ commitment.
 """
 
 import base64
-from datetime import UTC, datetime, timedelta
 from typing import Annotated, Final, TypeAlias
 
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
+from ledgerpress import rfc3339
 from ledgerpress.eventlog.envelope import JSON_ENCODING, Header, SealedPayload, StoredEvent
 
 SPEC_VERSION: Final = "1.0"
 SOURCE: Final = "urn:uuid:"
 """The prefix of `source`, followed by the id of the publication."""
 
-_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _Digits: TypeAlias = Annotated[str, Meta(pattern=r"^[0-9]{1,16}$")]
 
 
@@ -154,13 +153,12 @@ def _optional(value: str | None) -> str | UnsetType:
 
 
 def _rfc3339(time: int) -> str:
-    return (
-        f"{(_EPOCH + timedelta(microseconds=time)).replace(tzinfo=None).isoformat(timespec='microseconds')}Z"
-    )
+    """Return a time as text of constant length, so that equal events give equal lines."""
+    return f"{rfc3339.to_datetime(time).replace(tzinfo=None).isoformat(timespec='microseconds')}Z"
 
 
 def _microseconds(time: str) -> int:
-    moment = datetime.fromisoformat(time)
-    if moment.tzinfo is None:
-        raise NotAnEvent(f"the time {time!r} has no offset")
-    return (moment - _EPOCH) // timedelta(microseconds=1)
+    try:
+        return rfc3339.parse(time)
+    except rfc3339.InvalidTime as error:
+        raise NotAnEvent(f"the time {time!r} is invalid: {error}") from None

@@ -15,6 +15,7 @@ from ledgerpress.commands.streams_and_append_plan import StreamCategory
 from ledgerpress.eventlog.codec import EventType
 from ledgerpress.eventlog.event_and_withdrawn_event import Event
 from ledgerpress.feature.manifest import Feature
+from ledgerpress.grapheme_clusters import shortened
 from ledgerpress.views.feature_declarations import DependencyRule, HiddenRule, Subject
 from ledgerpress.views.listings.projector import ListingContribution
 
@@ -133,4 +134,4 @@ def _is_reference(text: str) -> bool:
 def _shown(value: Any) -> str:
     """Return the text of a value for an error message."""
     text = repr(value)
-    return text if len(text) <= 60 else f"{text[:60]}… ({type(value).__name__})"
+    return text if len(text) <= 60 else f"{shortened(text, 60)} ({type(value).__name__})"

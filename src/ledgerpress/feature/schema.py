@@ -10,12 +10,18 @@ from ledgerpress.graphql.context import PointInTime, RequestInfo
 from ledgerpress.graphql.errors import BadRequest
 from ledgerpress.graphql.event_loader_and_payload_redaction import EventAccess
 from ledgerpress.graphql.feature_declarations import NodeLoader, SchemaContribution, runs
+from ledgerpress.graphql.input_rules import (
+    clearable_field,
+    given_value,
+    given_value_or_null,
+    kept_field,
+    stated_field,
+)
 from ledgerpress.graphql.mutations import (
     AddedInput,
     MutationInput,
     Payload,
     command_mutation,
-    given_value,
     run_command,
 )
 from ledgerpress.graphql.relay import global_ids
@@ -45,11 +51,15 @@ __all__ = [
     "SchemaContribution",
     "SchemaError",
     "Viewer",
+    "clearable_field",
     "command_mutation",
     "connect_in_order_of_creation",
     "given_value",
+    "given_value_or_null",
     "global_ids",
+    "kept_field",
     "moment_of",
     "run_command",
     "runs",
+    "stated_field",
 ]

@@ -10,6 +10,7 @@ from contextlib import closing
 from typing import Final
 
 from ledgerpress.feature.manifest import Feature
+from ledgerpress.grapheme_clusters import shortened
 from ledgerpress.sqlite.connection import statements
 
 _OBJECTS: Final = r"SELECT type, name FROM sqlite_schema WHERE name NOT LIKE 'sqlite\_%' ESCAPE '\'"
@@ -87,5 +88,4 @@ def _tables(db: sqlite3.Connection) -> int:
 
 
 def _shown(sql: str) -> str:
-    text = " ".join(sql.split())
-    return repr(text if len(text) <= 60 else f"{text[:60]}…")
+    return repr(shortened(" ".join(sql.split()), 60))

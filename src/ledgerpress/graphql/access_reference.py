@@ -64,7 +64,8 @@ with `--open-past`, everyone may use it, but sees only what is public today. On 
 one of the user's own posts in `filter.stream`.
 
 Some facts are visible to everyone: the position of the log and the time of its last event, which show that something
-has changed. Users who write posts can also find out that a slug is taken.
+has changed. Users who write posts can also find out that a slug is taken. They learn which object has it
+(`UserError.holder`) only if they may see that object, and see that it has or had the slug.
 
 | Field | Requires | READER | AUTHOR | EDITOR | AUDITOR | ADMIN |
 | --- | --- | --- | --- | --- | --- | --- |

@@ -14,15 +14,18 @@ from graphql import (
     GraphQLSyntaxError,
     OperationDefinitionNode,
     parse,
+    specified_rules,
     validate,
 )
 
 from ledgerpress.bounded_cache import BoundedCache
+from ledgerpress.graphql.limits import lone_surrogates
 from ledgerpress.graphql.limits.cost import Cost, CostFunction, compile_cost
 from ledgerpress.graphql.limits.document_shape import check_shape
 from ledgerpress.graphql.limits.exceeded import LimitExceeded, require
 from ledgerpress.graphql.limits.settings import Limits
 from ledgerpress.graphql.limits.source import check_source, too_many_tokens
+from ledgerpress.graphql.one_of_validation import NonNullVariablesInOneOfRule
 from ledgerpress.graphql.request_telemetry_record import OperationInfo
 
 MAX_VALID_DOCUMENTS: Final = 256
@@ -37,15 +40,25 @@ MAX_PLANS: Final = 16
 MAX_ERRORS: Final = 20
 SHORT: Final = 1_000
 """Maximum number of characters of a document that is checked on the event loop, in a few milliseconds."""
+PARSE_FAILED: Final = "GRAPHQL_PARSE_FAILED"
+VALIDATION_FAILED: Final = "GRAPHQL_VALIDATION_FAILED"
+NO_SUCH_OPERATION: Final = "OPERATION_RESOLUTION_FAILURE"
+_RULES: Final = (*specified_rules, NonNullVariablesInOneOfRule)
 _MIN_INTEGER, _MAX_INTEGER = -(2**63), 2**63 - 1
 
 
 class RequestError(Exception):
-    """A request that is not executed, with its request errors (GraphQL specification, section 7.1.2)."""
+    """A request that is not executed, with its request errors (GraphQL specification, section 7.1.2).
+
+    Errors without a code get the code of an invalid document.
+    """
 
     def __init__(self, *errors: GraphQLError) -> None:
         super().__init__(*errors)
         self.errors = errors
+        for error in errors:
+            code = PARSE_FAILED if isinstance(error, GraphQLSyntaxError) else VALIDATION_FAILED
+            error.extensions = {"code": code, **(error.extensions or {})}
 
     @property
     def is_syntax_error(self) -> bool:
@@ -107,10 +120,14 @@ def check_variables(variables: Mapping[str, Any], limits: Limits) -> None:
     """Raise `LimitExceeded` for variables that exceed a limit, in time linear in the limits."""
     level: list[Any] = [variables]
     values = depth = 0
+    is_text = True
     while level:
         below: list[Any] = []
         for value in level:
-            if isinstance(value, Mapping):
+            if isinstance(value, str):
+                is_text = is_text and lone_surrogates.is_unicode(value)
+            elif isinstance(value, Mapping):
+                is_text = is_text and all(map(lone_surrogates.is_unicode, map(str, value)))
                 below.extend(value.values())
             elif isinstance(value, list | tuple):
                 if len(value) > limits.list_length:
@@ -127,6 +144,8 @@ def check_variables(variables: Mapping[str, Any], limits: Limits) -> None:
             problem = "The variables have too many levels of nesting"
             require(depth, limits.variables_depth, "VARIABLES_TOO_DEEP", problem)
         level, depth = below, depth + 1
+    if not is_text and (surrogate := lone_surrogates.in_value(variables, "variables")):
+        raise LimitExceeded(lone_surrogates.LONE_SURROGATE, surrogate.message)
 
 
 Outcome: TypeAlias = tuple[Operation, ...] | RequestError
@@ -213,6 +232,7 @@ class Documents:
         errors = validate(
             self._schema,
             document,
+            _RULES,
             max_errors=MAX_ERRORS,
             hide_suggestions=not self._limits.suggestions,
         )
@@ -246,14 +266,16 @@ class Documents:
 def _named(operations: tuple[Operation, ...], name: str | None) -> Operation:
     if name is None:
         if len(operations) > 1:
-            raise RequestError(
-                GraphQLError("The document has several operations. Select one with operationName.")
-            )
+            raise _no_such_operation("The document has several operations. Select one with operationName.")
         return operations[0]
     for operation in operations:
         if operation.name == name:
             return operation
-    raise RequestError(GraphQLError("The document has no operation with the name in operationName."))
+    raise _no_such_operation("The document has no operation with the name in operationName.")
+
+
+def _no_such_operation(message: str) -> RequestError:
+    return RequestError(GraphQLError(message, extensions={"code": NO_SUCH_OPERATION}))
 
 
 def _characters(text: str, _: object) -> int:

@@ -9,11 +9,14 @@ from typing import Any, Final
 from graphql import GraphQLError
 
 from ledgerpress.eventlog.errors import AppendUnresolved, LogAccessDenied, LogReplaced, LogUnavailable
+from ledgerpress.grapheme_clusters import shortened
 from ledgerpress.graphql.request_telemetry_record import note_error
 
 logger = logging.getLogger(__name__)
 
 LONGEST_MESSAGE: Final = 500
+BAD_USER_INPUT: Final = "BAD_USER_INPUT"
+"""The variables or an argument are invalid."""
 INTERNAL_SERVER_ERROR: Final = "INTERNAL_SERVER_ERROR"
 LOG_UNAVAILABLE: Final = "LOG_UNAVAILABLE"
 """The log cannot be reached: nothing was recorded, and the client may retry."""
@@ -33,7 +36,7 @@ class BadRequest(GraphQLError):
     """An invalid argument. The message is sent to the client, so it contains no data that is hidden from it."""
 
     def __init__(self, message: str) -> None:
-        super().__init__(message, extensions={"code": "BAD_USER_INPUT"})
+        super().__init__(message, extensions={"code": BAD_USER_INPUT})
 
 
 class LogUnavailableError(GraphQLError):
@@ -57,9 +60,20 @@ def client_error(error: GraphQLError, *, suggestions: bool = True) -> dict[str, 
     if (failure := _server_failure(error)) is not None:
         return masked_error(failure, error)
     message = error.message if suggestions else _SUGGESTION.sub("", error.message)
-    if len(message) > LONGEST_MESSAGE:
-        message = f"{message[:LONGEST_MESSAGE]}…"
-    return {**error.formatted, "message": message}
+    formatted: dict[str, Any] = {**error.formatted, "message": shortened(message, LONGEST_MESSAGE)}
+    extensions = error.extensions or {}
+    if "code" not in extensions and _is_invalid_input(error):
+        formatted["extensions"] = {"code": BAD_USER_INPUT, **extensions}
+    return formatted
+
+
+def _is_invalid_input(error: GraphQLError) -> bool:
+    """Return whether graphql-core raised an error because of the variables, or because of an argument of a field.
+
+    Such an error has no path, or it names a node of the document. A resolver's own error does neither.
+    """
+    cause = error.original_error
+    return error.path is None or (isinstance(cause, GraphQLError) and bool(cause.nodes))
 
 
 def client_errors(errors: Iterable[GraphQLError], *, suggestions: bool = True) -> list[dict[str, Any]]:

@@ -2,11 +2,10 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Awaitable, Callable, Iterable
-from typing import Any, Protocol, TypeVar, cast
+from typing import Any, Final, Protocol, TypeVar, cast
 
 import strawberry
 from graphql.execution.values import get_argument_values
-from msgspec import UNSET, UnsetType
 from strawberry.schema.schema_converter import GraphQLCoreConverter
 from strawberry.types.arguments import convert_argument
 
@@ -16,19 +15,27 @@ from ledgerpress.commands.command_request_and_context import CommandRequest
 from ledgerpress.commands.errors import ErrorCode, Rejection
 from ledgerpress.commands.roles_and_permissions import PermissionDenied
 from ledgerpress.graphql.access_control import AccessDenied
-from ledgerpress.graphql.context import PointInTime, RequestInfo
+from ledgerpress.graphql.context import Context, PointInTime, RequestInfo
 from ledgerpress.graphql.feature_declarations import SchemaDeclarations, runs
+from ledgerpress.graphql.input_rules import check_input
 from ledgerpress.graphql.scalars import Position
 
 ErrorCodeEnum = strawberry.enum(
-    ErrorCode, name="ErrorCode", description="The reason why a command was rejected."
+    ErrorCode,
+    name="ErrorCode",
+    description="The reason why a command was rejected. docs/reference/limits.md explains each code.",
 )
 P = TypeVar("P", bound="Payload")
+_HOLDER_TIMEOUT: Final = 1.0
+"""The time to wait until the views show the holder of a slug, in seconds."""
 
 
 @strawberry.input
 class MutationInput:
-    """The fields that the input of every mutation has."""
+    """The fields that the input of every mutation has.
+
+    `input_rules` declares what an absent field and null mean.
+    """
 
     idempotency_key: str | None = strawberry.field(
         default=None,
@@ -61,6 +68,10 @@ class UserError:
     current_version: int | None = strawberry.field(description="With VERSION_CONFLICT: the current version.")
     conflicts: list[str] | None = strawberry.field(
         description="With REVERT_CONFLICT: the fields that prevent the revert; the message names the places."
+    )
+    holder: strawberry.ID | None = strawberry.field(
+        description="With SLUG_TAKEN: the id of the post, article or category that has the slug now or keeps it as a"
+        " former slug; null if the viewer may not see that it has the slug. Pass it to `node`."
     )
 
 
@@ -122,6 +133,7 @@ async def run_command(
     identity, trace = context.identity, context.trace
     declared: SchemaDeclarations = info.schema.declarations  # type: ignore[attr-defined]
     try:
+        check_input(input)
         command = build()
         added = declared.extends.get(type(input))
         request = CommandRequest(
@@ -148,6 +160,7 @@ async def run_command(
             message=rejection.message,
             current_version=rejection.current_version,
             conflicts=list(rejection.conflicts) or None,
+            holder=await _visible_holder(context, declared, rejection),
         )
         return payload(
             position=None, replayed=False, views_behind=False, user_errors=[error], **{field: None}
@@ -162,6 +175,20 @@ async def run_command(
     )
 
 
+async def _visible_holder(
+    context: Context, declared: SchemaDeclarations, rejection: Rejection
+) -> strawberry.ID | None:
+    """Return the id of the first holder that the viewer may see, after the views have caught up with it."""
+    if not rejection.holders:
+        return None
+    await context.store.views.wait_for(await context.store.log.head(), _HOLDER_TIMEOUT)
+    moment = context.refresh()
+    for type_, id_ in rejection.holders:
+        if (node := declared.nodes[type_](moment, id_)) is not None:
+            return node.id
+    return None
+
+
 def _added_inputs(info: RequestInfo, added: Iterable[type]) -> tuple[CommandInput, ...]:
     """Return the values of the input fields that features add with the classes `added`."""
     resolve_info = info._raw_info
@@ -172,14 +199,7 @@ def _added_inputs(info: RequestInfo, added: Iterable[type]) -> tuple[CommandInpu
     inputs = [
         convert_argument(values, class_, converter.scalar_registry, converter.config) for class_ in added
     ]
+    for value in inputs:
+        check_input(value)
     command_inputs = (cast("AddedInput", value).command_input() for value in inputs)
     return tuple(value for value in command_inputs if value is not None)
-
-
-def given_value(value: str | None, field: str) -> str | UnsetType:
-    """Return the value of an optional input field, `UNSET` if it is absent. Raises `Rejection` if it is null."""
-    if value is strawberry.UNSET:
-        return UNSET
-    if value is None:
-        raise Rejection(ErrorCode.INVALID_VALUE, f"The {field} cannot be null; leave it out.", field=(field,))
-    return value

@@ -18,7 +18,7 @@ from graphql import (
     Undefined,
 )
 from strawberry.schema.config import StrawberryConfig
-from strawberry.schema.schema_converter import CustomGraphQLEnumType
+from strawberry.schema.schema_converter import CustomGraphQLEnumType, GraphQLCoreConverter
 from strawberry.types.base import StrawberryObjectDefinition
 from strawberry.types.field import StrawberryField
 
@@ -28,6 +28,7 @@ from ledgerpress.commands.roles_and_permissions import Permission
 from ledgerpress.graphql import cost_directives, viewer_node_and_projection_queries
 from ledgerpress.graphql.access_control import guard_fields
 from ledgerpress.graphql.feature_declarations import SchemaContribution, SchemaDeclarations
+from ledgerpress.graphql.input_rules import describe_input_rules
 from ledgerpress.graphql.scalars import SCALARS
 from ledgerpress.graphql.schema_checks import check_extensions
 from ledgerpress.graphql.schema_error import SchemaError
@@ -79,6 +80,8 @@ class Schema(strawberry.Schema):
         permissions = {permission.enum_name: str(permission) for permission in declarations.roles.in_order}
         _set_enum_values(self._schema, "Permission", permissions)
         _drop_null_defaults(self._schema)
+        _mark_one_of_inputs(self._schema)
+        describe_input_rules(self._schema)
         guard_fields(self._schema, declarations.permissions, declarations.roles)
         cost_directives.assign(self._schema, self.declarations)
 
@@ -210,3 +213,11 @@ def _drop_null_defaults(schema: GraphQLSchema) -> None:
         for value in values:
             if value.default_value is None:
                 value.default_value = Undefined
+
+
+def _mark_one_of_inputs(schema: GraphQLSchema) -> None:
+    """Let graphql-core validate `@oneOf` inputs in literals and variables. Strawberry checks only resolved values."""
+    for named in schema.type_map.values():
+        definition = named.extensions.get(GraphQLCoreConverter.DEFINITION_BACKREF)
+        if isinstance(named, GraphQLInputObjectType) and definition is not None:
+            named.is_one_of = definition.is_one_of

@@ -19,7 +19,7 @@ from ledgerpress.graphql.mutations import UserError
 from ledgerpress.graphql.relay import global_ids
 from ledgerpress.graphql.relay.connection import PageInfo
 from ledgerpress.graphql.relay.global_ids import Node
-from ledgerpress.graphql.scalars import Position
+from ledgerpress.graphql.scalars import Position, described_enum
 from ledgerpress.views.projection import checkpoints
 from ledgerpress.views.projection.lag import lags
 
@@ -58,11 +58,22 @@ class Projection:
     )
 
 
-RoleEnum = strawberry.enum(Role, name="Role", description="The role of a user in the publication.")
+RoleEnum = described_enum(
+    Role,
+    name="Role",
+    description="The role of a user in the publication.",
+    values={
+        Role.READER: "Reads public articles. Anonymous clients have this role.",
+        Role.AUTHOR: "Writes posts, and reads and changes their own posts only.",
+        Role.EDITOR: "Reads and changes all content.",
+        Role.AUDITOR: "Reads everything, including the history and tokens, and changes nothing.",
+        Role.ADMIN: "Has all permissions.",
+    },
+)
 PermissionEnum = strawberry.enum(  # type: ignore[call-overload]
     Enum("Permission", {permission.enum_name: str(permission) for permission in KERNEL_PERMISSIONS}),
     name="Permission",
-    description="A permission. The scopes of tokens are permissions, too.",
+    description="A permission. The scopes of tokens are permissions, too. docs/reference/access.md lists what each permits.",
 )
 """In a schema, the enum also has the permissions of the features."""
 
@@ -91,11 +102,14 @@ class KernelQueries:
     def node(self, info: RequestInfo, id: strawberry.ID) -> Node | None:
         return _node(declarations_of(info), info.context.today, id)
 
-    @strawberry.field(description="The objects with these ids, in the same order; at most 100.")
+    @strawberry.field(
+        description="The objects with these ids, in the same order; at most 100. An object is null if it does not exist "
+        "or is hidden from you, and for an invalid id, with an error at its index."
+    )
     def nodes(self, info: RequestInfo, ids: list[strawberry.ID]) -> list[Node | None]:
         if len(ids) > MAX_NODES:
             raise BadRequest(f"There are {len(ids)} ids; at most {MAX_NODES} are allowed in one request.")
-        return [_node(declarations_of(info), info.context.today, id_) for id_ in ids]
+        return [_node_or_error(declarations_of(info), info.context.today, id_) for id_ in ids]
 
     @strawberry.field(description="The moment that asOf names; without asOf, the current moment.")
     def moment(self, info: RequestInfo, as_of: AsOf | None = None) -> MomentType:
@@ -131,6 +145,14 @@ def _node(declarations: SchemaDeclarations, moment: PointInTime, global_id: str)
         raise BadRequest("This is not an id of an object on this server.")
     load = declarations.nodes.get(decoded.type)
     return load(moment, decoded.id) if load else None
+
+
+def _node_or_error(declarations: SchemaDeclarations, moment: PointInTime, global_id: str) -> Node | None:
+    """Return the object with the global id; or the error that executors report at its index in a list."""
+    try:
+        return _node(declarations, moment, global_id)
+    except Exception as error:  # noqa: BLE001 - one id must not hide the objects of the others
+        return error  # type: ignore[return-value]
 
 
 KERNEL: Final = SchemaContribution(

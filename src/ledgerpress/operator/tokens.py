@@ -1,6 +1,6 @@
 """Create, list and revoke access tokens."""
 
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Final
 
@@ -11,10 +11,9 @@ from ledgerpress.features.registry import FEATURES
 from ledgerpress.features.tokens import projector_and_queries as queries
 from ledgerpress.features.tokens.commands import CreateToken, RevokeToken, new_secret, secret_hash
 from ledgerpress.operator import Progress, TaskFailed
+from ledgerpress.rfc3339 import to_datetime, to_microseconds
 from ledgerpress.server.store import open_store
 
-EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
-_MICROSECOND: Final = timedelta(microseconds=1)
 _PAGE: Final = 1_000
 
 
@@ -37,13 +36,13 @@ async def create_token(
     """
     async with open_store(data, log=log, features=features, create=False, progress=progress) as store:
         if isinstance(expires, timedelta):
-            expires = EPOCH + timedelta(microseconds=store.clock.now()) + expires
+            expires = to_datetime(store.clock.now()) + expires
         secret = new_secret(store.randomness)
         command = CreateToken(
             name=name,
             role=role,
             scopes=scopes,
-            expires_at=None if expires is None else (expires - EPOCH) // _MICROSECOND,
+            expires_at=None if expires is None else to_microseconds(expires),
             acts_for=actor_id,
             secret_hash=secret_hash(secret),
         )

@@ -25,7 +25,7 @@ from ledgerpress.server.log_url import LOCAL, LogUrl
 from ledgerpress.sqlite.atomic_file import check_free, give_name, sync_open, unfinished
 from ledgerpress.views.files.copy_export import create_copy
 from ledgerpress.views.files.copy_format import Manifest, ViewsCopy, ViewsCopyInvalid
-from ledgerpress.views.files.copy_restore import Copied, check_kind
+from ledgerpress.views.files.copy_restore import CopiedViews, check_kind
 from ledgerpress.views.files.views_directory import ViewsDirectory
 from ledgerpress.views.projection.projector_interface_and_composition import Projector
 
@@ -104,7 +104,7 @@ def _install(
     existed = data.exists()
     create_directory(data)
     try:
-        new_views = Copied(copy, directory, projectors, progress)
+        new_views = CopiedViews(copy, directory, projectors, progress)
         try:
             if is_node:
                 claim_directory(data, copy.manifest.publication)

@@ -17,6 +17,7 @@ from typing import Annotated, Any, Final, Literal, TextIO
 import msgspec
 from msgspec import Meta
 
+from ledgerpress.grapheme_clusters import cut_start, shortened
 from ledgerpress.graphql.request_telemetry_record import CURRENT
 from ledgerpress.http.middleware.access_log import LOGGER, AccessLog
 
@@ -109,12 +110,12 @@ def _message(record: logging.LogRecord) -> str:
 def _cleaned(text: str, max_length: int) -> str:
     """Return text without credentials, with at most `max_length` characters."""
     text = _without_credentials(text)
-    return text if len(text) <= max_length else f"{text[:max_length]}…"
+    return shortened(text, max_length)
 
 
 def _cleaned_end(trace: str) -> str:
     trace = _without_credentials(trace)
-    return trace if len(trace) <= MAX_EXCEPTION_LENGTH else f"…{trace[-MAX_EXCEPTION_LENGTH:]}"
+    return trace if len(trace) <= MAX_EXCEPTION_LENGTH else f"…{cut_start(trace, MAX_EXCEPTION_LENGTH)}"
 
 
 def _without_credentials(text: str) -> str:

@@ -29,12 +29,12 @@ from ledgerpress.adapters.jetstream.publisher import (
     EXPECTED_HEAD,
     MAX_BATCH,
     MESSAGE_ID,
+    Acknowledgement,
     Answer,
     Busy,
     Conflict,
     Duplicate,
     Publisher,
-    Recorded,
     Unclear,
 )
 from ledgerpress.eventlog.envelope import Header
@@ -130,7 +130,7 @@ class Appender:
             answer: Answer = Busy("there is no leader")
             try:
                 attempt, answer = await self._send(writes, withdraws, progress)
-                if isinstance(answer, Recorded):
+                if isinstance(answer, Acknowledgement):
                     self._messages.note_recorded(writes, attempt, answer.position)
                     return answer.position
                 if isinstance(answer, Duplicate) and not progress.unresolved:

@@ -2,9 +2,9 @@
 
 import asyncio
 import time
-from datetime import datetime
 from typing import Final
 
+from ledgerpress import rfc3339
 from ledgerpress.adapters.jetstream.stream_leader_api import LeaderRequests, StreamInfo
 from ledgerpress.eventlog.errors import EventLogError, LogUnavailable
 
@@ -26,10 +26,9 @@ class ClockCheck:
     def compare(self, info: StreamInfo) -> None:
         """Compare with the leader's time in `info`, which was just received."""
         self._compared_at = time.monotonic()
-        with_zone = info.ts[:26].rstrip("Z") + "+00:00"
         try:
-            self._difference = time.time() - datetime.fromisoformat(with_zone).timestamp()  # noqa: TID251
-        except ValueError:
+            self._difference = time.time() - rfc3339.parse(info.ts) / 1_000_000  # noqa: TID251
+        except rfc3339.InvalidTime:
             self._difference = 0.0
 
     async def check(self) -> None:

@@ -143,7 +143,7 @@ class JetStreamCopyTarget:
         deadline = monotonic() + RETRY_TIMEOUT
         while True:
             answer = await self._publisher.publish(messages)
-            if isinstance(answer, publisher.Recorded):
+            if isinstance(answer, publisher.Acknowledgement):
                 return
             # The leader knows whether the batch is recorded: completely or not at all.
             head = await self._leader.head()

@@ -7,7 +7,7 @@ from typing import Final
 import msgspec
 
 from ledgerpress.adapters.jetstream.connection_and_request_reply import Connection
-from ledgerpress.adapters.jetstream.publisher import EXPECTED, Message, Publisher, Recorded, Unclear
+from ledgerpress.adapters.jetstream.publisher import EXPECTED, Acknowledgement, Message, Publisher, Unclear
 from ledgerpress.adapters.jetstream.stream_leader_api import (
     NAME_IN_USE,
     NO_STREAM,
@@ -68,7 +68,7 @@ class JetStreamLeaseRegister:
             answer = await self._publisher.publish(
                 [Message(self._names.lease(name), {EXPECTED: str(guard)}, body)]
             )
-            if isinstance(answer, Recorded):
+            if isinstance(answer, Acknowledgement):
                 return LeaseRecord(new.revision, holder)
             unclear = unclear or isinstance(answer, Unclear)
             if monotonic() > deadline:

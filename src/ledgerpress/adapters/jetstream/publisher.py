@@ -50,7 +50,7 @@ class Message(NamedTuple):
     body: bytes
 
 
-class Recorded(NamedTuple):
+class Acknowledgement(NamedTuple):
     """All messages are durable. `position` is the position of the last message."""
 
     position: int
@@ -76,7 +76,7 @@ class Unclear(NamedTuple):
     reason: str
 
 
-Answer: TypeAlias = Recorded | Conflict | Duplicate | Busy | Unclear
+Answer: TypeAlias = Acknowledgement | Conflict | Duplicate | Busy | Unclear
 
 
 class _PublishAnswer(msgspec.Struct, frozen=True):
@@ -145,7 +145,7 @@ class Publisher:
         except (Unanswered, msgspec.MsgspecError) as error:
             return Unclear(str(error))
         if answer.error is None:
-            return Duplicate() if answer.duplicate else Recorded(answer.seq)
+            return Duplicate() if answer.duplicate else Acknowledgement(answer.seq)
         code = answer.error.err_code
         if code in _WRONG_SEQUENCE:
             return Conflict()

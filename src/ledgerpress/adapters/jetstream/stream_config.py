@@ -95,7 +95,7 @@ def publication_of(info: StreamInfo, names: SubjectNames) -> str:
     metadata = metadata_of(info)
     if UNFINISHED in metadata:
         raise LogUnusable(
-            f"the copy of a log in the stream {names.stream} is not finished: continue it with `ledgerpress log copy`"
+            f"the stream {names.stream} contains an unfinished copy of a log: continue it with `ledgerpress log copy`"
         )
     return metadata[PUBLICATION]
 

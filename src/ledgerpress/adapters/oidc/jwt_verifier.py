@@ -2,7 +2,6 @@
 
 import hashlib
 import logging
-import unicodedata
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final, NamedTuple
@@ -171,12 +170,5 @@ def _words(value: object, *, split: bool) -> frozenset[str]:
 
 
 def _line(value: object) -> str:
-    """Return a name that can be recorded: in NFC, without control characters, not too long. May be empty."""
-    if not isinstance(value, str):
-        return ""
-    printable = (
-        char
-        for char in value
-        if unicodedata.category(char)[0] != "C" and unicodedata.category(char) not in {"Zl", "Zp"}
-    )
-    return unicodedata.normalize("NFC", "".join(printable)).strip()[: text_rules.MAX_NAME].strip()
+    """Return a name that can be recorded. May be empty."""
+    return text_rules.name_from_elsewhere(value, limit=text_rules.MAX_NAME) if isinstance(value, str) else ""

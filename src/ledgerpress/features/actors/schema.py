@@ -13,11 +13,21 @@ from ledgerpress.graphql.context import PointInTime, RequestInfo
 from ledgerpress.graphql.feature_declarations import SchemaContribution
 from ledgerpress.graphql.relay import global_ids
 from ledgerpress.graphql.relay.global_ids import Node
+from ledgerpress.graphql.scalars import described_enum
 from ledgerpress.graphql.viewer_node_and_projection_queries import Viewer
 
 __all__ = ["SCHEMA", "Actor", "ActorKindEnum", "actor_of", "load_actor", "sees_actor"]
 
-ActorKindEnum = strawberry.enum(ActorKind, name="ActorKind", description="The kind of an actor.")
+ActorKindEnum = described_enum(
+    ActorKind,
+    name="ActorKind",
+    description="The kind of an actor.",
+    values={
+        ActorKind.HUMAN: "A person.",
+        ActorKind.TOKEN: "A program that uses an API token.",
+        ActorKind.SYSTEM: "LedgerPress itself: its operator at the command line, or an import.",
+    },
+)
 
 
 @strawberry.type(description="The author of changes: a person, an API token, or LedgerPress itself.")

@@ -17,6 +17,7 @@ from ledgerpress.commands.streams_and_append_plan import AppendPlan, PlannedWrit
 from ledgerpress.eventlog.log import NO_STREAM
 from ledgerpress.features.categories import model, queries
 from ledgerpress.features.categories.model import TAXONOMY, Category, CategoryRef, Taxonomy, TaxonomyEvent
+from ledgerpress.features.slugs import model as slugs
 from ledgerpress.features.slugs.claim_and_release_writes import claim_derived_slug, claim_slug, release_slug
 from ledgerpress.features.slugs.model import SlugKind
 
@@ -79,7 +80,7 @@ class CreateCategory:
                 context, SlugKind.CATEGORY, self.name, owner_id=category_id
             )
         else:
-            slug = self.slug
+            slug = slugs.checked(self.slug)
             claim = await claim_slug(context, SlugKind.CATEGORY, slug, owner_id=category_id)
         facts = CategoryFacts(new_id=category_id, slug=slug, other_id=parent.id if parent else None)
         return AppendPlan.of(category_id, taxonomy.write(self.decide(taxonomy.state, facts)), claim)
@@ -116,8 +117,8 @@ class CategoryCommand(ABC):
             has_posts=await self.has_posts(context, taxonomy, category),
         )
         events = self.decide(taxonomy, facts)
-        slugs = await self.slug_writes(context, taxonomy, category) if events else ()
-        return AppendPlan.of(category.id, loaded.write(events), *slugs)
+        slug_writes = await self.slug_writes(context, taxonomy, category) if events else ()
+        return AppendPlan.of(category.id, loaded.write(events), *slug_writes)
 
     def other_id(self, taxonomy: Taxonomy) -> str | None:
         """Return the id of the second category of the command, if any. Raises `Rejection` if it does not exist."""
@@ -148,10 +149,11 @@ class RenameCategory(CategoryCommand):
         name: str | UnsetType = UNSET
         if self.name is not UNSET:
             name = text_rules.line(self.name, field="name", limit=text_rules.MAX_NAME)
+        slug = self._slug
         renamed = model.CategoryRenamed(
             category_id=category.id,
             name=UNSET if name == category.name else name,
-            slug=UNSET if self.slug == category.slug else self.slug,
+            slug=UNSET if slug == category.slug else slug,
         )
         return () if renamed.name is UNSET and renamed.slug is UNSET else (renamed,)
 
@@ -159,9 +161,14 @@ class RenameCategory(CategoryCommand):
         self, context: CommandContext, taxonomy: Taxonomy, category: Category
     ) -> Sequence[PlannedWrite]:
         """Return the claim of the new slug, unless the slug already leads to the category."""
-        if self.slug is UNSET or self.slug in taxonomy.slugs_of(category.id):
+        slug = self._slug
+        if slug is UNSET or slug in taxonomy.slugs_of(category.id):
             return ()
-        return (await claim_slug(context, SlugKind.CATEGORY, self.slug, owner_id=category.id),)
+        return (await claim_slug(context, SlugKind.CATEGORY, slugs.checked(slug), owner_id=category.id),)
+
+    @property
+    def _slug(self) -> str | UnsetType:
+        return UNSET if self.slug is UNSET else slugs.normalized(self.slug)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -245,10 +252,10 @@ class DeleteCategory(CategoryCommand):
     async def slug_writes(
         self, context: CommandContext, taxonomy: Taxonomy, category: Category
     ) -> Sequence[PlannedWrite]:
-        slugs = sorted(taxonomy.slugs_of(category.id).items())
+        owners = sorted(taxonomy.slugs_of(category.id).items())
         return [
             await release_slug(context, SlugKind.CATEGORY, slug, owner_id=owner_id)
-            for slug, owner_id in slugs
+            for slug, owner_id in owners
         ]
 
 

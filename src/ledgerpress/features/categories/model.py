@@ -13,6 +13,7 @@ from ledgerpress.commands.errors import ErrorCode, Rejection
 from ledgerpress.commands.streams_and_append_plan import StreamCategory
 from ledgerpress.eventlog.codec import EventType
 from ledgerpress.eventlog.event_and_withdrawn_event import Event, Withdrawn
+from ledgerpress.features.slugs.model import normalized
 
 MAX_DEPTH: Final = 20
 """The maximum number of levels of the tree."""
@@ -121,7 +122,7 @@ class Taxonomy:
 
     def by_slug(self, slug: str) -> Category | None:
         """Return the category that a current or former slug leads to."""
-        owner = self.slugs.get(slug)
+        owner = self.slugs.get(normalized(slug))
         return None if owner is None else self.resolve(owner)
 
     def find(self, ref: CategoryRef, *, field: str) -> Category:

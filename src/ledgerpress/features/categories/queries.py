@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from ledgerpress.features.categories.article_counts_and_listings import DIRECT, WITH_DESCENDANTS
+from ledgerpress.features.slugs.model import normalized
 from ledgerpress.views.feature_declarations import (
     DependencyRule,
     FieldValue,
@@ -98,9 +99,8 @@ def by_id(snapshot: Snapshot, category_id: str) -> Category | None:
 
 def by_slug(snapshot: Snapshot, slug: str) -> Category | None:
     """Return the category that a current or former slug leads to."""
-    row = _row(
-        snapshot, "SELECT seq FROM category_slug WHERE slug = ?1 AND from_pos <= ?2 AND to_pos > ?2", slug
-    )
+    query = "SELECT seq FROM category_slug WHERE slug = ?1 AND from_pos <= ?2 AND to_pos > ?2"
+    row = _row(snapshot, query, normalized(slug))
     return by_seq(snapshot, row[0]) if row else None
 
 

@@ -140,8 +140,10 @@ def _category_named(snapshot: Snapshot, name: str) -> categories.Category | None
     for category in categories.categories_after(snapshot, 0, total):
         if category.name.casefold() == name.casefold():
             return category
-    slug = slugs.derive(name, fallback="")
-    return categories.by_slug(snapshot, slug) if slug else None
+    for slug in filter(None, (slugs.derive(name, fallback=""), slugs.derived_formerly(name))):
+        if existing := categories.by_slug(snapshot, slug):
+            return existing
+    return None
 
 
 def _author_named(snapshot: Snapshot, name: str) -> authors.Author | None:

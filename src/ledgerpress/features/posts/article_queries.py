@@ -7,6 +7,7 @@ from typing import Any, Final
 
 from ledgerpress.features.posts.listings_projection import EVERY_ARTICLE
 from ledgerpress.features.posts.projector import COLUMNS, ContentRow, values_of_row
+from ledgerpress.features.slugs.model import normalized
 from ledgerpress.views.listings.queries import count, listing_topic
 from ledgerpress.views.snapshot_and_cache_dependencies import NO_POSITION, Snapshot, Topic
 
@@ -101,6 +102,7 @@ def by_slug(snapshot: Snapshot, slug: str) -> Article | None:
     Executes the same number of statements for unknown slugs, slugs of drafts and slugs of articles that are no longer
     public, so that response times do not reveal which of them exist.
     """
+    slug = normalized(slug)
     row = snapshot.about(public_slug_topic(slug)).execute(_SEQ_OF_SLUG, (slug, snapshot.position)).fetchone()
     return by_seq(snapshot, row[0] if row else NO_POSITION)
 
@@ -165,7 +167,7 @@ def next_change(snapshot: Snapshot, slug: str, after: int) -> int | None:
 
     Only public changes count, so this reveals nothing about drafts.
     """
-    rows = snapshot.db.execute(_CANDIDATES, (slug, after + 1, snapshot.position)).fetchall()
+    rows = snapshot.db.execute(_CANDIDATES, (normalized(slug), after + 1, snapshot.position)).fetchall()
     for (position,) in rows:
         if any(by_slug(replace(snapshot, position=at), slug) for at in (position - 1, position)):
             return int(position)

@@ -67,8 +67,8 @@ class PostCommand(ABC, Generic[F]):
     async def change_slug(
         self, context: CommandContext, post: Post, slug: str, facts: F
     ) -> Sequence[PlannedWrite]:
-        """Return the writes that change the slug of the post. Raises `Rejection` if the slug is taken."""
-        return await slug_change(context, post, slug)
+        """Return the writes that change the slug of the post. Raises `Rejection` if it is malformed or taken."""
+        return await slug_change(context, post, slugs.checked(slug))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -134,10 +134,26 @@ async def slug_change(context: CommandContext, post: Post, slug: str) -> Sequenc
     old = post.content.slug
     if slug == old:
         return ()
-    claim = await claim_slug(context, SlugKind.POST, slug, owner_id=post.id)
+    claim = await _claim_slug(context, slug, post.id)
     if old in post.published_slugs:
         return (claim,)
     return claim, await release_slug(context, SlugKind.POST, old, owner_id=post.id)
+
+
+async def _claim_slug(context: CommandContext, slug: str, post_id: str) -> PlannedWrite:
+    """Return the write that claims a slug for a post. Raises `Rejection` if it is taken.
+
+    The rejection names the post that has the slug; for clients that do not see the post, its article, if the slug is
+    public.
+    """
+    try:
+        return await claim_slug(context, SlugKind.POST, slug, owner_id=post_id)
+    except Rejection as rejection:
+        for _, holder_id in rejection.holders:
+            holder = (await context.load(POSTS, holder_id)).state
+            if holder and slug in holder.published_slugs:
+                rejection.holders += (("Article", holder_id),)
+        raise
 
 
 async def check_own_post(command: Any, states: StateLoader, actor_id: str) -> None:
@@ -203,7 +219,8 @@ class CreatePost:
         if self.slug is None:
             slug, claim = await claim_derived_slug(context, SlugKind.POST, self.title, owner_id=post_id)
         else:
-            slug, claim = self.slug, await claim_slug(context, SlugKind.POST, self.slug, owner_id=post_id)
+            slug = slugs.checked(self.slug)
+            claim = await _claim_slug(context, slug, post_id)
         facts = NewPostFacts(now=context.now, new_id=post_id, slug=slug, category_ids=category_ids)
         events = self.decide(None, facts)
         return AppendPlan.of(post_id, PlannedWrite(POSTS.stream(post_id), NO_STREAM, events), claim)

@@ -21,6 +21,7 @@ from ledgerpress.features.categories.category_links_on_pages import (
 from ledgerpress.features.posts import article_queries, post_queries
 from ledgerpress.features.posts.body.html_rendering_and_sections import Section, render, teaser_of
 from ledgerpress.features.posts.listings_projection import EVERY_ARTICLE
+from ledgerpress.features.slugs.model import spellings
 from ledgerpress.graphql.relay import global_ids
 from ledgerpress.graphql.scalars import iso_time
 from ledgerpress.http.pages.page_contributions_and_rendering import Link, PageContribution, Pages
@@ -146,22 +147,24 @@ def _front(pages: Pages, snapshot: Snapshot, request: Request) -> Response:
 
 def _article(pages: Pages, snapshot: Snapshot, request: Request) -> Response:
     slug = request.path_params["slug"]
-    article = article_queries.by_slug(snapshot, slug)
+    articles = (article_queries.by_slug(snapshot, spelling) for spelling in spellings(slug))
+    article = next(filter(None, articles), None)
     if article is None:
         return pages.not_found(snapshot)
     if article.slug != slug:
-        return pages.moved(snapshot, article_href(article.slug))
+        return pages.moved(snapshot, article_href(article.slug), request.url.query)
     content = article_content(snapshot, article, pages.now)
     return pages.page(snapshot, "article.html", article=content)
 
 
 def _category(pages: Pages, snapshot: Snapshot, request: Request) -> Response:
     slug = request.path_params["slug"]
-    category = category_queries.by_slug(snapshot, slug)
+    categories = (category_queries.by_slug(snapshot, spelling) for spelling in spellings(slug))
+    category = next(filter(None, categories), None)
     if category is None:
         return pages.not_found(snapshot)
     if category.slug != slug:
-        return pages.moved(snapshot, category_href(category.slug))
+        return pages.moved(snapshot, category_href(category.slug), request.url.query)
     keys = category_queries.listing_keys(snapshot, category, descend=True)
     listing = _listing(pages, snapshot, keys, request)
     return pages.page(

@@ -7,7 +7,7 @@ live one.
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from functools import partial
-from typing import Any, Final, NamedTuple
+from typing import Final, NamedTuple
 
 from msgspec import UNSET, UnsetType
 
@@ -17,6 +17,7 @@ from ledgerpress.commands.streams_and_append_plan import StreamCategory
 from ledgerpress.eventlog.codec import EventType
 from ledgerpress.eventlog.event_and_withdrawn_event import Event, Withdrawn
 from ledgerpress.features.posts.three_way_merge import merge
+from ledgerpress.features.slugs import model as slugs
 
 POST_ARCHIVED: Final = "POST_ARCHIVED"
 POST_NOT_PUBLISHED: Final = "POST_NOT_PUBLISHED"
@@ -131,8 +132,8 @@ class Content:
     author_ids: tuple[str, ...]
 
 
-def _as_given(value: Any) -> Any:
-    return value
+def _slug(slug: str | None) -> str | None:
+    return None if slug is None else slugs.normalized(slug)
 
 
 def _each_once(ids: tuple[str, ...]) -> tuple[str, ...]:
@@ -148,7 +149,7 @@ def _merge_body(changed: str, current: str, before: str) -> Merge:
 
 
 CONTENT: Final = (
-    ContentField(name="slug", check=_as_given, empty=""),
+    ContentField(name="slug", check=_slug, empty=""),
     ContentField(
         name="title", check=partial(text_rules.line, field="title", limit=text_rules.MAX_TITLE), empty=""
     ),
@@ -159,7 +160,7 @@ CONTENT: Final = (
     ContentField(name="body", check=text_rules.body, empty="", merge=_merge_body, is_plain=False),
     ContentField(name="author_ids", check=_each_once, empty=(), shown_as="authors", is_plain=False),
 )
-"""The fields of `Content`, `PostCreated` and `ContentChanged`. A slug is checked when it is claimed."""
+"""The fields of `Content`, `PostCreated` and `ContentChanged`. A slug is only normalised: it is checked if it is new."""
 EMPTY: Final = {field.name: field.empty for field in CONTENT}
 
 # --- lifecycle -----------------------------------------------------------------------------------

@@ -11,6 +11,7 @@ from ledgerpress.features.categories.queries import Category
 from ledgerpress.features.posts.listings_projection import EVERY_POST, STATUS_KEYS
 from ledgerpress.features.posts.model import CONTENT, PostStatus
 from ledgerpress.features.posts.projector import COLUMNS, ContentRow, values_of_row
+from ledgerpress.features.slugs.model import normalized
 from ledgerpress.views.feature_declarations import FieldValue, FieldValues, Subject, plain
 from ledgerpress.views.listings.queries import count, listing_topic
 from ledgerpress.views.snapshot_and_cache_dependencies import NO_POSITION, Snapshot, Topic
@@ -95,6 +96,7 @@ def by_slug(snapshot: Snapshot, slug: str) -> Post | None:
     Executes the same number of statements for unknown slugs, so that response times do not reveal which slugs exist.
     """
     query = "SELECT seq FROM post_slug WHERE slug = ?1 AND from_pos <= ?2 AND to_pos > ?2"
+    slug = normalized(slug)
     row = snapshot.about(post_slug_topic(slug)).execute(query, (slug, snapshot.position)).fetchone()
     return by_seq(snapshot, row[0] if row else NO_POSITION)
 

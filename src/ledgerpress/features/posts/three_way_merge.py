@@ -16,14 +16,14 @@ class Edit(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
-class Merged:
+class MergeResult:
     """A text with both changes; or, if `conflicts` has line numbers (from 1), the text `ours` with these conflicts."""
 
     text: str
     conflicts: tuple[int, ...] = ()
 
 
-def merge(origin: str, ours: str, theirs: str) -> Merged:
+def merge(origin: str, ours: str, theirs: str) -> MergeResult:
     """Merge the changes from `origin` to `ours` and from `origin` to `theirs`.
 
     Overlapping or adjacent changes conflict, unless they are equal.
@@ -39,8 +39,8 @@ def merge(origin: str, ours: str, theirs: str) -> Merged:
         if number < len(our_edits) and our_edits[number].low <= edit.high:
             conflicts.append(ours.count("\n", 0, our_edits[number].low + shift) + 1)
     if conflicts:
-        return Merged(ours, tuple(dict.fromkeys(conflicts)))
-    return Merged(_edited(origin, sorted([*our_edits, *their_edits])))
+        return MergeResult(ours, tuple(dict.fromkeys(conflicts)))
+    return MergeResult(_edited(origin, sorted([*our_edits, *their_edits])))
 
 
 def _edits(before: str, after: str) -> list[Edit]:

@@ -1,17 +1,25 @@
 """Writes that claim and release slugs. Commands on posts and categories append them together with their own."""
 
-from itertools import count
+from collections.abc import Awaitable, Callable
+from typing import Final, TypeAlias
 
 from ledgerpress.commands.command_request_and_context import CommandContext
-from ledgerpress.commands.errors import Rejection
-from ledgerpress.commands.streams_and_append_plan import PlannedWrite
+from ledgerpress.commands.streams_and_append_plan import LoadedStream, PlannedWrite
 from ledgerpress.features.slugs import model as slugs
-from ledgerpress.features.slugs.model import SLUG_TAKEN, SLUGS, SlugKind
+from ledgerpress.features.slugs.model import SLUGS, Slug, SlugKind
+
+StreamIfFree: TypeAlias = Callable[[int], Awaitable[LoadedStream[Slug] | None]]
+_TRIED_IN_ORDER: Final = 8
+"""The numbers up to which the lowest free one is found, even if a number before it was released."""
 
 
 async def claim_slug(context: CommandContext, kind: SlugKind, slug: str, *, owner_id: str) -> PlannedWrite:
-    """Return the write that claims a slug. Raises `Rejection` if the slug is malformed or taken."""
-    return await _claim(context, kind, slugs.checked(slug), owner_id)
+    """Return the write that claims a slug. Raises `Rejection` if the slug is taken.
+
+    A new slug must be `checked` first. A recorded slug may be claimed again as it is.
+    """
+    stream = await _load(context, kind, slug)
+    return stream.write(slugs.claim(stream.state, kind=kind, slug=slug, owner_id=owner_id))
 
 
 async def claim_derived_slug(
@@ -19,24 +27,41 @@ async def claim_derived_slug(
 ) -> tuple[str, PlannedWrite]:
     """Derive a free slug from a title or a name, and return it with the write that claims it.
 
-    If the derived slug is taken, a number is added: -2, -3 and so on.
+    If the derived slug is taken, a number is added: -2, -3 and so on. The number is free, and the one before it is
+    taken. Finding it reads a number of streams that is logarithmic in the number of slugs.
     """
     base = slugs.derive(text, fallback=kind.value)
-    for number in count(1):
-        candidate = slugs.numbered(base, number)
-        try:
-            return candidate, await _claim(context, kind, candidate, owner_id)
-        except Rejection as rejection:
-            if rejection.code != SLUG_TAKEN:
-                raise
-    raise AssertionError("unreachable")
+
+    async def stream_if_free(number: int) -> LoadedStream[Slug] | None:
+        stream = await _load(context, kind, slugs.numbered(base, number))
+        return stream if stream.state.owner_id in {None, owner_id} else None
+
+    number, stream = await _first_free(stream_if_free)
+    slug = slugs.numbered(base, number)
+    return slug, stream.write(slugs.claim(stream.state, kind=kind, slug=slug, owner_id=owner_id))
 
 
 async def release_slug(context: CommandContext, kind: SlugKind, slug: str, *, owner_id: str) -> PlannedWrite:
-    stream = await context.load(SLUGS, slugs.stream_id(kind, slug, context.name_key))
+    stream = await _load(context, kind, slug)
     return stream.write(slugs.release(stream.state, kind=kind, slug=slug, owner_id=owner_id))
 
 
-async def _claim(context: CommandContext, kind: SlugKind, slug: str, owner_id: str) -> PlannedWrite:
-    stream = await context.load(SLUGS, slugs.stream_id(kind, slug, context.name_key))
-    return stream.write(slugs.claim(stream.state, kind=kind, slug=slug, owner_id=owner_id))
+async def _load(context: CommandContext, kind: SlugKind, slug: str) -> LoadedStream[Slug]:
+    return await context.load(SLUGS, slugs.stream_id(kind, slug, context.name_key))
+
+
+async def _first_free(stream_if_free: StreamIfFree) -> tuple[int, LoadedStream[Slug]]:
+    """Return a free number after a taken one, with its stream: by trying, by doubling, then by bisection."""
+    for number in range(1, _TRIED_IN_ORDER + 1):
+        if stream := await stream_if_free(number):
+            return number, stream
+    lower, upper = _TRIED_IN_ORDER, 2 * _TRIED_IN_ORDER
+    while (stream := await stream_if_free(upper)) is None:
+        lower, upper = upper, 2 * upper
+    while upper - lower > 1:
+        middle = (lower + upper) // 2
+        if middle_stream := await stream_if_free(middle):
+            upper, stream = middle, middle_stream
+        else:
+            lower = middle
+    return upper, stream

@@ -5,16 +5,19 @@ same slug at the same time, only one append succeeds.
 """
 
 import hmac
-import re
 import unicodedata
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final, TypeAlias
 
+import regex
+
 from ledgerpress.commands.errors import ErrorCode, Rejection
 from ledgerpress.commands.streams_and_append_plan import StreamCategory
 from ledgerpress.eventlog.codec import EventType
 from ledgerpress.eventlog.event_and_withdrawn_event import Event, Withdrawn
+from ledgerpress.features.slugs.elisions_and_compatibility_forms import separate_words, to_compatible_forms
+from ledgerpress.grapheme_clusters import cut
 
 SLUG_MALFORMED: Final = "SLUG_MALFORMED"
 SLUG_TAKEN: Final = "SLUG_TAKEN"
@@ -26,8 +29,10 @@ _READ: Final = 1_000
 _APOSTROPHES: Final = "'’ʼ"
 _NO_TRACE: Final = frozenset({"Cf", "Me"})
 """Unicode categories that a slug omits: invisible characters (soft hyphen, joiner) and frames around a character."""
-_VARIATIONS: Final = re.compile(r"[\u180B-\u180F\uFE00-\uFE0F\U000E0100-\U000E01EF]")
-"""Variation selectors: marks that only select the appearance of the character before them, such as an emoji."""
+_INVISIBLE: Final = regex.compile(r"\p{Default_Ignorable_Code_Point}")
+"""Characters without an appearance, some of which are letters or marks: fillers, joiners, variation selectors."""
+_INVISIBLE_DOT: Final = regex.compile("([ijįịḭɉɨʝϳіј][\u0316-\u0333]*)\u0307")
+"""A dot above a letter that has a dot anyway (Unicode property Soft_Dotted), with marks below the letter."""
 
 
 class SlugKind(StrEnum):
@@ -35,6 +40,10 @@ class SlugKind(StrEnum):
 
     POST = "post"
     CATEGORY = "category"
+
+
+HOLDER_TYPES: Final = {SlugKind.POST: "Post", SlugKind.CATEGORY: "Category"}
+"""The types of the global ids by which clients know the owners of slugs."""
 
 
 class SlugClaimed(Event, frozen=True):
@@ -82,7 +91,8 @@ def claim(state: Slug, *, kind: SlugKind, slug: str, owner_id: str) -> tuple[Slu
     if state.owner_id == owner_id:
         return ()
     if state.owner_id is not None:
-        raise Rejection(SLUG_TAKEN, f"The slug “{slug}” is taken.", field=("slug",))
+        holders = ((HOLDER_TYPES[kind], state.owner_id),) if state.owner_id else ()
+        raise Rejection(SLUG_TAKEN, f"The slug “{slug}” is taken.", field=("slug",), holders=holders)
     return (SlugClaimed(kind=kind, slug=slug, owner_id=owner_id),)
 
 
@@ -108,27 +118,74 @@ def stream_id(kind: SlugKind, slug: str, name_key: bytes) -> str:
     return f"{kind.value}.{hmac.digest(name_key, slug.encode(), 'sha256').hex()}"
 
 
+def normalized(slug: str) -> str:
+    """Return a slug from outside in the form in which slugs are recorded: NFC. Every lookup and command uses it."""
+    return unicodedata.normalize("NFC", slug)
+
+
+def spellings(slug: str) -> tuple[str, ...]:
+    """Return the slugs that a URL can mean, most likely first: as it is, in lower case, without invisible dots."""
+    return tuple(dict.fromkeys((normalized(slug), _lower_with_dots(slug), lower(slug))))
+
+
 def derive(text: str, *, fallback: str) -> str:
-    """Derive a slug from a title or a name: NFC, lower case, letters of any script, digits, hyphens.
+    """Derive a slug from a title or a name: NFKC, lower case, letters of any script, digits, hyphens.
 
     Return `fallback` if no letter or digit is left.
     """
-    words = "".join(map(_in_slug, unicodedata.normalize("NFC", text[:_READ].lower()))).split()
+    slug = hyphenated(separate_words(lower(to_compatible_forms(cut(text, _READ)))), fallback=fallback)
+    return slug if is_well_formed(slug) else fallback
+
+
+def derived_formerly(text: str) -> str:
+    """Return the slug that earlier versions derived from a text, empty if none. It may be recorded."""
+    return hyphenated(_lower_with_dots(cut(text, _READ)), fallback="")
+
+
+def anchor(title: str) -> tuple[str, bool]:
+    """Return the anchor of a heading, and whether it differs from the one that the heading had in earlier versions.
+
+    Links lead to anchors, so the rules for new slugs do not apply to them. Only invisible dots were removed.
+    """
+    anchor, former = (
+        hyphenated(text, fallback="section")
+        for text in (lower(cut(title, _READ)), _lower_with_dots(cut(title, _READ)))
+    )
+    return anchor, anchor != former
+
+
+def hyphenated(text: str, *, fallback: str) -> str:
+    """Return the words of a lower-case text with hyphens between them, or `fallback` if there are no words."""
+    words = "".join(map(_in_slug, text)).split()
     slug = unicodedata.normalize("NFC", "-".join(filter(None, map(_without_leading_marks, words))))
     if len(slug) > _DERIVED_LENGTH:
-        slug = slug[: _DERIVED_LENGTH + 1].rpartition("-")[0] or _cut(slug)
-    return slug if is_well_formed(slug) else fallback
+        slug = slug[: _DERIVED_LENGTH + 1].rpartition("-")[0] or cut(slug, _DERIVED_LENGTH)
+    return slug if _has_the_form(slug) else fallback
+
+
+def lower(text: str) -> str:
+    """Return a text in lower case and NFC, without the dots that this leaves above an i or j, as in the Turkish İ."""
+    return normalized(_INVISIBLE_DOT.sub(r"\1", _lower_with_dots(text)))
+
+
+def _lower_with_dots(text: str) -> str:
+    return normalized(normalized(text).lower())
 
 
 def is_well_formed(slug: str) -> bool:
     """Return whether a slug is NFC, lower case, and words of letters and digits with single hyphens between them.
 
-    Marks may follow a letter, as in Devanagari. Variation selectors are not allowed.
+    Marks may follow a letter, as in Devanagari. Invisible characters and dots above an i or j are not allowed.
     """
+    return _has_the_form(slug) and slug == lower(slug)
+
+
+def _has_the_form(slug: str) -> bool:
+    """Return whether a slug is well-formed, apart from dots above an i or j, which recorded slugs may have."""
     return (
         0 < len(slug) <= MAX_SLUG
-        and slug == unicodedata.normalize("NFC", slug)
-        and slug == unicodedata.normalize("NFC", slug.lower())
+        and slug == normalized(slug)
+        and slug == _lower_with_dots(slug)
         and all(
             word
             and word == _without_leading_marks(word)
@@ -139,18 +196,18 @@ def is_well_formed(slug: str) -> bool:
 
 
 def checked(slug: str, *, field: str = "slug") -> str:
-    """Return `slug` unchanged. Raises `Rejection`, with a proposal, if it is malformed or too long."""
+    """Return a new slug in NFC. Raises `Rejection`, with a proposal, if it is malformed or too long."""
+    slug = normalized(slug)
     if len(slug) > MAX_SLUG:
         message = f"The slug has {len(slug):,} characters; at most {MAX_SLUG} are allowed."
         raise Rejection(ErrorCode.TOO_LONG, message, field=(field,))
     if not is_well_formed(slug):
         proposal = derive(slug, fallback="")
         hint = f" Try “{proposal}”." if proposal else ""
-        raise Rejection(
-            SLUG_MALFORMED,
-            "A slug consists of lower-case letters and digits, with single hyphens between words." + hint,
-            field=(field,),
-        )
+        rule = "A slug consists of lower-case letters and digits, with single hyphens between words."
+        if _has_the_form(slug):
+            rule = "The slug contains U+0307, a dot that is invisible above an i or j."
+        raise Rejection(SLUG_MALFORMED, rule + hint, field=(field,))
     return slug
 
 
@@ -159,13 +216,13 @@ def numbered(slug: str, number: int) -> str:
     if number == 1:
         return slug
     suffix = f"-{number}"
-    return slug[: MAX_SLUG - len(suffix)].rstrip("-") + suffix
+    return cut(slug, MAX_SLUG - len(suffix)).rstrip("-") + suffix
 
 
 def _in_slug(character: str) -> str:
     """Return the replacement of a character in a slug: itself, an empty string, or a space to separate words."""
     category = unicodedata.category(character)
-    if category in _NO_TRACE or character in _APOSTROPHES or _VARIATIONS.search(character):
+    if category in _NO_TRACE or character in _APOSTROPHES or _INVISIBLE.match(character):
         return ""
     return character if category[0] in "LMN" else " "
 
@@ -174,11 +231,3 @@ def _without_leading_marks(word: str) -> str:
     while word and unicodedata.category(word[0])[0] == "M":
         word = word[1:]
     return word
-
-
-def _cut(slug: str) -> str:
-    """Shorten a slug of one word without separating a letter from its marks."""
-    end = _DERIVED_LENGTH
-    while unicodedata.category(slug[end])[0] == "M":
-        end -= 1
-    return slug[:end]

@@ -18,7 +18,10 @@ Only the issuer's private key can create their signatures.
 
 
 class AccessSettings(msgspec.Struct, kw_only=True, frozen=True):
-    """Settings for authentication. Raises `ValueError` for invalid values."""
+    """The role of anonymous clients, and the OpenID Connect issuer whose JWTs are accepted.
+
+    Raises `ValueError` for invalid values.
+    """
 
     anonymous_role: Annotated[
         Role,
@@ -57,8 +60,8 @@ class AccessSettings(msgspec.Struct, kw_only=True, frozen=True):
     oidc_scope_claim: Annotated[
         str | None,
         Meta(
-            description="A claim that narrows the role: a list of scopes, or scopes separated by spaces. A JWT without "
-            "this claim keeps all permissions of the role."
+            description="A claim that limits the permissions of the role: a list of scopes, or scopes separated by "
+            "spaces. A JWT without this claim keeps all permissions of the role."
         ),
     ] = None
     oidc_leeway_seconds: Annotated[

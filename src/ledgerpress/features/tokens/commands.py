@@ -101,7 +101,10 @@ class CreateToken:
         """Raise `Rejection` for scopes that the role lacks, and for permissions that the giver lacks."""
         scopes = frozenset(self.scopes or ())
         if missing := scopes - role:
-            message = f"The role {self.role.value} does not come with {_names(missing)}."
+            message = (
+                f"The role {self.role.value} does not include {_names(missing)}. "
+                "Leave these scopes out, or choose another role."
+            )
             raise Rejection(ErrorCode.INVALID_VALUE, message, field=("scopes",))
         if self.giver is not None and (missing := (role if self.scopes is None else scopes) - self.giver):
             message = f"You cannot give permissions that you do not have yourself: {_names(missing)}."

@@ -46,7 +46,7 @@ class ApiToken(Node):
     scope_names: strawberry.Private[tuple[str, ...] | None]
     scopes: list[PermissionEnum] | None = strawberry.field(
         resolver=_scopes,
-        description="The permissions of the role to which the token is limited; null if it is not limited.",
+        description="The scopes of the token: the only permissions of its role that it has; null if it has all.",
     )
     created_at: DateTime
     expires_at: DateTime | None = strawberry.field(
@@ -104,7 +104,7 @@ class TokenCreateInput(MutationInput):
     role: RoleEnum  # type: ignore[valid-type]
     scopes: list[PermissionEnum] | None = strawberry.field(
         default=None,
-        description="Permissions of the role to which the token is limited; if absent, it has all of them.",
+        description="Limit the token to these permissions of its role; if absent, it has all of them.",
     )
     expires_at: DateTime | None = strawberry.field(
         default=None, description="Expiry time; if absent, the token never expires."
@@ -121,7 +121,9 @@ class TokenCreateInput(MutationInput):
             role=self.role,
             scopes=None if self.scopes is None else tuple(map(str, self.scopes)),
             expires_at=self.expires_at,
-            acts_for=global_ids.in_input(self.actor, "Actor", field=("actor",)) if self.actor else None,
+            acts_for=global_ids.in_input(self.actor, "Actor", field=("actor",))
+            if self.actor is not None
+            else None,
             secret_hash=secret_hash,
             giver=giver,
         )

@@ -39,7 +39,7 @@ class Limits(msgspec.Struct, kw_only=True, frozen=True):
         int,
         msgspec.Meta(
             ge=0,
-            description="Maximum number of selections of an operation that repeat one in the same place.",
+            description="Maximum number of repeated selections within the selection sets of an operation.",
         ),
     ] = 20
     fragments: Annotated[

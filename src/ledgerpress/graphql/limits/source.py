@@ -10,10 +10,11 @@ import re
 from itertools import islice
 from typing import Final
 
+from ledgerpress.graphql.limits import lone_surrogates
 from ledgerpress.graphql.limits.exceeded import LimitExceeded, require
 from ledgerpress.graphql.limits.settings import Limits
 
-_NOWHERE: Final = re.compile("[\0-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff\ufdd0-\ufdef\ufffe\uffff]")
+_NOWHERE: Final = re.compile("[\0-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ufdd0-\ufdef\ufffe\uffff]")
 # Soft hyphen; zero-width characters; directional marks, embeddings, overrides, isolates; invisible operators; tags.
 _IN_STRINGS: Final = re.compile(
     "[\xad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff"
@@ -36,6 +37,8 @@ def check_source(text: str, limits: Limits) -> None:
         length = len(text.encode("utf-8", "surrogatepass"))
     require(length, limits.document_bytes, "DOCUMENT_TOO_LARGE", "The document has too many bytes")
     _check_tokens(text, limits.tokens)
+    if surrogate := lone_surrogates.in_value(text, "query"):
+        raise LimitExceeded(lone_surrogates.LONE_SURROGATE, surrogate.message)
     if match := _NOWHERE.search(text):
         raise _hidden_character(text, match.start(), "")
     if _IN_STRINGS.search(text, 1) is None:

@@ -31,12 +31,12 @@ class SubscriptionSettings(Struct, frozen=True, kw_only=True):
     ] = 12.0
     send_seconds: Annotated[
         Seconds,
-        Meta(description="How long a client may accept no data before it is too slow, in seconds."),
+        Meta(description="How long a client may stop reading before it counts as too slow, in seconds."),
     ] = 10.0
     max_lag: Annotated[
         Count,
         Meta(
-            description="How many positions a subscriber that had caught up may fall behind before it is too slow."
+            description="How many positions a subscriber that had caught up may fall behind; then it is too slow."
         ),
     ] = 1_000
     kept_bytes: Annotated[
@@ -56,7 +56,8 @@ class SubscriptionSettings(Struct, frozen=True, kw_only=True):
         Meta(description="How long a reserved event stream waits to be opened, in seconds."),
     ] = 30.0
     max_reservations: Annotated[
-        Count, Meta(description="Maximum number of event streams that are reserved, or open by reservation.")
+        Count,
+        Meta(description="Maximum number of event streams in the single-connection mode, reserved or open."),
     ] = 1_000
     allowed_origins: Annotated[
         tuple[str, ...],

@@ -9,6 +9,7 @@ from typing import Any, Final
 
 from starlette.types import Scope
 
+from ledgerpress.grapheme_clusters import cut
 from ledgerpress.graphql.request_telemetry_record import RequestContext
 
 LOGGER: Final = "ledgerpress.access"
@@ -26,7 +27,7 @@ class AccessLog:
     def note(self, context: RequestContext, scope: Scope, status: int, seconds: float) -> None:
         """Write the line of a request that took `seconds`."""
         method = scope.get("method", "WEBSOCKET")[:MAX_CHARACTERS]
-        path = scope["path"][:MAX_CHARACTERS]
+        path = cut(scope["path"], MAX_CHARACTERS)
         client = scope.get("client")
         fields: dict[str, Any] = {
             "request_id": context.id,

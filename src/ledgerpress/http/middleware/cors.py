@@ -22,8 +22,8 @@ class CorsSettings(msgspec.Struct, frozen=True, kw_only=True):
     origins: Annotated[
         tuple[str, ...],
         Meta(
-            description="The sites whose pages may read responses, such as `https://www.example.org`. `*` means all; "
-            "empty, only the server's own."
+            description="The sites whose pages may read responses, such as `https://www.example.org`. `*` means all. "
+            "By default, only the server's own pages can read them."
         ),
     ] = ()
     request_headers: Annotated[tuple[str, ...], Meta(description="The headers that such pages may send.")] = (

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 from copy import copy
 from dataclasses import dataclass, field
+from http import HTTPStatus
 from pathlib import Path
 from typing import Any, Final, TypeAlias
 
@@ -14,6 +15,7 @@ from starlette.routing import BaseRoute, Route
 from ledgerpress.bounded_cache import BoundedCache
 from ledgerpress.graphql.context import Store
 from ledgerpress.http.pages.assets import Assets
+from ledgerpress.http.pages.other_path_spellings import PathSpelling
 from ledgerpress.http.requests.url_prefix_and_route_path import url_prefix
 from ledgerpress.http.responses import POSITION_HEADER
 from ledgerpress.views.paging import BadPageRequest
@@ -83,6 +85,24 @@ class PageContribution:
     examples: Callable[[Snapshot], Mapping[str, str]] | None = None
 
 
+def other_spellings(handlers: Mapping[str, PageHandler]) -> PageHandler:
+    """Return the handler of all other paths: it redirects other spellings of the path of a page that exists."""
+    spellings = [(PathSpelling(path), handler) for path, handler in handlers.items()]
+
+    def handle(pages: Pages, snapshot: Snapshot, request: Request) -> Response:
+        for spelling, handler in spellings:
+            match = spelling.match(request.path_params["path"])
+            if match is None:
+                continue
+            page = handler(pages, snapshot, Request({**request.scope, "path_params": match.parameters}))
+            # A page that knows a better path redirects to it.
+            is_page = page.status_code == HTTPStatus.OK
+            return pages.moved(snapshot, match.path, request.url.query) if is_page else page
+        return pages.not_found(snapshot)
+
+    return handle
+
+
 class Pages:
     """The pages of the site under a prefix. Each page is read from one snapshot and has its position in a header."""
 
@@ -127,14 +147,11 @@ class Pages:
 
     def routes(self) -> list[BaseRoute]:
         """Return the routes of the pages. They must come after all others, since the last one matches every path."""
+        handlers = [route for part in self._contributions for route in part.routes.items()]
         return [
-            *(
-                Route(path, self._endpoint(handler))
-                for part in self._contributions
-                for path, handler in part.routes.items()
-            ),
+            *(Route(path, self._endpoint(handler)) for path, handler in handlers),
             Route("/static/{path:path}", self._assets.serve),
-            Route("/{path:path}", self._endpoint(lambda pages, snapshot, _: pages.not_found(snapshot))),
+            Route("/{path:path}", self._endpoint(other_spellings(dict(handlers)))),
         ]
 
     @property
@@ -175,10 +192,14 @@ class Pages:
         """Return the page for unknown addresses, with status 404."""
         return self.page(snapshot, "missing.html", status=404)
 
-    def moved(self, snapshot: Snapshot, path: str) -> Response:
-        """Return a redirect to the current path of a page."""
+    def moved(self, snapshot: Snapshot, path: str, query: str = "") -> Response:
+        """Return a redirect to the current path of a page, with the query of the request."""
         # Browsers must revalidate it ("no-cache"): if a former slug became current again, redirects would form a loop.
-        return RedirectResponse(self.url(path), status_code=301, headers=page_headers(snapshot.position))
+        return RedirectResponse(
+            self.url(path) + (f"?{query}" if query else ""),
+            status_code=301,
+            headers=page_headers(snapshot.position),
+        )
 
     def _endpoint(self, handler: PageHandler) -> Any:
         async def endpoint(request: Request) -> Response:

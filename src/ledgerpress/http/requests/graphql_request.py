@@ -6,6 +6,7 @@ from urllib.parse import parse_qsl
 
 import msgspec
 
+from ledgerpress.graphql.limits import lone_surrogates
 from ledgerpress.http.request_rejection_error import HttpError
 
 MAX_PARAMETERS: Final = 64
@@ -49,6 +50,8 @@ def from_json(body: bytes, *, max_depth: int, ill_formed: int) -> GraphQLRequest
     except msgspec.ValidationError as error:
         raise _not_a_request(error, ill_formed) from None
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        if surrogate := lone_surrogates.in_json(body):
+            raise HttpError(400, lone_surrogates.LONE_SURROGATE, surrogate.message) from None
         raise HttpError(
             400, "BAD_REQUEST", f"The body of the request is not JSON in UTF-8: {error}."
         ) from None
@@ -74,8 +77,10 @@ def from_query_string(query_string: bytes, *, max_depth: int, ill_formed: int) -
             max_num_fields=MAX_PARAMETERS,
         )
     except ValueError:
+        if surrogate := lone_surrogates.in_query_string(query_string.decode("ascii", "replace")):
+            raise HttpError(400, lone_surrogates.LONE_SURROGATE, surrogate.message) from None
         raise HttpError(
-            400, "BAD_REQUEST", "The query string does not consist of parameters in UTF-8."
+            400, "BAD_REQUEST", "The query string is invalid. Send parameters, percent-encoded in UTF-8."
         ) from None
     for name, value in pairs:
         if name in parameters:
@@ -106,6 +111,8 @@ def _map(parameters: dict[str, str], name: str, max_depth: int, ill_formed: int)
             ill_formed, "BAD_REQUEST", f"The parameter {name} must be a JSON object: {error}."
         ) from None
     except msgspec.DecodeError as error:
+        if surrogate := lone_surrogates.in_json(encoded, name):
+            raise HttpError(400, lone_surrogates.LONE_SURROGATE, surrogate.message) from None
         raise HttpError(400, "BAD_REQUEST", f"The parameter {name} is not JSON: {error}.") from None
     except RecursionError:
         raise _too_deep(max_depth) from None

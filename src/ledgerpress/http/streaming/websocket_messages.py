@@ -4,6 +4,8 @@ from typing import Any, Final, NamedTuple
 
 import msgspec
 
+from ledgerpress.grapheme_clusters import cut_to_bytes
+from ledgerpress.graphql.limits import lone_surrogates
 from ledgerpress.graphql.subscriptions.result_messages import to_json
 from ledgerpress.http.requests.graphql_request import GraphQLRequest
 from ledgerpress.http.streaming.connection_operation_runner import MAX_ID_CHARACTERS
@@ -21,7 +23,7 @@ class Closing(Exception):
     def __init__(self, code: int, reason: str) -> None:
         super().__init__(reason)
         self.code = code
-        self.reason = reason.encode()[:MAX_REASON_BYTES].decode(errors="ignore")
+        self.reason = cut_to_bytes(reason, MAX_REASON_BYTES)
 
 
 class Message(NamedTuple):
@@ -38,6 +40,8 @@ def read(text: str) -> Message:
     try:
         message = msgspec.json.decode(text)
     except (msgspec.DecodeError, UnicodeError, RecursionError):
+        if surrogate := lone_surrogates.in_json(text):
+            raise _invalid(surrogate.message) from None
         raise _invalid("The message is not JSON.") from None
     if not isinstance(message, dict):
         raise _invalid("The message must be a JSON object.")
@@ -85,7 +89,7 @@ def _id(message: dict[str, Any]) -> str:
 
 def _subscribe(payload: object) -> GraphQLRequest:
     if not isinstance(payload, dict) or not isinstance(query := payload.get("query"), str):
-        raise _invalid("The payload of subscribe must be an object with a query, a string.")
+        raise _invalid("The payload of subscribe must be an object whose query is a string.")
     variables, extensions = payload.get("variables"), payload.get("extensions")
     name = payload.get("operationName")
     if name is not None and not isinstance(name, str):

@@ -14,6 +14,7 @@ import msgspec
 from msgspec import inspect
 
 from ledgerpress.eventlog.errors import LogUnusable
+from ledgerpress.grapheme_clusters import shortened
 from ledgerpress.server.log_url import LogUrl, mask
 from ledgerpress.server.settings import FILE, FILE_VARIABLE, PREFIX, PROFILE_VARIABLE, InvalidSettings
 from ledgerpress.server.settings.introspection import Setting, allowed, declared
@@ -253,8 +254,7 @@ def _mistake(setting: Setting, value: _Value, error: Exception) -> str:
 
 
 def _shown(value: object) -> str:
-    text = mask(repr(value))
-    return text if len(text) <= 100 else f"{text[:100]}…"
+    return shortened(mask(repr(value)), 100)
 
 
 def _suggestion(word: str, known: Mapping[str, object] | list[str]) -> str:

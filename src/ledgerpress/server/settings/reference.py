@@ -31,7 +31,7 @@ port = 9100
 ```
 
 The **profile** is `development` (the default, for one person on one machine; `scripts/serve` uses it) or `production`. Set it with `--profile`, {PROFILE_VARIABLE}, or `profile` in the file. It determines only the defaults of the
-settings and where the server may listen: in development, only on this machine's own addresses.
+settings and where the server may listen: in development, only on loopback addresses.
 
 The program rejects unknown names and invalid values when it starts. It reports all of them together, each with the setting's name, its source and the allowed values. It also rejects unknown variables that begin with `LEDGERPRESS_`, except those that begin with `LEDGERPRESS_TEST_`, which the tests use. (Kubernetes
 creates such variables for a service named `ledgerpress`; `enableServiceLinks: false` prevents this.)

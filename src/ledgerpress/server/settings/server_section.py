@@ -21,8 +21,8 @@ class ServerSettings(msgspec.Struct, frozen=True, kw_only=True):
         str,
         Meta(
             min_length=1,
-            description="The address to listen on. In development, only an address of this machine: `127.0.0.1`, `::1` "
-            "or `localhost`.",
+            description="The address to listen on. In development, only a loopback address: `127.0.0.1`, `::1` or "
+            "`localhost`.",
         ),
     ] = "127.0.0.1"
     port: Annotated[
@@ -44,8 +44,8 @@ class ServerSettings(msgspec.Struct, frozen=True, kw_only=True):
         Meta(
             description="The URL of the log: `sqlite:` (a file in the data directory), "
             "`postgresql://USER:PASSWORD@HOST/DATABASE?publication=NAME` or "
-            "`nats://USER:PASSWORD@HOST:4222,HOST:4222?publication=NAME`. If the log is elsewhere, the data "
-            "directory holds only this node's views.",
+            "`nats://USER:PASSWORD@HOST:4222,HOST:4222?publication=NAME`. If the log is not in the data "
+            "directory, the directory holds only this node's views.",
         ),
     ] = LOCAL
     allow_unsynced: Annotated[
@@ -60,23 +60,24 @@ class ServerSettings(msgspec.Struct, frozen=True, kw_only=True):
         Meta(
             ge=0,
             le=3_600,
-            description="How long a starting server waits for a log elsewhere that cannot be reached, before it exits.",
+            description="How long a starting server waits for a PostgreSQL or NATS log that cannot be reached; then it "
+            "exits.",
         ),
     ] = 30.0
     allowed_hosts: Annotated[
         tuple[str, ...],
         Meta(
             description="The host names that the server accepts (in the Host header), such as `news.example.org` or "
-            "`*.example.org`; other requests get a 400. Nothing: the address that the server listens on, and "
-            "`localhost`. `*`: any name.",
+            "`*.example.org`; other requests get a 400. By default, the address that the server listens on, and "
+            "`localhost`. `*` accepts any name.",
         ),
     ] = ()
     trusted_proxies: Annotated[
         tuple[str, ...],
         Meta(
             description="The addresses or networks of proxies whose `X-Forwarded-For`, `X-Forwarded-Proto` and "
-            "`X-Forwarded-Prefix` are trusted. Nothing: no proxy is trusted, and a client's address is that of the "
-            "connection.",
+            "`X-Forwarded-Prefix` are trusted. By default, no proxy is trusted, and a client's address is that of "
+            "the connection.",
         ),
     ] = ()
     max_head_bytes: Annotated[
@@ -94,7 +95,7 @@ class ServerSettings(msgspec.Struct, frozen=True, kw_only=True):
             gt=0,
             le=300,
             description="How long a client may take to send the head of a request: measured from the start of the "
-            "connection, and for later requests from the first byte. Then the connection is closed.",
+            "connection, and for later requests from the first byte. After that, the connection is closed.",
         ),
     ] = 10.0
     max_connections: Annotated[

@@ -5,6 +5,7 @@ from pathlib import Path
 
 from ledgerpress.commands.client_identity import LOCAL_OPERATOR, Identity
 from ledgerpress.feature import DependencyRule
+from ledgerpress.grapheme_clusters import cut
 from ledgerpress.graphql.errors import INTERNAL_SERVER_ERROR
 from ledgerpress.graphql.executor import Executor
 from ledgerpress.testing.contract_violation import differences
@@ -91,7 +92,7 @@ def check_answer(recording: Recording, probe: Probe, client: str, answer: Answer
             client=client,
             position=position,
             event=recording.type_at(position),
-            details=[f"status {answer.status}: {answer.errors or str(answer.body)[:300]}"],
+            details=[f"status {answer.status}: {answer.errors or cut(str(answer.body), 300)}"],
             todo="correct the query, or let the resolver return null or an empty list for missing data. The traceback "
             "is in the logging above.",
         )

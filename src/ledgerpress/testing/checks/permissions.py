@@ -27,6 +27,7 @@ from ledgerpress.commands.roles_and_permissions import (
     Role,
     RolePermissions,
 )
+from ledgerpress.grapheme_clusters import cut
 from ledgerpress.testing.definition import AddedField, Definition
 from ledgerpress.testing.probes import CLIENTS
 from ledgerpress.testing.recording import LiveRecording, recorded
@@ -175,7 +176,7 @@ def _granted(
     return live.recording.definition.violation(
         f"{field.coordinate} requires {need.permission}, but is not denied to {client}.",
         feature=field.feature,
-        details=[f"status {answer.status}: {str(answer.body)[:300]}"] if answer else (),
+        details=[f"status {answer.status}: {cut(str(answer.body), 300)}"] if answer else (),
         todo="declare the permission in the SchemaContribution or for the command. LedgerPress checks it.",
     )
 

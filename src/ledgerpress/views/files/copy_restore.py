@@ -34,7 +34,7 @@ def check_kind(manifest: Manifest, directory: ViewsDirectory, name: str) -> None
         )
 
 
-class Copied:
+class CopiedViews:
     """The checked views of a views copy, in the data directory but not in use yet."""
 
     def __init__(

@@ -4,11 +4,11 @@ from functools import partial
 
 import strawberry
 
-from ledgerpress.commands.errors import ErrorCode, Rejection
 from ledgerpress.features.categories import commands
 from ledgerpress.features.categories.model import CategoryRef
 from ledgerpress.features.categories.schema.category_type_and_queries import Category, load_category
-from ledgerpress.graphql.mutations import MutationInput, Payload, command_mutation, given_value
+from ledgerpress.graphql.input_rules import given_value, kept_field, stated_field
+from ledgerpress.graphql.mutations import MutationInput, Payload, command_mutation
 from ledgerpress.graphql.relay import global_ids
 
 
@@ -19,9 +19,9 @@ class CategoryBy:
 
     def ref(self, field: str) -> CategoryRef:
         """Return the reference to the category. Raises `Rejection` for the id of an object of another type."""
-        if self.id:
-            return CategoryRef(id=global_ids.in_input(self.id, "Category", field=(field, "id")))
-        return CategoryRef(slug=self.slug or "")
+        if self.id is None or self.id is strawberry.UNSET:
+            return CategoryRef(slug=self.slug or "")
+        return CategoryRef(id=global_ids.in_input(self.id, "Category", field=(field, "id")))
 
 
 @strawberry.input
@@ -54,33 +54,30 @@ class _CategoryInput(MutationInput):
 class CategoryRenameInput(_CategoryInput):
     """A category and its new name, slug or both. The old slug still leads to the category."""
 
-    name: str | None = strawberry.UNSET
-    slug: str | None = strawberry.UNSET
+    name: str | None = kept_field()
+    slug: str | None = kept_field()
 
     def command(self) -> commands.RenameCategory:
         return commands.RenameCategory(
-            category=self.ref, name=given_value(self.name, "name"), slug=given_value(self.slug, "slug")
+            category=self.ref, name=given_value(self.name), slug=given_value(self.slug)
         )
 
 
 @strawberry.input
 class CategoryDescribeInput(_CategoryInput):
-    """A category and its new description. Null clears it."""
+    """A category and its new description."""
 
-    description: str | None = strawberry.UNSET
+    description: str | None = stated_field("The new description. Null or empty: cleared.")
 
     def command(self) -> commands.DescribeCategory:
-        if self.description is strawberry.UNSET:
-            message = "Give a description, or null to clear it."
-            raise Rejection(ErrorCode.INVALID_VALUE, message, field=("description",))
         return commands.DescribeCategory(category=self.ref, description=self.description)
 
 
 @strawberry.input
 class CategoryMoveInput(_CategoryInput):
-    """A category and its new parent. Without a parent, the category moves to the top level."""
+    """A category and its new parent."""
 
-    parent: CategoryBy | None = None
+    parent: CategoryBy | None = stated_field("The new parent. Null: the top level.")
 
     def command(self) -> commands.MoveCategory:
         return commands.MoveCategory(

@@ -53,7 +53,7 @@ class PostFields:
 class CategoryFields:
     @strawberry.field(
         description="All changes of the category and of the categories merged into it, newest first by default. "
-        "`changes` with a category filter also includes the posts that entered or left it."
+        "`changes` with a category filter also includes changes that added or removed posts."
     )
     @staticmethod
     def history(

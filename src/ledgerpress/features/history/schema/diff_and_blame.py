@@ -20,7 +20,7 @@ from ledgerpress.features.posts.text_diff import SpanKind, difference, unified
 from ledgerpress.graphql.context import Context, PointInTime
 from ledgerpress.graphql.errors import BadRequest
 from ledgerpress.graphql.event_loader_and_payload_redaction import plaintext
-from ledgerpress.graphql.scalars import DateTime
+from ledgerpress.graphql.scalars import DateTime, described_enum
 from ledgerpress.views.snapshot_and_cache_dependencies import Snapshot
 
 
@@ -53,10 +53,15 @@ def version_of(snapshot: Snapshot, post: post_queries.Post, number: int) -> Post
     return PostVersion(number, position, post_then, body, post_queries.category_ids(then, post.seq))
 
 
-SpanKindEnum = strawberry.enum(
+SpanKindEnum = described_enum(
     SpanKind,
     name="DiffSpanKind",
     description="Whether a span of text is in both versions, or was inserted or deleted.",
+    values={
+        SpanKind.EQUAL: "In both versions.",
+        SpanKind.INSERT: "Only in the newer version.",
+        SpanKind.DELETE: "Only in the older version.",
+    },
 )
 
 

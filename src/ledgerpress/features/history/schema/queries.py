@@ -49,8 +49,8 @@ class ChangeFilter:
     actor: strawberry.ID | None = strawberry.field(default=None, description="Changes by an actor, by id.")
     category: strawberry.ID | None = strawberry.field(
         default=None,
-        description="Changes of a category and of the categories merged into it, and changes by which posts entered or "
-        "left it.",
+        description="Changes of a category and of the categories merged into it, and changes that added posts to it or "
+        "removed them.",
     )
     recorded_from: DateTime | None = strawberry.field(
         default=None, description="Changes recorded at this time or later. Recorded times never go backwards."

@@ -15,7 +15,7 @@ from ledgerpress.features.page_import.parser.ages import Age, read_age
 from ledgerpress.features.page_import.parser.clock_times import ClockTime, split_time
 
 SITE_ZONE: Final[tzinfo] = UTC
-"""The zone of dates and times without a zone, on pages and on the command line."""
+"""The zone of dates and times on pages that have none."""
 
 _DAY: Final = timedelta(days=1)
 _WEEKDAYS: Final = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")

@@ -4,6 +4,8 @@ import re
 import unicodedata
 from typing import Final
 
+from ledgerpress.commands.text_rules import is_blank
+
 _MAX_HEADING: Final = 120
 _MAX_QUESTION: Final = 80
 
@@ -36,7 +38,7 @@ def tidy_lines(text: str) -> list[str]:
     lines = []
     for line in _LINE_ENDS.split(_INVISIBLE.sub("", text)):
         tidy = " ".join(_NOT_TEXT.sub("", unicodedata.normalize("NFC", line)).split())
-        if tidy:
+        if not is_blank(tidy):
             lines.append(tidy)
     return lines
 

@@ -19,6 +19,7 @@ from ledgerpress.features.page_import.parser.line_cleaning_and_classification im
     is_sentence,
 )
 from ledgerpress.features.posts.body.plain_text import derived_teaser
+from ledgerpress.grapheme_clusters import shortened
 
 _HEADING: Final = re.compile(r"(?:recent|latest) (?:posts|articles|stories)\s*:?", re.IGNORECASE)
 
@@ -92,7 +93,9 @@ def parse_recent(
         posts[_post(*last, date or missing, group.details)] = None
     for post in posts:
         if len(post.title) > MAX_TITLE:
-            guesses.append(f'the line "{post.title[:40]}…" was left out: it is too long for a headline')
+            guesses.append(
+                f'the line "{shortened(post.title, 40)}" was left out: it is too long for a headline'
+            )
         elif post.age_text is None:
             guesses.append(f'the recent post "{post.title}" has no date: published at the retrieval date')
     return tuple(post for post in posts if len(post.title) <= MAX_TITLE), tuple(dict.fromkeys(guesses))

@@ -19,6 +19,12 @@ from markdown_it.rules_inline import StateInline
 from markdown_it.token import Token
 from markdown_it.utils import EnvType
 
+from ledgerpress.features.posts.body.bare_links import bare_links
+from ledgerpress.features.posts.body.cjk_emphasis import EmphasisState
+from ledgerpress.features.posts.body.footnotes import footnotes
+from ledgerpress.features.posts.body.harmless_html import harmless_html
+from ledgerpress.features.posts.body.lossless_block_rules import lossless_blocks
+
 MOST_STEPS: Final = 150_000
 """The maximum number of steps for a body. Prose of 256 KiB with links and emphasis needs a third of this."""
 _STEP: Final = 1
@@ -27,12 +33,12 @@ _LOOK_STEPS: Final = 5
 _MAX_NESTING: Final = 20
 _MIN_EXPANSION: Final = 100_000
 _SCHEME: Final = re.compile(r"([a-z][a-z0-9+.-]*):", re.IGNORECASE)
-_LINK_SCHEMES: Final = {"http", "https", "mailto"}
-_IMAGE_SCHEMES: Final = {"http", "https"}
+LINK_SCHEMES: Final = frozenset({"http", "https", "mailto", "sms", "tel"})
+_IMAGE_SCHEMES: Final = frozenset({"http", "https"})
 
 
 @dataclass(frozen=True, slots=True)
-class Parsed:
+class ParsedBody:
     """The markdown-it-py tokens of a body, and the environment that is needed to render them as HTML."""
 
     tokens: list[Token]
@@ -43,22 +49,27 @@ class Parsed:
         return str(_COMMONMARK.renderer.render(self.tokens, _COMMONMARK.options, self.env))
 
 
-def parse(markdown: str) -> Parsed:
+def parse(markdown: str) -> ParsedBody:
     """Parse a body. Remove image sources with schemes that are not allowed; align table cells with `align`."""
     references = BoundedReferences(limit=max(len(markdown), _MIN_EXPANSION))
     env: EnvType = {"references": references, _STEPS: _Steps()}
     try:
         tokens = _COMMONMARK.parse(markdown, env)
     except _TooManySteps:
-        return Parsed([Token("code_block", "code", 0, content=markdown, block=True)], {})
+        return ParsedBody([Token("code_block", "code", 0, content=markdown, block=True)], {})
     for token in _all(tokens):
-        if token.type == "image" and not _has_scheme_of(str(token.attrGet("src")), _IMAGE_SCHEMES):
-            token.attrs.pop("src")
+        if token.type == "image":
+            if not _has_scheme_of(str(token.attrGet("src")), _IMAGE_SCHEMES):
+                token.attrs.pop("src")
+            for child in token.children or ():
+                # The renderer omits these from the description of an image.
+                if child.type in {"text_special", "footnote_ref"}:
+                    child.type = "text"
         style = token.attrs.pop("style", None)
         if style is not None:
             # GitHub does the same. An inline style would need an exception in the content security policy.
             token.attrSet("align", str(style).removeprefix("text-align:"))
-    return Parsed(tokens, env)
+    return ParsedBody(tokens, env)
 
 
 class BoundedReferences(dict[str, dict[str, Any]]):
@@ -112,6 +123,13 @@ class _CountedTokens(list[Token]):
 
 
 class _CountedInline(ParserInline):
+    def parse(self, src: str, md: MarkdownIt, env: EnvType, tokens: list[Token]) -> list[Token]:
+        state = EmphasisState(src, md, env, tokens)
+        self.tokenize(state)
+        for rule in self.ruler2.getRules(""):
+            rule(state)
+        return state.tokens
+
     def skipToken(self, state: StateInline) -> None:  # noqa: N802
         """Look ahead past one token. This is cheap if the result is cached."""
         state.env[_STEPS].take(_STEP if state.pos in state.cache else _LOOK_STEPS)
@@ -132,23 +150,30 @@ def _parse_lines(state: StateCore) -> None:
 
 class _CommonMark(MarkdownIt):
     def __init__(self) -> None:
-        options = {"html": False, "maxNesting": _MAX_NESTING}
+        options = {
+            "html": False,
+            "maxNesting": _MAX_NESTING,
+            "tasklists": True,
+            "strikethrough_single_tilde": True,
+        }
         super().__init__("commonmark", options)
         self.inline = _CountedInline()
         self.configure("commonmark", options)
         self.enable(["table", "strikethrough"])
         self.core.ruler.at("block", _parse_blocks)
         self.core.ruler.at("inline", _parse_lines)
+        for extend in (lossless_blocks, footnotes, harmless_html, bare_links):
+            extend(self)
 
     def validateLink(self, url: str) -> bool:  # noqa: N802
         """Return whether a link or an image may have this URL. If not, it stays plain text."""
-        return _has_scheme_of(url, _LINK_SCHEMES)
+        return _has_scheme_of(url, LINK_SCHEMES)
 
 
 _COMMONMARK: Final = _CommonMark()
 
 
-def _has_scheme_of(url: str, allowed: set[str]) -> bool:
+def _has_scheme_of(url: str, allowed: frozenset[str]) -> bool:
     scheme = _SCHEME.match(url.strip())
     return scheme is None or scheme[1].lower() in allowed
 

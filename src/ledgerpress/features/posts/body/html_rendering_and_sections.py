@@ -1,8 +1,9 @@
 """Derives safe HTML, plain text, sections with anchors, and the length from the Markdown of a body.
 
-The syntax is CommonMark 0.31 (markdown-it-py) with GitHub's tables and strikethrough. Two independent checks protect
-readers: raw HTML is escaped and shown as text, and nh3 sanitises the result with the allow-list below. Rendering is
-deterministic, accepts any string, and takes time linear in its length.
+The syntax is CommonMark 0.31 (markdown-it-py) with GitHub's extensions (tables, strikethrough, task lists, bare URLs,
+footnotes) and a few HTML tags. Two independent checks protect readers: all other HTML is escaped and shown as text, and
+nh3 sanitises the result with the allow-list below. Rendering is deterministic, accepts any string, shows every word of
+it, and takes time linear in its length.
 """
 
 import re
@@ -14,7 +15,9 @@ import nh3
 
 from ledgerpress.bounded_cache import BoundedCache
 from ledgerpress.features.posts.body import plain_text
-from ledgerpress.features.posts.body.bounded_markdown_parsing import Parsed, parse
+from ledgerpress.features.posts.body.bounded_markdown_parsing import LINK_SCHEMES, ParsedBody, parse
+from ledgerpress.features.posts.body.footnotes import BACK_ROLE, NOTE_ROLE, REFERENCE_ROLE
+from ledgerpress.features.posts.body.harmless_html import ATTRIBUTES, BLOCK_TAGS, INLINE_TAGS
 from ledgerpress.features.slugs import model as slugs
 
 _HEADINGS: Final = ("h1", "h2", "h3", "h4", "h5", "h6")
@@ -22,17 +25,27 @@ _TAGS: Final = {
     *_HEADINGS,
     *("p", "br", "hr", "blockquote", "pre", "code", "em", "strong", "s", "a", "img"),
     *("ul", "ol", "li", "table", "thead", "tbody", "tr", "th", "td"),
+    *("section", "input"),
+    *BLOCK_TAGS,
+    *INLINE_TAGS,
 }
 _ATTRIBUTES: Final = {
+    **{tag: set(attributes) for tag, attributes in ATTRIBUTES.items()},
     **{heading: {"id"} for heading in _HEADINGS},
-    "a": {"href", "title"},
-    "img": {"src", "alt", "title"},
+    "a": {"href", "title", "id"},
     "ol": {"start"},
+    "li": {"id"},
     "code": {"class"},  # always language-…, from the info string of a fence
     "th": {"align"},
     "td": {"align"},
+    "input": {"checked", "disabled"},
 }
-_SCHEMES: Final = {"http", "https", "mailto"}
+_ATTRIBUTE_VALUES: Final = {
+    "a": {"role": {REFERENCE_ROLE, BACK_ROLE}},
+    "section": {"role": {NOTE_ROLE}},
+    "input": {"type": {"checkbox"}},
+}
+_CLASSES: Final = {"li": {"task-list-item"}}
 # Authors belong to the publication and are trusted, so search engines may follow their links.
 _LINK_REL: Final = "noopener"
 
@@ -55,9 +68,9 @@ class Section:
 class RenderedBody:
     """A body as readers see it.
 
-    `text` is plain text with a blank line between blocks; it includes headings. `lead` is the first paragraph, from
-    which a teaser is derived; it is empty if there is none. `reading_minutes` is 0 for a body without words, otherwise
-    at least 1.
+    `text` is plain text with a blank line between blocks; it includes headings. `lead` is the first paragraph of text,
+    from which a teaser is derived; it is empty if there is none. `reading_minutes` is 0 for a body without words,
+    otherwise at least 1.
     """
 
     html: str
@@ -80,10 +93,10 @@ _teasers: Final = BoundedCache[str, str](
 def render(markdown: str) -> RenderedBody:
     """Render a body. Never raises, for any string.
 
-    Links may use http, https and mailto, images http and https; both may be relative. Any other link or image is shown
-    as the text that the author wrote. Quotes and lists nested deeper than 20 levels are omitted (a list counts as two
-    levels). A long body that is almost only markup is shown unparsed: see `bounded_markdown_parsing.MOST_STEPS`.
-    Recently used results are cached.
+    Links may use http, https, mailto, tel and sms, images http and https; both may be relative. Any other link or image
+    is shown as the text that the author wrote, and so are the markers of quotes and lists nested deeper than 20 levels
+    (a list counts as two levels). A long body that is almost only markup is shown unparsed: see
+    `bounded_markdown_parsing.MOST_STEPS`. Recently used results are cached.
     """
     body = _bodies.get(markdown)
     if body is None:
@@ -110,35 +123,39 @@ def _render(markdown: str) -> RenderedBody:
     parsed = parse(_LONE_SURROGATE.sub("\N{REPLACEMENT CHARACTER}", markdown))
     sections = _anchor_headings(parsed)
     text = plain_text.plain_text(parsed.tokens)
-    words = plain_text.word_count(text)
+    length = plain_text.length_of(text)
     return RenderedBody(
         html=_sanitise(parsed.html()),
         text=text,
         lead=plain_text.first_paragraph(parsed.tokens),
         sections=sections,
-        word_count=words,
-        reading_minutes=plain_text.reading_minutes(words),
+        word_count=length.words,
+        reading_minutes=length.reading_minutes,
     )
 
 
-def _anchor_headings(parsed: Parsed) -> tuple[Section, ...]:
+def _anchor_headings(parsed: ParsedBody) -> tuple[Section, ...]:
     """Give each heading of the body a unique id, and return the headings in order."""
-    sections: list[Section] = []
+    sections: dict[int, Section] = {}
     anchors: set[str] = set()
     tries: dict[str, int] = {}
-    for token, content in pairwise(parsed.tokens):
-        if token.type != "heading_open":
-            continue
-        title = " ".join(plain_text.inline_text(content).split())
-        slug = slugs.derive(title, fallback="section")
+    headings = [
+        (token, plain_text.title_text(content))
+        for token, content in pairwise(parsed.tokens)
+        if token.type == "heading_open"
+    ]
+    slugs_and_changes = [slugs.anchor(title) for _, title in headings]
+    # Links lead to anchors: headings whose anchors differ from those of earlier versions take no anchor from others.
+    for index in sorted(range(len(headings)), key=lambda index: slugs_and_changes[index][1]):
+        (token, title), (slug, _) = headings[index], slugs_and_changes[index]
         number = tries.get(slug, 0) + 1
         while (anchor := slugs.numbered(slug, number)) in anchors:
             number += 1
         tries[slug] = number
         anchors.add(anchor)
         token.attrSet("id", anchor)
-        sections.append(Section(level=int(token.tag[1:]), title=title, anchor=anchor))
-    return tuple(sections)
+        sections[index] = Section(level=int(token.tag[1:]), title=title, anchor=anchor)
+    return tuple(sections[index] for index in range(len(headings)))
 
 
 def _sanitise(html: str) -> str:
@@ -146,7 +163,9 @@ def _sanitise(html: str) -> str:
         html,
         tags=_TAGS,
         attributes=_ATTRIBUTES,
-        url_schemes=_SCHEMES,
+        tag_attribute_values=_ATTRIBUTE_VALUES,
+        allowed_classes=_CLASSES,
+        url_schemes=set(LINK_SCHEMES),
         link_rel=_LINK_REL,
         strip_comments=True,
     )

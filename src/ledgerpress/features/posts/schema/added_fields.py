@@ -44,14 +44,13 @@ class CategoryFields:
         last: int | None = None,
         before: str | None = None,
         include_descendants: Annotated[
-            bool | None, strawberry.argument(description="Whether to include articles in subcategories.")
+            bool, strawberry.argument(description="Whether to include articles in subcategories.")
         ] = True,
     ) -> Connection[Article]:
         snapshot, record = category.moment.snapshot, category.record
-        descend = include_descendants is not False
         return listed_articles(
             category.moment,
-            category_queries.listing_keys(snapshot, record, descend=descend),
+            category_queries.listing_keys(snapshot, record, descend=include_descendants),
             PageRequest(first, after, last, before),
-            count=lambda: category_queries.count_articles(snapshot, record, descend=descend),
+            count=lambda: category_queries.count_articles(snapshot, record, descend=include_descendants),
         )

@@ -14,7 +14,8 @@ from ledgerpress.features.posts import (
 from ledgerpress.features.posts.schema.types import Post, load_post, slug_differs
 from ledgerpress.graphql.context import RequestInfo
 from ledgerpress.graphql.feature_declarations import runs
-from ledgerpress.graphql.mutations import MutationInput, Payload, command_mutation, given_value, run_command
+from ledgerpress.graphql.input_rules import clearable_field, given_value, given_value_or_null, kept_field
+from ledgerpress.graphql.mutations import MutationInput, Payload, command_mutation, run_command
 from ledgerpress.graphql.relay import global_ids
 from ledgerpress.graphql.scalars import DateTime
 
@@ -27,9 +28,7 @@ class PostCreateInput(MutationInput):
     slug: str | None = strawberry.field(default=None, description="Default: derived from the title.")
     authors: list[strawberry.ID] = strawberry.field(default_factory=list)
     categories: list[CategoryBy] = strawberry.field(default_factory=list)
-    publish: bool | None = strawberry.field(
-        default=False, description="Also publish the post, in the same step."
-    )
+    publish: bool = strawberry.field(default=False, description="Also publish the post, in the same step.")
     published_at: DateTime | None = strawberry.field(
         default=None,
         description="The publication date, not in the future. Requires `publish: true`. Default: now.",
@@ -43,7 +42,7 @@ class PostCreateInput(MutationInput):
             slug=self.slug,
             author_ids=_author_ids(self.authors),
             categories=tuple(category.ref("categories") for category in self.categories),
-            publish=bool(self.publish),
+            publish=self.publish,
             published_at=self.published_at,
         )
 
@@ -60,27 +59,27 @@ class _PostInput(MutationInput):
 
 @strawberry.input
 class PostEditInput(_PostInput):
-    """A post, and new values for its fields. Absent fields stay; null clears the teaser and the authors."""
+    """A post, and new values for its fields."""
 
-    title: str | None = strawberry.UNSET
-    teaser: str | None = strawberry.UNSET
-    body: str | None = strawberry.UNSET
-    slug: str | None = strawberry.UNSET
-    authors: list[strawberry.ID] | None = strawberry.UNSET
-    publish: bool | None = strawberry.field(
-        default=False, description="Also publish the result, in the same step."
+    title: str | None = kept_field()
+    teaser: str | None = clearable_field()
+    body: str | None = kept_field()
+    slug: str | None = kept_field()
+    authors: list[strawberry.ID] | None = kept_field(
+        "The ids of the authors, in order. An empty list clears them."
     )
+    publish: bool = strawberry.field(default=False, description="Also publish the result, in the same step.")
 
     def command(self) -> create_edit_categorize_commands.EditPost:
-        authors = self.authors
+        authors = given_value(self.authors)
         return create_edit_categorize_commands.EditPost(
             post_id=self.post_id,
-            title=given_value(self.title, "title"),
-            teaser=UNSET if self.teaser is strawberry.UNSET else self.teaser,
-            body=given_value(self.body, "body"),
-            slug=given_value(self.slug, "slug"),
-            author_ids=UNSET if authors is strawberry.UNSET else _author_ids(authors or []),
-            publish=bool(self.publish),
+            title=given_value(self.title),
+            teaser=given_value_or_null(self.teaser),
+            body=given_value(self.body),
+            slug=given_value(self.slug),
+            author_ids=UNSET if authors is UNSET else _author_ids(authors),
+            publish=self.publish,
         )
 
 
@@ -143,13 +142,11 @@ class PostRestoreInput(_PostInput):
     """A post, and the version whose content to restore: title, teaser, body, authors, and the slug if it is free."""
 
     to_version: int = strawberry.field(description="The version whose content to restore.")
-    publish: bool | None = strawberry.field(
-        default=False, description="Also publish the result, in the same step."
-    )
+    publish: bool = strawberry.field(default=False, description="Also publish the result, in the same step.")
 
     def command(self) -> restore_version_and_revert_change_commands.RestorePost:
         return restore_version_and_revert_change_commands.RestorePost(
-            post_id=self.post_id, to_version=self.to_version, publish=bool(self.publish)
+            post_id=self.post_id, to_version=self.to_version, publish=self.publish
         )
 
 
@@ -165,7 +162,7 @@ class PostRevertInput(_PostInput):
 
     def command(self) -> restore_version_and_revert_change_commands.RevertPost:
         return restore_version_and_revert_change_commands.RevertPost(
-            post_id=self.post_id, version=self.version, publish=bool(self.publish)
+            post_id=self.post_id, version=self.version, publish=self.publish
         )
 
 
@@ -235,7 +232,7 @@ class PostMutations:
     post_revert = post_mutation(
         restore_version_and_revert_change_commands.RevertPost,
         PostRevertInput,
-        "Undo the change of one version, and keep all later changes. The result is a new version. "
+        "Undo the change that created one version, and keep all later changes. The result is a new version. "
         "Fails with `REVERT_CONFLICT` if later changes conflict with it.",
     )
 

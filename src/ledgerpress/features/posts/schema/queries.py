@@ -31,7 +31,7 @@ class ArticleOrder(Enum):
 class ArticleFilter:
     category: strawberry.ID | None = strawberry.field(default=None, description="The id of a category.")
     category_slug: str | None = strawberry.field(default=None, description="The slug of a category.")
-    include_descendants: bool | None = strawberry.field(
+    include_descendants: bool = strawberry.field(
         default=True, description="Whether to include articles in subcategories."
     )
     author: strawberry.ID | None = strawberry.field(default=None, description="The id of an author.")
@@ -128,7 +128,7 @@ def _filtered_articles(
         keys = [author.seq] if author else []
     elif conditions.count(None) < len(conditions):
         category = named_category(moment, filter.category, filter.category_slug)
-        descend = filter.include_descendants is not False
+        descend = filter.include_descendants
         keys = category_queries.listing_keys(snapshot, category, descend=descend) if category else []
         if category:
             count = partial(category_queries.count_articles, snapshot, category, descend=descend)

@@ -25,7 +25,7 @@ from ledgerpress.graphql.context import PointInTime
 from ledgerpress.graphql.relay import global_ids
 from ledgerpress.graphql.relay.connection import Connection, connect, read_page, read_page_by_position
 from ledgerpress.graphql.relay.global_ids import Node
-from ledgerpress.graphql.scalars import DateTime
+from ledgerpress.graphql.scalars import DateTime, described_enum
 from ledgerpress.views.paging import PageRequest
 from ledgerpress.views.snapshot_and_cache_dependencies import Snapshot
 
@@ -37,13 +37,13 @@ class Section:
     anchor: str = strawberry.field(description="The id of the heading in the HTML, unique within the body.")
 
 
-@strawberry.type(description="The body of a post or an article, written in CommonMark.")
+@strawberry.type(description="The body of a post or an article, written in CommonMark with extensions.")
 class Body:
     """A body. It is rendered when a query selects a derived field."""
 
     markdown: str
 
-    @strawberry.field(description="Sanitised HTML.")
+    @strawberry.field(description="Sanitised HTML. It contains every word of the body.")
     def html(self) -> str:
         return self._rendered.html
 
@@ -58,11 +58,15 @@ class Body:
             for section in self._rendered.sections
         ]
 
-    @strawberry.field
+    @strawberry.field(
+        description="The number of words; each Chinese character and each kana counts as a word."
+    )
     def word_count(self) -> int:
         return self._rendered.word_count
 
-    @strawberry.field
+    @strawberry.field(
+        description="Minutes at 238 words, or 500 Chinese or Japanese characters, a minute, rounded up."
+    )
     def reading_minutes(self) -> int:
         return self._rendered.reading_minutes
 
@@ -103,7 +107,9 @@ class Article(ContentFields, Node):
     def previous_slugs(self) -> list[str]:
         return article_queries.previous_slugs(self.moment.snapshot, self.record)
 
-    @strawberry.field(description="The teaser; if none was written, the beginning of the body.")
+    @strawberry.field(
+        description="The teaser; if none was written, the beginning of the first paragraph of text."
+    )
     def teaser(self) -> str:
         return self._teaser()
 
@@ -177,7 +183,17 @@ def listed_articles(
     return connect(page, nodes, count or (lambda: article_queries.count_articles(snapshot, ks[0])))
 
 
-PostStatusEnum = strawberry.enum(PostStatus, name="PostStatus", description="The status of a post.")
+PostStatusEnum = described_enum(
+    PostStatus,
+    name="PostStatus",
+    description="The status of a post.",
+    values={
+        PostStatus.DRAFT: "Not published yet.",
+        PostStatus.PUBLISHED: "Readers see the article. There may be changes that are not published yet.",
+        PostStatus.UNPUBLISHED: "Was published, and is no longer public.",
+        PostStatus.ARCHIVED: "Not public, and cannot be changed until it is unarchived.",
+    },
+)
 
 
 @strawberry.type(description="A post as its editors see it, published or not.")

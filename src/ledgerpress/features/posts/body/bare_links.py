@@ -1,0 +1,92 @@
+"""Turns URLs and email addresses in text into links, as GitHub does.
+
+A URL begins with http://, https:// or www. It ends before a space, "<", or punctuation of another script than Latin:
+Chinese and Japanese sentences continue without a space. The work is linear: no character is read more than a few times.
+"""
+
+import re
+import unicodedata
+from typing import Final
+
+from markdown_it import MarkdownIt
+from markdown_it.rules_inline import StateInline
+
+_EMAIL: Final = r"[A-Za-z0-9](?:\\?[A-Za-z0-9.+_-]){0,63}@"
+_START: Final = rf"(?<![A-Za-z0-9])(?:(?=(?i:https?://|www\.)\w)|(?<![.+@-])(?={_EMAIL}\w))"
+_URL: Final = re.compile(r"((?i:https?://))?(\w[\w.-]{0,252})")
+_ADDRESS: Final = re.compile(_EMAIL + r"(?:[A-Za-z0-9_-]{1,63}+\.)+[A-Za-z0-9_-]{1,63}+(?!@)")
+_LATIN: Final = re.compile(r"[!-;=-~]*")
+_TRAILING: Final = "?!.,:*_~'\"[]\\"
+_ESCAPE: Final = re.compile(r"\\([!-/:-@\[-`{-~])")
+_ENTITY: Final = re.compile(r"&[A-Za-z]{1,40};\Z")
+_LONGEST_ENTITY: Final = 42
+
+
+def bare_links(md: MarkdownIt) -> None:
+    """Add the rule to `md`, and let text end where a URL or an address may begin."""
+    md.inline.terminator_re = re.compile(f"{md.inline.terminator_re.pattern}|{_START}")
+    md.inline.ruler.push("bare_link", _bare_link)
+    md.inline.ruler.disable("linkify")
+
+
+_BEGINS: Final = re.compile(_START)
+
+
+def _bare_link(state: StateInline, silent: bool) -> bool:
+    # While the parser looks for the end of a link's text, a URL in it is text.
+    if silent or state.linkLevel > 0 or not _BEGINS.match(state.src, state.pos):
+        return False
+    end = _end_of_url(state.src, state.pos, state.posMax)
+    source = state.src[state.pos : end]
+    if not source and (address := _ADDRESS.match(state.src, state.pos, state.posMax)):
+        source = address[0].rstrip("-_\\")
+    # Programs that write Markdown escape "_" and "*" in URLs too. A backslash is never a part of a URL.
+    text = _ESCAPE.sub(r"\1", source)
+    is_address = end == state.pos
+    scheme = "mailto:" if is_address else "" if text[:4].lower() == "http" else "http://"
+    href = state.md.normalizeLink(f"{scheme}{text}")
+    if not text or not state.md.validateLink(href):
+        return False
+    state.push("link_open", "a", 1).attrs = {"href": href}
+    state.push("text", "", 0).content = text
+    state.push("link_close", "a", -1)
+    state.pos += len(source)
+    return True
+
+
+def _end_of_url(text: str, start: int, limit: int) -> int:
+    """Return the end of the URL that begins at `start`; `start` if there is no URL with a valid host."""
+    url = _URL.match(text, start, limit)
+    if not url or not (url[1] or url[2][:4].lower() == "www."):
+        return start
+    labels = url[2].rstrip(".").split(".")
+    if len(labels) == 1 or any("_" in label for label in labels[-2:]):
+        return start
+    end = url.end(1) if url[1] else start
+    while True:
+        match = _LATIN.match(text, end, limit)
+        end = match.end() if match else end
+        if end >= limit or text[end].isascii() or _ends_url(text[end]):
+            return _without_trailing_punctuation(text, start, end)
+        end += 1
+
+
+def _ends_url(character: str) -> bool:
+    return character.isspace() or unicodedata.category(character)[0] in "PSZC"
+
+
+def _without_trailing_punctuation(text: str, start: int, end: int) -> int:
+    unopened = text.count(")", start, end) - text.count("(", start, end)
+    while end > start:
+        last = text[end - 1]
+        if last == ")" and unopened > 0:
+            unopened -= 1
+            end -= 1
+        elif last == ";":
+            entity = _ENTITY.search(text, max(start, end - _LONGEST_ENTITY), end)
+            end = entity.start() if entity else end - 1
+        elif last in _TRAILING:
+            end -= 1
+        else:
+            break
+    return end
