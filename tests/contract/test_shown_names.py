@@ -129,7 +129,7 @@ COMMAND_LINE: Final = """
     events tail --count --data --follow --log -f -n
     head --data --json --log
     history SLUG --data --json --log
-    import page FILE --data --dry-run --json --log --retrieved-at
+    import page FILE --data --day-first --dry-run --force --json --log --month-first --retrieved-at
     log backup FILE --data --log
     log copy SOURCE TARGET --data --json --keep-open
     log restore FILE --data --log
@@ -276,7 +276,7 @@ def test_error_codes_of_commands() -> None:
 
 
 def test_words_in_the_report_of_an_import() -> None:
-    assert [kind.value for kind in Kind] == ["site", "category", "article", "recent post"]
+    assert [kind.value for kind in Kind] == ["site", "category", "author", "article", "recent post"]
     assert [action.value for action in Action] == ["made", "completed", "unchanged", "kept"]
 
 

@@ -28,8 +28,9 @@ from ledgerpress.features.categories.commands import (
     RenameCategory,
 )
 from ledgerpress.features.categories.model import CategoryRef
-from ledgerpress.features.page_import.idempotent_import_commands import category_key, content_key
-from ledgerpress.features.page_import.imported_post_lookup import DATE_GUESSED, post_key
+from ledgerpress.features.page_import.idempotent_import_commands import author_key, category_key, content_key
+from ledgerpress.features.page_import.imported_post_lookup import post_key
+from ledgerpress.features.page_import.page_post import DATE_GUESSED, DATE_UNCERTAIN
 from ledgerpress.features.posts.create_edit_categorize_commands import (
     CategorizePost,
     CreatePost,
@@ -180,7 +181,7 @@ def test_idempotency_key_of_an_imported_change(expected: str, command: Command, 
     assert content_key(command, version) == f"page.change.{expected}"
 
 
-def test_idempotency_keys_of_imported_posts_and_categories() -> None:
+def test_idempotency_keys_of_imported_posts_categories_and_authors() -> None:
     assert (
         post_key("The “Tide Mill” turns", 2)
         == post_key("the tide MILL turns", 2)
@@ -191,7 +192,12 @@ def test_idempotency_keys_of_imported_posts_and_categories() -> None:
         category_key("Über uns", 1)
         == "page.category.1.b7defbf9cff089f6d915b75d10301b31720c03d65461d73f4f95edd68560b8fe"
     )
+    assert (
+        author_key("Ada Example")
+        == "page.author.b9f00a2252474410f992662710d5635c578415220cdd6127cb159bfdf71ec51f"
+    )
 
 
-def test_the_reason_of_a_guessed_date() -> None:
+def test_the_reasons_of_guessed_dates() -> None:
+    assert DATE_UNCERTAIN == "imported from a saved page; its date is uncertain"
     assert DATE_GUESSED == "imported from a saved page; it gives no date, so that of its retrieval was taken"

@@ -71,6 +71,51 @@ def test_an_unreadable_page_is_rejected(tmp_path: Path, content: bytes | None, t
     assert not (tmp_path / "store").exists()
 
 
+def test_a_file_that_is_no_article_page_is_rejected_unless_forced(tmp_path: Path) -> None:
+    page, store = tmp_path / "passwd", tmp_path / "store"
+    page.write_text("root:x:0:0:root:/root:/bin/bash\ndaemon:x:1:1:daemon:/usr/sbin:/usr/sbin/nologin\n")
+    command = ("import", "page", page, "--retrieved-at", "2024-12-22", "--data", store)
+    result = run(*command)
+    assert result.exit_code == 2
+    for text in ("not an article page", "lacks a headline", "paragraphs", "--force"):
+        assert text in result.stderr
+    assert not store.exists()
+    assert run(*command, "--force").exit_code == 0
+    assert head(store) > 4
+
+
+def test_another_text_with_the_same_headline_and_date_is_an_error(tmp_path: Path) -> None:
+    page, store = tmp_path / "page.txt", tmp_path / "store"
+    command = ("import", "page", page, "--retrieved-at", "2024-12-22", "--data", store)
+    page.write_text("Letters\nDecember 5, 2024\nSir, the dogs on the quay bark all night.\n")
+    assert run(*command).exit_code == 0
+    before = head(store)
+    page.write_text("Letters\nDecember 5, 2024\nMadam, the bell of the chapel rings a minute late.\n")
+    result = run(*command)
+    assert (result.exit_code, head(store)) == (1, before)
+    assert "was not imported" in result.stderr
+    assert "everything on this page" not in result.stderr
+    page.write_text("Letters\nDecember 12, 2024\nMadam, the bell of the chapel rings a minute late.\n")
+    result = run(*command)
+    assert (result.exit_code, "letters-2" in result.stdout) == (0, True)
+
+
+@pytest.mark.parametrize(
+    ("options", "date"),
+    [((), "2024-12-05"), (("--month-first",), "2024-12-05"), (("--day-first",), "2024-05-12")],
+)
+def test_the_order_of_day_and_month_can_be_set(tmp_path: Path, options: tuple[str, ...], date: str) -> None:
+    page, store = tmp_path / "page.txt", tmp_path / "store"
+    page.write_text("A headline\nBy Ada Example | 12/5/2024\nSome text that is a paragraph.\n")
+    result = run("import", "page", page, "--retrieved-at", "2024-12-22", "--data", store, *options)
+    assert result.exit_code == 0
+    assert ("can be 2024-12-05 or 2024-05-12" in result.stdout) is (not options)
+    assert "Ada Example" in result.stdout
+    assert f'"publishedAt": "{date}' in run(
+        "history", "a-headline", "--data", store, "--json"
+    ).stdout.replace('"publishedAt":"', '"publishedAt": "')
+
+
 @pytest.mark.parametrize(
     ("moment", "code"),
     [

@@ -8,8 +8,10 @@ from typing import Final
 
 import pytest
 
+from ledgerpress.commands.command_request_and_context import CommandRequest
 from ledgerpress.commands.errors import ErrorCode, Rejection
 from ledgerpress.features.actors.model import IMPORTER
+from ledgerpress.features.authors.commands import RegisterAuthor, RenameAuthor
 from ledgerpress.features.categories import queries as categories
 from ledgerpress.features.categories.commands import (
     CreateCategory,
@@ -20,7 +22,7 @@ from ledgerpress.features.categories.commands import (
 from ledgerpress.features.categories.model import CategoryRef
 from ledgerpress.features.page_import.import_page import import_page
 from ledgerpress.features.page_import.parser.page import parse_page
-from ledgerpress.features.page_import.report import Action, ImportReport, Kind, ReportEntry
+from ledgerpress.features.page_import.report import TEXT_DIFFERS, Action, ImportReport, Kind, ReportEntry
 from ledgerpress.features.posts import article_queries, post_queries
 from ledgerpress.features.posts.article_queries import Article
 from ledgerpress.features.posts.body.html_rendering_and_sections import render
@@ -34,6 +36,7 @@ from ledgerpress.features.posts.lifecycle_commands import ArchivePost, PublishPo
 from ledgerpress.features.posts.model import PUBLISHED_AT_IN_FUTURE
 from ledgerpress.features.site import projector_and_queries as site_queries
 from ledgerpress.features.site.commands import NameSite
+from ledgerpress.operator.withdraw import withdraw_payload
 from ledgerpress.server.store import Store, open_store
 from ledgerpress.views.listings import queries as listings
 
@@ -427,6 +430,160 @@ async def test_a_page_with_a_changed_text_is_reported_and_nothing_is_recorded(st
         Action.KEPT,
         "its text on the page differs from the imported text",
     )
+
+
+# --- posts with the same headline ---
+
+LETTERS: Final = "Letters of the Week"
+DOGS: Final = "Sir, the dogs on the quay bark all night.\n\nMadam, they do not; it is the seals that bark."
+BELLS: Final = "Sir, the bell of the chapel rings a minute late.\n\nMadam, my watch agrees with the bell."
+
+
+def letters(text: str, date: str | None, *recent: tuple[str, ...]) -> str:
+    return a_page(LETTERS, *recent, body="\n\n".join(filter(None, (date, text))), preamble=())
+
+
+async def bodies_titled(store: Store, title: str) -> set[str]:
+    return {body_of(store, article) for article in front_page(store) if article.title == title}
+
+
+@pytest.mark.parametrize(
+    ("first", "second"),
+    [
+        ((letters(DOGS, "December 5, 2024"), RETRIEVED), (letters(BELLS, "December 12, 2024"), RETRIEVED)),
+        (
+            (letters(DOGS, "5/12/2024"), RETRIEVED),
+            (letters(BELLS, "12/12/2024"), RETRIEVED),
+        ),
+        (
+            (letters(DOGS, None), datetime(2024, 12, 5, tzinfo=UTC)),
+            (letters(BELLS, None), datetime(2024, 12, 12, tzinfo=UTC)),
+        ),
+        (
+            (letters(DOGS, "December 5, 2024"), RETRIEVED),
+            (letters(BELLS, None), datetime(2024, 12, 12, tzinfo=UTC)),
+        ),
+    ],
+)
+async def test_articles_with_the_same_headline_and_different_texts_are_two_posts(
+    store: Store, first: tuple[str, datetime], second: tuple[str, datetime]
+) -> None:
+    for text, retrieved_at in (first, second):
+        report = await import_text(store, text, retrieved_at)
+        assert entry(report, LETTERS).action is Action.MADE
+    assert await bodies_titled(store, LETTERS) == {DOGS, BELLS}
+    assert {article.slug for article in front_page(store)} == {"letters-of-the-week", "letters-of-the-week-2"}
+    for text, retrieved_at in (first, second, first):
+        report = await import_unchanged(store, text, retrieved_at)
+        assert entry(report, LETTERS).action is Action.UNCHANGED
+
+
+async def test_a_column_with_a_fixed_form_is_one_post_a_day(store: Store) -> None:
+    for day, wind in ((5, "west"), (6, "north"), (7, "east")):
+        body = f"December {day}, 2024\n\nDry all day, 3 degrees at noon, and a light wind from the {wind}."
+        await import_text(store, a_page("The Weather", body=body, preamble=()))
+    assert len(await bodies_titled(store, "The Weather")) == 3
+
+
+async def test_an_article_of_which_one_paragraph_changed_is_the_same_post(store: Store) -> None:
+    await import_text(store, letters(f"{DOGS}\n\nAll agree.", "December 5, 2024"))
+    for date in ("December 5, 2024", "December 6, 2024", None):
+        report = await import_unchanged(store, letters(f"{DOGS}\n\nNobody agrees.", date))
+        assert entry(report, LETTERS).note == TEXT_DIFFERS
+        assert report.differing_posts == (entry(report, LETTERS),)
+
+
+async def test_the_list_of_the_next_page_contains_the_former_article(store: Store) -> None:
+    await import_text(store, letters(DOGS, "December 5, 2024"))
+    second = letters(BELLS, "December 12, 2024", (LETTERS, "December 5, 2024"))
+    await import_text(store, second)
+    assert await bodies_titled(store, LETTERS) == {DOGS, BELLS}
+    assert len(front_page(store)) == 2
+    await import_unchanged(store, second)
+    await import_unchanged(store, letters(BELLS, "December 12, 2024"))
+
+
+async def test_an_article_is_not_taken_for_an_older_post_in_its_own_list(store: Store) -> None:
+    await import_text(store, letters(BELLS, "December 12, 2024"))
+    second = letters(BELLS, "December 12, 2024", (LETTERS, "December 5, 2024"))
+    await import_text(store, second)
+    assert await bodies_titled(store, LETTERS) == {BELLS, ""}
+    await import_text(store, letters(DOGS, "December 5, 2024"))
+    assert await bodies_titled(store, LETTERS) == {BELLS, DOGS}
+    assert len(front_page(store)) == 2
+    await import_unchanged(store, second)
+
+
+async def test_an_article_that_an_editor_rewrote_is_recognised_by_its_imported_text(store: Store) -> None:
+    page = letters(DOGS, "December 5, 2024")
+    await import_text(store, page)
+    article = titled(store, LETTERS)
+    await store.commands.handle(EditPost(post_id=article.id, body="Something else.", publish=True))
+    await store.commands.handle(PublishPost(post_id=article.id, published_at=0))
+    report = await import_unchanged(store, page)
+    assert entry(report, LETTERS).note == "it was changed here after the import"
+    await import_text(store, letters(BELLS, "December 12, 2024"))
+    assert await bodies_titled(store, LETTERS) == {"Something else.", BELLS}
+
+
+async def test_a_withdrawn_article_is_not_imported_again(store: Store) -> None:
+    page = letters(DOGS, "December 5, 2024")
+    await import_text(store, page)
+    position = next(
+        event.position
+        for event in await store.log.read(OPENING_EVENTS, 100)
+        if event.header.type == "post.created"
+    )
+    request = CommandRequest(reason="A court said so.")
+    await withdraw_payload(store.log, store.codec, store.clock, store.randomness, position, request)
+    await store.commands.handle(CreateCategory(name="Waits until the views are here"))
+    await import_unchanged(store, page)
+    assert entry(await import_text(store, letters(BELLS, "December 12, 2024")), LETTERS).action is Action.MADE
+
+
+# --- authors and dates ---
+
+
+async def test_the_byline_becomes_the_author(store: Store) -> None:
+    existing = await store.commands.handle(RegisterAuthor(name="Ada Example"))
+    page = a_page(body=f"By ADA EXAMPLE and Bob Sample\n\nDecember 5, 2024 at 9:00 AM\n\n{PLAIN_BODY}")
+    report = await import_text(store, page)
+    article = titled(store, BREAD)
+    assert (body_of(store, article), published(article)) == (PLAIN_BODY, datetime(2024, 12, 5, 9, tzinfo=UTC))
+    assert article.author_ids[0] == existing.subject_id
+    ada, bob = entry(report, "Ada Example"), entry(report, "Bob Sample")
+    assert (ada.kind, ada.action, ada.note) == (Kind.AUTHOR, Action.UNCHANGED, "the page has “ADA EXAMPLE”")
+    assert (bob.kind, bob.action, bob.id) == (Kind.AUTHOR, Action.MADE, article.author_ids[1])
+    await import_unchanged(store, page)
+
+
+async def test_a_renamed_author_is_used_again(store: Store) -> None:
+    await import_text(store, a_page(body=f"By Ada Example\n\n{PLAIN_BODY}"))
+    author_ids = titled(store, BREAD).author_ids
+    await store.commands.handle(RenameAuthor(author_id=author_ids[0], name="Ada E. Example"))
+    await import_text(store, a_page(KITES, body=f"By Ada Example\n\n{PLAIN_BODY}"))
+    assert titled(store, KITES).author_ids == author_ids
+
+
+async def test_an_article_completes_the_authors_of_its_entry_in_a_list(store: Store) -> None:
+    await import_text(store, a_page(KITES, (BREAD, "By Bob Sample", "6 days ago")))
+    assert len(titled(store, BREAD).author_ids) == 1
+    await import_text(store, a_page("Third", ("Fourth", "6 days ago")))
+    await import_text(store, a_page("Fourth", body=f"By Bob Sample\n\n{PLAIN_BODY}"))
+    assert titled(store, "Fourth").author_ids == titled(store, BREAD).author_ids
+
+
+async def test_a_certain_date_replaces_an_uncertain_one(store: Store) -> None:
+    for date, expected in (
+        (None, RETRIEVED),
+        ("5/12/2024", datetime(2024, 5, 12, tzinfo=UTC)),
+        ("December 5, 2024", datetime(2024, 12, 5, tzinfo=UTC)),
+        ("5/12/2024", datetime(2024, 12, 5, tzinfo=UTC)),
+    ):
+        body = "\n\n".join(filter(None, (date, PLAIN_BODY)))
+        await import_text(store, a_page(body=body))
+        assert published(titled(store, BREAD)) == expected
+        await import_unchanged(store, a_page(body=body))
 
 
 async def test_a_post_that_editors_wrote_under_the_same_headline_is_not_changed(store: Store) -> None:

@@ -4,19 +4,38 @@ from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Annotated
+from typing import Annotated, Final
 
 import typer
 
 from ledgerpress import rfc3339
 from ledgerpress.cli.options import DEFAULT_DATA, DEFAULT_LOG, DataOption, JsonOption, LogOption
-from ledgerpress.cli.printing_and_exit_codes import MISUSED, err, fail, out, print_json, progress, run
+from ledgerpress.cli.printing_and_exit_codes import (
+    MISUSED,
+    REFUSED,
+    err,
+    fail,
+    out,
+    print_json,
+    progress,
+    run,
+)
 from ledgerpress.features.page_import.import_page import import_page
-from ledgerpress.features.page_import.parser.page import PageUnreadable, ParsedPage, parse_page
-from ledgerpress.features.page_import.report import ImportReport
+from ledgerpress.features.page_import.parser.page import (
+    NotAnArticlePage,
+    PageUnreadable,
+    ParsedPage,
+    parse_page,
+)
+from ledgerpress.features.page_import.report import TEXT_DIFFERS, ImportReport
 from ledgerpress.features.registry import installed_features
 from ledgerpress.server.log_url import LogUrl
 from ledgerpress.server.store import open_store
+
+_TEXT_NOT_IMPORTED: Final = (
+    "The text of the article was not imported: the store has another text with this headline and date. If it is another"
+    ' article, add its date below its headline ("Published on 5 December 2024"); otherwise edit the post in the store.'
+)
 
 commands = typer.Typer(help="Import content.", no_args_is_help=True)
 
@@ -35,11 +54,22 @@ def page(
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Record nothing; print what would be recorded.")
     ] = False,
+    force: Annotated[
+        bool, typer.Option("--force", help="Import a text that does not look like an article page.")
+    ] = False,
+    day_first: Annotated[
+        bool | None,
+        typer.Option(
+            "--day-first/--month-first",
+            help="Whether 5/12/2024 is in December. Default: as other dates on the page; otherwise month first.",
+            show_default=False,
+        ),
+    ] = None,
     json: JsonOption = False,
 ) -> None:
-    """Import the article of a page, its categories, and the recent posts that the page lists."""
+    """Import the article of a page, its categories and authors, and the recent posts that the page lists."""
     moment = _moment(retrieved_at)
-    parsed = _parse(file, moment)
+    parsed = _parse(file, moment, day_first=day_first, force=force)
     with TemporaryDirectory() as temporary:
         # A dry run creates nothing in `data`: no store, and no views of a log that is elsewhere.
         place = Path(temporary) / "store" if dry_run and not data.exists() else data
@@ -51,6 +81,8 @@ def page(
         print_json(report)
     else:
         _show(report)
+    if any(entry.note == TEXT_DIFFERS for entry in report.differing_posts):
+        fail(_TEXT_NOT_IMPORTED, REFUSED)
 
 
 def _moment(value: str) -> datetime:
@@ -64,13 +96,16 @@ def _moment(value: str) -> datetime:
         )
 
 
-def _parse(file: Path, retrieved_at: datetime) -> ParsedPage:
+def _parse(file: Path, retrieved_at: datetime, *, day_first: bool | None, force: bool) -> ParsedPage:
     try:
-        return parse_page(file.read_text(encoding="utf-8-sig"), retrieved_at)
+        text = file.read_text(encoding="utf-8-sig")
+        return parse_page(text, retrieved_at, day_first=day_first, force=force)
     except OSError as error:
         fail(f"{file} cannot be read: {error.strerror}", MISUSED)
     except UnicodeDecodeError:
         fail(f"{file} is not UTF-8 text", MISUSED)
+    except NotAnArticlePage as error:
+        fail(f"{file}: {error}. To import it all the same, add --force.", MISUSED)
     except PageUnreadable as error:
         fail(f"{file}: {error}", MISUSED)
 
@@ -101,5 +136,9 @@ def _show(report: ImportReport) -> None:
     for label, lines in (("guessed", report.guessed), ("link lost", report.links_without_target)):
         for line in lines:
             out.print(f"{label:>18}  {line}")
-    if not report.made:
+    if report.made:
+        return
+    if report.differing_posts:
+        err.print("Nothing was recorded: posts in the store differ from the page, as noted above.")
+    else:
         err.print("Nothing was recorded: the store already contains everything on this page.")

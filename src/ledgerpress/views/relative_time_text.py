@@ -1,10 +1,9 @@
-"""Relative times such as "2 years ago": formats them, computes when their text changes, and parses them.
+"""Relative times such as "2 years ago": formats them, and computes when their text changes.
 
 Instants are integer microseconds since 1970-01-01 UTC, as in the log; an aware `datetime` is also accepted.
 A week is 7 days, a month 30 days and a year 365 days, so the text never depends on a calendar.
 """
 
-import re
 from datetime import UTC, datetime, timedelta
 from typing import Final, TypeAlias
 
@@ -26,12 +25,6 @@ _UNITS: Final = (
     ("hour", 60 * _MINUTE),
     ("minute", _MINUTE),
 )
-
-_LENGTHS: Final = dict(_UNITS) | {"second": _SECOND}
-_SHORT_FORMS: Final = {"sec": "second", "min": "minute", "hr": "hour", "wk": "week", "yr": "year"}
-_NAMED: Final = {"just now": timedelta(0), "yesterday": timedelta(days=1)}
-# Six digits limit the longest age to 999999 years, which fits into a timedelta.
-_AGE: Final = re.compile(r"([0-9]{1,6}|an?)\s+([a-z]+)\s+ago")
 
 
 def relative_time(then: Instant, now: Instant) -> str:
@@ -64,28 +57,6 @@ def relative_time_changes_at(then: Instant, now: Instant) -> int:
             return start + (next_age if longer is None else min(next_age, longer))
         longer = length
     return start + _MINUTE
-
-
-def parse_relative_time(text: str) -> timedelta | None:
-    """Parse a relative time as web pages print it ("5 days ago", "an hour ago", "yesterday"); `None` for other text.
-
-    Case and extra whitespace are ignored. Months and years have the lengths that the module uses.
-    """
-    words = " ".join(text.split()).lower()
-    if words in _NAMED:
-        return _NAMED[words]
-    match = _AGE.fullmatch(words)
-    if match is None:
-        return None
-    count, unit = match.groups()
-    name = unit.removesuffix("s")
-    length = _LENGTHS.get(_SHORT_FORMS.get(name, name))
-    if length is None:
-        return None
-    try:
-        return timedelta(microseconds=length) * (int(count) if count.isdigit() else 1)
-    except OverflowError:
-        return None
 
 
 def _microseconds(instant: Instant) -> int:

@@ -6,5 +6,5 @@ from ledgerpress.feature import Feature
 
 FEATURE: Final = Feature(
     name="page_import",
-    requires=("site", "categories", "posts"),
+    requires=("site", "categories", "authors", "posts"),
 )

@@ -19,6 +19,8 @@ from ledgerpress.eventlog.codec import Codec
 from ledgerpress.eventlog.event_and_withdrawn_event import Event
 from ledgerpress.eventlog.log import NO_STREAM, EventLog
 from ledgerpress.features.actors.model import IMPORTER
+from ledgerpress.features.authors import queries as authors
+from ledgerpress.features.authors.commands import RegisterAuthor
 from ledgerpress.features.categories import queries as categories
 from ledgerpress.features.categories.commands import CreateCategory
 from ledgerpress.features.page_import.report import Action, Kind, ReportEntry
@@ -111,6 +113,22 @@ class ImportSession:
                 return ReportEntry(Kind.CATEGORY, name, Action.MADE, slug, result.subject_id)
         return ReportEntry(Kind.CATEGORY, name, Action.MADE)
 
+    async def author(self, name: str) -> ReportEntry:
+        """Find the author with a name or register it, and return the entry for the report.
+
+        The author of an earlier import is used even if an editor has renamed it.
+        """
+        with self._store.snapshot() as snapshot:
+            existing = _author_named(snapshot, name)
+        if existing:
+            note = None if existing.name == name else f"the page has “{name}”"
+            return ReportEntry(Kind.AUTHOR, existing.name, Action.UNCHANGED, id=existing.id, note=note)
+        result = await self.handle(RegisterAuthor(name=name), key=author_key(name))
+        if result is None:
+            return ReportEntry(Kind.AUTHOR, name, Action.MADE)
+        action = Action.UNCHANGED if result.replayed else Action.MADE
+        return ReportEntry(Kind.AUTHOR, name, action, id=result.subject_id)
+
     def _site_name(self) -> str | None:
         with self._store.snapshot() as snapshot:
             return site_queries.site_name(snapshot)
@@ -126,6 +144,16 @@ def _category_named(snapshot: Snapshot, name: str) -> categories.Category | None
         if existing := categories.by_slug(snapshot, slug):
             return existing
     return None
+
+
+def _author_named(snapshot: Snapshot, name: str) -> authors.Author | None:
+    everyone = authors.authors_after(snapshot, 0, authors.count_authors(snapshot))
+    return next((author for author in everyone if author.name.casefold() == name.casefold()), None)
+
+
+def author_key(name: str) -> str:
+    """Return the idempotency key of the author with a name. It is stored, and MUST never change."""
+    return f"page.author.{hashlib.sha256(name.encode()).hexdigest()}"
 
 
 def category_key(name: str, number: int) -> str:

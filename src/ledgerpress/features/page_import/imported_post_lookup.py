@@ -1,8 +1,8 @@
 """Find the posts of earlier imports by their headlines, even if an editor has changed them since.
 
-A page identifies a post by its headline alone. So the idempotency key of a post is derived from its headline, and the
-command with this key identifies the post, even if its title and slug have changed. Posts with the same headline but
-different teasers ("Letters of the week") are different posts, which are numbered.
+A page identifies a post by its headline. So the idempotency key of a post is derived from its headline, and the
+command with this key identifies the post, even if its title and slug have changed. Different posts with the same
+headline ("Letters of the week") are numbered.
 """
 
 import hashlib
@@ -20,29 +20,34 @@ from ledgerpress.eventlog.codec import Recorded
 from ledgerpress.eventlog.event_and_withdrawn_event import Event, Withdrawn
 from ledgerpress.features.actors.model import IMPORTER
 from ledgerpress.features.page_import.idempotent_import_commands import OpenStore
+from ledgerpress.features.page_import.page_post import PagePost, is_known
+from ledgerpress.features.page_import.same_post import Match, distance, match
 from ledgerpress.features.posts import model as posts
 from ledgerpress.features.posts.model import POSTS, Post, PostCreated, PostEdited, PostPublished
 
-DATE_GUESSED: Final = "imported from a saved page; it gives no date, so that of its retrieval was taken"
-"""The recorded reason of a publication with a guessed date. It MUST never change: later imports compare with it."""
-
 _WORD: Final = re.compile(r"\w+")
-_CUT: Final = re.compile(r"\s*[\[(]?(?:…|\.\.\.)[\])]?$")
 
 
 @dataclass(frozen=True, slots=True)
 class ImportedPost:
     """The current state of a post that an import created.
 
-    `teaser` is the last teaser from an import. `is_untouched` means that only imports have changed the post, and none
-    of its events was withdrawn. `date_is_guessed` refers to the current date.
+    `teaser`, `body` and `published_at` are the last ones from an import, and `date_reason` is the recorded reason of
+    this date. A withdrawn body or date is `None`. `is_untouched` means that only imports have changed the post, and
+    none of its events was withdrawn.
     """
 
     post: Post
     version: int
     teaser: str | None
+    body: str | None
+    published_at: int | None
+    date_reason: str | None
     is_untouched: bool
-    date_is_guessed: bool
+
+    @property
+    def date_is_known(self) -> bool:
+        return is_known(self.date_reason)
 
 
 class ImportedPosts:
@@ -52,23 +57,24 @@ class ImportedPosts:
         self._store = store
         self._codec = store.codec
 
-    async def find(
-        self, title: str, teaser: str | None, *, others: frozenset[str]
-    ) -> tuple[str, ImportedPost | None]:
-        """Return the idempotency key for this headline and the post, or `None` if the post must be created.
+    async def find(self, page: PagePost, *, others: frozenset[str]) -> tuple[str, ImportedPost | None]:
+        """Return the idempotency key for this post, and the post, or `None` if it must be created.
 
-        `others` are the keys of other posts of the page.
+        `others` are the keys of other posts of the page. If several posts match, a certain match counts more, then the
+        nearest date, then the first import.
         """
+        best: tuple[Match, int, str, ImportedPost] | None = None
         for number in count(1):
-            key = post_key(title, number)
+            key = post_key(page.title, number)
             if key in others:
                 continue
             post_id = self._created_by(key)
             if post_id is None:
-                return key, None
+                return (best[2], best[3]) if best else (key, None)
             imported = await self.load(post_id)
-            if _may_be_same(imported.teaser, teaser):
-                return key, imported
+            quality, apart = match(imported, page), distance(imported, page)
+            if quality and (best is None or (quality, -apart) > (best[0], -best[1])):
+                best = quality, apart, key, imported
         raise AssertionError("unreachable")
 
     def _created_by(self, key: str) -> str | None:
@@ -96,24 +102,20 @@ def post_key(title: str, number: int) -> str:
 def _fold(history: Sequence[Recorded[Event]], post_id: str) -> ImportedPost:
     post: Post | None = None
     teaser: str | None = None
-    untouched, guessed = True, False
+    body: str | None = None
+    published_at: int | None = None
+    date_reason: str | None = None
+    untouched = True
     for recorded in history:
         event = recorded.event
         post = posts.evolve(post, event)
         by_import = recorded.header.actor_id == IMPORTER.id and not isinstance(event, Withdrawn)
         untouched = untouched and by_import
-        if by_import and isinstance(event, PostCreated | PostEdited) and event.teaser is not UNSET:
-            teaser = event.teaser
-        if isinstance(event, PostPublished):
-            guessed = recorded.reason == DATE_GUESSED
+        if by_import and isinstance(event, PostCreated | PostEdited):
+            teaser = teaser if event.teaser is UNSET else event.teaser
+            body = body if event.body is UNSET else event.body
+        if by_import and isinstance(event, PostPublished):
+            published_at, date_reason = event.published_at, recorded.reason
     if post is None:
         raise LookupError(f"there is no post {post_id}")
-    return ImportedPost(post, len(history), teaser, untouched, guessed)
-
-
-def _may_be_same(stored: str | None, parsed: str | None) -> bool:
-    """Return whether two teasers may belong to the same post: if one is missing or begins with the other."""
-    if stored is None or parsed is None:
-        return True
-    first, second = (_CUT.sub("", teaser).casefold() for teaser in (stored, parsed))
-    return first.startswith(second) or second.startswith(first)
+    return ImportedPost(post, len(history), teaser, body, published_at, date_reason, untouched)

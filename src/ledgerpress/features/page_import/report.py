@@ -2,11 +2,16 @@
 
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Final
+
+TEXT_DIFFERS: Final = "its text on the page differs from the imported text"
+"""The note of a post that only imports have changed, and of which the page has another text."""
 
 
 class Kind(StrEnum):
     SITE = "site"
     CATEGORY = "category"
+    AUTHOR = "author"
     ARTICLE = "article"
     RECENT_POST = "recent post"
 
@@ -38,7 +43,7 @@ class ReportEntry:
 
 @dataclass(frozen=True, slots=True)
 class ImportReport:
-    """The result of an import: the site, the categories, the article, then the recent posts in the page's order.
+    """The result of an import: the site, the categories, the authors, the article, then the recent posts in the page's order.
 
     `made` holds the created and completed objects, `unchanged` the others. `guessed` holds sentences,
     `links_without_target` whole lines of the article. After a dry run, the report contains what an import would do.
@@ -49,3 +54,9 @@ class ImportReport:
     unchanged: tuple[ReportEntry, ...]
     guessed: tuple[str, ...]
     links_without_target: tuple[str, ...]
+
+    @property
+    def differing_posts(self) -> tuple[ReportEntry, ...]:
+        """The posts that differ from the page and were not changed."""
+        posts = {Kind.ARTICLE, Kind.RECENT_POST}
+        return tuple(entry for entry in self.unchanged if entry.action is Action.KEPT and entry.kind in posts)

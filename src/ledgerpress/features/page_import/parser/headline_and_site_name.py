@@ -19,9 +19,13 @@ _SITE_SEPARATOR: Final = re.compile(r"\s+(?:[-–—|·•»]|::)\s+")
 
 @dataclass(frozen=True, slots=True)
 class Head:
-    """The headline, the site's name if the browser title contains it, and the lines above and below."""
+    """The headline, the site's name if the browser title contains it, and the lines above and below.
+
+    `is_repeated` means that the page contains the headline twice, so it is certain.
+    """
 
     title: str
+    is_repeated: bool
     site_name: str | None
     above: tuple[str, ...]
     below: tuple[str, ...]
@@ -39,16 +43,18 @@ def read_head(lines: Sequence[str]) -> Head | None:
             continue
         repeated, site_name = _repeats(browser_title, headline)
         if repeated and all(map(is_short_title, lines[:index])):
-            return _head(lines, headline, site_name, above=index, below=index + 2)
+            return _head(lines, headline, site_name, above=index, below=index + 2, is_repeated=True)
     if not lines or len(lines[0]) > MAX_TITLE or lines[0].endswith((".", "。")) or is_cut(lines[0]):
         return None
-    return _head(lines, lines[0], None, above=0, below=1)
+    return _head(lines, lines[0], None, above=0, below=1, is_repeated=False)
 
 
-def _head(lines: Sequence[str], title: str, site_name: str | None, *, above: int, below: int) -> Head:
+def _head(
+    lines: Sequence[str], title: str, site_name: str | None, *, above: int, below: int, is_repeated: bool
+) -> Head:
     while below < len(lines) and same(lines[below], title):
         below += 1
-    return Head(title, site_name, tuple(lines[:above]), tuple(lines[below:]))
+    return Head(title, is_repeated, site_name, tuple(lines[:above]), tuple(lines[below:]))
 
 
 def _repeats(browser_title: str, headline: str) -> tuple[bool, str | None]:

@@ -6,22 +6,23 @@ reports each guess as a sentence.
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
-from datetime import UTC, datetime
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
 from typing import Final
 
+from ledgerpress.features.page_import.parser.article_check import missing_from
+from ledgerpress.features.page_import.parser.body_markdown import markdown
 from ledgerpress.features.page_import.parser.category_line import category_names, split_categories
-from ledgerpress.features.page_import.parser.dates import PageDate, read_date
+from ledgerpress.features.page_import.parser.dates import DateSource, PageDate, Retrieval, order_of_digits
+from ledgerpress.features.page_import.parser.details_line import Details
 from ledgerpress.features.page_import.parser.headline_and_site_name import Head, read_head
 from ledgerpress.features.page_import.parser.line_cleaning_and_classification import (
     ends_sentence,
-    is_byline,
     is_lost_link,
-    is_question_title,
-    is_short_title,
     same,
     tidy_lines,
 )
+from ledgerpress.features.page_import.parser.page_details import take_details, without_details_above
 from ledgerpress.features.page_import.parser.recent_posts import ParsedTeaser, parse_recent, split_recent
 
 _MARKUP: Final = re.compile(r"\s*<(?:!doctype|html|\?xml)\b", re.IGNORECASE)
@@ -31,18 +32,26 @@ _CATEGORIES_NEAR_END: Final = 3
 
 
 class PageUnreadable(ValueError):
-    """The text is not an article page; the message explains what is missing."""
+    """The text cannot be imported; the message explains what is missing."""
+
+
+class NotAnArticlePage(PageUnreadable):
+    """The text does not look like an article page. It can be imported with force."""
 
 
 @dataclass(frozen=True, slots=True)
 class ParsedArticle:
-    """The page's article. `published_at` is in UTC, and guessed if the page contains neither a date nor an age."""
+    """The page's article. If the page contains neither a date nor an age, its date is that of the retrieval."""
 
     title: str
     body_markdown: str
     categories: tuple[str, ...]
-    published_at: datetime
-    published_at_guessed: bool
+    authors: tuple[str, ...]
+    date: PageDate
+
+    @property
+    def published_at(self) -> datetime:
+        return self.date.at
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,57 +68,98 @@ class ParsedPage:
     guesses: tuple[str, ...]
 
 
-def parse_page(text: str, retrieved_at: datetime) -> ParsedPage:
+def parse_page(
+    text: str, retrieved_at: datetime, *, day_first: bool | None = None, force: bool = False
+) -> ParsedPage:
     """Parse a page that was saved at `retrieved_at`; ages on the page are relative to this time.
 
-    If `retrieved_at` is midnight UTC, it is treated as a date without a time of day. Raises `PageUnreadable` for a page
-    without a headline or text, and `ValueError` for a naive `retrieved_at`.
+    If `retrieved_at` is midnight, it is treated as a date without a time of day. `day_first` states whether 5/12/2024 is
+    in December; by default, the other dates on the page decide. Raises `PageUnreadable` for a page without a headline
+    or text, `NotAnArticlePage` for other text unless `force`, and `ValueError` for a naive `retrieved_at`.
     """
     if retrieved_at.utcoffset() is None:
         raise ValueError("the time of retrieval needs a time zone")
-    retrieved_at = retrieved_at.astimezone(UTC)
     if _MARKUP.match(text.removeprefix("\ufeff")):
         raise PageUnreadable("the page is HTML or XML; save it as plain text")
     lines = tidy_lines(text)
     if not lines:
         raise PageUnreadable("the page is empty")
+    if day_first is None:
+        day_first = order_of_digits(lines)
+    retrieval = Retrieval(retrieved_at.astimezone(UTC), day_first)
 
     main, below = split_recent(lines)
     main, below, site_name = _take_site_name(main, below)
     main, categories, guesses = _take_categories(main)
-    head = read_head(main)
-    if head is None:
-        raise PageUnreadable(
-            "the page has no headline: its first line is missing, is a sentence, or is too long"
-        )
-    recent, recent_guesses = parse_recent(below, retrieved_at)
-    when, body = _take_date(head.below, retrieved_at)
+    head = _read_head(main, retrieval)
+    details, above, body = take_details(head.above, head.below, retrieval)
     if not body:
         raise PageUnreadable(f'the page has no text below its headline "{head.title}"')
+    missing = list(missing_from(head.title, body, title_is_certain=head.is_repeated))
+    if missing and not force:
+        raise NotAnArticlePage(f"not an article page; it lacks {'; and '.join(missing)}")
 
-    own = next((post for post in recent if same(post.title, head.title)), None)
-    if when is None and own is not None and own.age_text is not None:
-        when = PageDate(own.published_at)
-    body_markdown, body_guesses = _markdown(body)
+    recent, recent_guesses = parse_recent(below, retrieval)
+    own = next((post for post in recent if _is_own(post, head.title, details.date)), None)
+    date, date_guesses = _date(details, own, retrieval)
+    body_markdown, body_guesses = markdown(body)
     return ParsedPage(
         site_name=site_name or head.site_name,
         article=ParsedArticle(
             title=head.title,
             body_markdown=body_markdown,
             categories=categories,
-            published_at=when.at if when else retrieved_at,
-            published_at_guessed=when is None,
+            authors=details.authors or (own.authors if own else ()),
+            date=date,
         ),
         recent=tuple(post for post in recent if post is not own),
         links_without_target=tuple(line for line in body if is_lost_link(line)),
         guesses=(
             *guesses,
-            *_head_guesses(head, site_name),
-            *_date_guesses(when, own),
+            *_head_guesses(head, above, site_name),
+            *date_guesses,
             *body_guesses,
             *recent_guesses,
         ),
     )
+
+
+def _read_head(lines: Sequence[str], retrieval: Retrieval) -> Head:
+    head = read_head(lines)
+    if head is None or not head.is_repeated:
+        rest = without_details_above(lines, retrieval)
+        below_details = read_head(rest) if rest else None
+        if rest and below_details:
+            return replace(below_details, above=(*lines[: len(lines) - len(rest)], *below_details.above))
+    if head is None:
+        raise PageUnreadable(
+            "the page has no headline: its first line is missing, is a sentence, or is too long"
+        )
+    return head
+
+
+def _is_own(post: ParsedTeaser, title: str, date: PageDate | None) -> bool:
+    """Return whether an entry of the list is the article itself: with its headline, and if both have dates, its date."""
+    if not same(post.title, title):
+        return False
+    if date is None or date.source is not DateSource.CALENDAR or post.date.is_guessed:
+        return True
+    return post.date.at - post.date.precision <= date.at <= post.date.at + timedelta(days=1)
+
+
+def _date(
+    details: Details, own: ParsedTeaser | None, retrieval: Retrieval
+) -> tuple[PageDate, tuple[str, ...]]:
+    """Return the date of the article, and a sentence for each guess about it."""
+    guesses = []
+    if own is not None:
+        guesses.append(f'the recent post "{own.title}" is the article itself and was imported only once')
+    date = details.date
+    if (date is None or date.is_guessed) and own is not None and not own.date.is_guessed:
+        return own.date, tuple(guesses)
+    if date is None:
+        guesses.append("the page gives no date for the article: published at the retrieval date")
+    return date or PageDate(retrieval.at, source=DateSource.MISSING), (*guesses, *details.guesses)
 
 
 def _take_site_name(
@@ -134,71 +184,8 @@ def _take_categories(lines: Sequence[str]) -> tuple[Sequence[str], tuple[str, ..
     return lines, (), ()
 
 
-def _take_date(lines: Sequence[str], retrieved_at: datetime) -> tuple[PageDate | None, Sequence[str]]:
-    when = read_date(lines[0], retrieved_at) if lines else None
-    return (when, lines[1:]) if when else (None, lines)
-
-
-def _markdown(lines: Sequence[str]) -> tuple[str, tuple[str, ...]]:
-    """Return the body as Markdown: a short title before a paragraph becomes a level 2 heading, the rest paragraphs."""
-    blocks: list[str] = []
-    guesses: list[str] = []
-    for index, line in enumerate(lines):
-        following = lines[index + 1] if index + 1 < len(lines) else ""
-        is_question = is_question_title(line, following)
-        if is_question:
-            guesses.append(f'the question "{line}" was treated as a heading')
-        if is_question or (_heads(line, following) and not (index == 0 and is_byline(line))):
-            blocks.append(_heading(line))
-        else:
-            blocks.append(_paragraph(line))
-    return "\n\n".join(blocks), tuple(guesses)
-
-
-def _heads(line: str, following: str) -> bool:
-    return is_short_title(line) and following != "" and not is_short_title(following)
-
-
-def _head_guesses(head: Head, site_name: str | None) -> tuple[str, ...]:
-    above = tuple(f'the line "{line}" above the headline was left out' for line in head.above)
+def _head_guesses(head: Head, above: Sequence[str], site_name: str | None) -> tuple[str, ...]:
+    left_out = tuple(f'the line "{line}" above the headline was left out' for line in above)
     if head.site_name and not site_name:
-        return (*above, f'the site name "{head.site_name}" was read from the browser title')
-    return above
-
-
-def _date_guesses(when: PageDate | None, own: ParsedTeaser | None) -> tuple[str, ...]:
-    guesses = []
-    if own is not None:
-        guesses.append(f'the recent post "{own.title}" is the article itself and was imported only once')
-    if when is None:
-        guesses.append("the page gives no date for the article: published at the retrieval date")
-    elif when.guess:
-        guesses.append(when.guess)
-    return tuple(guesses)
-
-
-# Characters that can be markup anywhere. An underscore between letters is never markup.
-_ANYWHERE: Final = re.compile(r"[\\`*\[~]|(?<![^\W_])_|_(?![^\W_])|<(?=[A-Za-z/!?])|&(?=#?\w+;)")
-# The beginning of a block: a heading, a quotation, a list, a rule. `_ANYWHERE` covers a star.
-_BLOCK: Final = re.compile(r"#{1,6}(?=\s|$)|>|[-+](?=[\s-]|$)")
-_NUMBERED: Final = re.compile(r"([0-9]{1,9})([.)])(?=\s|$)")
-_CLOSING_HASHES: Final = re.compile(r"(?<!\S)#+$")
-
-
-def _paragraph(line: str) -> str:
-    """Return a line of plain text as a Markdown paragraph."""
-    escaped = _inline(line)
-    numbered = _NUMBERED.match(escaped)
-    if numbered:
-        return rf"{numbered[1]}\{numbered[2]}{escaped[numbered.end() :]}"
-    return rf"\{escaped}" if _BLOCK.match(escaped) else escaped
-
-
-def _heading(line: str, level: int = 2) -> str:
-    """Return a line of plain text as a Markdown heading of level 1 to 6."""
-    closed = _CLOSING_HASHES.sub(lambda hashes: r"\#" * len(hashes[0]), _inline(line))
-    return f"{'#' * level} {closed}"
-
-
-def _inline(line: str) -> str:
-    return _ANYWHERE.sub(r"\\\g<0>", line)
+        return (*left_out, f'the site name "{head.site_name}" was read from the browser title')
+    return left_out

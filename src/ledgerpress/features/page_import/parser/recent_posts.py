@@ -1,16 +1,18 @@
-"""The recent-posts list of a scraped page: headlines, teasers and ages, each on a line of its own.
+"""The recent-posts list of a scraped page: headlines, teasers, bylines and ages, each on a line of its own.
 
-Teasers and ages are optional.
+Only headlines are required.
 """
 
 import re
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
+from itertools import zip_longest
 from typing import Final
 
 from ledgerpress.commands.text_rules import MAX_TEASER, MAX_TITLE
-from ledgerpress.features.page_import.parser.dates import PageDate, read_date
+from ledgerpress.features.page_import.parser.dates import DateSource, PageDate, Retrieval
+from ledgerpress.features.page_import.parser.details_line import Details, ScannedLine, scan
 from ledgerpress.features.page_import.parser.line_cleaning_and_classification import (
     is_cut,
     is_footer,
@@ -26,15 +28,28 @@ _HEADING: Final = re.compile(r"(?:recent|latest) (?:posts|articles|stories)\s*:?
 class ParsedTeaser:
     """A post of which the page contains only a headline and optionally a teaser.
 
-    `teaser_is_cut` means that the teaser ends in "…". `age_text` is the line with the age or date ("5 days ago");
-    without it, `published_at` (UTC) is the time of retrieval.
+    `teaser_is_cut` means that the teaser ends in "…". `age_text` is the text of the age or date ("5 days ago"); without
+    it, the date is the time of retrieval.
     """
 
     title: str
     teaser: str | None
     teaser_is_cut: bool
-    published_at: datetime
+    date: PageDate
     age_text: str | None
+    authors: tuple[str, ...] = ()
+
+    @property
+    def published_at(self) -> datetime:
+        return self.date.at
+
+
+@dataclass(slots=True)
+class _Group:
+    """Lines of posts, the details of the last one, and whether these contain a date."""
+
+    lines: list[str] = field(default_factory=list)
+    details: Details = field(default_factory=Details)
 
 
 def split_recent(lines: Sequence[str]) -> tuple[Sequence[str], Sequence[str]]:
@@ -50,7 +65,7 @@ def split_recent(lines: Sequence[str]) -> tuple[Sequence[str], Sequence[str]]:
 
 
 def parse_recent(
-    lines: Sequence[str], retrieved_at: datetime
+    lines: Sequence[str], retrieval: Retrieval
 ) -> tuple[tuple[ParsedTeaser, ...], tuple[str, ...]]:
     """Return the posts in the order of the list, each once, and a sentence for each guess.
 
@@ -65,16 +80,17 @@ def parse_recent(
             )
         else:
             post_lines.append(line)
-    groups = list(_groups(post_lines, retrieved_at))
-    teasers_are_usual = _teasers_are_usual([group for group, _, when in groups if when])
+    groups = _groups(_pieces(list(scan(post_lines, retrieval))), guesses)
+    teasers_are_usual = _teasers_are_usual([group.lines for group in groups if group.details.date])
+    missing = PageDate(retrieval.at, source=DateSource.MISSING)
     posts: dict[ParsedTeaser, None] = {}
-    for group, age_text, when in groups:
-        *others, last = _entries(group, teasers_are_usual=teasers_are_usual and when is not None)
-        if when and when.guess:
-            guesses.append(when.guess)
+    for group in groups:
+        date = group.details.date
+        *others, last = _entries(group.lines, teasers_are_usual=teasers_are_usual and date is not None)
+        guesses += group.details.guesses
         for entry in others:
-            posts[_post(*entry, None, PageDate(retrieved_at))] = None
-        posts[_post(*last, age_text, when or PageDate(retrieved_at))] = None
+            posts[_post(*entry, missing)] = None
+        posts[_post(*last, date or missing, group.details)] = None
     for post in posts:
         if len(post.title) > MAX_TITLE:
             guesses.append(
@@ -85,20 +101,57 @@ def parse_recent(
     return tuple(post for post in posts if len(post.title) <= MAX_TITLE), tuple(dict.fromkeys(guesses))
 
 
-def _groups(
-    lines: Sequence[str], retrieved_at: datetime
-) -> Iterator[tuple[list[str], str | None, PageDate | None]]:
-    """Yield the lines before each line with a date, that line, and its time; finally the remaining undated lines."""
-    group: list[str] = []
-    for line in lines:
-        when = read_date(line, retrieved_at)
-        if when is None:
-            group.append(line)
-        elif group:
-            yield group, line, when
-            group = []
-    if group:
-        yield group, None, None
+def _pieces(scanned: Sequence[ScannedLine]) -> list[str | Details]:
+    """Return lines of posts and details in order. Details that follow one another belong together.
+
+    A byline below a headline is its author. Below a date, it belongs to the post above, unless a date follows: then it
+    is a headline ("By Popular Demand").
+    """
+    pieces: list[str | Details] = []
+    for item, following in zip_longest(scanned, scanned[1:]):
+        details, last = item.details, pieces[-1] if pieces else None
+        is_below_date = not isinstance(last, str) and (last is None or last.date is not None)
+        if details is None:
+            pieces += item.lines
+        elif details.is_empty:
+            continue
+        elif details.date is None and is_below_date and (last is None or _has_date(following)):
+            pieces += item.lines
+        elif isinstance(last, Details):
+            last.add(details)
+        else:
+            pieces.append(details)
+    return pieces
+
+
+def _has_date(item: ScannedLine | None) -> bool:
+    return item is not None and item.details is not None and item.details.date is not None
+
+
+def _groups(pieces: Sequence[str | Details], guesses: list[str]) -> list[_Group]:
+    """Return the lines with each date. The dates are below the posts, or, if the list begins with one, above them."""
+    is_date_first = (
+        bool(pieces)
+        and isinstance(pieces[0], Details)
+        and pieces[0].date is not None
+        and isinstance(pieces[-1], str)
+    )
+    groups = [_Group()]
+    for piece in pieces:
+        if isinstance(piece, str):
+            if groups[-1].details.date and not is_date_first:
+                groups.append(_Group())
+            groups[-1].lines.append(piece)
+        elif piece.date and is_date_first:
+            groups.append(_Group(details=piece))
+        else:
+            groups[-1].details.add(piece)
+    guesses += [
+        f'the date "{group.details.date_text}" was left out: it has no headline'
+        for group in groups
+        if group.details.date and not group.lines
+    ]
+    return [group for group in groups if group.lines]
 
 
 def _teasers_are_usual(groups: Sequence[Sequence[str]]) -> bool:
@@ -119,6 +172,13 @@ def _entries(group: Sequence[str], *, teasers_are_usual: bool) -> list[tuple[str
     return entries
 
 
-def _post(title: str, text: str | None, age_text: str | None, when: PageDate) -> ParsedTeaser:
+def _post(title: str, text: str | None, date: PageDate, details: Details | None = None) -> ParsedTeaser:
     teaser = derived_teaser(text, MAX_TEASER) if text else None
-    return ParsedTeaser(title, teaser, teaser is not None and is_cut(teaser), when.at, age_text)
+    return ParsedTeaser(
+        title=title,
+        teaser=teaser,
+        teaser_is_cut=teaser is not None and is_cut(teaser),
+        date=date,
+        age_text=details.date_text if details else None,
+        authors=details.authors if details else (),
+    )
