@@ -71,7 +71,7 @@ def test_an_unreadable_page_is_rejected(tmp_path: Path, content: bytes | None, t
     assert not (tmp_path / "store").exists()
 
 
-def test_a_file_that_is_no_article_page_is_rejected_unless_forced(tmp_path: Path) -> None:
+def test_a_file_that_is_not_an_article_page_is_rejected_unless_forced(tmp_path: Path) -> None:
     page, store = tmp_path / "passwd", tmp_path / "store"
     page.write_text("root:x:0:0:root:/root:/bin/bash\ndaemon:x:1:1:daemon:/usr/sbin:/usr/sbin/nologin\n")
     command = ("import", "page", page, "--retrieved-at", "2024-12-22", "--data", store)

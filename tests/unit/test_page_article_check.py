@@ -32,7 +32,7 @@ OTHER_FILES = {
 
 
 @pytest.mark.parametrize("name", OTHER_FILES)
-def test_a_file_that_is_no_article_page_is_rejected(name: str) -> None:
+def test_a_file_that_is_not_an_article_page_is_rejected(name: str) -> None:
     with pytest.raises(PageUnreadable) as error:
         parse_page(OTHER_FILES[name], RETRIEVED)
     if isinstance(error.value, NotAnArticlePage):

@@ -198,7 +198,7 @@ def test_the_order_of_digits_can_be_known() -> None:
 
 
 @pytest.mark.parametrize("line", ["February 30, 2024", "2024-13-01", "31.4.2024", "13/13/2024", "Feb 30"])
-def test_a_date_that_is_not_in_the_calendar_is_no_headline(line: str) -> None:
+def test_a_date_that_is_not_in_the_calendar_is_never_a_headline(line: str) -> None:
     guess = f'the date "{line}" is not in the calendar: published at the retrieval date'
     assert read(line) == PageDate(A_TIME.at, guess, DateSource.MISSING)
 
@@ -234,7 +234,7 @@ def test_a_date_that_is_not_in_the_calendar_is_no_headline(line: str) -> None:
         *("December 5, 2024 at 25:00", "December 5, 2024 at 13:00 PM", "", "Marathon 5, 2024"),
     ],
 )
-def test_other_texts_are_no_dates(line: str) -> None:
+def test_other_texts_are_not_dates(line: str) -> None:
     assert read_date(line, A_TIME) is None
 
 
@@ -300,7 +300,7 @@ def test_ages_as_pages_print_them(text: str, age: timedelta) -> None:
 
 
 @pytest.mark.parametrize("text", ["in 3 days", "99999999999999999999 weeks ago", "in an hour", "1000000d"])
-def test_an_impossible_age_is_no_headline(text: str) -> None:
+def test_an_impossible_age_is_never_a_headline(text: str) -> None:
     age_on_page = read_age(text)
     assert age_on_page is not None
     assert age_on_page.length is None

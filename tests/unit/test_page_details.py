@@ -160,7 +160,7 @@ def test_a_text_next_to_the_date_is_reported_and_is_not_the_author() -> None:
     assert page.guesses == ('the text "Ada Example" next to the date was left out',)
 
 
-def test_another_date_on_the_page_tells_the_order_of_digits() -> None:
+def test_another_date_on_the_page_shows_the_order_of_digits() -> None:
     page = parsed("Published: 5/12/2024", "The mill closed on 13/11/2024.")
     assert (page.article.published_at, page.article.date.source) == (DECEMBER_5, DateSource.CALENDAR)
 
@@ -226,7 +226,7 @@ def test_no_age_is_the_title_of_a_recent_post() -> None:
     assert posts[8][2] == datetime(2024, 12, 21, 17, tzinfo=UTC)
 
 
-def test_bylines_of_recent_posts_are_no_titles() -> None:
+def test_bylines_of_recent_posts_are_not_titles() -> None:
     below = ("One", "By Ada Example", "December 5, 2024 | 3 min read", "Two", "By Bob Sample", "Dec 4, 2024")
     after = ("One", "December 5, 2024", "By Ada Example", "Two", "Dec 4, 2024", "By Bob Sample")
     together = ("One", "By Ada Example · December 5, 2024", "Two", "Dec 4, 2024 by Bob Sample")
