@@ -30,7 +30,7 @@ from ledgerpress.features.posts.model import (
     PostUncategorized,
     PostUnpublished,
 )
-from ledgerpress.features.site.model import SiteNamed
+from ledgerpress.features.site.model import SiteLocalized, SiteNamed
 
 
 @dataclass
@@ -92,6 +92,8 @@ class Newsroom:
     def __init__(self, events: Iterable[Recorded[Event]] = ()) -> None:
         self.times: list[int] = []
         self.site_name: str | None = None
+        self.language = "en"
+        self.time_zone = "UTC"
         self.authors: dict[str, Author] = {}
         self.categories: dict[str, Category] = {}
         self.posts: dict[str, Post] = {}
@@ -108,6 +110,9 @@ class Newsroom:
         match recorded.event:
             case SiteNamed(name=name):
                 self.site_name = name
+            case SiteLocalized(language=language, time_zone=time_zone):
+                self.language = self.language if language is UNSET else language
+                self.time_zone = self.time_zone if time_zone is UNSET else time_zone
             case AuthorRegistered(author_id=author_id, name=name):
                 self.authors[author_id] = Author(at, author_id, name)
             case AuthorRenamed(author_id=author_id, name=name):

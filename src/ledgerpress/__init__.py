@@ -77,7 +77,7 @@ if TYPE_CHECKING:
         UncategorizePost,
         UnpublishPost,
     )
-    from ledgerpress.features.site import NameSite, SiteNamed
+    from ledgerpress.features.site import LocalizeSite, NameSite, SiteLocalized, SiteNamed
     from ledgerpress.server.embedded_app import create_app
     from ledgerpress.server.library.graphql_execution import GraphQLResult, global_id
     from ledgerpress.server.library.open_store import OpenStore, StoreClosed, open_store
@@ -111,6 +111,7 @@ __all__ = [
     "GraphQLResult",
     "Identity",
     "InvalidFeature",
+    "LocalizeSite",
     "LogReplaced",
     "LogUnavailable",
     "LogUnusable",
@@ -141,6 +142,7 @@ __all__ = [
     "RestorePost",
     "RevertPost",
     "Role",
+    "SiteLocalized",
     "SiteNamed",
     "StoreClosed",
     "UnarchivePost",
@@ -176,7 +178,7 @@ _NAMES: Final = {
         "PostUnpublished PublishPost RestorePost RevertPost UnarchivePost UncategorizePost "
         "UnpublishPost"
     ),
-    "features.site": "NameSite SiteNamed",
+    "features.site": "LocalizeSite NameSite SiteLocalized SiteNamed",
     "server.embedded_app": "create_app",
     "server.library.graphql_execution": "GraphQLResult global_id",
     "server.library.open_store": "OpenStore StoreClosed open_store",

@@ -46,7 +46,7 @@ from ledgerpress.features.posts.lifecycle_commands import (
 from ledgerpress.features.posts.permissions import WRITE_POSTS
 from ledgerpress.features.posts.restore_version_and_revert_change_commands import RestorePost, RevertPost
 from ledgerpress.features.registry import FEATURES
-from ledgerpress.features.site.commands import NameSite
+from ledgerpress.features.site.commands import LocalizeSite, NameSite
 from ledgerpress.features.tokens.commands import CreateToken, RevokeToken
 from tests.identities import GRANTED
 
@@ -116,6 +116,8 @@ FINGERPRINTS: Final[Sequence[tuple[str, Command, CommandRequest]]] = (
     ("99a9e35eb8824e5ad473f34d3d45fce7d4f2af3fcd3d83acd44f321e6a7d3d6b", RegisterActor(name="Ada", kind=ActorKind.TOKEN), FULL),
     ("1927515f440deb54cc44935dfaf080c4cc5d758136a5c24d5ba901cf9d405c4f", RenameActor(actor_id=ID, name="Ada"), BARE),
     ("e1c27f1409295566779f908f3cc60f233522c95b25ed4de71c3721e9ee08aa04", NameSite(name="The Tide"), BARE),
+    ("0c43e4500deea13a968fc9698bd0538bcc7b97d5ccb7ff7123d67740c17200df", LocalizeSite(language="pt-BR"), BARE),
+    ("38f9b05b354e5974d5d706d00685ecfd0ecc3e9142eba7163c0c0333ade3aae1", LocalizeSite(language="ar", time_zone="Asia/Kathmandu"), FULL),
     ("f7cd029b5c3f3a93b6efc8988f1a40277a91b7f8b8b8e41cfa921a4ae34714bb", CreateToken(name="Feed", role=Role.READER, secret_hash="s"), BARE),
     (
         "37c606f24fffdf3c5f6e5b877bf437bbec6b7a9c3d62a22bdb6c9e34bd62e3f9",
@@ -160,7 +162,7 @@ def test_every_command_has_a_pinned_fingerprint_and_a_unique_name() -> None:
     assert len(names) == len(FEATURES.declarations.commands)
     assert names == {
         "ArchivePost", "CategorizePost", "CreateCategory", "CreatePost", "CreateToken", "DeleteCategory",
-        "DescribeCategory", "EditPost", "MergeCategory", "MoveCategory", "NameSite", "PublishPost",
+        "DescribeCategory", "EditPost", "LocalizeSite", "MergeCategory", "MoveCategory", "NameSite", "PublishPost",
         "RegisterActor", "RegisterAuthor", "RenameActor", "RenameAuthor", "RenameCategory", "RestorePost",
         "RevertPost", "RevokeToken", "SkipEvent", "UnarchivePost", "UncategorizePost", "UnpublishPost",
     }  # fmt: skip

@@ -28,6 +28,7 @@ from ledgerpress.features.categories.commands import (
     RenameCategory,
 )
 from ledgerpress.features.categories.model import CategoryRef
+from ledgerpress.features.posts import READ_POSTS, WRITE_POSTS
 from ledgerpress.features.posts.create_edit_categorize_commands import (
     CategorizePost,
     CreatePost,
@@ -40,7 +41,6 @@ from ledgerpress.features.posts.lifecycle_commands import (
     UnarchivePost,
     UnpublishPost,
 )
-from ledgerpress.features.posts.permissions import READ_POSTS, WRITE_POSTS
 from ledgerpress.features.posts.restore_version_and_revert_change_commands import RestorePost, RevertPost
 from ledgerpress.features.registry import FEATURES, all_projectors, event_codec
 from ledgerpress.features.site.commands import NameSite

@@ -89,6 +89,7 @@ MUTATIONS: Final[dict[str, dict[str, Any]]] = {
     "postUnarchive": {"id": "$archived"},
     "postUncategorize": {"id": "$post", "category": {"slug": "news"}},
     "postUnpublish": {"id": "$post"},
+    "siteLocalize": {"language": "x-$number"},
     "siteName": {"name": "Named $number"},
     "tokenCreate": {"name": "New", "role": "READER"},
     "tokenRevoke": {"id": "$token"},

@@ -111,11 +111,16 @@ def filled(value: Any, things: dict[str, str]) -> Any:
     return value
 
 
-async def write(api: Client, writer: Identity, slug: str) -> tuple[str, str]:
+async def write(api: Client, writer: Identity, slug: str, *authors: str) -> tuple[str, str]:
     """Create a public post with a history: its version 4 changes the title, and its last version has a correction."""
     with api.acting_as(writer):
         post = await api.write(
-            "One", slug=slug, body="# A\n\nText.", publish=True, categories=[{"slug": "news"}]
+            "One",
+            slug=slug,
+            body="# A\n\nText.",
+            publish=True,
+            categories=[{"slug": "news"}],
+            authors=list(authors),
         )
         await api.do("postEdit", id=post["id"], title="Two")
         await api.do("postEdit", id=post["id"], body="# A\n\n## B\n\nOther text.", publish=True)
@@ -136,7 +141,10 @@ async def walk(tmp_path: Path) -> AsyncIterator[Walk]:
     async with client(tmp_path / "store") as api:
         users = await people(api.store)
         registered = await api.do("authorRegister", "author { id }", name="Ada")
-        owners = [Owner(users[name], *await write(api, users[name], name)) for name in (AUTHOR, "editor")]
+        ada = registered["author"]["id"]
+        owners = [
+            Owner(users[name], *await write(api, users[name], name, ada)) for name in (AUTHOR, "editor")
+        ]
         await api.do("tokenCreate", name="Ada's", role="AUTHOR")
         yield Walk(api, users, owners[0], owners[1], registered["author"]["id"])
 

@@ -34,7 +34,7 @@ from ledgerpress.features.posts.lifecycle_commands import (
 )
 from ledgerpress.features.posts.restore_version_and_revert_change_commands import RestorePost, RevertPost
 from ledgerpress.features.registry import FIRST_PARTY, graphql_schema
-from ledgerpress.features.site.commands import NameSite
+from ledgerpress.features.site.commands import LocalizeSite, NameSite
 from ledgerpress.features.tokens.commands import CreateToken, RevokeToken
 from ledgerpress.testing import Check, FeatureContract, StoreClient
 from tests.integration.schema_walk import ARGUMENTS
@@ -45,6 +45,7 @@ NIGHT: Final = CategoryRef(slug="night")
 
 async def scenario(client: StoreClient) -> dict[str, str]:
     await client.command(NameSite(name="The Flood"))
+    await client.command(LocalizeSite(language="pt-BR", time_zone="America/Sao_Paulo"))
     desk = await client.create(RegisterActor(name="Night desk"))
     await client.command(RenameActor(actor_id=desk, name="Late desk"))
     token = await client.create(CreateToken(name="Feed", role=Role.READER, secret_hash="00" * 32))

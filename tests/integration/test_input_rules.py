@@ -321,6 +321,17 @@ async def test_an_empty_id_is_invalid_and_not_absent(api: Client) -> None:
         assert (error["code"], error["field"]) == ("INVALID_ID", path), mutation
 
 
+async def test_in_a_filter_null_is_as_if_absent_and_an_empty_list_matches_nothing(api: Client) -> None:
+    await api.write("A post")
+    query = "query ($filter: ChangeFilter) { changes(filter: $filter) { totalCount } }"
+    everything = await api.ask(query)
+    assert everything["changes"]["totalCount"] > 0
+    names = SCHEMA.type_map["ChangeFilter"].fields  # type: ignore[attr-defined]
+    for filter in (None, {}, dict.fromkeys(names)):
+        assert await api.ask(query, filter=filter) == everything
+    assert (await api.ask(query, filter={"types": []}))["changes"]["totalCount"] == 0
+
+
 def test_every_nullable_field_of_an_input_documents_what_null_means() -> None:
     for type_ in SCHEMA.type_map.values():
         if isinstance(type_, GraphQLInputObjectType) and not type_.is_one_of:

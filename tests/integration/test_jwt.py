@@ -20,7 +20,7 @@ from ledgerpress.commands.client_identity import Unauthenticated
 from ledgerpress.commands.roles_and_permissions import Permission, Role
 from ledgerpress.eventlog.clock_randomness_ids import uuid8
 from ledgerpress.features.actors.model import ActorRegistered
-from ledgerpress.features.posts.permissions import READ_POSTS, WRITE_POSTS
+from ledgerpress.features.posts import READ_POSTS, WRITE_POSTS
 from ledgerpress.features.tokens.anonymous_role_and_oidc_settings import ALGORITHMS, AccessSettings
 from tests.fixed_sources import SetClock
 from tests.identities import GRANTED

@@ -59,7 +59,10 @@ class Outline(HTMLParser):
 
 def titles(response: httpx2.Response) -> list[str]:
     """Return the titles of the articles in a list, in order."""
-    return [unescape(title) for title in re.findall(r'<h3><a href="[^"]*">(.*?)</a></h3>', response.text)]
+    return [
+        unescape(title)
+        for title in re.findall(r'<h3 dir="auto"><a href="[^"]*">(.*?)</a></h3>', response.text)
+    ]
 
 
 def link_to(response: httpx2.Response, rel: str) -> str | None:
@@ -95,12 +98,13 @@ async def test_the_front_page_lists_articles_and_the_tree_of_categories(newsroom
     page = await newsroom.http.get("/")
     assert page.status_code == 200
     assert titles(page) == ["The tide mill"]
-    assert '<h1 class="site-name"><a href="/">The Courier</a></h1>' in page.text
+    assert '<h1 class="site-name" dir="auto"><a href="/">The Courier</a></h1>' in page.text
     for text in ("After ninety years.", "just now", "Ines Okafor", 'href="/articles/mill"'):
         assert text in page.text
     assert "secret" not in page.text
     counts = re.findall(
-        r'href="(/categories/[a-z]+)">\w+</a>\s*<span class="count">.*?</span>(\d+)</span>', page.text
+        r'href="(/categories/[a-z]+)"><bdi>\w+</bdi></a>\s*<span class="count">.*?</span>(\d+)</span>',
+        page.text,
     )
     assert counts == [("/categories/town", "1"), ("/categories/council", "1")]
     head = await newsroom.store.log.head()
@@ -119,12 +123,12 @@ async def test_an_article_page_shows_byline_dates_corrections_contents_and_body(
     page = await newsroom.http.get("/articles/mill")
     assert page.status_code == 200
     for text in (
-        "<h1>The tide mill</h1>",
-        'By <span class="author">Ines Okafor</span>',
+        '<h1 dir="auto">The tide mill</h1>',
+        'By <span class="author"><bdi>Ines Okafor</bdi></span>',
         ">4 May 2024</time>",
         "Updated <time",
         "It closed in 1931.",
-        'href="/categories/council">Council</a>',
+        'href="/categories/council"><bdi>Council</bdi></a>',
         "<blockquote>\n<p><em>Quite.</em></p>\n</blockquote>",
         "1 minute to read",
         "<title>The tide mill · The Courier</title>",
@@ -140,9 +144,9 @@ async def test_a_category_page_shows_its_place_in_the_tree_and_its_articles(news
     town, council = [await newsroom.http.get(f"/categories/{slug}") for slug in ("town", "council")]
     assert titles(town) == titles(council) == ["The tide mill"]
     assert "Bridge to breakwater." in town.text
-    assert "Within Town" in town.text
+    assert "Within <bdi>Town</bdi>" in town.text
     trail = council.text.partition('<ol class="trail">')[2].partition("</ol>")[0]
-    assert 'href="/categories/town">Town</a>' in trail
+    assert 'href="/categories/town"><bdi>Town</bdi></a>' in trail
     assert "1 article<" in council.text
 
 

@@ -10,8 +10,8 @@ from ledgerpress.commands.client_identity import ANONYMOUS, Identity
 from ledgerpress.commands.command_request_and_context import CommandRequest
 from ledgerpress.commands.roles_and_permissions import PermissionDenied, Role
 from ledgerpress.features.actors.permissions import READ_OWN_POSTS
+from ledgerpress.features.posts import READ_POSTS, WRITE_POSTS
 from ledgerpress.features.posts.create_edit_categorize_commands import EditPost
-from ledgerpress.features.posts.permissions import READ_POSTS, WRITE_POSTS
 from ledgerpress.graphql.relay import global_ids
 from tests.identities import PERMISSIONS, identity
 from tests.integration.graphql_client import Client, client

@@ -55,9 +55,9 @@ async def test_queries_and_mutations_accept_a_slug_in_nfd(api: Client, word: str
       article(slug: $slug) { slug } post(slug: $slug) { slug } category(slug: $slug) { slug }
       articles(filter: {categorySlug: $slug}) { totalCount }
     }"""
-    one = {"slug": word}
+    by_slug = {"slug": word}
     assert await api.ask(query, slug=nfd(word)) == {
-        "article": one, "post": one, "category": one, "articles": {"totalCount": 1}
+        "article": by_slug, "post": by_slug, "category": by_slug, "articles": {"totalCount": 1}
     }  # fmt: skip
     same = await api.do("postEdit", "post { version }", id=post["id"], slug=nfd(word))
     assert same["post"]["version"] == 3
@@ -68,7 +68,7 @@ async def test_queries_and_mutations_accept_a_slug_in_nfd(api: Client, word: str
     moved = await api.do(
         "categoryCreate", "category { parent { slug } }", name="Below", parent={"slug": nfd(word)}
     )
-    assert moved["category"] == {"parent": one}
+    assert moved["category"] == {"parent": by_slug}
     edited = await api.do("postEdit", "post { slug }", id=post["id"], slug=nfd(f"{word}-2"))
     assert edited["post"] == {"slug": f"{word}-2"}
     other = await api.do(
@@ -127,7 +127,7 @@ async def test_slugs_that_earlier_versions_derived_stay_in_use(
 # --- holders -------------------------------------------------------------------------------------
 
 
-async def taken(api: Client, user: Identity, slug: str, create: str = CREATE) -> str | None:
+async def occupied(api: Client, user: Identity, slug: str, create: str = CREATE) -> str | None:
     """Try to use a slug, and return the type and the id of the holder that the error names."""
     names = {"title": "New"} if create is CREATE else {"name": "New"}
     with api.acting_as(user):
@@ -150,27 +150,29 @@ async def test_clients_learn_which_post_has_a_slug_if_they_may_see_it(api: Clien
     with api.acting_as(users[AUTHOR]):
         draft, own = await api.write("Draft"), await api.write("Own", publish=True)
     author, other, editor = users[AUTHOR], users[OTHER_AUTHOR], users["editor"]
-    assert await taken(api, author, "draft") == await taken(api, editor, "draft") == f"Post {id_of(draft)}"
-    assert await taken(api, other, "draft") is None
-    assert await taken(api, editor, "own") == f"Post {id_of(own)}"
-    assert await taken(api, other, "own") == f"Article {id_of(own)}"
+    assert (
+        await occupied(api, author, "draft") == await occupied(api, editor, "draft") == f"Post {id_of(draft)}"
+    )
+    assert await occupied(api, other, "draft") is None
+    assert await occupied(api, editor, "own") == f"Post {id_of(own)}"
+    assert await occupied(api, other, "own") == f"Article {id_of(own)}"
 
     with api.acting_as(author):
         await api.do("postEdit", id=own["id"], slug="second")
-    assert await taken(api, other, "second") is None, "the article has this slug only in a draft"
-    assert await taken(api, editor, "second") == f"Post {id_of(own)}"
+    assert await occupied(api, other, "second") is None, "the article has this slug only in a draft"
+    assert await occupied(api, editor, "second") == f"Post {id_of(own)}"
     with api.acting_as(author):
         await api.do("postPublish", id=own["id"])
     for slug in ("own", "second"):
-        assert await taken(api, other, slug) == f"Article {id_of(own)}", "also by its former slug"
-        assert await taken(api, editor, slug) == f"Post {id_of(own)}"
+        assert await occupied(api, other, slug) == f"Article {id_of(own)}", "also by its former slug"
+        assert await occupied(api, editor, slug) == f"Post {id_of(own)}"
 
     with api.acting_as(author):
         await api.do("postUnpublish", id=own["id"])
-    assert await taken(api, other, "own") is await taken(api, other, "second") is None
-    assert await taken(api, author, "own") == f"Post {id_of(own)}"
+    assert await occupied(api, other, "own") is await occupied(api, other, "second") is None
+    assert await occupied(api, author, "own") == f"Post {id_of(own)}"
     only_writes = identity(Role.EDITOR, editor.actor_id, scopes=frozenset({"posts:write"}))
-    assert await taken(api, only_writes, "own") is await taken(api, only_writes, "draft") is None
+    assert await occupied(api, only_writes, "own") is await occupied(api, only_writes, "draft") is None
 
 
 async def test_the_holder_of_a_category_slug_is_the_category_that_it_leads_to(api: Client) -> None:
@@ -180,10 +182,10 @@ async def test_the_holder_of_a_category_slug_is_the_category_that_it_leads_to(ap
     ids = [global_ids.argument(done["category"]["id"], "Category") for done in (first, second)]
     await api.do("categoryRename", category={"slug": "harbour"}, slug="port")
     for slug in ("harbour", "port"):
-        assert await taken(api, users["editor"], slug, CREATE_CATEGORY) == f"Category {ids[0]}"
+        assert await occupied(api, users["editor"], slug, CREATE_CATEGORY) == f"Category {ids[0]}"
     await api.do("categoryMerge", category={"slug": "port"}, into={"slug": "sea"})
     for slug in ("harbour", "port", "sea"):
-        assert await taken(api, users["editor"], slug, CREATE_CATEGORY) == f"Category {ids[1]}"
+        assert await occupied(api, users["editor"], slug, CREATE_CATEGORY) == f"Category {ids[1]}"
 
 
 async def test_a_holder_on_another_node_is_named_at_once(tmp_path: Path) -> None:
@@ -206,7 +208,7 @@ async def test_two_nodes_never_choose_the_same_number(tmp_path: Path) -> None:
         posts: list[Any] = []
         for _ in range(20):
             posts += await asyncio.gather(
-                *(one.do("postCreate", "post { id slug }", title="W") for one in (a, b))
+                *(api.do("postCreate", "post { id slug }", title="W") for api in (a, b))
             )
             if len(posts) in {20, 30}:  # release numbers
                 await a.do("postEdit", id=posts[-7]["post"]["id"], slug=f"other-{len(posts)}")
@@ -234,15 +236,15 @@ async def test_the_3501st_post_with_one_title_reads_few_streams(
         assert len(reads) <= 40
 
 
-async def _claim(store: Store, taken: list[str]) -> None:
-    """Record that another post has the slugs `taken`."""
+async def _claim(store: Store, occupied: list[str]) -> None:
+    """Record that another post has the slugs `occupied`."""
     ids = (str(uuid.UUID(int=number)) for number in count(1))
     opened = next(iter(store.codec.decode_all(await store.log.read_stream("log")))).event
     assert isinstance(opened, LogOpened)
     name_key = bytes.fromhex(opened.name_key)
-    for first in range(0, len(taken), 250):
+    for first in range(0, len(occupied), 250):
         writes = []
-        for slug in taken[first : first + 250]:
+        for slug in occupied[first : first + 250]:
             claim = slugs.SlugClaimed(kind=SlugKind.POST, slug=slug, owner_id=str(uuid.UUID(int=0)))
             event = store.codec.system_event(
                 claim, event_id=next(ids), command_id=next(ids), now=store.clock.now(), salt=bytes(SALT_BYTES)

@@ -18,7 +18,7 @@ from ledgerpress.commands.roles_and_permissions import READ_HISTORY, Role
 from ledgerpress.eventlog.codec import Recorded
 from ledgerpress.eventlog.event_and_withdrawn_event import Event
 from ledgerpress.features.actors.model import IMPORTER, SYSTEM, ActorKind, ActorRegistered
-from ledgerpress.features.posts.permissions import READ_POSTS, WRITE_POSTS
+from ledgerpress.features.posts import READ_POSTS, WRITE_POSTS
 from ledgerpress.features.registry import all_projectors
 from ledgerpress.features.tokens.anonymous_role_and_oidc_settings import AccessSettings
 from ledgerpress.features.tokens.commands import WRITE_TOKENS, RevokeToken, first_token_id, secret_hash

@@ -19,11 +19,14 @@ from ledgerpress.features.actors.model import ActorKind
 from ledgerpress.features.authors.commands import RegisterAuthor, RenameAuthor
 from ledgerpress.features.categories import commands as categories
 from ledgerpress.features.categories.model import CategoryRef
+from ledgerpress.features.posts import (
+    READ_POSTS,
+    lifecycle_commands,
+    restore_version_and_revert_change_commands,
+)
 from ledgerpress.features.posts import create_edit_categorize_commands as posts
-from ledgerpress.features.posts import lifecycle_commands, restore_version_and_revert_change_commands
 from ledgerpress.features.posts.model import POSTS, PostCategorized
-from ledgerpress.features.posts.permissions import READ_POSTS
-from ledgerpress.features.site.commands import NameSite
+from ledgerpress.features.site.commands import LocalizeSite, NameSite
 from ledgerpress.features.tokens import commands as tokens
 
 NOW: Final = 1_714_809_600_000_000
@@ -73,8 +76,10 @@ KINDS: Final = (
     restore_version_and_revert_change_commands.RevertPost, categories.CreateCategory,
     categories.RenameCategory, categories.DescribeCategory, categories.MoveCategory, categories.MergeCategory,
     categories.DeleteCategory, RegisterAuthor, RenameAuthor, RegisterActor,
-    RenameActor, NameSite, tokens.CreateToken, tokens.RevokeToken, CategorizeTooLate,
+    RenameActor, NameSite, LocalizeSite, tokens.CreateToken, tokens.RevokeToken, CategorizeTooLate,
 )  # fmt: skip
+_LANGUAGES: Final = ("en", "ar", UNSET, "not a tag")
+_TIME_ZONES: Final = ("UTC", "America/New_York", UNSET, "Mars/Base")
 _FREQUENT: Final = (
     posts.CreatePost, posts.CreatePost, posts.CategorizePost, posts.CategorizePost, lifecycle_commands.PublishPost,
     lifecycle_commands.PublishPost, posts.EditPost, categories.CreateCategory, categories.CreateCategory,
@@ -193,6 +198,9 @@ def command_of(spec: CommandSpec, known: Known) -> Command:
         RegisterActor: RegisterActor(name=name, kind=ActorKind.TOKEN if spec.flag else ActorKind.HUMAN),
         RenameActor: RenameActor(actor_id=actor, name=name),
         NameSite: NameSite(name=name),
+        LocalizeSite: LocalizeSite(
+            language=_LANGUAGES[spec.other % 4], time_zone=_TIME_ZONES[spec.author % 4]
+        ),
         tokens.CreateToken: tokens.CreateToken(
             name=name,
             role=Role.EDITOR,

@@ -7,7 +7,7 @@ from ledgerpress.features.authors.commands import RegisterAuthor, RenameAuthor
 from ledgerpress.features.categories import commands as categories
 from ledgerpress.features.posts import create_edit_categorize_commands as posts
 from ledgerpress.features.posts import lifecycle_commands, restore_version_and_revert_change_commands
-from ledgerpress.features.site.commands import NameSite
+from ledgerpress.features.site.commands import LocalizeSite, NameSite
 from ledgerpress.features.tokens import commands as tokens
 from tests.property.command_generator import DATES, CategorizeTooLate, CommandSpec, Expecting
 from tests.property.store_session import Action, ClockMoves, Fault, Restart
@@ -16,6 +16,9 @@ PAST: Final = 6
 """The number of the post that commands restore and revert."""
 WHOLE_DAY: Final[list[Action]] = [
     CommandSpec(NameSite, title="The Tide"),
+    CommandSpec(LocalizeSite, other=1, author=2),
+    CommandSpec(LocalizeSite, other=2, author=1),
+    CommandSpec(LocalizeSite, other=3, author=1),
     CommandSpec(RegisterAuthor, title="Bo Lind"),
     CommandSpec(RenameAuthor, author=0, title="Ada Brook-Lind"),
     CommandSpec(RegisterActor, title="Night desk"),

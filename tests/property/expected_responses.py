@@ -23,7 +23,7 @@ query ($at: AsOf, $readers: Boolean!, $article: ID!, $slug: String!, $category: 
     $author: ID!, $post: ID!, $postSlug: String!, $status: PostStatus, $place: String!, $within: String!,
     $made: String!, $draft: String!) {
   moment(asOf: $at) { position time }
-  site(asOf: $at) { name version position }
+  site(asOf: $at) { name language timeZone version position }
   article(id: $article, asOf: $at) { ...Whole }
   recent: recentPosts(first: 5, asOf: $at) { ...Listed }
   recentBeyond: recentPosts(first: 3, after: $place, asOf: $at) { ...Listed }
@@ -172,10 +172,18 @@ class Listing(Generic[T]):
 class ExpectedResponses:
     """The responses of a newsroom at one moment; ages are relative to `now`.
 
-    `hidden` are the ids of the posts whose articles are not visible.
+    `hidden` are the ids of the posts whose articles are not visible. With `to_public`, they are responses to readers.
     """
 
-    def __init__(self, room: VersionedNewsroom, now: int, hidden: Collection[str] = ()) -> None:
+    def __init__(
+        self,
+        room: VersionedNewsroom,
+        now: int,
+        hidden: Collection[str] = (),
+        *,
+        to_public: bool = False,
+    ) -> None:
+        self._to_public = to_public
         self._room = room
         self._now = now
         self._hidden = hidden
@@ -194,6 +202,8 @@ class ExpectedResponses:
             "moment": {"position": position, "time": iso_time(room.times[-1])},
             "site": {
                 "name": room.site_name,
+                "language": room.language,
+                "timeZone": room.time_zone,
                 "version": room.versions.get("site", 0),
                 "position": position,
             },
@@ -219,7 +229,7 @@ class ExpectedResponses:
             "oldest": self._oldest(self._articles).first(3, arguments.place),
             "categoryBySlug": self._section(room.category_by_slug(arguments.category_slug), arguments.within),
             "inCategory": self._oldest(within).first(2),
-            "author": self._author(author) if author else None,
+            "author": self._author(author) if author and self._sees(author) else None,
         }
 
     def _to_editors(self, arguments: Arguments) -> Json:
@@ -284,6 +294,10 @@ class ExpectedResponses:
     def _byline(self, author: Author) -> Json:
         version = self._room.versions[f"author.{author.id}"]
         return {"id": global_ids.encode("Author", author.id), "name": author.name, "version": version}
+
+    def _sees(self, author: Author) -> bool:
+        """Return whether the author is visible: to staff always, to readers with a visible article."""
+        return not self._to_public or any(author.id in _by(post) for _, post in self._articles)
 
     def _author(self, author: Author) -> Json:
         own = [entry for entry in self._articles if author.id in _by(entry[1])]

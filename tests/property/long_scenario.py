@@ -7,6 +7,8 @@ from collections import Counter
 from random import Random
 from typing import Final
 
+from msgspec import UNSET
+
 from ledgerpress.commands.command_and_guard_declarations import Command
 from ledgerpress.commands.command_handler import CommandHandler
 from ledgerpress.commands.errors import Rejection
@@ -17,7 +19,7 @@ from ledgerpress.features.categories.model import CategoryRef
 from ledgerpress.features.posts import create_edit_categorize_commands as posts
 from ledgerpress.features.posts import lifecycle_commands, restore_version_and_revert_change_commands
 from ledgerpress.features.posts.model import PostStatus
-from ledgerpress.features.site.commands import NameSite
+from ledgerpress.features.site.commands import LocalizeSite, NameSite
 from tests.fixed_sources import SeededBytes
 from tests.newsroom_model import Category, Post
 from tests.property.command_generator import DAY, NOW, CategorizeTooLate
@@ -69,6 +71,7 @@ class LongScenario:
             (1, self._create_category), (1.5, self._rename_category), (0.5, self._describe_category),
             (2, self._move_category), (0.4, self._merge_category), (0.4, self._delete_category),
             (0.3, self._register_author), (0.5, self._rename_author), (0.2, self._name_site),
+            (0.2, self._localize_site),
         )  # fmt: skip
         weights = [weight for weight, _ in generators]
         while True:
@@ -254,6 +257,12 @@ class LongScenario:
 
     def _name_site(self) -> Command:
         return NameSite(name=self._words(2))
+
+    def _localize_site(self) -> Command:
+        return LocalizeSite(
+            language=self._chance.choice(("en", "ar", UNSET)),
+            time_zone=self._chance.choice(("UTC", "America/New_York", UNSET)),
+        )
 
     # --- choices -----------------------------------------------------------------------------------
 

@@ -46,6 +46,7 @@ DOCUMENTS: Final = {
     "category by slug": "query ($slug: String!) { category(slug: $slug) { id slug } }",
     "categories": "query ($at: AsOf) { categories(asOf: $at) { totalCount nodes { name articleCount } } }",
     "author": "query ($by: ID!, $at: AsOf) { author(id: $by, asOf: $at) { name version } }",
+    "names of authors": "{ authors { totalCount nodes { name } } }",
     "authors": "{ authors { totalCount nodes { id name articles { totalCount } } } }",
     "post": """query ($post: ID!, $at: AsOf) { post(id: $post, asOf: $at) { version status slug title teaser
         hasUnpublishedChanges body { markdown } authors { name } } }""",
@@ -69,7 +70,7 @@ DOCUMENTS: Final = {
     "actor": "query ($actor: ID!) { node(id: $actor) { ... on Actor { name kind } } }",
     "viewer": "{ viewer { role permissions actor { name } } }",
     "tokens": "{ tokens { totalCount nodes { id revokedAt } } }",
-    "site": "query ($at: AsOf) { site(asOf: $at) { name version } }",
+    "site": "query ($at: AsOf) { site(asOf: $at) { name language timeZone version } }",
     "where the site is": "query ($at: AsOf) { site(asOf: $at) { position } }",
     "moment": "query ($at: AsOf) { moment(asOf: $at) { position time } }",
     "nonsense": 'query ($at: AsOf) { articles(first: 1000, asOf: $at) { totalCount } node(id: "x") { id } }',

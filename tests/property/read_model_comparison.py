@@ -41,6 +41,8 @@ def assert_agree(snapshot: Snapshot, room: Newsroom, *, known: Newsroom, page: i
 
 def _people(snapshot: Snapshot, room: Newsroom, known: Newsroom) -> None:
     assert site_queries.site_name(snapshot) == room.site_name
+    assert site_queries.site_language(snapshot) == room.language
+    assert site_queries.site_time_zone(snapshot) == room.time_zone
 
     def expected(author: Author) -> tuple[int, str, str]:
         return author.seq, author.id, author.name
@@ -49,6 +51,10 @@ def _people(snapshot: Snapshot, room: Newsroom, known: Newsroom) -> None:
     assert [(row.seq, row.id, row.name) for row in rows] == [
         expected(author) for author in room.authors.values()
     ]
+    public = [author for author in room.authors.values() if room.articles_by(author.id)]
+    rows = authors_queries.public_authors_after(snapshot, 0, 1_000)
+    assert [(row.seq, row.id, row.name) for row in rows] == [expected(author) for author in public]
+    assert authors_queries.count_public_authors(snapshot) == len(public)
     for author_id, later in known.authors.items():
         row = authors_queries.author(snapshot, author_id)
         current = room.authors.get(author_id)

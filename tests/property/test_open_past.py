@@ -125,7 +125,7 @@ class PastComparison:
         arguments = self._chooser.choose(room, readers=True)
         variables = {**arguments.variables(), "at": moment.as_of}
         expected, everything = (
-            ExpectedResponses(room, now, hidden).data(arguments),
+            ExpectedResponses(room, now, hidden, to_public=True).data(arguments),
             ExpectedResponses(room, now).data(arguments),
         )
 
@@ -211,6 +211,7 @@ def whole_tree(room: Newsroom, hidden: set[str]) -> Json:
             "nodes": [
                 {"id": global_ids.encode("Author", author_id), "articles": every(room.articles_by(author_id))}
                 for author_id in room.authors
+                if any(post.id not in hidden for post in room.articles_by(author_id))
             ]
         },
         "categories": {

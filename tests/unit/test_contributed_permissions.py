@@ -10,7 +10,7 @@ from ledgerpress.commands.roles_and_permissions import (
     RolePermissions,
 )
 from ledgerpress.feature import Feature, FeatureSet, InvalidFeature
-from ledgerpress.features.posts.permissions import READ_POSTS
+from ledgerpress.features.posts import READ_POSTS
 from ledgerpress.features.registry import FEATURES
 from ledgerpress.features.tokens.token_or_jwt_authenticator import anonymous
 from ledgerpress.graphql.feature_declarations import SchemaContribution

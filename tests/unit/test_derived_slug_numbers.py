@@ -21,9 +21,9 @@ class Streams:
 
     name_key = bytes(32)
 
-    def __init__(self, taken: set[int]) -> None:
+    def __init__(self, occupied: set[int]) -> None:
         self.reads = 0
-        self._states = {self._id(number): OTHER for number in taken}
+        self._states = {self._id(number): OTHER for number in occupied}
 
     async def load(self, category: Any, id: str) -> LoadedStream[Slug]:
         self.reads += 1
@@ -53,14 +53,14 @@ def test_without_released_numbers_the_next_number_is_found(posts: int) -> None:
     st.sets(st.integers(1, 400), max_size=400)
     | st.sets(st.integers(380, 400)).map(set(range(1, 401)).difference)
 )
-def test_with_released_numbers_a_free_number_after_a_taken_one_is_found(taken: set[int]) -> None:
-    streams = Streams(taken)
+def test_with_released_numbers_a_free_number_after_a_taken_one_is_found(occupied: set[int]) -> None:
+    streams = Streams(occupied)
     number, write = claimed(streams)
-    assert number not in taken
-    assert number == 1 or number - 1 in taken
+    assert number not in occupied
+    assert number == 1 or number - 1 in occupied
     assert write.expected == 0
     assert streams.reads <= 8 + 2 * 9
-    lowest = min(set(range(1, 402)) - taken)
+    lowest = min(set(range(1, 402)) - occupied)
     assert number == lowest or lowest > 8
 
 

@@ -18,8 +18,8 @@ from ledgerpress.features.authors import model as authors
 from ledgerpress.features.authors.commands import RegisterAuthor, RenameAuthor
 from ledgerpress.features.authors.model import Author, AuthorRegistered, AuthorRenamed
 from ledgerpress.features.site import model as site
-from ledgerpress.features.site.commands import NameSite
-from ledgerpress.features.site.model import Site, SiteNamed
+from ledgerpress.features.site.commands import LocalizeSite, NameSite
+from ledgerpress.features.site.model import Site, SiteLocalized, SiteNamed
 from tests.user_errors import refused
 
 ADA: Final = AuthorRegistered(author_id="a", name="Ada")
@@ -101,6 +101,74 @@ def test_the_site_has_no_name_until_it_is_named() -> None:
     assert NameSite(name="The Tide").decide(site.evolve(Site(), named), Facts()) == ()
     assert site.evolve(Site("The Tide"), withdrawn("site.named", "site")) == Site("The Tide")
 
+    assert site.evolve(Site("The Tide"), withdrawn("site.localized", "site")) == Site("The Tide")
+
+
+@pytest.mark.parametrize(
+    ("tag", "recorded"),
+    [
+        ("en", "en"),
+        (" EN-us ", "en-US"),
+        ("ZH-hANT-tw", "zh-Hant-TW"),
+        ("de-ch-1996", "de-CH-1996"),
+        ("sr-latn", "sr-Latn"),
+        ("es-419", "es-419"),
+        ("x-NEWS-deSK", "x-news-desk"),
+        ("en-x-AB-abcd", "en-x-ab-abcd"),
+        ("iw", "iw"),
+        ("tl", "tl"),
+        ("I-Klingon", "i-klingon"),
+        ("und", "und"),
+    ],
+)
+def test_a_language_is_recorded_in_the_usual_case(tag: str, recorded: str) -> None:
+    command = LocalizeSite(language=tag)
+    event = SiteLocalized(language=recorded)
+    assert command.decide(Site(), Facts()) == (event,)
+    assert command.decide(site.evolve(Site("The Tide"), event), Facts()) == ()
+
+
+@pytest.mark.parametrize(
+    "tag",
+    [
+        "english", "xx", "en_US", "en-", "-en", "en--US", "en-GB-GB", "root", "a", "en-US.UTF-8", "C", "en-abc", "zh-yue",
+        "de-1996-1996", "en-a-bbb-a-ccc", "toolonglanguage", "\uff45\uff4e", "en; q=1", '"><script>',
+    ],
+)  # fmt: skip
+def test_an_invalid_language_tag_is_rejected(tag: str) -> None:
+    with refused(ErrorCode.INVALID_VALUE, "language"):
+        LocalizeSite(language=tag).decide(Site(), Facts())
+
+
+@pytest.mark.parametrize(
+    ("name", "recorded"),
+    [
+        ("UTC", "UTC"),
+        (" europe/berlin", "Europe/Berlin"),
+        ("America/Argentina/Buenos_Aires", "America/Argentina/Buenos_Aires"),
+        ("US/Eastern", "US/Eastern"),
+        ("etc/gmt+5", "Etc/GMT+5"),
+        ("asia/kathmandu", "Asia/Kathmandu"),
+    ],
+)
+def test_a_time_zone_is_recorded_as_the_database_spells_it(name: str, recorded: str) -> None:
+    command = LocalizeSite(time_zone=name)
+    event = SiteLocalized(time_zone=recorded)
+    assert command.decide(Site(), Facts()) == (event,)
+    assert command.decide(site.evolve(Site(), event), Facts()) == ()
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "Berlin", "UTC+1", "+01:00", "Europe/Berlin/", "../etc/passwd", "/etc/localtime", "Factory", "localtime",
+        "posix/UTC", "right/UTC", "zone.tab", "Europe", "Mars/Base", "CEST",
+    ],
+)  # fmt: skip
+def test_an_unknown_time_zone_is_rejected(name: str) -> None:
+    with refused(ErrorCode.INVALID_VALUE, "timeZone"):
+        LocalizeSite(time_zone=name).decide(Site(), Facts())
+
 
 # --- names ---------------------------------------------------------------------------------------
 
@@ -117,6 +185,10 @@ def test_an_invalid_name_is_rejected(name: str, code: ErrorCode) -> None:
         RenameActor(actor_id="d", name=name).decide(given_actor(DESK), Facts())
     with refused(code, "name"):
         NameSite(name=name).decide(Site(), Facts())
+    with refused(code, "language"):
+        LocalizeSite(language=name).decide(Site(), Facts())
+    with refused(code, "timeZone"):
+        LocalizeSite(time_zone=name).decide(Site(), Facts())
 
 
 @for_all(
@@ -140,10 +212,21 @@ def test_an_invalid_name_is_rejected(name: str, code: ErrorCode) -> None:
             ]
         )
     ),
-    st.lists(st.sampled_from([SiteNamed(name="The Tide"), withdrawn("site.named", "site")])),
+    st.lists(
+        st.sampled_from(
+            [
+                SiteNamed(name="The Tide"),
+                SiteLocalized(language="he"),
+                SiteLocalized(time_zone="UTC"),
+                withdrawn("site.named", "site"),
+                withdrawn("site.localized", "site"),
+                withdrawn("x.y", "z"),
+            ]
+        )
+    ),
 )
 def test_every_history_is_accepted(
-    author_events: list[Event], actor_events: list[Event], site_events: list[SiteNamed | Withdrawn]
+    author_events: list[Event], actor_events: list[Event], site_events: list[Event]
 ) -> None:
     given_author(*author_events)
     given_actor(*actor_events)

@@ -12,7 +12,7 @@ from ledgerpress.commands.command_request_and_context import Facts
 from ledgerpress.commands.errors import ErrorCode
 from ledgerpress.commands.roles_and_permissions import Role
 from ledgerpress.eventlog.event_and_withdrawn_event import Event, Withdrawn
-from ledgerpress.features.posts.permissions import READ_POSTS, WRITE_POSTS
+from ledgerpress.features.posts import READ_POSTS, WRITE_POSTS
 from ledgerpress.features.tokens import model as tokens
 from ledgerpress.features.tokens.commands import CreateToken, RevokeToken, TokenFacts
 from ledgerpress.features.tokens.model import Token, TokenCreated, TokenRevoked

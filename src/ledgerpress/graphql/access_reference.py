@@ -63,6 +63,9 @@ with `--open-past`, everyone may use it, but sees only what is public today. On 
 `history:read` for all posts, and `posts:read-own` for the user's own posts. `changes` without `history:read` must name
 one of the user's own posts in `filter.stream`.
 
+Readers see the authors that have a public article. With `posts:read-own`, `posts:read`, `history:read` or
+`people:write`, a user sees all authors.
+
 Some facts are visible to everyone: the position of the log and the time of its last event, which show that something
 has changed. Users who write posts can also find out that a slug is taken. They learn which object has it
 (`UserError.holder`) only if they may see that object, and see that it has or had the slug.

@@ -158,11 +158,11 @@ async def test_the_page_lists_checked_articles(desk: StoreClient) -> None:
     mounted = httpx2.ASGITransport(app=desk.app, root_path="/content")
     async with httpx2.AsyncClient(transport=mounted, base_url="http://localhost") as http:
         page_under_prefix = (await http.get("/content/factchecks")).text
-    assert "Tide</a>" in page
-    assert "Ebb</a>" not in page
-    assert '<a href="/factchecks">Fact checks</a>' in (await desk.page("/")).body
+    assert "<bdi>Tide</bdi></a>" in page
+    assert "Ebb<" not in page
+    assert '<a href="/factchecks"><bdi>Fact checks</bdi></a>' in (await desk.page("/")).body
     assert (await desk.page("/factchecks?after=tide")).status == 404
-    assert '<a href="/content/articles/tide">Tide</a>' in page_under_prefix
+    assert '<a href="/content/articles/tide"><bdi>Tide</bdi></a>' in page_under_prefix
 
 
 def test_the_state_of_a_stream_is_the_last_check() -> None:

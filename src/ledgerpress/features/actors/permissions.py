@@ -1,4 +1,4 @@
-"""The permissions of actors: to register people, and to read one's own objects."""
+"""The permissions to register people, and to see posts: what features below posts show depends on these, too."""
 
 from typing import Final
 
@@ -10,7 +10,15 @@ READ_OWN_POSTS: Final = Permission(
     enum_name="READ_OWN_POSTS",
     order=1,
 )
-"""See one's own actor and posts. It is declared here because the feature `posts` requires `actors`."""
+"""See one's own actor and posts."""
+READ_POSTS: Final = Permission(
+    "posts:read",
+    roles=[Role.EDITOR, Role.AUDITOR],
+    enum_name="READ_POSTS",
+    order=2,
+    shows_internal=True,
+)
+"""See all posts."""
 WRITE_PEOPLE: Final = Permission("people:write", roles=[Role.EDITOR], enum_name="WRITE_PEOPLE", order=7)
 """Register and rename actors and authors."""
-PERMISSIONS: Final = (READ_OWN_POSTS, WRITE_PEOPLE)
+PERMISSIONS: Final = (READ_OWN_POSTS, READ_POSTS, WRITE_PEOPLE)

@@ -1,8 +1,10 @@
 """Authors as of any position: tables, their part of the projection `people`, article listings and queries."""
 
+import json
 import sqlite3
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from typing import Final, Protocol
 
 from ledgerpress.eventlog.codec import Recorded
@@ -17,7 +19,7 @@ from ledgerpress.views.listings.projector import (
     ListingWriter,
 )
 from ledgerpress.views.projection.projector_interface_and_composition import ImmediateProjector
-from ledgerpress.views.snapshot_and_cache_dependencies import Snapshot, Topic
+from ledgerpress.views.snapshot_and_cache_dependencies import NO_POSITION, Snapshot, Topic
 
 
 def _apply(recorded: Recorded[Event], db: sqlite3.Connection) -> None:
@@ -110,6 +112,8 @@ LISTINGS: Final = ListingContribution(
 
 AUTHORS: Final = Topic("authors", 0)
 """The topic of the list of all authors."""
+PUBLIC_AUTHORS: Final = Topic("public authors", 0)
+"""The topic of which authors have public articles."""
 
 
 def author_topic(author_id: str) -> Topic:
@@ -158,6 +162,58 @@ def count_authors(snapshot: Snapshot) -> int:
     query = "SELECT count(*) FROM author WHERE seq <= ?"
     (count,) = snapshot.about(AUTHORS).execute(query, (snapshot.position,)).fetchone()
     return int(count)
+
+
+_PUBLIC: Final = """
+    SELECT id, seq, n FROM (
+        SELECT id, seq, (
+            SELECT n FROM count_step WHERE k = seq AND pos <= ?2 ORDER BY pos DESC LIMIT 1
+        ) AS n
+        FROM author WHERE {condition} AND seq <= ?2
+    )
+    WHERE n > 0 ORDER BY seq
+"""
+_PUBLIC_AFTER: Final = _PUBLIC.format(condition="seq > ?1")
+_PUBLIC_BY_SEQ: Final = _PUBLIC.format(condition="seq = ?1")
+# The listings ?2 of authors that were empty at ?1 and are not empty at ?3, or the other way round.
+_CHANGED_PUBLIC: Final = """
+    SELECT 1 FROM json_each(?2) CROSS JOIN author ON author.seq = value
+    WHERE coalesce((SELECT n > 0 FROM count_step WHERE k = value AND pos <= ?1 ORDER BY pos DESC LIMIT 1), 0)
+        <> coalesce((SELECT n > 0 FROM count_step WHERE k = value AND pos <= ?3 ORDER BY pos DESC LIMIT 1), 0)
+    LIMIT 1
+"""
+
+
+def public_authors_after(snapshot: Snapshot, seq: int, limit: int) -> list[Author]:
+    """Return, like `authors_after`, only authors that have a public article."""
+    return authors(snapshot, list(islice(_public_ids(snapshot, _PUBLIC_AFTER, seq), limit)))
+
+
+def count_public_authors(snapshot: Snapshot) -> int:
+    """Return the number of authors that have a public article."""
+    return sum(1 for _ in _public_ids(snapshot, _PUBLIC_AFTER, NO_POSITION))
+
+
+def is_public_author(snapshot: Snapshot, seq: int) -> bool:
+    """Return whether the author registered at position `seq` has a public article."""
+    return any(_public_ids(snapshot, _PUBLIC_BY_SEQ, seq))
+
+
+def changed_public_authors(snapshot: Snapshot, after: int, ks: Sequence[int]) -> list[Topic]:
+    """Return `PUBLIC_AUTHORS` if an author whose listing is among `ks` became public after a position, or ceased to be.
+
+    It is empty otherwise.
+    """
+    values = (after, json.dumps(ks), snapshot.position)
+    return [PUBLIC_AUTHORS for _ in snapshot.about().execute(_CHANGED_PUBLIC, values)]
+
+
+def _public_ids(snapshot: Snapshot, query: str, seq: int) -> Iterator[str]:
+    """Yield the ids of the authors that `query` selects and that have an article that passes the snapshot's filter."""
+    rows = snapshot.about(PUBLIC_AUTHORS).execute(query, (seq, snapshot.position)).fetchall()
+    for author_id, k, articles in rows:
+        if snapshot.only is None or articles > snapshot.only.count_hidden([k], snapshot.position):
+            yield author_id
 
 
 def reference(snapshot: Snapshot, author_id: str) -> Reference:

@@ -5,6 +5,8 @@ from typing import Final
 
 import strawberry
 
+from ledgerpress.commands.roles_and_permissions import READ_HISTORY
+from ledgerpress.features.actors.permissions import READ_OWN_POSTS, READ_POSTS, WRITE_PEOPLE
 from ledgerpress.features.authors import projector_and_queries as authors_queries
 from ledgerpress.features.authors.commands import RegisterAuthor, RenameAuthor
 from ledgerpress.graphql.as_of import AsOf, moment_of
@@ -14,6 +16,7 @@ from ledgerpress.graphql.mutations import MutationInput, Payload, command_mutati
 from ledgerpress.graphql.relay import global_ids
 from ledgerpress.graphql.relay.connection import Connection, connect_in_order_of_creation
 from ledgerpress.graphql.relay.global_ids import Node
+from ledgerpress.views.snapshot_and_cache_dependencies import NO_POSITION
 
 __all__ = [
     "SCHEMA",
@@ -24,6 +27,9 @@ __all__ = [
     "author_of",
     "load_author",
 ]
+
+_STAFF: Final = (READ_OWN_POSTS, READ_POSTS, READ_HISTORY, WRITE_PEOPLE)
+"""The permissions of which each one lets a viewer see authors without a public article."""
 
 
 @strawberry.type(description="An author, whose name is shown in the byline of articles.")
@@ -47,24 +53,41 @@ def author_of(record: authors_queries.Author, moment: PointInTime) -> Author:
 
 
 def load_author(moment: PointInTime, author_id: str) -> Author | None:
+    """Return the author with an id, if the viewer may see the author."""
     record = authors_queries.author(moment.snapshot, author_id)
-    return author_of(record, moment) if record else None
+    # As many statements for a hidden author as for an unknown one.
+    seq = record.seq if record else NO_POSITION
+    visible = _sees_every_author(moment) or authors_queries.is_public_author(moment.snapshot, seq)
+    return author_of(record, moment) if record and visible else None
+
+
+def _sees_every_author(moment: PointInTime) -> bool:
+    """Return whether the viewer may see authors without a public article, as of `moment`.
+
+    Staff may: everyone who may see or write more than readers. What the public past shows to staff without
+    `history:read`, it shows to readers as well.
+    """
+    return moment.snapshot.only is None and any(map(moment.viewer.may, _STAFF))
 
 
 @strawberry.type
 class AuthorQueries:
-    @strawberry.field
+    @strawberry.field(description="An author. Readers see only authors that have a public article.")
     def author(self, info: RequestInfo, id: strawberry.ID, as_of: AsOf | None = None) -> Author | None:
         return load_author(moment_of(info.context, as_of), global_ids.argument(id, "Author"))
 
-    @strawberry.field(description="All authors, in the order of registration.")
+    @strawberry.field(
+        description="The authors in the order of registration. Readers see only those that have a public article."
+    )
     def authors(
         self, info: RequestInfo, first: int | None = None, after: str | None = None, as_of: AsOf | None = None
     ) -> Connection[Author]:
         moment = moment_of(info.context, as_of)
-        return connect_in_order_of_creation(
-            first, after, moment, authors_queries.authors_after, author_of, authors_queries.count_authors
-        )
+        if _sees_every_author(moment):
+            read, count = authors_queries.authors_after, authors_queries.count_authors
+        else:
+            read, count = authors_queries.public_authors_after, authors_queries.count_public_authors
+        return connect_in_order_of_creation(first, after, moment, read, author_of, count)
 
 
 @strawberry.input

@@ -7,7 +7,7 @@ and page contents from `posts.pages`: see docs/reference/public-modules.md.
 from typing import Final
 
 from ledgerpress.feature import Feature
-from ledgerpress.features.actors.permissions import READ_OWN_POSTS
+from ledgerpress.features.actors.permissions import READ_OWN_POSTS, READ_POSTS
 from ledgerpress.features.posts import (
     cache_invalidation,
     create_edit_categorize_commands,
@@ -56,7 +56,7 @@ from ledgerpress.features.posts.model import (
     PostUncategorized,
     PostUnpublished,
 )
-from ledgerpress.features.posts.permissions import READ_POSTS, WRITE_OWN_POSTS, WRITE_POSTS
+from ledgerpress.features.posts.permissions import WRITE_OWN_POSTS, WRITE_POSTS
 from ledgerpress.features.posts.restore_version_and_revert_change_commands import RestorePost, RevertPost
 
 __all__ = [
@@ -102,7 +102,7 @@ __all__ = [
 
 FEATURE: Final = Feature(
     name="posts",
-    requires=("slugs", "actors", "authors", "categories"),
+    requires=("slugs", "actors", "site", "authors", "categories"),
     events=model.EVENTS,
     streams=(model.POSTS,),
     permissions=permissions.PERMISSIONS,

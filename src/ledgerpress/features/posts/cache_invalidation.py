@@ -7,6 +7,7 @@ import json
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Final
 
+from ledgerpress.features.authors.queries import changed_public_authors
 from ledgerpress.features.categories.queries import changed_counts
 from ledgerpress.features.posts.article_queries import article_topic, public_slug_topic
 from ledgerpress.features.posts.listings_projection import EVERY_ARTICLE, EVERY_POST
@@ -82,6 +83,7 @@ def _by_rows(snapshot: Snapshot, after: int, seqs: Sequence[int]) -> Iterator[To
     own = [int(k) for (k,) in changed(_OWN_LISTINGS)]
     yield from changed_listings(snapshot, after, [*own, EVERY_ARTICLE, *EVERY_POST])
     yield from changed_counts(snapshot, after, own)
+    yield from changed_public_authors(snapshot, after, own)
 
 
 DEPENDENCIES: Final = DependencyRule(_EVENTS, _invalidated)

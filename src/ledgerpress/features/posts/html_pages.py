@@ -1,8 +1,9 @@
 """The front page, article pages and category pages, each rendered from one snapshot."""
 
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, timedelta, tzinfo
 from pathlib import Path
 from typing import Any, Final
 from urllib.parse import quote
@@ -21,6 +22,7 @@ from ledgerpress.features.categories.category_links_on_pages import (
 from ledgerpress.features.posts import article_queries, post_queries
 from ledgerpress.features.posts.body.html_rendering_and_sections import Section, render, teaser_of
 from ledgerpress.features.posts.listings_projection import EVERY_ARTICLE
+from ledgerpress.features.site.queries import site_tzinfo
 from ledgerpress.features.slugs.model import spellings
 from ledgerpress.graphql.relay import global_ids
 from ledgerpress.graphql.scalars import iso_time
@@ -31,12 +33,14 @@ from ledgerpress.views.snapshot_and_cache_dependencies import Snapshot
 
 PAGE_SIZE: Final = 10
 _MIN_SECTIONS: Final = 3
+_PAGING: Final = ("after", "before")
+"""The URL parameters that select a page of a list. Pages ignore all others, such as those of campaigns."""
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 @dataclass(frozen=True, slots=True)
 class Moment:
-    """A time in UTC, formatted: `iso` for programs, `day` and `minute` for readers, and the relative `age`."""
+    """A time, formatted: `iso` in UTC for programs, `day` and `minute` in the site's time zone for readers, and `age`."""
 
     iso: str
     day: str
@@ -81,7 +85,9 @@ def article_list(
 ) -> ArticleList:
     """Return a page of the listings `ks`, after or before a cursor, newest first. Raises `BadPageRequest`."""
     request = (
-        PageRequest(last=PAGE_SIZE, before=before) if before else PageRequest(first=PAGE_SIZE, after=after)
+        PageRequest(first=PAGE_SIZE, after=after)
+        if before is None
+        else PageRequest(last=PAGE_SIZE, before=before)
     )
     page = page_of(snapshot, ks, request)
     articles = [article_queries.by_seq(snapshot, key.post) for key in page.entries]
@@ -95,14 +101,14 @@ def article_list(
 
 
 def article_content(snapshot: Snapshot, article: article_queries.Article, now: int) -> ArticleContent:
-    body = render(post_queries.markdown(snapshot, article.body))
+    body, zone = render(post_queries.markdown(snapshot, article.body)), site_tzinfo(snapshot)
     was_updated = article.updated_at > article.published_at
     return ArticleContent(
         **_card_fields(snapshot, article, now),
-        updated=_moment(article.updated_at, now) if was_updated else None,
+        updated=_moment(article.updated_at, now, zone) if was_updated else None,
         reading_minutes=body.reading_minutes,
         corrections=[
-            (_moment(correction.at, now), correction.note)
+            (_moment(correction.at, now, zone), correction.note)
             for correction in article_queries.corrections(snapshot, article)
         ],
         sections=body.sections if len(body.sections) >= _MIN_SECTIONS else (),
@@ -122,16 +128,26 @@ def _card_fields(snapshot: Snapshot, article: article_queries.Article, now: int)
         "title": article.title,
         "href": article_href(article.slug),
         "teaser": teaser_of(post_queries.markdown(snapshot, article.body)) if teaser is None else teaser,
-        "authors": [author.name for author in authors],
+        "authors": [author.name for author in authors if author.name],
         "categories": [category_link(category) for category in categories],
-        "published": _moment(article.published_at, now),
+        "published": _moment(article.published_at, now, site_tzinfo(snapshot)),
     }
 
 
-def _moment(microseconds: int, now: int) -> Moment:
+def _moment(microseconds: int, now: int, zone: tzinfo) -> Moment:
     at = _EPOCH + timedelta(microseconds=microseconds)
+    # In the first and the last hours of the calendar, the local time may have no date.
+    with suppress(OverflowError):
+        at = at.astimezone(zone)
     day = f"{at.day} {at:%B} {at.year}"
-    return Moment(iso_time(microseconds), day, f"{day}, {at:%H:%M} UTC", relative_time(microseconds, now))
+    minute = f"{day}, {at:%H:%M} {_zone_name(at)}"
+    return Moment(iso_time(microseconds), day, minute, relative_time(microseconds, now))
+
+
+def _zone_name(at: datetime) -> str:
+    """Return the abbreviation of a time's zone, or its offset if the zone has no abbreviation."""
+    name = at.tzname() or ""
+    return name if name.isalpha() else f"UTC{at:%z}"
 
 
 def _front(pages: Pages, snapshot: Snapshot, request: Request) -> Response:
@@ -141,7 +157,7 @@ def _front(pages: Pages, snapshot: Snapshot, request: Request) -> Response:
         "front.html",
         listing=listing,
         tree=category_tree(snapshot),
-        is_first=not request.query_params,
+        is_archive=any(name in request.query_params for name in _PAGING),
     )
 
 

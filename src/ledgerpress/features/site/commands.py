@@ -1,28 +1,30 @@
-"""The command that names the site."""
+"""The commands that set the name, the language and the time zone of the site."""
 
 from dataclasses import dataclass
 from typing import ClassVar, Final
+
+from msgspec import UNSET, UnsetType
 
 from ledgerpress.commands import text_rules
 from ledgerpress.commands.command_and_guard_declarations import commands
 from ledgerpress.commands.command_request_and_context import CommandContext, Facts
 from ledgerpress.commands.roles_and_permissions import Permission, RequiredPermission, Role
 from ledgerpress.commands.streams_and_append_plan import AppendPlan
-from ledgerpress.features.site.model import SITE, Site, SiteNamed
+from ledgerpress.eventlog.event_and_withdrawn_event import Event
+from ledgerpress.features.site.language_and_time_zone_rules import language_tag, time_zone_name
+from ledgerpress.features.site.model import SITE, Site, SiteLocalized, SiteNamed
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class NameSite:
-    fingerprint_name: ClassVar[str] = "NameSite"
+class _SiteCommand:
+    """A command about the site. `decide` returns its event, or nothing if the value is unchanged."""
 
-    name: str
+    __slots__ = ()
 
     lock_key = SITE.prefix
 
-    def decide(self, site: Site, facts: Facts) -> tuple[SiteNamed, ...]:
-        """Return the event, or nothing if the name is unchanged. Raises `Rejection` for an invalid name."""
-        name = text_rules.line(self.name, field="name", limit=text_rules.MAX_NAME)
-        return () if name == site.name else (SiteNamed(name=name),)
+    def decide(self, site: Site, facts: Facts) -> tuple[Event, ...]:
+        """Raises `Rejection` for an invalid value."""
+        raise NotImplementedError
 
     async def plan(self, context: CommandContext) -> AppendPlan:
         site = await context.load(SITE)
@@ -30,5 +32,35 @@ class NameSite:
         return AppendPlan.of("site", site.write(self.decide(site.state, Facts())))
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NameSite(_SiteCommand):
+    fingerprint_name: ClassVar[str] = "NameSite"
+
+    name: str
+
+    def decide(self, site: Site, facts: Facts) -> tuple[Event, ...]:
+        name = text_rules.line(self.name, field="name", limit=text_rules.MAX_NAME)
+        return () if name == site.name else (SiteNamed(name=name),)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LocalizeSite(_SiteCommand):
+    """Set the language, the time zone or both of the site."""
+
+    fingerprint_name: ClassVar[str] = "LocalizeSite"
+
+    language: str | UnsetType = UNSET
+    time_zone: str | UnsetType = UNSET
+
+    def decide(self, site: Site, facts: Facts) -> tuple[Event, ...]:
+        language = UNSET if self.language is UNSET else language_tag(self.language)
+        time_zone = UNSET if self.time_zone is UNSET else time_zone_name(self.time_zone)
+        localized = SiteLocalized(
+            language=UNSET if language == site.language else language,
+            time_zone=UNSET if time_zone == site.time_zone else time_zone,
+        )
+        return () if localized == SiteLocalized() else (localized,)
+
+
 WRITE_SITE: Final = Permission("site:write", roles=[Role.EDITOR], enum_name="WRITE_SITE", order=8)
-COMMANDS: Final = commands(RequiredPermission(WRITE_SITE), NameSite)
+COMMANDS: Final = commands(RequiredPermission(WRITE_SITE), NameSite, LocalizeSite)

@@ -1,5 +1,12 @@
-"""Public queries for the name of the site as of a snapshot, for features above the site."""
+"""Public queries for the site as of a snapshot, for features above the site."""
 
-from ledgerpress.features.site.projector_and_queries import SITE, site_name, site_version
+from ledgerpress.features.site.projector_and_queries import (
+    SITE,
+    site_language,
+    site_name,
+    site_time_zone,
+    site_tzinfo,
+    site_version,
+)
 
-__all__ = ["SITE", "site_name", "site_version"]
+__all__ = ["SITE", "site_language", "site_name", "site_time_zone", "site_tzinfo", "site_version"]

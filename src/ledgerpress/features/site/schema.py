@@ -6,23 +6,31 @@ from typing import Final
 import strawberry
 
 from ledgerpress.features.site import projector_and_queries as site_queries
-from ledgerpress.features.site.commands import NameSite
+from ledgerpress.features.site.commands import LocalizeSite, NameSite
 from ledgerpress.graphql.as_of import AsOf, moment_of
 from ledgerpress.graphql.context import PointInTime, RequestInfo
 from ledgerpress.graphql.event_loader_and_payload_redaction import EventAccess
 from ledgerpress.graphql.feature_declarations import SchemaContribution
+from ledgerpress.graphql.input_rules import given_value, kept_field
 from ledgerpress.graphql.mutations import MutationInput, Payload, command_mutation
 from ledgerpress.graphql.scalars import Position
 
-__all__ = ["SCHEMA", "Site", "SiteNameInput", "SitePayload", "site_of"]
+__all__ = ["SCHEMA", "Site", "SiteLocalizeInput", "SiteNameInput", "SitePayload", "site_of"]
 
 
 @strawberry.type(description="The site of this publication.")
 class Site:
     moment: strawberry.Private[PointInTime]
     name: str | None
+    language: str = strawberry.field(
+        description="The language of the site, a BCP 47 tag; `en` until it is set. Pages declare it."
+    )
+    time_zone: str = strawberry.field(
+        description="The time zone of the site, an IANA name; `UTC` until it is set. Pages show dates in it; times in "
+        "GraphQL are always in UTC."
+    )
     version: int = strawberry.field(
-        description="Increases with every change of the site. Pass it as `expectedVersion`. 0 until the site is named."
+        description="Increases with every change of the site. Pass it as `expectedVersion`. 0 until the first change."
     )
 
     @strawberry.field(description="The log position that the result reflects.")
@@ -34,7 +42,11 @@ class Site:
 def site_of(moment: PointInTime) -> Site:
     snapshot = moment.snapshot
     return Site(
-        moment=moment, name=site_queries.site_name(snapshot), version=site_queries.site_version(snapshot)
+        moment=moment,
+        name=site_queries.site_name(snapshot),
+        language=site_queries.site_language(snapshot),
+        time_zone=site_queries.site_time_zone(snapshot),
+        version=site_queries.site_version(snapshot),
     )
 
 
@@ -53,6 +65,20 @@ class SiteNameInput(MutationInput):
         return NameSite(name=self.name)
 
 
+@strawberry.input
+class SiteLocalizeInput(MutationInput):
+    """The new language, the new time zone or both. An absent field is unchanged."""
+
+    language: str | None = kept_field("A BCP 47 tag, such as `en`, `pt-BR` or `zh-Hant`.")
+    time_zone: str | None = kept_field("An IANA name, such as `America/New_York` or `UTC`.")
+
+    def command(self) -> LocalizeSite:
+        return LocalizeSite(
+            language=given_value(self.language),
+            time_zone=given_value(self.time_zone),
+        )
+
+
 @strawberry.type
 class SitePayload(Payload):
     site: Site | None
@@ -66,6 +92,9 @@ _mutation = partial(
 @strawberry.type
 class SiteMutations:
     site_name = _mutation(NameSite, SiteNameInput, "Set the name of the site.")
+    site_localize = _mutation(
+        LocalizeSite, SiteLocalizeInput, "Set the language, the time zone or both of the site."
+    )
 
 
 SCHEMA: Final = SchemaContribution(

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 from copy import copy
 from dataclasses import dataclass, field
+from functools import partial
 from http import HTTPStatus
 from pathlib import Path
 from typing import Any, Final, TypeAlias
@@ -15,6 +16,13 @@ from starlette.routing import BaseRoute, Route
 from ledgerpress.bounded_cache import BoundedCache
 from ledgerpress.graphql.context import Store
 from ledgerpress.http.pages.assets import Assets
+from ledgerpress.http.pages.language_and_direction import (
+    bdi,
+    direction_of,
+    english_attributes,
+    english_words,
+    isolated,
+)
 from ledgerpress.http.pages.other_path_spellings import PathSpelling
 from ledgerpress.http.requests.url_prefix_and_route_path import url_prefix
 from ledgerpress.http.responses import POSITION_HEADER
@@ -52,6 +60,8 @@ _MAX_PREFIXES: Final = 16
 """How many prefixes have cached templates. An application has one prefix, unless its host mounts it by a pattern."""
 _DEFAULT_NAME: Final = "LedgerPress"
 """The name of a site that has no name yet."""
+_DEFAULT_LANGUAGE: Final = "en"
+"""The language of a site if no feature provides one."""
 
 PageHandler: TypeAlias = "Callable[[Pages, Snapshot, Request], Response]"
 """Returns a page that is read from a snapshot."""
@@ -73,14 +83,20 @@ class PageContribution:
     templates. Paths never contain the prefix under which the application is mounted: a template passes each path to
     `url(…)`, which adds the prefix, and each name of a file under `static/` to `asset(…)`.
 
-    If a handler raises `BadPageRequest`, the response is the page for unknown addresses, with status 404. `site_name`
-    and `navigation` appear on every page. `examples` returns values for the example operations of GraphiQL, by the
-    names of data attributes.
+    Text of users must not change the order of the text around it: a template shows it alone in a block with
+    `dir="auto"`, or with the filter `bdi`, or in plain text with the filter `isolated`. A template marks its own English
+    words as English on a page in another language: with `words(…)`, or with the attributes `{{ english }}` of an
+    element that also contains other text.
+
+    If a handler raises `BadPageRequest`, the response is the page for unknown addresses, with status 404. `site_name`,
+    `site_language` (a BCP 47 tag) and `navigation` appear on every page. `examples` returns values for the example
+    operations of GraphiQL, by the names of data attributes.
     """
 
     routes: Mapping[str, PageHandler] = field(default_factory=dict)
     templates: Path | None = None
     site_name: Callable[[Snapshot], str | None] | None = None
+    site_language: Callable[[Snapshot], str | None] | None = None
     navigation: Callable[[Snapshot], Sequence[Link]] | None = None
     examples: Callable[[Snapshot], Mapping[str, str]] | None = None
 
@@ -121,6 +137,7 @@ class Pages:
             lstrip_blocks=True,
         )
         self._templates.globals |= {"asset": self.asset, "url": self.url}
+        self._templates.filters |= {"bdi": bdi, "isolated": isolated}
         self._by_prefix = BoundedCache[str, Pages](max_entries=_MAX_PREFIXES)
 
     def under(self, prefix: str) -> "Pages":
@@ -180,8 +197,13 @@ class Pages:
         **values: Any,
     ) -> Response:
         """Return a page, rendered from a template with values."""
+        language = self._site_language(snapshot)
         html = self._templates.get_template(template).render(
             site_name=self._site_name(snapshot),
+            language=language,
+            direction=direction_of(language),
+            words=partial(english_words, language=language),
+            english=english_attributes(language),
             navigation=self._navigation(snapshot),
             position=snapshot.position,
             **values,
@@ -215,6 +237,10 @@ class Pages:
     def _site_name(self, snapshot: Snapshot) -> str:
         names = (part.site_name(snapshot) for part in self._contributions if part.site_name)
         return next((name for name in names if name), _DEFAULT_NAME)
+
+    def _site_language(self, snapshot: Snapshot) -> str:
+        languages = (part.site_language(snapshot) for part in self._contributions if part.site_language)
+        return next((language for language in languages if language), _DEFAULT_LANGUAGE)
 
     def _navigation(self, snapshot: Snapshot) -> list[Link]:
         return [link for part in self._contributions if part.navigation for link in part.navigation(snapshot)]

@@ -3,10 +3,9 @@
 from typing import Final
 
 from ledgerpress.commands.roles_and_permissions import RequiredPermission
-from ledgerpress.features.actors.permissions import READ_OWN_POSTS
+from ledgerpress.features.actors.permissions import READ_OWN_POSTS, READ_POSTS
 from ledgerpress.features.authors.schema import Author
 from ledgerpress.features.categories.schema.category_type_and_queries import Category
-from ledgerpress.features.posts.permissions import READ_POSTS
 from ledgerpress.features.posts.schema.added_fields import AuthorFields, CategoryFields
 from ledgerpress.features.posts.schema.mutations import (
     PostArchiveInput,

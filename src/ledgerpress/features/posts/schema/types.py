@@ -6,13 +6,13 @@ from typing import Any
 
 import strawberry
 
+from ledgerpress.features.actors.permissions import READ_POSTS
 from ledgerpress.features.authors import projector_and_queries as authors_queries
 from ledgerpress.features.authors.schema import Author, author_of
 from ledgerpress.features.categories.schema.category_type_and_queries import Category, category_of
 from ledgerpress.features.posts import article_queries, post_queries
 from ledgerpress.features.posts.body.html_rendering_and_sections import RenderedBody, render, teaser_of
 from ledgerpress.features.posts.model import PostStatus
-from ledgerpress.features.posts.permissions import READ_POSTS
 from ledgerpress.features.posts.projector import ContentRow
 from ledgerpress.features.posts.schema.article_authors_and_categories_loading import ArticlePage
 from ledgerpress.features.posts.schema.visibility import (

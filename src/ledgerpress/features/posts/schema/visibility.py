@@ -4,9 +4,8 @@ from dataclasses import replace
 
 from ledgerpress.commands.client_identity import Identity
 from ledgerpress.commands.roles_and_permissions import READ_HISTORY
-from ledgerpress.features.actors.permissions import READ_OWN_POSTS
+from ledgerpress.features.actors.permissions import READ_OWN_POSTS, READ_POSTS
 from ledgerpress.features.posts import post_queries
-from ledgerpress.features.posts.permissions import READ_POSTS
 from ledgerpress.graphql.access_control import AccessDenied
 from ledgerpress.graphql.as_of import AsOf, is_past, named_moment
 from ledgerpress.graphql.context import Context, PointInTime

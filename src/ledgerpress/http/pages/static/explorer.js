@@ -195,7 +195,7 @@ async function readEvents(params, ownHeaders, signal, next) {
 }
 
 const create = React.createElement;
-const home = create("a", { href: page.home, className: "home" }, page.site);
+const home = create("a", { href: page.home, className: "home", dir: "auto" }, page.site);
 const explorer = create(
   GraphiQL,
   {
