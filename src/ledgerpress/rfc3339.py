@@ -5,7 +5,7 @@ week dates, hours without minutes, offsets without a colon, fractions after a co
 """
 
 import re
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, timedelta, tzinfo
 from typing import Final
 
 EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
@@ -48,10 +48,10 @@ def parse(text: str) -> int:
         raise InvalidTime("it is before the year 1 or after the year 9999, UTC") from None
 
 
-def parse_date_or_time(text: str) -> int:
-    """Return the time in `text`, or the beginning of the date in `text`, UTC. Raises `InvalidTime`."""
+def parse_date_or_time(text: str, zone: tzinfo = UTC) -> int:
+    """Return the time in `text`, or midnight, in `zone`, of the date in `text`. Raises `InvalidTime`."""
     if match := _FULL_DATE.fullmatch(text):
-        return to_microseconds(_midnight(*match.groups()))
+        return to_microseconds(_midnight(*match.groups()).replace(tzinfo=zone))
     return parse(text)
 
 

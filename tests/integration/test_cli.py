@@ -1,5 +1,6 @@
 """The command line: its output, its files and its exit codes."""
 
+import asyncio
 import json
 import os
 import socket
@@ -14,6 +15,9 @@ from typer.testing import CliRunner, Result
 
 from ledgerpress import __version__
 from ledgerpress.cli import app
+from ledgerpress.commands.command_request_and_context import CommandRequest
+from ledgerpress.features.site.commands import LocalizeSite
+from ledgerpress.server.store import open_store
 
 PAGE = Path(__file__).parent.parent / "pages" / "tide-mill.txt"
 
@@ -319,3 +323,21 @@ def test_version_and_help_import_no_framework(option: str) -> None:
     imported = {line.rpartition("|")[2].strip() for line in result.stderr.splitlines()}
     assert "ledgerpress.cli" in imported
     assert not imported & {"strawberry", "starlette", "graphql", "uvicorn", "jinja2"}
+
+
+def test_times_without_a_zone_are_in_the_time_zone_of_the_site(tmp_path: Path) -> None:
+    store = tmp_path / "store"
+    page = tmp_path / "page.txt"
+    page.write_text(
+        "Ferry back\n\nFerry back\n\nDecember 5, 2024 at 9:00 PM\n\nThe ferry sails again on Monday.\n"
+    )
+
+    async def localize() -> None:
+        async with open_store(store) as opened:
+            await opened.commands.handle(LocalizeSite(time_zone="America/New_York"), CommandRequest())
+
+    asyncio.run(localize())
+    result = run("import", "page", page, "--retrieved-at", "2024-12-05", "--data", store)
+    assert result.exit_code == 0, result.output
+    history = run("history", "ferry-back", "--data", store, "--json").stdout
+    assert '"2024-12-06T02:00:00Z"' in history

@@ -1,7 +1,7 @@
 """`ledgerpress import page`: import a saved article page with the same commands that editors use."""
 
 from collections.abc import Callable
-from datetime import datetime
+from datetime import UTC, datetime, tzinfo
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Annotated, Final
@@ -29,6 +29,7 @@ from ledgerpress.features.page_import.parser.page import (
 )
 from ledgerpress.features.page_import.report import TEXT_DIFFERS, ImportReport
 from ledgerpress.features.registry import installed_features
+from ledgerpress.features.site.projector_and_queries import site_tzinfo
 from ledgerpress.server.log_url import LogUrl
 from ledgerpress.server.store import open_store
 
@@ -68,15 +69,19 @@ def page(
     json: JsonOption = False,
 ) -> None:
     """Import the article of a page, its categories and authors, and the recent posts that the page lists."""
-    moment = _moment(retrieved_at)
-    parsed = _parse(file, moment, day_first=day_first, force=force)
+    text = _read(file)
+
+    def parse(zone: tzinfo) -> tuple[ParsedPage, datetime]:
+        """Return the page and the time of its retrieval."""
+        moment = _moment(retrieved_at, zone)
+        return _parse(file, text, moment, zone=zone, day_first=day_first, force=force), moment
+
+    parse(UTC)  # an invalid page must not create a store
     with TemporaryDirectory() as temporary:
         # A dry run creates nothing in `data`: no store, and no views of a log that is elsewhere.
         place = Path(temporary) / "store" if dry_run and not data.exists() else data
         with progress("Building the views") as report_progress:
-            report = run(
-                _import(place, log, parsed, moment, dry_run=dry_run, report_progress=report_progress)
-            )
+            report = run(_import(place, log, parse, dry_run=dry_run, report_progress=report_progress))
     if json:
         print_json(report)
     else:
@@ -85,9 +90,9 @@ def page(
         fail(_TEXT_NOT_IMPORTED, REFUSED)
 
 
-def _moment(value: str) -> datetime:
+def _moment(value: str, zone: tzinfo) -> datetime:
     try:
-        return rfc3339.to_datetime(rfc3339.parse_date_or_time(value))
+        return rfc3339.to_datetime(rfc3339.parse_date_or_time(value, zone))
     except rfc3339.InvalidTime as error:
         fail(
             f"--retrieved-at {value!r} is not a date such as 2024-12-22, or a time such as "
@@ -96,14 +101,20 @@ def _moment(value: str) -> datetime:
         )
 
 
-def _parse(file: Path, retrieved_at: datetime, *, day_first: bool | None, force: bool) -> ParsedPage:
+def _read(file: Path) -> str:
     try:
-        text = file.read_text(encoding="utf-8-sig")
-        return parse_page(text, retrieved_at, day_first=day_first, force=force)
+        return file.read_text(encoding="utf-8-sig")
     except OSError as error:
         fail(f"{file} cannot be read: {error.strerror}", MISUSED)
     except UnicodeDecodeError:
         fail(f"{file} is not UTF-8 text", MISUSED)
+
+
+def _parse(
+    file: Path, text: str, retrieved_at: datetime, *, zone: tzinfo, day_first: bool | None, force: bool
+) -> ParsedPage:
+    try:
+        return parse_page(text, retrieved_at, zone=zone, day_first=day_first, force=force)
     except NotAnArticlePage as error:
         fail(f"{file}: {error}. To import it all the same, add --force.", MISUSED)
     except PageUnreadable as error:
@@ -113,8 +124,7 @@ def _parse(file: Path, retrieved_at: datetime, *, day_first: bool | None, force:
 async def _import(
     data: Path,
     log: str,
-    parsed: ParsedPage,
-    retrieved_at: datetime,
+    parse: Callable[[tzinfo], tuple[ParsedPage, datetime]],
     *,
     dry_run: bool,
     report_progress: Callable[[int, int], None],
@@ -123,6 +133,8 @@ async def _import(
     async with open_store(
         data, log=log, features=installed_features(), create=create, progress=report_progress
     ) as store:
+        with store.snapshot() as snapshot:
+            parsed, retrieved_at = parse(site_tzinfo(snapshot))
         return await import_page(store, parsed, retrieved_at=retrieved_at, dry_run=dry_run)
 
 

@@ -14,9 +14,6 @@ from typing import Final
 from ledgerpress.features.page_import.parser.ages import Age, read_age
 from ledgerpress.features.page_import.parser.clock_times import ClockTime, split_time
 
-SITE_ZONE: Final[tzinfo] = UTC
-"""The zone of dates and times on pages that have none."""
-
 _DAY: Final = timedelta(days=1)
 _WEEKDAYS: Final = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
 _WEEKDAY: Final = r"(?:mon|tues?|wed(?:nes)?|thu(?:rs?)?|fri|sat(?:ur)?|sun)(?:day)?\.?"
@@ -62,7 +59,7 @@ class Retrieval:
 
     at: datetime
     day_first: bool | None = None
-    zone: tzinfo = SITE_ZONE
+    zone: tzinfo = UTC
 
     @property
     def is_whole_day(self) -> bool:

@@ -7,7 +7,7 @@ reports each guess as a sentence.
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, timedelta, tzinfo
 from typing import Final
 
 from ledgerpress.features.page_import.parser.article_check import missing_from
@@ -69,11 +69,17 @@ class ParsedPage:
 
 
 def parse_page(
-    text: str, retrieved_at: datetime, *, day_first: bool | None = None, force: bool = False
+    text: str,
+    retrieved_at: datetime,
+    *,
+    zone: tzinfo = UTC,
+    day_first: bool | None = None,
+    force: bool = False,
 ) -> ParsedPage:
     """Parse a page that was saved at `retrieved_at`; ages on the page are relative to this time.
 
-    If `retrieved_at` is midnight, it is treated as a date without a time of day. `day_first` states whether 5/12/2024 is
+    `zone` is the zone of dates and times on the page that have none. If `retrieved_at` is midnight there, it is treated
+    as a date without a time of day. `day_first` states whether 5/12/2024 is
     in December; by default, the other dates on the page decide. Raises `PageUnreadable` for a page without a headline
     or text, `NotAnArticlePage` for other text unless `force`, and `ValueError` for a naive `retrieved_at`.
     """
@@ -86,7 +92,7 @@ def parse_page(
         raise PageUnreadable("the page is empty")
     if day_first is None:
         day_first = order_of_digits(lines)
-    retrieval = Retrieval(retrieved_at.astimezone(UTC), day_first)
+    retrieval = Retrieval(retrieved_at.astimezone(UTC), day_first, zone)
 
     main, below = split_recent(lines)
     main, below, site_name = _take_site_name(main, below)
