@@ -35,12 +35,6 @@ UNUSED_SET_LIFETIME: Final = 7 * 86_400.0
 """Seconds from the last use of a set of features until its files are dropped."""
 BUSY_RETRY_INTERVAL: Final = 0.2
 """Seconds between two attempts to build views while another process builds views."""
-_NAMED_BEFORE: Final = {"eaca085b": "34636194"}
-"""Maps a digest to the digest of the same tables that also covered comments and the order of the SQL.
-
-The latter is in the names of existing files, so these stay in use. The entry has no effect once the version of a
-projector changes.
-"""
 
 
 class ViewsBusy(EventLogError):
@@ -291,8 +285,7 @@ def digest_of(projectors: Sequence[Projector]) -> str:
         for projector in projectors
     )
     text = "\n".join((normalized(checkpoints.SCHEMA), *lines))
-    digest = hashlib.sha256(text.encode()).hexdigest()[:8]
-    return _NAMED_BEFORE.get(digest, digest)
+    return hashlib.sha256(text.encode()).hexdigest()[:8]
 
 
 def _sql(*scripts: str) -> str:
