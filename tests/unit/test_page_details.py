@@ -52,6 +52,17 @@ def parsed(*lines: str, above: tuple[str, ...] = (), end: tuple[str, ...] = ()) 
         (["By Ada ExampleDecember 5, 20249:00 AM UTCUpdated a day ago"], AT_NINE, ADA),
         (["By Ada Example", "Dec. 5, 2024", "Updated 9:30 a.m. ET"], DECEMBER_5, ADA),
         (["By Ada Example and Bob Sample", "December 5, 2024"], DECEMBER_5, ("Ada Example", "Bob Sample")),
+        (["Thursday December 5, 2024 1:00 am PST by Ada Example"], AT_NINE, ADA),
+        (["Posted: Dec 5, 2024 / 09:00 AM UTC"], AT_NINE, ()),
+        (["December 5, 2024 / 9:00 AM UTC / The Courier"], AT_NINE, ()),
+        (["Issued on: December 5, 2024 - 09:00", "Modified: December 6, 2024 - 10:00"], AT_NINE, ()),
+        (["Posted by: Ada Example", "on December 5, 2024"], DECEMBER_5, ADA),
+        (["Written by", "Ada Example", "on", "December 5, 2024"], DECEMBER_5, ADA),
+        (["Published 17 days ago on December 5, 2024", "By Ada Example"], DECEMBER_5, ADA),
+        (["December 5, 2024 9:00 am", "•", "4 min read"], AT_NINE, ()),
+        (["December 5, 2024 in Local News by Ada Example"], DECEMBER_5, ADA),
+        (["By: Ada Example, The Harbour | December 5, 2024"], DECEMBER_5, ADA),
+        (["2024. 12. 5."], DECEMBER_5, ()),
     ],
 )
 def test_the_date_and_the_byline_leave_the_body(
@@ -226,6 +237,40 @@ def test_no_age_is_the_title_of_a_recent_post() -> None:
     assert posts[8][2] == datetime(2024, 12, 21, 17, tzinfo=UTC)
 
 
+@pytest.mark.parametrize(
+    "lines",
+    [
+        ("One (17 days ago)", "Two (18 days ago)"),
+        ("One | 17d", "Two | 18d"),
+        ("One · 17 days ago", "A text.", "Two · 18 days ago"),
+        ("One - 17 days ago", "Two - 18 days ago"),
+        ("One 17 days ago", "Two 18 days ago"),
+    ],
+)
+def test_an_age_next_to_the_headline_of_a_recent_post(lines: tuple[str, ...]) -> None:
+    dates = [RETRIEVED - timedelta(days=17), RETRIEVED - timedelta(days=18)]
+    assert [(title, at) for title, _, at, _ in recent(*lines)] == list(
+        zip(["One", "Two"], dates, strict=True)
+    )
+
+
+def test_a_teaser_below_the_date_of_a_recent_post() -> None:
+    assert recent("One", "17 days ago", "A text.", "Two", "18 days ago", "Another text.") == [
+        ("One", "A text.", RETRIEVED - timedelta(days=17), ()),
+        ("Two", "Another text.", RETRIEVED - timedelta(days=18), ()),
+    ]
+
+
+@pytest.mark.parametrize("title", ["Remembering May 5", "The city | a year ago today", "Part 2 - Winter"])
+def test_other_headlines_of_recent_posts_stay_whole(title: str) -> None:
+    assert [first for first, *_ in recent(title, "17 days ago", "Two", "18 days ago")] == [title, "Two"]
+
+
+def test_links_to_the_rest_of_recent_posts_are_not_posts() -> None:
+    lines = ("One", "17 days ago", "Read more", "Two", "18 days ago", "Continue reading →")
+    assert [title for title, *_ in recent(*lines)] == ["One", "Two"]
+
+
 def test_bylines_of_recent_posts_do_not_become_titles() -> None:
     below = ("One", "By Ada Example", "December 5, 2024 | 3 min read", "Two", "By Bob Sample", "Dec 4, 2024")
     after = ("One", "December 5, 2024", "By Ada Example", "Two", "Dec 4, 2024", "By Bob Sample")
@@ -261,7 +306,7 @@ def test_an_older_post_with_the_headline_of_the_article_is_another_post() -> Non
 
 
 @pytest.mark.parametrize(
-    "age", ["in 3 days", "999999 years ago", "99999999999999999999 weeks ago", "Feb 30, 2024"]
+    "age", ["in 3 days", "999999 years ago", "99999999999999999999 weeks ago", "Feb 30, 2024", "a while ago"]
 )
 def test_an_impossible_age_is_never_a_headline(age: str) -> None:
     page = parse_page(f"A headline\n\n{TEXT}\n\nRecent Posts\n\nAnother one\n\n{age}\n", RETRIEVED)

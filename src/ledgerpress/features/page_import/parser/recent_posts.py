@@ -4,15 +4,15 @@ Only headlines are required.
 """
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from itertools import zip_longest
+from itertools import chain, zip_longest
 from typing import Final
 
 from ledgerpress.commands.text_rules import MAX_TEASER, MAX_TITLE
 from ledgerpress.features.page_import.parser.dates import DateSource, PageDate, Retrieval
-from ledgerpress.features.page_import.parser.details_line import Details, ScannedLine, scan
+from ledgerpress.features.page_import.parser.details_line import Details, ScannedLine, read_details, scan
 from ledgerpress.features.page_import.parser.line_cleaning_and_classification import (
     is_cut,
     is_footer,
@@ -22,6 +22,9 @@ from ledgerpress.features.posts.body.plain_text import derived_teaser
 from ledgerpress.grapheme_clusters import shortened
 
 _HEADING: Final = re.compile(r"(?:recent|latest) (?:posts|articles|stories)\s*:?", re.IGNORECASE)
+
+_BARS: Final = re.compile(r"(?<=\S)(?:\s*[|•●∙⋅·‧]\s*|\s+[-–—/]\s+|\s*(?=[(]))(?=\S)")
+_SPACES: Final = re.compile(r"(?<=\S)\s+")
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +83,7 @@ def parse_recent(
             )
         else:
             post_lines.append(line)
+    post_lines = list(_with_dates_apart(post_lines, retrieval))
     groups = _groups(_pieces(list(scan(post_lines, retrieval))), guesses)
     teasers_are_usual = _teasers_are_usual([group.lines for group in groups if group.details.date])
     missing = PageDate(retrieval.at, source=DateSource.MISSING)
@@ -99,6 +103,27 @@ def parse_recent(
         elif post.age_text is None:
             guesses.append(f'the recent post "{post.title}" has no date: published at the retrieval date')
     return tuple(post for post in posts if len(post.title) <= MAX_TITLE), tuple(dict.fromkeys(guesses))
+
+
+def _with_dates_apart(lines: Sequence[str], retrieval: Retrieval) -> Iterator[str]:
+    """Put dates and headlines on lines of their own if each headline has its date: "Old news (3d ago)"."""
+    for separators in (_BARS, _SPACES):
+        split = [_without_date(line, separators, retrieval) for line in lines]
+        dated = sum(title_and_date is not None for title_and_date in split)
+        all_dated = all(apart or is_sentence(line) for line, apart in zip(lines, split, strict=True))
+        if all_dated and dated >= (1 if separators is _BARS else 2):
+            return chain.from_iterable(apart or (line,) for line, apart in zip(lines, split, strict=True))
+    return iter(lines)
+
+
+def _without_date(line: str, separators: re.Pattern[str], retrieval: Retrieval) -> tuple[str, str] | None:
+    """Return the headline and the date of a line that contains both."""
+    for gap in separators.finditer(line):
+        title, rest = line[: gap.start()], line[gap.end() :]
+        details = read_details(rest, retrieval)
+        if details and details.date and not details.others and read_details(title, retrieval) is None:
+            return title, rest
+    return None
 
 
 def _pieces(scanned: Sequence[ScannedLine]) -> list[str | Details]:
@@ -129,7 +154,10 @@ def _has_date(item: ScannedLine | None) -> bool:
 
 
 def _groups(pieces: Sequence[str | Details], guesses: list[str]) -> list[_Group]:
-    """Return the lines with each date. The dates are below the posts, or, if the list begins with one, above them."""
+    """Return the lines with each date. The dates are below the posts, or, if the list begins with one, above them.
+
+    A teaser can be below the date of its post.
+    """
     is_date_first = (
         bool(pieces)
         and isinstance(pieces[0], Details)
@@ -137,14 +165,17 @@ def _groups(pieces: Sequence[str | Details], guesses: list[str]) -> list[_Group]
         and isinstance(pieces[-1], str)
     )
     groups = [_Group()]
-    for piece in pieces:
+    for piece, following in zip_longest(pieces, pieces[1:]):
         if isinstance(piece, str):
-            if groups[-1].details.date and not is_date_first:
+            is_teaser_below_date = (
+                len(groups[-1].lines) == 1 and is_sentence(piece) and not isinstance(following, Details)
+            )
+            if groups[-1].details.date and not is_date_first and not is_teaser_below_date:
                 groups.append(_Group())
             groups[-1].lines.append(piece)
-        elif piece.date and is_date_first:
+        elif piece and piece.date and is_date_first:
             groups.append(_Group(details=piece))
-        else:
+        elif piece:
             groups[-1].details.add(piece)
     guesses += [
         f'the date "{group.details.date_text}" was left out: it has no headline'
