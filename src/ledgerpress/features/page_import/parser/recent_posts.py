@@ -4,10 +4,10 @@ Only headlines are required.
 """
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from itertools import chain, zip_longest
+from itertools import zip_longest
 from typing import Final
 
 from ledgerpress.commands.text_rules import MAX_TEASER, MAX_TITLE
@@ -83,8 +83,8 @@ def parse_recent(
             )
         else:
             post_lines.append(line)
-    post_lines = list(_with_dates_apart(post_lines, retrieval))
-    groups = _groups(_pieces(list(scan(post_lines, retrieval))), guesses)
+    scanned = scan(_with_dates_apart(post_lines, retrieval), retrieval)
+    groups = _groups(_pieces(list(scanned)), guesses)
     teasers_are_usual = _teasers_are_usual([group.lines for group in groups if group.details.date])
     missing = PageDate(retrieval.at, source=DateSource.MISSING)
     posts: dict[ParsedTeaser, None] = {}
@@ -105,19 +105,25 @@ def parse_recent(
     return tuple(post for post in posts if len(post.title) <= MAX_TITLE), tuple(dict.fromkeys(guesses))
 
 
-def _with_dates_apart(lines: Sequence[str], retrieval: Retrieval) -> Iterator[str]:
+def _with_dates_apart(lines: Sequence[str], retrieval: Retrieval) -> Sequence[str]:
     """Put dates and headlines on lines of their own if each headline has its date: "Old news (3d ago)"."""
-    for separators in (_BARS, _SPACES):
-        split = [_without_date(line, separators, retrieval) for line in lines]
-        dated = sum(title_and_date is not None for title_and_date in split)
-        all_dated = all(apart or is_sentence(line) for line, apart in zip(lines, split, strict=True))
-        if all_dated and dated >= (1 if separators is _BARS else 2):
-            return chain.from_iterable(apart or (line,) for line, apart in zip(lines, split, strict=True))
-    return iter(lines)
+    for separators, min_dated in ((_BARS, 1), (_SPACES, 2)):
+        apart: list[str] = []
+        for line in lines:
+            title_and_date = _without_date(line, separators, retrieval)
+            if title_and_date is None and not is_sentence(line):
+                break
+            apart += title_and_date or (line,)
+        else:
+            if len(apart) >= len(lines) + min_dated:
+                return apart
+    return lines
 
 
 def _without_date(line: str, separators: re.Pattern[str], retrieval: Retrieval) -> tuple[str, str] | None:
     """Return the headline and the date of a line that contains both."""
+    if len(line) > 2 * MAX_TITLE:
+        return None
     for gap in separators.finditer(line):
         title, rest = line[: gap.start()], line[gap.end() :]
         details = read_details(rest, retrieval)
