@@ -171,6 +171,23 @@ def test_a_text_next_to_the_date_is_reported_and_is_not_the_author() -> None:
     assert page.guesses == ('the text "Ada Example" next to the date was left out',)
 
 
+@pytest.mark.parametrize(
+    "lines",
+    [
+        # codelucas/newspaper#967
+        ["Received: 1 June 2024", "Accepted: 2 December 2024", "Published: 5 December 2024"],
+        ["Received 1 June 2024; Accepted 2 December 2024; Published 5 December 2024"],
+        # adbar/trafilatura#72
+        ["December 5, 2024", "Expires: January 31, 2026"],
+    ],
+)
+def test_the_dates_of_something_else_are_reported(lines: list[str]) -> None:
+    page = parsed(*lines)
+    assert page.article.published_at == DECEMBER_5
+    assert page.article.body_markdown == f"{TEXT}\n\nMore text follows."
+    assert all("left out" in guess for guess in page.guesses)
+
+
 def test_another_date_on_the_page_determines_the_order_of_digits() -> None:
     page = parsed("Published: 5/12/2024", "The mill closed on 13/11/2024.")
     assert (page.article.published_at, page.article.date.source) == (DECEMBER_5, DateSource.CALENDAR)
@@ -195,6 +212,8 @@ def test_another_date_on_the_page_determines_the_order_of_digits() -> None:
         ("Ada Example, senior political correspondent", ADA),
         ("Ada Example (ada@example.org)", ADA),
         ("Ada Example @ada", ADA),
+        ("Ada Example, The Harbour", ADA),
+        ("Ada Example, photographs by Bob Sample and Cy Holm", ADA),
         ("admin", None),
         ("the river", None),
         ("Ada Example who was there", None),
@@ -245,6 +264,10 @@ def test_no_age_is_the_title_of_a_recent_post() -> None:
         ("One · 17 days ago", "A text.", "Two · 18 days ago"),
         ("One - 17 days ago", "Two - 18 days ago"),
         ("One 17 days ago", "Two 18 days ago"),
+        # chalie-ai/chalie#1723
+        ("One 5 Dec 2024 15:30", "Two 4 Dec 2024 15:30"),
+        ("5 Dec 2024 15:30 One", "4 Dec 2024 15:30 Two"),
+        ("2024-12-05 15:30 » One", "2024-12-04 15:30 » Two"),
     ],
 )
 def test_an_age_next_to_the_headline_of_a_recent_post(lines: tuple[str, ...]) -> None:
@@ -259,6 +282,11 @@ def test_a_teaser_below_the_date_of_a_recent_post() -> None:
         ("One", "A text.", RETRIEVED - timedelta(days=17), ()),
         ("Two", "Another text.", RETRIEVED - timedelta(days=18), ()),
     ]
+
+
+def test_a_headline_that_begins_with_an_age_stays_whole() -> None:
+    lines = ("Today in history", "Yesterday in sport")
+    assert [title for title, *_ in recent(*lines)] == list(lines)
 
 
 @pytest.mark.parametrize("title", ["Remembering May 5", "The city | a year ago today", "Part 2 - Winter"])

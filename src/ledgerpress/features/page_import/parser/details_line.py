@@ -19,7 +19,7 @@ _MAX_OTHER: Final = 60
 _BAR: Final = re.compile(r"\s*[|•●∙⋅·‧]\s*|\s+(?://?|—|–|-)\s+")
 _OTHERS_BETWEEN_BARS: Final = re.compile(r"[|•●∙⋅·‧]|\s/\s")
 _BEFORE_LABEL: Final = re.compile(
-    r"[\s,;(]+(?=(?:last\s+)?(?:updated|modified|edited|revised|published|posted)\b"
+    r"[\s,;(]+(?=(?:last\s+)?(?:updated|modified|edited|revised|published|posted|received|accepted)\b"
     r"|(?:leave a|add a|no|\d+) comments?$)",
     re.IGNORECASE,
 )
@@ -33,6 +33,10 @@ _LABEL: Final = re.compile(
     r"|(?:(?:first|originally|this (?:entry|post|article|story) was)\s+)?"
     r"(?:posted|published|released|issued|written|(?:publication|publish|published|post)\s+date|date(?:\s+published)?))"
     r"\b\s*(?:on\b|at\b)?\s*:?\s*|on\s+",
+    re.IGNORECASE,
+)
+_OTHER_LABEL: Final = re.compile(
+    r"(?:received|submitted|accepted|expires|archived|retrieved|accessed)\b\s*(?:on\b|at\b)?\s*:?\s*",
     re.IGNORECASE,
 )
 _BY: Final = re.compile(
@@ -65,8 +69,9 @@ _NOISE: Final = re.compile(
 class Details:
     """What lines say about an article.
 
-    `is_labelled` means that the date of publication has a label ("Posted on"). `date_text` is the text of the date, and
-    `others` are texts next to a date that are neither dates nor authors.
+    `is_labelled` means that the date of publication has a label ("Posted on"), or that there is only the date of
+    something else ("Accepted: 16 December 2022"). `date_text` is the text of the date, and `others` are texts next to a
+    date that are neither dates nor authors, and the dates of something else.
     """
 
     published: PageDate | None = None
@@ -112,7 +117,13 @@ class Details:
     def adds_to(self, other: "Details") -> bool:
         """Return whether these details contain something that the other ones lack. An age alone does not count."""
         dates = self.published is not None and self.published.is_calendar_date and other.published is None
-        return dates or bool(self.updated and not other.updated) or bool(self.authors and not other.authors)
+        other_dates = self.is_labelled and self.published is None
+        return (
+            dates
+            or other_dates
+            or bool(self.updated and not other.updated)
+            or bool(self.authors and not other.authors)
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,7 +197,8 @@ def _part(text: str, retrieval: Retrieval) -> Details | None:
         return Details()
     details = _dated(text, retrieval) or _bylined(text, retrieval) or _dated_and_bylined(text, retrieval)
     category = _IN_CATEGORY.fullmatch(text) if details is None else None
-    if category:
+    # "Today in History" is a headline.
+    if category and re.search(r"\d|\bago\b", category["rest"]):
         name, *byline = _BEFORE_BY.split(category["name"], maxsplit=1)
         details = _part(" ".join([category["rest"], *byline]), retrieval)
         if details is None or details.date is None:
@@ -196,6 +208,9 @@ def _part(text: str, retrieval: Retrieval) -> Details | None:
 
 
 def _dated(text: str, retrieval: Retrieval) -> Details | None:
+    other_label = _OTHER_LABEL.match(text)
+    if other_label and read_date(text[other_label.end() :], retrieval):
+        return Details(is_labelled=True, others=[text])
     label = _LABEL.match(text)
     date_text = text[label.end() :] if label else text
     when = read_date(date_text, retrieval) or _date_below_age(date_text, retrieval)

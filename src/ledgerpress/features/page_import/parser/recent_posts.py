@@ -23,7 +23,8 @@ from ledgerpress.grapheme_clusters import shortened
 
 _HEADING: Final = re.compile(r"(?:recent|latest) (?:posts|articles|stories)\s*:?", re.IGNORECASE)
 
-_BARS: Final = re.compile(r"(?<=\S)(?:\s*[|•●∙⋅·‧]\s*|\s+[-–—/]\s+|\s*(?=[(]))(?=\S)")
+_BARS: Final = re.compile(r"(?<=\S)(?:\s*[|•●∙⋅·‧]\s*|\s+[-–—/»]\s+|\s*(?=[(]))(?=\S)")
+_YEAR: Final = re.compile(r"\d{4}")
 _SPACES: Final = re.compile(r"(?<=\S)\s+")
 
 
@@ -121,15 +122,24 @@ def _with_dates_apart(lines: Sequence[str], retrieval: Retrieval) -> Sequence[st
 
 
 def _without_date(line: str, separators: re.Pattern[str], retrieval: Retrieval) -> tuple[str, str] | None:
-    """Return the headline and the date of a line that contains both."""
+    """Return the headline and the date of a line that contains both. Only a date with a year may come first."""
     if len(line) > 2 * MAX_TITLE:
         return None
-    for gap in separators.finditer(line):
+    gaps = list(separators.finditer(line))
+    for gap in gaps:
         title, rest = line[: gap.start()], line[gap.end() :]
-        details = read_details(rest, retrieval)
-        if details and details.date and not details.others and read_details(title, retrieval) is None:
+        if _has_only_date(rest, retrieval) and read_details(title, retrieval) is None:
+            return title, rest
+    for gap in reversed(gaps):
+        rest, title = line[: gap.start()], line[gap.end() :]
+        if _YEAR.search(rest) and _has_only_date(rest, retrieval) and read_details(title, retrieval) is None:
             return title, rest
     return None
+
+
+def _has_only_date(text: str, retrieval: Retrieval) -> bool:
+    details = read_details(text, retrieval)
+    return details is not None and details.date is not None and not details.others
 
 
 def _pieces(scanned: Sequence[ScannedLine]) -> list[str | Details]:
