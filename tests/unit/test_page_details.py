@@ -284,8 +284,17 @@ def test_a_teaser_below_the_date_of_a_recent_post() -> None:
     ]
 
 
-def test_a_headline_that_begins_with_an_age_stays_whole() -> None:
-    lines = ("Today in history", "Yesterday in sport")
+@pytest.mark.parametrize(
+    "lines",
+    [
+        ("Today in history", "Yesterday in sport"),
+        ("Gala on May 5", "Gala on May 6"),
+        ("Gala on May 5, 2024", "Gala on May 6, 2024"),
+        ("The attack of September 11, 2001", "The attack of December 7, 1941"),
+        ("What happened in 2024", "What happened in 2023"),
+    ],
+)
+def test_headlines_with_a_date_in_their_words_stay_whole(lines: tuple[str, ...]) -> None:
     assert [title for title, *_ in recent(*lines)] == list(lines)
 
 

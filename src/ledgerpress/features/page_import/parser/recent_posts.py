@@ -25,6 +25,10 @@ _HEADING: Final = re.compile(r"(?:recent|latest) (?:posts|articles|stories)\s*:?
 
 _BARS: Final = re.compile(r"(?<=\S)(?:\s*[|•●∙⋅·‧]\s*|\s+[-–—/»]\s+|\s*(?=[(]))(?=\S)")
 _YEAR: Final = re.compile(r"\d{4}")
+_YEAR_OR_AGO: Final = re.compile(r"\d{4}|\bago$", re.IGNORECASE)
+_JOINS: Final = re.compile(
+    r"\b(?:of|on|in|to|from|since|until|till|before|after|by|for|and|the|this|at|as|than|vs)$", re.IGNORECASE
+)
 _SPACES: Final = re.compile(r"(?<=\S)\s+")
 
 
@@ -128,7 +132,12 @@ def _without_date(line: str, separators: re.Pattern[str], retrieval: Retrieval) 
     gaps = list(separators.finditer(line))
     for gap in gaps:
         title, rest = line[: gap.start()], line[gap.end() :]
-        if _has_only_date(rest, retrieval) and read_details(title, retrieval) is None:
+        is_part_of_headline = separators is _SPACES and (
+            _JOINS.search(title) or rest.lower().startswith("on ") or not _YEAR_OR_AGO.search(rest)
+        )
+        if is_part_of_headline or read_details(title, retrieval) is not None:
+            continue
+        if _has_only_date(rest, retrieval):
             return title, rest
     for gap in reversed(gaps):
         rest, title = line[: gap.start()], line[gap.end() :]
