@@ -115,6 +115,10 @@ def test_task_lists() -> None:
 def test_strikethrough_with_one_or_two_tildes() -> None:
     assert html_of("~~Hi~~ Hello, ~there~ world!") == "<p><s>Hi</s> Hello, <s>there</s> world!</p>"
     assert html_of("This will ~~~not~~~ strike.") == "<p>This will ~~~not~~~ strike.</p>"
+    # mity/md4c#246
+    for paths in ("“~/.bashrc” “~/.profile”", "(~/a) and (~/b)", "~/a/~/b"):
+        assert html_of(paths) == f"<p>{paths}</p>"
+    assert html_of("~old~/new") == "<p><s>old</s>/new</p>"
 
 
 LINKED = [

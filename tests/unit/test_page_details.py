@@ -52,6 +52,17 @@ def parsed(*lines: str, above: tuple[str, ...] = (), end: tuple[str, ...] = ()) 
         (["By Ada ExampleDecember 5, 20249:00 AM UTCUpdated a day ago"], AT_NINE, ADA),
         (["By Ada Example", "Dec. 5, 2024", "Updated 9:30 a.m. ET"], DECEMBER_5, ADA),
         (["By Ada Example and Bob Sample", "December 5, 2024"], DECEMBER_5, ("Ada Example", "Bob Sample")),
+        (["Thursday December 5, 2024 1:00 am PST by Ada Example"], AT_NINE, ADA),
+        (["Posted: Dec 5, 2024 / 09:00 AM UTC"], AT_NINE, ()),
+        (["December 5, 2024 / 9:00 AM UTC / The Courier"], AT_NINE, ()),
+        (["Issued on: December 5, 2024 - 09:00", "Modified: December 6, 2024 - 10:00"], AT_NINE, ()),
+        (["Posted by: Ada Example", "on December 5, 2024"], DECEMBER_5, ADA),
+        (["Written by", "Ada Example", "on", "December 5, 2024"], DECEMBER_5, ADA),
+        (["Published 17 days ago on December 5, 2024", "By Ada Example"], DECEMBER_5, ADA),
+        (["December 5, 2024 9:00 am", "•", "4 min read"], AT_NINE, ()),
+        (["December 5, 2024 in Local News by Ada Example"], DECEMBER_5, ADA),
+        (["By: Ada Example, The Harbour | December 5, 2024"], DECEMBER_5, ADA),
+        (["2024. 12. 5."], DECEMBER_5, ()),
     ],
 )
 def test_the_date_and_the_byline_leave_the_body(
@@ -160,6 +171,23 @@ def test_a_text_next_to_the_date_is_reported_and_is_not_the_author() -> None:
     assert page.guesses == ('the text "Ada Example" next to the date was left out',)
 
 
+@pytest.mark.parametrize(
+    "lines",
+    [
+        # codelucas/newspaper#967
+        ["Received: 1 June 2024", "Accepted: 2 December 2024", "Published: 5 December 2024"],
+        ["Received 1 June 2024; Accepted 2 December 2024; Published 5 December 2024"],
+        # adbar/trafilatura#72
+        ["December 5, 2024", "Expires: January 31, 2026"],
+    ],
+)
+def test_the_dates_of_something_else_are_reported(lines: list[str]) -> None:
+    page = parsed(*lines)
+    assert page.article.published_at == DECEMBER_5
+    assert page.article.body_markdown == f"{TEXT}\n\nMore text follows."
+    assert all("left out" in guess for guess in page.guesses)
+
+
 def test_another_date_on_the_page_determines_the_order_of_digits() -> None:
     page = parsed("Published: 5/12/2024", "The mill closed on 13/11/2024.")
     assert (page.article.published_at, page.article.date.source) == (DECEMBER_5, DateSource.CALENDAR)
@@ -184,6 +212,8 @@ def test_another_date_on_the_page_determines_the_order_of_digits() -> None:
         ("Ada Example, senior political correspondent", ADA),
         ("Ada Example (ada@example.org)", ADA),
         ("Ada Example @ada", ADA),
+        ("Ada Example, The Harbour", ADA),
+        ("Ada Example, photographs by Bob Sample and Cy Holm", ADA),
         ("admin", None),
         ("the river", None),
         ("Ada Example who was there", None),
@@ -226,6 +256,58 @@ def test_no_age_is_the_title_of_a_recent_post() -> None:
     assert posts[8][2] == datetime(2024, 12, 21, 17, tzinfo=UTC)
 
 
+@pytest.mark.parametrize(
+    "lines",
+    [
+        ("One (17 days ago)", "Two (18 days ago)"),
+        ("One | 17d", "Two | 18d"),
+        ("One · 17 days ago", "A text.", "Two · 18 days ago"),
+        ("One - 17 days ago", "Two - 18 days ago"),
+        ("One 17 days ago", "Two 18 days ago"),
+        # chalie-ai/chalie#1723
+        ("One 5 Dec 2024 15:30", "Two 4 Dec 2024 15:30"),
+        ("5 Dec 2024 15:30 One", "4 Dec 2024 15:30 Two"),
+        ("2024-12-05 15:30 » One", "2024-12-04 15:30 » Two"),
+    ],
+)
+def test_an_age_next_to_the_headline_of_a_recent_post(lines: tuple[str, ...]) -> None:
+    dates = [RETRIEVED - timedelta(days=17), RETRIEVED - timedelta(days=18)]
+    assert [(title, at) for title, _, at, _ in recent(*lines)] == list(
+        zip(["One", "Two"], dates, strict=True)
+    )
+
+
+def test_a_teaser_below_the_date_of_a_recent_post() -> None:
+    assert recent("One", "17 days ago", "A text.", "Two", "18 days ago", "Another text.") == [
+        ("One", "A text.", RETRIEVED - timedelta(days=17), ()),
+        ("Two", "Another text.", RETRIEVED - timedelta(days=18), ()),
+    ]
+
+
+@pytest.mark.parametrize(
+    "lines",
+    [
+        ("Today in history", "Yesterday in sport"),
+        ("Gala on May 5", "Gala on May 6"),
+        ("Gala on May 5, 2024", "Gala on May 6, 2024"),
+        ("The attack of September 11, 2001", "The attack of December 7, 1941"),
+        ("What happened in 2024", "What happened in 2023"),
+    ],
+)
+def test_headlines_with_a_date_in_their_words_stay_whole(lines: tuple[str, ...]) -> None:
+    assert [title for title, *_ in recent(*lines)] == list(lines)
+
+
+@pytest.mark.parametrize("title", ["Remembering May 5", "The city | a year ago today", "Part 2 - Winter"])
+def test_other_headlines_of_recent_posts_stay_whole(title: str) -> None:
+    assert [first for first, *_ in recent(title, "17 days ago", "Two", "18 days ago")] == [title, "Two"]
+
+
+def test_links_to_the_rest_of_recent_posts_are_not_posts() -> None:
+    lines = ("One", "17 days ago", "Read more", "Two", "18 days ago", "Continue reading →")
+    assert [title for title, *_ in recent(*lines)] == ["One", "Two"]
+
+
 def test_bylines_of_recent_posts_do_not_become_titles() -> None:
     below = ("One", "By Ada Example", "December 5, 2024 | 3 min read", "Two", "By Bob Sample", "Dec 4, 2024")
     after = ("One", "December 5, 2024", "By Ada Example", "Two", "Dec 4, 2024", "By Bob Sample")
@@ -261,7 +343,7 @@ def test_an_older_post_with_the_headline_of_the_article_is_another_post() -> Non
 
 
 @pytest.mark.parametrize(
-    "age", ["in 3 days", "999999 years ago", "99999999999999999999 weeks ago", "Feb 30, 2024"]
+    "age", ["in 3 days", "999999 years ago", "99999999999999999999 weeks ago", "Feb 30, 2024", "a while ago"]
 )
 def test_an_impossible_age_is_never_a_headline(age: str) -> None:
     page = parse_page(f"A headline\n\n{TEXT}\n\nRecent Posts\n\nAnother one\n\n{age}\n", RETRIEVED)

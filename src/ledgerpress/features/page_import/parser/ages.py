@@ -44,26 +44,30 @@ _NAMED: Final = {
     **dict.fromkeys(("tonight", "this week", "earlier this week", "this month", "this year"), _ZERO),
     **dict.fromkeys(("yesterday", "last night"), _DAY),
     "the day before yesterday": 2 * _DAY,
-    "last week": 7 * _DAY,
-    "last month": 30 * _DAY,
-    "last year": 365 * _DAY,
+    **dict.fromkeys(("last week", "past week", "previous week"), 7 * _DAY),
+    **dict.fromkeys(("last month", "past month", "previous month"), 30 * _DAY),
+    **dict.fromkeys(("last year", "past year", "previous year"), 365 * _DAY),
 }
+_UNKNOWN: Final = frozenset(["a while ago", "some time ago", "the other day"])
 _NAMED_LENGTHS: Final = {"week": 7 * _DAY, "month": 30 * _DAY, "year": 365 * _DAY}
 
 _UNIT: Final = "|".join(sorted(_LENGTHS, key=len, reverse=True))
 _WORDS: Final = "|".join(sorted(filter(None, _COUNTS), key=len, reverse=True))
-_NUMBER_OF: Final = rf"(?:[0-9]+\s?(?:{_UNIT})|(?:(?:{_WORDS})\s)?(?:{_UNIT}))"
+_NUMBER: Final = r"[0-9]+(?:\.[0-9])?"
+_NUMBER_OF: Final = rf"(?:{_NUMBER}\+?\s?(?:{_UNIT})|(?:(?:{_WORDS})\s)?(?:{_UNIT}))"
 _AGO: Final = re.compile(
-    r"(?:(?:about|around|almost|nearly|over|roughly|approximately|less than|more than)\s|~\s?)?"
+    r"(?:(?:about|around|almost|nearly|over|roughly|approximately|less than|more than)\s|[~<>]\s?)?"
     rf"(?P<age>{_NUMBER_OF}(?:(?:,?\s(?:and\s)?){_NUMBER_OF})*)\s(?:ago|earlier)",
     re.IGNORECASE,
 )
-_BARE: Final = re.compile(rf"(?P<age>[0-9]+\s?(?:{_UNIT})(?:,?\s?[0-9]+\s?(?:{_UNIT}))*)")
+_BARE: Final = re.compile(rf"(?P<age>{_NUMBER}\+?\s?(?:{_UNIT})(?:,?\s?[0-9]+\s?(?:{_UNIT}))*)")
 _TERM: Final = re.compile(
-    rf"(?:(?P<count>[0-9]+)\s?|(?P<words>{_WORDS})\s)?\b(?P<unit>{_UNIT})\b", re.IGNORECASE
+    rf"(?:(?P<count>{_NUMBER})\+?\s?|(?P<words>{_WORDS})\s)?\b(?P<unit>{_UNIT})\b", re.IGNORECASE
 )
-_PERIOD: Final = re.compile(r"\b(sec|min|hr|wk|mo|mth|yr)(s?)\.(?=,?\s)", re.IGNORECASE)
-_GLUED: Final = re.compile(r"(?<=[0-9])(?=[A-Za-z])")
+_PERIOD: Final = re.compile(
+    r"(?<![A-Za-z])(s|sec|m|min|h|hr|d|w|wk|mo|mth|y|yr)(s?)\.(?=,?\s)", re.IGNORECASE
+)
+_GLUED: Final = re.compile(r"(?<=[0-9+])(?=[A-Za-z])")
 _FUTURE: Final = re.compile(rf"in (?:[0-9]+|{_WORDS})\s?(?:{_UNIT})", re.IGNORECASE)
 # Six digits limit the longest age to 999999 years, which fits into a timedelta.
 _MAX_DIGITS: Final = 6
@@ -71,7 +75,7 @@ _MAX_DIGITS: Final = 6
 
 @dataclass(frozen=True, slots=True)
 class Age:
-    """An age, and the time by which it may be longer. The length is `None` if it is impossible ("in 3 days")."""
+    """An age, and the time by which it may be longer. The length is `None` if it is impossible or unknown ("in 3 days", "a while ago")."""
 
     length: timedelta | None
     precision: timedelta
@@ -85,7 +89,8 @@ def read_age(text: str) -> Age | None:
         return Age(named, _NAMED_LENGTHS.get(words.lower().rsplit(" ", 1)[-1], _DAY))
     match = _AGO.fullmatch(words) or _BARE.fullmatch(words)
     if match is None:
-        return Age(None, _DAY) if _FUTURE.fullmatch(words) else None
+        is_unknown = words.lower() in _UNKNOWN or _FUTURE.fullmatch(words) is not None
+        return Age(None, _DAY) if is_unknown else None
     return _sum(_GLUED.sub(" ", match["age"]))
 
 
@@ -97,7 +102,7 @@ def _sum(text: str) -> Age | None:
             return None  # "day ago"
         if count is not None and len(count) > _MAX_DIGITS:
             return Age(None, _DAY)
-        amount = int(count) if count is not None else _COUNTS[(term["words"] or "").lower()]
+        amount = float(count) if count is not None else _COUNTS[(term["words"] or "").lower()]
         try:
             total += amount * _LENGTHS[unit]
         except OverflowError:

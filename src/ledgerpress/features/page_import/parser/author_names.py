@@ -15,6 +15,10 @@ _ROLE: Final = re.compile(
     r"|journalist|producer)s?",
     re.IGNORECASE,
 )
+_OTHER_CREDIT: Final = re.compile(
+    r"(?:photo(?:graph(?:y|s)?|s)?|pictures?|images?|videos?|illustrations?|graphics?)\s+by\b", re.IGNORECASE
+)
+_PUBLISHER: Final = re.compile(r"the\s", re.IGNORECASE)
 _SUFFIX: Final = re.compile(r"(?:jr|sr|ph\.?d|m\.?d|esq|i{2,3}|iv)\.?", re.IGNORECASE)
 _PARTICLES: Final = frozenset(
     [
@@ -47,7 +51,7 @@ _PARTICLES: Final = frozenset(
     ]
 )
 _INSIDE: Final = frozenset(".'’‘-‐")
-_HANDLE: Final = re.compile(r"\w[\w.-]{1,38}\w")
+_HANDLE: Final = re.compile(r"(?!\d+$)\w[\w.-]{1,38}\w")
 
 
 def author_names(text: str, *, allow_handle: bool = False) -> tuple[str, ...] | None:
@@ -62,7 +66,9 @@ def author_names(text: str, *, allow_handle: bool = False) -> tuple[str, ...] | 
             last = next(reversed(names))
             names[last] = f"{names[last]}, {part}"
             continue
-        if names and _ROLE.fullmatch(part):
+        if names and _OTHER_CREDIT.match(part):
+            break
+        if names and (_ROLE.fullmatch(part) or (_PUBLISHER.match(part) and _is_name(part))):
             continue
         name = part if _is_name(part) else _EMPLOYER.sub("", part)
         is_handle = allow_handle and _HANDLE.fullmatch(name) is not None

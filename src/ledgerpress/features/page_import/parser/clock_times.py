@@ -14,7 +14,8 @@ _ZONE: Final = (
     r"(?:\s?\(?(?P<offset>Z|(?:UTC|GMT)?\s?[+\-−]\d{1,2}(?::?\d{2})?)\)?|\s\(?(?P<zone>(?-i:[A-Z]{2,5}))\)?)?"
 )
 _AFTER_DATE: Final = re.compile(
-    rf"(?P<rest>.*?[\w.)])(?:,?\s+(?:at|@|[-–—])\s+|\s*,\s*|\s+|(?<=\d)T(?=\d)){_TIME}{_ZONE}", re.IGNORECASE
+    rf"(?P<rest>.*?[\w.)])(?:,?\s+(?:at|@|[-–—/|•·])\s+|\s*,\s*|\s+|(?<=\d)T(?=\d)){_TIME}{_ZONE}",
+    re.IGNORECASE,
 )
 _BEFORE_DATE: Final = re.compile(
     rf"(?:at\s+)?{_TIME}{_ZONE}(?:\s*,\s*|\s+(?:on|[-–—])\s+|\s+)(?P<rest>\w.*)", re.IGNORECASE

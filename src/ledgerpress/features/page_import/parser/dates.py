@@ -35,7 +35,7 @@ _BY_NAME: Final = [
     )
 ]
 _YEAR_FIRST: Final = re.compile(
-    r"(?P<year>\d{4})(?P<mark>[-/.])(?P<month>\d{1,2})(?P=mark)(?P<day>\d{1,2})"
+    r"(?P<year>\d{4})(?P<mark>[-/.]|\.\s)(?P<month>\d{1,2})(?P=mark)(?P<day>\d{1,2})\.?"
     r"|(?P<year_>\d{4})年\s?(?P<month_>\d{1,2})月\s?(?P<day_>\d{1,2})日"
 )
 _DOTTED: Final = re.compile(r"(?P<day>\d{1,2})\.\s?(?P<month>\d{1,2})\.\s?(?P<year>\d{4}|\d{2})")
@@ -164,7 +164,7 @@ class _Day:
 
 def _counted_back(text: str, age: Age, retrieval: Retrieval) -> PageDate:
     if age.length is None:
-        return _impossible(f'the age "{text}" is invalid', retrieval)
+        return _impossible(f'the age "{text}" gives no possible time', retrieval)
     try:
         at = retrieval.at - (timedelta(days=age.length.days) if retrieval.is_whole_day else age.length)
     except OverflowError:

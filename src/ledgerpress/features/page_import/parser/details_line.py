@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Final
 
+from ledgerpress.features.page_import.parser.ages import read_age
 from ledgerpress.features.page_import.parser.author_names import author_names
 from ledgerpress.features.page_import.parser.clock_times import is_time
 from ledgerpress.features.page_import.parser.dates import DateSource, PageDate, Retrieval, read_date
@@ -16,8 +17,9 @@ _MAX_LINE: Final = 200
 _MAX_OTHER: Final = 60
 
 _BAR: Final = re.compile(r"\s*[|•●∙⋅·‧]\s*|\s+(?://?|—|–|-)\s+")
+_OTHERS_BETWEEN_BARS: Final = re.compile(r"[|•●∙⋅·‧]|\s/\s")
 _BEFORE_LABEL: Final = re.compile(
-    r"[\s,;(]+(?=(?:last\s+)?(?:updated|modified|edited|revised|published|posted)\b"
+    r"[\s,;(]+(?=(?:last\s+)?(?:updated|modified|edited|revised|published|posted|received|accepted)\b"
     r"|(?:leave a|add a|no|\d+) comments?$)",
     re.IGNORECASE,
 )
@@ -30,7 +32,11 @@ _LABEL: Final = re.compile(
     r"(?:(?P<updated>(?:last\s+)?(?:updated?|modified|edited|revised|corrected)(?:\s+date)?|date modified)"
     r"|(?:(?:first|originally|this (?:entry|post|article|story) was)\s+)?"
     r"(?:posted|published|released|issued|written|(?:publication|publish|published|post)\s+date|date(?:\s+published)?))"
-    r"\b\s*(?::|on\b|at\b)?\s*",
+    r"\b\s*(?:on\b|at\b)?\s*:?\s*|on\s+",
+    re.IGNORECASE,
+)
+_OTHER_LABEL: Final = re.compile(
+    r"(?:received|submitted|accepted|expires|archived|retrieved|accessed)\b\s*(?:on\b|at\b)?\s*:?\s*",
     re.IGNORECASE,
 )
 _BY: Final = re.compile(
@@ -46,14 +52,15 @@ _AFTER_NAMES: Final = re.compile(
 )
 _LABEL_ONLY: Final = re.compile(
     r"(?:(?:written |posted |published )?by|authors?|(?:first |originally )?(?:posted|published)(?: on)?|date"
-    r"|(?:last )?(?:updated|modified)(?: on)?)\s*:?",
+    r"|(?:last )?(?:updated|modified)(?: on)?|on)\s*:?",
     re.IGNORECASE,
 )
+_AGE_AND_DATE: Final = re.compile(r"(?P<age>.*\bago)(?:,|\s+on)?\s+(?P<date>.*\d.*)", re.IGNORECASE)
 _NOISE: Final = re.compile(
     r"(?:about\s+)?(?:\d+|less than (?:a|one)|one|a)[\s-]min(?:ute)?s?[\s-](?:read(?:ing)?(?:\s+time)?|to read)"
     r"|(?:(?:estimated\s+)?read(?:ing)?(?:\s+time)?)\s*:?\s*(?:about\s+)?\d+\s?min(?:ute)?s?"
     r"|(?:\d[\d,.]*[km]?|no|one)\s+(?:comments?|views?|shares?|likes?|words?|replies|reactions?)"
-    r"|leave a comment|add a comment",
+    r"|leave a comment|add a comment|[|•●∙⋅·‧/]|(?:read more|continue reading|keep reading)\s*[→»›>]*",
     re.IGNORECASE,
 )
 
@@ -62,8 +69,9 @@ _NOISE: Final = re.compile(
 class Details:
     """What lines say about an article.
 
-    `is_labelled` means that the date of publication has a label ("Posted on"). `date_text` is the text of the date, and
-    `others` are texts next to a date that are neither dates nor authors.
+    `is_labelled` means that the date of publication has a label ("Posted on"), or that there is only the date of
+    something else ("Accepted: 16 December 2022"). `date_text` is the text of the date, and `others` are texts next to a
+    date that are neither dates nor authors, and the dates of something else.
     """
 
     published: PageDate | None = None
@@ -109,7 +117,13 @@ class Details:
     def adds_to(self, other: "Details") -> bool:
         """Return whether these details contain something that the other ones lack. An age alone does not count."""
         dates = self.published is not None and self.published.is_calendar_date and other.published is None
-        return dates or bool(self.updated and not other.updated) or bool(self.authors and not other.authors)
+        other_dates = self.is_labelled and self.published is None
+        return (
+            dates
+            or other_dates
+            or bool(self.updated and not other.updated)
+            or bool(self.authors and not other.authors)
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,7 +159,7 @@ def read_details(line: str, retrieval: Retrieval) -> Details | None:
     if whole is not None:
         return whole
     details, others, recognised = Details(), list[str](), False
-    with_bars = re.search(r"[|•●∙⋅·‧]", line) is not None
+    with_bars = _OTHERS_BETWEEN_BARS.search(line) is not None
     for part in _parts(line):
         part_details = _part(part, retrieval)
         if part_details is not None:
@@ -161,9 +175,16 @@ def read_details(line: str, retrieval: Retrieval) -> Details | None:
     return details
 
 
-def _parts(line: str) -> Iterator[str]:
+def _parts(line: str) -> list[str]:
+    """Return the parts of a line. A time belongs to the part before it."""
+    parts: list[str] = []
     for between_bars in _BAR.split(line):
-        yield from _BEFORE_LABEL.split(between_bars)
+        for part in _BEFORE_LABEL.split(between_bars):
+            if parts and is_time(part):
+                parts[-1] += f" {part}"
+            else:
+                parts.append(part)
+    return parts
 
 
 def _part(text: str, retrieval: Retrieval) -> Details | None:
@@ -176,24 +197,37 @@ def _part(text: str, retrieval: Retrieval) -> Details | None:
         return Details()
     details = _dated(text, retrieval) or _bylined(text, retrieval) or _dated_and_bylined(text, retrieval)
     category = _IN_CATEGORY.fullmatch(text) if details is None else None
-    if category:
-        details = _part(category["rest"], retrieval)
+    # "Today in History" is a headline.
+    if category and re.search(r"\d|\bago\b", category["rest"]):
+        name, *byline = _BEFORE_BY.split(category["name"], maxsplit=1)
+        details = _part(" ".join([category["rest"], *byline]), retrieval)
         if details is None or details.date is None:
             return None
-        details.others.append(category["name"])
+        details.others.append(name)
     return details
 
 
 def _dated(text: str, retrieval: Retrieval) -> Details | None:
+    other_label = _OTHER_LABEL.match(text)
+    if other_label and read_date(text[other_label.end() :], retrieval):
+        return Details(is_labelled=True, others=[text])
     label = _LABEL.match(text)
     date_text = text[label.end() :] if label else text
-    when = read_date(date_text, retrieval)
+    when = read_date(date_text, retrieval) or _date_below_age(date_text, retrieval)
     if when is None:
         # "Updated 9:00 AM" has no date.
         return Details() if label and label["updated"] and is_time(date_text) else None
     if label and label["updated"]:
         return Details(updated=when, date_text=date_text)
     return Details(published=when, is_labelled=label is not None, date_text=date_text)
+
+
+def _date_below_age(text: str, retrieval: Retrieval) -> PageDate | None:
+    """Read the date of "3 months ago on December 5, 2024"."""
+    match = _AGE_AND_DATE.fullmatch(text)
+    if match is None or read_age(match["age"]) is None:
+        return None
+    return read_date(match["date"], retrieval)
 
 
 def _bylined(text: str, retrieval: Retrieval) -> Details | None:

@@ -12,7 +12,7 @@ from typing import Final
 
 from ledgerpress.commands.text_rules import MAX_TEASER, MAX_TITLE
 from ledgerpress.features.page_import.parser.dates import DateSource, PageDate, Retrieval
-from ledgerpress.features.page_import.parser.details_line import Details, ScannedLine, scan
+from ledgerpress.features.page_import.parser.details_line import Details, ScannedLine, read_details, scan
 from ledgerpress.features.page_import.parser.line_cleaning_and_classification import (
     is_cut,
     is_footer,
@@ -22,6 +22,14 @@ from ledgerpress.features.posts.body.plain_text import derived_teaser
 from ledgerpress.grapheme_clusters import shortened
 
 _HEADING: Final = re.compile(r"(?:recent|latest) (?:posts|articles|stories)\s*:?", re.IGNORECASE)
+
+_BARS: Final = re.compile(r"(?<=\S)(?:\s*[|•●∙⋅·‧]\s*|\s+[-–—/»]\s+|\s*(?=[(]))(?=\S)")
+_YEAR: Final = re.compile(r"\d{4}")
+_YEAR_OR_AGO: Final = re.compile(r"\d{4}|\bago$", re.IGNORECASE)
+_JOINS: Final = re.compile(
+    r"\b(?:of|on|in|to|from|since|until|till|before|after|by|for|and|the|this|at|as|than|vs)$", re.IGNORECASE
+)
+_SPACES: Final = re.compile(r"(?<=\S)\s+")
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +88,8 @@ def parse_recent(
             )
         else:
             post_lines.append(line)
-    groups = _groups(_pieces(list(scan(post_lines, retrieval))), guesses)
+    scanned = scan(_with_dates_apart(post_lines, retrieval), retrieval)
+    groups = _groups(_pieces(list(scanned)), guesses)
     teasers_are_usual = _teasers_are_usual([group.lines for group in groups if group.details.date])
     missing = PageDate(retrieval.at, source=DateSource.MISSING)
     posts: dict[ParsedTeaser, None] = {}
@@ -99,6 +108,47 @@ def parse_recent(
         elif post.age_text is None:
             guesses.append(f'the recent post "{post.title}" has no date: published at the retrieval date')
     return tuple(post for post in posts if len(post.title) <= MAX_TITLE), tuple(dict.fromkeys(guesses))
+
+
+def _with_dates_apart(lines: Sequence[str], retrieval: Retrieval) -> Sequence[str]:
+    """Put dates and headlines on lines of their own if each headline has its date: "Old news (3d ago)"."""
+    for separators, min_dated in ((_BARS, 1), (_SPACES, 2)):
+        apart: list[str] = []
+        for line in lines:
+            title_and_date = _without_date(line, separators, retrieval)
+            if title_and_date is None and not is_sentence(line):
+                break
+            apart += title_and_date or (line,)
+        else:
+            if len(apart) >= len(lines) + min_dated:
+                return apart
+    return lines
+
+
+def _without_date(line: str, separators: re.Pattern[str], retrieval: Retrieval) -> tuple[str, str] | None:
+    """Return the headline and the date of a line that contains both. Only a date with a year may come first."""
+    if len(line) > 2 * MAX_TITLE:
+        return None
+    gaps = list(separators.finditer(line))
+    for gap in gaps:
+        title, rest = line[: gap.start()], line[gap.end() :]
+        is_part_of_headline = separators is _SPACES and (
+            _JOINS.search(title) or rest.lower().startswith("on ") or not _YEAR_OR_AGO.search(rest)
+        )
+        if is_part_of_headline or read_details(title, retrieval) is not None:
+            continue
+        if _has_only_date(rest, retrieval):
+            return title, rest
+    for gap in reversed(gaps):
+        rest, title = line[: gap.start()], line[gap.end() :]
+        if _YEAR.search(rest) and _has_only_date(rest, retrieval) and read_details(title, retrieval) is None:
+            return title, rest
+    return None
+
+
+def _has_only_date(text: str, retrieval: Retrieval) -> bool:
+    details = read_details(text, retrieval)
+    return details is not None and details.date is not None and not details.others
 
 
 def _pieces(scanned: Sequence[ScannedLine]) -> list[str | Details]:
@@ -129,7 +179,10 @@ def _has_date(item: ScannedLine | None) -> bool:
 
 
 def _groups(pieces: Sequence[str | Details], guesses: list[str]) -> list[_Group]:
-    """Return the lines with each date. The dates are below the posts, or, if the list begins with one, above them."""
+    """Return the lines with each date. The dates are below the posts, or, if the list begins with one, above them.
+
+    A teaser can be below the date of its post.
+    """
     is_date_first = (
         bool(pieces)
         and isinstance(pieces[0], Details)
@@ -137,14 +190,17 @@ def _groups(pieces: Sequence[str | Details], guesses: list[str]) -> list[_Group]
         and isinstance(pieces[-1], str)
     )
     groups = [_Group()]
-    for piece in pieces:
+    for piece, following in zip_longest(pieces, pieces[1:]):
         if isinstance(piece, str):
-            if groups[-1].details.date and not is_date_first:
+            is_teaser_below_date = (
+                len(groups[-1].lines) == 1 and is_sentence(piece) and not isinstance(following, Details)
+            )
+            if groups[-1].details.date and not is_date_first and not is_teaser_below_date:
                 groups.append(_Group())
             groups[-1].lines.append(piece)
-        elif piece.date and is_date_first:
+        elif piece and piece.date and is_date_first:
             groups.append(_Group(details=piece))
-        else:
+        elif piece:
             groups[-1].details.add(piece)
     guesses += [
         f'the date "{group.details.date_text}" was left out: it has no headline'

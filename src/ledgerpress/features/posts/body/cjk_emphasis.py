@@ -6,6 +6,7 @@ character next to a marker counts as the edge of a word, as proposed for CommonM
 (https://github.com/commonmark/commonmark-spec/issues/650).
 
 A single tilde has no effect within a word: in many languages it separates the numbers of a range, as in "10~20".
+Before a slash it begins a path, as in "~/notes".
 """
 
 import unicodedata
@@ -38,6 +39,8 @@ class EmphasisState(StateInline):
                 opens and (not closes or isPunctChar(before)),
                 closes and (not opens or isPunctChar(after)),
             )
+        if marker == "~" and end - start == 1 and after == "/":
+            opens = False
         return Scanned(opens, closes, end - start)
 
 
