@@ -59,6 +59,7 @@ DERIVED: Final = {
 APOSTROPHES: Final = {
     "L’été": "l-été",
     "L'ÉTÉ": "l-été",
+    "L’\u2060été d’\u200bAnne": "l-été-d-anne",
     "c'est qu'il m'énerve": "c-est-qu-il-m-énerve",
     "Lorsqu’on s’y met aujourd’hui": "lorsqu-on-s-y-met-aujourd-hui",
     "L’«été» de l’homme d’affaires": "l-été-de-l-homme-d-affaires",
