@@ -142,7 +142,7 @@ def _show_unused_definitions(state: StateCore) -> None:
 
 
 def _is_comment(definition: Token) -> bool:
-    """Return whether a definition hides a text. Without one, `[Editor]: <>` is no comment, and its label is shown."""
+    """Return whether a definition hides a text. A label alone, as in `[Editor]: <>`, is shown."""
     return definition.meta["url"] in _COMMENT_URLS and bool(definition.meta["title"])
 
 
