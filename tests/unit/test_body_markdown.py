@@ -248,6 +248,12 @@ def test_a_reference_without_a_note_stays_text() -> None:
     assert html_of("Text[^a].\n\n[^b]: Note.") == "<p>Text[^a].</p>\n<p>[^b]:</p>\n<p>Note.</p>"
 
 
+def test_labels_of_footnotes_are_equal_in_upper_and_lower_case() -> None:
+    html = html_of("Text[^Note] and[^STRASSE].\n\n[^note]: One.\n\n[^straße]: Two.\n\n[^NOTE]: Three.")
+    assert html.count('role="doc-noteref"') == html.count('role="doc-backlink"') == 2
+    assert "<p>[^NOTE]:</p>\n<p>Three.</p>" in html
+
+
 # --- HTML ---
 
 ELEMENTS = [
@@ -369,6 +375,8 @@ TEASERS = [
     ("The tide came in.\n![A boat](/a.png)", "The tide came in."),
     ("The ![tide](/a.png) came in.", "The tide came in."),
     ("![A boat](/a.png)", ""),
+    ("\u200b\n\nText.", "Text."),
+    ("&#x200b;\n\n*\u2060*\n\n\u2800\n\nText.", "Text."),
 ]
 
 

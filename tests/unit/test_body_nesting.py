@@ -104,6 +104,10 @@ def test_a_definition_that_is_used_and_a_hidden_comment_are_not_shown() -> None:
     assert render("[//]: # (for editors)\n\n[comment]: <> (for editors)\n\nText.").text == "Text."
 
 
+def test_a_definition_that_hides_no_text_is_shown() -> None:
+    assert render("[Editor]: <>\n\n[Source]: #\n\nText.").text == "[Editor]: <>\n\n[Source]: #\n\nText."
+
+
 def test_an_unused_definition_does_not_become_the_teaser() -> None:
     assert render("[Editor]: Hello\n\nText.").lead == "Text."
 

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given as for_all
 from hypothesis import strategies as st
 
-from ledgerpress.commands.errors import ErrorCode
+from ledgerpress.commands.errors import ErrorCode, Rejection
 from ledgerpress.eventlog.event_and_withdrawn_event import Withdrawn
 from ledgerpress.features.slugs import model as slugs
 from ledgerpress.features.slugs.model import (
@@ -59,6 +59,7 @@ DERIVED: Final = {
 APOSTROPHES: Final = {
     "L’été": "l-été",
     "L'ÉTÉ": "l-été",
+    "L’\u2060été d’\u200bAnne": "l-été-d-anne",
     "c'est qu'il m'énerve": "c-est-qu-il-m-énerve",
     "Lorsqu’on s’y met aujourd’hui": "lorsqu-on-s-y-met-aujourd-hui",
     "L’«été» de l’homme d’affaires": "l-été-de-l-homme-d-affaires",
@@ -179,6 +180,13 @@ def test_an_invisible_dot_is_named() -> None:
         slugs.checked("i\u0307zmir")
     assert "U+0307" in rejection.value.message
     assert "Try “izmir”." in rejection.value.message
+
+
+@pytest.mark.parametrize("character", ["\u200b", "\u3164", "\ufe0f", "\u00ad", "\ufeff"])
+def test_the_message_about_an_invisible_character_names_it(character: str) -> None:
+    message = f"The slug contains the invisible character U\\+{ord(character):04X}. Try “mill”."
+    with pytest.raises(Rejection, match=message):
+        slugs.checked(f"mi{character}ll")
 
 
 def test_a_url_can_mean_the_slugs_of_earlier_versions_too() -> None:

@@ -29,6 +29,8 @@ _ELISION: Final = re.compile(
     rf"[{_APOSTROPHES}](?=\w)"
 )
 """An elision in lower case: `l’été`, `qu’il`, `dell’arte`. Not `Dell’s`; not `c’h`, which is one letter in Breton."""
+_INVISIBLE_AFTER_APOSTROPHE: Final = re.compile(f"(?<=[{_APOSTROPHES}])[\u00ad\u200b\u2060\ufeff]+")
+"""A word joiner, which prevents a line break there, or what copying leaves there. It would hide an elision."""
 _LATIN: Final = "[a-z\u00df-\u024f\u1e00-\u1eff]"
 _WITHIN_WORD: Final = re.compile(f"[ʻʼʽʾʿ]|(?<={_LATIN})‘(?={_LATIN})")
 """Okinas, and letters like them in other transcriptions. A ‘ that is not between letters is a quotation mark."""
@@ -58,6 +60,7 @@ def separate_words(text: str) -> str:
 
     Other apostrophes stay: the slug omits them, as in `Ada’s` and `O’Brien`.
     """
+    text = _INVISIBLE_AFTER_APOSTROPHE.sub("", text)
     return _NON_JOINER.sub(_non_joiner, _WITHIN_WORD.sub("", _ELISION.sub(r"\g<word> ", text)))
 
 

@@ -207,6 +207,8 @@ def checked(slug: str, *, field: str = "slug") -> str:
         rule = "A slug consists of lower-case letters and digits, with single hyphens between words."
         if _has_the_form(slug):
             rule = "The slug contains U+0307, a dot that is invisible above an i or j."
+        elif hidden := _INVISIBLE.search(slug):
+            rule = f"The slug contains the invisible character U+{ord(hidden[0]):04X}."
         raise Rejection(SLUG_MALFORMED, rule + hint, field=(field,))
     return slug
 

@@ -27,6 +27,19 @@ BACK: Final = "\u21a9\ufe0e"
 _REFERENCE: Final = re.compile(r"\[\^[^\s\[\]]{1,200}\]")
 
 
+class _NumbersByLabel(dict[str, int]):
+    """The numbers of notes by their labels, in which upper and lower case are equal, as on GitHub."""
+
+    def __getitem__(self, label: str) -> int:
+        return super().__getitem__(label.casefold())
+
+    def __setitem__(self, label: str, number: int) -> None:
+        super().__setitem__(label.casefold(), number)
+
+    def __contains__(self, label: object) -> bool:
+        return super().__contains__(str(label).casefold())
+
+
 def footnotes(md: MarkdownIt) -> None:
     """Add the rules for footnotes to `md`."""
     md.block.ruler.before(
@@ -36,9 +49,15 @@ def footnotes(md: MarkdownIt) -> None:
         {"alt": ["paragraph", "reference"]},
     )
     md.inline.ruler.after("image", "footnote_ref", _reference)
+    md.core.ruler.before("block", "footnote_labels", _without_labels)
     md.core.ruler.after("inline", "footnote_tail", _move_notes_to_end)
     md.add_render_rule("footnote_ref", _render_reference)
     md.add_render_rule("footnote_anchor", _render_back)
+
+
+def _without_labels(state: StateCore) -> None:
+    """Give the rules of the library, which distinguish upper and lower case, labels that do not."""
+    state.env["footnotes"] = {"refs": _NumbersByLabel(), "list": {}}
 
 
 def _reference(state: StateInline, silent: bool) -> bool:

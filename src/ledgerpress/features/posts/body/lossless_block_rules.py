@@ -135,10 +135,15 @@ def _show_unused_definitions(state: StateCore) -> None:
             tokens.append(token)
             continue
         label = token.meta["id"]
-        if (label in unused or label in shown) and token.meta["url"] not in _COMMENT_URLS:
+        if (label in unused or label in shown) and not _is_comment(token):
             tokens.extend(paragraph(token.content, token.level))
         shown.add(label)
     state.tokens = tokens
+
+
+def _is_comment(definition: Token) -> bool:
+    """Return whether a definition hides a text. A label alone, as in `[Editor]: <>`, is shown."""
+    return definition.meta["url"] in _COMMENT_URLS and bool(definition.meta["title"])
 
 
 def _labels(tokens: list[Token]) -> Iterator[object]:

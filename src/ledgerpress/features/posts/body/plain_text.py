@@ -7,6 +7,7 @@ from typing import Final
 
 from markdown_it.token import Token
 
+from ledgerpress.commands.text_rules import is_blank
 from ledgerpress.grapheme_clusters import clusters, cut
 
 TEASER_LENGTH: Final = 200
@@ -157,7 +158,7 @@ def _prose(paragraph: Token) -> str:
         del tokens[-1]
     text = "".join(_pieces(tokens)).strip()
     has_image = any(token.type == "image" for token in paragraph.children or ())
-    return text if not has_image or any(map(str.isalnum, text)) else ""
+    return text if not is_blank(text) and (not has_image or any(map(str.isalnum, text))) else ""
 
 
 def _is_edge(token: Token) -> bool:
