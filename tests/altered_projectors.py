@@ -6,7 +6,11 @@ from typing import TypeAlias
 
 from ledgerpress.eventlog.codec import Recorded
 from ledgerpress.eventlog.event_and_withdrawn_event import Event
-from ledgerpress.views.projection.projector_interface_and_composition import Projector, ProjectorBatch
+from ledgerpress.views.projection.projector_interface_and_composition import (
+    Projector,
+    ProjectorBatch,
+    ProjectorOfParts,
+)
 
 Apply: TypeAlias = Callable[[ProjectorBatch, Recorded[Event]], None]
 
@@ -18,6 +22,8 @@ class Altered:
         """Wrap `projector`; `apply` receives its batch and an event."""
         self.name, self.version = projector.name, projector.version
         self.schema, self.indexes = projector.schema, projector.indexes
+        if isinstance(projector, ProjectorOfParts):
+            self.parts = projector.parts
         self._projector = projector
         self._apply = apply
 

@@ -104,6 +104,7 @@ async def inputs(api: Client) -> dict[str, dict[str, Any]]:
         "postUnarchive": by_id,
         "postUncategorize": {**by_id, "category": {"slug": news}},
         "postUnpublish": by_id,
+        "siteLocalize": {"language": "pt-BR", "timeZone": "America/Sao_Paulo"},
         "siteName": {"name": "The Harbour"},
         "tokenCreate": {"name": "Wire", "role": "EDITOR"},
         "tokenRevoke": {"id": token},

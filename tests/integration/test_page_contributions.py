@@ -40,7 +40,7 @@ async def test_a_feature_adds_a_page_and_a_link_to_every_page(tmp_path: Path) ->
         assert page.status_code == 200
         assert "Hello you" in page.text
         front = await get(store, [*page_contributions(), greeting], "/")
-        assert '<a href="/hello/all">Greetings</a>' in front.text
+        assert '<a href="/hello/all"><bdi>Greetings</bdi></a>' in front.text
         assert (await get(store, page_contributions(), "/hello/you")).status_code == 404
 
 

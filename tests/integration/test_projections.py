@@ -219,7 +219,7 @@ async def test_views_of_another_log_are_rebuilt(tmp_path: Path) -> None:
             assert {point.position for point in checkpoints.read(db).values()} == {last.position}
         rows = rows_of(views_in_use(data))
         assert rows == await rebuilt(store.log, tmp_path / "again.sqlite", batch_size=500)
-        assert "The Flood" in [row[1] for row in rows["site_name"]]
+        assert "The Flood" in [row[1] for row in rows["site_state"]]
 
 
 async def test_views_ahead_of_a_restored_log_are_rebuilt(tmp_path: Path) -> None:

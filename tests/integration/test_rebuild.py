@@ -150,13 +150,16 @@ async def test_the_text_output_of_rebuild(data: Path) -> None:
 
 
 async def test_a_rebuild_of_one_projection_copies_the_others(data: Path) -> None:
-    await done("rebuild", "--projection", "posts", "--data", data, change="capitals")
+    # Several versions of parts can have the same version of the projection people, so it is not copied from another set.
+    await done(
+        "rebuild", "--projection", "posts", "--projection", "people", "--data", data, change="capitals"
+    )
     path = views_in_use(data, changed_projectors("capitals"))
     assert rows_of(path) == await expected_rows(data, "capitals")
     with closing(sqlite3.connect(path)) as db:
         (names,) = db.execute("SELECT taken_over FROM views").fetchone()
     assert json.loads(names) == sorted(
-        projector.name for projector in all_projectors() if projector.name != "posts"
+        projector.name for projector in all_projectors() if projector.name not in {"posts", "people"}
     )
     await done("rebuild", "--projection", "posts", "--projection", "people", "--data", data)
     assert rows_of(views_in_use(data)) == await expected_rows(data)
