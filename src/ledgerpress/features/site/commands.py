@@ -1,5 +1,6 @@
 """The commands that set the name, the language and the time zone of the site."""
 
+from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from typing import ClassVar, Final
 
@@ -15,16 +16,16 @@ from ledgerpress.features.site.language_and_time_zone_rules import language_tag,
 from ledgerpress.features.site.model import SITE, Site, SiteLocalized, SiteNamed
 
 
-class _SiteCommand:
+class _SiteCommand(ABC):
     """A command about the site. `decide` returns its event, or nothing if the value is unchanged."""
 
     __slots__ = ()
 
     lock_key = SITE.prefix
 
+    @abstractmethod
     def decide(self, site: Site, facts: Facts) -> tuple[Event, ...]:
         """Raises `Rejection` for an invalid value."""
-        raise NotImplementedError
 
     async def plan(self, context: CommandContext) -> AppendPlan:
         site = await context.load(SITE)
