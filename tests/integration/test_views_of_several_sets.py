@@ -515,6 +515,15 @@ async def test_views_that_were_begun_after_a_withdrawal_are_not_deleted(data: Pa
     assert path.exists()
 
 
+async def test_a_views_file_that_another_process_has_just_created_is_not_deleted(data: Path) -> None:
+    """SQLite writes to a new file only after the file exists: until then, it is empty."""
+    path = ViewsDirectory(data, CHANGED).vacant()
+    path.touch()
+    assert ViewsDirectory(data, FIRST_PARTY).drop_unused_sets() == []
+    assert ViewsDirectory(data, FIRST_PARTY).drop_withdrawn_of_other_sets(1)
+    assert path.exists()
+
+
 # --- the command line and servers ---------------------------------------------------------------------
 
 

@@ -315,13 +315,15 @@ def delete(views: Path) -> None:
 def _last_use(views: Path) -> float:
     """Return when a process last recorded its use of a file or wrote to it, in seconds since 1970, UTC.
 
-    An empty write-ahead log does not count: reading a file may create one.
+    An empty write-ahead log does not count: reading a file may create one. An empty views file counts: another process
+    has just created it.
     """
     times = [0.0]
-    for file in (views, Path(f"{views}-wal")):
-        with suppress(FileNotFoundError):
-            stat = file.stat()
-            times.append(stat.st_mtime if stat.st_size else 0.0)
+    with suppress(FileNotFoundError):
+        times.append(views.stat().st_mtime)
+    with suppress(FileNotFoundError):
+        log = Path(f"{views}-wal").stat()
+        times.append(log.st_mtime if log.st_size else 0.0)
     return max(times)
 
 

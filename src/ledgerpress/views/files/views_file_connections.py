@@ -184,6 +184,8 @@ def is_open(views: Path) -> bool:
 
 def _is_past(views: Path, position: int) -> bool:
     try:
+        if views.stat().st_size == 0:  # another process has just created it
+            return True
         with closing(open_to_read(views)) as db:
             points = checkpoints.read(db).values()
             is_swept = db.execute("PRAGMA user_version").fetchone()[0] != UNSWEPT
@@ -191,6 +193,8 @@ def _is_past(views: Path, position: int) -> bool:
             if began_at >= position and not copied:
                 return bool(is_swept)
             return is_swept and bool(points) and all(point.position >= position for point in points)
+    except FileNotFoundError:
+        return True
     except sqlite3.Error:
         return not views.exists()
 
