@@ -103,8 +103,8 @@ def newest(db: sqlite3.Connection, k: int, position: int) -> int | None:
 _Walk = Literal["from newest", "down", "up"]
 
 # Parameters: ?1 position, ?2 limit, ?3 and ?4 the key to start from, then the listings.
-# The query walks from the directory to the branches, and then to the leaves. It reads each of them in the order of its
-# primary key, so SQLite sorts nothing, and LIMIT ends the walk.
+# A listing is a tree of pages: rows of the directory name branch pages, whose rows name leaf pages. The query reads the
+# rows of each level in the order of the primary key, so SQLite sorts nothing, and stops at the limit.
 _WALK: Final = """
     SELECT r.published_at, r.post
     FROM {first}page_directory AS d
