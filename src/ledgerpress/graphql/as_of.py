@@ -63,6 +63,7 @@ def named_moment(context: Context, as_of: AsOf | None) -> PointInTime:
     today = context.today
     if as_of is None:
         return today
+    today = replace(today, has_dated_ids=True)
     if as_of.position:
         position, now = int(as_of.position), None
         if position > today.snapshot.position:

@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Protocol
 
+import strawberry
 from strawberry.dataloader import DataLoader
 from strawberry.types import Info
 
@@ -15,6 +16,7 @@ from ledgerpress.eventlog.envelope import StoredEvent
 from ledgerpress.eventlog.health_checked_log import LogHealth
 from ledgerpress.eventlog.log import EventLog
 from ledgerpress.graphql.event_loader_and_payload_redaction import event_loader
+from ledgerpress.graphql.relay import global_ids
 from ledgerpress.graphql.request_telemetry_record import NO_TRACE, Trace
 from ledgerpress.views.feature_declarations import DeclaredViews
 from ledgerpress.views.filter_past_items_public_today import PublicFilter
@@ -88,6 +90,7 @@ class PointInTime:
     `time` is the time by which ages are computed, in microseconds since 1970, UTC. If it is the current time, `reads`
     records how long a response stays valid. `viewer` decides which non-public objects are visible. `related` is the
     moment as of which the categories and authors of a post are read, if the viewer may see the past of that post only.
+    If `has_dated_ids`, ids of objects contain the position, because the client asked for the objects as of a moment.
     """
 
     snapshot: Snapshot
@@ -95,6 +98,11 @@ class PointInTime:
     viewer: Identity = ANONYMOUS
     related: "PointInTime | None" = None
     reads: CacheDependencies | None = None
+    has_dated_ids: bool = False
+
+    def global_id(self, type: str, id: str) -> strawberry.ID:
+        """Return the global id of an object as of this moment."""
+        return global_ids.encode(type, id, self.snapshot.position if self.has_dated_ids else None)
 
     @property
     def for_related(self) -> "PointInTime":

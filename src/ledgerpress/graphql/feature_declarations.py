@@ -14,13 +14,17 @@ from ledgerpress.commands.roles_and_permissions import (
     RequiredPermission,
     RolePermissions,
 )
-from ledgerpress.graphql.context import PointInTime
+from ledgerpress.graphql.as_of import AsOf
+from ledgerpress.graphql.context import Context, PointInTime
 from ledgerpress.graphql.event_loader_and_payload_redaction import EventAccess
 from ledgerpress.graphql.relay.global_ids import Node
 from ledgerpress.graphql.schema_error import SchemaError
 
 NodeLoader: TypeAlias = Callable[[PointInTime, str], Node | None]
 """Returns the object with an id as of a moment, `None` if it does not exist or is hidden from the viewer."""
+
+MomentOf: TypeAlias = Callable[[Context, AsOf | None], PointInTime]
+"""Returns the moment that `asOf` names, as the viewer may see it, like `as_of.moment_of`."""
 
 T = TypeVar("T")
 _COMMAND: Final = "ledgerpress-command"
@@ -37,7 +41,8 @@ class SchemaContribution:
 
     Access is denied by default. `permissions` must contain every root field and every field in `extends`. `objects`
     must contain every object type except connections, edges and payloads. `None` grants access to everyone. `nodes` has
-    a loader for each type that implements `Node`.
+    a loader for each type that implements `Node`, and `moments` the function that replaces `as_of.moment_of` for types
+    whose past needs other permissions.
 
     `weights` are the costs of fields, and `sizes` the assumed lengths of their lists. `list_arguments` contains the
     fields whose list is as long as one of their arguments, with the name of that argument. The keys of these three are
@@ -52,6 +57,7 @@ class SchemaContribution:
     permissions: Mapping[str, RequiredPermission | None] = field(default_factory=dict)
     objects: Mapping[str, RequiredPermission | None] = field(default_factory=dict)
     nodes: Mapping[str, NodeLoader] = field(default_factory=dict)
+    moments: Mapping[str, MomentOf] = field(default_factory=dict)
     weights: Mapping[str, float] = field(default_factory=dict)
     sizes: Mapping[str, int] = field(default_factory=dict)
     list_arguments: Mapping[str, str] = field(default_factory=dict)
@@ -87,6 +93,7 @@ class SchemaDeclarations:
         self.permissions: Final = _merged("permission", (*(part.permissions for part in parts), of_commands))
         self.objects: Final = _merged("object permission", (part.objects for part in parts))
         self.nodes: Final = _merged("node loader", (part.nodes for part in parts))
+        self.moments: Final = _merged("moment", (part.moments for part in parts))
         self.weights: Final = _merged("weight", (part.weights for part in parts))
         self.sizes: Final = _merged("size", (part.sizes for part in parts))
         self.list_arguments: Final = _merged("list argument", (part.list_arguments for part in parts))

@@ -12,9 +12,9 @@ from ledgerpress.commands.roles_and_permissions import (
     Role,
 )
 from ledgerpress.graphql.as_of import AsOf, MomentType, describe, moment_of
-from ledgerpress.graphql.context import PointInTime, RequestInfo
+from ledgerpress.graphql.context import RequestInfo
 from ledgerpress.graphql.errors import BadRequest
-from ledgerpress.graphql.feature_declarations import SchemaContribution, SchemaDeclarations, declarations_of
+from ledgerpress.graphql.feature_declarations import SchemaContribution, declarations_of
 from ledgerpress.graphql.mutations import UserError
 from ledgerpress.graphql.relay import global_ids
 from ledgerpress.graphql.relay.connection import PageInfo
@@ -98,18 +98,23 @@ class KernelQueries:
         permissions = every if identity.may_everything else identity.permissions
         return Viewer(role=identity.role, permissions=sorted(permissions))
 
-    @strawberry.field(description="The object with this id; null if it does not exist or is hidden from you.")
-    def node(self, info: RequestInfo, id: strawberry.ID) -> Node | None:
-        return _node(declarations_of(info), info.context.today, id)
+    @strawberry.field(
+        description="The object with this id; null if it does not exist or is hidden from you. An id that contains a "
+        "position needs no asOf."
+    )
+    def node(self, info: RequestInfo, id: strawberry.ID, as_of: AsOf | None = None) -> Node | None:
+        return _node(info, id, as_of)
 
     @strawberry.field(
         description="The objects with these ids, in the same order; at most 100. An object is null if it does not exist "
         "or is hidden from you, and for an invalid id, with an error at its index."
     )
-    def nodes(self, info: RequestInfo, ids: list[strawberry.ID]) -> list[Node | None]:
+    def nodes(
+        self, info: RequestInfo, ids: list[strawberry.ID], as_of: AsOf | None = None
+    ) -> list[Node | None]:
         if len(ids) > MAX_NODES:
             raise BadRequest(f"There are {len(ids)} ids; at most {MAX_NODES} are allowed in one request.")
-        return [_node_or_error(declarations_of(info), info.context.today, id_) for id_ in ids]
+        return [_node_or_error(info, id_, as_of) for id_ in ids]
 
     @strawberry.field(description="The moment that asOf names; without asOf, the current moment.")
     def moment(self, info: RequestInfo, as_of: AsOf | None = None) -> MomentType:
@@ -138,19 +143,33 @@ class KernelQueries:
         ]
 
 
-def _node(declarations: SchemaDeclarations, moment: PointInTime, global_id: str) -> Node | None:
-    """Return the object with the global id as of `moment`. Raises `BadRequest` for an invalid id."""
-    decoded = global_ids.decode(global_id)
+def _node(info: RequestInfo, global_id: str, as_of: AsOf | None) -> Node | None:
+    """Return the object with the global id, as of the position in the id or as of `as_of`.
+
+    Raises `BadRequest` for an invalid id, and if the id contains another position than `as_of`; and `AccessDenied` if
+    the viewer may not see the past of the object.
+    """
+    decoded, declarations = global_ids.decode(global_id), declarations_of(info)
     if decoded is None:
         raise BadRequest("This is not an id of an object on this server.")
     load = declarations.nodes.get(decoded.type)
-    return load(moment, decoded.id) if load else None
+    if load is None:
+        return None
+    moment_in = declarations.moments.get(decoded.type, moment_of)
+    if decoded.position is None:
+        return load(moment_in(info.context, as_of), decoded.id)
+    moment = moment_in(info.context, AsOf(position=Position(decoded.position)))
+    if as_of is not None and moment_in(info.context, as_of).snapshot.position != decoded.position:
+        raise BadRequest(
+            f"This is the id of an object as of position {decoded.position}, but asOf is another moment. Omit one of them."
+        )
+    return load(moment, decoded.id)
 
 
-def _node_or_error(declarations: SchemaDeclarations, moment: PointInTime, global_id: str) -> Node | None:
+def _node_or_error(info: RequestInfo, global_id: str, as_of: AsOf | None) -> Node | None:
     """Return the object with the global id; or the error that executors report at its index in a list."""
     try:
-        return _node(declarations, moment, global_id)
+        return _node(info, global_id, as_of)
     except Exception as error:  # noqa: BLE001 - one id must not hide the objects of the others
         return error  # type: ignore[return-value]
 

@@ -55,7 +55,8 @@ async def check_past(definition: Definition, directory: Path, log: str) -> None:
         for position in range(recording.first_position, end + 1):
             await prefix.advance(position)
             for probe in probes:
-                expected = await probe.ask(prefix.client, LOCAL_OPERATOR, cached=False)
+                # Both with asOf, since objects as of a moment have other ids than current objects.
+                expected = await probe.ask_as_of(prefix.client, LOCAL_OPERATOR, position)
                 past = await probe.ask_as_of(complete.client, LOCAL_OPERATOR, position)
                 check_answer(recording, probe, "operator", past, position)
                 if past.data == expected.data:

@@ -107,13 +107,13 @@ class Change:
         description="The values of the changed fields before; a field without a value is absent."
     )
     def before(self, info: RequestInfo) -> JSON:
-        return JSON(_shown(self._changed(info).before))
+        return JSON(_shown(self._changed(info).before, self.record.position - 1))
 
     @strawberry.field(
         description="The values of the changed fields after; a field without a value is absent."
     )
     def after(self, info: RequestInfo) -> JSON:
-        return JSON(_shown(self._changed(info).after))
+        return JSON(_shown(self._changed(info).after, self.record.position))
 
     @strawberry.field(
         description="The recorded event: header and payload. The payload may be withdrawn. For events of API tokens, it"
@@ -141,16 +141,17 @@ def change_of(record: changes.Change, moment: PointInTime) -> Change:
     )
 
 
-def _shown(values: FieldValues) -> dict[str, Any]:
-    return {name: _json(name, value.show()) for name, value in values.items()}
+def _shown(values: FieldValues, position: int) -> dict[str, Any]:
+    """Return values as of `position` as JSON."""
+    return {name: _json(name, value.show(), position) for name, value in values.items()}
 
 
-def _json(name: str, value: Any) -> Any:
+def _json(name: str, value: Any, position: int) -> Any:
     match value:
         case Reference(type=type_, id=id_, name=reference_name):
-            return {"id": global_ids.encode(type_, id_), "name": reference_name}
+            return {"id": global_ids.encode(type_, id_, position), "name": reference_name}
         case list():
-            return [_json(name, entry) for entry in value]
+            return [_json(name, entry, position) for entry in value]
         case int() if name == "publishedAt":
             return iso_time(value)
         case _:

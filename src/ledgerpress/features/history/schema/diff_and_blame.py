@@ -177,7 +177,7 @@ class PostDiff:
         return then if self.moment.viewer.may(READ_HISTORY) else self.moment.for_related
 
     def _moment_of(self, version: PostVersion) -> PointInTime:
-        return replace(self.moment, snapshot=self.moment.snapshot.at(version.position))
+        return replace(self.moment, snapshot=self.moment.snapshot.at(version.position), has_dated_ids=True)
 
 
 @strawberry.type(description="Consecutive text of a body, and who added it.")

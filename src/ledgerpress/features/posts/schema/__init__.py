@@ -99,6 +99,7 @@ SCHEMA: Final = SchemaContribution(
         **dict.fromkeys(("Article", "ArticleChanged", "Body", "Correction", "Section")),
     },
     nodes={"Article": load_article, "Post": load_post},
+    moments={"Post": moment_of_posts},
     weights={
         # Each of these fields renders the Markdown, unless the result is cached.
         **{f"Body.{name}": 5.0 for name in ("html", "text", "sections", "wordCount", "readingMinutes")},
