@@ -8,8 +8,9 @@ import pytest
 
 from ledgerpress.eventlog import health_checked_log
 from ledgerpress.eventlog.errors import AppendUnresolved, LogReplaced, LogUnavailable
-from ledgerpress.eventlog.health_checked_log import HealthCheckedLog, LogHealth
+from ledgerpress.eventlog.health_checked_log import HealthCheckedLog
 from ledgerpress.eventlog.log import OpenedLog, StreamWrite
+from ledgerpress.eventlog.log_health import LogHealth
 
 T = TypeVar("T")
 
