@@ -19,7 +19,7 @@ from ledgerpress.adapters.sqlite_log.log_file import APPLICATION_ID
 from ledgerpress.eventlog import group_commit
 from ledgerpress.eventlog.clock_randomness_ids import uuid8
 from ledgerpress.eventlog.envelope import StoredEvent
-from ledgerpress.eventlog.errors import LogUnavailable, LogUnusable, WrongExpectedVersion
+from ledgerpress.eventlog.errors import EventLogError, LogUnavailable, LogUnusable, WrongExpectedVersion
 from ledgerpress.eventlog.log import NO_STREAM, StreamWrite, check_gapless
 from tests.contract.sample_events import PUBLICATION, sample_event, sample_write
 
@@ -278,7 +278,7 @@ async def test_a_group_that_cannot_be_committed_is_not_recorded(log: SqliteEvent
     failed = await asyncio.gather(
         *(log.append([sample_write(f"post.b{n}", NO_STREAM)]) for n in range(5)), return_exceptions=True
     )
-    assert {type(outcome) for outcome in failed} == {LogUnavailable}
+    assert {type(outcome) for outcome in failed} == {EventLogError}
     await log._writer.run(lambda db: db.set_authorizer(None))
     assert await log.append([sample_write("post.a", 1)]) == 2
 

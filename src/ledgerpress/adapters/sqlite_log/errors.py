@@ -15,7 +15,7 @@ _ADVICE: Final = {
     "with fuser(1), and end it",
     sqlite3.SQLITE_LOCKED: "another connection has locked the file",
     sqlite3.SQLITE_FULL: "the disk is full; free space on it",
-    sqlite3.SQLITE_IOERR: "the disk or its file system failed; check the free space and the messages of the kernel",
+    sqlite3.SQLITE_IOERR: "the disk is full or failed; check its free space and the messages of the kernel",
     sqlite3.SQLITE_CANTOPEN: "the file, or a file next to it, cannot be opened; check the directory and its permissions",
     sqlite3.SQLITE_READONLY: "the file or its file system is read-only; make it writable",
     sqlite3.SQLITE_PERM: "the file may not be written; check its permissions",
@@ -25,6 +25,12 @@ _ADVICE: Final = {
 """The primary result codes (https://sqlite.org/rescode.html) after which a later attempt may succeed."""
 _UNSYNCED: Final = frozenset({sqlite3.SQLITE_IOERR_FSYNC, sqlite3.SQLITE_IOERR_DIR_FSYNC})
 """A commit was written, but not synced. After a crash, SQLite may find it in the write-ahead log or not."""
+
+
+def advice(error: sqlite3.Error) -> str:
+    """Return the advice for operators about an error, after a colon; empty if there is none."""
+    text = _ADVICE.get(error.sqlite_errorcode & 0xFF)
+    return f": {text}" if text else ""
 
 
 def log_error(error: Exception, path: Path, failure: str, *, appends: bool = False) -> EventLogError:

@@ -8,7 +8,7 @@ from importlib import resources
 from pathlib import Path
 from typing import Final
 
-from ledgerpress.adapters.sqlite_log.errors import LOCK_TIMEOUT, log_error
+from ledgerpress.adapters.sqlite_log.errors import LOCK_TIMEOUT, advice, log_error
 from ledgerpress.eventlog.errors import LogUnavailable, LogUnusable
 from ledgerpress.sqlite.connection import (
     SerialConnection,
@@ -65,7 +65,7 @@ async def open_log_file(path: Path, create_as: Callable[[], str] | None) -> tupl
     try:
         connection = await open_connection(path, create=new, pragmas=WRITER)
     except sqlite3.Error as error:
-        raise LogUnusable(f"{path} cannot be opened: {error}") from error
+        raise LogUnusable(f"{path} cannot be opened: {error}{advice(error)}") from error
     try:
         return connection, await connection.run(lambda db: _prepare(db, path, create_as))
     except sqlite3.Error as error:
@@ -73,7 +73,7 @@ async def open_log_file(path: Path, create_as: Callable[[], str] | None) -> tupl
         failure = log_error(error, path, "the log could not be opened")
         if is_busy(error) and isinstance(failure, LogUnavailable):
             raise failure from error
-        raise LogUnusable(f"{path} cannot be used as a log: {error}") from error
+        raise LogUnusable(f"{path} cannot be used as a log: {error}{advice(error)}") from error
     except BaseException:
         await connection.close()
         raise
