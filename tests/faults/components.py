@@ -200,7 +200,7 @@ class PostgresComponent:
                 await asyncio.to_thread(self._server.start)
 
     def _set(self, setting: str) -> None:
-        self._server.sql(f"SET default_transaction_read_only = off; ALTER SYSTEM SET {setting}")
+        self._server.sql(f"ALTER SYSTEM SET {setting}")
         self._server.sql("SELECT pg_reload_conf()")
 
     def _move_events_to_disk(self) -> None:

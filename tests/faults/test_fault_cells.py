@@ -24,8 +24,8 @@ def test_twelve_cells_of_all_engines_run_continuously() -> None:
 
 
 def test_the_documentation_contains_the_declared_cells() -> None:
-    _, found, rest = DOCUMENTATION.read_text("utf-8").partition(f"{table.BEGIN}\n")
-    assert found
+    _, begin, rest = DOCUMENTATION.read_text("utf-8").partition(f"{table.BEGIN}\n")
+    assert begin
     assert rest.partition(f"{table.END}\n")[0].strip() == table.tables().strip(), (
         "run python -m tests.faults.table --write"
     )
