@@ -1,5 +1,6 @@
 """`ledgerpress serve`: serve the store over HTTP."""
 
+import asyncio
 import logging
 import socket
 from contextlib import ExitStack
@@ -17,6 +18,7 @@ from ledgerpress.cli.settings import loaded
 from ledgerpress.features.registry import installed_features
 from ledgerpress.server.log_url import LogUrl
 from ledgerpress.server.process.sockets import AddressTaken, bind, url_of
+from ledgerpress.server.process.stop_signals import StopSignals
 from ledgerpress.server.tracing.settings import TracingUnavailable
 
 if TYPE_CHECKING:
@@ -113,16 +115,24 @@ def _bind(stack: ExitStack, host: str, port: int, setting: str) -> socket.socket
 
 
 async def _serve(settings: "Settings", listeners: list[socket.socket]) -> None:
-    from ledgerpress.server import serving  # noqa: PLC0415 - imports strawberry and starlette
+    server = settings.server
+    signals = StopSignals(server.stop_delay_seconds + server.stop_seconds)
+    try:
+        from ledgerpress.server import serving  # noqa: PLC0415 - imports strawberry and starlette
 
-    await serving.serve(
-        settings,
-        listeners,
-        program=this_program(),
-        progress=progress("Building the views"),
-        announce=partial(_announce, settings, [url_of(listener) for listener in listeners]),
-        features=installed_features(),
-    )
+        await serving.serve(
+            settings,
+            listeners,
+            program=this_program(),
+            progress=progress("Building the views"),
+            announce=partial(_announce, settings, [url_of(listener) for listener in listeners]),
+            signals=signals,
+            features=installed_features(),
+        )
+    except asyncio.CancelledError:
+        if not signals.received:
+            raise
+        logger.info("stopped before clients could connect")
 
 
 def _announce(settings: "Settings", urls: list[str], head: int, token: str | None) -> None:

@@ -71,6 +71,10 @@ class LogUnavailable(EventLogError):
     """The engine of the log cannot be reached, or cannot answer now. Nothing was recorded, and a retry may succeed."""
 
 
+class LogDamaged(LogUnavailable):
+    """The engine cannot read what it has stored. Nothing was recorded; an operator must restore the log first."""
+
+
 class LogAccessDenied(LogUnavailable):
     """The engine does not permit the request. Nothing was recorded; an operator must permit it first."""
 

@@ -12,8 +12,8 @@ from ledgerpress.commands.client_identity import ANONYMOUS, LOCAL_OPERATOR, Iden
 from ledgerpress.commands.command_handler import CommandHandler
 from ledgerpress.eventlog.clock_randomness_ids import Clock, Randomness
 from ledgerpress.eventlog.envelope import StoredEvent
-from ledgerpress.eventlog.health_checked_log import LogHealth
 from ledgerpress.eventlog.log import EventLog
+from ledgerpress.eventlog.log_health import LogHealth
 from ledgerpress.graphql.event_loader_and_payload_redaction import event_loader
 from ledgerpress.graphql.request_telemetry_record import NO_TRACE, Trace
 from ledgerpress.views.feature_declarations import DeclaredViews

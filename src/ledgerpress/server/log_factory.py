@@ -100,6 +100,8 @@ async def open_when_available(
             reason = str(error) or reason
             left = deadline - time.monotonic()
             if left <= 0:
+                if url.engine == "sqlite":
+                    raise LogUnavailable(reason) from error
                 raise LogUnavailable(
                     f"the log cannot be reached: {reason}: check that its server is running and that the URL is "
                     "correct (--log, LEDGERPRESS_LOG)"

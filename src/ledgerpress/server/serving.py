@@ -23,6 +23,7 @@ from ledgerpress.server.logging import log_to_standard_error
 from ledgerpress.server.process.background_rebuild import rebuild_in_background
 from ledgerpress.server.process.server_process import ServerProcess, switch_threads_sooner
 from ledgerpress.server.process.sockets import begin_to_listen
+from ledgerpress.server.process.stop_signals import StopSignals
 from ledgerpress.server.settings import InvalidSettings
 from ledgerpress.server.settings.sections import Settings
 from ledgerpress.server.store import Store, open_store
@@ -61,12 +62,13 @@ async def serve(
     program: Sequence[str],
     progress: AbstractContextManager[Callable[[int, int], None]],
     announce: Announce,
+    signals: StopSignals,
     features: FeatureSet = FEATURES,
 ) -> None:
     """Serve on bound sockets, the second of them for operators, until a signal.
 
     `features` are the features of the process and of `program`, the command that rebuilds views. `progress` shows how
-    far the views are built. `announce` is called when clients can connect. Raises `InvalidSettings`,
+    far the views are built. `announce` is called when clients can connect. `signals` stop the process. Raises `InvalidSettings`,
     `TracingUnavailable`, `AddressTaken`, and the errors of `open_store`.
     """
     server = settings.server
@@ -116,7 +118,7 @@ async def serve(
             rebuild_in_background(server.data, server.log, program, features), name="background rebuild"
         )
         try:
-            await ServerProcess(server, settings.live, runtime.stopping).run(
+            await ServerProcess(server, settings.live, runtime.stopping, signals).run(
                 *zip(apps, listeners, strict=False)
             )
         finally:

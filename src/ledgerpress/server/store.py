@@ -13,8 +13,9 @@ from ledgerpress.commands.first_events_of_publication import open_publication
 from ledgerpress.eventlog.clock_randomness_ids import Clock, Randomness, SystemClock, SystemRandomness, uuid7
 from ledgerpress.eventlog.codec import Codec
 from ledgerpress.eventlog.event_and_withdrawn_event import Event
-from ledgerpress.eventlog.health_checked_log import HealthCheckedLog, LogHealth
+from ledgerpress.eventlog.health_checked_log import HealthCheckedLog
 from ledgerpress.eventlog.log import OpenedLog
+from ledgerpress.eventlog.log_health import LogHealth
 from ledgerpress.feature import FeatureSet
 from ledgerpress.features.history import change_queries as changes
 from ledgerpress.features.posts.body import html_rendering_and_sections

@@ -92,16 +92,22 @@ def open_to_read(path: Path) -> sqlite3.Connection:
 
 
 def retry_while_busy(
-    db: sqlite3.Connection, statement: str, parameters: Sequence[object] = ()
+    db: sqlite3.Connection,
+    statement: str,
+    parameters: Sequence[object] = (),
+    *,
+    timeout: float | None = None,
 ) -> sqlite3.Cursor:
     """Execute `statement`, and retry it while another connection holds the lock that it needs.
 
     SQLite's own busy handler sleeps longer each time, up to 100 ms, and so starves the connection that has waited
     longest. Equal, short sleeps give several writing processes equal shares. Raises `sqlite3.Error`, for example if the
-    database is still locked after `BUSY_TIMEOUT`.
+    database is still locked after `timeout` seconds, by default `BUSY_TIMEOUT`.
     """
     cursor = poll_blocking(
-        lambda: _unless_busy(db, statement, parameters), interval=BUSY_INTERVAL, timeout=BUSY_TIMEOUT
+        lambda: _unless_busy(db, statement, parameters),
+        interval=BUSY_INTERVAL,
+        timeout=BUSY_TIMEOUT if timeout is None else timeout,
     )
     return db.execute(statement, parameters) if cursor is None else cursor
 
@@ -117,10 +123,10 @@ def _unless_busy(
         return None
 
 
-def empty_write_ahead_log(db: sqlite3.Connection) -> bool:
+def empty_write_ahead_log(db: sqlite3.Connection, *, timeout: float | None = None) -> bool:
     """Move the content of the write-ahead log into the database and truncate it; return whether that succeeded.
 
-    Waits until no connection reads an older state, for at most `BUSY_TIMEOUT`
+    Waits until no connection reads an older state, for at most `timeout` seconds, by default `BUSY_TIMEOUT`
     (https://sqlite.org/c3ref/wal_checkpoint_v2.html).
     """
 
@@ -128,13 +134,17 @@ def empty_write_ahead_log(db: sqlite3.Connection) -> bool:
         cursor = _unless_busy(db, "PRAGMA wal_checkpoint(TRUNCATE)")
         return True if cursor is not None and cursor.fetchone()[0] == 0 else None
 
-    return bool(poll_blocking(truncate, interval=BUSY_INTERVAL, timeout=BUSY_TIMEOUT))
+    seconds = BUSY_TIMEOUT if timeout is None else timeout
+    return bool(poll_blocking(truncate, interval=BUSY_INTERVAL, timeout=seconds))
 
 
 @contextmanager
-def transaction(db: sqlite3.Connection) -> Iterator[None]:
-    """Run a write transaction: commit it at the end, or roll it back on an error. Raises `sqlite3.Error`."""
-    retry_while_busy(db, "BEGIN IMMEDIATE")
+def transaction(db: sqlite3.Connection, *, timeout: float | None = None) -> Iterator[None]:
+    """Run a write transaction: commit it at the end, or roll it back on an error. Raises `sqlite3.Error`.
+
+    `timeout` is how long to wait for the write lock, in seconds, by default `BUSY_TIMEOUT`.
+    """
+    retry_while_busy(db, "BEGIN IMMEDIATE", timeout=timeout)
     try:
         yield
         db.execute("COMMIT")

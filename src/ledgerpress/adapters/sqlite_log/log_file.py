@@ -8,8 +8,16 @@ from importlib import resources
 from pathlib import Path
 from typing import Final
 
-from ledgerpress.eventlog.errors import LogUnusable
-from ledgerpress.sqlite.connection import SerialConnection, open_connection, retry_while_busy, statements, uri
+from ledgerpress.adapters.sqlite_log.errors import LOCK_TIMEOUT, advice, log_error
+from ledgerpress.eventlog.errors import LogUnavailable, LogUnusable
+from ledgerpress.sqlite.connection import (
+    SerialConnection,
+    is_busy,
+    open_connection,
+    retry_while_busy,
+    statements,
+    uri,
+)
 
 APPLICATION_ID: Final = 0x4C64_5072
 """Identifies the file of a log, at byte 68 (https://sqlite.org/fileformat.html): "LdPr" in ASCII."""
@@ -20,6 +28,8 @@ FORMAT_VERSION: Final = 1
 DURABLE: Final[Mapping[str, str | int]] = {"synchronous": "FULL", "fullfsync": "ON"}
 """With these settings, a commit returns when it is on disk. On macOS, this needs `fullfsync`."""
 
+READER: Final[Mapping[str, str | int]] = {"busy_timeout": round(LOCK_TIMEOUT * 1000)}
+"""The settings of a connection that reads: only a checkpoint or a recovery by another process can lock it out."""
 WRITER: Final[Mapping[str, str | int]] = {
     **DURABLE,
     "busy_timeout": 0,  # `retry_while_busy` waits
@@ -43,7 +53,8 @@ async def open_log_file(path: Path, create_as: Callable[[], str] | None) -> tupl
     """Return a connection that can write to the log at `path`, and the publication of the log.
 
     If the file is missing or empty, a log is created for the publication that `create_as` returns. If several processes
-    do so at the same time, one of them creates the log, and all return its publication. Raises `LogUnusable`.
+    do so at the same time, one of them creates the log, and all return its publication. Raises `LogUnusable`, and
+    `LogUnavailable` if another process has locked the file.
     """
     new = not is_log(path)
     if new and create_as is None:
@@ -54,12 +65,15 @@ async def open_log_file(path: Path, create_as: Callable[[], str] | None) -> tupl
     try:
         connection = await open_connection(path, create=new, pragmas=WRITER)
     except sqlite3.Error as error:
-        raise LogUnusable(f"{path} cannot be opened: {error}") from error
+        raise LogUnusable(f"{path} cannot be opened: {error}{advice(error)}") from error
     try:
         return connection, await connection.run(lambda db: _prepare(db, path, create_as))
     except sqlite3.Error as error:
         await connection.close()
-        raise LogUnusable(f"{path} cannot be used as a log: {error}") from error
+        failure = log_error(error, path, "the log could not be opened")
+        if is_busy(error) and isinstance(failure, LogUnavailable):
+            raise failure from error
+        raise LogUnusable(f"{path} cannot be used as a log: {error}{advice(error)}") from error
     except BaseException:
         await connection.close()
         raise
@@ -115,7 +129,7 @@ def check_format(db: sqlite3.Connection, path: Path) -> None:
 
 
 def _prepare(db: sqlite3.Connection, path: Path, create_as: Callable[[], str] | None) -> str:
-    retry_while_busy(db, "BEGIN IMMEDIATE")
+    retry_while_busy(db, "BEGIN IMMEDIATE", timeout=LOCK_TIMEOUT)
     try:
         # Possible even after `is_log`: SQLite has just rolled back the log that a killed process was creating.
         if db.execute("SELECT count(*) FROM sqlite_schema").fetchone()[0] == 0:
@@ -125,15 +139,15 @@ def _prepare(db: sqlite3.Connection, path: Path, create_as: Callable[[], str] | 
         check_format(db, path)
         row = db.execute("SELECT publication FROM log_meta").fetchone()
         # Until the file has a write-ahead log, a commit waits for readers.
-        retry_while_busy(db, "COMMIT")
+        retry_while_busy(db, "COMMIT", timeout=LOCK_TIMEOUT)
     except BaseException:
         if db.in_transaction:
             db.execute("ROLLBACK")
         raise
     if row is None:
         raise LogUnusable(f"{path} does not contain the id of its publication")
-    retry_while_busy(db, "PRAGMA journal_mode = WAL")
-    if retry_while_busy(db, "PRAGMA journal_mode").fetchone()[0] != "wal":
+    retry_while_busy(db, "PRAGMA journal_mode = WAL", timeout=LOCK_TIMEOUT)
+    if retry_while_busy(db, "PRAGMA journal_mode", timeout=LOCK_TIMEOUT).fetchone()[0] != "wal":
         raise LogUnusable(
             f"{path} is on a file system on which SQLite has no write-ahead log: move it to another one"
         )

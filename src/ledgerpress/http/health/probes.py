@@ -1,4 +1,7 @@
-"""Liveness and readiness: a server is ready if no projection is paused or too far behind the log."""
+"""Liveness and readiness.
+
+A server is ready if no projection is paused or too far behind the log, and reads and writes of the log do not fail.
+"""
 
 import asyncio
 from dataclasses import dataclass
@@ -68,7 +71,7 @@ class Health:
         return JSONResponse({"status": "live"}, headers=_FRESH)
 
     async def ready(self, request: Request) -> Response:
-        """Return 200, or 503 with the projections that are paused or behind. Do not wait for an unreachable log."""
+        """Return 200, or 503 with the projections that are paused or behind, and the failing operations of the log. Do not wait for an unreachable log."""
         store, settings = self.store, self.settings
         points, contact = store.checkpoints, store.log_health
         lag = await lags(store.log, points, store.clock.now(), contact)
@@ -79,7 +82,18 @@ class Health:
             for name, behind in lag.items()
             if settings.is_behind(behind)
         }
-        status = "replaced" if contact.replaced else "paused" if paused else "behind" if behind else "ready"
+        failing = contact.failing
+        status = (
+            "replaced"
+            if contact.replaced
+            else "paused"
+            if paused
+            else "behind"
+            if behind
+            else "failing"
+            if failing
+            else "ready"
+        )
         if self.stopping.is_set():
             status = "stopping"
         body: dict[str, Any] = {
@@ -89,6 +103,7 @@ class Health:
             "lag": {"events": node.events if node.is_known else None, "seconds": round(node.seconds, 3)},
             "paused": paused,
             "behind": behind,
+            "failing": list(failing),
         }
         if settings.details or await self._may_see_operations(request):
             body["views"] = {"file": store.views.path.name, "since": iso_time(store.views.since)}

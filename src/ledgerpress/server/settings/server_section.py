@@ -60,8 +60,8 @@ class ServerSettings(msgspec.Struct, frozen=True, kw_only=True):
         Meta(
             ge=0,
             le=3_600,
-            description="How long a starting server waits for a PostgreSQL or NATS log that cannot be reached; then it "
-            "exits.",
+            description="How long a starting server waits for a PostgreSQL or NATS log that cannot be reached, or for "
+            "an SQLite log that another process has locked; then it exits.",
         ),
     ] = 30.0
     allowed_hosts: Annotated[
@@ -133,8 +133,8 @@ class ServerSettings(msgspec.Struct, frozen=True, kw_only=True):
         Meta(
             ge=1,
             le=300,
-            description="How long the server then waits for requests in progress before it aborts them. Set it lower "
-            "than the stop timeout of the service manager.",
+            description="How long the server then waits for requests in progress before it aborts them. At most a second "
+            "later, the process ends. Set it lower than the stop timeout of the service manager.",
         ),
     ] = 5
 
