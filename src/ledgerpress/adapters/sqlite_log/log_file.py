@@ -9,7 +9,14 @@ from pathlib import Path
 from typing import Final
 
 from ledgerpress.eventlog.errors import LogUnusable
-from ledgerpress.sqlite.connection import SerialConnection, open_connection, retry_while_busy, statements, uri
+from ledgerpress.sqlite.connection import (
+    MAX_WRITE_AHEAD_LOG,
+    SerialConnection,
+    open_connection,
+    retry_while_busy,
+    statements,
+    uri,
+)
 
 APPLICATION_ID: Final = 0x4C64_5072
 """Identifies the file of a log, at byte 68 (https://sqlite.org/fileformat.html): "LdPr" in ASCII."""
@@ -26,7 +33,7 @@ WRITER: Final[Mapping[str, str | int]] = {
     "secure_delete": "ON",  # see `payload_erasure`
     "cache_size": -16 * 1024,
     "wal_autocheckpoint": 4_000,
-    "journal_size_limit": 64 * 1024 * 1024,
+    "journal_size_limit": MAX_WRITE_AHEAD_LOG,
 }
 """The settings of a connection that writes.
 

@@ -1,4 +1,4 @@
-"""Liveness and readiness: a server is ready if no projection is paused or too far behind the log."""
+"""Liveness and readiness: a server is ready if its views can be read and no projection is paused or too far behind."""
 
 import asyncio
 from dataclasses import dataclass
@@ -14,6 +14,7 @@ from ledgerpress.commands.roles_and_permissions import READ_OPERATIONS
 from ledgerpress.eventlog.errors import LogUnavailable
 from ledgerpress.graphql.context import Store
 from ledgerpress.graphql.scalars import iso_time
+from ledgerpress.views.files.views_health import ViewsUnavailable
 from ledgerpress.views.projection.lag import Lag, lags, node_lag
 
 
@@ -79,7 +80,10 @@ class Health:
             for name, behind in lag.items()
             if settings.is_behind(behind)
         }
+        views = store.views.health
         status = "replaced" if contact.replaced else "paused" if paused else "behind" if behind else "ready"
+        if views.unreadable and not contact.replaced:
+            status = "unreadable"
         if self.stopping.is_set():
             status = "stopping"
         body: dict[str, Any] = {
@@ -96,8 +100,8 @@ class Health:
                 body["unreachableSince"] = iso_time(store.clock.now() - int(contact.silence * 1_000_000))
             if contact.replaced:
                 body["why"] = contact.replaced
-            if contact.notices:
-                body["notices"] = contact.notices
+            if notices := (*contact.notices, *views.notices):
+                body["notices"] = notices
         else:
             body["paused"] = dict.fromkeys(paused)
         return JSONResponse(body, status_code=200 if status == "ready" else 503, headers=_FRESH)
@@ -105,7 +109,7 @@ class Health:
     async def _may_see_operations(self, request: Request) -> bool:
         try:
             return await may_see_operations(self.authenticator, request)
-        except LogUnavailable:  # while the views with the tokens are paused, a token cannot be checked
+        except (LogUnavailable, ViewsUnavailable):  # while the views with the tokens are paused or unreadable
             return False
 
 
