@@ -169,7 +169,7 @@ async def test_damaged_views_are_rebuilt_without_a_restart(
 async def test_a_server_process_rebuilds_damaged_views_and_does_not_pause_projections(
     data: Path, tmp_path: Path
 ) -> None:
-    """A write that finds the damage is no mistake of the projector."""
+    """A write that finds the damage does not mean that the projector is wrong."""
     damaged = views_in_use(data)
     async with Servers(tmp_path) as servers:
         server = await servers.start(data)

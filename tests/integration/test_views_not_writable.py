@@ -1,8 +1,9 @@
-"""A server whose views cannot be written: the log accepts commands, the views catch up later, and operators are told."""
+"""A server whose views cannot be written: the log accepts commands, the views catch up later, and operators are informed."""
 
 import asyncio
 import resource
 import sqlite3
+import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, closing
 from pathlib import Path
@@ -17,6 +18,7 @@ from ledgerpress.server.storage_metrics import StorageMetrics
 from ledgerpress.sqlite import connection
 from ledgerpress.sqlite.connection import size_of_write_ahead_log
 from ledgerpress.views.files import damage_and_write_ahead_log_checks as checks
+from ledgerpress.views.files.views_health import ViewsUnavailable
 from tests.integration.production_application import OPERATOR, Operated, operated
 from tests.integration.server_process import Servers
 from tests.property.view_rows import views_in_use
@@ -60,7 +62,7 @@ async def test_the_views_catch_up_when_the_disk_has_space_again(tmp_path: Path) 
 
             assert not (await post("Before"))["viewsBehind"]
             full = size_of_write_ahead_log(views_in_use(tmp_path / "data"))
-            assert full > size_of_write_ahead_log(tmp_path / "data" / "log.sqlite") + 100_000
+            assert full > size_of_write_ahead_log(tmp_path / "data" / "log.sqlite") + 50_000
             resource.prlimit(server.pid, resource.RLIMIT_FSIZE, (full, resource.RLIM_INFINITY))
             payload = await post("Recorded all the same")
             assert (payload["viewsBehind"], payload["post"]) == (True, None)
@@ -100,7 +102,7 @@ async def test_the_views_catch_up_when_another_process_releases_its_lock(
             assert (payload["viewsBehind"], payload["post"]) == (True, None)
             assert (await server.post(COUNT, OPERATOR)).json()["data"]["posts"]["totalCount"] == 0
             async with asyncio.timeout(TIMEOUT):
-                while "notices" not in (report := await readiness(server.http)):
+                while "notices" not in (report := await readiness(server.http)):  # noqa: ASYNC110
                     await asyncio.sleep(0.02)
             assert "cannot be written: database is locked" in report["notices"][0]
             assert server.store.views.health.unreadable is None
@@ -108,32 +110,38 @@ async def test_the_views_catch_up_when_another_process_releases_its_lock(
         assert (await server.post(COUNT, OPERATOR)).json()["data"]["posts"]["totalCount"] == 1
 
 
-async def test_reads_that_wait_for_a_lock_fail_at_once_after_the_first(tmp_path: Path) -> None:
-    """A lock of a program that is not SQLite, such as a backup program, on the file itself."""
+LOCK_READS: Final = """
+import fcntl, sys
+with open(sys.argv[1], "r+b") as index:
+    fcntl.lockf(index, fcntl.LOCK_EX, 5, 123)  # the locks for reading (https://sqlite.org/walformat.html)
+    print("locked", flush=True)
+    sys.stdin.read()
+"""
+
+
+async def test_only_the_first_read_waits_for_a_lock_that_is_not_released(tmp_path: Path) -> None:
+    """SQLite waits for the locks for reading for about 10 s, and the whole process waits with it."""
     async with operated(tmp_path) as server:
-        server.store.views.health.read_failed(locked_error())
-        response = await server.post(COUNT, OPERATOR)
-        assert response.status_code == 503
-        assert response.json()["errors"][0]["extensions"] == {"code": "VIEWS_UNAVAILABLE"}
+        locking = await asyncio.create_subprocess_exec(
+            *(sys.executable, "-c", LOCK_READS, f"{views_in_use(tmp_path)}-shm"),
+            stdin=asyncio.subprocess.PIPE,
+            stdout=asyncio.subprocess.PIPE,
+        )
+        assert locking.stdout
+        assert await locking.stdout.readline() == b"locked\n"
+        for _ in range(100):  # if each waited, they would exceed the time limit of a test
+            response = await server.post(COUNT, OPERATOR)
+            assert response.status_code == 503
+            assert response.json()["errors"][0]["extensions"] == {"code": "VIEWS_UNAVAILABLE"}
         assert (await server.http.get("/")).status_code == 503
-        response = await server.post(CREATE, OPERATOR, title="Recorded, but not shown")
-        assert response.json()["data"]["postCreate"]["viewsBehind"]
+        report = await readiness(server.http)
+        assert report["status"] == "unreadable"
+        assert "locking protocol" in report["notices"][0]
+        await locking.communicate()
         async with asyncio.timeout(TIMEOUT):
-            while (await readiness(server.http))["status"] == "unreadable":
+            while (await readiness(server.http))["status"] == "unreadable":  # noqa: ASYNC110
                 await asyncio.sleep(0.02)
-        assert (await server.post(COUNT, OPERATOR)).json()["data"]["posts"]["totalCount"] == 1
-
-
-def locked_error() -> sqlite3.Error:
-    with closing(
-        sqlite3.connect("file:lock?mode=memory&cache=shared", uri=True, isolation_level=None)
-    ) as first:
-        first.execute("CREATE TABLE a (a)")
-        first.execute("BEGIN EXCLUSIVE")
-        with closing(sqlite3.connect("file:lock?mode=memory&cache=shared", uri=True)) as second:
-            with pytest.raises(sqlite3.Error) as raised:
-                second.execute("SELECT * FROM a")
-            return raised.value
+        assert (await server.post(COUNT, OPERATOR)).json()["data"]["posts"]["totalCount"] == 0
 
 
 async def test_a_long_read_does_not_prevent_emptying_the_write_ahead_log(
@@ -146,22 +154,15 @@ async def test_a_long_read_does_not_prevent_emptying_the_write_ahead_log(
     async with operated(tmp_path) as server:
         StorageMetrics(server.store, tmp_path, LOCAL).register(server.running.metrics)
         views = views_in_use(tmp_path)
-        with (
-            pytest.raises(Exception, match="the read was open for too long"),
-            server.store.snapshot() as snapshot,
-        ):
-            largest = await grow(server, views, limit)
-            assert (await metrics(server.http))["ledgerpress_file_bytes", "views_wal"] >= 0
-            await wait_until_small(views, limit)
-            snapshot.db.execute("SELECT count(*) FROM post").fetchone()
-        assert largest > limit
+        with pytest.raises(ViewsUnavailable, match="open for too long"):
+            await read_for_long(server, views, limit)
         # A read of another process cannot be ended; it is reported, and the log shrinks when it ends.
         with closing(sqlite3.connect(f"file:{views}?mode=ro", uri=True, isolation_level=None)) as other:
             other.execute("BEGIN")
             other.execute("SELECT count(*) FROM post").fetchone()
             await grow(server, views, limit)
             async with asyncio.timeout(TIMEOUT):
-                while "notices" not in (report := await readiness(server.http)):
+                while "notices" not in (report := await readiness(server.http)):  # noqa: ASYNC110
                     await asyncio.sleep(0.02)
             assert "a read that stays open prevents emptying it" in report["notices"][0]
             assert report["status"] == "ready"
@@ -170,6 +171,13 @@ async def test_a_long_read_does_not_prevent_emptying_the_write_ahead_log(
         assert values["ledgerpress_file_bytes", "views"] == views.stat().st_size
         assert values["ledgerpress_file_bytes", "log"] == (tmp_path / "log.sqlite").stat().st_size
         assert values["ledgerpress_disk_free_bytes", "views"] > 0
+
+
+async def read_for_long(server: Operated, views: Path, limit: int) -> None:
+    with server.store.snapshot() as snapshot:
+        assert await grow(server, views, limit) > limit
+        await wait_until_small(views, limit)
+        snapshot.db.execute("SELECT count(*) FROM post").fetchone()
 
 
 async def grow(server: Operated, views: Path, limit: int) -> int:

@@ -59,7 +59,7 @@ class ViewsFile:
         self._idle: list[sqlite3.Connection] = []
         self._reads: dict[sqlite3.Connection, float] = {}
         self.health = ViewsHealth(path)
-        self._watch = ChangeDetector(self._connect)
+        self._watch = ChangeDetector(self._connect, self._version_failed)
         self._closed = False
 
     @classmethod
@@ -211,17 +211,22 @@ class ViewsFile:
         """Note the failure of a read, and return the error to raise; `None` if a mistake in code is the cause."""
         if db is not None and db not in self._reads:
             return ViewsUnavailable(READ_TOO_LONG)
-        if is_damage(error) or self._is_empty():
-            self.health.damaged(str(error))
-        elif faults.is_failure_of_machine(error):
+        if faults.is_failure_of_machine(error):
             self.health.read_failed(error)
+        elif is_damage(error) or self._is_empty():
+            self.health.damaged(str(error))
         else:
             return None
         return ViewsUnavailable(self.health.unreadable)
 
+    def _version_failed(self, error: sqlite3.Error) -> None:
+        # Any other failure is noted by the read that follows.
+        if faults.is_lock(error):
+            self.health.read_failed(error)
+
     def _write_failed(self, error: sqlite3.Error) -> None:
         self.health.unwritable = str(error)
-        if is_damage(error) or self._is_empty():
+        if not faults.is_failure_of_machine(error) and (is_damage(error) or self._is_empty()):
             self.health.damaged(str(error))
 
     def _is_empty(self) -> bool:
@@ -306,8 +311,14 @@ class ChangeDetector:
     (https://sqlite.org/pragma.html#pragma_data_version).
     """
 
-    def __init__(self, connect: Callable[[], sqlite3.Connection]) -> None:
+    def __init__(
+        self,
+        connect: Callable[[], sqlite3.Connection],
+        failed: Callable[[sqlite3.Error], None] = lambda _: None,
+    ) -> None:
+        """`connect` opens a connection for reading; `failed` is called if it cannot be opened or read."""
         self._connect = connect
+        self._failed = failed
         self._db: sqlite3.Connection | None = None
         self._ask: Callable[[str], sqlite3.Cursor]
         self._data_version: int | None = None
@@ -329,8 +340,9 @@ class ChangeDetector:
                 ((position, is_settled, began_at),) = self._db.execute(_VIEWS_VERSION).fetchall()
                 self._views_version = ViewsVersion(position, (self, began_at), bool(is_settled))
                 self._data_version = version
-        except sqlite3.Error:
+        except sqlite3.Error as error:
             self.close()
+            self._failed(error)
         return self._views_version
 
     def close(self) -> None:

@@ -34,7 +34,7 @@ class ViewsHealth:
         self.is_damaged = False
         """Whether a read or a write found damage. Then only other views help."""
         self.is_locked = False
-        """Whether reads wait for a lock in vain. Then no request tries to read before a check has succeeded."""
+        """Whether reads waited for a lock that was not released. Then no request tries to read before a check has succeeded."""
 
     @property
     def notices(self) -> tuple[str, ...]:

@@ -159,7 +159,7 @@ def _attempt(
         batch.flush()
     except Exception as error:
         if is_damage(error) or is_failure_of_machine(error):
-            raise  # it is no mistake of a projector
+            raise  # the projector is not wrong
         db.execute("ROLLBACK TO projection")
         return error
     finally:
