@@ -202,3 +202,12 @@ def test_other_commands_use_the_store_that_the_settings_name(tmp_path: Path) -> 
     assert (
         "store in told" in run("status", "--data", "told", environment={"LEDGERPRESS_DATA": "named"}).stderr
     )
+
+
+def test_other_commands_accept_sections_of_third_party_features(tmp_path: Path) -> None:
+    """These commands load no settings of features, which may not even be installed."""
+    (tmp_path / "ledgerpress.toml").write_text('[server]\ndata = "in-the-file"\n[x_factcheck]\nlevel = 3\n')
+    for command in (("status",), ("rebuild",), ("log", "backup", "copy"), ("events", "tail")):
+        assert "no LedgerPress store in in-the-file" in (stderr := run(*command).stderr), (command, stderr)
+    (tmp_path / "ledgerpress.toml").write_text("[factcheck]\nlevel = 3\n")
+    assert "factcheck in ledgerpress.toml is not a section of settings" in run("status").stderr

@@ -8,7 +8,7 @@ from typing import Any, Final, Generic, TypeAlias, TypeVar
 
 import msgspec
 
-from ledgerpress.graphql.errors import INTERNAL_SERVER_ERROR, LOG_UNAVAILABLE
+from ledgerpress.graphql.errors import INTERNAL_SERVER_ERROR, LOG_UNAVAILABLE, VIEWS_UNAVAILABLE
 
 Body = TypeVar("Body")
 ResponseMap: TypeAlias = dict[str, Any]
@@ -28,8 +28,8 @@ class ResultKind(Enum):
     """Not executed: the request is invalid (specification, section 7.1.2)."""
     INTERNAL_ERROR = auto()
     """Not executed: the server failed."""
-    LOG_UNAVAILABLE = auto()
-    """Not executed: the request needs the log, which cannot be reached."""
+    UNAVAILABLE = auto()
+    """Not executed: the request needs the log, which cannot be reached, or the views, which cannot be read."""
 
 
 EXECUTED: Final = frozenset({ResultKind.COMPLETE, ResultKind.PARTIAL})
@@ -69,8 +69,8 @@ def error_result(
     codes = {(error.get("extensions") or {}).get("code") for error in errors}
     if INTERNAL_SERVER_ERROR in codes:
         kind = ResultKind.INTERNAL_ERROR
-    elif LOG_UNAVAILABLE in codes:
-        kind = ResultKind.LOG_UNAVAILABLE
+    elif not codes.isdisjoint({LOG_UNAVAILABLE, VIEWS_UNAVAILABLE}):
+        kind = ResultKind.UNAVAILABLE
     return Result(kind, {"errors": errors, **members}, position)
 
 

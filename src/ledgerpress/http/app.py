@@ -18,6 +18,7 @@ from ledgerpress.commands.client_identity import Authenticator
 from ledgerpress.eventlog.errors import LogReplaced
 from ledgerpress.graphql.cached_executor import CachedExecutor, CacheSettings
 from ledgerpress.graphql.context import Store
+from ledgerpress.graphql.errors import VIEWS_UNAVAILABLE_MESSAGE
 from ledgerpress.graphql.executor import Executor
 from ledgerpress.graphql.limits.settings import Limits
 from ledgerpress.graphql.response_cache import CacheableStore
@@ -41,6 +42,7 @@ from ledgerpress.http.persisted_documents import PersistedDocuments
 from ledgerpress.http.requests.url_prefix_and_route_path import route_path
 from ledgerpress.http.streaming.stream_requests import StreamRequests
 from ledgerpress.http.streaming.websocket_and_sse_dispatch import StreamingEndpoint
+from ledgerpress.views.files.views_health import ViewsUnavailable
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -181,7 +183,11 @@ def make_app(
     ]
     app = Starlette(
         routes=[*runtime.routes(store, authenticator), *routes, *site.routes()],
-        exception_handlers={LogReplaced: _log_replaced, **feature_routes.ERRORS},
+        exception_handlers={
+            LogReplaced: _log_replaced,
+            ViewsUnavailable: _views_unavailable,
+            **feature_routes.ERRORS,
+        },
     )
     # `Telemetry`, which wraps all requests, handles other exceptions.
     stack = _dispatch(endpoint, streaming, ExceptionMiddleware(app.router, handlers=app.exception_handlers))
@@ -228,6 +234,13 @@ def _dispatch(endpoint: ASGIApp, streaming: ASGIApp, pages: ASGIApp) -> ASGIApp:
         return app(scope, receive, send)
 
     return dispatch
+
+
+async def _views_unavailable(_: Request, __: Exception) -> Response:
+    """Return the response for a page: 503, since the views cannot be read."""
+    return PlainTextResponse(
+        f"{VIEWS_UNAVAILABLE_MESSAGE}\n", 503, {"Cache-Control": "no-store", "Retry-After": "1"}
+    )
 
 
 async def _log_replaced(_: Request, __: Exception) -> Response:

@@ -28,7 +28,13 @@ from ledgerpress.http.graphql_over_http_settings import HttpSettings
 from ledgerpress.http.limits import RateLimiter
 from ledgerpress.http.middleware.telemetry import CAUSATION, CORRELATION, TRACEPARENT
 from ledgerpress.http.persisted_documents import PersistedDocuments, RequestedDocument
-from ledgerpress.http.request_rejection_error import UNAUTHENTICATED, Header, HttpError, retry_after
+from ledgerpress.http.request_rejection_error import (
+    UNAUTHENTICATED,
+    Header,
+    HttpError,
+    retry_after,
+    views_unavailable,
+)
 from ledgerpress.http.requests.graphql_request import GraphQLRequest, from_json, from_query_string
 from ledgerpress.http.requests.headers_and_body import (
     ClientDisconnected,
@@ -41,6 +47,7 @@ from ledgerpress.http.requests.headers_and_body import (
 from ledgerpress.http.requests.minimum_position import HEADER as MIN_POSITION
 from ledgerpress.http.requests.minimum_position import minimum_position, wait_for_position
 from ledgerpress.http.responses import GraphQLResponses, Response, send_response
+from ledgerpress.views.files.views_health import ViewsUnavailable
 
 logger = logging.getLogger(__name__)
 
@@ -121,6 +128,8 @@ class GraphQLEndpoint:
             message = "The log cannot be reached at the moment. Try again."
             unavailable = HttpError(503, LOG_UNAVAILABLE, message, retry_after(1))
             response = self._responses.error(unavailable, media_type)
+        except ViewsUnavailable:
+            response = self._responses.error(views_unavailable(), media_type)
         except ClientDisconnected:
             return
         except Exception:

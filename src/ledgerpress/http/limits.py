@@ -16,9 +16,16 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from ledgerpress.commands.client_identity import Authenticator, Identity, Unauthenticated
 from ledgerpress.http.graphql_over_http_settings import HttpSettings
-from ledgerpress.http.request_rejection_error import Header, HttpError, invalid_token, retry_after
+from ledgerpress.http.request_rejection_error import (
+    Header,
+    HttpError,
+    invalid_token,
+    retry_after,
+    views_unavailable,
+)
 from ledgerpress.http.requests.url_prefix_and_route_path import route_path
 from ledgerpress.http.responses import send_error
+from ledgerpress.views.files.views_health import ViewsUnavailable
 
 
 @dataclass(slots=True)
@@ -138,6 +145,8 @@ class RateLimiter:
         except Unauthenticated as error:
             self._addresses.take(client_address(scope.get("client")))
             raise invalid_token(error) from None
+        except ViewsUnavailable as error:  # tokens are read from the views
+            raise views_unavailable() from error
 
     def take(self, scope: Scope, identity: Identity) -> tuple[Header, ...]:
         """Count a request. Return the rate limit headers, if the client has a token. Raises `HttpError`."""

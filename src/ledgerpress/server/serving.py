@@ -13,6 +13,7 @@ from ledgerpress.commands.client_identity import Authenticator
 from ledgerpress.commands.command_handler import NO_INSTRUMENTATION
 from ledgerpress.commands.roles_and_permissions import Role
 from ledgerpress.feature import FeatureSet
+from ledgerpress.feature.feature_set import THIRD_PARTY_SECTION
 from ledgerpress.features.registry import FEATURES
 from ledgerpress.http.app import Runtime, make_app
 from ledgerpress.http.feature_routes import RouteContext
@@ -26,6 +27,7 @@ from ledgerpress.server.process.sockets import begin_to_listen
 from ledgerpress.server.process.stop_signals import StopSignals
 from ledgerpress.server.settings import InvalidSettings
 from ledgerpress.server.settings.sections import Settings
+from ledgerpress.server.storage_metrics import StorageMetrics
 from ledgerpress.server.store import Store, open_store
 from ledgerpress.server.tracing.settings import TracingSettings
 
@@ -164,8 +166,10 @@ def application(
             ", ".join(unknown),
         )
 
+    StorageMetrics(store, settings.server.data, settings.server.log).register(runtime.metrics)
+
     def context_of(feature: str) -> RouteContext:
-        return RouteContext(store, authenticator, settings.features.get(f"x_{feature}"))
+        return RouteContext(store, authenticator, settings.features.get(f"{THIRD_PARTY_SECTION}{feature}"))
 
     try:
         return make_app(

@@ -191,10 +191,9 @@ async def store_on_log(
             return
         await builder.build(progress)
 
-    await views.start(build, resume=resume)
+    head = await checked_log.head()
+    await views.start(build, partial(_report, progress, head), resume=resume)
     try:
-        head = await checked_log.head()
-        await views.catch_up(partial(_report, progress, head))
         with views.snapshot() as snapshot:
             if withdrawal := _last_withdrawal(snapshot):
                 views.drop_files_before(withdrawal)

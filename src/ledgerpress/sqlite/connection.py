@@ -21,6 +21,10 @@ T = TypeVar("T")
 
 BUSY_TIMEOUT: Final = 30.0
 """Seconds that a connection waits for a lock before it fails."""
+READ_TIMEOUT: Final = 1.0
+"""Seconds that a read on the thread of the event loop waits for a lock: every request waits with it."""
+MAX_WRITE_AHEAD_LOG: Final = 64 * 2**20
+"""Bytes to which SQLite truncates a write-ahead log whose content has been moved into the database."""
 BUSY_INTERVAL: Final = 0.001
 """Seconds between two attempts to get a lock."""
 
@@ -86,9 +90,25 @@ def uri(path: Path, **parameters: str | int) -> str:
     return f"{path.absolute().as_uri()}?" + "&".join(f"{key}={value}" for key, value in parameters.items())
 
 
-def open_to_read(path: Path) -> sqlite3.Connection:
-    """Open the database at `path` read-only, on the caller's thread. Raises `sqlite3.Error` if there is none."""
-    return sqlite3.connect(uri(path, mode="ro"), uri=True, isolation_level=None)
+def open_to_read(path: Path, *, timeout: float = 5.0) -> sqlite3.Connection:
+    """Open the database at `path` read-only, on the caller's thread. Raises `sqlite3.Error` if there is none.
+
+    Statements wait for locks for `timeout` seconds.
+    """
+    return sqlite3.connect(uri(path, mode="ro"), uri=True, isolation_level=None, timeout=timeout)
+
+
+def write_ahead_log(path: Path) -> Path:
+    """Return the path of the write-ahead log of the database at `path`."""
+    return Path(f"{path}-wal")
+
+
+def size_of_write_ahead_log(path: Path) -> int:
+    """Return the size of the write-ahead log of the database at `path` in bytes, 0 if it has none."""
+    try:
+        return write_ahead_log(path).stat().st_size
+    except FileNotFoundError:
+        return 0
 
 
 def retry_while_busy(

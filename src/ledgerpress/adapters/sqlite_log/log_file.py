@@ -11,6 +11,7 @@ from typing import Final
 from ledgerpress.adapters.sqlite_log.errors import LOCK_TIMEOUT, advice, log_error
 from ledgerpress.eventlog.errors import LogUnavailable, LogUnusable
 from ledgerpress.sqlite.connection import (
+    MAX_WRITE_AHEAD_LOG,
     SerialConnection,
     is_busy,
     open_connection,
@@ -36,7 +37,7 @@ WRITER: Final[Mapping[str, str | int]] = {
     "secure_delete": "ON",  # see `payload_erasure`
     "cache_size": -16 * 1024,
     "wal_autocheckpoint": 4_000,
-    "journal_size_limit": 64 * 1024 * 1024,
+    "journal_size_limit": MAX_WRITE_AHEAD_LOG,
 }
 """The settings of a connection that writes.
 

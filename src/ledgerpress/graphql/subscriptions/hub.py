@@ -18,8 +18,14 @@ from ledgerpress.graphql.executor import Executor
 from ledgerpress.graphql.response_cache import CacheableStore
 from ledgerpress.graphql.subscriptions.result_messages import rejected
 from ledgerpress.graphql.subscriptions.settings import SubscriptionSettings
-from ledgerpress.graphql.subscriptions.shared_subscription import EventCache, SharedSubscription, size_of_step
+from ledgerpress.graphql.subscriptions.shared_subscription import (
+    RETRY_SECONDS,
+    EventCache,
+    SharedSubscription,
+    size_of_step,
+)
 from ledgerpress.graphql.subscriptions.subscriber import Sink, Subscriber
+from ledgerpress.views.files.views_health import ViewsUnavailable
 
 logger = logging.getLogger(__name__)
 
@@ -27,7 +33,6 @@ _START_ARGUMENT: Final = "fromPosition"
 """The argument that sets where a subscription begins. It does not distinguish shared subscriptions."""
 _DECLARED_AND_USED: Final = 2
 _WAIT_SECONDS: Final = 5.0
-_PAUSED_SECONDS: Final = 0.1
 
 
 @dataclass(eq=False)
@@ -132,6 +137,7 @@ class SubscriptionHub:
         # The views use `asyncio.wait_for`, which may lose a cancellation before Python 3.12.
         while self._watching is asyncio.current_task():
             try:
+                changes = self.store.views.changes
                 with self.store.snapshot() as snapshot:
                     reached = snapshot.position
                 if reached != position:
@@ -139,11 +145,14 @@ class SubscriptionHub:
                     for shared in self._shared.values():
                         shared.wake(reached)
                 if not await self.store.views.wait_for(position + 1, _WAIT_SECONDS):
-                    await asyncio.sleep(_PAUSED_SECONDS)  # `wait_for` does not wait for a paused projection
+                    # `wait_for` does not wait for a paused projection.
+                    await self.store.views.wait_for_change(changes, _WAIT_SECONDS)
             except LogReplaced:  # logged elsewhere; the shared subscriptions report it to their subscribers
                 for shared in self._shared.values():
                     shared.wake(position)
                 await asyncio.sleep(_WAIT_SECONDS)
+            except ViewsUnavailable:  # logged elsewhere; subscribers wait until the views can be read
+                await asyncio.sleep(RETRY_SECONDS)
             except Exception:
                 logger.exception("subscribers cannot be notified at the moment")
                 await asyncio.sleep(_WAIT_SECONDS)

@@ -25,6 +25,7 @@ from ledgerpress.graphql.subscriptions.result_messages import (
 )
 from ledgerpress.graphql.subscriptions.settings import SubscriptionSettings
 from ledgerpress.graphql.subscriptions.step_and_signals_for_resolvers import Kind, Step, SubscriptionContext
+from ledgerpress.views.files.views_health import ViewsUnavailable
 from ledgerpress.views.snapshot_and_cache_dependencies import END_OF_TIME
 
 _COPIES: Final = 3
@@ -62,8 +63,8 @@ def size_of_step(_: tuple[int, int], step: CachedStep) -> int:
 
 MIN_POLL_SECONDS: Final = 1.0
 """The minimum delay between two polls of the current state without an event."""
-LOG_RETRY_SECONDS: Final = 0.5
-"""The delay before a retry of an event that needs the log, if the log cannot be reached."""
+RETRY_SECONDS: Final = 0.5
+"""The delay before a retry of an event, if the views cannot be read, or if it needs a log that cannot be reached."""
 _SENDS_PER_TURN: Final = 64
 """The number of subscribers that are sent an event before other tasks run."""
 _STATE: Final = -1
@@ -128,6 +129,8 @@ class SharedSubscription:
             try:
                 position = context.today.snapshot.position
                 result = await self.executor.step(self.operation, variables, context)
+                if result.errors:
+                    context.check_views(result.errors)
             finally:
                 context.close()
         if not step.nothing:
@@ -144,7 +147,7 @@ class SharedSubscription:
         """Return the position up to which events were searched, and the next event after `after`, if there is one.
 
         If the events are states, only a state that differs from `state` is returned. Raises `SubscriptionEnded`, and
-        `LogUnavailable` if the event needs the log and it cannot be reached; the caller retries.
+        `LogUnavailable` or `ViewsUnavailable` if the event cannot be read at the moment; the caller retries.
         """
         # One step at a time in the whole process, so that other requests can run in between.
         async with self.step_lock:
@@ -213,8 +216,8 @@ class SharedSubscription:
                 self._end_all(end)
             except LogReplaced as replaced:
                 self._end_all(log_replaced(replaced))
-            except LogUnavailable:
-                await asyncio.sleep(LOG_RETRY_SECONDS)
+            except (LogUnavailable, ViewsUnavailable):
+                await asyncio.sleep(RETRY_SECONDS)
                 self._changed.set()
             except Exception as failure:  # noqa: BLE001 - clients get no details of any failure
                 self._end_all(internal_error(failure, self._front))
@@ -234,6 +237,8 @@ class SharedSubscription:
 
     async def _execute(self, context: SubscriptionContext, step: Step) -> ResultMessage | None:
         result = await self.executor.step(self.operation, self.variables, context)
+        if result.errors:
+            context.check_views(result.errors)
         if step.nothing:
             return None
         if step.finished:

@@ -8,12 +8,13 @@ from typing import Any, Protocol
 from ledgerpress.eventlog.errors import LogReplaced, LogUnavailable
 from ledgerpress.graphql.subscriptions.result_messages import ResultMessage, SubscriptionEnded, interrupted
 from ledgerpress.graphql.subscriptions.shared_subscription import (
-    LOG_RETRY_SECONDS,
+    RETRY_SECONDS,
     SharedSubscription,
     internal_error,
     log_replaced,
 )
 from ledgerpress.rest_of_started_coroutine import StartedCoroutine
+from ledgerpress.views.files.views_health import ViewsUnavailable
 
 logger = logging.getLogger(__name__)
 
@@ -137,8 +138,8 @@ class Subscriber:
                 return await self._shared.next(self.position, self.state)
             except LogReplaced as replaced:
                 raise log_replaced(replaced) from replaced
-            except LogUnavailable:
-                await asyncio.sleep(LOG_RETRY_SECONDS)
+            except (LogUnavailable, ViewsUnavailable):
+                await asyncio.sleep(RETRY_SECONDS)
 
     async def _send(self, sending: Awaitable[None], event: ResultMessage) -> None:
         try:

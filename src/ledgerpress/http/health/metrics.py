@@ -174,6 +174,12 @@ def _views(store: Store, points: Mapping[str, Checkpoint], lag: Mapping[str, Lag
     yield InfoMetricFamily("ledgerpress_views", "The views file that responses are read from.", file)
     since = "When the server began to use the views file, in seconds since 1970, UTC."
     yield GaugeMetricFamily("ledgerpress_views_since_seconds", since, store.views.since / 1_000_000)
+    health = store.views.health
+    readable, writable = health.unreadable is None, health.unwritable is None
+    yield GaugeMetricFamily("ledgerpress_views_readable", "1 while the views file can be read.", readable)
+    yield GaugeMetricFamily("ledgerpress_views_writable", "1 while the views file can be written.", writable)
+    damaged = "Damaged views files that this process has deleted, to rebuild the views."
+    yield CounterMetricFamily("ledgerpress_views_damaged", damaged, store.views.damaged_files)
 
 
 def _log(contact: LogHealth, node: Lag) -> Iterator[Metric]:

@@ -14,6 +14,7 @@ import msgspec
 from msgspec import inspect
 
 from ledgerpress.eventlog.errors import LogUnusable
+from ledgerpress.feature.feature_set import THIRD_PARTY_SECTION
 from ledgerpress.grapheme_clusters import shortened
 from ledgerpress.server.log_url import LogUrl, mask
 from ledgerpress.server.settings import FILE, FILE_VARIABLE, PREFIX, PROFILE_VARIABLE, InvalidSettings
@@ -98,9 +99,14 @@ def log_url(environment: Mapping[str, str], log: str | None = None) -> str:
 
 
 def _only(environment: Mapping[str, str], *names: str) -> dict[str, object]:
-    """Return the values of some settings. Other mistakes in the file are reported; other variables are ignored."""
+    """Return the values of some settings. Other mistakes in the file are reported; other variables are ignored.
+
+    Sections of third-party features are not checked: these commands do not load their settings.
+    """
     mistakes: list[str] = []
-    values = _of_file(None, environment, mistakes) | _of_environment(environment, [])
+    values = _of_file(None, environment, mistakes, checks_third_party=False) | _of_environment(
+        environment, []
+    )
     return _convert_all({name: value for name, value in values.items() if name in names}, mistakes)
 
 
@@ -192,6 +198,8 @@ def _of_file(
     environment: Mapping[str, str],
     mistakes: list[str],
     features: Sections | None = None,
+    *,
+    checks_third_party: bool = True,
 ) -> dict[str, _Value]:
     named = file or (Path(environment[FILE_VARIABLE]) if environment.get(FILE_VARIABLE) else None)
     path = named or FILE
@@ -207,6 +215,8 @@ def _of_file(
     except ValueError as error:
         mistakes.append(f"{path} is not valid TOML: {error}")
         return {}
+    if not checks_third_party:
+        content = {key: value for key, value in content.items() if not key.startswith(THIRD_PARTY_SECTION)}
     return _of_tables(path, content, mistakes, features)
 
 
