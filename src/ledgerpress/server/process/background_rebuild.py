@@ -47,7 +47,7 @@ async def rebuild_in_background(
                     command = [*program, "rebuild", "--if-outdated", "--data", str(data)]
                     failed = not await _run(command, environment)
                 # Views that were rebuilt may have been lost again already.
-                if not failed and directory.needs_rebuild and directory.current_name == name_before:
+                if not failed and directory.current_name == name_before and directory.needs_rebuild:
                     # Without this delay, two programs with different features would rebuild endlessly.
                     failed = True
                     logger.warning("the views were rebuilt by a program with other features or versions")
