@@ -132,6 +132,11 @@ class ActiveViews:
     def follow(self) -> None:
         self._live.follow()
 
+    async def catch_up(self) -> None:
+        """Apply all events up to the head."""
+        await self._live.runner.catch_up()
+        self._drop_withdrawn()
+
     def drop_files_before(self, withdrawal: int) -> None:
         """Delete other views files that have not applied the last withdrawal, the event at position `withdrawal`.
 
