@@ -87,6 +87,22 @@ class Page:
         if not await poll(is_truthy, interval=0.05, timeout=TIMEOUT):
             raise TimeoutError(expression)
 
+    async def press(self, key: str, code: int, *, shift: bool = False, control: bool = False) -> None:
+        """Press and release a key: its name, and its Windows virtual key code, by which Chromium knows it."""
+        modifiers = 8 * shift + 2 * control
+        physical = f"Key{key.upper()}" if len(key) == 1 else key
+        event = {"key": key, "code": physical, "windowsVirtualKeyCode": code, "modifiers": modifiers}
+        for action in ("rawKeyDown", "keyUp"):
+            await self._call("Input.dispatchKeyEvent", type=action, **event)
+
+    async def tap(self, expression: str) -> None:
+        """Touch the middle of the element that a JavaScript expression returns."""
+        box = await self.value(f"({expression}).getBoundingClientRect().toJSON()")
+        point = {"x": box["x"] + box["width"] / 2, "y": box["y"] + box["height"] / 2}
+        await self._call("Emulation.setTouchEmulationEnabled", enabled=True)
+        await self._call("Input.dispatchTouchEvent", type="touchStart", touchPoints=[point])
+        await self._call("Input.dispatchTouchEvent", type="touchEnd", touchPoints=[])
+
     async def picture(self) -> bytes:
         """Return a screenshot as PNG."""
         return base64.b64decode((await self._call("Page.captureScreenshot"))["data"])
