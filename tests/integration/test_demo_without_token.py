@@ -1,4 +1,4 @@
-"""Who may read the demo without a token: everyone on the machine in development, and nobody in any other store."""
+"""Who may read the demo without a token: everyone on the machine in development. Every other store stays closed."""
 
 from pathlib import Path
 

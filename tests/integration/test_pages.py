@@ -259,7 +259,9 @@ async def test_each_graphiql_page_has_a_nonce_of_its_own_for_style_elements(news
     nonces = set[str]()
     for _ in range(2):
         page = await newsroom.http.get("/graphql", headers={"Accept": "text/html"})
-        (nonce,) = re.findall(r"style-src 'self' 'nonce-([\w-]{22})';", page.headers["content-security-policy"])
+        (nonce,) = re.findall(
+            r"style-src 'self' 'nonce-([\w-]{22})';", page.headers["content-security-policy"]
+        )
         assert page.text.count(nonce) == 1
         nonces.add(nonce)
     assert len(nonces) == 2
@@ -314,9 +316,7 @@ async def test_the_graphiql_examples_refer_to_existing_posts(newsroom: Client) -
     edit = {"id": article["id"], "teaser": "New."}
     variables: list[dict[str, object]] = [{}, {"slug": "mill"}, {"article": article["id"], "then": past}]
     variables += [{"input": edit}, {"input": {**edit, "expectedVersion": 1}}]
-    results = [
-        await newsroom.ask(query, **values) for query, values in zip(queries, variables, strict=True)
-    ]
+    results = [await newsroom.ask(query, **values) for query, values in zip(queries, variables, strict=True)]
     assert all(all(result.values()) for result in results[:-1]), results
     assert results[-2]["postEdit"]["userErrors"] == []
     assert [error["code"] for error in results[-1]["postEdit"]["userErrors"]] == ["VERSION_CONFLICT"]
