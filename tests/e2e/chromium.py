@@ -14,8 +14,8 @@ from typing import Any
 
 from ledgerpress.retry import poll
 
-TIMEOUT = 30.0
-"""The timeout of each step, in seconds."""
+TIMEOUT = 120.0
+"""The timeout of each step, in seconds: a machine that runs other tests can be slow."""
 
 # The browser contacts no background service, and resolves no name except the local address.
 OPTIONS = (

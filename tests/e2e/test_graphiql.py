@@ -173,9 +173,11 @@ async def test_tab_moves_through_the_page_and_leaves_every_editor(page: Page, si
     hint = await page.value("document.getElementById('keys').innerText")
     assert "Tab leaves it" in hint
     visited = []
-    await page.value("document.body.focus()")
+    has_left_editor = False
     for _ in range(60):
-        await page.press(*TAB)
+        if not has_left_editor:
+            await page.press(*TAB)
+        has_left_editor = False
         if await page.value("document.activeElement === document.body"):
             break
         name = (
@@ -191,6 +193,7 @@ async def test_tab_moves_through_the_page_and_leaves_every_editor(page: Page, si
             await page.press(*TAB)
             await page.until(f"!({IN_EDITOR})")
             assert await page.value(f"{OPERATION}.getValue()") == text
+            has_left_editor = True
     else:
         pytest.fail(f"the focus does not leave the page: {visited}")
     assert visited[0] == "Show Documentation Explorer", visited
