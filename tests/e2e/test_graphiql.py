@@ -185,6 +185,9 @@ async def test_tab_moves_through_the_page_and_leaves_every_editor(page: Page, si
             " || document.activeElement.closest('[aria-label]')?.ariaLabel || document.activeElement.outerHTML"
         )
         visited.append(await page.value(name))
+        if visited.count(visited[0]) > 1:  # the focus left the page, and came back to the first control
+            visited.pop()
+            break
         if await page.value("document.activeElement.querySelector?.('.monaco-editor') !== null"):
             assert "Tab goes out" in visited[-1]
             await page.press("Enter", 13)
