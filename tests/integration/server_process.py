@@ -23,7 +23,7 @@ EVERYONE_IS_ADMIN: Final = {"LEDGERPRESS_ANONYMOUS_ROLE": "admin"}
 _ADDRESS = re.compile(rb"http://([0-9.]+):(\d+)/graphql")
 _ADMIN_TOKEN = re.compile(r"^  admin token (lp_[A-Za-z0-9_-]{43}) ", re.MULTILINE)
 _BANNER = re.compile(
-    r"LedgerPress |  log  |  front page |  GraphQL |  GraphiQL |  admin token |  metrics |Press Ctrl\+C"
+    r"LedgerPress |  log  |  front page |  GraphQL |  GraphiQL |  admin token |  no token  |  metrics |Press Ctrl\+C"
 )
 
 

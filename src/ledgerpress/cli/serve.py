@@ -8,6 +8,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Final
 
+import msgspec
 import typer
 
 from ledgerpress import __version__
@@ -15,6 +16,7 @@ from ledgerpress.cli import demo as demo_command
 from ledgerpress.cli.options import ConfigOption, ProfileOption
 from ledgerpress.cli.printing_and_exit_codes import REFUSED, err, fail, out, progress, run, this_program
 from ledgerpress.cli.settings import loaded
+from ledgerpress.commands.roles_and_permissions import Role
 from ledgerpress.features.registry import installed_features
 from ledgerpress.server.log_url import LogUrl
 from ledgerpress.server.process.sockets import AddressTaken, bind, url_of
@@ -22,16 +24,24 @@ from ledgerpress.server.process.stop_signals import StopSignals
 from ledgerpress.server.tracing.settings import TracingUnavailable
 
 if TYPE_CHECKING:
+    from ledgerpress.server.settings.loading import LoadedSettings
     from ledgerpress.server.settings.sections import Settings
 
 logger = logging.getLogger(__name__)
 
 _ADMIN_TOKEN: Final = "  admin token {}  (save it now: it is not shown again)"  # noqa: S105 - a line, not a secret
+_ANONYMOUS: Final = "  no token    clients without a token have the role {} (access.anonymous_role)"
+_ANONYMOUS_ROLE: Final = "access.anonymous_role"
 
 
 def serve(
     demo: Annotated[
-        bool, typer.Option("--demo", help="If there is no store yet, create one with the demo newsroom.")
+        bool,
+        typer.Option(
+            "--demo",
+            help="If there is no store yet, create one with the demo newsroom. In the development profile, let "
+            "everyone on this machine read all of the demo without a token.",
+        ),
     ] = False,
     profile: ProfileOption = None,
     config: ConfigOption = None,
@@ -88,20 +98,40 @@ def serve(
         "server.log": log,
         "server.allow_unsynced": allow_unsynced,
     }
-    settings = loaded(options, config).settings
-    server = settings.server
+    result = loaded(options, config)
+    settings, server = result.settings, result.settings.server
     with ExitStack() as stack:
         listeners = [_bind(stack, server.host, server.port, "server.port")]
         if settings.metrics.enabled and settings.metrics.port is not None:
             listeners.append(_bind(stack, settings.metrics.host, settings.metrics.port, "metrics.port"))
         url = LogUrl.parse(server.log)
-        if demo and not demo_command.load(server.data, url, log_timeout=server.log_wait_seconds):
-            place = server.data if url.is_local else url
-            err.print(f"There is already a store in {place}: --demo does not change it.")
+        if demo:
+            is_new = demo_command.load(server.data, url, log_timeout=server.log_wait_seconds)
+            if not is_new:
+                place = server.data if url.is_local else url
+                err.print(f"There is already a store in {place}: --demo does not change it.")
+            if _may_open_demo(result) and (is_new or demo_command.is_in(server.data, url)):
+                settings = _readable_without_token(settings)
         try:
             run(_serve(settings, listeners))
         except (TracingUnavailable, AddressTaken) as error:
             fail(str(error), REFUSED)
+
+
+def _may_open_demo(result: "LoadedSettings") -> bool:
+    """Return whether the demo may be read without a token.
+
+    In the development profile, only this machine can reach the server. A role that is set is not changed.
+    """
+    from ledgerpress.server.settings.sections import Profile  # noqa: PLC0415 - imports every section
+
+    return result.profile is Profile.DEVELOPMENT and _ANONYMOUS_ROLE not in result.sources
+
+
+def _readable_without_token(settings: "Settings") -> "Settings":
+    """Return settings with which clients without a token see everything, and change nothing."""
+    access = msgspec.structs.replace(settings.access, anonymous_role=Role.AUDITOR)
+    return msgspec.structs.replace(settings, access=access)
 
 
 def _bind(stack: ExitStack, host: str, port: int, setting: str) -> socket.socket:
@@ -154,8 +184,10 @@ def _announce(settings: "Settings", urls: list[str], head: int, token: str | Non
     err.print(f"  GraphQL     {base}/graphql")
     for other in others:
         err.print(f"  metrics     {other}/metrics")
+    if settings.access.anonymous_role is not Role.READER:
+        err.print(_ANONYMOUS.format(settings.access.anonymous_role.value))
     if token:
         err.print(_ADMIN_TOKEN.format(token))
-        if settings.http.graphiql:
-            err.print(f"  GraphiQL    {base}/graphql#token={token}")
+    if settings.http.graphiql:
+        err.print(f"  GraphiQL    {base}/graphql" + (f"#token={token}" if token else ""))
     err.print("Press Ctrl+C to stop.")
