@@ -49,7 +49,7 @@ class Fault:
     readiness: Literal["failing", "behind", "replaced"]
     failing: tuple[Literal["read", "write"], ...]
     message: str
-    noticed_by: Literal["check", "write", "log read"]
+    noticed_by: Literal["check", "write"]
     recovery: Literal["by itself", "restart the server", "restart NATS"]
     start: Outcome
     read: Outcome
@@ -94,7 +94,7 @@ FAULTS: Final[tuple[Fault, ...]] = (
     Fault(
         engine="SQLite", name="gone", cause="the file is deleted",
         readiness="replaced", failing=_BOTH, message="is no longer the file that was opened", noticed_by="check",
-        recovery="restart the server", start="starts", read="LOG_UNAVAILABLE", write="LOG_UNAVAILABLE",
+        recovery="restart the server", start="exit 3", read="LOG_UNAVAILABLE", write="LOG_UNAVAILABLE",
     ),
     Fault(
         engine="PostgreSQL", name="disk full", cause="the tablespace of the events has no free space (53100)",
@@ -108,17 +108,17 @@ FAULTS: Final[tuple[Fault, ...]] = (
     ),
     Fault(
         engine="PostgreSQL", name="read-only", cause="`default_transaction_read_only` is on",
-        readiness="failing", failing=("write",), message="read-only transaction", noticed_by="write",
+        readiness="failing", failing=("write",), message="accepts no writes now", noticed_by="write",
         recovery="by itself", start="waits", read="views", write="LOG_UNAVAILABLE",
     ),
     Fault(
         engine="PostgreSQL", name="damaged", cause="pages of the table are overwritten",
-        readiness="failing", failing=_BOTH, message="reports damaged data", noticed_by="log read",
+        readiness="behind", failing=_BOTH, message="reports damaged data", noticed_by="check",
         recovery="restart the server", start="exit 3", read="views", write="LOG_UNAVAILABLE",
     ),
     Fault(
         engine="PostgreSQL", name="slow", cause="a synchronous replica does not confirm commits",
-        readiness="failing", failing=("write",), message="it is unknown whether", noticed_by="write",
+        readiness="failing", failing=("write",), message="the log has not answered for", noticed_by="write",
         recovery="by itself", start="starts", read="views", write="APPEND_UNRESOLVED",
     ),
     Fault(

@@ -27,8 +27,6 @@ CREATE: Final = """mutation ($title: String!, $body: String!) {
   postCreate(input: {title: $title, body: $body}) { position }
 }"""
 BODY_BYTES: Final = 100_000
-LOG_READ: Final = '{ changes(first: 100, filter: {types: ["post.created"]}) { nodes { reason } } }'
-"""A query of fields that only the log has."""
 
 
 async def run_cell(cell: Cell, directory: Path) -> str:
@@ -87,8 +85,6 @@ class _Node:
     async def write_with_fault(self) -> str:
         async with self._serving() as (server, http):
             await self._log.begin(self._fault.name, server.pid)
-            if self._fault.noticed_by == "log read":
-                await ask(http, LOG_READ)
             if self._fault.noticed_by != "write":
                 await self._wait_until_noticed(http)
             outcome = _code(await _create(http, "Meanwhile"))
