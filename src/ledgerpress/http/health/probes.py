@@ -14,6 +14,7 @@ from ledgerpress.commands.roles_and_permissions import READ_OPERATIONS
 from ledgerpress.eventlog.errors import LogUnavailable
 from ledgerpress.graphql.context import Store
 from ledgerpress.graphql.scalars import iso_time
+from ledgerpress.http.middleware.trusted_hosts import UNKNOWN_HOST
 from ledgerpress.views.projection.lag import Lag, lags, node_lag
 
 
@@ -90,7 +91,8 @@ class Health:
             "paused": paused,
             "behind": behind,
         }
-        if settings.details or await self._may_see_operations(request):
+        is_known_host = UNKNOWN_HOST not in request.scope
+        if is_known_host and (settings.details or await self._may_see_operations(request)):
             body["views"] = {"file": store.views.path.name, "since": iso_time(store.views.since)}
             if not node.is_known:
                 body["unreachableSince"] = iso_time(store.clock.now() - int(contact.silence * 1_000_000))
