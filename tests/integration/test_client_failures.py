@@ -185,7 +185,7 @@ async def test_invalid_handshakes_and_other_protocols_get_a_response(server: Ser
                 assert (await reader.read()).split()[1] in statuses, name
 
 
-async def test_reset_connections_are_no_errors(server: Server) -> None:
+async def test_a_reset_connection_is_not_an_error(server: Server) -> None:
     head = b"POST /graphql HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
     stream = b"Accept: text/event-stream\r\n"
     body = json.dumps({"query": "subscription { changes { position } }"}).encode()

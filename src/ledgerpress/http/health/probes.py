@@ -2,7 +2,7 @@
 
 import asyncio
 from dataclasses import dataclass
-from typing import Annotated, Any
+from typing import Annotated, Any, Final
 
 import msgspec
 from msgspec import Meta
@@ -14,8 +14,10 @@ from ledgerpress.commands.roles_and_permissions import READ_OPERATIONS
 from ledgerpress.eventlog.errors import LogUnavailable
 from ledgerpress.graphql.context import Store
 from ledgerpress.graphql.scalars import iso_time
-from ledgerpress.http.middleware.trusted_hosts import UNKNOWN_HOST
 from ledgerpress.views.projection.lag import Lag, lags, node_lag
+
+UNKNOWN_HOST: Final = "ledgerpress.unknown_host"
+"""The key of the mark in the ASGI scope of a request whose Host is not allowed. A page of any site could have sent it."""
 
 
 class HealthSettings(msgspec.Struct, frozen=True, kw_only=True):

@@ -11,6 +11,7 @@ from typing import Final
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from ledgerpress.bounded_cache import BoundedCache
+from ledgerpress.http.health.probes import UNKNOWN_HOST
 from ledgerpress.http.middleware.access_log import MAX_CHARACTERS
 from ledgerpress.http.request_rejection_error import HttpError
 from ledgerpress.http.requests.url_prefix_and_route_path import route_path
@@ -20,8 +21,6 @@ logger = logging.getLogger(__name__)
 
 EVERY_HOST: Final = frozenset({"/health/live", "/health/ready"})
 """Paths for which every Host header is allowed: probes use the address of a container, or no name at all."""
-UNKNOWN_HOST: Final = "ledgerpress.unknown_host"
-"""The key of the mark in the ASGI scope of such a request. A page of any site could have sent it."""
 MAX_VALUES: Final = 1_000
 """How many allowed Host values are cached. Ports and subdomains (`*.`) can make them many."""
 

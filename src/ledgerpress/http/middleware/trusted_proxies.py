@@ -13,7 +13,7 @@ _MAX_ADDRESSES: Final = 1_000
 class TrustedProxies:
     """Addresses and networks of proxies. uvicorn's `ProxyHeadersMiddleware` uses it as `trusted_hosts`.
 
-    `*` trusts whoever opens a connection, but no address in the header: the last one was written by the proxy that
+    `*` trusts every connection, but no address in the header: the last one was written by the proxy that
     opened the connection, and clients can choose all others.
     """
 

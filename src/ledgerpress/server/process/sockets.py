@@ -78,8 +78,8 @@ def _delete_unused(path: Path) -> None:
             return
         except BlockingIOError:
             pass
-    what = "another program is using this Unix socket: stop it" if is_socket else "it is not a Unix socket"
-    raise AddressTaken(f"{path} cannot be used: {what}, or choose another path")
+    problem = "another program is using this Unix socket: stop it" if is_socket else "it is not a Unix socket"
+    raise AddressTaken(f"{path} cannot be used: {problem}, or choose another path")
 
 
 def set_send_timeout(listener: socket.socket, seconds: float) -> None:

@@ -63,7 +63,7 @@ class WebSocketProtocol(WebSocketsSansIOProtocol):
         super().send_receive_event_to_app()
 
     async def send(self, message: ASGISendEvent) -> None:
-        """Send a message. Raises `ClientDisconnected` if the connection is closed, whoever closed it."""
+        """Send a message. Raises `ClientDisconnected` if the connection is closed, by the client or by this server."""
         if message["type"] == "websocket.close" and self.handshake_complete and not self.writable.is_set():
             self._close_unread(message.get("code", 1000), message.get("reason") or "")
             return

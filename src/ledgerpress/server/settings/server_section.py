@@ -96,7 +96,7 @@ class ServerSettings(msgspec.Struct, frozen=True, kw_only=True):
         Meta(
             description="The addresses or networks of proxies whose `X-Forwarded-For`, `X-Forwarded-Proto` and "
             "`X-Forwarded-Prefix` are trusted. A client's address is the last one in `X-Forwarded-For` that is not in "
-            "this list. `*` trusts whoever connects, for servers that only a proxy can reach, such as those on a Unix "
+            "this list. `*` trusts every connection, for servers that only a proxy can reach, such as those on a Unix "
             "socket. By default, no proxy is trusted, and a client's address is that of the connection.",
         ),
     ] = ()
