@@ -43,7 +43,7 @@ SOURCE: Final = Path(ledgerpress.__file__).parent
 
 SETTINGS: Final = {
     "server": """
-        host port data log allow_unsynced log_wait_seconds allowed_hosts trusted_proxies
+        host port unix_socket root_path data log allow_unsynced log_wait_seconds allowed_hosts trusted_proxies
         max_head_bytes head_seconds max_connections max_unfinished_bodies open_past
         stop_delay_seconds stop_seconds
     """,

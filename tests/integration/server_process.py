@@ -20,7 +20,7 @@ STOP_SECONDS: Final = 10.0
 EVERYONE_IS_ADMIN: Final = {"LEDGERPRESS_ANONYMOUS_ROLE": "admin"}
 """With this environment, clients need no token."""
 
-_ADDRESS = re.compile(rb"http://([0-9.]+):(\d+)/graphql")
+_ADDRESS = re.compile(rb"http://([0-9.]+):(\d+)(?:/[a-z]+)?/graphql")
 _ADMIN_TOKEN = re.compile(r"^  admin token (lp_[A-Za-z0-9_-]{43}) ", re.MULTILINE)
 _BANNER = re.compile(
     r"LedgerPress |  log  |  front page |  GraphQL |  GraphiQL |  admin token |  no token  |  metrics |Press Ctrl\+C"

@@ -164,7 +164,7 @@ def test_all_invalid_settings_are_reported_at_once_with_the_allowed_values(tmp_p
         ),
         (
             '[cors]\norigins = ["https://a.example/"]\n',
-            "settings of cors: 'https://a.example/' in origins is not an origin",
+            "'https://a.example/' has more than a scheme, a host and a port",
         ),
         ('[server]\nhost = "0.0.0.0"\n', "--profile production"),
         ('profile = "production"\n[server]\nhost = "0.0.0.0"\n', "server.allowed_hosts"),

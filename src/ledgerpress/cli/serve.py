@@ -19,7 +19,7 @@ from ledgerpress.cli.settings import loaded
 from ledgerpress.commands.roles_and_permissions import Role
 from ledgerpress.features.registry import installed_features
 from ledgerpress.server.log_url import LogUrl
-from ledgerpress.server.process.sockets import AddressTaken, bind, url_of
+from ledgerpress.server.process.sockets import AddressTaken, bind, bound_to_path, url_of
 from ledgerpress.server.process.stop_signals import StopSignals
 from ledgerpress.server.tracing.settings import TracingUnavailable
 
@@ -53,6 +53,22 @@ def serve(
         int | None,
         typer.Option(
             "--port", help="The port to listen on; 0 selects a free one (server.port).", show_default="8000"
+        ),
+    ] = None,
+    unix_socket: Annotated[
+        Path | None,
+        typer.Option(
+            "--unix-socket",
+            metavar="PATH",
+            help="Listen on a Unix socket instead of an address and a port (server.unix_socket).",
+        ),
+    ] = None,
+    root_path: Annotated[
+        str | None,
+        typer.Option(
+            "--root-path",
+            metavar="PREFIX",
+            help="The prefix that a proxy removes from the paths of requests, such as /news (server.root_path).",
         ),
     ] = None,
     open_past: Annotated[
@@ -93,6 +109,8 @@ def serve(
         "profile": profile,
         "server.host": host,
         "server.port": port,
+        "server.unix_socket": unix_socket,
+        "server.root_path": root_path,
         "server.open_past": open_past,
         "server.data": data,
         "server.log": log,
@@ -101,7 +119,11 @@ def serve(
     result = loaded(options, config)
     settings, server = result.settings, result.settings.server
     with ExitStack() as stack:
-        listeners = [_bind(stack, server.host, server.port, "server.port")]
+        listeners = [
+            _bind(stack, server.host, server.port, "server.port")
+            if server.unix_socket is None
+            else _bind_path(stack, server.unix_socket)
+        ]
         if settings.metrics.enabled and settings.metrics.port is not None:
             listeners.append(_bind(stack, settings.metrics.host, settings.metrics.port, "metrics.port"))
         url = LogUrl.parse(server.log)
@@ -144,6 +166,17 @@ def _bind(stack: ExitStack, host: str, port: int, setting: str) -> socket.socket
         )
 
 
+def _bind_path(stack: ExitStack, path: Path) -> socket.socket:
+    try:
+        return stack.enter_context(bound_to_path(path))
+    except AddressTaken as error:
+        fail(str(error), REFUSED)
+    except OSError as error:
+        fail(
+            f"the Unix socket {path} cannot be used ({error.strerror or error}): choose another path", REFUSED
+        )
+
+
 async def _serve(settings: "Settings", listeners: list[socket.socket]) -> None:
     server = settings.server
     signals = StopSignals(server.stop_delay_seconds + server.stop_seconds)
@@ -168,6 +201,7 @@ async def _serve(settings: "Settings", listeners: list[socket.socket]) -> None:
 def _announce(settings: "Settings", urls: list[str], head: int, token: str | None) -> None:
     """Print the URLs of the server, or log them if the format of logging is JSON."""
     base, *others = urls
+    base += settings.server.root_path
     data = settings.server.data
     if settings.logs.format == "json":
         logger.info("LedgerPress %s serves %s at position %d: %s/graphql", __version__, data, head, base)

@@ -36,12 +36,13 @@ from ledgerpress.http.middleware.access_log import AccessLog
 from ledgerpress.http.middleware.cors import Cors, CorsSettings
 from ledgerpress.http.middleware.security_headers import HeaderSettings, SecurityHeaders
 from ledgerpress.http.middleware.telemetry import RequestSpans, Telemetry
-from ledgerpress.http.middleware.trusted_hosts import ANY, TrustedHosts
+from ledgerpress.http.middleware.trusted_hosts import TrustedHosts
 from ledgerpress.http.pages.page_contributions_and_rendering import PageContribution, Pages
 from ledgerpress.http.persisted_documents import PersistedDocuments
 from ledgerpress.http.requests.url_prefix_and_route_path import route_path
 from ledgerpress.http.streaming.stream_requests import StreamRequests
 from ledgerpress.http.streaming.websocket_and_sse_dispatch import StreamingEndpoint
+from ledgerpress.network_names import ANY
 from ledgerpress.views.files.views_health import ViewsUnavailable
 
 

@@ -9,7 +9,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from ipaddress import IPv6Address, ip_address
+from ipaddress import IPv6Address
 from typing import Final
 
 from starlette.types import ASGIApp, Receive, Scope, Send
@@ -25,6 +25,7 @@ from ledgerpress.http.request_rejection_error import (
 )
 from ledgerpress.http.requests.url_prefix_and_route_path import route_path
 from ledgerpress.http.responses import send_error
+from ledgerpress.network_names import address_of
 from ledgerpress.views.files.views_health import ViewsUnavailable
 
 
@@ -109,14 +110,9 @@ def client_address(client: tuple[str, int] | None) -> str:
     host = client[0]
     if ":" not in host:
         return host
-    try:
-        address = ip_address(host.partition("%")[0])
-    except ValueError:
-        return host
+    address = address_of(host.partition("%")[0])
     if not isinstance(address, IPv6Address):
-        return host
-    if address.ipv4_mapped:
-        return str(address.ipv4_mapped)
+        return str(address or host)
     return str(IPv6Address(int(address) >> 64 << 64)) + "/64"
 
 

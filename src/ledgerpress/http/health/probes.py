@@ -6,7 +6,7 @@ the log do not fail.
 
 import asyncio
 from dataclasses import dataclass
-from typing import Annotated, Any
+from typing import Annotated, Any, Final
 
 import msgspec
 from msgspec import Meta
@@ -20,6 +20,9 @@ from ledgerpress.graphql.context import Store
 from ledgerpress.graphql.scalars import iso_time
 from ledgerpress.views.files.views_health import ViewsUnavailable
 from ledgerpress.views.projection.lag import Lag, lags, node_lag
+
+UNKNOWN_HOST: Final = "ledgerpress.unknown_host"
+"""The key of the mark in the ASGI scope of a request whose Host is not allowed. A page of any site could have sent it."""
 
 
 class HealthSettings(msgspec.Struct, frozen=True, kw_only=True):
@@ -106,7 +109,8 @@ class Health:
             "behind": behind,
             "failing": list(failing),
         }
-        if settings.details or await self._may_see_operations(request):
+        is_known_host = UNKNOWN_HOST not in request.scope
+        if is_known_host and (settings.details or await self._may_see_operations(request)):
             body["views"] = {"file": store.views.path.name, "since": iso_time(store.views.since)}
             if not node.is_known:
                 body["unreachableSince"] = iso_time(store.clock.now() - int(contact.silence * 1_000_000))

@@ -78,6 +78,9 @@ def _uuid(values: dict[bytes, bytes], name: bytes) -> str | None:
 
 logger = logging.getLogger(__name__)
 
+_OF_HANDSHAKES: Final = {"websocket.accept": 101, "websocket.close": 403}
+"""The status with which the server answers the handshake of a WebSocket, by the first message of the application."""
+
 
 class RequestSpan(Protocol):
     @property
@@ -139,8 +142,8 @@ class Telemetry:
                         break
                 else:
                     message["headers"] = [*sent, (POSITION, b"%d" % self.store.position)]
-            elif kind == "websocket.accept":
-                context.status = 101
+            elif context.status == ABORTED:
+                context.status = _OF_HANDSHAKES.get(kind, ABORTED)
             await send(message)
 
         token = CURRENT.set(context)

@@ -21,9 +21,11 @@ from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
 from ledgerpress.graphql.subscriptions.settings import SubscriptionSettings
 from ledgerpress.http.middleware.forwarded_prefix import ForwardedPrefix
+from ledgerpress.http.middleware.trusted_proxies import TrustedProxies
 from ledgerpress.retry import poll
 from ledgerpress.server.process.limited_protocol import ConnectionLimits, SlowBodyLimit, limited_protocol
 from ledgerpress.server.process.stop_signals import StopSignals
+from ledgerpress.server.process.websocket_protocol import WebSocketProtocol
 from ledgerpress.server.settings.server_section import ServerSettings
 
 logger = logging.getLogger(__name__)
@@ -74,15 +76,17 @@ class ServerProcess:
             available_connections(self._settings.max_connections),
             *(OPERATOR_CONNECTIONS for _ in apps[1:]),
         )
+        prefixes = (self._settings.root_path, *("" for _ in apps[1:]))
         self._servers = [
-            _SignalFreeServer(self._config(app, limit)) for (app, _), limit in zip(apps, limits, strict=True)
+            _SignalFreeServer(self._config(app, limit, prefix))
+            for (app, _), limit, prefix in zip(apps, limits, prefixes, strict=True)
         ]
         self._signals.on_signal(self._stop)
         async with asyncio.TaskGroup() as group:
             for server, (_, listener) in zip(self._servers, apps, strict=True):
                 group.create_task(server.serve(sockets=[listener]))
 
-    def _config(self, app: ASGIApp, connections: int) -> uvicorn.Config:
+    def _config(self, app: ASGIApp, connections: int, root_path: str) -> uvicorn.Config:
         limits = ConnectionLimits(
             head_bytes=self._settings.max_head_bytes,
             head_seconds=self._settings.head_seconds,
@@ -92,7 +96,8 @@ class ServerProcess:
         return uvicorn.Config(
             _behind_proxies(app, self._settings.trusted_proxies),
             http=limited_protocol(limits),
-            ws="websockets-sansio",
+            ws=WebSocketProtocol,
+            root_path=root_path,
             ws_max_size=self._subscriptions.max_message_bytes,
             ws_ping_interval=self._subscriptions.keep_alive_seconds,
             ws_ping_timeout=self._subscriptions.keep_alive_seconds,
@@ -137,8 +142,10 @@ def _behind_proxies(app: ASGIApp, proxies: Sequence[str]) -> ASGIApp:
     if not proxies:
         return app
     # `ForwardedPrefix` runs first: it checks the address of the proxy, which `ProxyHeadersMiddleware` replaces.
-    clients: Any = ProxyHeadersMiddleware(app, trusted_hosts=list(proxies))  # type: ignore[arg-type]  # uvicorn's own types
-    return ForwardedPrefix(clients, proxies)
+    trusted = TrustedProxies(proxies)
+    clients: Any = ProxyHeadersMiddleware(app)  # type: ignore[arg-type]  # uvicorn's own types
+    clients.trusted_hosts = trusted  # uvicorn's own `*` trusts the address that the client has chosen
+    return ForwardedPrefix(clients, trusted)
 
 
 def switch_threads_sooner() -> None:

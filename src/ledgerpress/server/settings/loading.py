@@ -18,7 +18,7 @@ from ledgerpress.feature.feature_set import THIRD_PARTY_SECTION
 from ledgerpress.grapheme_clusters import shortened
 from ledgerpress.server.log_url import LogUrl, mask
 from ledgerpress.server.settings import FILE, FILE_VARIABLE, PREFIX, PROFILE_VARIABLE, InvalidSettings
-from ledgerpress.server.settings.introspection import Setting, allowed, declared
+from ledgerpress.server.settings.introspection import Setting, allowed, declared, mistakes_in_entries
 from ledgerpress.server.settings.sections import (
     Profile,
     Sections,
@@ -148,7 +148,10 @@ def converted(setting: Setting, value: object, *, is_text: bool) -> object:
     """Convert a value to the type of the setting. Raises `ValueError` and `msgspec.MsgspecError`."""
     if is_text and isinstance(value, str):
         value = _parse(setting.info, value)
-    return msgspec.convert(value, setting.type, strict=not is_text, dec_hook=_path)
+    result = msgspec.convert(value, setting.type, strict=not is_text, dec_hook=_path)
+    if mistakes := mistakes_in_entries(setting.info, result):
+        raise ValueError("; ".join(mistakes))
+    return result
 
 
 def _parse(info: inspect.Type, value: str) -> object:
