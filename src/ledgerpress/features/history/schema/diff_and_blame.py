@@ -13,7 +13,7 @@ from ledgerpress.features.authors.schema import Author, author_of
 from ledgerpress.features.categories import queries as categories
 from ledgerpress.features.categories.schema.category_type_and_queries import Category, category_of
 from ledgerpress.features.history import change_queries as changes
-from ledgerpress.features.history.blame import BlamedBody, follow
+from ledgerpress.features.history.blame_states import blamed_body
 from ledgerpress.features.posts import post_queries
 from ledgerpress.features.posts.model import CONTENT
 from ledgerpress.features.posts.text_diff import SpanKind, difference, unified
@@ -206,17 +206,15 @@ def diff_of(post: post_queries.Post, moment: PointInTime, old: int, new: int) ->
 
 async def blame_of(post: post_queries.Post, moment: PointInTime, context: Context) -> list[BlameSpan]:
     """Return the parts of a post's body, each with the version and the actor that added it."""
-    blamed = BlamedBody()
-    positions = dict[int, int]()
-    for version, position in post_queries.body_versions(moment.snapshot, post.seq):
-        positions[version] = position
-        body = post_queries.markdown(moment.snapshot, position)
-        blamed = await asyncio.to_thread(follow, blamed, version, body)
+    store = context.store
+    withdrawal = store.last_withdrawal(context.today.snapshot)
+    spans = (await blamed_body(moment.snapshot, post, store.computed, withdrawal)).spans
+    positions = post_queries.positions_of(moment.snapshot, post.seq, {span.version for span in spans})
     records = {
-        version: changes.by_position(moment.snapshot, positions[version]) for version, _ in blamed.spans
+        version: changes.by_position(moment.snapshot, position) for version, position in positions.items()
     }
-    stored = await context.events.load_many([positions[version] for version in records])
-    payloads = {version: plaintext(event) for version, event in zip(records, stored, strict=True)}
+    stored = await context.events.load_many(list(positions.values()))
+    payloads = {version: plaintext(event) for version, event in zip(positions, stored, strict=True)}
     return [
         BlameSpan(
             text=text,
@@ -225,6 +223,6 @@ async def blame_of(post: post_queries.Post, moment: PointInTime, context: Contex
             recorded_at=DateTime(change.recorded_at),
             reason=(payloads[version] or {}).get("reason"),
         )
-        for version, text in blamed.spans
+        for version, text in spans
         if (change := records[version])
     ]
