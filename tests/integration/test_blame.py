@@ -103,12 +103,13 @@ async def test_any_version_can_be_requested_if_few_are_cached(
 async def test_a_timeout_is_no_client_error_and_keeps_the_progress(
     api: Client, followed: list[int], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    recording, begun, timed_out = blame_states.follow, threading.Event(), threading.Event()
+    begun, timed_out = threading.Event(), threading.Event()
 
     def waiting(before: BlamedBody, version: int, text: str) -> BlamedBody:
         begun.set()
         timed_out.wait()
-        return recording(before, version, text)
+        followed.append(version)
+        return follow(before, version, text)
 
     monkeypatch.setattr(blame_states, "follow", waiting)
     hasty = make_app(
@@ -120,6 +121,7 @@ async def test_a_timeout_is_no_client_error_and_keeps_the_progress(
     )
     transport = httpx2.ASGITransport(app=hasty)
     async with httpx2.AsyncClient(transport=transport, base_url="http://test") as http:
+        response = await http.post("/graphql", json={"query": BLAME})
         while not begun.is_set():
             response = await http.post("/graphql", json={"query": BLAME})
     timed_out.set()
@@ -150,6 +152,8 @@ async def test_a_result_of_before_a_withdrawal_is_not_cached_after_it(api: Clien
     assert len(computed) == 0
     with api.store.snapshot() as snapshot:
         generation = computed.generation(api.store.last_withdrawal(snapshot))
-    assert computed.generation(0) is None, "a process that still reads former views neither reads nor writes the cache"
+    assert computed.generation(0) is None, (
+        "a process that still reads former views neither reads nor writes the cache"
+    )
     computed.put("new", "text", 100, generation)
     assert computed.get("new", generation) == "text"

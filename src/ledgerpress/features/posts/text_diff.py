@@ -71,9 +71,7 @@ def changed_lines(before: str, after: str) -> tuple[int, int]:
     """Return the lengths of the equal lines at the beginning and at the end of two texts, in characters."""
     beginning, end = _common_ends(before, after)
     low = before.rfind("\n", 0, beginning) + 1
-    if not _is_line_start(before, len(before) - end, low) or not _is_line_start(
-        after, len(after) - end, low
-    ):
+    if not _is_line_start(before, len(before) - end, low) or not _is_line_start(after, len(after) - end, low):
         line_end = before.find("\n", len(before) - end)
         end = len(before) - line_end - 1 if line_end >= 0 else 0
     return low, end
