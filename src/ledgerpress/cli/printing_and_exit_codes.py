@@ -77,6 +77,11 @@ def print_error(message: str) -> None:
     err.print(f"ledgerpress: {message}", style="red")
 
 
+def print_warning(message: str) -> None:
+    """Print a warning about a command that has succeeded."""
+    err.print(f"ledgerpress: warning: {message}", style="yellow")
+
+
 @contextmanager
 def progress(label: str) -> Iterator[Callable[[int, int], None]]:
     """Show a progress bar on standard error. Call the yielded function with the completed number and the total."""

@@ -14,6 +14,7 @@ from ledgerpress.cli.printing_and_exit_codes import (
     fail,
     out,
     print_json,
+    print_warning,
     progress,
     run,
 )
@@ -85,14 +86,20 @@ def create(
             progress=report,
             features=installed_features(),
         )
-        token, secret = run(creation)
+        created = run(creation)
+    token = created.token
     if json:
-        print_json({**_plain(token), "secret": secret})
-        return
-    err.print(
-        f"Token {token.id} ({token.role}) acts for actor {token.actor_id}. Its secret is not shown again:"
-    )
-    out.print(secret)
+        print_json({**_plain(token), "secret": created.secret})
+    else:
+        err.print(
+            f"Token {token.id} ({token.role}) acts for actor {token.actor_id}. Its secret is not shown again:"
+        )
+        out.print(created.secret)
+    if created.views_behind:
+        print_warning(
+            "the token is created, but the views are behind the log. Servers accept it as soon as their views have"
+            " caught up: see `ledgerpress status`"
+        )
 
 
 @commands.command("list")

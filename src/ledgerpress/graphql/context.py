@@ -20,6 +20,7 @@ from ledgerpress.eventlog.log_health import LogHealth
 from ledgerpress.graphql.errors import views_failure
 from ledgerpress.graphql.event_loader_and_payload_redaction import event_loader
 from ledgerpress.graphql.request_telemetry_record import NO_TRACE, Trace
+from ledgerpress.views.computed_values import ComputedValues
 from ledgerpress.views.feature_declarations import DeclaredViews
 from ledgerpress.views.files.views_health import ViewsHealth, ViewsUnavailable
 from ledgerpress.views.filter_past_items_public_today import PublicFilter
@@ -94,8 +95,15 @@ class Store(Protocol):
         """The checkpoint of each projection, by name."""
 
     @property
+    def computed(self) -> ComputedValues:
+        """Values that features have computed from payloads."""
+
+    @property
     def position(self) -> int:
         """The position that every projection is known to have reached."""
+
+    def last_withdrawal(self, snapshot: Snapshot) -> int:
+        """Return the position of the last withdrawal of a payload. What was read before may contain that payload."""
 
     def snapshot(self) -> AbstractContextManager[Snapshot]:
         """Return the views as of one position; they are released on exit."""

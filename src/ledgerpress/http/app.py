@@ -24,6 +24,7 @@ from ledgerpress.graphql.limits.settings import Limits
 from ledgerpress.graphql.response_cache import CacheableStore
 from ledgerpress.graphql.subscriptions.hub import SubscriptionHub
 from ledgerpress.graphql.subscriptions.settings import SubscriptionSettings
+from ledgerpress.graphql.subscriptions.shared_subscription import EndedTokens
 from ledgerpress.http import feature_routes
 from ledgerpress.http.content_negotiation import prefers_event_stream
 from ledgerpress.http.fast_path.fast_path import FastPath
@@ -163,6 +164,7 @@ def make_app(
         open_past=open_past,
     )
     hub = SubscriptionHub(executor, store, subscriptions or SubscriptionSettings(), open_past=open_past)
+    hub.tokens = authenticator if isinstance(authenticator, EndedTokens) else None
     streaming = StreamingEndpoint(
         StreamRequests(hub, authenticator, rates, settings, persisted, slots), runtime.stopping
     )

@@ -69,6 +69,7 @@ class GraphQLResponses:
             ResultKind.REQUEST_ERROR: settings.unprocessable_status,
             ResultKind.INTERNAL_ERROR: 500,
             ResultKind.UNAVAILABLE: 503,
+            ResultKind.TIMEOUT: 504,
         }
         self._json_statuses = self._statuses | {ResultKind.PARTIAL: 200}
         if settings.legacy_json:

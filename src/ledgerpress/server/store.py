@@ -23,6 +23,7 @@ from ledgerpress.features.registry import FEATURES
 from ledgerpress.server.data_directory import check_data_directory, check_node_directory, claim_directory
 from ledgerpress.server.log_factory import open_when_available
 from ledgerpress.server.log_url import LOCAL, LogUrl
+from ledgerpress.views.computed_values import ComputedValues
 from ledgerpress.views.feature_declarations import DeclaredViews
 from ledgerpress.views.files.active_views import ActiveViews
 from ledgerpress.views.files.copy_of_another_set import copy_from_another_set
@@ -51,6 +52,7 @@ class Store:
     """The features of the process."""
     caches: list[Callable[[], None]]
     """Functions that clear a cache. They are called after a withdrawal and after a switch to other views."""
+    computed: ComputedValues
 
     def views_version(self) -> ViewsVersion:
         """Return the version of the views: the same object until a process changes anything in them.
@@ -207,7 +209,8 @@ async def store_on_log(
             name_key=name_key,
             observer=instrumentation,
         )
-        caches.append(commands.clear_cache)
+        computed = ComputedValues()
+        caches += [commands.clear_cache, computed.clear]
         checked_log.verify_applied(lambda: views.applied)
         views.follow()
         tasks = [
@@ -225,6 +228,7 @@ async def store_on_log(
                 randomness,
                 features,
                 caches,
+                computed,
             )
         finally:
             for task in tasks:

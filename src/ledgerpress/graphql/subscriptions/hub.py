@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
+from weakref import WeakValueDictionary
 
 import msgspec
 from graphql import ArgumentNode, VariableNode, Visitor, visit
@@ -20,6 +21,7 @@ from ledgerpress.graphql.subscriptions.result_messages import rejected
 from ledgerpress.graphql.subscriptions.settings import SubscriptionSettings
 from ledgerpress.graphql.subscriptions.shared_subscription import (
     RETRY_SECONDS,
+    EndedTokens,
     EventCache,
     SharedSubscription,
     size_of_step,
@@ -43,6 +45,7 @@ class SubscriptionHub:
     store: CacheableStore
     settings: SubscriptionSettings
     open_past: bool = False
+    tokens: EndedTokens | None = None
     executing: int = 0
     """The number of queries and mutations of streaming connections that are being executed."""
 
@@ -53,6 +56,7 @@ class SubscriptionHub:
         self._shared: dict[tuple[object, ...], SharedSubscription] = {}
         self._tasks: dict[tuple[object, ...], asyncio.Task[None]] = {}
         self._watching: asyncio.Task[None] | None = None
+        self._token_ends: WeakValueDictionary[str, asyncio.Event] = WeakValueDictionary()
         self._count = 0
         self._step_lock = asyncio.Lock()
 
@@ -97,6 +101,8 @@ class SubscriptionHub:
                 variables,
                 identity,
                 self.open_past,
+                self.tokens,
+                self._token_ended,
             )
         begins_at = await shared.beginning(variables)
         if after is not None and shared.is_resumable:
@@ -109,7 +115,15 @@ class SubscriptionHub:
         if self._watching is None:
             self._watching = asyncio.create_task(self._watch(), name="subscriptions")
         self._count += 1
-        return Subscriber(shared, sink, begins_at, lambda _: self._left(key))
+        return Subscriber(shared, sink, begins_at, lambda _: self._left(key), identity)
+
+    def end_of_token(self, token_id: str) -> asyncio.Event:
+        """Return the event that is set when a subscription ends because its token has ended."""
+        return self._token_ends.setdefault(token_id, asyncio.Event())
+
+    def _token_ended(self, token_id: str) -> None:
+        if event := self._token_ends.get(token_id):
+            event.set()
 
     async def _checked(self, after: int) -> int:
         if after <= self.store.position:
@@ -140,6 +154,10 @@ class SubscriptionHub:
                 changes = self.store.views.changes
                 with self.store.snapshot() as snapshot:
                     reached = snapshot.position
+                    if reached == position:  # another projection may be paused
+                        for shared in self._shared.values():
+                            if shared.has_ended(snapshot):
+                                shared.wake(reached)
                 if reached != position:
                     position = reached
                     for shared in self._shared.values():

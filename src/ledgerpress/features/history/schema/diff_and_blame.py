@@ -1,7 +1,8 @@
 """The GraphQL types of differences between two versions of a post, and of blame."""
 
 import asyncio
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import strawberry
@@ -13,11 +14,11 @@ from ledgerpress.features.authors.schema import Author, author_of
 from ledgerpress.features.categories import queries as categories
 from ledgerpress.features.categories.schema.category_type_and_queries import Category, category_of
 from ledgerpress.features.history import change_queries as changes
-from ledgerpress.features.history.blame import BlamedBody, follow
+from ledgerpress.features.history.blame_states import blamed_body
 from ledgerpress.features.posts import post_queries
 from ledgerpress.features.posts.model import CONTENT
 from ledgerpress.features.posts.text_diff import SpanKind, difference, unified
-from ledgerpress.graphql.context import Context, PointInTime
+from ledgerpress.graphql.context import Context, PointInTime, RequestInfo
 from ledgerpress.graphql.errors import BadRequest
 from ledgerpress.graphql.event_loader_and_payload_redaction import plaintext
 from ledgerpress.graphql.scalars import DateTime, described_enum
@@ -108,9 +109,9 @@ def _plain_field(name: str) -> Any:
 
 def _with_plain_fields(type_: type["PostDiff"]) -> type["PostDiff"]:
     """Add a field for each content field that is plain text."""
-    for field in CONTENT:
-        if field.is_plain:
-            setattr(type_, field.name, _plain_field(field.name))
+    for content in CONTENT:
+        if content.is_plain:
+            setattr(type_, content.name, _plain_field(content.name))
     return type_
 
 
@@ -180,15 +181,43 @@ class PostDiff:
         return replace(self.moment, snapshot=self.moment.snapshot.at(version.position))
 
 
+@dataclass(frozen=True, slots=True)
+class BlamedVersions:
+    """The changes that created the versions in a blame. They are read when a field needs them, each once."""
+
+    moment: PointInTime
+    positions: Mapping[int, int]
+    records: dict[int, changes.Change] = field(default_factory=dict)
+
+    def change(self, version: int) -> changes.Change:
+        if version not in self.records:
+            change = changes.by_position(self.moment.snapshot, self.positions[version])
+            assert change is not None  # noqa: S101 - it created the version
+            self.records[version] = change
+        return self.records[version]
+
+
 @strawberry.type(description="Consecutive text of a body, and who added it.")
 class BlameSpan:
+    versions: strawberry.Private[BlamedVersions]
     text: str
     version: int = strawberry.field(
         description="The version that added the text; moving a paragraph or line does not count as adding it."
     )
-    actor: Actor
-    recorded_at: DateTime
-    reason: str | None
+
+    @strawberry.field
+    def actor(self) -> Actor:
+        return actor_of(self.versions.change(self.version).actor_id, self.versions.moment)
+
+    @strawberry.field
+    def recorded_at(self) -> DateTime:
+        return DateTime(self.versions.change(self.version).recorded_at)
+
+    @strawberry.field
+    async def reason(self, info: RequestInfo) -> str | None:
+        payload = plaintext(await info.context.events.load(self.versions.positions[self.version]))
+        reason: str | None = (payload or {}).get("reason")
+        return reason
 
 
 def diff_of(post: post_queries.Post, moment: PointInTime, old: int, new: int) -> PostDiff:
@@ -206,25 +235,9 @@ def diff_of(post: post_queries.Post, moment: PointInTime, old: int, new: int) ->
 
 async def blame_of(post: post_queries.Post, moment: PointInTime, context: Context) -> list[BlameSpan]:
     """Return the parts of a post's body, each with the version and the actor that added it."""
-    blamed = BlamedBody()
-    positions = dict[int, int]()
-    for version, position in post_queries.body_versions(moment.snapshot, post.seq):
-        positions[version] = position
-        body = post_queries.markdown(moment.snapshot, position)
-        blamed = await asyncio.to_thread(follow, blamed, version, body)
-    records = {
-        version: changes.by_position(moment.snapshot, positions[version]) for version, _ in blamed.spans
-    }
-    stored = await context.events.load_many([positions[version] for version in records])
-    payloads = {version: plaintext(event) for version, event in zip(records, stored, strict=True)}
-    return [
-        BlameSpan(
-            text=text,
-            version=version,
-            actor=actor_of(change.actor_id, moment),
-            recorded_at=DateTime(change.recorded_at),
-            reason=(payloads[version] or {}).get("reason"),
-        )
-        for version, text in blamed.spans
-        if (change := records[version])
-    ]
+    store = context.store
+    withdrawal = store.last_withdrawal(context.today.snapshot)
+    spans = (await blamed_body(moment.snapshot, post, store.computed, withdrawal)).spans
+    positions = post_queries.positions_of(moment.snapshot, post.seq, {span.version for span in spans})
+    versions = BlamedVersions(moment, positions)
+    return [BlameSpan(versions=versions, text=text, version=version) for version, text in spans]
