@@ -18,6 +18,7 @@ from ledgerpress.eventlog.group_commit import AppendRequest, GroupCommit
 from ledgerpress.eventlog.head_notifier import HeadNotifier
 from ledgerpress.eventlog.log import StreamWrite, check_writes
 from ledgerpress.sqlite.connection import SerialConnection, open_connection
+from ledgerpress.system_errors import reason_of
 
 T = TypeVar("T")
 
@@ -60,7 +61,7 @@ class SqliteEventLog:
         except BaseException as error:
             await writer.close()
             if isinstance(error, sqlite3.Error):
-                raise LogUnusable(f"{path} cannot be read: {error}") from error
+                raise LogUnusable(f"{path} cannot be read: {reason_of(error)}") from error
             raise
         return cls(path, writer, reader, publication)
 
@@ -96,7 +97,7 @@ class SqliteEventLog:
         try:
             last_position = await self._writer.run(partial(withdraw, position=position, command=command))
         except sqlite3.Error as error:
-            raise EventLogError(f"the payload could not be withdrawn: {error}") from error
+            raise EventLogError(f"the payload could not be withdrawn: {reason_of(error)}") from error
         if last_position is None:
             return await self.head()
         self._head_notifier.advance(last_position)
@@ -138,7 +139,7 @@ class SqliteEventLog:
         try:
             return await self._reader.run(work)
         except sqlite3.Error as error:
-            raise EventLogError(f"the log could not be read: {error}") from error
+            raise EventLogError(f"the log could not be read: {reason_of(error)}") from error
 
 
 def _identity(path: Path) -> tuple[int, int] | None:

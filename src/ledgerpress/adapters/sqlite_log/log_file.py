@@ -10,6 +10,7 @@ from typing import Final
 
 from ledgerpress.eventlog.errors import LogUnusable
 from ledgerpress.sqlite.connection import SerialConnection, open_connection, retry_while_busy, statements, uri
+from ledgerpress.system_errors import reason_of
 
 APPLICATION_ID: Final = 0x4C64_5072
 """Identifies the file of a log, at byte 68 (https://sqlite.org/fileformat.html): "LdPr" in ASCII."""
@@ -54,12 +55,12 @@ async def open_log_file(path: Path, create_as: Callable[[], str] | None) -> tupl
     try:
         connection = await open_connection(path, create=new, pragmas=WRITER)
     except sqlite3.Error as error:
-        raise LogUnusable(f"{path} cannot be opened: {error}") from error
+        raise LogUnusable(f"{path} cannot be opened: {reason_of(error)}") from error
     try:
         return connection, await connection.run(lambda db: _prepare(db, path, create_as))
     except sqlite3.Error as error:
         await connection.close()
-        raise LogUnusable(f"{path} cannot be used as a log: {error}") from error
+        raise LogUnusable(f"{path} cannot be used as a log: {reason_of(error)}") from error
     except BaseException:
         await connection.close()
         raise
@@ -77,7 +78,7 @@ def is_log(path: Path) -> bool:
     except FileNotFoundError:
         return False
     except OSError as error:
-        raise LogUnusable(f"{path} cannot be read: {error.strerror}") from error
+        raise LogUnusable(f"{path} cannot be read: {reason_of(error)}") from error
     if not path.is_file():
         raise LogUnusable(f"{path} is not a file")
     try:
