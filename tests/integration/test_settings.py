@@ -202,3 +202,14 @@ def test_other_commands_use_the_store_that_the_settings_name(tmp_path: Path) -> 
     assert (
         "store in told" in run("status", "--data", "told", environment={"LEDGERPRESS_DATA": "named"}).stderr
     )
+
+
+def test_a_mistake_in_a_setting_that_a_command_does_not_need_does_not_stop_it(tmp_path: Path) -> None:
+    file = tmp_path / "ledgerpress.toml"
+    file.write_text('[server]\ndata = "in-the-file"\n[limits]\ntypo = 1\n')
+    assert "no LedgerPress store in in-the-file" in run("status").stderr
+    assert "limits.typo" in run("settings").stderr
+    for wrong in ('[server]\ndta = "x"\n', "[server]\ndata = 1\n", "server = 1\n", "nonsense"):
+        file.write_text(wrong)
+        result = run("status")
+        assert (result.exit_code, "no LedgerPress store" in result.stderr) == (2, False), result.stderr

@@ -84,7 +84,9 @@ async def test_tokens_of_other_processes_work_and_are_revoked_at_once_and_only_h
             ("auditor", "good"),
         ]
         assert listed[1]["id"] == created["id"]
-        await done("token", "revoke", created["id"], "--reason", "Seen in a screenshot.", "--yes", "--data", data)
+        await done(
+            "token", "revoke", created["id"], "--reason", "Seen in a screenshot.", "--yes", "--data", data
+        )
         async with await server.connect(f"Bearer {secret}") as client:
             status, response = await client.answer(LIST_TOKENS)
         assert (status, response["errors"][0]["message"]) == (401, "This token has been revoked.")

@@ -3,7 +3,7 @@
 import sqlite3
 from typing import NamedTuple
 
-from ledgerpress.cli.printing_and_exit_codes import MISUSED, REFUSED, UNUSABLE
+from ledgerpress.cli.exit_codes import MISUSED, REFUSED, UNUSABLE
 from ledgerpress.commands.errors import Rejection
 from ledgerpress.eventlog.errors import AppendUnresolved, EventLogError, LogUnavailable, LogUnusable
 from ledgerpress.feature import InvalidFeature

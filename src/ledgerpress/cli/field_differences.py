@@ -62,6 +62,8 @@ def print_words(spans: Sequence[dict[str, str]]) -> None:
         first, *others = span["text"].split("\n")
         lines[-1].append((span["kind"], first))
         lines += [[(span["kind"], text)] for text in others]
+    if not any(text for _, text in lines[-1]):
+        del lines[-1]
     changed = {number for number, line in enumerate(lines) if any(kind != "EQUAL" for kind, text in line)}
     shown = [number for number in range(len(lines)) if changed & set(range(number - 2, number + 3))]
     previous = -1

@@ -1,9 +1,4 @@
-"""Printing to the terminal, colors, progress bars, and exit codes.
-
-Exit codes: 0 done; 1 rejected or failed; 2 invalid arguments, or a file cannot be read; 3 the data directory, the log
-or standard output cannot be used; 4 a log was copied, but events have been recorded in the source since; 5 a question
-was not answered with yes.
-"""
+"""Printing to the terminal, colors, questions, progress bars, and how a command ends."""
 
 import os
 import sys
@@ -14,16 +9,18 @@ from typing import IO, TYPE_CHECKING, Any, Final, NoReturn, TypeVar
 
 import typer
 
+from ledgerpress.cli import exit_codes
+
 if TYPE_CHECKING:
     from rich.console import Console
 
 T = TypeVar("T")
 
-REFUSED: Final = 1
-MISUSED: Final = 2
-UNUSABLE: Final = 3
-INCOMPLETE: Final = 4
-UNCONFIRMED: Final = 5
+REFUSED: Final = exit_codes.REFUSED
+MISUSED: Final = exit_codes.MISUSED
+UNUSABLE: Final = exit_codes.UNUSABLE
+INCOMPLETE: Final = exit_codes.INCOMPLETE
+UNCONFIRMED: Final = exit_codes.UNCONFIRMED
 
 _UNLIMITED_WIDTH: Final = 10_000
 """The width of output that no terminal shows. Lines and tables are never cut."""
@@ -58,7 +55,7 @@ class Output:
 
     @property
     def has_color(self) -> bool:
-        """Whether to print colors: as --color says, then NO_COLOR, then FORCE_COLOR, then whether it is a terminal."""
+        """Whether to print colors: by --color, then NO_COLOR, then FORCE_COLOR, then whether it is a terminal."""
         if self._choice is not ColorChoice.AUTO:
             return self._choice is ColorChoice.ALWAYS
         if os.environ.get("NO_COLOR"):
@@ -210,7 +207,7 @@ def print_error(message: str) -> None:
 def confirm(question: str, *, yes: bool, if_not: str) -> None:
     """Ask a question on the terminal, unless `yes`. End the program with `UNCONFIRMED` if the answer is not yes.
 
-    Without a terminal nobody can answer: the message then says that `--yes` does without the question.
+    Without a terminal there is no answer: the message then names `--yes`.
     """
     if yes:
         return

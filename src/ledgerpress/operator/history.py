@@ -54,8 +54,8 @@ async def changes_of(
         while left is None or left > 0:
             with store.snapshot() as snapshot:
                 size = PAGE if left is None else min(PAGE, left)
-                found = changes.positions(snapshot, query, limit=size, newest_first=True)
-                records = [record for at in found if (record := changes.by_position(snapshot, at))]
+                matching = changes.positions(snapshot, query, limit=size, newest_first=True)
+                records = [record for at in matching if (record := changes.by_position(snapshot, at))]
                 positions = [record.position for record in records]
                 page = [_change(store, snapshot, record) for record in records]
             for change, reason in zip(page, await _reasons(store, positions), strict=True):
@@ -215,14 +215,14 @@ def _differences(snapshot: Snapshot, before: PostVersion, after: PostVersion) ->
         then = snapshot.at(inside.position)
         # Two ids may lead to the same category, if others were merged into it.
         unique = {
-            found.id: _reference("Category", found.id, found.name)
+            category.id: _reference("Category", category.id, category.name)
             for id_ in inside.category_ids
-            if id_ not in outside.category_ids and (found := categories.by_id(then, id_))
+            if id_ not in outside.category_ids and (category := categories.by_id(then, id_))
         }
         result[f"categories{name}"] = list(unique.values())
         ids = [id_ for id_ in inside.author_ids if id_ not in outside.author_ids]
         result[f"authors{name}"] = [
-            _reference("Author", found.id, found.name) for found in authors.authors(then, ids)
+            _reference("Author", author.id, author.name) for author in authors.authors(then, ids)
         ]
     return result
 

@@ -1,20 +1,22 @@
 """The settings `server.data` and `server.log`, for commands that need no other setting.
 
-Without a settings file, these commands need not import the sections of all settings.
+Only the section `server` of the settings file is checked: the others would import the server, and a mistake in them must
+not stop a withdrawal. A server and `ledgerpress settings` report it.
 """
 
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Final
 
 from ledgerpress.eventlog.errors import LogUnusable
 from ledgerpress.server.log_url import LogUrl
 from ledgerpress.server.settings import FILE, FILE_VARIABLE, LOG_VARIABLE, PREFIX, InvalidSettings
 from ledgerpress.server.settings.server_section import ServerSettings
 
-DATA_VARIABLE = f"{PREFIX}DATA"
-_UNSYNCED_VARIABLE = f"{PREFIX}ALLOW_UNSYNCED"
-_SIMPLE = frozenset({"data", "log"})
+_DATA_VARIABLE: Final = f"{PREFIX}DATA"
+_UNSYNCED_VARIABLE: Final = f"{PREFIX}ALLOW_UNSYNCED"
+_TYPES: Final = {"data": str, "log": str, "allow_unsynced": bool}
 
 
 def data_directory(environment: Mapping[str, str]) -> Path:
@@ -37,19 +39,19 @@ def log_url(environment: Mapping[str, str], log: str | None = None) -> str:
 
 def _values(environment: Mapping[str, str]) -> Mapping[str, object]:
     """Return the values of `data`, `log` and `allow_unsynced` that are set."""
-    values = _of_simple_file(environment)
+    values = _of_file(environment)
     if values is None or _UNSYNCED_VARIABLE in environment:
         from ledgerpress.server.settings.loading import store_settings  # noqa: PLC0415 - imports every section
 
         return store_settings(environment)
-    variables = {"data": DATA_VARIABLE, "log": LOG_VARIABLE}
+    variables = {"data": _DATA_VARIABLE, "log": LOG_VARIABLE}
     return values | {
         name: environment[variable] for name, variable in variables.items() if variable in environment
     }
 
 
-def _of_simple_file(environment: Mapping[str, str]) -> dict[str, object] | None:
-    """Return the values in the settings file; `None` if it sets more than `server.data` and `server.log`."""
+def _of_file(environment: Mapping[str, str]) -> dict[str, object] | None:
+    """Return the values in the settings file; `None` if it has a mistake, which `store_settings` reports."""
     file = environment.get(FILE_VARIABLE)
     try:
         content = tomllib.loads((Path(file) if file else FILE).read_text("utf-8"))
@@ -58,10 +60,7 @@ def _of_simple_file(environment: Mapping[str, str]) -> dict[str, object] | None:
     except (OSError, ValueError):
         return None
     server = content.get("server", {})
-    is_simple = (
-        content.keys() <= {"server"}
-        and isinstance(server, dict)
-        and server.keys() <= _SIMPLE
-        and all(isinstance(value, str) for value in server.values())
-    )
-    return server if is_simple else None
+    if not isinstance(server, dict) or server.keys() - set(ServerSettings.__struct_fields__):
+        return None
+    values = {name: value for name, value in server.items() if name in _TYPES}
+    return values if all(isinstance(value, _TYPES[name]) for name, value in values.items()) else None
