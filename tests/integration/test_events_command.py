@@ -69,7 +69,7 @@ def test_an_imported_export_has_the_same_root_and_is_intact(
 
 def test_a_withdrawn_payload_stays_withdrawn(newsroom: Path, tmp_path: Path) -> None:
     store = Path(shutil.copytree(newsroom, tmp_path / "one"))
-    assert run("withdraw", "20", "--reason", "By order of a court.", "--data", store).exit_code == 0
+    assert run("withdraw", "20", "--reason", "By order of a court.", "--yes", "--data", store).exit_code == 0
     file, copy = tmp_path / "events.jsonl", tmp_path / "copy"
     assert run("events", "export", file, "--data", store).exit_code == 0
     assert "data" not in lines_of(file)[19]

@@ -209,5 +209,14 @@ def test_other_commands_accept_sections_of_third_party_features(tmp_path: Path) 
     (tmp_path / "ledgerpress.toml").write_text('[server]\ndata = "in-the-file"\n[x_factcheck]\nlevel = 3\n')
     for command in (("status",), ("rebuild",), ("log", "backup", "copy"), ("events", "tail")):
         assert "no LedgerPress store in in-the-file" in (stderr := run(*command).stderr), (command, stderr)
-    (tmp_path / "ledgerpress.toml").write_text("[factcheck]\nlevel = 3\n")
-    assert "factcheck in ledgerpress.toml is not a section of settings" in run("status").stderr
+
+
+def test_a_mistake_in_a_setting_that_a_command_does_not_need_does_not_stop_it(tmp_path: Path) -> None:
+    file = tmp_path / "ledgerpress.toml"
+    file.write_text('[server]\ndata = "in-the-file"\n[limits]\ntypo = 1\n')
+    assert "no LedgerPress store in in-the-file" in run("status").stderr
+    assert "limits.typo" in run("settings").stderr
+    for wrong in ('[server]\ndta = "x"\n', "[server]\ndata = 1\n", "server = 1\n", "nonsense"):
+        file.write_text(wrong)
+        result = run("status")
+        assert (result.exit_code, "no LedgerPress store" in result.stderr) == (2, False), result.stderr

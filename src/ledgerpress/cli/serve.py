@@ -22,6 +22,7 @@ from ledgerpress.server.log_url import LogUrl
 from ledgerpress.server.process.sockets import AddressTaken, bind, bound_to_path, url_of
 from ledgerpress.server.process.stop_signals import StopSignals
 from ledgerpress.server.tracing.settings import TracingUnavailable
+from ledgerpress.system_errors import reason_of
 
 if TYPE_CHECKING:
     from ledgerpress.server.settings.loading import LoadedSettings
@@ -162,7 +163,8 @@ def _bind(stack: ExitStack, host: str, port: int, setting: str) -> socket.socket
     except OSError as error:
         option = "with --port" if setting == "server.port" else f"in {setting}"
         fail(
-            f"port {port} of {host} cannot be used ({error.strerror}): choose another port {option}", REFUSED
+            f"port {port} of {host} cannot be used ({reason_of(error)}): choose another port {option}",
+            REFUSED,
         )
 
 

@@ -22,6 +22,7 @@ from ledgerpress.features.registry import installed_features
 from ledgerpress.operator.log_verifier import LogVerification
 from ledgerpress.operator.verify import read_head, verify_log, verify_views
 from ledgerpress.rfc3339 import format_time
+from ledgerpress.system_errors import reason_of
 from ledgerpress.views.files.verification_by_rebuild import ViewsVerification
 
 
@@ -72,7 +73,7 @@ def _read(file: Path) -> TreeHead:
     try:
         return TreeHead.from_json(file.read_bytes())
     except OSError as error:
-        fail(f"{file} cannot be read: {error.strerror}", MISUSED)
+        fail(f"{file} cannot be read: {reason_of(error)}", MISUSED)
     except ValueError as error:
         fail(f"{file} is not the output of `ledgerpress head --json`: {error}", MISUSED)
 

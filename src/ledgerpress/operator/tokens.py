@@ -89,6 +89,16 @@ async def list_tokens(
         return tokens, store.clock.now()
 
 
+async def token_to_revoke(
+    data: Path, log: str, token_id: str, progress: Progress, *, features: FeatureSet = FEATURES
+) -> queries.Token | None:
+    """Return the token that `revoke_token` would revoke; `None` if there is none, or if it is revoked already."""
+    async with open_store(data, log=log, features=features, create=False, progress=progress) as store:
+        with store.snapshot() as snapshot:
+            token = queries.by_id(snapshot, token_id)
+    return None if token is None or token.revoked_at is not None else token
+
+
 async def revoke_token(
     data: Path,
     log: str,

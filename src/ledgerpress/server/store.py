@@ -18,7 +18,6 @@ from ledgerpress.eventlog.log import OpenedLog
 from ledgerpress.eventlog.log_health import LogHealth
 from ledgerpress.feature import FeatureSet
 from ledgerpress.features.history import change_queries as changes
-from ledgerpress.features.posts.body import html_rendering_and_sections
 from ledgerpress.features.registry import FEATURES
 from ledgerpress.server.data_directory import check_data_directory, check_node_directory, claim_directory
 from ledgerpress.server.log_factory import open_when_available
@@ -176,7 +175,7 @@ async def store_on_log(
     checked_log = HealthCheckedLog(opened)
     name_key = await open_publication(checked_log, codec, clock, randomness, features.first_events)
     directory = ViewsDirectory(data, projectors)
-    caches = [html_rendering_and_sections.forget]
+    caches = [_forget_rendered_bodies]
     views = ActiveViews(
         checked_log,
         codec,
@@ -236,6 +235,12 @@ async def store_on_log(
             await asyncio.wait(tasks)
     finally:
         await views.aclose()
+
+
+def _forget_rendered_bodies() -> None:
+    from ledgerpress.features.posts.body import html_rendering_and_sections  # noqa: PLC0415 - imports a parser
+
+    html_rendering_and_sections.forget()
 
 
 def _clear(caches: Sequence[Callable[[], None]]) -> None:

@@ -13,6 +13,7 @@ from typing import IO, Any, Final, Protocol, TypeAlias
 from urllib.parse import urlsplit
 
 from ledgerpress.eventlog.multi_host_url import is_loopback
+from ledgerpress.system_errors import reason_of
 
 logger = logging.getLogger(__name__)
 
@@ -65,7 +66,7 @@ class KeysInFile:
             self._file_state = file_state
             self._keys = parse_keys(self._path.read_bytes())
         except OSError as error:
-            raise NoKeys(f"{self._path} cannot be read: {error.strerror}") from error
+            raise NoKeys(f"{self._path} cannot be read: {reason_of(error)}") from error
         except ValueError as error:
             raise NoKeys(f"{self._path} is not a JWK set: {error}") from error
 

@@ -21,6 +21,7 @@ from ledgerpress.eventlog.group_commit import AppendRequest, GroupCommit
 from ledgerpress.eventlog.head_notifier import HeadNotifier
 from ledgerpress.eventlog.log import StreamWrite, check_writes
 from ledgerpress.sqlite.connection import SerialConnection, open_connection
+from ledgerpress.system_errors import reason_of
 
 T = TypeVar("T")
 
@@ -66,7 +67,7 @@ class SqliteEventLog:
         except BaseException as error:
             await writer.close()
             if isinstance(error, sqlite3.Error):
-                raise LogUnusable(f"{path} cannot be read: {error}") from error
+                raise LogUnusable(f"{path} cannot be read: {reason_of(error)}") from error
             raise
         return cls(path, writer, reader, publication)
 

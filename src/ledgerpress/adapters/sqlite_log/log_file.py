@@ -8,7 +8,7 @@ from importlib import resources
 from pathlib import Path
 from typing import Final
 
-from ledgerpress.adapters.sqlite_log.errors import LOCK_TIMEOUT, advice, log_error
+from ledgerpress.adapters.sqlite_log.errors import LOCK_TIMEOUT, log_error
 from ledgerpress.eventlog.errors import LogUnavailable, LogUnusable
 from ledgerpress.sqlite.connection import (
     MAX_WRITE_AHEAD_LOG,
@@ -19,6 +19,7 @@ from ledgerpress.sqlite.connection import (
     statements,
     uri,
 )
+from ledgerpress.system_errors import reason_of
 
 APPLICATION_ID: Final = 0x4C64_5072
 """Identifies the file of a log, at byte 68 (https://sqlite.org/fileformat.html): "LdPr" in ASCII."""
@@ -66,7 +67,7 @@ async def open_log_file(path: Path, create_as: Callable[[], str] | None) -> tupl
     try:
         connection = await open_connection(path, create=new, pragmas=WRITER)
     except sqlite3.Error as error:
-        raise LogUnusable(f"{path} cannot be opened: {error}{advice(error)}") from error
+        raise LogUnusable(f"{path} cannot be opened: {reason_of(error)}") from error
     try:
         return connection, await connection.run(lambda db: _prepare(db, path, create_as))
     except sqlite3.Error as error:
@@ -74,7 +75,7 @@ async def open_log_file(path: Path, create_as: Callable[[], str] | None) -> tupl
         failure = log_error(error, path, "the log could not be opened")
         if is_busy(error) and isinstance(failure, LogUnavailable):
             raise failure from error
-        raise LogUnusable(f"{path} cannot be used as a log: {error}{advice(error)}") from error
+        raise LogUnusable(f"{path} cannot be used as a log: {reason_of(error)}") from error
     except BaseException:
         await connection.close()
         raise
@@ -92,7 +93,7 @@ def is_log(path: Path) -> bool:
     except FileNotFoundError:
         return False
     except OSError as error:
-        raise LogUnusable(f"{path} cannot be read: {error.strerror}") from error
+        raise LogUnusable(f"{path} cannot be read: {reason_of(error)}") from error
     if not path.is_file():
         raise LogUnusable(f"{path} is not a file")
     try:

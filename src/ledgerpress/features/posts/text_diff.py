@@ -13,7 +13,6 @@ from itertools import groupby
 from typing import Final, NamedTuple
 
 import regex
-from rapidfuzz.distance import Indel, Levenshtein
 
 from ledgerpress.grapheme_clusters import CLUSTER, EXTENDING
 
@@ -102,6 +101,8 @@ def _word() -> regex.Pattern[str]:
 
 def replaced(before: Sequence[str], after: Sequence[str]) -> Iterator[Replacement]:
     """Yield the replaced ranges in order. Between two ranges there is at least one item, and all items are equal."""
+    from rapidfuzz.distance import Indel, Levenshtein  # noqa: PLC0415 - not needed to read
+
     numbers: dict[str, int] = {}
     old, new = (
         "".join(chr(numbers.setdefault(item, len(numbers))) for item in items) for items in (before, after)

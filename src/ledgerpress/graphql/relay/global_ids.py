@@ -1,16 +1,13 @@
 """Relay's object identification: nodes and their global ids, which are opaque to clients: a type name and an id."""
 
-import base64
-import binascii
-import re
 from collections.abc import Callable
-from functools import lru_cache
-from typing import Final, NamedTuple, TypeVar
+from typing import Final, TypeVar, cast
 
 import strawberry
 
 from ledgerpress.commands.errors import ErrorCode, Rejection
 from ledgerpress.graphql.errors import BadRequest
+from ledgerpress.graphql.relay import global_id_text
 from ledgerpress.views.snapshot_and_cache_dependencies import Snapshot
 
 
@@ -23,28 +20,10 @@ class Node:
 
 T = TypeVar("T")
 
-_PLAIN: Final = re.compile(r"([A-Z][A-Za-z]*):([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})")
-
-
-class GlobalId(NamedTuple):
-    type: str
-    id: str
-
-
-@lru_cache(maxsize=8_192)
-def encode(type: str, id: str) -> strawberry.ID:
-    """Return the global id of an object."""
-    return strawberry.ID(base64.urlsafe_b64encode(f"{type}:{id}".encode()).decode().rstrip("="))
-
-
-def decode(global_id: str) -> GlobalId | None:
-    """Return the parts of a global id, `None` if it is invalid."""
-    try:
-        padded = global_id + "=" * (-len(global_id) % 4)
-        match = _PLAIN.fullmatch(base64.b64decode(padded, altchars=b"-_", validate=True).decode("ascii"))
-    except (binascii.Error, ValueError):
-        return None
-    return GlobalId(match[1], match[2]) if match else None
+decode: Final = global_id_text.decode
+"""Returns the parts of a global id, `None` if it is invalid."""
+encode: Final = cast("Callable[[str, str], strawberry.ID]", global_id_text.encode)
+"""Returns the global id of an object, from the name of its type and its id."""
 
 
 def argument(global_id: str, type: str) -> str:

@@ -13,10 +13,8 @@ from typing import Any, Final
 import msgspec
 from msgspec import inspect
 
-from ledgerpress.eventlog.errors import LogUnusable
-from ledgerpress.feature.feature_set import THIRD_PARTY_SECTION
 from ledgerpress.grapheme_clusters import shortened
-from ledgerpress.server.log_url import LogUrl, mask
+from ledgerpress.server.log_url import mask
 from ledgerpress.server.settings import FILE, FILE_VARIABLE, PREFIX, PROFILE_VARIABLE, InvalidSettings
 from ledgerpress.server.settings.introspection import Setting, allowed, declared, mistakes_in_entries
 from ledgerpress.server.settings.sections import (
@@ -27,7 +25,7 @@ from ledgerpress.server.settings.sections import (
     defaults,
     sections,
 )
-from ledgerpress.server.settings.server_section import ServerSettings
+from ledgerpress.system_errors import reason_of
 
 PROFILE: Final = "profile"
 DATA: Final = "server.data"
@@ -80,33 +78,16 @@ def load(
     return LoadedSettings(profile, _compose(converted_values, profile, features), sources)
 
 
-def data_directory(environment: Mapping[str, str]) -> Path:
-    """Return the setting `server.data`, for commands that need no other setting. Raises `InvalidSettings`."""
-    return Path(str(_only(environment, DATA).get(DATA, ServerSettings().data)))
-
-
-def log_url(environment: Mapping[str, str], log: str | None = None) -> str:
-    """Return the setting `server.log`, for commands that need no other setting. Raises `InvalidSettings`.
-
-    `log` is the URL from the command line, which takes precedence.
-    """
-    values = _only(environment, LOG, UNSYNCED)
-    try:
-        url = LogUrl.parse(str(values.get(LOG, ServerSettings().log)) if log is None else log)
-    except LogUnusable as error:
-        raise InvalidSettings(str(error)) from error
-    return (url.allowing_unsynced() if values.get(UNSYNCED) else url).text
+def store_settings(environment: Mapping[str, str]) -> dict[str, object]:
+    """Return `data`, `log` and `allow_unsynced` of the section `server`, if they are set. Raises `InvalidSettings`."""
+    values = _only(environment, DATA, LOG, UNSYNCED)
+    return {name.partition(".")[2]: value for name, value in values.items()}
 
 
 def _only(environment: Mapping[str, str], *names: str) -> dict[str, object]:
-    """Return the values of some settings. Other mistakes in the file are reported; other variables are ignored.
-
-    Sections of third-party features are not checked: these commands do not load their settings.
-    """
+    """Return the values of some settings. Other mistakes in the file are reported; other variables are ignored."""
     mistakes: list[str] = []
-    values = _of_file(None, environment, mistakes, checks_third_party=False) | _of_environment(
-        environment, []
-    )
+    values = _of_file(None, environment, mistakes) | _of_environment(environment, [])
     return _convert_all({name: value for name, value in values.items() if name in names}, mistakes)
 
 
@@ -201,8 +182,6 @@ def _of_file(
     environment: Mapping[str, str],
     mistakes: list[str],
     features: Sections | None = None,
-    *,
-    checks_third_party: bool = True,
 ) -> dict[str, _Value]:
     named = file or (Path(environment[FILE_VARIABLE]) if environment.get(FILE_VARIABLE) else None)
     path = named or FILE
@@ -213,13 +192,11 @@ def _of_file(
             mistakes.append(f"the settings file {path} does not exist")
         return {}
     except OSError as error:
-        mistakes.append(f"{path} cannot be read: {error.strerror}")
+        mistakes.append(f"{path} cannot be read: {reason_of(error)}")
         return {}
     except ValueError as error:
         mistakes.append(f"{path} is not valid TOML: {error}")
         return {}
-    if not checks_third_party:
-        content = {key: value for key, value in content.items() if not key.startswith(THIRD_PARTY_SECTION)}
     return _of_tables(path, content, mistakes, features)
 
 

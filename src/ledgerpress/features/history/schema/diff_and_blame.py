@@ -8,6 +8,7 @@ from typing import Any
 import strawberry
 
 from ledgerpress.commands.roles_and_permissions import READ_HISTORY
+from ledgerpress.eventlog.envelope import plaintext
 from ledgerpress.features.actors.schema import Actor, actor_of
 from ledgerpress.features.authors import projector_and_queries as authors_queries
 from ledgerpress.features.authors.schema import Author, author_of
@@ -15,44 +16,13 @@ from ledgerpress.features.categories import queries as categories
 from ledgerpress.features.categories.schema.category_type_and_queries import Category, category_of
 from ledgerpress.features.history import change_queries as changes
 from ledgerpress.features.history.blame_states import blamed_body
+from ledgerpress.features.history.post_versions import NoSuchVersion, PostVersion, versions_of
 from ledgerpress.features.posts import post_queries
 from ledgerpress.features.posts.model import CONTENT
 from ledgerpress.features.posts.text_diff import SpanKind, difference, unified
 from ledgerpress.graphql.context import Context, PointInTime, RequestInfo
 from ledgerpress.graphql.errors import BadRequest
-from ledgerpress.graphql.event_loader_and_payload_redaction import plaintext
 from ledgerpress.graphql.scalars import DateTime, described_enum
-from ledgerpress.views.snapshot_and_cache_dependencies import Snapshot
-
-
-@dataclass(frozen=True, slots=True)
-class PostVersion:
-    """A version of a post, as of the position of its event. Version 0 is empty, and its `post` is `None`."""
-
-    number: int
-    position: int
-    post: post_queries.Post | None
-    body: str
-    category_ids: tuple[str, ...]
-
-    @property
-    def author_ids(self) -> tuple[str, ...]:
-        """The authors' ids, in the order of the by-line."""
-        return self.post.author_ids if self.post else ()
-
-
-def version_of(snapshot: Snapshot, post: post_queries.Post, number: int) -> PostVersion | None:
-    """Return a version of a post, or `None` if the post has no such version as of the snapshot."""
-    if number == 0:
-        return PostVersion(0, post.seq - 1, None, "", ())
-    position = post_queries.position_of(snapshot, post.seq, number)
-    if position is None:
-        return None
-    then = snapshot.at(position)
-    post_then = post_queries.by_seq(then, post.seq)
-    body = post_queries.markdown(then, post_then.body) if post_then else ""
-    return PostVersion(number, position, post_then, body, post_queries.category_ids(then, post.seq))
-
 
 SpanKindEnum = described_enum(
     SpanKind,
@@ -222,15 +192,11 @@ class BlameSpan:
 
 def diff_of(post: post_queries.Post, moment: PointInTime, old: int, new: int) -> PostDiff:
     """Return the differences between two versions of a post. Raises `BadRequest` if a version does not exist."""
-    versions = []
-    for number in (old, new):
-        version = version_of(moment.snapshot, post, number)
-        if version is None:
-            raise BadRequest(
-                f"No version {number}; versions run from 0, before the post was created, to {post.version}."
-            )
-        versions.append(version)
-    return PostDiff(old=versions[0], new=versions[1], moment=moment)
+    try:
+        before, after = versions_of(moment.snapshot, post, old, new)
+    except NoSuchVersion as error:
+        raise BadRequest(str(error)) from None
+    return PostDiff(old=before, new=after, moment=moment)
 
 
 async def blame_of(post: post_queries.Post, moment: PointInTime, context: Context) -> list[BlameSpan]:
