@@ -2,6 +2,7 @@
 
 import sys
 from collections.abc import Iterable
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Annotated, Final
 
@@ -10,6 +11,7 @@ import typer
 
 from ledgerpress.cli.options import DEFAULT_DATA, DEFAULT_LOG, MAX_POSITION, DataOption, LogOption
 from ledgerpress.cli.printing_and_exit_codes import REFUSED, clear_errors, err, fail, progress, run
+from ledgerpress.cli.verify_and_head import read_saved_head
 from ledgerpress.eventlog.cloud_events import to_line
 from ledgerpress.eventlog.envelope import StoredEvent
 from ledgerpress.eventlog.log import catch_up
@@ -58,7 +60,7 @@ def export_file(
     data: DataOption = DEFAULT_DATA,
     log: LogOption = DEFAULT_LOG,
 ) -> None:
-    """Write all events to FILE, one per line, in the order in which they were recorded."""
+    """Write all events to FILE, one per line, in the order in which they were recorded, and then an end record."""
     if str(file) == "-":
         run(export_events(data, log, sys.stdout.buffer, lambda _done, _total: None))
         sys.stdout.buffer.flush()
@@ -76,15 +78,44 @@ def export_file(
 
 @commands.command("import")
 def import_file(
-    file: Annotated[Path, typer.Argument(help="A file that `ledgerpress events export` wrote.")],
+    file: Annotated[
+        Path,
+        typer.Argument(help="A file that `ledgerpress events export` wrote; - is standard input."),
+    ],
+    head: Annotated[
+        Path | None,
+        typer.Option(
+            "--head", help="A file with output of `ledgerpress head --json`; the events must extend this head."
+        ),
+    ] = None,
+    without_end_record: Annotated[
+        bool,
+        typer.Option(
+            "--without-end-record",
+            help="Accept a file without an end record, as earlier versions exported it, although it may be incomplete.",
+        ),
+    ] = False,
     data: DataOption = DEFAULT_DATA,
     log: LogOption = DEFAULT_LOG,
 ) -> None:
     """Check all events in FILE, and create a log of them in a new or empty directory or at a --log URL."""
-    with progress("Checking the events") as report:
-        head = run(import_events(file, data, log=log, progress=report))
+    saved_head = read_saved_head(head) if head else None
+    with ExitStack() as stack:
+        with clear_errors():
+            source = sys.stdin.buffer if str(file) == "-" else stack.enter_context(file.open("rb"))
+        report = stack.enter_context(progress("Checking the events"))
+        imported = run(
+            import_events(
+                source,
+                data,
+                log=log,
+                saved_head=saved_head,
+                may_lack_end=without_end_record,
+                progress=report,
+            )
+        )
     place = place_of_store(log, data)
-    err.print(f"{place} holds {head.size:,} events, root {head.root}; the views are built when it is opened.")
+    err.print(f"{place} holds {imported.size:,} events, root {imported.root}; the views are built when it is opened.")
 
 
 async def _tail(data: Path, url: str, count: int, *, follow: bool) -> None:
