@@ -1,7 +1,7 @@
 """`ledgerpress events`: print, export and import the events of a log as lines of JSON (CloudEvents 1.0)."""
 
 import sys
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Annotated, Final
@@ -68,12 +68,21 @@ def export_file(
     with progress("Writing the events") as report, clear_errors():
         file.touch(mode=0o600, exist_ok=False)  # it contains drafts: only the owner may read it
         try:
-            with file.open("wb") as target:
-                written = run(export_events(data, log, target, report))
+            written = run(_export(file, data, log, report))
         except BaseException:
             file.unlink()
             raise
     err.print(f"{file} holds {written:,} events.")
+
+
+async def _export(file: Path, data: Path, log: str, report: Callable[[int, int], None]) -> int:
+    try:
+        with file.open("wb") as target:
+            return await export_events(data, log, target, report)
+    except OSError as error:
+        # A failed write, unlike a failed open, does not name the file.
+        error.filename = error.filename or str(file)
+        raise
 
 
 @commands.command("import")

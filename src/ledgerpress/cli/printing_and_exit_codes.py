@@ -20,6 +20,7 @@ from ledgerpress.commands.errors import Rejection
 from ledgerpress.eventlog.errors import AppendUnresolved, EventLogError, LogUnavailable, LogUnusable
 from ledgerpress.operator import TaskFailed
 from ledgerpress.server.settings import InvalidSettings
+from ledgerpress.sqlite.connection import is_of_disk
 
 T = TypeVar("T")
 
@@ -47,6 +48,7 @@ def clear_errors() -> Iterator[None]:
         fail("; ".join(error.mistakes), MISUSED)
     except (Rejection, EventLogError, TaskFailed, sqlite3.Error) as error:
         unusable = isinstance(error, LogUnusable | LogUnavailable) and not isinstance(error, AppendUnresolved)
+        unusable = unusable or (isinstance(error, sqlite3.Error) and is_of_disk(error))
         fail(str(error), UNUSABLE if unusable else REFUSED)
     except BrokenPipeError:
         # The reader of the output closed it; typer ends the program silently.

@@ -134,14 +134,47 @@ def empty_write_ahead_log(db: sqlite3.Connection) -> bool:
 @contextmanager
 def transaction(db: sqlite3.Connection) -> Iterator[None]:
     """Run a write transaction: commit it at the end, or roll it back on an error. Raises `sqlite3.Error`."""
-    retry_while_busy(db, "BEGIN IMMEDIATE")
+    with naming_file(db):
+        retry_while_busy(db, "BEGIN IMMEDIATE")
+        try:
+            yield
+            db.execute("COMMIT")
+        except BaseException:
+            if db.in_transaction:
+                db.execute("ROLLBACK")
+            raise
+
+
+@contextmanager
+def naming_file(db: sqlite3.Connection) -> Iterator[None]:
+    """Add the name of the file of `db` to errors of the disk: SQLite reports only that a disk is full, not which."""
     try:
         yield
-        db.execute("COMMIT")
-    except BaseException:
-        if db.in_transaction:
-            db.execute("ROLLBACK")
-        raise
+    except sqlite3.OperationalError as error:
+        if not is_of_disk(error) or type(error) is FileError:
+            raise
+        file = next((row[2] for row in db.execute("PRAGMA database_list") if row[1] == "main"), "")
+        raise FileError(file, error) from error
+
+
+class FileError(sqlite3.OperationalError):
+    """An error of the disk, with the name of the file."""
+
+    def __init__(self, file: str, error: sqlite3.Error) -> None:
+        super().__init__(f"{file} cannot be written or read: {error}")
+        self.sqlite_errorcode = error.sqlite_errorcode
+        self.sqlite_errorname = error.sqlite_errorname
+
+
+def is_of_disk(error: sqlite3.Error) -> bool:
+    """Return whether the disk is full, or the file cannot be opened, read or written."""
+    code = getattr(error, "sqlite_errorcode", 0)  # absent in errors that the module raises itself
+    return code & 0xFF in (
+        sqlite3.SQLITE_FULL,
+        sqlite3.SQLITE_IOERR,
+        sqlite3.SQLITE_READONLY,
+        sqlite3.SQLITE_CANTOPEN,
+    )
 
 
 def is_busy(error: sqlite3.Error) -> bool:

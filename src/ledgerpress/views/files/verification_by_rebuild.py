@@ -11,7 +11,7 @@ from typing import Final
 from ledgerpress.eventlog.codec import Codec
 from ledgerpress.eventlog.event_and_withdrawn_event import Event
 from ledgerpress.eventlog.log import EventLog, check_gapless
-from ledgerpress.sqlite.connection import open_to_read
+from ledgerpress.sqlite.connection import naming_file, open_to_read
 from ledgerpress.views.files.comparison import TableDigest, table_digests
 from ledgerpress.views.files.tables import create_tables
 from ledgerpress.views.projection import checkpoints
@@ -90,8 +90,9 @@ def _nameless(directory: Path) -> Iterator[sqlite3.Connection]:
         db.execute("PRAGMA journal_mode = MEMORY")
         db.execute("PRAGMA synchronous = OFF")
         db.execute("PRAGMA cache_size = -65536")
-        db.execute("CREATE TABLE opened (at_all INTEGER)")
-        db.execute("DROP TABLE opened")
+        with naming_file(db):
+            db.execute("CREATE TABLE opened (at_all INTEGER)")
+            db.execute("DROP TABLE opened")
     with closing(db):
         yield db
 
@@ -119,8 +120,9 @@ class _RebuiltViews:
         self._log = log
         self._codec = codec
         self._projectors = projectors
-        create_tables(db, projectors)
-        db.execute("BEGIN")
+        with naming_file(db):
+            create_tables(db, projectors)
+            db.execute("BEGIN")
 
     async def follow(
         self, points: Mapping[str, Checkpoint], progress: Callable[[int, int], None] | None
@@ -150,6 +152,7 @@ class _RebuiltViews:
                 batch_events = [event for event in events if event.position <= target]
                 is_beyond = undecodable is None or undecodable.position > target
                 error = None if is_beyond else undecodable
-                point = apply_batch(self._db, [projector], batch_events, error, skipped)[projector.name]
+                with naming_file(self._db):
+                    point = apply_batch(self._db, [projector], batch_events, error, skipped)[projector.name]
                 if point.is_paused:
                     return f"projection {projector.name} fails at position {point.failed_at:,}: {point.error}"
