@@ -266,8 +266,8 @@ def test_a_head_that_does_not_belong_to_the_file_is_rejected(
     newsroom: Path, exported: Path, tmp_path: Path
 ) -> None:
     saved = json.loads(run("head", "--json", "--data", newsroom).stdout)
+    head = tmp_path / "head.json"
     for change in ({"root": "0" * 64}, {"publication": "another"}, {"size": saved["size"] + 1}):
-        head = tmp_path / "head.json"
         head.write_text(json.dumps({**saved, **change}))
         result = imported(exported.read_bytes(), tmp_path / "store", "--head", head)
         assert result.exit_code == 1, change
@@ -330,7 +330,9 @@ def test_other_formats_are_named(exported: Path, tmp_path: Path, change: Any, me
 
 def test_a_store_is_copied_through_a_pipe(newsroom: Path, tmp_path: Path) -> None:
     program = f"{sys.executable} -m ledgerpress"
-    command = f"{program} events export - --data {newsroom} | {program} events import - --data {tmp_path / 'copy'}"
+    command = (
+        f"{program} events export - --data {newsroom} | {program} events import - --data {tmp_path / 'copy'}"
+    )
     piped = subprocess.run(["/bin/sh", "-c", command], capture_output=True, check=False, timeout=120)
     assert piped.returncode == 0, piped.stderr
     assert root(tmp_path / "copy") == root(newsroom)

@@ -94,7 +94,8 @@ def import_file(
     head: Annotated[
         Path | None,
         typer.Option(
-            "--head", help="A file with output of `ledgerpress head --json`; the events must extend this head."
+            "--head",
+            help="A file with output of `ledgerpress head --json`; the events must extend this head.",
         ),
     ] = None,
     without_end_record: Annotated[
@@ -124,7 +125,9 @@ def import_file(
             )
         )
     place = place_of_store(log, data)
-    err.print(f"{place} holds {imported.size:,} events, root {imported.root}; the views are built when it is opened.")
+    err.print(
+        f"{place} holds {imported.size:,} events, root {imported.root}; the views are built when it is opened."
+    )
 
 
 async def _tail(data: Path, url: str, count: int, *, follow: bool) -> None:

@@ -87,12 +87,14 @@ def _temporary_store(folder: Path) -> Iterator[Path]:
         with suppress(OSError), other.open("wb") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
             shutil.rmtree(other.parent)
-    with TemporaryDirectory(prefix=_TEMPORARY, dir=folder) as temporary:
-        with (Path(temporary) / _LOCK).open("wb") as lock:
-            fcntl.flock(lock, fcntl.LOCK_EX)
-            place = Path(temporary) / "store"
-            place.mkdir()
-            yield place
+    with (
+        TemporaryDirectory(prefix=_TEMPORARY, dir=folder) as temporary,
+        (Path(temporary) / _LOCK).open("wb") as lock,
+    ):
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        place = Path(temporary) / "store"
+        place.mkdir()
+        yield place
 
 
 async def _create_log(
@@ -187,7 +189,7 @@ class _EventLines:
 
 
 def _without_byte_order_mark(line: bytes) -> bytes:
-    """Return the first line without a byte order mark of UTF-8. Raises `EventLogError` if the file is no UTF-8 text."""
+    """Return the first line without a byte order mark of UTF-8. Raises `EventLogError` for another format."""
     for start, problem in _OTHER_FORMATS.items():
         if line.startswith(start):
             raise EventLogError(problem)

@@ -5,6 +5,7 @@ which begins and commits it. If the caller is cancelled while it waits, the func
 transaction stays open.
 """
 
+import os
 import re
 import sqlite3
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -57,10 +58,14 @@ async def open_connection(
     Raises `sqlite3.Error` on failure, such as `sqlite3.OperationalError` for a missing file without `create`; then
     nothing remains open.
     """
-    mode = "ro" if read_only else "rwc" if create else "rw"
     if create:
         create_private(path)
-    connection = SerialConnection(partial(connect, uri(path, mode=mode), pragmas), iter_chunk_size=64)
+    open_it = (
+        partial(open_to_read, path)
+        if read_only
+        else partial(connect, uri(path, mode="rwc" if create else "rw"))
+    )
+    connection = SerialConnection(partial(open_it, pragmas), iter_chunk_size=64)
     try:
         _ = await connection
     except sqlite3.Error:
@@ -86,9 +91,26 @@ def uri(path: Path, **parameters: str | int) -> str:
     return f"{path.absolute().as_uri()}?" + "&".join(f"{key}={value}" for key, value in parameters.items())
 
 
-def open_to_read(path: Path) -> sqlite3.Connection:
-    """Open the database at `path` read-only, on the caller's thread. Raises `sqlite3.Error` if there is none."""
-    return sqlite3.connect(uri(path, mode="ro"), uri=True, isolation_level=None)
+def open_to_read(path: Path, pragmas: Mapping[str, str | int] = {}) -> sqlite3.Connection:
+    """Open the database at `path` read-only, on the caller's thread. Raises `sqlite3.Error` if there is none.
+
+    Also works on a read-only medium and without permission to write. To read a database with a write-ahead log, SQLite
+    needs its index in a side file (-shm), which cannot be created there (https://sqlite.org/wal.html, section 6).
+    """
+    file = path.resolve()
+    write_ahead_log, index = (file.with_name(file.name + suffix) for suffix in ("-wal", "-shm"))
+    if is_writable(file.parent) or (write_ahead_log.exists() and index.exists()):
+        return connect(uri(path, mode="ro"), pragmas)
+    if not write_ahead_log.exists() or write_ahead_log.stat().st_size == 0:
+        return connect(uri(path, mode="ro", immutable=1), pragmas)
+    # No process has the database open: its index would exist. With this mode, the index is in memory, and without locks
+    # (unix-none) the mode needs no permission to write.
+    return connect(uri(path, mode="ro", vfs="unix-none"), {"locking_mode": "EXCLUSIVE", **pragmas})
+
+
+def is_writable(path: Path) -> bool:
+    """Return whether this process can write to a file, or create files in a directory."""
+    return os.access(path, os.W_OK)
 
 
 def retry_while_busy(

@@ -1,6 +1,5 @@
 """Creates, recognizes and opens the file of a log. Any other file is rejected and left unchanged."""
 
-import os
 import sqlite3
 from collections.abc import Callable, Mapping
 from contextlib import closing
@@ -9,7 +8,14 @@ from pathlib import Path
 from typing import Final
 
 from ledgerpress.eventlog.errors import LogUnusable
-from ledgerpress.sqlite.connection import SerialConnection, open_connection, retry_while_busy, statements, uri
+from ledgerpress.sqlite.connection import (
+    SerialConnection,
+    is_writable,
+    open_connection,
+    retry_while_busy,
+    statements,
+    uri,
+)
 
 APPLICATION_ID: Final = 0x4C64_5072
 """Identifies the file of a log, at byte 68 (https://sqlite.org/fileformat.html): "LdPr" in ASCII."""
@@ -39,8 +45,12 @@ class LogCopyUnfinished(LogUnusable):
     """The file is an unfinished copy of a log."""
 
 
-async def open_log_file(path: Path, create_as: Callable[[], str] | None) -> tuple[SerialConnection, str]:
+async def open_log_file(
+    path: Path, create_as: Callable[[], str] | None, *, may_be_read_only: bool = False
+) -> tuple[SerialConnection, str]:
     """Return a connection that can write to the log at `path`, and the publication of the log.
+
+    If the log `may_be_read_only` and cannot be written to, the connection can only read.
 
     If the file is missing or empty, a log is created for the publication that `create_as` returns. If several processes
     do so at the same time, one of them creates the log, and all return its publication. Raises `LogUnusable`.
@@ -48,7 +58,9 @@ async def open_log_file(path: Path, create_as: Callable[[], str] | None) -> tupl
     new = not is_log(path)
     if new and create_as is None:
         raise LogUnusable(f"there is no log at {path}")
-    if not new and not os.access(path, os.W_OK):
+    if not new and may_be_read_only and not _can_be_written(path):
+        return await _open_to_read(path)
+    if not new and not is_writable(path):
         # SQLite would open the file read-only, and fail at the first append.
         raise LogUnusable(f"{path} cannot be written to")
     try:
@@ -60,6 +72,26 @@ async def open_log_file(path: Path, create_as: Callable[[], str] | None) -> tupl
     except sqlite3.Error as error:
         await connection.close()
         raise LogUnusable(f"{path} cannot be used as a log: {error}") from error
+    except BaseException:
+        await connection.close()
+        raise
+
+
+def _can_be_written(path: Path) -> bool:
+    """Return whether this process can write to the file of a log, and create its side files."""
+    return is_writable(path) and is_writable(path.resolve().parent)
+
+
+async def _open_to_read(path: Path) -> tuple[SerialConnection, str]:
+    try:
+        connection = await open_connection(path, read_only=True)
+    except sqlite3.Error as error:
+        raise LogUnusable(f"{path} cannot be opened: {error}") from error
+    try:
+        return connection, await connection.run(lambda db: _publication_of(db, path))
+    except sqlite3.Error as error:
+        await connection.close()
+        raise LogUnusable(f"{path} cannot be read: {error}") from error
     except BaseException:
         await connection.close()
         raise
@@ -122,21 +154,27 @@ def _prepare(db: sqlite3.Connection, path: Path, create_as: Callable[[], str] | 
             if create_as is None:
                 raise LogUnusable(f"there is no log at {path}")
             create_log(db, create_as(), APPLICATION_ID)
-        check_format(db, path)
-        row = db.execute("SELECT publication FROM log_meta").fetchone()
+        publication = _publication_of(db, path)
         # Until the file has a write-ahead log, a commit waits for readers.
         retry_while_busy(db, "COMMIT")
     except BaseException:
         if db.in_transaction:
             db.execute("ROLLBACK")
         raise
-    if row is None:
-        raise LogUnusable(f"{path} does not contain the id of its publication")
     retry_while_busy(db, "PRAGMA journal_mode = WAL")
     if retry_while_busy(db, "PRAGMA journal_mode").fetchone()[0] != "wal":
         raise LogUnusable(
             f"{path} is on a file system on which SQLite has no write-ahead log: move it to another one"
         )
+    return publication
+
+
+def _publication_of(db: sqlite3.Connection, path: Path) -> str:
+    """Return the publication of the log. Raises `LogUnusable` if the database is not a log."""
+    check_format(db, path)
+    row = db.execute("SELECT publication FROM log_meta").fetchone()
+    if row is None:
+        raise LogUnusable(f"{path} does not contain the id of its publication")
     return str(row[0])
 
 

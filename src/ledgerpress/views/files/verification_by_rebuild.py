@@ -11,7 +11,7 @@ from typing import Final
 from ledgerpress.eventlog.codec import Codec
 from ledgerpress.eventlog.event_and_withdrawn_event import Event
 from ledgerpress.eventlog.log import EventLog, check_gapless
-from ledgerpress.sqlite.connection import naming_file, open_to_read
+from ledgerpress.sqlite.connection import is_writable, naming_file, open_to_read
 from ledgerpress.views.files.comparison import TableDigest, table_digests
 from ledgerpress.views.files.tables import create_tables
 from ledgerpress.views.projection import checkpoints
@@ -83,8 +83,12 @@ async def check_views(
 
 @contextmanager
 def _nameless(directory: Path) -> Iterator[sqlite3.Connection]:
-    """Yield a new database in `directory` whose file is already unlinked: even a killed process leaves no file."""
-    with NamedTemporaryFile(prefix=".verify-", dir=directory) as file:
+    """Yield a new database whose file is already unlinked: even a killed process leaves no file.
+
+    It is in `directory`, which usually has enough space for it, or on another disk if the directory is read-only.
+    """
+    place = directory if is_writable(directory) else None
+    with NamedTemporaryFile(prefix=".verify-", dir=place) as file:
         db = sqlite3.connect(file.name, isolation_level=None)
         # Durability is not needed. With a journal file, SQLite would fail because the database file has no name.
         db.execute("PRAGMA journal_mode = MEMORY")
