@@ -10,6 +10,8 @@ from ledgerpress.feature import InvalidFeature
 from ledgerpress.graphql.schema_error import SchemaError
 from ledgerpress.operator import TaskFailed
 from ledgerpress.server.settings import InvalidSettings
+from ledgerpress.sqlite.connection import FileError
+from ledgerpress.sqlite.faults import is_of_disk
 from ledgerpress.system_errors import reason_of
 
 
@@ -35,8 +37,11 @@ def explained(error: Exception) -> Explanation | None:
             return Explanation(str(error), UNUSABLE)
         case SchemaError():
             return Explanation(f"{error} What to do: {error.todo}", UNUSABLE)
+        case FileError():
+            return Explanation(str(error), UNUSABLE)
         case sqlite3.Error():
-            return Explanation(f"a file in the data directory cannot be used: {reason_of(error)}", REFUSED)
+            code = UNUSABLE if is_of_disk(error) else REFUSED
+            return Explanation(f"a file in the data directory cannot be used: {reason_of(error)}", code)
         case OSError():
             return Explanation(f"{error.filename or 'the data directory'}: {reason_of(error)}", UNUSABLE)
         case _:

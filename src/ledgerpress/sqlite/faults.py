@@ -31,6 +31,11 @@ def is_lock(error: BaseException) -> bool:
     return _code(error) & 0xFF in _LOCKED
 
 
+def is_of_disk(error: BaseException) -> bool:
+    """Return whether the file cannot be opened, read or written, for another reason than damage or a lock."""
+    return is_failure_of_machine(error) and not is_lock(error)
+
+
 def is_failure_of_machine(error: BaseException) -> bool:
     """Return whether the machine prevents the statement, such as a full disk, missing permission, or a lock.
 

@@ -55,13 +55,16 @@ class SqliteEventLog:
         self.leases = SqliteLeaseRegister(writer, path)
 
     @classmethod
-    async def open(cls, path: Path, *, create_as: Callable[[], str] | None) -> "SqliteEventLog":
+    async def open(
+        cls, path: Path, *, create_as: Callable[[], str] | None, may_be_read_only: bool = False
+    ) -> "SqliteEventLog":
         """Open the log at `path`; if there is none, create one for the publication that `create_as` returns.
 
+        If the log `may_be_read_only` and cannot be written to, every append fails.
         Raises `LogUnusable` if there is no log and no `create_as`, if the file is not a log or was written by a newer
         LedgerPress, or if the file cannot be written.
         """
-        writer, publication = await open_log_file(path, create_as)
+        writer, publication = await open_log_file(path, create_as, may_be_read_only=may_be_read_only)
         try:
             reader = await open_connection(path, read_only=True, pragmas=READER)
         except BaseException as error:

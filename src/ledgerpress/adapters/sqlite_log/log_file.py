@@ -1,6 +1,5 @@
 """Creates, recognizes and opens the file of a log. Any other file is rejected and left unchanged."""
 
-import os
 import sqlite3
 from collections.abc import Callable, Mapping
 from contextlib import closing
@@ -14,6 +13,7 @@ from ledgerpress.sqlite.connection import (
     MAX_WRITE_AHEAD_LOG,
     SerialConnection,
     is_busy,
+    is_writable,
     open_connection,
     retry_while_busy,
     statements,
@@ -51,8 +51,12 @@ class LogCopyUnfinished(LogUnusable):
     """The file is an unfinished copy of a log."""
 
 
-async def open_log_file(path: Path, create_as: Callable[[], str] | None) -> tuple[SerialConnection, str]:
+async def open_log_file(
+    path: Path, create_as: Callable[[], str] | None, *, may_be_read_only: bool = False
+) -> tuple[SerialConnection, str]:
     """Return a connection that can write to the log at `path`, and the publication of the log.
+
+    If the log `may_be_read_only` and cannot be written to, the connection can only read.
 
     If the file is missing or empty, a log is created for the publication that `create_as` returns. If several processes
     do so at the same time, one of them creates the log, and all return its publication. Raises `LogUnusable`, and
@@ -61,7 +65,9 @@ async def open_log_file(path: Path, create_as: Callable[[], str] | None) -> tupl
     new = not is_log(path)
     if new and create_as is None:
         raise LogUnusable(f"there is no log at {path}")
-    if not new and not os.access(path, os.W_OK):
+    if not new and may_be_read_only and not _can_be_written(path):
+        return await _open_to_read(path)
+    if not new and not is_writable(path):
         # SQLite would open the file read-only, and fail at the first append.
         raise LogUnusable(f"{path} cannot be written to")
     try:
@@ -76,6 +82,26 @@ async def open_log_file(path: Path, create_as: Callable[[], str] | None) -> tupl
         if is_busy(error) and isinstance(failure, LogUnavailable):
             raise failure from error
         raise LogUnusable(f"{path} cannot be used as a log: {reason_of(error)}") from error
+    except BaseException:
+        await connection.close()
+        raise
+
+
+def _can_be_written(path: Path) -> bool:
+    """Return whether this process can write to the file of a log, and create its side files."""
+    return is_writable(path) and is_writable(path.resolve().parent)
+
+
+async def _open_to_read(path: Path) -> tuple[SerialConnection, str]:
+    try:
+        connection = await open_connection(path, read_only=True)
+    except sqlite3.Error as error:
+        raise LogUnusable(f"{path} cannot be opened: {error}") from error
+    try:
+        return connection, await connection.run(lambda db: _publication_of(db, path))
+    except sqlite3.Error as error:
+        await connection.close()
+        raise LogUnusable(f"{path} cannot be read: {error}") from error
     except BaseException:
         await connection.close()
         raise
@@ -138,21 +164,27 @@ def _prepare(db: sqlite3.Connection, path: Path, create_as: Callable[[], str] | 
             if create_as is None:
                 raise LogUnusable(f"there is no log at {path}")
             create_log(db, create_as(), APPLICATION_ID)
-        check_format(db, path)
-        row = db.execute("SELECT publication FROM log_meta").fetchone()
+        publication = _publication_of(db, path)
         # Until the file has a write-ahead log, a commit waits for readers.
         retry_while_busy(db, "COMMIT", timeout=LOCK_TIMEOUT)
     except BaseException:
         if db.in_transaction:
             db.execute("ROLLBACK")
         raise
-    if row is None:
-        raise LogUnusable(f"{path} does not contain the id of its publication")
     retry_while_busy(db, "PRAGMA journal_mode = WAL", timeout=LOCK_TIMEOUT)
     if retry_while_busy(db, "PRAGMA journal_mode", timeout=LOCK_TIMEOUT).fetchone()[0] != "wal":
         raise LogUnusable(
             f"{path} is on a file system on which SQLite has no write-ahead log: move it to another one"
         )
+    return publication
+
+
+def _publication_of(db: sqlite3.Connection, path: Path) -> str:
+    """Return the publication of the log. Raises `LogUnusable` if the database is not a log."""
+    check_format(db, path)
+    row = db.execute("SELECT publication FROM log_meta").fetchone()
+    if row is None:
+        raise LogUnusable(f"{path} does not contain the id of its publication")
     return str(row[0])
 
 
