@@ -44,7 +44,17 @@ def test_the_tests_of_the_source_distribution_run_in_an_empty_folder(tmp_path: P
     paths = {"base": str(tmp_path / "venv"), "platbase": str(tmp_path / "venv")}
     packages = Path(sysconfig.get_path("purelib", vars=paths))
     (packages / "dependencies.pth").write_text(sysconfig.get_path("purelib") + "\n", "utf-8")
-    pip = [sys.executable, "-m", "pip", "--python", python, "install", "-q", "--no-deps", "--no-index"]
+    pip: list[str | Path] = [
+        sys.executable,
+        "-m",
+        "pip",
+        "--python",
+        python,
+        "install",
+        "-q",
+        "--no-deps",
+        "--no-index",
+    ]
     run(*pip, "--no-build-isolation", "--ignore-installed", source, directory=tmp_path)
     environment = {
         name: value for name, value in os.environ.items() if not name.startswith(("PYTHON", "PYTEST"))

@@ -37,7 +37,9 @@ def test_the_tested_range_includes_both_ends_and_no_prerelease(release: str, exp
 @pytest.mark.parametrize(("lock", "end"), [("lowest", 0), ("dev", 1), ("runtime", 1)])
 def test_the_locks_pin_the_ends_of_the_tested_range(lock: str, end: int) -> None:
     pins = dict(
-        re.findall(r"^([a-z-]+)==([0-9.]+)", (ROOT / f"requirements/{lock}.txt").read_text("utf-8"), re.MULTILINE)
+        re.findall(
+            r"^([a-z-]+)==([0-9.]+)", (ROOT / f"requirements/{lock}.txt").read_text("utf-8"), re.MULTILINE
+        )
     )
     assert {name: pins[name] for name in TESTED} == {name: ends[end] for name, ends in TESTED.items()}
 

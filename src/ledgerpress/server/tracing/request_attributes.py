@@ -25,7 +25,7 @@ _SCHEMES: Final = {"ws": "http", "wss": "https"}
 
 
 def request_attributes(scope: Scope) -> dict[str, Any]:
-    """Return the attributes of a request, as far as they are known before it is answered."""
+    """Return the attributes of a request that are known before it is answered."""
     method: str = scope.get("method", "GET")  # a WebSocket begins with a GET (RFC 6455, section 4.1)
     scheme: str = scope.get("scheme", "http")
     attributes: dict[str, Any] = {
