@@ -212,7 +212,7 @@ async def test_spans_have_the_attributes_of_the_semantic_conventions(
             await http.get("/graphql", params={"query": query, "variables": '{"n": 5}'})
             await http.get("/articles/no-such-article?token=secret")
             await http.get("/no/such/page")
-            await http.request("BREW", "/")
+            await http.request("PROPFIND", "/")
             await http.post("/graphql", json={"query": "{ nothing }"})
         assert await server.stop() == 0
         assert "secret" not in server.output.read_text("utf-8")
@@ -251,7 +251,7 @@ async def test_spans_have_the_attributes_of_the_semantic_conventions(
     assert (article["url.query"], article["http.response.status_code"]) == ("token=REDACTED", 404)
     assert by_name["GET /{path:path}"]["http.response.status_code"] == 404
     assert by_name["HTTP /"]["http.request.method"] == "_OTHER"
-    assert by_name["HTTP /"]["http.request.method_original"] == "BREW"
+    assert by_name["HTTP /"]["http.request.method_original"] == "PROPFIND"
 
 
 async def test_the_environment_variables_of_opentelemetry_apply(
