@@ -425,6 +425,8 @@ def test_settings_come_from_the_environment() -> None:
         ({"ANONYMOUS_ROLE": "king"}, "king"),
         ({"OIDC_ISSUER": "https://id.example.org"}, "audience"),
         ({"OIDC_ISSUER": "i", "OIDC_AUDIENCE": "a"}, "URL of its keys"),
+        ({"OIDC_ISSUER": "http://id.example.org", "OIDC_AUDIENCE": "a"}, "only if it is an https URL"),
+        ({"OIDC_ISSUER": "https://id.example.org?a=b", "OIDC_AUDIENCE": "a"}, "has a query or a fragment"),
         ({"OIDC_ISSUER": "i", "OIDC_AUDIENCE": "a", "OIDC_JWKS_URL": "u", "OIDC_JWKS_FILE": "f"}, "either"),
         ({"OIDC_ISSUER": "i", "OIDC_AUDIENCE": "a", "OIDC_JWKS_URL": "http://id.example.org/k"}, "https"),
         ({"OIDC_ISSUER": "i", "OIDC_AUDIENCE": "a", "OIDC_JWKS_FILE": "/no/such/file"}, "cannot be read"),

@@ -15,7 +15,7 @@ from graphql.pyutils import AbortSignal
 from strawberry.types import ExecutionContext
 
 from ledgerpress.commands.client_identity import LOCAL_OPERATOR, Identity
-from ledgerpress.graphql.compiled.compiled_executor import execute_compiled
+from ledgerpress.graphql.compiled.tested_versions import load_compiled_executor
 from ledgerpress.graphql.context import Context, Store
 from ledgerpress.graphql.documents import Documents, Operation, RequestError
 from ledgerpress.graphql.errors import (
@@ -56,6 +56,7 @@ class Executor:
         self.schema = schema
         self.limits = limits or Limits.development()
         self.documents = Documents(self.schema._schema, self.limits, on_thread_start=on_document_thread_start)
+        self._execute_compiled = load_compiled_executor()
         self._extension_names = extension_names(schema)
         self.has_extensions: Final = bool(self._extension_names)
         """Whether extensions take part in each execution. If so, no query is compiled and no response is cached."""
@@ -161,8 +162,8 @@ class Executor:
         if self.has_extensions:
             execute = partial(self._execute_for_extensions, context)
             return execute_with_extensions(self.schema, operation, variables, context, execute)
-        if operation.type is OperationType.QUERY:
-            compiled = execute_compiled(operation, variables, context)
+        if operation.type is OperationType.QUERY and self._execute_compiled is not None:
+            compiled = self._execute_compiled(operation, variables, context)
             if compiled is not None:
                 return compiled
         return execute_document(

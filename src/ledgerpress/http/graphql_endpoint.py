@@ -19,7 +19,7 @@ from ledgerpress.eventlog.errors import LogUnavailable
 from ledgerpress.graphql.cached_executor import CachedExecutor
 from ledgerpress.graphql.documents import Operation, RequestError
 from ledgerpress.graphql.errors import INTERNAL_SERVER_ERROR, LOG_UNAVAILABLE
-from ledgerpress.graphql.request_telemetry_record import CURRENT, note_error
+from ledgerpress.graphql.request_telemetry_record import executing, note_error
 from ledgerpress.graphql.response_cache import CacheableStore
 from ledgerpress.graphql.results import EncodedResult, ResultKind, encoded
 from ledgerpress.http.content_negotiation import names_html, response_media_type
@@ -218,18 +218,24 @@ class GraphQLEndpoint:
         return response
 
     async def _execute(self, admitted: _AdmittedRequest, *, is_safe: bool) -> _ExecutedRequest:
-        """Execute a request. Raises `HttpError` for an operation that needs another method or protocol."""
-        cached, store = self.cached_executor, self.store
-        identity, variables = admitted.identity, admitted.request.variables
+        """Resolve and execute the operation of a request. Raises `HttpError` as `_execute_operation` does."""
+        cached = self.cached_executor
         try:
             operation = await cached.executor.documents.resolve(
                 admitted.document.text, admitted.request.operation_name
             )
         except RequestError as error:
             cached.counts.executed += 1
-            return _ExecutedRequest(encoded(cached.executor.reject(store, error)))
-        if context := CURRENT.get():
-            context.operation = operation
+            return _ExecutedRequest(encoded(cached.executor.reject(self.store, error)))
+        with executing(operation):
+            return await self._execute_operation(operation, admitted, is_safe=is_safe)
+
+    async def _execute_operation(
+        self, operation: Operation, admitted: _AdmittedRequest, *, is_safe: bool
+    ) -> _ExecutedRequest:
+        """Execute an operation. Raises `HttpError` if it needs another method or protocol."""
+        cached, store = self.cached_executor, self.store
+        identity, variables = admitted.identity, admitted.request.variables
         if operation.type is OperationType.QUERY:
             key = cached.key_of(operation, variables, identity, open_past=self.open_past)
             if key is not None and (hit := cached.get(store, key)):

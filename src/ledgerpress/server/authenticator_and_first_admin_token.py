@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from ledgerpress.adapters.oidc.discovery import DiscoveredKeys
 from ledgerpress.adapters.oidc.jwks import KeysByUrl, KeysInFile, KeySource, NoKeys, checked_url
 from ledgerpress.adapters.oidc.jwt_verifier import JwtVerifier
 from ledgerpress.commands.client_identity import Authenticator, Unauthenticated
@@ -71,7 +72,7 @@ def _verifier(store: Store, settings: AccessSettings) -> JwtVerifier | None:
     if issuer is None or audience is None:
         return None
     return JwtVerifier(
-        keys=_keys(settings),
+        keys=_keys(settings, issuer),
         clock=store.clock,
         issuer=issuer,
         audience=audience,
@@ -82,14 +83,15 @@ def _verifier(store: Store, settings: AccessSettings) -> JwtVerifier | None:
     )
 
 
-def _keys(settings: AccessSettings) -> KeySource:
+def _keys(settings: AccessSettings, issuer: str) -> KeySource:
     if settings.oidc_jwks_file is not None:
         try:
             return KeysInFile(Path(settings.oidc_jwks_file))
         except NoKeys as error:
             raise ValueError(str(error)) from error
-    return KeysByUrl(
-        checked_url(settings.oidc_jwks_url or ""),
+    source = DiscoveredKeys if settings.oidc_jwks_url is None else KeysByUrl
+    return source(
+        issuer if settings.oidc_jwks_url is None else checked_url(settings.oidc_jwks_url),
         lifespan=settings.oidc_jwks_seconds,
         min_interval=settings.oidc_jwks_pause_seconds,
         timeout=settings.oidc_jwks_timeout_seconds,

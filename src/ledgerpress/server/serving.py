@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, AsyncExitStack, closing, contextmanager, suppress
 from socket import socket
@@ -29,7 +30,7 @@ from ledgerpress.server.settings import InvalidSettings
 from ledgerpress.server.settings.sections import Settings
 from ledgerpress.server.storage_metrics import StorageMetrics
 from ledgerpress.server.store import Store, open_store
-from ledgerpress.server.tracing.settings import TracingSettings
+from ledgerpress.server.tracing.settings import TracingSettings, TracingUnavailable
 
 logger = logging.getLogger(__name__)
 
@@ -132,12 +133,19 @@ async def serve(
 @contextmanager
 def _tracing(settings: TracingSettings) -> Iterator["OpenTelemetry | None"]:
     """Yield the recorder of traces, or `None` if none are recorded. Raises `TracingUnavailable`."""
-    if settings.exporter == "none":
+    exporter = settings.exporter_in(os.environ)
+    if exporter == "none":
         yield None
         return
-    from ledgerpress.server.tracing.spans import OpenTelemetry  # noqa: PLC0415 - loaded only if traces are recorded
-
-    with closing(OpenTelemetry(settings)) as tracer:
+    try:
+        from ledgerpress.server.tracing.spans import (  # noqa: PLC0415 - an extra, loaded only if traces are recorded
+            OpenTelemetry,
+        )
+    except ImportError as error:
+        raise TracingUnavailable(
+            "traces need packages that are not installed: pip install ledgerpress[otel], or set tracing.exporter to none"
+        ) from error
+    with closing(OpenTelemetry(settings, exporter)) as tracer:
         yield tracer
 
 

@@ -116,12 +116,16 @@ class KeysByUrl:
 
     async def _fetch(self) -> None:
         try:
-            self._keys = parse_keys(await asyncio.to_thread(fetch, self._url, self._timeout))
+            self._keys = parse_keys(await asyncio.to_thread(self._download))
         except (CannotFetch, ValueError) as error:
             self._tried_at = time.monotonic()
             logger.warning("the keys at %s cannot be used: %s", self._url, error)
         else:
             self._fetched_at = self._tried_at = time.monotonic()
+
+    def _download(self) -> bytes:
+        """Return the JWK set. Blocks the thread. Raises `CannotFetch`."""
+        return fetch(self._url, self._timeout)
 
 
 def parse_keys(text: bytes) -> Keys:

@@ -42,7 +42,11 @@ class AccessSettings(msgspec.Struct, kw_only=True, frozen=True):
     ] = None
     oidc_jwks_url: Annotated[
         str | None,
-        Meta(description="The URL of the issuer's keys (a JWK set): https, or http on a loopback address."),
+        Meta(
+            description="The URL of the issuer's keys (a JWK set): https, or http on a loopback address. If neither "
+            "this nor the file is set, the URL is `jwks_uri` in `<issuer>/.well-known/openid-configuration` (OpenID "
+            "Connect Discovery 1.0)."
+        ),
     ] = None
     oidc_jwks_file: Annotated[
         str | None,
@@ -79,7 +83,7 @@ class AccessSettings(msgspec.Struct, kw_only=True, frozen=True):
         Meta(ge=0, description="The minimum time between two fetches, even when JWTs name unknown keys."),
     ] = 10.0
     oidc_jwks_timeout_seconds: Annotated[
-        float, Meta(gt=0, description="The timeout for fetching the keys, in total.")
+        float, Meta(gt=0, description="The timeout for finding and fetching the keys, in total.")
     ] = 5.0
 
     def __post_init__(self) -> None:
@@ -88,8 +92,10 @@ class AccessSettings(msgspec.Struct, kw_only=True, frozen=True):
             return
         if not self.oidc_audience:
             raise ValueError("with an OIDC issuer, the audience must be set too")
-        if (self.oidc_jwks_url is None) == (self.oidc_jwks_file is None):
-            raise ValueError("with an OIDC issuer, set either the URL of its keys (JWKS) or a file with them")
+        if self.oidc_jwks_url is not None and self.oidc_jwks_file is not None:
+            raise ValueError(
+                "set either the URL of the OIDC issuer's keys (JWKS) or a file with them, not both"
+            )
 
     def check_host(self, host: str) -> None:
         """Raise `ValueError`, with a message for the operator, if the role must not be granted to clients of `host`."""
