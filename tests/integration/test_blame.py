@@ -100,7 +100,7 @@ async def test_any_version_can_be_requested_if_few_are_cached(
         assert past["post"]["blame"] == expected(VERSIONS - back)
 
 
-async def test_a_timeout_is_no_client_error_and_keeps_the_progress(
+async def test_a_timeout_keeps_the_progress_and_does_not_blame_the_client(
     api: Client, followed: list[int], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     begun, timed_out = threading.Event(), threading.Event()

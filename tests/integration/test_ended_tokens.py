@@ -105,11 +105,11 @@ async def test_a_socket_gets_no_event_after_the_revocation_of_its_token(
         websocket(newsroom.server.host, newsroom.server.port) as socket,
         websocket(newsroom.server.host, newsroom.server.port) as other,
     ):
-        for one, of in ((socket, secret), (other, spare)):
-            await one.init(authorization=f"Bearer {of}")
-            await one.subscribe(query)
+        for connection, of in ((socket, secret), (other, spare)):
+            await connection.init(authorization=f"Bearer {of}")
+            await connection.subscribe(query)
             if query is RECENT:
-                await one.next()
+                await connection.next()
         await newsroom.store.commands.handle(posts.CreatePost(title="Before", publish=True))
         revocation = (await newsroom.store.commands.handle(RevokeToken(token_id=token))).position
         await newsroom.store.commands.handle(posts.CreatePost(title="After", publish=True))

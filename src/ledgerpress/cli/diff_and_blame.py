@@ -4,10 +4,10 @@ from typing import Annotated, Any, Final
 
 import typer
 
-from ledgerpress.cli.field_differences import print_field, print_unified, print_words
 from ledgerpress.cli.options import DEFAULT_DATA, DEFAULT_LOG, DataOption, JsonOption, LogOption
-from ledgerpress.cli.pager import PagerOption, paged
 from ledgerpress.cli.printing_and_exit_codes import err, out, print_json, run
+from ledgerpress.cli.rendering.field_differences import print_field, print_unified, print_words
+from ledgerpress.cli.rendering.pager import PagerOption, paged
 from ledgerpress.features.posts.text_diff import lines
 from ledgerpress.features.registry import installed_features
 from ledgerpress.operator.history import blame_of, diff_of

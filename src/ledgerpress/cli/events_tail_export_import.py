@@ -10,9 +10,9 @@ import msgspec
 import typer
 
 from ledgerpress.cli.click_commands import command_group
-from ledgerpress.cli.event_lines import print_events
 from ledgerpress.cli.options import DEFAULT_DATA, DEFAULT_LOG, MAX_POSITION, DataOption, JsonOption, LogOption
 from ledgerpress.cli.printing_and_exit_codes import REFUSED, clear_errors, err, fail, out, progress, run
+from ledgerpress.cli.rendering.event_lines import print_events
 from ledgerpress.cli.verify_and_head import read_saved_head
 from ledgerpress.eventlog.cloud_events import to_line
 from ledgerpress.eventlog.envelope import StoredEvent

@@ -6,10 +6,10 @@ from typing import Annotated, Any
 
 import typer
 
-from ledgerpress.cli.field_differences import print_field, print_unified, shown_time
 from ledgerpress.cli.options import DEFAULT_DATA, DEFAULT_LOG, DataOption, JsonOption, LogOption
-from ledgerpress.cli.pager import PagerOption, paged
 from ledgerpress.cli.printing_and_exit_codes import out, print_json, run
+from ledgerpress.cli.rendering.field_differences import print_field, print_unified, shown_time
+from ledgerpress.cli.rendering.pager import PagerOption, paged
 from ledgerpress.features.posts.text_diff import unified
 from ledgerpress.features.registry import installed_features
 from ledgerpress.operator.history import changes_of
