@@ -102,6 +102,8 @@ METRICS: Final = """
     ledgerpress_lag_seconds{}
     ledgerpress_log_appends_resolved_total{}
     ledgerpress_log_appends_unresolved_total{}
+    ledgerpress_log_failing{operation}
+    ledgerpress_log_failures_total{operation}
     ledgerpress_log_head{}
     ledgerpress_log_reachable{}
     ledgerpress_log_reconnects_total{}
