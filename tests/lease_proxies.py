@@ -92,6 +92,9 @@ class LogProxy:
     async def current_publication(self) -> str:
         return self.log.publication
 
+    async def check_writable(self) -> None:
+        pass
+
     async def aclose(self) -> None:
         pass
 

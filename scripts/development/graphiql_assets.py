@@ -1,12 +1,14 @@
-"""Fetch the files of GraphiQL from npm by name and version, and accept them only if their digests match.
+"""Bundle GraphiQL from npm packages, and accept the files only if their digests match.
 
-`scripts/graphiql-assets` runs this. The table in README.md next to the files is the only list of the shipped files.
-LICENSES.txt is generated from the packages that the source map of GraphiQL's build names.
+`scripts/graphiql-assets` runs this. GraphiQL 5 has no build that a page can load directly. So esbuild bundles it, from
+the packages that `graphiql/package-lock.json` pins by digest. The table in README.md next to the shipped files is the
+only list of them. LICENSES.txt is generated from the packages that are in the bundles.
 """
 
 import hashlib
 import json
 import re
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -14,35 +16,47 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
+SOURCES = Path(__file__).resolve().parent / "graphiql"
 FOLDER = (
     Path(__file__).resolve().parents[2] / "src" / "ledgerpress" / "http" / "pages" / "static" / "graphiql"
 )
 README = FOLDER / "README.md"
 LICENSES = "LICENSES.txt"
-SOURCE_MAP = "graphiql/graphiql.min.js.map"
+META = "meta.json"
 
-# npm installs the versions of this day, so that every run finds the same packages in GraphiQL's build.
-AS_OF = "2026-03-11"
-# Packages in the build that npm does not install as dependencies; the last one contains the licence of a font.
-ALSO_BUILT_IN = ("graphql@16.13.1", "graphql-ws@5.16.2", "@fontsource/fira-code@5.2.7")
-# From the name table of the other font. The @react-aria packages contain the text of the same licence.
-ROBOTO = "The font Roboto 2.137 in graphiql.min.css: Copyright 2011 Google Inc., Apache License 2.0 (see @react-aria)."
+# `iife`: a page loads each file without modules. `es2022`: every browser since 2023.
+OPTIONS = [
+    "--bundle",
+    "--minify",
+    "--format=iife",
+    "--target=es2022",
+    "--charset=utf8",
+    "--legal-comments=none",
+    '--define:process.env.NODE_ENV="production"',
+    "--loader:.ttf=dataurl",
+    "--loader:.woff2=dataurl",
+    "--log-level=warning",
+    "--log-override:css-syntax-error=silent",
+]
+# From the name tables of the fonts, and from the notices of Monaco.
+FONTS = """Fonts in graphiql.min.css:
+- Roboto: Copyright 2011 Google Inc., Apache License 2.0.
+- Fira Code: Copyright 2014-2020 The Fira Code Project Authors, SIL Open Font License 1.1.
+- Codicons: Copyright Microsoft Corporation, Creative Commons Attribution 4.0."""
 
 ROW = re.compile(
-    r"^\| `(?P<file>[^`]+)` \| (?P<package>\S+) (?P<version>\S+) \| `(?P<path>[^`]+)` \| [^|]+ "
-    r"\| `(?P<digest>[0-9a-f]{64})` \|$",
+    r"^\| `(?P<file>[^`]+)` \| `(?P<entry>[^`]+)` \| `(?P<digest>[0-9a-f]{64})` \|$",
     re.MULTILINE,
 )
-A_LICENCE = re.compile(r"licen[cs]e", re.IGNORECASE)
+A_LICENCE = re.compile(r"licen[cs]e|ThirdPartyNotices", re.IGNORECASE)
+PACKAGE = re.compile(r"node_modules/((?:@[^/]+/)?[^/]+)/(?!.*node_modules/)")
 
 
 class Asset(NamedTuple):
-    """A row of the table in README.md."""
+    """A row of the table in README.md. `entry` is the module from which esbuild starts."""
 
     file: str
-    package: str
-    version: str
-    path: str
+    entry: str
     digest: str
 
 
@@ -52,30 +66,42 @@ def main(arguments: list[str]) -> int:
         print("usage: scripts/graphiql-assets [--check]", file=sys.stderr)
         return 2
     if "--check" in arguments:
-        return report(differing(assets, {asset: FOLDER / asset.file for asset in assets}))
+        return report(differing(assets, FOLDER))
     with tempfile.TemporaryDirectory() as folder:
-        modules = installed(assets, Path(folder))
-        fetched = {asset: modules / asset.package / asset.path for asset in assets}
-        findings = list(differing(assets, fetched))
+        place = Path(folder)
+        install(place)
+        built = bundle(assets, place)
+        findings = list(differing(assets, built))
         if not findings:
-            for asset, source in fetched.items():
-                (FOLDER / asset.file).write_bytes(source.read_bytes())
-            (FOLDER / LICENSES).write_text(licences(modules), "utf-8")
+            for asset in assets:
+                shutil.copyfile(built / asset.file, FOLDER / asset.file)
+            (FOLDER / LICENSES).write_text(licences(place), "utf-8")
         return report(findings)
 
 
-def installed(assets: list[Asset], folder: Path) -> Path:
-    """Install the packages without running their scripts, and return the directory that contains them."""
-    (folder / "package.json").write_text('{"private": true}', "utf-8")
-    packages = sorted({f"{asset.package}@{asset.version}" for asset in assets})
-    options = ["--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error", f"--before={AS_OF}"]
-    subprocess.run(["npm", "install", *options, *packages, *ALSO_BUILT_IN], cwd=folder, check=True)
-    return folder / "node_modules"
+def install(place: Path) -> None:
+    """Install the pinned packages in `place`, without running their scripts. npm checks their digests."""
+    for source in SOURCES.iterdir():
+        shutil.copyfile(source, place / source.name)
+    options = ["--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error"]
+    subprocess.run(["npm", "ci", *options], cwd=place, check=True)
 
 
-def differing(assets: list[Asset], files: dict[Asset, Path]) -> Iterator[str]:
+def bundle(assets: list[Asset], place: Path) -> Path:
+    """Bundle each entry; return the folder with the files. A style sheet comes from the entry of its script."""
+    built = place / "built"
     for asset in assets:
-        digest = hashlib.sha256(files[asset].read_bytes()).hexdigest()
+        if asset.file.endswith(".css"):
+            continue
+        output = [f"--outfile={built / asset.file}", f"--metafile={place / (asset.file + '.' + META)}"]
+        esbuild = place / "node_modules" / ".bin" / "esbuild"
+        subprocess.run([esbuild, asset.entry, *OPTIONS, *output], cwd=place, check=True)
+    return built
+
+
+def differing(assets: list[Asset], folder: Path) -> Iterator[str]:
+    for asset in assets:
+        digest = hashlib.sha256((folder / asset.file).read_bytes()).hexdigest()
         if digest != asset.digest:
             yield f"{asset.file}: the digest is {digest}, but README.md requires {asset.digest}"
 
@@ -88,39 +114,35 @@ def report(findings: Iterator[str] | list[str]) -> int:
     return 1 if problems else 0
 
 
-def licences(modules: Path) -> str:
+def licences(place: Path) -> str:
     """Return each licence text once, under the names of the packages that it covers."""
     packages: dict[str, list[str]] = {}
-    for name in sorted(built_in(modules)):
-        about = json.loads((modules / name / "package.json").read_text("utf-8"))
+    for folder in sorted(bundled_packages(place)):
+        about = json.loads((place / folder / "package.json").read_text("utf-8"))
         files = sorted(
-            file for file in (modules / name).iterdir() if A_LICENCE.match(file.name) and file.is_file()
+            file for file in (place / folder).iterdir() if A_LICENCE.match(file.name) and file.is_file()
         )
         texts = [file.read_text("utf-8").strip().replace("\r\n", "\n") for file in files]
         text = (
             "\n\n".join(texts)
             or f"The package declares the licence {about['license']} and holds no text of it."
         )
-        packages.setdefault(text, []).append(f"{name} {about['version']}")
+        packages.setdefault(text, []).append(f"{about['name']} {about['version']}")
     rule = "=" * 100
     parts = [f"{rule}\n{', '.join(names)}\n{rule}\n\n{text}\n" for text, names in packages.items()]
-    return "\n".join(["Licences of what is in this directory.", "", ROBOTO, "", *parts])
+    return "\n".join(["Licences of what is in this directory.", "", FONTS, "", *parts])
 
 
-def built_in(modules: Path) -> set[str]:
-    """Return the names of the packages in GraphiQL's build, of React, and of the font Fira Code."""
-    sources = json.loads((modules / SOURCE_MAP).read_text("utf-8"))["sources"]
-    names = {"graphiql", "react", "react-dom"} | {package.rpartition("@")[0] for package in ALSO_BUILT_IN}
-    for source in sources:
-        _, inside, path = source.rpartition("node_modules/")
-        if inside:
-            scope, *rest = path.split("/")
-            names.add(f"{scope}/{rest[0]}" if scope.startswith("@") else scope)
-        elif workspace := re.match(r"\.\./\.\./(?:graphiql-)?([a-z-]+)/", source):
-            names.update(
-                name for name in (workspace[1], f"@graphiql/{workspace[1]}") if (modules / name).is_dir()
-            )
-    return names
+def bundled_packages(place: Path) -> set[str]:
+    """Return the folders of the packages of which some code is in a bundle."""
+    folders = set[str]()
+    for file in place.glob(f"*.{META}"):
+        for output in json.loads(file.read_text("utf-8"))["outputs"].values():
+            for source, size in output["inputs"].items():
+                package = PACKAGE.search(source)
+                if package and size["bytesInOutput"]:
+                    folders.add(source[: package.end()])
+    return folders
 
 
 if __name__ == "__main__":

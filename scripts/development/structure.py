@@ -63,7 +63,9 @@ def commands() -> Iterator[str]:
 def locks() -> Iterator[str]:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))
     groups = project["dependency-groups"]
-    runtime = [*project["project"]["dependencies"], *groups["build"]]
+    extras = project["project"]["optional-dependencies"]
+    engines = [*extras["jetstream"], *extras["otel"], *extras["postgres"]]
+    runtime = [*project["project"]["dependencies"], *engines, *groups["build"]]
     for name, requirements in {"runtime": runtime, "dev": [*runtime, *groups["dev"]]}.items():
         lock = ROOT / "requirements" / f"{name}.txt"
         text = lock.read_text("utf-8")

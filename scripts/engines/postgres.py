@@ -155,6 +155,24 @@ class PostgresServer:
             self._process.wait(START_SECONDS)
             self._process = None
 
+    def kill(self) -> None:
+        """Kill all processes of the server with SIGKILL, and wait until they have ended. It then starts with a recovery."""
+        if self._process is not None:
+            processes = [self._process.pid, *self.backends()]
+            for pid in processes:
+                with suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGKILL)
+            self._process.wait(START_SECONDS)
+            self._process = None
+            # A start would not notice that processes of the killed server still use its files.
+            while any(_is_running(pid) for pid in processes):
+                time.sleep(0.01)
+
+    def backends(self) -> list[int]:
+        """Return the process ids of the children of the postmaster (Linux only)."""
+        children = Path(f"/proc/{self.pid}/task/{self.pid}/children")
+        return [int(pid) for pid in children.read_text("ascii").split()]
+
     def restart(self, mode: Mode = "fast") -> None:
         """Stop the server and start it again on the same port."""
         self.stop(mode)
@@ -240,6 +258,14 @@ def _unprivileged() -> tuple[int, int] | None:
 def _end_with_parent() -> None:
     if sys.platform == "linux":
         _libc.prctl(_PR_SET_PDEATHSIG, signal.SIGQUIT)
+
+
+def _is_running(pid: int) -> bool:
+    """Return whether a process exists and is not a zombie (proc(5))."""
+    with suppress(OSError):
+        state = Path(f"/proc/{pid}/stat").read_text("utf-8", "replace").rpartition(")")[2].split()[0]
+        return state not in ("Z", "X")
+    return False
 
 
 def _free_port() -> int:

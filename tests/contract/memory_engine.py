@@ -84,6 +84,9 @@ class MemoryLog:
     def publication(self) -> str:
         return self._engine.publication
 
+    async def check_writable(self) -> None:
+        self._open_engine()
+
     async def current_publication(self) -> str:
         return self._open_engine().publication
 

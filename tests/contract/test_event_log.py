@@ -28,6 +28,17 @@ async def test_a_new_log_is_empty(log: EventLog) -> None:
     assert await log.read_stream("post.a") == []
 
 
+async def test_a_probe_of_writes_records_nothing(log: OpenedLog, logs: Logs) -> None:
+    await log.append([sample_write("post.a", NO_STREAM)])
+    for _ in range(2):
+        await log.check_writable()
+    assert await log.head() == 1
+    assert await log.append([sample_write("post.a", 1)]) == 2
+    assert await log.append([sample_write("probe", NO_STREAM)]) == 3
+    other = await logs.open()
+    assert [event.header.position for event in await everything(other)] == [1, 2, 3]
+
+
 async def test_a_log_reports_its_current_publication(log: OpenedLog, logs: Logs) -> None:
     assert await log.current_publication() == log.publication
     assert await (await logs.open()).current_publication() == log.publication

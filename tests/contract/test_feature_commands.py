@@ -42,6 +42,7 @@ from ledgerpress.features.posts.permissions import WRITE_POSTS
 from ledgerpress.features.posts.projector import PostsProjector
 from ledgerpress.features.posts.restore_version_and_revert_change_commands import RestorePost, RevertPost
 from ledgerpress.features.registry import FIRST_PARTY
+from ledgerpress.views.projection.checkpoints import Checkpoint
 from ledgerpress.views.snapshot_and_cache_dependencies import Snapshot
 from tests.apply_projector import apply_all
 from tests.fixed_sources import SeededBytes, SetClock
@@ -161,6 +162,10 @@ FEATURES: Final = FeatureSet((*FIRST_PARTY, DESK))
 
 class NoViews:
     """Empty views: no command in this module reads any."""
+
+    @property
+    def checkpoints(self) -> dict[str, Checkpoint]:
+        return {}
 
     async def wait_for(self, position: int, timeout: float, names: Sequence[str] = ()) -> bool:
         return True

@@ -43,7 +43,7 @@ SOURCE: Final = Path(ledgerpress.__file__).parent
 
 SETTINGS: Final = {
     "server": """
-        host port data log allow_unsynced log_wait_seconds allowed_hosts trusted_proxies
+        host port unix_socket root_path data log allow_unsynced log_wait_seconds allowed_hosts trusted_proxies
         max_head_bytes head_seconds max_connections max_unfinished_bodies open_past
         stop_delay_seconds stop_seconds
     """,
@@ -102,6 +102,8 @@ METRICS: Final = """
     ledgerpress_lag_seconds{}
     ledgerpress_log_appends_resolved_total{}
     ledgerpress_log_appends_unresolved_total{}
+    ledgerpress_log_failing{operation}
+    ledgerpress_log_failures_total{operation}
     ledgerpress_log_head{}
     ledgerpress_log_reachable{}
     ledgerpress_log_reconnects_total{}
@@ -122,19 +124,21 @@ METRICS: Final = """
 
 
 COMMAND_LINE: Final = """
+    blame SLUG --data --json --log --no-pager --version
     demo --data --log
+    diff SLUG OLD NEW --data --json --log --no-pager --unified -u
     events export FILE --data --log
     events import FILE --data --log
     events show POSITION --data --log
-    events tail --count --data --follow --log -f -n
+    events tail --count --data --follow --json --log -f -n
     head --data --json --log
-    history SLUG --data --json --log
+    history SLUG --data --json --limit --log --no-pager -n
     import page FILE --data --day-first --dry-run --force --json --log --month-first --retrieved-at
     log backup FILE --data --log
     log copy SOURCE TARGET --data --json --keep-open
     log restore FILE --data --log
     projection resume NAME --data --log
-    projection skip NAME --data --log --reason
+    projection skip NAME --data --log --reason --yes -y
     rebuild --check --data --if-outdated --json --limit --log --projection
     schema --access --check --directory --installed
     serve --allow-unsynced --config --data --demo --host --log --open-past --port --profile
@@ -142,14 +146,14 @@ COMMAND_LINE: Final = """
     status --data --json --log
     token create NAME --actor --data --expires --json --log --reason --role --scope
     token list --data --json --log
-    token revoke TOKEN_ID --data --log --reason
+    token revoke TOKEN_ID --data --log --reason --yes -y
     verify --data --head --json --log
     views drop --data --other-sets
     views list --data --json
     views restore FILE --data --log
     views rollback --data
     views snapshot FILE --data
-    withdraw POSITION --data --log --reason
+    withdraw POSITION --data --log --reason --yes -y
 """
 
 
@@ -271,7 +275,8 @@ def test_error_codes_of_commands() -> None:
         "BLANK", "TOO_LONG", "INVALID_TEXT", "INVALID_VALUE", "INVALID_ID", "NOT_FOUND", "SLUG_MALFORMED",
         "SLUG_TAKEN", "VERSION_CONFLICT", "IDEMPOTENCY_KEY_REUSED", "POST_ARCHIVED", "POST_NOT_PUBLISHED",
         "PUBLISHED_AT_IN_FUTURE", "REVERT_CONFLICT", "CATEGORY_CYCLE", "CATEGORY_NOT_EMPTY",
-        "CATEGORY_TOO_DEEP", "BUSY",
+        "CATEGORY_TOO_DEEP", "BUSY", "IDEMPOTENCY_KEY_UNVERIFIABLE", "VIEWS_PAUSED", "EVENT_UNREADABLE",
+        "TOKEN_REVOKED",
     }  # fmt: skip
 
 
@@ -301,7 +306,11 @@ def test_command_line() -> None:
 
 def command_lines(command: Any, path: tuple[str, ...]) -> Iterator[str]:
     """Yield each command with its arguments and options."""
-    commands = getattr(command, "commands", {})
+    commands = (
+        {name: command.get_command(None, name) for name in command.list_commands(None)}
+        if hasattr(command, "list_commands")
+        else {}
+    )
     if not commands:
         arguments = [
             parameter.name.upper() for parameter in command.params if parameter.param_type_name == "argument"
@@ -309,7 +318,10 @@ def command_lines(command: Any, path: tuple[str, ...]) -> Iterator[str]:
         options = [
             name for parameter in command.params for name in (*parameter.opts, *parameter.secondary_opts)
         ]
-        yield " ".join((*path, *arguments, *sorted(name for name in options if name.startswith("-"))))
+        common = {"--color", "--help", "-h"}
+        assert common <= set(options)
+        shown = sorted(name for name in options if name.startswith("-") and name not in common)
+        yield " ".join((*path, *arguments, *shown))
     for name, subcommand in commands.items():
         yield from command_lines(subcommand, (*path, name))
 

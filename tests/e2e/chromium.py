@@ -14,8 +14,8 @@ from typing import Any
 
 from ledgerpress.retry import poll
 
-TIMEOUT = 30.0
-"""The timeout of each step, in seconds."""
+TIMEOUT = 120.0
+"""The timeout of each step, in seconds: a machine that runs other tests can be slow."""
 
 # The browser contacts no background service, and resolves no name except the local address.
 OPTIONS = (
@@ -86,6 +86,22 @@ class Page:
 
         if not await poll(is_truthy, interval=0.05, timeout=TIMEOUT):
             raise TimeoutError(expression)
+
+    async def press(self, key: str, code: int, *, shift: bool = False, control: bool = False) -> None:
+        """Press and release a key: its name, and its Windows virtual key code, by which Chromium knows it."""
+        modifiers = 8 * shift + 2 * control
+        physical = f"Key{key.upper()}" if len(key) == 1 else key
+        event = {"key": key, "code": physical, "windowsVirtualKeyCode": code, "modifiers": modifiers}
+        for action in ("rawKeyDown", "keyUp"):
+            await self._call("Input.dispatchKeyEvent", type=action, **event)
+
+    async def tap(self, expression: str) -> None:
+        """Touch the middle of the element that a JavaScript expression returns."""
+        box = await self.value(f"({expression}).getBoundingClientRect().toJSON()")
+        point = {"x": box["x"] + box["width"] / 2, "y": box["y"] + box["height"] / 2}
+        await self._call("Emulation.setTouchEmulationEnabled", enabled=True)
+        await self._call("Input.dispatchTouchEvent", type="touchStart", touchPoints=[point])
+        await self._call("Input.dispatchTouchEvent", type="touchEnd", touchPoints=[])
 
     async def picture(self) -> bytes:
         """Return a screenshot as PNG."""

@@ -46,6 +46,7 @@ from ledgerpress.features.registry import FEATURES, all_projectors, event_codec
 from ledgerpress.features.site.commands import NameSite
 from ledgerpress.features.tokens.commands import CreateToken, RevokeToken, secret_hash
 from ledgerpress.views.files.views_file_connections import ViewsFile
+from ledgerpress.views.projection.checkpoints import Checkpoint
 from ledgerpress.views.projection.runner import ProjectionRunner
 from ledgerpress.views.snapshot_and_cache_dependencies import Snapshot
 from tests.fixed_sources import SeededBytes, SetClock
@@ -61,6 +62,10 @@ class _Views:
     def __init__(self, views: ViewsFile, runner: ProjectionRunner) -> None:
         self._views = views
         self._runner = runner
+
+    @property
+    def checkpoints(self) -> dict[str, Checkpoint]:
+        return {}
 
     async def wait_for(self, position: int, timeout: float, names: Sequence[str] = ()) -> bool:
         await self._runner.catch_up()

@@ -1,5 +1,6 @@
 """Editors that keep working while servers stop and start, and a record of their mutations and acknowledgements."""
 
+import asyncio
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from itertools import count
@@ -61,7 +62,9 @@ class Book:
 class Editor:
     """Sends one mutation after another. A mutation without a response is sent again to the next server."""
 
-    def __init__(self, name: str, book: Book, random: Random) -> None:
+    def __init__(self, name: str, book: Book, random: Random, *, pause_seconds: float = 0.0) -> None:
+        """Wait up to `pause_seconds` between two mutations."""
+        self._pause_seconds = pause_seconds
         self._name = name
         self._book = book
         self._random = random
@@ -71,6 +74,8 @@ class Editor:
         self._last: Order | None = None
         self.pending: Order | None = None
         """The mutation that was sent and has no response yet."""
+        self.repeated = 0
+        """The number of mutations without a response that were sent again."""
 
     async def work(self, server: Server) -> None:
         """Send mutations until the server closes the connection."""
@@ -79,6 +84,8 @@ class Editor:
                 await self.make_sure(client)
                 while True:
                     await self._carry_out(client, next(self._orders))
+                    if self._pause_seconds:
+                        await asyncio.sleep(self._random.uniform(0, self._pause_seconds))
         except ConnectionLost:
             pass
 
@@ -91,6 +98,7 @@ class Editor:
             again = await client.mutate(self._last.mutation, **self._last.input)
             assert (again.replayed, again.position) == (True, self._book.positions[self._last.key])
         if self.pending is not None:
+            self.repeated += 1
             await self._carry_out(client, self.pending)
 
     async def look(self, client: Client) -> None:
@@ -214,4 +222,4 @@ def _sorted(post: dict[str, Any]) -> dict[str, Any]:
 
 
 def _plain(global_id: str) -> str:
-    return global_ids.argument(global_id, "Category")
+    return global_ids.argument(global_id, "Category").id

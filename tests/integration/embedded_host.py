@@ -54,7 +54,7 @@ def example(
 
 async def new_token(data: Path, role: Role, features: FeatureSet = FEATURES) -> dict[str, str]:
     """Return the header with a new token for the store in `data`, created as by `ledgerpress token create`."""
-    _, secret = await create_token(
+    created = await create_token(
         data,
         "sqlite:",
         name="Robot",
@@ -66,7 +66,7 @@ async def new_token(data: Path, role: Role, features: FeatureSet = FEATURES) -> 
         progress=lambda *_: None,
         features=features,
     )
-    return {"Authorization": f"Bearer {secret}"}
+    return {"Authorization": f"Bearer {created.secret}"}
 
 
 @dataclass(frozen=True, slots=True)

@@ -46,6 +46,10 @@ class Issuer:
         self.key = SigningKey("RS256", "first")
         self.keys = [self.key]
         self.requests = 0
+        self.discovery_name = url.removesuffix("/keys") + "/realms/town"
+        """The issuer's URL on this machine, below which its configuration is published."""
+        self.configuration: Any = {"issuer": self.discovery_name, "jwks_uri": url}
+        self.configuration_requests = 0
         self.status = 200
         self.headers: dict[str, str] = {}
         self.body: bytes | None = None
@@ -86,9 +90,13 @@ def issuing() -> Iterator[Issuer]:
 
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
-            issuer.requests += 1
-            issuer.delay.wait(30)
-            body = issuer.jwks if issuer.body is None else issuer.body
+            if self.path == "/realms/town/.well-known/openid-configuration":
+                issuer.configuration_requests += 1
+                body = json.dumps(issuer.configuration).encode()
+            else:
+                issuer.requests += 1
+                issuer.delay.wait(30)
+                body = issuer.jwks if issuer.body is None else issuer.body
             self.send_response(issuer.status)
             for name, value in issuer.headers.items():
                 self.send_header(name, value)

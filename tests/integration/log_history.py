@@ -5,19 +5,25 @@ from itertools import groupby
 from pathlib import Path
 from typing import TypeAlias
 
-from ledgerpress.adapters.sqlite_log.event_log import SqliteEventLog
 from ledgerpress.eventlog.clock_randomness_ids import uuid8
 from ledgerpress.eventlog.codec import Recorded
 from ledgerpress.eventlog.event_and_withdrawn_event import Event
 from ledgerpress.features.registry import event_codec
 from ledgerpress.server.data_directory import LOG_FILE
+from ledgerpress.server.log_factory import open_log
+from ledgerpress.server.log_url import LogUrl
 
 History: TypeAlias = list[Recorded[Event]]
 
 
 async def recorded(data: Path, after: int = 0) -> History:
-    """Return the events with positions greater than `after`."""
-    log = await SqliteEventLog.open(data / LOG_FILE, create_as=None)
+    """Return the events with positions greater than `after` of the log in a data directory."""
+    return await recorded_at(f"sqlite:{data / LOG_FILE}", after)
+
+
+async def recorded_at(url: str, after: int = 0) -> History:
+    """Return the events with positions greater than `after` of the log at a URL."""
+    log = await open_log(LogUrl.parse(url), Path(), create_as=None)
     try:
         codec, events = event_codec(), History()
         while batch := await log.read(after, 10_000):

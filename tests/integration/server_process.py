@@ -9,7 +9,7 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from itertools import count
 from pathlib import Path
-from typing import Final, Self
+from typing import Final, Protocol, Self
 
 from tests.integration.keep_alive_client import Client, ConnectionLost
 
@@ -20,17 +20,31 @@ STOP_SECONDS: Final = 10.0
 EVERYONE_IS_ADMIN: Final = {"LEDGERPRESS_ANONYMOUS_ROLE": "admin"}
 """With this environment, clients need no token."""
 
-_ADDRESS = re.compile(rb"http://([0-9.]+):(\d+)/graphql")
+_ADDRESS = re.compile(rb"http://([0-9.]+):(\d+)(?:/[a-z]+)?/graphql")
 _ADMIN_TOKEN = re.compile(r"^  admin token (lp_[A-Za-z0-9_-]{43}) ", re.MULTILINE)
 _BANNER = re.compile(
-    r"LedgerPress |  log  |  front page |  GraphQL |  GraphiQL |  admin token |  metrics |Press Ctrl\+C"
+    r"LedgerPress |  log  |  front page |  GraphQL |  GraphiQL |  admin token |  no token  |  metrics |Press Ctrl\+C"
 )
+
+
+class Process(Protocol):
+    """The part of `asyncio.subprocess.Process` that a `Server` needs."""
+
+    @property
+    def pid(self) -> int: ...
+
+    @property
+    def returncode(self) -> int | None: ...
+
+    def send_signal(self, number: int, /) -> None: ...
+
+    async def wait(self) -> int: ...
 
 
 class Server:
     """A server process, the leader of its own process group. Its output is written to the file `output`."""
 
-    def __init__(self, process: asyncio.subprocess.Process, output: Path) -> None:
+    def __init__(self, process: Process, output: Path) -> None:
         self._process = process
         self.output = output
 
@@ -109,7 +123,7 @@ class Servers:
     def __init__(self, outputs: Path, environment: Mapping[str, str] = EVERYONE_IS_ADMIN) -> None:
         """Write the servers' output to the directory `outputs`; add `environment` to their environment variables."""
         self._outputs = outputs
-        self._environment = environment
+        self.environment = environment
         self._numbers = count(1)
         self._started: list[Server] = []
 
@@ -121,14 +135,21 @@ class Servers:
 
     async def launch(self, data: Path, *options: str, program: Sequence[str | Path] = PROGRAM) -> Server:
         """Start a server without waiting until it is ready."""
-        output = self._outputs / f"server-{next(self._numbers)}.log"
+        output = self.next_output()
         with output.open("wb") as file:
             process = await asyncio.create_subprocess_exec(
                 *program, "serve", "--port", "0", "--data", data, *options,
                 stdin=asyncio.subprocess.DEVNULL, stdout=file, stderr=file, start_new_session=True,
-                env={**os.environ, **self._environment},
+                env={**os.environ, **self.environment},
             )  # fmt: skip
-        server = Server(process, output)
+        return self.started(Server(process, output))
+
+    def next_output(self) -> Path:
+        """Return a new path for the output of a server."""
+        return self._outputs / f"server-{next(self._numbers)}.log"
+
+    def started(self, server: Server) -> Server:
+        """Return `server`, which is killed on exit if it still runs then."""
         self._started.append(server)
         return server
 

@@ -1,17 +1,22 @@
 """Servers behind nginx with a path prefix: an embedding application and `ledgerpress serve`, on a port or a Unix socket."""
 
+import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import pytest
+from websockets.exceptions import InvalidStatus
 
 from ledgerpress.commands.roles_and_permissions import Role
+from ledgerpress.retry import poll
 from tests.integration import embedded_host
 from tests.integration.embedded_host import FASTAPI, STARLETTE, client_of, new_token
 from tests.integration.nginx import proxied
 from tests.integration.server_process import Servers
 from tests.integration.site_under_prefix import HTML, check_site
+from tests.integration.test_client_failures import lines
 from tests.integration.test_pages import Outline
 
 TRUSTED = "LEDGERPRESS_TRUSTED_PROXIES"
@@ -136,6 +141,53 @@ async def test_clients_cannot_choose_the_prefix(sent: str, tmp_path: Path) -> No
             client_of(proxy, {"X-Forwarded-Prefix": sent}) as host,
         ):
             await links_begin_with(host, "/", "/", but_not="/evil")
+
+
+@pytest.mark.parametrize("is_unix", [False, True], ids=["port", "Unix socket"])
+async def test_the_program_serves_a_site_under_its_root_path(is_unix: bool, tmp_path: Path) -> None:
+    environment = {TRUSTED: "*" if is_unix else "127.0.0.1", "LEDGERPRESS_HTTP_GRAPHIQL": "true"}
+    options = ("--profile", "production", "--root-path", "/site")
+    path = tmp_path / "web.sock"
+    async with Servers(tmp_path, environment) as servers:
+        if is_unix:
+            server = await servers.launch(tmp_path / "data", *options, "--unix-socket", str(path))
+            address: str | Path = path
+            assert await poll(partial(_accepts, path), interval=0.05, timeout=60)
+        else:
+            server = await servers.start(tmp_path / "data", *options)
+            address = "{}:{}".format(*await server.address())
+        async with proxied(address, tmp_path / "nginx", "/site") as proxy, client_of(proxy) as host:
+            await check_site(host, "/site", "/site", await new_token(tmp_path / "data", Role.EDITOR))
+        assert await server.stop() == 0
+        assert not path.exists()
+        assert {line["client"] for line in lines(server) if "path" in line} >= {
+            "127.0.0.1"
+        }  # the address that nginx sent
+
+
+async def _accepts(path: Path) -> bool | None:
+    try:
+        _, writer = await asyncio.open_unix_connection(path)
+    except OSError:
+        return None
+    writer.close()
+    return True
+
+
+async def test_pages_of_the_site_may_open_a_websocket_on_any_port(tmp_path: Path) -> None:
+    async with Servers(tmp_path, {TRUSTED: "127.0.0.1"}) as servers:
+        server = await servers.start(tmp_path / "data", "--profile", "production")
+        address = "{}:{}".format(*await server.address())
+        async with proxied(address, tmp_path / "nginx", "", keeps_prefix=True) as proxy:
+            async with (
+                client_of(proxy, {"Origin": f"http://{proxy}"}) as host,
+                host.websocket("/graphql") as socket,
+            ):
+                await socket.quiet()
+            async with client_of(proxy, {"Origin": "http://127.0.0.1:1"}) as host:
+                with pytest.raises(InvalidStatus, match="403"):
+                    async with host.websocket("/graphql"):
+                        pass
 
 
 async def links_begin_with(

@@ -5,8 +5,6 @@ import json
 import os
 import socket
 import sqlite3
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -314,15 +312,6 @@ def test_json_output_contains_emoji_codes_unchanged(tmp_path: Path) -> None:
 def test_version() -> None:
     result = run("--version")
     assert (result.exit_code, result.stdout) == (0, f"ledgerpress {__version__}\n")
-
-
-@pytest.mark.parametrize("option", ["--version", "--help"])
-def test_version_and_help_import_no_framework(option: str) -> None:
-    program = [sys.executable, "-X", "importtime", "-m", "ledgerpress", option]
-    result = subprocess.run(program, capture_output=True, text=True, check=True)
-    imported = {line.rpartition("|")[2].strip() for line in result.stderr.splitlines()}
-    assert "ledgerpress.cli" in imported
-    assert not imported & {"strawberry", "starlette", "graphql", "uvicorn", "jinja2"}
 
 
 def test_times_without_a_zone_are_in_the_time_zone_of_the_site(tmp_path: Path) -> None:

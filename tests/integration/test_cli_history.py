@@ -56,8 +56,8 @@ def test_the_newest_change_comes_first_with_reason_and_difference(data: Path) ->
         "\n"
         "post.edited  version 29, position 38\n"
     )
-    assert "  title             -Tide mill  +Tide mill 0\n" in shown.stdout
-    assert "  title             +Tide mill\n" in shown.stdout
+    assert "  title             Tide mill → Tide mill 0\n" in shown.stdout
+    assert "  title             Tide mill\n" in shown.stdout
 
 
 def test_with_json_each_change_is_one_line(data: Path) -> None:
@@ -68,7 +68,7 @@ def test_with_json_each_change_is_one_line(data: Path) -> None:
 
 def test_a_category_is_found_by_any_of_its_slugs(data: Path) -> None:
     shown = history("news", "--data", data).stdout
-    assert "  slug              -news  +town\n" in shown
+    assert "  slug              news → town\n" in shown
     assert shown.count("category.") == 2
 
 
@@ -81,7 +81,7 @@ def test_an_unknown_slug_or_a_missing_store_is_an_error(data: Path, tmp_path: Pa
 
 def test_withdrawn_content_is_marked_and_cannot_be_restored_or_reverted(data: Path) -> None:
     (newest, *_) = map(json.loads, history("tide-mill", "--data", data, "--json").stdout.splitlines())
-    withdraw = ["withdraw", str(newest["position"]), "--reason", "An order.", "--data", str(data)]
+    withdraw = ["withdraw", str(newest["position"]), "--reason", "An order.", "--yes", "--data", str(data)]
     assert CliRunner().invoke(app, withdraw).exit_code == 0
     shown = history("tide-mill", "--data", data).stdout
     assert shown.startswith("payload.withdrawn  version 1, position 40\n")

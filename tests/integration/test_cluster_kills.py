@@ -15,13 +15,12 @@ from typing import Any, Final
 import pytest
 
 from ledgerpress.features.actors.model import FIRST_EVENT_COUNT
-from ledgerpress.features.registry import event_codec
 from ledgerpress.server.log_factory import open_log
 from ledgerpress.server.log_url import LogUrl
 from scripts.clustering.node_agreement import seen
 from scripts.engines.nats import NatsCluster, NatsServer, temporary_cluster
 from tests.integration.editor_clients import Book, Editor
-from tests.integration.log_history import History, assert_gapless, by_command
+from tests.integration.log_history import assert_gapless, by_command, recorded_at
 from tests.integration.retrying_client import Diary, PatientServer, until
 from tests.integration.server_process import Server, Servers
 from tests.integration.tcp_proxy import Proxy
@@ -71,7 +70,7 @@ async def test_no_write_is_lost_when_leaders_fail_under_load_and_the_nodes_agree
                     await editor.make_sure(client)
                     await editor.look(client)
 
-            history = await recorded(url)
+            history = await recorded_at(url)
             report(f"{len(book.positions)} acknowledged, {len(history)} events; again: {dict(diary.unclear)}")
             report(f"undisturbed {summary([calm])}")
             report(f"after SIGKILL {summary(kills)}")
@@ -222,18 +221,6 @@ def step_down(leader: NatsServer) -> None:
         )
         response = connection.makefile("rb")
         assert any(b'"success":true' in line for line in response)
-
-
-async def recorded(url: str) -> History:
-    """Return all events of the log at a URL."""
-    log = await open_log(LogUrl.parse(url), Path(), create_as=None)
-    try:
-        codec, events = event_codec(), History()
-        while batch := await log.read(len(events), 1_000):
-            events += codec.decode_all(batch)
-        return events
-    finally:
-        await log.aclose()
 
 
 async def head(url: str) -> int:

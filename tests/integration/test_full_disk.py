@@ -2,6 +2,7 @@
 
 import os
 import resource
+import shutil
 import subprocess
 import sys
 import time
@@ -90,6 +91,24 @@ def test_a_log_copy(store: Path, tmp_path: Path) -> None:
     assert (failed.returncode, len(failed.stderr.splitlines())) == (3, 1), failed.stderr
     retry = run("log", "copy", "sqlite:", copy, "--data", store)
     assert retry.returncode == 0, retry.stderr
+
+
+@pytest.mark.parametrize(
+    ("command", "file"),
+    [
+        ("events export FILE --data STORE", "FILE: "),
+        ("rebuild --data STORE", "/views-"),
+        ("verify --data STORE", "/.verify-"),
+        ("views snapshot FILE --data STORE", "FILE"),
+    ],
+)
+def test_the_error_names_the_file(store: Path, tmp_path: Path, command: str, file: str) -> None:
+    data, target = shutil.copytree(store, tmp_path / "store"), str(tmp_path / "file")
+    arguments = [word.replace("STORE", str(data)).replace("FILE", target) for word in command.split()]
+    failed = run(*arguments, max_bytes=100_000)
+    assert (failed.returncode, len(failed.stderr.splitlines())) == (3, 1), failed.stderr
+    assert file.replace("FILE", target) in failed.stderr
+    assert not (tmp_path / "file").exists()
 
 
 @pytest.mark.parametrize(

@@ -462,6 +462,76 @@ async def test_an_invalid_key_set_authenticates_no_client(
     assert (await api.authenticator.identify(f"Bearer {issuer.token()}")).actor_id
 
 
+@pytest.fixture
+def discovering(opened: Opened, issuer: Issuer) -> Opened:
+    """Return a function that opens the store with the issuer's URL only, and accepts other settings."""
+    issuer.name = issuer.discovery_name
+    return partial(opened, oidc_jwks_url=None)
+
+
+async def test_the_keys_are_found_from_the_url_of_the_issuer(discovering: Opened, issuer: Issuer) -> None:
+    async with discovering(oidc_issuer=issuer.name) as api:
+        assert (await api.authenticator.identify(f"Bearer {issuer.token()}")).actor_id
+        assert (issuer.configuration_requests, issuer.requests) == (1, 1)
+        # A later fetch follows a jwks_uri that has changed.
+        issuer.configuration["jwks_uri"] += "/2"
+        issuer.key = SigningKey("ES256", "second")
+        issuer.keys = [issuer.key]
+        assert (await api.authenticator.identify(f"Bearer {issuer.token()}")).actor_id
+        assert (issuer.configuration_requests, issuer.requests) == (2, 2)
+
+
+async def test_a_slash_at_the_end_of_the_issuer_is_removed_before_the_well_known_path(
+    discovering: Opened, issuer: Issuer
+) -> None:
+    issuer.name = issuer.configuration["issuer"] = f"{issuer.discovery_name}/"
+    async with discovering(oidc_issuer=issuer.name) as api:
+        assert (await api.authenticator.identify(f"Bearer {issuer.token()}")).actor_id
+
+
+@pytest.mark.parametrize(
+    ("configuration", "reason"),
+    [
+        (
+            {"issuer": "https://id.example.org/other"},
+            'the configuration of "https://id.example.org/other", not of',
+        ),
+        ({"issuer": None}, "the configuration of null, not of"),
+        ({"jwks_uri": None}, "it has no jwks_uri"),
+        ({"jwks_uri": "http://id.example.org/keys"}, "is not an https address"),
+        ({"jwks_uri": "file:///etc/passwd"}, "is not an https address"),
+        ({"jwks_uri": "http://127.0.0.1:9/keys"}, "its jwks_uri http://127.0.0.1:9/keys cannot be fetched"),
+        ([], "it is not a JSON object"),
+    ],
+)
+async def test_an_invalid_configuration_authenticates_no_client(
+    discovering: Opened,
+    issuer: Issuer,
+    caplog: pytest.LogCaptureFixture,
+    configuration: dict[str, Any] | list[Any],
+    reason: str,
+) -> None:
+    valid = issuer.configuration
+    issuer.configuration = {**valid, **configuration} if isinstance(configuration, dict) else configuration
+    async with discovering(oidc_issuer=issuer.name) as api:
+        assert "at present" in await message(api, issuer.token())
+        assert reason in caplog.text
+        assert "/realms/town/.well-known/openid-configuration cannot be used" in caplog.text
+        issuer.configuration = valid
+        assert (await api.authenticator.identify(f"Bearer {issuer.token()}")).actor_id
+
+
+async def test_an_issuer_that_does_not_answer_in_time_is_asked_again(
+    discovering: Opened, issuer: Issuer
+) -> None:
+    issuer.delay.clear()
+    async with discovering(oidc_issuer=issuer.name, oidc_jwks_timeout_seconds=0.2) as api:
+        assert "at present" in await message(api, issuer.token())
+        issuer.delay.set()
+    async with discovering(oidc_issuer=issuer.name) as api:
+        assert (await api.authenticator.identify(f"Bearer {issuer.token()}")).actor_id
+
+
 async def test_keys_of_an_unreachable_issuer(opened: Opened, issuer: Issuer) -> None:
     async with opened(oidc_jwks_url="http://127.0.0.1:9/keys") as api:
         assert "at present" in await message(api, issuer.token())

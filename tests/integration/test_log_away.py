@@ -157,6 +157,13 @@ async def test_readiness_reports_when_the_log_was_lost_and_fails_after_the_limit
         async with asyncio.timeout(20):
             while (ready := await api.http.get("/health/ready")).status_code == 200:  # noqa: ASYNC110 - only polling
                 await asyncio.sleep(0.01)
+        assert (ready.status_code, ready.json()["status"]) == (503, "failing"), (
+            "the log fails before the limit"
+        )
+        assert ready.json()["failing"] == ["read", "write"]
+        async with asyncio.timeout(20):
+            while ready.json()["status"] != "behind":
+                ready = await api.http.get("/health/ready")
         assert ready.status_code == 503
         readiness = ready.json()
         assert (readiness["status"], readiness["log"]) == ("behind", "unreachable")
@@ -167,7 +174,11 @@ async def test_readiness_reports_when_the_log_was_lost_and_fails_after_the_limit
         assert "unreachableSince" not in readiness
         operator_readiness = (await api.http.get("/health/ready", headers=OPERATOR)).json()
         assert operator_readiness["unreachableSince"].endswith("Z")
-        assert operator_readiness["notices"] == ["unsynced: a test says so"]
+        assert operator_readiness["notices"] == [
+            "unsynced: a test says so",
+            "reads fail: the cable is cut",
+            "writes fail: the cable is cut",
+        ]
         metrics = await samples(api.http)
         assert metrics["ledgerpress_log_reachable"] == 0
         assert metrics["ledgerpress_log_head"] == api.store.position

@@ -73,7 +73,7 @@ def demo(tmp_path_factory: pytest.TempPathFactory) -> Path:
     data = tmp_path_factory.mktemp("demo") / "store"
     done("demo", "--data", data)
     for position in (20, 41, 60):
-        done("withdraw", str(position), "--reason", COURT, "--data", data)
+        done("withdraw", str(position), "--reason", COURT, "--yes", "--data", data)
     return data
 
 
@@ -145,7 +145,7 @@ def test_a_copy_stays_open_while_the_source_is_written_to(
     """A payload that is withdrawn between two runs is not in the copy, although the first run copied it."""
     first = run("log", "copy", "sqlite:", target_url, "--keep-open", "--data", store)
     assert (first.exit_code, "The copy is unfinished" in first.stderr) == (0, True), first.output
-    done("withdraw", "30", "--reason", COURT, "--data", store)
+    done("withdraw", "30", "--reason", COURT, "--yes", "--data", store)
     done(
         "import", "page", ROOT / "tests/pages/tide-mill.txt", "--retrieved-at", "2024-12-22", "--data", store
     )
@@ -186,7 +186,7 @@ def test_a_finished_copy_is_only_compared(store: Path, target_url: str) -> None:
     for option in ([], ["--keep-open"]):
         again = run("log", "copy", "sqlite:", target_url, "--data", store, *option)
         assert (again.exit_code, again.stdout, again.stderr) == (0, copy, "")
-    done("withdraw", "30", "--reason", COURT, "--data", store)
+    done("withdraw", "30", "--reason", COURT, "--yes", "--data", store)
     result = run("log", "copy", "sqlite:", target_url, "--data", store)
     assert (result.exit_code, "is a finished log already, with" in result.stderr) == (3, True)
 
@@ -198,7 +198,7 @@ def test_an_unfinished_copy_can_be_continued_only_from_the_same_log(
     done("log", "copy", "sqlite:", target_url, "--keep-open", "--data", store)
     for data, positions in ((store, ("30",)), (other, ("31", "32"))):
         for position in positions:
-            done("withdraw", position, "--reason", COURT, "--data", data)
+            done("withdraw", position, "--reason", COURT, "--yes", "--data", data)
     done("log", "copy", "sqlite:", target_url, "--keep-open", "--data", store)
     result = run("log", "copy", "sqlite:", target_url, "--data", other)
     assert (result.exit_code, "is a copy of another log" in result.stderr) == (3, True), result.output
@@ -304,7 +304,7 @@ def test_events_can_be_imported_into_any_engine(store: Path, target_url: str, tm
     for _ in range(2):
         done("events", "import", file, "--log", target_url, "--data", tmp_path / "node")
         assert head(target_url, tmp_path / "node") == json.loads(done("head", "--json", "--data", store))
-    done("withdraw", "30", "--reason", COURT, "--data", store)
+    done("withdraw", "30", "--reason", COURT, "--yes", "--data", store)
     file.unlink()
     done("events", "export", file, "--data", store)
     again = run("events", "import", file, "--log", target_url, "--data", tmp_path / "node")

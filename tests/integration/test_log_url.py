@@ -68,7 +68,7 @@ def test_every_command_uses_the_url(log_url: str) -> None:
     head = json.loads(done("head", "--json", environment=by_setting))["size"]
     assert json.loads(done("events", "show", str(head), environment=by_setting)) == last
     assert done("events", "export", "-", environment=by_setting).count("\n") == head
-    done("withdraw", "5", "--reason", "By law.", environment=by_setting)
+    done("withdraw", "5", "--reason", "By law.", "--yes", environment=by_setting)
     assert f"{head + 1:,} events, 1 payloads withdrawn" in done("verify", environment=by_setting)
     assert "Every row is the same" in done("rebuild", environment=by_setting)
     assert "former" in done("views", "list", environment=by_setting)

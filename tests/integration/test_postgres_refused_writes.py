@@ -33,9 +33,12 @@ async def test_a_node_without_write_permission_reports_it_and_serves_reads(tmp_p
             (error,) = rejection.json()["errors"]
             assert error["extensions"] == {"code": "LOG_UNAVAILABLE"}
             assert "does not accept writes from this node: nothing was recorded" in error["message"]
-            assert (await wait_for_readiness(http, status="ready"))["log"] == "reachable"
+            readiness = await wait_for_readiness(http, status="failing", failing=["write"])
+            assert readiness["log"] == "reachable"
+            assert "permission denied" in readiness["notices"][0]
             assert await titles(http) == ["Before"]
             server.sql("GRANT INSERT ON ledgerpress.event TO node")
+            await wait_for_readiness(http, status="ready")
             assert (await ask(http, CREATE, title="After")).status_code == 200
 
             server.sql("ALTER ROLE node NOLOGIN")

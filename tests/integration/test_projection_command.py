@@ -110,7 +110,7 @@ async def test_status_shows_the_position_and_the_lag_of_a_paused_projection(data
 
 async def test_skip_is_recorded_and_continues_the_projection(data: Path) -> None:
     failing_position = await position_of(data, "Cursed")
-    result = await run("projection", "skip", "people", "--reason", "Ticket 12.", "--data", data)
+    result = await run("projection", "skip", "people", "--reason", "Ticket 12.", "--yes", "--data", data)
     assert result.code == 0, result.err
     assert result.out == f"skipped  position {failing_position}  site.named  site\n"
     assert f"is running again and has reached position {failing_position + 2}" in result.err
@@ -128,7 +128,7 @@ async def test_skip_is_recorded_and_continues_the_projection(data: Path) -> None
 
     lose_views(data)
     assert (await status(data))["people"]["state"] == "RUNNING"
-    again = await run("projection", "skip", "people", "--reason", "Ticket 12.", "--data", data)
+    again = await run("projection", "skip", "people", "--reason", "Ticket 12.", "--yes", "--data", data)
     assert (again.code, again.out) == (1, "")
     assert "projection people runs; there is nothing to skip" in again.err
 
@@ -186,7 +186,7 @@ async def test_a_running_server_continues_after_a_skip_and_after_resume(
         assert [
             (projection["name"], projection["failedAt"]) for projection in await paused_projections(server)
         ] == [("people", failing_position)]
-        result = await run("projection", "skip", "people", "--reason", "Ticket 12.", "--data", data)
+        result = await run("projection", "skip", "people", "--reason", "Ticket 12.", "--yes", "--data", data)
         assert result.code == 0, result.err
         await server.ready()
         assert await paused_projections(server) == []
@@ -231,7 +231,7 @@ async def test_an_undecodable_event_is_skipped_for_each_projection(
     names = [projector.name for projector in all_projectors()]
     assert {projection["failedAt"] for projection in (await status(data)).values()} == {unknown}
     for name in names:
-        result = await run("projection", "skip", name, "--reason", "Ticket 12.", "--data", data)
+        result = await run("projection", "skip", name, "--reason", "Ticket 12.", "--yes", "--data", data)
         assert result.code == 0, result.err
         assert result.out == f"skipped  position {unknown}  post.sparkled  post.sparks\n"
     assert {projection["checkpoint"] for projection in (await status(data)).values()} == {

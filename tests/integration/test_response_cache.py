@@ -314,7 +314,7 @@ async def test_withdrawn_text_is_not_served_again_and_leaves_memory(
             event.position for event in await store.log.read(0, 100) if event.header.type == "post.created"
         ]
         result = await run_in_thread(
-            "withdraw", str(positions[0]), "--reason", "asked for", "--data", tmp_path / "data"
+            "withdraw", str(positions[0]), "--yes", "--reason", "asked for", "--data", tmp_path / "data"
         )
         assert result.exit_code == 0, result.stderr
         assert await store.views.wait_for(await store.log.head(), 10)

@@ -297,7 +297,7 @@ async def test_the_time_limit_applies_with_extensions(store: Store) -> None:
     _, extension = recorder()
     executor = Executor(FEATURES.graphql_schema([extension]), limits=Limits(seconds=0.0))
     result = await executor.execute_document(store, "{ site { name } }")
-    assert result.kind is ResultKind.REQUEST_ERROR
+    assert result.kind is ResultKind.TIMEOUT
     assert result.body["errors"][0]["extensions"]["code"] == "TIMEOUT"
 
 

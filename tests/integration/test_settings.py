@@ -164,7 +164,7 @@ def test_all_invalid_settings_are_reported_at_once_with_the_allowed_values(tmp_p
         ),
         (
             '[cors]\norigins = ["https://a.example/"]\n',
-            "settings of cors: 'https://a.example/' in origins is not an origin",
+            "'https://a.example/' has more than a scheme, a host and a port",
         ),
         ('[server]\nhost = "0.0.0.0"\n', "--profile production"),
         ('profile = "production"\n[server]\nhost = "0.0.0.0"\n', "server.allowed_hosts"),
@@ -202,3 +202,21 @@ def test_other_commands_use_the_store_that_the_settings_name(tmp_path: Path) -> 
     assert (
         "store in told" in run("status", "--data", "told", environment={"LEDGERPRESS_DATA": "named"}).stderr
     )
+
+
+def test_other_commands_accept_sections_of_third_party_features(tmp_path: Path) -> None:
+    """These commands load no settings of features, which may not even be installed."""
+    (tmp_path / "ledgerpress.toml").write_text('[server]\ndata = "in-the-file"\n[x_factcheck]\nlevel = 3\n')
+    for command in (("status",), ("rebuild",), ("log", "backup", "copy"), ("events", "tail")):
+        assert "no LedgerPress store in in-the-file" in (stderr := run(*command).stderr), (command, stderr)
+
+
+def test_a_mistake_in_a_setting_that_a_command_does_not_need_does_not_stop_it(tmp_path: Path) -> None:
+    file = tmp_path / "ledgerpress.toml"
+    file.write_text('[server]\ndata = "in-the-file"\n[limits]\ntypo = 1\n')
+    assert "no LedgerPress store in in-the-file" in run("status").stderr
+    assert "limits.typo" in run("settings").stderr
+    for wrong in ('[server]\ndta = "x"\n', "[server]\ndata = 1\n", "server = 1\n", "nonsense"):
+        file.write_text(wrong)
+        result = run("status")
+        assert (result.exit_code, "no LedgerPress store" in result.stderr) == (2, False), result.stderr

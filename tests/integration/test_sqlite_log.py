@@ -19,7 +19,7 @@ from ledgerpress.adapters.sqlite_log.log_file import APPLICATION_ID
 from ledgerpress.eventlog import group_commit
 from ledgerpress.eventlog.clock_randomness_ids import uuid8
 from ledgerpress.eventlog.envelope import StoredEvent
-from ledgerpress.eventlog.errors import EventLogError, LogUnusable, WrongExpectedVersion
+from ledgerpress.eventlog.errors import EventLogError, LogUnavailable, LogUnusable, WrongExpectedVersion
 from ledgerpress.eventlog.log import NO_STREAM, StreamWrite, check_gapless
 from tests.contract.sample_events import PUBLICATION, sample_event, sample_write
 
@@ -187,7 +187,7 @@ async def test_reading_or_copying_a_damaged_log_fails(path: Path) -> None:
     await log.aclose()
     damage(path)
     log = await open_log(path)
-    with pytest.raises(EventLogError, match="could not be read"):
+    with pytest.raises(LogUnavailable, match="could not be read"):
         await everything(log)
     await log.aclose()
     with pytest.raises(LogUnusable, match=r"damaged|malformed"):
@@ -256,10 +256,10 @@ async def test_a_full_disk_fails_only_the_appends_of_one_group(log: SqliteEventL
         return_exceptions=True,
     )
     for outcome in outcomes:
-        assert type(outcome) is EventLogError
+        assert type(outcome) is LogUnavailable
         assert "full" in str(outcome)
     assert await log.head() == 1
-    with pytest.raises(EventLogError, match="full"):
+    with pytest.raises(LogUnavailable, match="full"):
         await log.append([StreamWrite("post.c", NO_STREAM, (large,))])
     assert await log.append([sample_write("post.d", NO_STREAM)]) == 2
     await log._writer.run(lambda db: db.execute("PRAGMA max_page_count = 1000000").fetchall())

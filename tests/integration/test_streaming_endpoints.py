@@ -172,7 +172,7 @@ async def test_only_the_user_who_reserved_a_stream_can_use_it(store: Store, http
 async def test_a_page_of_another_origin_cannot_open_a_socket(
     store: Store, origin: str | None, is_allowed: bool
 ) -> None:
-    settings = SubscriptionSettings(allowed_origins=("https://Desk.example",))
+    settings = SubscriptionSettings(allowed_origins=("https://desk.example",))
     async with served(store, live=settings) as server:
         host = f"{server.host}:{server.port}"
         connecting = connect(

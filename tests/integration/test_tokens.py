@@ -84,7 +84,9 @@ async def test_tokens_of_other_processes_work_and_are_revoked_at_once_and_only_h
             ("auditor", "good"),
         ]
         assert listed[1]["id"] == created["id"]
-        await done("token", "revoke", created["id"], "--reason", "Seen in a screenshot.", "--data", data)
+        await done(
+            "token", "revoke", created["id"], "--reason", "Seen in a screenshot.", "--yes", "--data", data
+        )
         async with await server.connect(f"Bearer {secret}") as client:
             status, response = await client.answer(LIST_TOKENS)
         assert (status, response["errors"][0]["message"]) == (401, "This token has been revoked.")
@@ -118,7 +120,7 @@ async def test_the_first_admin_token_is_created_once_and_printed_by_the_process_
                 result, _ = await client.execute(LIST_TOKENS)
                 assert result["tokens"]["totalCount"] == 1
         publication = (await recorded(data))[0].header.publication
-        await done("token", "revoke", first_token_id(publication), "--data", data)
+        await done("token", "revoke", first_token_id(publication), "--yes", "--data", data)
         assert (await servers.start(data)).admin_token() is None
 
 
@@ -141,7 +143,7 @@ async def test_a_withdrawn_token_is_rejected_like_an_unknown_token(tmp_path: Pat
         secret = await api.new_token(Role.ADMIN)
         assert (await api.authenticator.identify(f"Bearer {secret}")).role is Role.ADMIN
         (created,) = [record for record in await recorded(data) if isinstance(record.event, TokenCreated)]
-        await done("withdraw", str(created.position), "--reason", "By law.", "--data", data)
+        await done("withdraw", str(created.position), "--reason", "By law.", "--yes", "--data", data)
         async with asyncio.timeout(20):
             while api.store.checkpoints["tokens"].position < created.position + 2:  # noqa: ASYNC110
                 await asyncio.sleep(0.02)
@@ -423,6 +425,8 @@ def test_settings_come_from_the_environment() -> None:
         ({"ANONYMOUS_ROLE": "king"}, "king"),
         ({"OIDC_ISSUER": "https://id.example.org"}, "audience"),
         ({"OIDC_ISSUER": "i", "OIDC_AUDIENCE": "a"}, "URL of its keys"),
+        ({"OIDC_ISSUER": "http://id.example.org", "OIDC_AUDIENCE": "a"}, "only if it is an https URL"),
+        ({"OIDC_ISSUER": "https://id.example.org?a=b", "OIDC_AUDIENCE": "a"}, "has a query or a fragment"),
         ({"OIDC_ISSUER": "i", "OIDC_AUDIENCE": "a", "OIDC_JWKS_URL": "u", "OIDC_JWKS_FILE": "f"}, "either"),
         ({"OIDC_ISSUER": "i", "OIDC_AUDIENCE": "a", "OIDC_JWKS_URL": "http://id.example.org/k"}, "https"),
         ({"OIDC_ISSUER": "i", "OIDC_AUDIENCE": "a", "OIDC_JWKS_FILE": "/no/such/file"}, "cannot be read"),

@@ -3,6 +3,7 @@
 import asyncio
 import gzip
 import json
+import os
 import subprocess
 import sys
 from collections.abc import AsyncIterator
@@ -109,15 +110,16 @@ async def test_a_request_and_its_command_have_spans(tmp_path: Path, monkeypatch:
         assert "opensesame" not in server.output.read_text("utf-8")
     trace_spans = [span for span in all_spans if span["context"]["trace_id"] == f"0x{TRACE}"]
     by_name = {span["name"]: span for span in trace_spans}
-    assert sorted(by_name) == sorted(["mutation", "command NameSite", "decide", "append", "wait for views"])
-    assert by_name["mutation"]["parent_id"] == f"0x{PARENT}"
-    assert by_name["mutation"]["attributes"]["graphql.operation.name"] == "Naming"
-    assert by_name["mutation"]["attributes"]["http.response.status_code"] == 200
+    assert sorted(by_name) == sorted(
+        ["POST /graphql", "mutation", "command NameSite", "decide", "append", "wait for views"]
+    )
+    assert by_name["POST /graphql"]["parent_id"] == f"0x{PARENT}"
+    assert by_name["mutation"]["parent_id"] == by_name["POST /graphql"]["context"]["span_id"]
     assert by_name["command NameSite"]["parent_id"] == by_name["mutation"]["context"]["span_id"]
     for name in ("decide", "append", "wait for views"):
         assert by_name[name]["parent_id"] == by_name["command NameSite"]["context"]["span_id"]
     # A request without a trace begins a new trace, and its events contain the trace ID.
-    (begun,) = (span for span in all_spans if span["name"] == "mutation" and span["parent_id"] is None)
+    (begun,) = (span for span in all_spans if span["name"] == "POST /graphql" and span["parent_id"] is None)
     last = (await recorded(tmp_path / "data"))[-1]
     assert last.trace_id is not None
     assert begun["context"]["trace_id"] == f"0x{last.trace_id}"
@@ -195,6 +197,98 @@ async def test_an_unreachable_collector_delays_neither_requests_nor_the_stop(
         await name_site(server, TRACEPARENT)
         assert await server.stop() == 0
     assert (await recorded(tmp_path / "data"))[-1].trace_id == TRACE
+
+
+async def test_spans_have_the_attributes_of_the_semantic_conventions(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("LEDGERPRESS_TRACING_EXPORTER", "console")
+    async with Servers(tmp_path) as servers:
+        server = await servers.start(tmp_path / "data")
+        host, port = await server.address()
+        address = f"http://{host}:{port}"
+        async with httpx2.AsyncClient(base_url=address, headers={"User-Agent": "reader/1"}) as http:
+            query = 'query Front($n: Int) { recentPosts(first: $n) { totalCount } article(slug: "secret") { title } }'
+            await http.get("/graphql", params={"query": query, "variables": '{"n": 5}'})
+            await http.get("/articles/no-such-article?token=secret")
+            await http.get("/no/such/page")
+            await http.request("PROPFIND", "/")
+            await http.post("/graphql", json={"query": "{ nothing }"})
+        assert await server.stop() == 0
+        assert "secret" not in server.output.read_text("utf-8")
+    requests = [
+        span
+        for span in spans(server)
+        if span["kind"] == "SpanKind.SERVER" and span["name"] != "GET /health/ready"  # from `start`
+    ]
+    names = [span["name"] for span in requests]
+    assert sorted(names) == sorted(
+        ["query", "GET /graphql", "GET /articles/{slug}", "GET /{path:path}", "HTTP /", "POST /graphql"]
+    )
+    by_name = {span["name"]: span["attributes"] for span in requests}
+    assert by_name["query"] == {
+        "graphql.operation.type": "query",
+        "graphql.operation.name": "Front",
+        "graphql.document": "query Front($n: Int) { recentPosts(first: $n) { totalCount } article(slug: ?) { title } }",
+    }
+    read = by_name["GET /graphql"]
+    assert read.pop("ledgerpress.request.id")
+    assert read == {
+        "http.request.method": "GET",
+        "http.route": "/graphql",
+        "http.response.status_code": 200,
+        "url.path": "/graphql",
+        "url.scheme": "http",
+        "url.query": "query=REDACTED&variables=REDACTED",
+        "network.protocol.version": "1.1",
+        "server.address": host,
+        "server.port": port,
+        "client.address": "127.0.0.1",
+        "user_agent.original": "reader/1",
+        "ledgerpress.request.kind": "query",
+    }
+    article = by_name["GET /articles/{slug}"]
+    assert (article["url.query"], article["http.response.status_code"]) == ("token=REDACTED", 404)
+    assert by_name["GET /{path:path}"]["http.response.status_code"] == 404
+    assert by_name["HTTP /"]["http.request.method"] == "_OTHER"
+    assert by_name["HTTP /"]["http.request.method_original"] == "PROPFIND"
+
+
+async def test_the_environment_variables_of_opentelemetry_apply(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with collector() as (endpoint, received), Servers(tmp_path) as servers:
+        monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", endpoint.removesuffix("/v1/traces"))
+        monkeypatch.setenv("OTEL_EXPORTER_OTLP_HEADERS", "api-key=abc")
+        monkeypatch.setenv("OTEL_SERVICE_NAME", "the-tide")
+        monkeypatch.setenv(
+            "OTEL_RESOURCE_ATTRIBUTES", "deployment.environment.name=staging,service.version=v9"
+        )
+        server = await servers.start(tmp_path / "data")
+        await name_site(server, TRACEPARENT)
+        assert await server.stop() == 0
+        assert server.words() == ""
+    (head, body), *_ = received
+    assert head.startswith("POST /v1/traces ")
+    assert "api-key: abc" in head.lower()
+    resource = ExportTraceServiceRequest.FromString(body).resource_spans[0].resource
+    attributes = {attribute.key: attribute.value.string_value for attribute in resource.attributes}
+    assert attributes["service.name"] == "the-tide"
+    assert attributes["service.version"] == "v9"
+    assert attributes["deployment.environment.name"] == "staging"
+
+
+def test_an_unknown_propagator_stops_the_start(tmp_path: Path) -> None:
+    result = subprocess.run(
+        [sys.executable, "-m", "ledgerpress", "serve", "--port", "0", "--data", str(tmp_path / "data")],
+        env={**os.environ, "OTEL_TRACES_EXPORTER": "console", "OTEL_PROPAGATORS": "b4"},
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert result.returncode == 1
+    assert "OTEL_PROPAGATORS is invalid: Propagator b4 not found" in " ".join(result.stderr.split())
 
 
 def test_opentelemetry_is_not_loaded_if_tracing_is_off() -> None:

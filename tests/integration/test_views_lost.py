@@ -128,5 +128,5 @@ async def test_a_withdrawal_reaches_views_that_are_paused_at_an_earlier_position
 
 def test_a_position_that_is_too_large_is_rejected(tmp_path: Path) -> None:
     asyncio.run(create_store(tmp_path / "data"))
-    for command in (("withdraw", "9" * 30, "--reason", "x"), ("events", "show", "9" * 30)):
+    for command in (("withdraw", "9" * 30, "--reason", "x", "--yes"), ("events", "show", "9" * 30)):
         assert run(*command, "--data", tmp_path / "data").exit_code == 2

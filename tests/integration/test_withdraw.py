@@ -91,7 +91,7 @@ async def test_the_text_is_erased_everywhere_while_another_process_serves(tmp_pa
         head.write_text((await run_in_thread("head", "--json", "--data", data)).stdout)
         position = await position_of(data, SECRET)
 
-        result = await run_in_thread("withdraw", str(position), "--reason", REASON, "--data", data)
+        result = await run_in_thread("withdraw", str(position), "--yes", "--reason", REASON, "--data", data)
         assert result.exit_code == 0, result.stderr
         assert files_with(data, SECRET) == []
 
@@ -166,7 +166,7 @@ async def test_readers_never_see_incomplete_views_during_a_withdrawal(tmp_path: 
             await api.write(f"Another {number}")
         position = await position_of(data, SECRET)
         withdrawal = asyncio.create_task(
-            run_in_thread("withdraw", str(position), "--reason", REASON, "--data", data)
+            run_in_thread("withdraw", str(position), "--yes", "--reason", REASON, "--data", data)
         )
         least = await api.store.log.head()
         while not withdrawal.done():
@@ -187,7 +187,7 @@ async def test_decisions_after_a_withdrawal_do_not_use_the_withdrawn_text(tmp_pa
         assert unchanged["post"]["version"] == post["version"]
         position = await position_of(data, SECRET)
         assert (
-            await run_in_thread("withdraw", str(position), "--reason", REASON, "--data", data)
+            await run_in_thread("withdraw", str(position), "--yes", "--reason", REASON, "--data", data)
         ).exit_code == 0
         await wait_for_views(api)
         changed = await api.do("postEdit", "post { version }", id=post["id"], body=SECRET)
@@ -200,7 +200,9 @@ async def test_the_history_records_what_was_withdrawn_when_and_why(tmp_path: Pat
         await publish_secret(api)
     position = await position_of(data, SECRET)
     before = (await recorded(data))[position - 1].header
-    assert (await run_in_thread("withdraw", str(position), "--reason", REASON, "--data", data)).exit_code == 0
+    assert (
+        await run_in_thread("withdraw", str(position), "--yes", "--reason", REASON, "--data", data)
+    ).exit_code == 0
     events = await recorded(data)
     withdrawn, record = events[position - 1], events[-1]
     assert isinstance(withdrawn.event, Withdrawn)
@@ -226,7 +228,9 @@ async def test_views_of_other_versions_are_deleted(tmp_path: Path) -> None:
     (views,) = data.glob("views-*.sqlite")
     shutil.copy(views, data / "views-0ld0ld0l.sqlite")
     position = await position_of(data, SECRET)
-    assert (await run_in_thread("withdraw", str(position), "--reason", REASON, "--data", data)).exit_code == 0
+    assert (
+        await run_in_thread("withdraw", str(position), "--yes", "--reason", REASON, "--data", data)
+    ).exit_code == 0
     assert [file.name for file in data.glob("views-*.sqlite")] == [views.name]
     assert files_with(data, SECRET) == []
 
@@ -251,7 +255,9 @@ async def test_a_repeated_withdrawal_records_nothing(tmp_path: Path) -> None:
         await publish_secret(api)
     position = str(await position_of(data, SECRET))
     for _ in range(2):
-        assert (await run_in_thread("withdraw", position, "--reason", REASON, "--data", data)).exit_code == 0
+        assert (
+            await run_in_thread("withdraw", position, "--yes", "--reason", REASON, "--data", data)
+        ).exit_code == 0
     records = [record for record in await recorded(data) if isinstance(record.event, PayloadWithdrawn)]
     assert len(records) == 1
 
@@ -262,12 +268,14 @@ async def test_an_invalid_withdrawal_is_rejected(tmp_path: Path) -> None:
         await api.write("A post")
     before = await recorded(data)
     for position, reason in (("1", REASON), ("999", REASON), ("5", " ")):
-        result = await run_in_thread("withdraw", position, "--reason", reason, "--data", data)
+        result = await run_in_thread("withdraw", position, "--yes", "--reason", reason, "--data", data)
         assert result.exit_code == 1, result.stderr
     assert await recorded(data) == before
-    assert (await run_in_thread("withdraw", "5", "--reason", REASON, "--data", data)).exit_code == 0
+    assert (await run_in_thread("withdraw", "5", "--yes", "--reason", REASON, "--data", data)).exit_code == 0
     record = str(len(before) + 1)
-    assert (await run_in_thread("withdraw", record, "--reason", REASON, "--data", data)).exit_code == 1
+    assert (
+        await run_in_thread("withdraw", record, "--yes", "--reason", REASON, "--data", data)
+    ).exit_code == 1
 
 
 async def test_the_log_erases_a_payload_only_if_its_withdrawal_is_recorded(tmp_path: Path) -> None:
@@ -320,7 +328,9 @@ async def withdrawn_store(data: Path) -> tuple[int, tuple[bytes, bytes]]:
     position = await position_of(data, SECRET)
     with closing(sqlite3.connect(data / "log.sqlite")) as db:
         row = db.execute("SELECT payload, salt FROM event WHERE position = ?", (position,)).fetchone()
-    assert (await run_in_thread("withdraw", str(position), "--reason", REASON, "--data", data)).exit_code == 0
+    assert (
+        await run_in_thread("withdraw", str(position), "--yes", "--reason", REASON, "--data", data)
+    ).exit_code == 0
     return position, row
 
 

@@ -14,6 +14,7 @@ from ledgerpress.eventlog.errors import WrongExpectedVersion
 from ledgerpress.eventlog.event_and_withdrawn_event import Event
 from ledgerpress.eventlog.log import ANY_VERSION, StreamWrite, check_writes
 from ledgerpress.features.registry import FEATURES, event_codec
+from ledgerpress.views.projection.checkpoints import Checkpoint
 from ledgerpress.views.snapshot_and_cache_dependencies import Snapshot
 from tests.newsroom_model import Newsroom
 
@@ -91,6 +92,10 @@ class MemoryCommands:
         for recorded in self._codec.decode_all(self.log.events[len(self.history) :]):
             self.history.append(recorded)
             self.room.apply(recorded)
+
+    @property
+    def checkpoints(self) -> dict[str, Checkpoint]:
+        return {}
 
     async def wait_for(self, position: int, timeout: float, names: Sequence[str] = ()) -> bool:
         return True

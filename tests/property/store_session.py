@@ -77,7 +77,7 @@ def _faulty(projector: Projector, fuse: list[int]) -> Projector:
             if fuse[0] < 0:
                 fuse.clear()
                 error = sqlite3.OperationalError("disk I/O error")
-                error.sqlite_errorname = "SQLITE_IOERR"
+                error.sqlite_errorcode = sqlite3.SQLITE_IOERR
                 raise error
 
     return Altered(projector, apply)

@@ -7,11 +7,12 @@ from functools import reduce
 from itertools import pairwise
 from pathlib import Path
 
-from hypothesis import example, given
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from ledgerpress.features.history.blame import BlamedBody, Segment, follow
 from ledgerpress.features.posts.text_diff import Span, SpanKind, difference, lines, unified
+from tests.property.whole_body_blame import follow_whole, whole_difference
 
 PARAGRAPHS = (
     "The tide mill turns again.", "After forty years, the wheel was oiled.", "- one\n- two\n- three", "# Head",
@@ -85,6 +86,25 @@ def inserted(before: str, after: str) -> list[tuple[int, int]]:
     return ranges
 
 
+_fragments = st.lists(
+    st.sampled_from(
+        ["a", "b", "a b", " ", "\n", "\n\n", " \n", "\t", ".", "1", "é", "夜", "\u0301", "\u200d", "\u0600"]
+    ),
+    max_size=25,
+).map("".join)
+
+
+@settings(deadline=None)
+@given(edits() | st.lists(_fragments, min_size=2, max_size=4))
+def test_only_what_changed_is_compared_with_the_result_of_comparing_whole_bodies(bodies: list[str]) -> None:
+    blamed = expected = BlamedBody()
+    for version, (before, body) in enumerate(pairwise(["", *bodies]), start=1):
+        assert difference(before, body) == whole_difference(before, body)
+        blamed, expected = follow(blamed, version, body), follow_whole(expected, version, body)
+        assert blamed == expected
+
+
+@settings(deadline=None)
 @given(edits())
 @example(["", "a", ""])
 def test_the_difference_of_any_two_versions_turns_one_into_the_other(bodies: list[str]) -> None:
@@ -98,6 +118,7 @@ def test_the_difference_of_any_two_versions_turns_one_into_the_other(bodies: lis
                 assert {span.kind for span in spans} <= {SpanKind.EQUAL}
 
 
+@settings(deadline=None)
 @given(edits())
 def test_blame_covers_the_body_and_names_the_version_that_inserted_each_span(bodies: list[str]) -> None:
     blamed = BlamedBody()

@@ -176,7 +176,8 @@ async def pass_through(posts: Sequence[Written], folder: Path) -> None:
         changes = await api.ask(CHANGES)
     with file.open("wb") as target:
         await export_events(data, LOCAL, target, lambda _done, _total: None)
-    head = await import_events(file, copy)
+    with file.open("rb") as source:
+        head = await import_events(source, copy)
     async with client(copy, clock=StandingClock()) as api:
         assert [await read(api, post, post_id) for post, post_id in zip(posts, ids, strict=True)] == seen
         assert await api.ask(CHANGES) == changes

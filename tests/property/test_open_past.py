@@ -90,7 +90,7 @@ class StoppedAt:
         self.commands, self.log, self.clock = store.commands, store.log, store.clock
         self.randomness, self.log_health = store.randomness, store.log_health
         self.checkpoints, self.views = store.checkpoints, store.views
-        self.declared = store.declared
+        self.declared, self.computed = store.declared, store.computed
         self._store = store
         self.position = position
 
@@ -98,6 +98,9 @@ class StoppedAt:
     def snapshot(self) -> Iterator[Snapshot]:
         with self._store.snapshot() as snapshot:
             yield replace(snapshot, position=self.position)
+
+    def last_withdrawal(self, snapshot: Snapshot) -> int:
+        return self._store.last_withdrawal(snapshot)
 
 
 def catch_up(room: Newsroom, history: Sequence[Recorded[Event]]) -> None:

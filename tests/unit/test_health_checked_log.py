@@ -7,9 +7,16 @@ from typing import Any, TypeVar, cast
 import pytest
 
 from ledgerpress.eventlog import health_checked_log
-from ledgerpress.eventlog.errors import AppendUnresolved, LogReplaced, LogUnavailable
-from ledgerpress.eventlog.health_checked_log import HealthCheckedLog, LogHealth
+from ledgerpress.eventlog.errors import (
+    AppendUnresolved,
+    LogDamaged,
+    LogReplaced,
+    LogUnavailable,
+    WrongExpectedVersion,
+)
+from ledgerpress.eventlog.health_checked_log import HealthCheckedLog
 from ledgerpress.eventlog.log import OpenedLog, StreamWrite
+from ledgerpress.eventlog.log_health import LogHealth
 
 T = TypeVar("T")
 
@@ -24,6 +31,7 @@ class Engine:
         self.counts = {"reconnects": 0}
         self.fails: Exception | None = None
         self.hangs = False
+        self.rejects_writes: Exception | None = None
         self.calls = 0
         self.at = 7
         self.owner = "ours"
@@ -40,7 +48,14 @@ class Engine:
         return await self._answer([])
 
     async def append(self, writes: Sequence[StreamWrite]) -> int:
+        if self.rejects_writes is not None:
+            raise self.rejects_writes
         return await self._answer(8)
+
+    async def check_writable(self) -> None:
+        await self._answer(None)
+        if self.rejects_writes is not None:
+            raise self.rejects_writes
 
     async def _answer(self, answer: T) -> T:
         self.calls += 1
@@ -124,6 +139,81 @@ async def test_a_failed_append_alone_does_not_mean_that_the_log_is_lost(
         await log.append([])
     assert not log.health.is_lost
     assert log.health.unresolved == 1
+
+
+async def test_writes_fail_until_a_write_or_a_probe_succeeds(
+    log: HealthCheckedLog, engine: Engine, seconds: Seconds, caplog: pytest.LogCaptureFixture
+) -> None:
+    engine.rejects_writes = LogUnavailable("the disk is full")
+    for _ in range(2):
+        with pytest.raises(LogUnavailable, match="full"):
+            await log.append([])
+    assert await log.head() == 7
+    assert await log.check(), "the log can be read"
+    assert log.health.failing == {"write": "the disk is full"}
+    assert log.health.notices == ("unsynced: so it is", "writes fail: the disk is full")
+    assert log.health.failed == {"read": 0, "write": 3}
+    assert caplog.text.count("accepts no writes") == 1
+    seconds.now += 3
+    engine.rejects_writes = None
+    assert await log.check()
+    assert log.health.failing == {}
+    assert "accepts writes again, after 3.0 s" in caplog.text
+    engine.rejects_writes = LogUnavailable("locked")
+    with pytest.raises(LogUnavailable, match="locked"):
+        await log.append([])
+    engine.rejects_writes = None
+    assert await log.append([]) == 8
+    assert log.health.failing == {}
+
+
+async def test_while_writes_fail_one_append_is_attempted_at_a_time(
+    log: HealthCheckedLog, engine: Engine
+) -> None:
+    engine.rejects_writes = AppendUnresolved("no answer")
+    with pytest.raises(AppendUnresolved):
+        await log.append([])
+    engine.rejects_writes, engine.hangs = None, True
+    attempt = asyncio.create_task(log.append([]))
+    await asyncio.sleep(0)
+    with pytest.raises(LogUnavailable, match="an earlier write has failed: no answer") as raised:
+        await log.append([])
+    assert type(raised.value) is LogUnavailable, "it was not attempted, so nothing was recorded"
+    attempt.cancel()
+    engine.hangs = False
+    await asyncio.wait([attempt])
+    assert await log.append([]) == 8
+
+
+async def test_an_append_without_an_answer_is_unresolved(
+    log: HealthCheckedLog, engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(health_checked_log, "APPEND_TIMEOUT", 0.01)
+    engine.hangs = True
+    with pytest.raises(AppendUnresolved, match="may or may not be recorded"):
+        await log.append([])
+    assert "write" in log.health.failing
+
+
+async def test_a_rejected_command_does_not_count_as_a_failure(log: HealthCheckedLog, engine: Engine) -> None:
+    engine.rejects_writes = WrongExpectedVersion(stream="post.a", expected=1, actual=2)
+    with pytest.raises(WrongExpectedVersion):
+        await log.append([])
+    assert log.health.failing == {}
+
+
+async def test_a_damaged_log_accepts_no_writes_and_other_events_can_be_read(
+    log: HealthCheckedLog, engine: Engine
+) -> None:
+    engine.fails = LogDamaged("page 3")
+    with pytest.raises(LogDamaged):
+        await log.read_stream("site")
+    engine.fails = None
+    assert await log.check()
+    assert await log.read_stream("site") == []
+    assert set(log.health.failing) == {"read", "write"}
+    with pytest.raises(LogDamaged, match="page 3"):
+        await log.append([])
 
 
 async def test_a_failed_append_triggers_the_next_check(

@@ -2,8 +2,8 @@
 
 from ledgerpress.eventlog.clock_randomness_ids import uuid8
 from ledgerpress.eventlog.envelope import NewEvent, SealedPayload
-from ledgerpress.eventlog.health_checked_log import LogHealth
 from ledgerpress.eventlog.log import NO_STREAM, StreamWrite
+from ledgerpress.eventlog.log_health import LogHealth
 from ledgerpress.views.projection.checkpoints import Checkpoint
 from ledgerpress.views.projection.lag import Lag, lags
 from tests.property.memory_log import MemoryLog

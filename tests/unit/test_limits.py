@@ -130,6 +130,13 @@ def test_the_length_is_counted_in_bytes() -> None:
         check_source("{ a } # \u6f6e ", limits)
 
 
+@pytest.mark.parametrize("ignored", [" ", "\t", "\n", ",", " \n"])
+def test_what_a_lexer_ignores_takes_linear_time(ignored: str) -> None:
+    """With quadratic or cubic time, this test would run for hours."""
+    check_source("{ a }" + ignored * 200_000, ROOMY)
+    check_source(ignored * 200_000 + "{ a }", ROOMY)
+
+
 @pytest.mark.parametrize(
     ("variables", "code"),
     [

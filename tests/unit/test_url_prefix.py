@@ -4,6 +4,7 @@ import pytest
 from starlette.types import Receive, Scope, Send
 
 from ledgerpress.http.middleware.forwarded_prefix import ForwardedPrefix, forwarded_prefix
+from ledgerpress.http.middleware.trusted_proxies import TrustedProxies
 from ledgerpress.http.requests.url_prefix_and_route_path import route_path, url_prefix, with_prefix_in_path
 
 
@@ -98,7 +99,7 @@ async def scope_after(trusted: list[str], client: tuple[str, int] | None, root_p
     async def send(_: object) -> None:
         raise AssertionError
 
-    await ForwardedPrefix(app, trusted)(scope, unused, send)
+    await ForwardedPrefix(app, TrustedProxies(trusted))(scope, unused, send)
     return scopes[0]
 
 
@@ -114,8 +115,8 @@ async def scope_after(trusted: list[str], client: tuple[str, int] | None, root_p
         (["127.0.0.1"], None, False),
         (["*"], None, True),
         (["*"], ("11.1.2.3", 1), True),
-        (["proxy"], ("proxy", 1), True),
-        (["proxy"], ("other", 1), False),
+        (["127.0.0.1"], ("::ffff:127.0.0.1", 1), True),
+        (["127.0.0.1"], ("proxy", 1), False),
     ],
 )
 async def test_a_prefix_is_accepted_from_trusted_proxies(

@@ -1,64 +1,104 @@
-"""The command-line program. Results go to standard output, everything else to standard error."""
+"""The command-line program. Results go to standard output, everything else to standard error.
 
+A command's module is imported only when the command runs, so that every command starts quickly
+(docs/decisions/0049-start-of-the-command-line.md).
+"""
+
+import gc
 import sys
-from typing import Annotated, Any
+from importlib import import_module
+from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 from typer.core import TyperGroup
 
 from ledgerpress import __version__
-from ledgerpress.cli import (
-    demo,
-    events_tail_export_import,
-    graphql_and_event_schemas,
-    history,
-    import_page,
-    log,
-    rebuild_and_compare,
-    resume_and_skip_projection,
-    serve,
-    settings,
-    status,
-    token,
-    verify_and_head,
-    views,
-    withdraw_payload,
-)
+from ledgerpress.cli.click_commands import click_command, complain_clearly
 from ledgerpress.cli.printing_and_exit_codes import UNUSABLE, out, print_error
 from ledgerpress.cli.stdout_write_errors import OutputUnwritable, check_standard_output
-from ledgerpress.feature import Feature, InvalidFeature
-from ledgerpress.feature.lazy_references import load_section
-from ledgerpress.features.registry import installed_features
-from ledgerpress.graphql.schema_error import SchemaError
+
+if TYPE_CHECKING:
+    from ledgerpress.feature import Feature
+
+_COMMANDS: Final = {
+    "serve": ("serve:serve", "Serve the store over HTTP: the front page, GraphQL, health and metrics."),
+    "settings": (
+        "settings:settings",
+        "Show the value of every setting, and where it was set. Secrets are not shown.",
+    ),
+    "demo": ("demo:demo", "Create a store with the demo newsroom."),
+    "status": ("status:status", "Show the log and the projections."),
+    "history": ("history:history", "Print the history of a post or category, newest change first."),
+    "diff": ("diff_and_blame:diff", "Show the differences between two versions of a post."),
+    "blame": ("diff_and_blame:blame", "Show who added each part of a post's body, and when."),
+    "head": ("verify_and_head:head", "Print the size of the log and the root of its Merkle tree."),
+    "verify": (
+        "verify_and_head:verify",
+        "Check every stored event, and compare the views with rebuilt ones.",
+    ),
+    "withdraw": ("withdraw_payload:withdraw", "Erase the payload of an event permanently."),
+    "rebuild": ("rebuild_and_compare:rebuild", "Rebuild the views alongside those in use, and compare them."),
+    "schema": ("graphql_and_event_schemas:schema", "Write the GraphQL schema and the event schemas."),
+    "import": ("import_page:commands", "Import content."),
+    "events": ("events_tail_export_import:commands", "Print, export and import events."),
+    "log": ("log:commands", "Copy, back up and restore the log."),
+    "views": ("views:commands", "Manage the views: the files that contain the read models."),
+    "projection": (
+        "resume_and_skip_projection:commands",
+        "Resume a paused projection, or skip the event at which it failed.",
+    ),
+    "token": ("token:commands", "Create, list and revoke API tokens, the credentials of programs."),
+}
+"""Each command with its module in this package, its function or `typer.Typer`, and its line in `ledgerpress --help`."""
 
 
 class _Commands(TyperGroup):
-    """The commands of the program. The commands of installed features are loaded only when they are needed."""
+    """The commands of the program and of installed features. They are loaded only when they are needed."""
 
     def list_commands(self, ctx: Any) -> list[str]:
-        return [*super().list_commands(ctx), *_of_features()]
+        return [*_COMMANDS, *_of_features()]
 
     def get_command(self, ctx: Any, cmd_name: str) -> Any:
-        builtin = super().get_command(ctx, cmd_name)
-        if builtin is not None or (feature := _of_features().get(cmd_name)) is None:
-            return builtin
+        if cmd_name in _COMMANDS:
+            module, _, attribute = _COMMANDS[cmd_name][0].partition(":")
+            return click_command(cmd_name, getattr(import_module(f"{__name__}.{module}"), attribute))
+        if (feature := _of_features().get(cmd_name)) is None:
+            return None
+        from ledgerpress.feature import InvalidFeature  # noqa: PLC0415 - already imported
+        from ledgerpress.feature.lazy_references import load_section  # noqa: PLC0415
+
         command = load_section(feature, "cli")
         try:
-            if not isinstance(command, typer.Typer):
-                command, function = typer.Typer(add_completion=False, pretty_exceptions_enable=False), command
-                command.command()(function)
-            click_command = typer.main.get_command(command)
+            return click_command(cmd_name, command)
         except Exception as error:
             raise InvalidFeature(
                 f"feature {feature.name}: cli={feature.cli!r} is not a function or typer.Typer that can be a command: "
                 f"{type(error).__name__}: {error}"
             ) from error
-        click_command.name = cmd_name
-        return click_command
+
+    def format_commands(self, ctx: Any, formatter: Any) -> None:
+        """Write the list of commands. Only the commands of features are loaded for it."""
+        rows = [(name, help_) for name, (_, help_) in _COMMANDS.items()]
+        for name in _of_features():
+            command = self.get_command(ctx, name)
+            rows.append((name, command.get_short_help_str(limit=100)))
+        with formatter.section("Commands"):
+            formatter.write_dl(rows)
+
+    def main(self, *arguments: Any, **options: Any) -> Any:
+        with complain_clearly(self):
+            code = super().main(*arguments, **{**options, "standalone_mode": False})
+        sys.exit(code)
 
 
-def _of_features() -> dict[str, Feature]:
+def _of_features() -> "dict[str, Feature]":
     """Return the installed features that have a command, by name."""
+    from ledgerpress.features.third_party_loading import installed_entry_points  # noqa: PLC0415
+
+    if not installed_entry_points():
+        return {}
+    from ledgerpress.features.registry import installed_features  # noqa: PLC0415 - slow to import
+
     return {feature.name: feature for feature in installed_features().features if feature.cli}
 
 
@@ -71,22 +111,6 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
-for _command in (
-    *(serve.serve, settings.settings, demo.demo, status.status, history.history, verify_and_head.head),
-    *(
-        verify_and_head.verify,
-        withdraw_payload.withdraw,
-        rebuild_and_compare.rebuild,
-        graphql_and_event_schemas.schema,
-    ),
-):
-    app.command()(_command)
-app.add_typer(import_page.commands, name="import")
-app.add_typer(events_tail_export_import.commands, name="events")
-app.add_typer(log.commands, name="log")
-app.add_typer(views.commands, name="views")
-app.add_typer(resume_and_skip_projection.commands, name="projection")
-app.add_typer(token.commands, name="token")
 
 
 def _print_version(value: bool) -> None:
@@ -105,12 +129,10 @@ def _root(
 
 
 def main() -> None:
+    gc.disable()  # until the command runs: collections while modules are imported find nothing
     try:
         check_standard_output()
         app()
-    except (InvalidFeature, OutputUnwritable) as error:
+    except OutputUnwritable as error:
         print_error(str(error))
-        sys.exit(UNUSABLE)
-    except SchemaError as error:
-        print_error(f"{error} What to do: {error.todo}")
         sys.exit(UNUSABLE)

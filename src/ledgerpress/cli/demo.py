@@ -5,7 +5,7 @@ from pathlib import Path
 from ledgerpress.cli.options import DEFAULT_DATA, DEFAULT_LOG, DataOption, LogOption
 from ledgerpress.cli.printing_and_exit_codes import UNUSABLE, err, fail, progress, run
 from ledgerpress.features.registry import installed_features
-from ledgerpress.operator.demo import load_demo_into
+from ledgerpress.operator.demo import is_demo, load_demo_into
 from ledgerpress.server.log_url import LogUrl
 
 
@@ -30,3 +30,8 @@ def load(data: Path, url: LogUrl, *, log_timeout: float = 0.0) -> bool:
     """Load the demo newsroom and show the progress; return `False` if there is already a store."""
     with progress("Writing the demo newsroom") as report:
         return run(load_demo_into(data, url, report, features=installed_features(), log_timeout=log_timeout))
+
+
+def is_in(data: Path, url: LogUrl) -> bool:
+    """Return whether the existing store began as the demo newsroom."""
+    return run(is_demo(data, url, features=installed_features()))

@@ -5,35 +5,40 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from rich.text import Text
 
-from ledgerpress import rfc3339
 from ledgerpress.cli.options import DEFAULT_DATA, DEFAULT_LOG, DataOption, JsonOption, LogOption
-from ledgerpress.cli.printing_and_exit_codes import REFUSED, fail, out, print_json, run
+from ledgerpress.cli.printing_and_exit_codes import out, print_json, run
+from ledgerpress.cli.rendering.field_differences import print_field, print_unified, shown_time
+from ledgerpress.cli.rendering.pager import PagerOption, paged
 from ledgerpress.features.posts.text_diff import unified
 from ledgerpress.features.registry import installed_features
+from ledgerpress.operator.history import changes_of
 
 
 def history(
-    slug: Annotated[str, typer.Argument(help="A current or former slug of a post or category.")],
+    slug: Annotated[
+        str, typer.Argument(help="A current or former slug of a post or category, or the id of one.")
+    ],
+    limit: Annotated[
+        int | None,
+        typer.Option("--limit", "-n", min=1, help="The number of changes to print.", show_default="all"),
+    ] = None,
     data: DataOption = DEFAULT_DATA,
     log: LogOption = DEFAULT_LOG,
     json: JsonOption = False,
+    no_pager: PagerOption = False,
 ) -> None:
     """Print the history of a post or category, newest change first, with the differences.
 
     If a post and a category have the same slug, the post's history is printed. With --json, each line is one change.
     """
-    if not run(_print(data, log, slug, json=json)):
-        fail(f"no post or category has or had the slug “{slug}”", REFUSED)
+    with paged(no_pager=no_pager or json):
+        run(_print(data, log, slug, limit, json=json))
 
 
-async def _print(data: Path, log: str, slug: str, *, json: bool) -> bool:
-    """Print all changes, and return whether there are any."""
-    from ledgerpress.operator.history import changes_of  # noqa: PLC0415 - imports strawberry
-
+async def _print(data: Path, log: str, slug: str, limit: int | None, *, json: bool) -> None:
     is_first = True
-    async with aclosing(changes_of(data, log, slug, features=installed_features())) as changes:
+    async with aclosing(changes_of(data, log, slug, limit=limit, features=installed_features())) as changes:
         async for change in changes:
             if json:
                 print_json(change)
@@ -42,65 +47,31 @@ async def _print(data: Path, log: str, slug: str, *, json: bool) -> bool:
                     out.print()
                 _show(change)
             is_first = False
-    return not is_first
 
 
 def _show(change: dict[str, Any]) -> None:
-    title = Text(f"{change['type']}", style="bold yellow")
-    title.append(f"  version {change['version']}, position {change['position']:,}", style="dim")
-    out.print(title)
+    out.print_parts(
+        (change["type"], "bold yellow"),
+        (f"  version {change['version']}, position {change['position']:,}", "dim"),
+    )
     actor = _name(change["actor"])
     if change["onBehalfOf"]:
         actor += f", for {_name(change['onBehalfOf'])}"
-    out.print(f"{_time(change['recordedAt'])}  {actor}")
+    out.print(f"{shown_time(change['recordedAt'])}  {actor}")
     if change["occurredAt"]:
-        out.print(f"occurred {_time(change['occurredAt'])}")
+        out.print(f"occurred {shown_time(change['occurredAt'])}")
     if change["reason"]:
-        out.print(Text(f"reason   {change['reason']}", style="italic"))
+        out.print(f"reason   {change['reason']}", style="italic")
     if change["withdrawn"]:
-        out.print(Text("The content of this change was withdrawn.", style="red"))
+        out.print("The content of this change was withdrawn.", style="red")
     for field in change["changedFields"]:
-        _show_field(field, change["before"].get(field), change["after"].get(field))
-
-
-def _show_field(field: str, before: Any, after: Any) -> None:
-    old, new = _text(field, before), _text(field, after)
-    if "\n" in old or "\n" in new or field == "body":
-        out.print(f"  {field}")
-        for line in unified(old, new).split("\n")[2:-1]:
-            out.print(Text(f"    {line}", style=_style(line)))
-        return
-    difference = Text(f"  {field:<18}")
-    if old:
-        difference.append(f"-{old}", style="red")
-    if old and new:
-        difference.append("  ")
-    if new:
-        difference.append(f"+{new}", style="green")
-    out.print(difference)
-
-
-def _text(field: str, value: Any) -> str:
-    match value:
-        case None:
-            return ""
-        case list():
-            return ", ".join(_text(field, item) for item in value)
-        case {"name": name}:
-            return str(name)
-        case str() if field == "publishedAt":
-            return _time(value)
-        case _:
-            return str(value)
+        before, after = change["before"].get(field), change["after"].get(field)
+        if field == "body":
+            out.print("  body")
+            print_unified(unified(before or "", after or ""), indent="    ")
+        else:
+            print_field(field, before, after)
 
 
 def _name(actor: dict[str, Any]) -> str:
     return str(actor["name"] or actor["id"])
-
-
-def _time(value: str) -> str:
-    return rfc3339.to_datetime(rfc3339.parse(value)).strftime("%Y-%m-%d %H:%M:%S UTC")
-
-
-def _style(line: str) -> str:
-    return {"+": "green", "-": "red", "@": "cyan", "\\": "dim"}.get(line[:1], "")

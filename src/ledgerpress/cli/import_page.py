@@ -9,6 +9,7 @@ from typing import Annotated, Final
 import typer
 
 from ledgerpress import rfc3339
+from ledgerpress.cli.click_commands import command_group
 from ledgerpress.cli.options import DEFAULT_DATA, DEFAULT_LOG, DataOption, JsonOption, LogOption
 from ledgerpress.cli.printing_and_exit_codes import (
     MISUSED,
@@ -32,13 +33,14 @@ from ledgerpress.features.registry import installed_features
 from ledgerpress.features.site.projector_and_queries import site_tzinfo
 from ledgerpress.server.log_url import LogUrl
 from ledgerpress.server.store import open_store
+from ledgerpress.system_errors import reason_of
 
 _TEXT_NOT_IMPORTED: Final = (
     "The text of the article was not imported: the store has another text with this headline and date. If it is another"
     ' article, add its date below its headline ("Published on 5 December 2024"); otherwise edit the post in the store.'
 )
 
-commands = typer.Typer(help="Import content.", no_args_is_help=True)
+commands = command_group("Import content.")
 
 
 @commands.command()
@@ -105,7 +107,7 @@ def _read(file: Path) -> str:
     try:
         return file.read_text(encoding="utf-8-sig")
     except OSError as error:
-        fail(f"{file} cannot be read: {error.strerror}", MISUSED)
+        fail(f"{file} cannot be read: {reason_of(error)}", MISUSED)
     except UnicodeDecodeError:
         fail(f"{file} is not UTF-8 text", MISUSED)
 

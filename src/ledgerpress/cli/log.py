@@ -6,6 +6,7 @@ from typing import Annotated
 import msgspec
 import typer
 
+from ledgerpress.cli.click_commands import command_group
 from ledgerpress.cli.options import DEFAULT_DATA, DEFAULT_LOG, DataOption, JsonOption, LogOption
 from ledgerpress.cli.printing_and_exit_codes import (
     INCOMPLETE,
@@ -21,8 +22,9 @@ from ledgerpress.eventlog.errors import LogUnusable
 from ledgerpress.operator.log_copy import copy_log, place_of, place_of_store
 from ledgerpress.operator.sqlite_log_backup_and_restore import backup_log, restore_log
 from ledgerpress.server.log_url import LogUrl, mask
+from ledgerpress.system_errors import reason_of
 
-commands = typer.Typer(help="Copy, back up and restore the log.", no_args_is_help=True)
+commands = command_group("Copy, back up and restore the log.")
 
 
 def _url(text: str) -> str:
@@ -35,7 +37,7 @@ def _url(text: str) -> str:
             text = Path(text[1:]).read_text("utf-8").strip()
         return LogUrl.parse(text).text
     except (OSError, UnicodeDecodeError) as error:
-        reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
+        reason = reason_of(error) if isinstance(error, OSError) else "it is not UTF-8 text"
         fail(f"the file {mask(text[1:])} cannot be read: {reason}", MISUSED)
     except LogUnusable as error:
         fail(str(error), MISUSED)

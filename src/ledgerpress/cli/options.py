@@ -9,6 +9,7 @@ import typer
 from ledgerpress.cli.printing_and_exit_codes import clear_errors
 from ledgerpress.server.log_url import LOCAL
 from ledgerpress.server.settings import FILE, FILE_VARIABLE
+from ledgerpress.server.settings.store_location import data_directory, log_url
 
 MAX_POSITION: Final = 2**53 - 1
 """The largest position that the command line accepts."""
@@ -18,16 +19,12 @@ DEFAULT_LOG: Final = LOCAL
 
 def _configured_data(context: typer.Context, value: Path) -> Path:
     """Return the directory in the settings if the command line names none."""
-    from ledgerpress.server.settings.loading import data_directory  # noqa: PLC0415 - imports every section
-
     with clear_errors():
         return data_directory(os.environ) if _is_default(context, "data") else value
 
 
 def _configured_log(context: typer.Context, value: str) -> str:
     """Return the URL in the settings if the command line names none. An invalid URL ends the program."""
-    from ledgerpress.server.settings.loading import log_url  # noqa: PLC0415 - imports every section
-
     if context.resilient_parsing:
         return value
     with clear_errors():
@@ -55,6 +52,14 @@ LogOption = Annotated[
         callback=_configured_log,
         help="The URL of the log: sqlite: for the data directory, or a log in PostgreSQL or NATS JetStream "
         "(server.log, LEDGERPRESS_LOG).",
+    ),
+]
+YesOption = Annotated[
+    bool,
+    typer.Option(
+        "--yes",
+        "-y",
+        help="Do not ask for a confirmation. Needed where no terminal is attached, as in scripts.",
     ),
 ]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON, for programs.")]

@@ -1,39 +1,143 @@
-"""Printing to the terminal, progress bars, and exit codes.
+"""Printing to the terminal, colors, questions, progress bars, and how a command ends."""
 
-Exit codes: 0 done; 1 rejected or failed; 2 invalid arguments, or a file cannot be read; 3 the data directory, the log
-or standard output cannot be used; 4 a log was copied, but events have been recorded in the source since.
-"""
-
-import sqlite3
+import os
 import sys
-from collections.abc import Callable, Coroutine, Iterator
+from collections.abc import Callable, Coroutine, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any, Final, NoReturn, TypeVar
+from enum import StrEnum
+from typing import IO, TYPE_CHECKING, Any, Final, NoReturn, TypeVar
 
-import msgspec
 import typer
-import uvloop
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from ledgerpress.commands.errors import Rejection
-from ledgerpress.eventlog.errors import AppendUnresolved, EventLogError, LogUnavailable, LogUnusable
-from ledgerpress.operator import TaskFailed
-from ledgerpress.server.settings import InvalidSettings
+from ledgerpress.cli import exit_codes
+
+if TYPE_CHECKING:
+    from rich.console import Console
 
 T = TypeVar("T")
 
-REFUSED: Final = 1
-MISUSED: Final = 2
-UNUSABLE: Final = 3
-INCOMPLETE: Final = 4
+REFUSED: Final = exit_codes.REFUSED
+MISUSED: Final = exit_codes.MISUSED
+UNUSABLE: Final = exit_codes.UNUSABLE
+INCOMPLETE: Final = exit_codes.INCOMPLETE
+UNCONFIRMED: Final = exit_codes.UNCONFIRMED
 
-out = Console(soft_wrap=True, highlight=False, markup=False, emoji=False)
-err = Console(stderr=True, soft_wrap=True, highlight=False, markup=False, emoji=False)
+_UNLIMITED_WIDTH: Final = 10_000
+"""The width of output that no terminal shows. Lines and tables are never cut."""
+
+
+class ColorChoice(StrEnum):
+    """When output has colors: on a terminal, always or never."""
+
+    AUTO = "auto"
+    ALWAYS = "always"
+    NEVER = "never"
+
+
+class Output:
+    """Standard output or standard error. rich is imported when something that is not plain text is printed."""
+
+    def __init__(self, stream: str) -> None:
+        self._stream = stream
+        self._choice = ColorChoice.AUTO
+        self._file: IO[str] | None = None
+        self._console: tuple[object, Console] | None = None
+
+    @property
+    def file(self) -> IO[str]:
+        stream: IO[str] = self._file or getattr(sys, self._stream)
+        return stream
+
+    @property
+    def is_terminal(self) -> bool:
+        """Whether a person reads the output on a terminal, directly or with a pager."""
+        return self._file is not None or _is_terminal(self.file)
+
+    @property
+    def has_color(self) -> bool:
+        """Whether to print colors: by --color, then NO_COLOR, then FORCE_COLOR, then whether it is a terminal."""
+        if self._choice is not ColorChoice.AUTO:
+            return self._choice is ColorChoice.ALWAYS
+        if os.environ.get("NO_COLOR"):
+            return False
+        return bool(os.environ.get("FORCE_COLOR")) or (
+            self.is_terminal and os.environ.get("TERM", "") not in {"dumb", "unknown"}
+        )
+
+    @property
+    def width(self) -> int:
+        """The number of columns."""
+        return self.console.width
+
+    def use_color(self, choice: ColorChoice) -> None:
+        self._choice = choice
+
+    @contextmanager
+    def redirected(self, file: Any) -> Iterator[None]:
+        """Print to a pager."""
+        self._file = file
+        try:
+            yield
+        finally:
+            self._file = None
+
+    def print(self, *objects: Any, style: str | None = None, end: str = "\n") -> None:
+        """Print objects. Plain text needs no rich, whose import takes longer than most commands."""
+        if style is not None and self.has_color:
+            self.console.print(*objects, style=style, end=end)
+        elif all(isinstance(thing, str) for thing in objects):
+            self.file.write(" ".join(objects) + end)
+            if not end.endswith("\n") or self.is_terminal:
+                self.file.flush()
+        else:
+            self.console.print(*objects, end=end)
+
+    def print_parts(self, *parts: tuple[str, str], end: str = "\n") -> None:
+        """Print texts, each with its style, on one line."""
+        if not self.has_color:
+            self.print("".join(text for text, _ in parts), end=end)
+            return
+        from rich.text import Text  # noqa: PLC0415 - slow to import
+
+        self.console.print(Text.assemble(*parts), end=end)
+
+    @property
+    def console(self) -> "Console":
+        """Rich's console for this output."""
+        key = (id(self.file), self.has_color, self.is_terminal)
+        if self._console is None or self._console[0] != key:
+            self._console = (key, self._new_console())
+        return self._console[1]
+
+    def _new_console(self) -> "Console":
+        from rich.console import Console  # noqa: PLC0415 - slow to import
+
+        return Console(
+            file=self.file,
+            soft_wrap=True,
+            highlight=False,
+            markup=False,
+            emoji=False,
+            force_terminal=self.has_color,
+            color_system="standard" if self.has_color else None,
+            width=None if self.is_terminal else _UNLIMITED_WIDTH,
+        )
+
+
+out: Final = Output("stdout")
+err: Final = Output("stderr")
+
+
+def use_color(choice: ColorChoice) -> None:
+    """Set whether standard output and standard error have colors, for this run of the program."""
+    out.use_color(choice)
+    err.use_color(choice)
 
 
 def run(work: Coroutine[Any, Any, T]) -> T:
     """Run the coroutine of a command, with `clear_errors`."""
+    import uvloop  # noqa: PLC0415 - not needed by `--help`
+
     with clear_errors():
         return uvloop.run(work)
 
@@ -43,18 +147,17 @@ def clear_errors() -> Iterator[None]:
     """Turn an error that a user can fix into one line and an exit code."""
     try:
         yield
-    except InvalidSettings as error:
-        fail("; ".join(error.mistakes), MISUSED)
-    except (Rejection, EventLogError, TaskFailed, sqlite3.Error) as error:
-        unusable = isinstance(error, LogUnusable | LogUnavailable) and not isinstance(error, AppendUnresolved)
-        fail(str(error), UNUSABLE if unusable else REFUSED)
     except BrokenPipeError:
         # The reader of the output closed it; typer ends the program silently.
         raise
-    except OSError as error:
-        fail(f"{error.filename or 'the data directory'}: {error.strerror}", UNUSABLE)
     except KeyboardInterrupt:
         raise typer.Exit(130) from None
+    except Exception as error:
+        from ledgerpress.cli.error_messages import explained  # noqa: PLC0415 - slow to import
+
+        if (explanation := explained(error)) is None:
+            raise
+        fail(explanation.message, explanation.code)
 
 
 def this_program() -> list[str]:
@@ -64,7 +167,31 @@ def this_program() -> list[str]:
 
 
 def print_json(value: object) -> None:
+    import msgspec  # noqa: PLC0415 - only for JSON
+
     out.print(msgspec.json.encode(value).decode())
+
+
+def print_table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+    """Print a table; on a terminal that is too narrow for it, a block of lines for each row."""
+    from rich.cells import cell_len  # noqa: PLC0415 - slow to import
+    from rich.table import Table  # noqa: PLC0415
+
+    widths = [
+        max(map(cell_len, (column, *cells))) for column, *cells in zip(columns, *rows, strict=True)
+    ] if rows else [cell_len(column) for column in columns]  # fmt: skip
+    if rows and sum(widths) + len(widths) - 1 > out.width:
+        label_width = max(map(cell_len, columns))
+        for number, row in enumerate(rows):
+            out.print(*([""] if number else []), end="\n" if number else "")
+            for column, cell in zip(columns, row, strict=True):
+                if cell:
+                    out.print(f"{column}{' ' * (label_width - cell_len(column))}  {cell}")
+        return
+    table = Table(*columns, box=None, pad_edge=False, header_style="bold")
+    for row in rows:
+        table.add_row(*row)
+    out.print(table)
 
 
 def fail(message: str, code: int) -> NoReturn:
@@ -77,18 +204,47 @@ def print_error(message: str) -> None:
     err.print(f"ledgerpress: {message}", style="red")
 
 
+def print_warning(message: str) -> None:
+    """Print a warning about a command that has succeeded."""
+    err.print(f"ledgerpress: warning: {message}", style="yellow")
+
+
+def confirm(question: str, *, yes: bool, if_not: str) -> None:
+    """Ask a question on the terminal, unless `yes`. End the program with `UNCONFIRMED` if the answer is not yes.
+
+    Without a terminal there is no answer: the message then names `--yes`.
+    """
+    if yes:
+        return
+    if not (_is_terminal(sys.stdin) and _is_terminal(sys.stderr)):
+        fail(f"{if_not}: this needs a confirmation; add --yes if you are sure", UNCONFIRMED)
+    err.print(f"{question} [y/N] ", end="")
+    if sys.stdin.readline().strip().casefold() not in {"y", "yes"}:
+        fail(if_not, UNCONFIRMED)
+
+
+def _is_terminal(stream: IO[str]) -> bool:
+    try:
+        return stream.isatty()
+    except ValueError:  # it is closed
+        return False
+
+
 @contextmanager
 def progress(label: str) -> Iterator[Callable[[int, int], None]]:
     """Show a progress bar on standard error. Call the yielded function with the completed number and the total."""
-    bar = Progress(
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeRemainingColumn(),
-        console=err,
-        transient=True,
-        disable=not err.is_terminal,
+    if not err.is_terminal:
+        yield lambda _done, _total: None
+        return
+    from rich.progress import (  # noqa: PLC0415 - slow to import
+        BarColumn,
+        MofNCompleteColumn,
+        Progress,
+        TextColumn,
+        TimeRemainingColumn,
     )
-    with bar:
+
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=err.console, transient=True) as bar:
         task = bar.add_task(label, total=None)
         yield lambda done, total: bar.update(task, completed=done, total=total)

@@ -5,10 +5,9 @@ from collections.abc import Mapping
 from typing import Annotated, Any, Final
 
 import typer
-from rich.table import Table
 
 from ledgerpress.cli.options import DEFAULT_DATA, DEFAULT_LOG, DataOption, JsonOption, LogOption
-from ledgerpress.cli.printing_and_exit_codes import err, out, print_json, progress, run
+from ledgerpress.cli.printing_and_exit_codes import err, out, print_json, print_table, progress, run
 from ledgerpress.features.registry import installed_features
 from ledgerpress.server.views_rebuild import ViewsUpToDate
 from ledgerpress.server.views_rebuild import rebuild as rebuild_views
@@ -101,22 +100,12 @@ def _show(comparison: ViewsComparison, rows: list[RowDifference]) -> None:
     if not comparison.tables:
         out.print("Every row is the same.")
         return
-    table = Table(
-        "table",
-        "rows",
-        "rebuilt",
-        "added",
-        "removed",
-        "changed",
-        box=None,
-        pad_edge=False,
-        header_style="bold",
-    )
+    lines = []
     for difference in comparison.tables:
         sizes = (f"{digest.rows:,}" if digest else "none" for digest in (difference.before, difference.after))
         counts = (difference.added, difference.removed, difference.changed)
-        table.add_row(difference.table, *sizes, *(f"{count:,}" for count in counts))
-    out.print(table)
+        lines.append((difference.table, *sizes, *(f"{count:,}" for count in counts)))
+    print_table(("table", "rows", "rebuilt", "added", "removed", "changed"), lines)
     for row in rows:
         out.print(_line(row))
     for difference in comparison.tables:

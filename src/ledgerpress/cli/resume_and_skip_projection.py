@@ -4,16 +4,15 @@ from typing import Annotated
 
 import typer
 
-from ledgerpress.cli.options import DEFAULT_DATA, DEFAULT_LOG, DataOption, LogOption
-from ledgerpress.cli.printing_and_exit_codes import MISUSED, REFUSED, err, fail, out, progress, run
+from ledgerpress.cli.click_commands import command_group
+from ledgerpress.cli.options import DEFAULT_DATA, DEFAULT_LOG, DataOption, LogOption, YesOption
+from ledgerpress.cli.printing_and_exit_codes import MISUSED, REFUSED, confirm, err, fail, out, progress, run
 from ledgerpress.commands.command_request_and_context import CommandRequest
 from ledgerpress.features.registry import installed_features
-from ledgerpress.operator.resume_projection_or_skip_event import resume_projection, skip_event
+from ledgerpress.operator.resume_projection_or_skip_event import event_to_skip, resume_projection, skip_event
 from ledgerpress.views.projection.checkpoints import Checkpoint
 
-commands = typer.Typer(
-    help="Resume a paused projection, or skip the event at which it failed.", no_args_is_help=True
-)
+commands = command_group("Resume a paused projection, or skip the event at which it failed.")
 
 NameArgument = Annotated[str, typer.Argument(help="The projection's name; see `ledgerpress status`.")]
 
@@ -31,15 +30,26 @@ def resume(name: NameArgument, data: DataOption = DEFAULT_DATA, log: LogOption =
 def skip(
     name: NameArgument,
     reason: Annotated[str, typer.Option("--reason", help="The reason, which is recorded permanently.")],
+    yes: YesOption = False,
     data: DataOption = DEFAULT_DATA,
     log: LogOption = DEFAULT_LOG,
 ) -> None:
-    """Let the paused projection NAME skip the event at which it failed. The skip is recorded in the log."""
+    """Let the paused projection NAME skip the event at which it failed. The skip is recorded in the log.
+
+    It cannot be undone, so the command asks. Without a terminal it changes nothing, unless --yes is used.
+    """
     _check_name(name)
+    request = CommandRequest(reason=reason)
+    if not yes:
+        with progress("Following the log") as report:
+            skipped, error = run(
+                event_to_skip(data, log, name, request, report, features=installed_features())
+            )
+        err.print(f"Projection {name} is paused at position {skipped.position:,}: {error}")
+        err.print(f"It would continue without {skipped.type} of {skipped.stream}, now and in every rebuild.")
+        confirm("Skip this event?", yes=yes, if_not="nothing was skipped")
     with progress("Following the log") as report:
-        event, point = run(
-            skip_event(data, log, name, CommandRequest(reason=reason), report, features=installed_features())
-        )
+        event, point = run(skip_event(data, log, name, request, report, features=installed_features()))
     out.print(f"skipped  position {event.position:,}  {event.type}  {event.stream}")
     _report(name, point)
 

@@ -1,5 +1,6 @@
 """`ledgerpress serve`: serve the store over HTTP."""
 
+import asyncio
 import logging
 import socket
 from contextlib import ExitStack
@@ -7,6 +8,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Final
 
+import msgspec
 import typer
 
 from ledgerpress import __version__
@@ -14,22 +16,33 @@ from ledgerpress.cli import demo as demo_command
 from ledgerpress.cli.options import ConfigOption, ProfileOption
 from ledgerpress.cli.printing_and_exit_codes import REFUSED, err, fail, out, progress, run, this_program
 from ledgerpress.cli.settings import loaded
+from ledgerpress.commands.roles_and_permissions import Role
 from ledgerpress.features.registry import installed_features
 from ledgerpress.server.log_url import LogUrl
-from ledgerpress.server.process.sockets import AddressTaken, bind, url_of
+from ledgerpress.server.process.sockets import AddressTaken, bind, bound_to_path, url_of
+from ledgerpress.server.process.stop_signals import StopSignals
 from ledgerpress.server.tracing.settings import TracingUnavailable
+from ledgerpress.system_errors import reason_of
 
 if TYPE_CHECKING:
+    from ledgerpress.server.settings.loading import LoadedSettings
     from ledgerpress.server.settings.sections import Settings
 
 logger = logging.getLogger(__name__)
 
 _ADMIN_TOKEN: Final = "  admin token {}  (save it now: it is not shown again)"  # noqa: S105 - a line, not a secret
+_ANONYMOUS: Final = "  no token    clients without a token have the role {} (access.anonymous_role)"
+_ANONYMOUS_ROLE: Final = "access.anonymous_role"
 
 
 def serve(
     demo: Annotated[
-        bool, typer.Option("--demo", help="If there is no store yet, create one with the demo newsroom.")
+        bool,
+        typer.Option(
+            "--demo",
+            help="If there is no store yet, create one with the demo newsroom. In the development profile, let "
+            "everyone on this machine read all of the demo without a token.",
+        ),
     ] = False,
     profile: ProfileOption = None,
     config: ConfigOption = None,
@@ -41,6 +54,22 @@ def serve(
         int | None,
         typer.Option(
             "--port", help="The port to listen on; 0 selects a free one (server.port).", show_default="8000"
+        ),
+    ] = None,
+    unix_socket: Annotated[
+        Path | None,
+        typer.Option(
+            "--unix-socket",
+            metavar="PATH",
+            help="Listen on a Unix socket instead of an address and a port (server.unix_socket).",
+        ),
+    ] = None,
+    root_path: Annotated[
+        str | None,
+        typer.Option(
+            "--root-path",
+            metavar="PREFIX",
+            help="The prefix that a proxy removes from the paths of requests, such as /news (server.root_path).",
         ),
     ] = None,
     open_past: Annotated[
@@ -81,25 +110,51 @@ def serve(
         "profile": profile,
         "server.host": host,
         "server.port": port,
+        "server.unix_socket": unix_socket,
+        "server.root_path": root_path,
         "server.open_past": open_past,
         "server.data": data,
         "server.log": log,
         "server.allow_unsynced": allow_unsynced,
     }
-    settings = loaded(options, config).settings
-    server = settings.server
+    result = loaded(options, config)
+    settings, server = result.settings, result.settings.server
     with ExitStack() as stack:
-        listeners = [_bind(stack, server.host, server.port, "server.port")]
+        listeners = [
+            _bind(stack, server.host, server.port, "server.port")
+            if server.unix_socket is None
+            else _bind_path(stack, server.unix_socket)
+        ]
         if settings.metrics.enabled and settings.metrics.port is not None:
             listeners.append(_bind(stack, settings.metrics.host, settings.metrics.port, "metrics.port"))
         url = LogUrl.parse(server.log)
-        if demo and not demo_command.load(server.data, url, log_timeout=server.log_wait_seconds):
-            place = server.data if url.is_local else url
-            err.print(f"There is already a store in {place}: --demo does not change it.")
+        if demo:
+            is_new = demo_command.load(server.data, url, log_timeout=server.log_wait_seconds)
+            if not is_new:
+                place = server.data if url.is_local else url
+                err.print(f"There is already a store in {place}: --demo does not change it.")
+            if _may_open_demo(result) and (is_new or demo_command.is_in(server.data, url)):
+                settings = _readable_without_token(settings)
         try:
             run(_serve(settings, listeners))
         except (TracingUnavailable, AddressTaken) as error:
             fail(str(error), REFUSED)
+
+
+def _may_open_demo(result: "LoadedSettings") -> bool:
+    """Return whether the demo may be read without a token.
+
+    In the development profile, only this machine can reach the server. A role that is set is not changed.
+    """
+    from ledgerpress.server.settings.sections import Profile  # noqa: PLC0415 - imports every section
+
+    return result.profile is Profile.DEVELOPMENT and _ANONYMOUS_ROLE not in result.sources
+
+
+def _readable_without_token(settings: "Settings") -> "Settings":
+    """Return settings with which clients without a token see everything, and change nothing."""
+    access = msgspec.structs.replace(settings.access, anonymous_role=Role.AUDITOR)
+    return msgspec.structs.replace(settings, access=access)
 
 
 def _bind(stack: ExitStack, host: str, port: int, setting: str) -> socket.socket:
@@ -108,26 +163,47 @@ def _bind(stack: ExitStack, host: str, port: int, setting: str) -> socket.socket
     except OSError as error:
         option = "with --port" if setting == "server.port" else f"in {setting}"
         fail(
-            f"port {port} of {host} cannot be used ({error.strerror}): choose another port {option}", REFUSED
+            f"port {port} of {host} cannot be used ({reason_of(error)}): choose another port {option}",
+            REFUSED,
+        )
+
+
+def _bind_path(stack: ExitStack, path: Path) -> socket.socket:
+    try:
+        return stack.enter_context(bound_to_path(path))
+    except AddressTaken as error:
+        fail(str(error), REFUSED)
+    except OSError as error:
+        fail(
+            f"the Unix socket {path} cannot be used ({error.strerror or error}): choose another path", REFUSED
         )
 
 
 async def _serve(settings: "Settings", listeners: list[socket.socket]) -> None:
-    from ledgerpress.server import serving  # noqa: PLC0415 - imports strawberry and starlette
+    server = settings.server
+    signals = StopSignals(server.stop_delay_seconds + server.stop_seconds)
+    try:
+        from ledgerpress.server import serving  # noqa: PLC0415 - imports strawberry and starlette
 
-    await serving.serve(
-        settings,
-        listeners,
-        program=this_program(),
-        progress=progress("Building the views"),
-        announce=partial(_announce, settings, [url_of(listener) for listener in listeners]),
-        features=installed_features(),
-    )
+        await serving.serve(
+            settings,
+            listeners,
+            program=this_program(),
+            progress=progress("Building the views"),
+            announce=partial(_announce, settings, [url_of(listener) for listener in listeners]),
+            signals=signals,
+            features=installed_features(),
+        )
+    except asyncio.CancelledError:
+        if not signals.received:
+            raise
+        logger.info("stopped before clients could connect")
 
 
 def _announce(settings: "Settings", urls: list[str], head: int, token: str | None) -> None:
     """Print the URLs of the server, or log them if the format of logging is JSON."""
     base, *others = urls
+    base += settings.server.root_path
     data = settings.server.data
     if settings.logs.format == "json":
         logger.info("LedgerPress %s serves %s at position %d: %s/graphql", __version__, data, head, base)
@@ -144,8 +220,10 @@ def _announce(settings: "Settings", urls: list[str], head: int, token: str | Non
     err.print(f"  GraphQL     {base}/graphql")
     for other in others:
         err.print(f"  metrics     {other}/metrics")
+    if settings.access.anonymous_role is not Role.READER:
+        err.print(_ANONYMOUS.format(settings.access.anonymous_role.value))
     if token:
         err.print(_ADMIN_TOKEN.format(token))
-        if settings.http.graphiql:
-            err.print(f"  GraphiQL    {base}/graphql#token={token}")
+    if settings.http.graphiql:
+        err.print(f"  GraphiQL    {base}/graphql" + (f"#token={token}" if token else ""))
     err.print("Press Ctrl+C to stop.")

@@ -3,10 +3,17 @@
 from pathlib import Path
 from typing import Any
 
-from rich.table import Table
-
 from ledgerpress.cli.options import DEFAULT_DATA, DEFAULT_LOG, DataOption, JsonOption, LogOption
-from ledgerpress.cli.printing_and_exit_codes import REFUSED, UNUSABLE, fail, out, print_json, progress, run
+from ledgerpress.cli.printing_and_exit_codes import (
+    REFUSED,
+    UNUSABLE,
+    fail,
+    out,
+    print_json,
+    print_table,
+    progress,
+    run,
+)
 from ledgerpress.features.registry import installed_features
 from ledgerpress.operator.status import read_status
 
@@ -42,9 +49,8 @@ def _show(data: Path, store_status: dict[str, Any]) -> None:
             f"unknown      {count:,} events of type {type_}: their feature is not installed", style="yellow"
         )
     columns = ("projection", "state", "checkpoint", "lag", "seconds", "failed at", "digest", "error")
-    table = Table(*columns, box=None, pad_edge=False, header_style="bold")
-    for projection in store_status["projections"]:
-        table.add_row(
+    rows = [
+        (
             projection["name"],
             projection["state"],
             f"{projection['checkpoint']:,}",
@@ -56,7 +62,9 @@ def _show(data: Path, store_status: dict[str, Any]) -> None:
             else f"{projection['digest']['sha256'][:8]} at {projection['digest']['position']:,}",
             projection["error"] or "",
         )
-    out.print(table)
+        for projection in store_status["projections"]
+    ]
+    print_table(columns, rows)
 
 
 def _known(number: float | None, form: str = "{:,}") -> str:

@@ -32,8 +32,10 @@ class _CheckedFile(io.FileIO):
         except BrokenPipeError:
             raise
         except OSError as error:
+            from ledgerpress.system_errors import reason_of  # noqa: PLC0415 - rarely needed
+
             self._has_failed = True
-            raise OutputUnwritable(f"standard output cannot be written: {error.strerror}") from error
+            raise OutputUnwritable(f"standard output cannot be written: {reason_of(error)}") from error
 
 
 def check_standard_output() -> None:

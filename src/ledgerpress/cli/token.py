@@ -7,24 +7,25 @@ from typing import Annotated, Any, Final
 import typer
 
 from ledgerpress import rfc3339
-from ledgerpress.cli.options import DEFAULT_DATA, DEFAULT_LOG, DataOption, JsonOption, LogOption
+from ledgerpress.cli.click_commands import command_group
+from ledgerpress.cli.options import DEFAULT_DATA, DEFAULT_LOG, DataOption, JsonOption, LogOption, YesOption
 from ledgerpress.cli.printing_and_exit_codes import (
     MISUSED,
+    confirm,
     err,
     fail,
     out,
     print_json,
+    print_warning,
     progress,
     run,
 )
 from ledgerpress.commands.roles_and_permissions import Role
 from ledgerpress.features.registry import installed_features
 from ledgerpress.features.tokens.projector_and_queries import Token
-from ledgerpress.operator.tokens import create_token, list_tokens, revoke_token
+from ledgerpress.operator.tokens import create_token, list_tokens, revoke_token, token_to_revoke
 
-commands = typer.Typer(
-    help="Create, list and revoke API tokens, the credentials of programs.", no_args_is_help=True
-)
+commands = command_group("Create, list and revoke API tokens, the credentials of programs.")
 
 _AFTER: Final = re.compile(r"([1-9][0-9]{0,4})([dh])")
 _HOURS: Final = {"d": 24, "h": 1}
@@ -39,7 +40,7 @@ def _known(scopes: list[str] | None) -> list[str] | None:
     permissions = installed_features().roles.in_order
     for scope in scopes or ():
         if scope not in permissions:
-            raise typer.BadParameter(f"{scope!r} is not one of {', '.join(permissions)}")
+            raise typer.BadParameter(f"“{scope}” is not one of {', '.join(permissions)}")
     return scopes
 
 
@@ -85,14 +86,20 @@ def create(
             progress=report,
             features=installed_features(),
         )
-        token, secret = run(creation)
+        created = run(creation)
+    token = created.token
     if json:
-        print_json({**_plain(token), "secret": secret})
-        return
-    err.print(
-        f"Token {token.id} ({token.role}) acts for actor {token.actor_id}. Its secret is not shown again:"
-    )
-    out.print(secret)
+        print_json({**_plain(token), "secret": created.secret})
+    else:
+        err.print(
+            f"Token {token.id} ({token.role}) acts for actor {token.actor_id}. Its secret is not shown again:"
+        )
+        out.print(created.secret)
+    if created.views_behind:
+        print_warning(
+            "the token is created, but the views are behind the log. Servers accept it as soon as their views have"
+            " caught up: see `ledgerpress status`"
+        )
 
 
 @commands.command("list")
@@ -116,10 +123,21 @@ def revoke(
         str, typer.Argument(metavar="ID", help="The token's id; see `ledgerpress token list`.")
     ],
     reason: ReasonOption = None,
+    yes: YesOption = False,
     data: DataOption = DEFAULT_DATA,
     log: LogOption = DEFAULT_LOG,
 ) -> None:
-    """Revoke the token ID immediately, in every process. This cannot be undone."""
+    """Revoke the token ID immediately, in every process. This cannot be undone, so the command asks.
+
+    Without a terminal it changes nothing, unless --yes is used.
+    """
+    if not yes:
+        with progress("Building the views") as report:
+            token = run(token_to_revoke(data, log, token_id.lower(), report, features=installed_features()))
+        if token is not None:
+            err.print(f"Token {token.id}: “{token.name or ''}”, role {token.role}, actor {token.actor_id}")
+            err.print("Programs that use it are rejected from their next request on. It cannot be restored.")
+            confirm("Revoke it?", yes=yes, if_not="the token was not revoked")
     with progress("Building the views") as report:
         run(revoke_token(data, log, token_id.lower(), reason, report, features=installed_features()))
     err.print(f"Token {token_id.lower()} is revoked.")

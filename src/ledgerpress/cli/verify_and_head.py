@@ -22,6 +22,7 @@ from ledgerpress.features.registry import installed_features
 from ledgerpress.operator.log_verifier import LogVerification
 from ledgerpress.operator.verify import read_head, verify_log, verify_views
 from ledgerpress.rfc3339 import format_time
+from ledgerpress.system_errors import reason_of
 from ledgerpress.views.files.verification_by_rebuild import ViewsVerification
 
 
@@ -48,7 +49,7 @@ def verify(
     json: JsonOption = False,
 ) -> None:
     """Check every stored event, and compare the views with rebuilt ones. Exits with 1 if something is wrong."""
-    saved_head = _read(head) if head else None
+    saved_head = read_saved_head(head) if head else None
     with progress("Checking the log") as report:
         verification = run(
             verify_log(data, saved_head, log=log, features=installed_features(), progress=report)
@@ -68,11 +69,12 @@ def verify(
         err.print(f"Projection {name} is paused and was compared only up to its checkpoint: {why}")
 
 
-def _read(file: Path) -> TreeHead:
+def read_saved_head(file: Path) -> TreeHead:
+    """Return the head in a file with output of `ledgerpress head --json`; end the program if there is none."""
     try:
         return TreeHead.from_json(file.read_bytes())
     except OSError as error:
-        fail(f"{file} cannot be read: {error.strerror}", MISUSED)
+        fail(f"{file} cannot be read: {reason_of(error)}", MISUSED)
     except ValueError as error:
         fail(f"{file} is not the output of `ledgerpress head --json`: {error}", MISUSED)
 

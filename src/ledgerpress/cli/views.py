@@ -5,9 +5,8 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.filesize import decimal
-from rich.table import Table
 
+from ledgerpress.cli.click_commands import command_group
 from ledgerpress.cli.options import DEFAULT_DATA, DEFAULT_LOG, DataOption, JsonOption, LogOption
 from ledgerpress.cli.printing_and_exit_codes import (
     MISUSED,
@@ -16,14 +15,16 @@ from ledgerpress.cli.printing_and_exit_codes import (
     fail,
     out,
     print_json,
+    print_table,
     progress,
     run,
 )
 from ledgerpress.features.registry import installed_features
 from ledgerpress.operator.rebuild_and_switch_views import drop_views, list_views, roll_back
 from ledgerpress.operator.views_copies import PIPE, copy_views, copy_views_to_file, restore_views
+from ledgerpress.system_errors import reason_of
 
-commands = typer.Typer(help="Manage the views: the files that contain the read models.", no_args_is_help=True)
+commands = command_group("Manage the views: the files that contain the read models.")
 
 
 @commands.command("list")
@@ -34,26 +35,17 @@ def show(data: DataOption = DEFAULT_DATA, json: JsonOption = False) -> None:
     if json:
         print_json(files)
         return
-    table = Table(
-        "set",
-        "file",
-        "state",
-        "position",
-        "size",
-        "open",
-        "built by",
-        box=None,
-        pad_edge=False,
-        header_style="bold",
-    )
+    from rich.filesize import decimal  # noqa: PLC0415 - slow to import
+
+    rows = []
     for file in files:
         position = "unknown" if file.position is None else f"{file.position:,}"
         built_by = "this version" if file.own else "another version or other features"
         is_open = "yes" if file.open else "no"
-        table.add_row(
-            file.set or "unknown", file.name, file.state, position, decimal(file.size), is_open, built_by
+        rows.append(
+            (file.set or "unknown", file.name, file.state, position, decimal(file.size), is_open, built_by)
         )
-    out.print(table)
+    print_table(("set", "file", "state", "position", "size", "open", "built by"), rows)
 
 
 @commands.command()
@@ -120,7 +112,7 @@ def restore(
             try:
                 source = file.open("rb")
             except OSError as error:
-                fail(f"{file} cannot be read: {error.strerror}", MISUSED)
+                fail(f"{file} cannot be read: {reason_of(error)}", MISUSED)
             with source:
                 manifest = run(
                     restore_views(source, str(file), data, log, report, features=installed_features())

@@ -18,7 +18,7 @@ class Identity:
     """The identity of a client. `actor_id` is `None` for anonymous clients, who cannot change anything.
 
     If `actor_name` is set, an actor that is not registered yet is registered with the first command. `may_everything`
-    includes the permissions of every feature.
+    includes the permissions of every feature. At `expires_at`, in microseconds since 1970, UTC, the credentials expire.
     """
 
     role: Role
@@ -27,6 +27,7 @@ class Identity:
     token_id: str | None = None
     actor_name: str | None = None
     may_everything: bool = False
+    expires_at: int | None = None
 
     def may(self, permission: str) -> bool:
         return self.may_everything or permission in self.permissions
@@ -70,13 +71,15 @@ def identity(
     roles: RolePermissions,
     scopes: frozenset[str] | None = None,
     token_id: str | None = None,
+    expires_at: int | None = None,
 ) -> Identity:
     """Return the identity of a client with `role`, restricted to `scopes` if they are given.
 
     `roles` contains the permissions of the process.
     """
     granted = roles.of(role)
-    return Identity(role, granted if scopes is None else granted & scopes, actor_id, token_id)
+    permissions = granted if scopes is None else granted & scopes
+    return Identity(role, permissions, actor_id, token_id, expires_at=expires_at)
 
 
 class Unauthenticated(Exception):
@@ -103,13 +106,17 @@ class FixedIdentity:
 
 @dataclass(frozen=True, slots=True)
 class VerifiedClaims:
-    """The claims of a verified JWT. `scopes` is `None` if scopes do not restrict the permissions."""
+    """The claims of a verified JWT. `scopes` is `None` if scopes do not restrict the permissions.
+
+    At `expires_at`, in microseconds since 1970, UTC, the JWT is no longer accepted.
+    """
 
     issuer: str
     subject: str
     name: str
     roles: frozenset[str]
     scopes: frozenset[str] | None
+    expires_at: int | None = None
 
 
 class Verifier(Protocol):

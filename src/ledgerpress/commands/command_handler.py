@@ -22,14 +22,19 @@ from ledgerpress.commands.command_request_and_context import (
     CommandResult,
     CommandViews,
 )
-from ledgerpress.commands.errors import ErrorCode, Rejection
-from ledgerpress.commands.executed_commands_view import check_subject, previous_result
+from ledgerpress.commands.errors import ErrorCode, Rejection, unreadable_event
+from ledgerpress.commands.executed_commands_view import PreviousResult, check_subject, previous_result
 from ledgerpress.commands.roles_and_permissions import Permission, PermissionDenied, RequiredPermission
 from ledgerpress.commands.streams_and_append_plan import AppendPlan, PlannedWrite, StateLoader
 from ledgerpress.eventlog.clock_randomness_ids import Clock, Randomness, uuid7, uuid8
 from ledgerpress.eventlog.codec import Codec
 from ledgerpress.eventlog.envelope import SALT_BYTES, NewEvent
-from ledgerpress.eventlog.errors import DuplicateEvent, PayloadTooLarge, WrongExpectedVersion
+from ledgerpress.eventlog.errors import (
+    DuplicateEvent,
+    PayloadTooLarge,
+    UndecodableEvent,
+    WrongExpectedVersion,
+)
 from ledgerpress.eventlog.event_and_withdrawn_event import Event
 from ledgerpress.eventlog.leases import Fence
 from ledgerpress.eventlog.log import EventLog, StreamWrite
@@ -115,7 +120,12 @@ class CommandHandler:
 
     async def handle(self, command: Command, request: CommandRequest | None = None) -> CommandResult:
         """Execute `command` and return its result. Raises `Rejection`, `PermissionDenied` or `LeaseLost`."""
-        request = request or CommandRequest()
+        try:
+            return await self._handle(command, request or CommandRequest())
+        except UndecodableEvent as error:
+            raise unreadable_event(error) from error
+
+    async def _handle(self, command: Command, request: CommandRequest) -> CommandResult:
         await self._authorize(command, request.identity)
         for value in request.inputs:
             self._declarations.check_input(command, value)
@@ -219,16 +229,28 @@ class CommandHandler:
             previous = previous_result(snapshot, execution.id)
         if previous is None:
             return None
-        if previous.fingerprint not in {None, execution.fingerprint}:
+        if previous.fingerprint is None:
+            if not execution.request.key_names_command:
+                raise _unverifiable(previous)
+        elif previous.fingerprint != execution.fingerprint:
             message = "This idempotency key was used for another command. Use a new key."
             raise Rejection(ErrorCode.IDEMPOTENCY_KEY_REUSED, message, field=("idempotencyKey",))
         return previous.subject_id, previous.last_position, True
 
     async def _catch_up(self, *names: str) -> None:
-        if not await self._views.wait_for(await self._log.head(), self._timeout, names):
-            raise Rejection(
-                ErrorCode.BUSY, "The views are too far behind the log to decide this command. Try again."
-            )
+        if await self._views.wait_for(await self._log.head(), self._timeout, names):
+            return
+        for name, checkpoint in self._views.checkpoints.items():
+            if name in names and checkpoint.is_paused:
+                message = (
+                    f"The projection {name} is paused at position {checkpoint.failed_at:,}, so it cannot be checked "
+                    "whether this command is possible. Nothing was changed. An operator has to correct this: see "
+                    "`ledgerpress status`."
+                )
+                raise Rejection(ErrorCode.VIEWS_PAUSED, message)
+        raise Rejection(
+            ErrorCode.BUSY, "The views are too far behind the log to decide this command. Try again."
+        )
 
     def _begin(self, command: Command, request: CommandRequest) -> _Execution:
         key = request.checked_key()
@@ -307,6 +329,16 @@ class CommandHandler:
                 fingerprint=execution.fingerprint,
             ),
         )
+
+
+def _unverifiable(previous: PreviousResult) -> Rejection:
+    return Rejection(
+        ErrorCode.IDEMPOTENCY_KEY_UNVERIFIABLE,
+        f"A command with this idempotency key was executed up to position {previous.last_position:,}, but its content "
+        "was withdrawn, so it cannot be compared with this command. Nothing was changed. If this is another command, "
+        "use a new key.",
+        field=("idempotencyKey",),
+    )
 
 
 def fingerprint(command: Command, request: CommandRequest) -> str:

@@ -1,6 +1,6 @@
 """Requests and results of commands, and the context that a command uses to plan: time, ids, streams and views."""
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, replace
 from typing import Any, Protocol, Self, TypeVar
@@ -14,6 +14,7 @@ from ledgerpress.commands.streams_and_append_plan import LoadedStream, StateLoad
 from ledgerpress.eventlog.clock_randomness_ids import uuid8
 from ledgerpress.eventlog.event_and_withdrawn_event import Event
 from ledgerpress.eventlog.leases import Fence
+from ledgerpress.views.projection.checkpoints import Checkpoint
 from ledgerpress.views.snapshot_and_cache_dependencies import Snapshot
 
 S = TypeVar("S")
@@ -29,6 +30,9 @@ class CommandRequest:
     actor with the same `idempotency_key` take effect once. If `actor_name` is given, an actor that is not registered
     yet is registered together with the command's events. `inputs` are values that other features add to the command.
     A command that needs a lease has a `fence`: it is recorded only while the lease is held.
+
+    If the payload of an executed command was withdrawn, a command with the same key cannot be compared with it and is
+    rejected; with `key_names_command`, the key alone shows that it is the same command.
     """
 
     actor_id: str = OPERATOR_ACTOR_ID
@@ -36,6 +40,7 @@ class CommandRequest:
     actor_name: str | None = None
     on_behalf_of_actor_id: str | None = None
     idempotency_key: str | None = None
+    key_names_command: bool = False
     reason: str | None = None
     expected_version: int | None = None
     correlation_id: str | None = None
@@ -84,6 +89,11 @@ class CommandViews(Protocol):
 
     def snapshot(self) -> AbstractContextManager[Snapshot]:
         """Return a snapshot of the views as of the position that every projection has reached."""
+        ...
+
+    @property
+    def checkpoints(self) -> Mapping[str, Checkpoint]:
+        """The checkpoint of each projection, by name."""
         ...
 
 

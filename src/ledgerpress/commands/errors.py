@@ -2,6 +2,8 @@
 
 from enum import StrEnum
 
+from ledgerpress.eventlog.errors import UndecodableEvent
+
 
 class ErrorCode(StrEnum):
     """The error codes of the kernel. Each feature declares its own codes as constants. Clients rely on all codes."""
@@ -14,7 +16,10 @@ class ErrorCode(StrEnum):
     NOT_FOUND = "NOT_FOUND"
     VERSION_CONFLICT = "VERSION_CONFLICT"
     IDEMPOTENCY_KEY_REUSED = "IDEMPOTENCY_KEY_REUSED"
+    IDEMPOTENCY_KEY_UNVERIFIABLE = "IDEMPOTENCY_KEY_UNVERIFIABLE"
     BUSY = "BUSY"
+    VIEWS_PAUSED = "VIEWS_PAUSED"
+    EVENT_UNREADABLE = "EVENT_UNREADABLE"
 
 
 class Rejection(Exception):
@@ -53,3 +58,22 @@ def version_conflict(*, expected: int, current: int) -> Rejection:
         field=("expectedVersion",),
         current_version=current,
     )
+
+
+def unreadable_event(error: UndecodableEvent) -> Rejection:
+    """Return the rejection of a command that needs an event that this program cannot decode.
+
+    The message names the event, but contains nothing of its payload.
+    """
+    event = f"the event at position {error.position:,} ({error.type} version {error.schema_version})"
+    if error.is_unknown:
+        message = (
+            f"This server does not know {event}, which a newer LedgerPress or a newer feature recorded. "
+            "Nothing was changed. An operator has to upgrade this server; then repeat the command."
+        )
+    else:
+        message = (
+            f"The payload of {event} is damaged. Nothing was changed. An operator can find the reason with "
+            "`ledgerpress verify`, and can withdraw the payload; then repeat the command."
+        )
+    return Rejection(ErrorCode.EVENT_UNREADABLE, message)

@@ -6,6 +6,9 @@ CloudEvents attribute are extension attributes, whose names are lower-case lette
 
 `data` is the JSON of the payload, byte for byte. If a program reformats a line, `data` no longer matches the
 commitment.
+
+The last line of an export is an event of the type `END_TYPE`, which is not in the log: it shows that the export is
+complete.
 """
 
 import base64
@@ -16,16 +19,24 @@ from msgspec import UNSET, Meta, UnsetType
 
 from ledgerpress import rfc3339
 from ledgerpress.eventlog.envelope import JSON_ENCODING, Header, SealedPayload, StoredEvent
+from ledgerpress.eventlog.merkle import TreeHead
 
 SPEC_VERSION: Final = "1.0"
 SOURCE: Final = "urn:uuid:"
 """The prefix of `source`, followed by the id of the publication."""
+
+END_TYPE: Final = "log.exported"
+"""The type of the last line of an export."""
 
 _Digits: TypeAlias = Annotated[str, Meta(pattern=r"^[0-9]{1,16}$")]
 
 
 class NotAnEvent(ValueError):
     """A line that `to_line` did not write."""
+
+
+class _Typed(msgspec.Struct, frozen=True):
+    type: str = ""
 
 
 class CloudEvent(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -52,6 +63,41 @@ class CloudEvent(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     salt: str | UnsetType = UNSET
     data: msgspec.Raw | UnsetType = UNSET
     data_base64: str | UnsetType = UNSET
+
+
+class EndRecord(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """The last line of an export: the number of its events, the position of the last one, and their Merkle root."""
+
+    specversion: str
+    id: str
+    source: str
+    type: str
+    subject: str
+    time: str | UnsetType = UNSET
+    events: _Digits
+    position: _Digits
+    root: str
+
+    @property
+    def publication(self) -> str:
+        return self.source.removeprefix(SOURCE)
+
+
+def to_end_line(head: TreeHead) -> bytes:
+    """Return the last line of an export of all events of `head`, without the newline."""
+    return msgspec.json.encode(
+        EndRecord(
+            specversion=SPEC_VERSION,
+            id=head.root,
+            source=SOURCE + head.publication,
+            type=END_TYPE,
+            subject="log",
+            time=UNSET if head.recorded_time is None else _rfc3339(head.recorded_time),
+            events=str(head.size),
+            position=str(head.size),
+            root=head.root,
+        )
+    )
 
 
 def to_line(event: StoredEvent) -> bytes:
@@ -88,12 +134,14 @@ def to_line(event: StoredEvent) -> bytes:
     return msgspec.json.encode(attributes)
 
 
-def from_line(line: bytes) -> StoredEvent:
-    """Return the event of a line that `to_line` wrote. Raises `NotAnEvent` for any other line.
+def from_line(line: bytes) -> StoredEvent | EndRecord:
+    """Return the event of a line that `to_line` wrote, or the content of one that `to_end_line` wrote.
 
-    The function does not check whether the log would accept the event.
+    The function does not check whether the log would accept the event. Raises `NotAnEvent` for any other line.
     """
     try:
+        if msgspec.json.decode(line, type=_Typed).type == END_TYPE:
+            return msgspec.json.decode(line, type=EndRecord)
         attributes = msgspec.json.decode(line, type=CloudEvent)
         if attributes.specversion != SPEC_VERSION or not attributes.source.startswith(SOURCE):
             raise NotAnEvent(

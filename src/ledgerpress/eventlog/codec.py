@@ -146,13 +146,14 @@ class Codec(Generic[E]):
         newest = self._versions.get(header.type)
         is_passed_over = newest is None and self._passes_over(header.type)
         if not is_passed_over and (newest is None or header.schema_version > newest):
-            raise self._undecodable(header, "is unknown: a newer LedgerPress wrote it")
+            raise self._undecodable(header, "is unknown: a newer LedgerPress wrote it", is_unknown=True)
         if stored.payload is None:
             return Recorded(header, self._withdrawn(header.type, header.stream, header.recorded_at))
         if newest is None:
             return self._unknown(stored)
         if stored.payload.encoding != JSON_ENCODING:
-            raise self._undecodable(header, f"has an unknown encoding {stored.payload.encoding!r}")
+            why = f"has an unknown encoding {stored.payload.encoding!r}"
+            raise self._undecodable(header, why, is_unknown=True)
         try:
             if header.schema_version == newest:
                 body = self._decoders[header.type].decode(stored.payload.plaintext)
@@ -192,11 +193,12 @@ class Codec(Generic[E]):
                 ) from error
         return msgspec.convert(fields, self._types[header.type])
 
-    def _undecodable(self, header: Header, why: str) -> UndecodableEvent:
+    def _undecodable(self, header: Header, why: str, *, is_unknown: bool = False) -> UndecodableEvent:
         return UndecodableEvent(
             position=header.position,
             leaf_hash=header.leaf_hash().hex(),
             type=header.type,
             schema_version=header.schema_version,
             why=why,
+            is_unknown=is_unknown,
         )

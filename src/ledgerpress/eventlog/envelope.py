@@ -191,3 +191,11 @@ def check_stream_name(stream: str) -> None:
     """Raise `InvalidEnvelope` unless `stream` is a valid stream name (ASCII), such as `post.<uuid>` or `taxonomy`."""
     if not _STREAM.fullmatch(stream):
         raise InvalidEnvelope(f"{stream!r} is not a stream name")
+
+
+def plaintext(stored: StoredEvent) -> dict[str, Any] | None:
+    """Return the payload as JSON, `None` if it was withdrawn."""
+    if stored.payload is None or stored.payload.encoding != JSON_ENCODING:
+        return None
+    payload: dict[str, Any] = msgspec.json.decode(stored.payload.plaintext)
+    return payload

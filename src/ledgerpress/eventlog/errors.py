@@ -50,13 +50,19 @@ class GapInLog(EventLogError):
 class UndecodableEvent(EventLogError):
     """An event that this program does not know or cannot read. It is skipped only if an operator requests this.
 
-    `leaf_hash` is the leaf hash of the event, in hex.
+    `leaf_hash` is the leaf hash of the event, in hex. `is_unknown` means that a newer program can read the event: this
+    one does not know its type or version. Otherwise its payload is damaged.
     """
 
-    def __init__(self, *, position: int, leaf_hash: str, type: str, schema_version: int, why: str) -> None:
+    def __init__(
+        self, *, position: int, leaf_hash: str, type: str, schema_version: int, why: str, is_unknown: bool
+    ) -> None:
         super().__init__(f"position {position}: {type} version {schema_version} {why}")
         self.position = position
         self.leaf_hash = leaf_hash
+        self.type = type
+        self.schema_version = schema_version
+        self.is_unknown = is_unknown
 
 
 class LogUnusable(EventLogError):
@@ -69,6 +75,10 @@ class LogExists(LogUnusable):
 
 class LogUnavailable(EventLogError):
     """The engine of the log cannot be reached, or cannot answer now. Nothing was recorded, and a retry may succeed."""
+
+
+class LogDamaged(LogUnavailable):
+    """The engine cannot read what it has stored. Nothing was recorded; an operator must restore the log first."""
 
 
 class LogAccessDenied(LogUnavailable):

@@ -120,6 +120,11 @@ class GroupCommit:
         self._writing = False
         self._finished: asyncio.Future[None] | None = None
 
+    @property
+    def is_writing(self) -> bool:
+        """Whether a command has not got its result yet."""
+        return self._writing
+
     def record(self, command: AppendRequest) -> asyncio.Future[int]:
         """Return a future for the position of the command's last event, which is set once the command is durable.
 

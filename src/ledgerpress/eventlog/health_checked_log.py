@@ -3,19 +3,27 @@
 import asyncio
 import logging
 import time
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from typing import Final, ParamSpec, TypeVar
 
 from ledgerpress.eventlog.envelope import StoredEvent
 from ledgerpress.eventlog.errors import (
     AppendUnresolved,
+    DuplicateEvent,
     EventLogError,
+    GapInLog,
+    InvalidEnvelope,
     LogClosed,
+    LogDamaged,
     LogReplaced,
     LogUnavailable,
+    UndecodableEvent,
+    WithdrawalUnfinished,
+    WrongExpectedVersion,
 )
 from ledgerpress.eventlog.log import OpenedLog, StreamWrite
+from ledgerpress.eventlog.log_health import LogHealth, not_attempted
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -30,63 +38,20 @@ CHECK_TIMEOUT: Final = 6.0
 
 This is longer than the retries of the adapters, which may have to wait for the election of a leader.
 """
+APPEND_TIMEOUT: Final = 20.0
+"""Seconds after which an append without a result counts as unresolved, for example because the disk hangs.
+
+This is longer than the retries and the waits for locks of the adapters.
+"""
+PROBE_TIMEOUT: Final = 6.0
+"""Seconds that a probe of writes may take."""
 MAX_SHORT_CHECKS: Final = 4
 """Known events count as lost if this many consecutive checks, over the log's staleness or longer, do not find them."""
 
-
-class LogHealth:
-    """The health of a log. If the log cannot be reached, contact is lost until the log answers a health check."""
-
-    def __init__(
-        self,
-        *,
-        notices: Sequence[str] = (),
-        counts: Callable[[], Mapping[str, int]] = dict,
-        monotonic: Callable[[], float] = time.monotonic,
-    ) -> None:
-        """Start with contact. `notices` and `counts` come from an `OpenedLog`; `monotonic` returns seconds."""
-        self.notices = tuple(notices)
-        self.head = 0
-        """The greatest position that the log has reported."""
-        self.regained = 0
-        """The number of times that contact was lost and regained."""
-        self.unresolved = 0
-        """The number of appends whose result could not be determined."""
-        self.replaced: str | None = None
-        """The reason why the log is no longer the one that was opened, if so. Usually only a restart helps."""
-        self._counts = counts
-        self._monotonic = monotonic
-        self._last_contact = monotonic()
-        self.is_lost = False
-        """Whether the last attempt to reach the log failed."""
-
-    @property
-    def counts(self) -> Mapping[str, int]:
-        """The counters of the log, by name: see `OpenedLog.counts`."""
-        return self._counts()
-
-    @property
-    def silence(self) -> float:
-        """Seconds since the last answer of the log."""
-        return self._monotonic() - self._last_contact
-
-    def note_head(self, head: int = 0) -> None:
-        """Note that the log has answered, and that its head is at least `head`.
-
-        This does not regain contact: the request may have been sent before contact was lost.
-        """
-        if not self.is_lost:
-            self._last_contact = self._monotonic()
-        self.head = max(self.head, head)
-
-    def regain(self) -> None:
-        """Note that the log has answered a health check."""
-        self.regained += self.is_lost
-        self.is_lost = False
-        self._last_contact = self._monotonic()
-
-    def lose(self) -> None:
-        self.is_lost = True
+_REJECTIONS: Final = (WrongExpectedVersion, DuplicateEvent, InvalidEnvelope, WithdrawalUnfinished, LogClosed)
+"""Errors of an append that concern the command, not the log."""
+_UNREADABLE: Final = (GapInLog, UndecodableEvent, LogClosed)
+"""Errors of a read that concern an event, not the log."""
 
 
 class HealthCheckedLog:
@@ -98,6 +63,10 @@ class HealthCheckedLog:
 
     While contact is lost, every method except `check` and every pending read raises `LogUnavailable` immediately.
     Pending appends continue: only the log can determine whether they are recorded.
+
+    After a failed append, appends are attempted one at a time, and others raise `LogUnavailable` immediately: so
+    requests do not wait for a disk that is full or a lock that is held. Each check then probes whether the log accepts
+    writes again.
     """
 
     def __init__(self, log: OpenedLog, health: LogHealth | None = None) -> None:
@@ -108,6 +77,7 @@ class HealthCheckedLog:
         self._short_checks = 0
         self._short_since = 0.0
         self._stopped = False
+        self._is_trying = False
         self.health = health or LogHealth(notices=log.notices, counts=lambda: log.counts)
 
     @property
@@ -128,10 +98,35 @@ class HealthCheckedLog:
             raise LogReplaced(self.health.replaced)
 
     async def append(self, writes: Sequence[StreamWrite]) -> int:
-        return await self._append(self._log.append, writes)
+        if (error := self.health.unusable("write")) is not None:
+            raise error
+        failure = self.health.failed_write
+        if failure is None:
+            position = await self._attempt_append(writes)
+        elif self._is_trying:
+            raise not_attempted(failure)
+        else:
+            self._is_trying = True
+            try:
+                position = await self._attempt_append(writes)
+            finally:
+                self._is_trying = False
+        self.health.note_head(position)
+        self.health.succeed_write()
+        return position
 
     async def withdraw(self, position: int, writes: Sequence[StreamWrite]) -> int:
-        return await self._append(self._log.withdraw, position, writes)
+        """Do the same as `EventLog.withdraw`. A failure does not mean that appends fail: it may lack a permission."""
+        if (error := self.health.unusable("write")) is not None:
+            raise error
+        try:
+            head = await self._log.withdraw(position, writes)
+        except LogUnavailable as failure:
+            self._check_requested.set()
+            self.health.unresolved += isinstance(failure, AppendUnresolved)
+            raise
+        self.health.note_head(head)
+        return head
 
     async def head(self) -> int:
         head = await self._read(self._log.head)
@@ -182,13 +177,30 @@ class HealthCheckedLog:
             self._stopped = not self._short_checks
             self._mark_replaced(str(error))
         except (EventLogError, OSError) as error:
+            if isinstance(error, LogDamaged):
+                self.health.note_damage(error)
             self._lose(str(error))
         else:
-            if self.health.is_lost:
-                logger.warning("the log can be reached again, after %.1f s", self.health.silence)
+            await self._probe_writes()
             self.health.replaced = None
             self.health.regain()
         return not self.health.is_lost
+
+    async def _probe_writes(self) -> None:
+        """If the last write failed, find out whether the log accepts writes again."""
+        if self.health.failed_write is None or self.health.damage is not None:
+            return
+        try:
+            async with asyncio.timeout(PROBE_TIMEOUT):
+                await self._log.check_writable()
+        except TimeoutError:
+            self.health.fail_write(LogUnavailable(f"a probe was not answered for {PROBE_TIMEOUT:g} s"))
+        except (LogClosed, LogReplaced):
+            return
+        except (EventLogError, OSError) as error:
+            self.health.fail_write(_as_unavailable(error))
+        else:
+            self.health.succeed_write()
 
     async def _verified_head(self) -> int:
         """Return the head. Raises `LogReplaced` unless the log is the one that was opened and has all known events.
@@ -220,31 +232,36 @@ class HealthCheckedLog:
                     raise LogReplaced(f"it has another event at position {position}")
         return head
 
-    async def _append(
-        self, append: Callable[P, Awaitable[int]], *arguments: P.args, **options: P.kwargs
-    ) -> int:
-        if self.health.is_lost:
-            raise self._unusable()
+    async def _attempt_append(self, writes: Sequence[StreamWrite]) -> int:
+        limit = asyncio.timeout(APPEND_TIMEOUT)
         try:
-            position = await append(*arguments, **options)
-        except LogUnavailable as error:
-            # The log may reject writes for a moment and still answer reads: check it.
-            self._check_requested.set()
-            self.health.unresolved += isinstance(error, AppendUnresolved)
+            async with limit:
+                return await self._log.append(writes)
+        except _REJECTIONS:
             raise
-        self.health.note_head(position)
-        return position
+        except EventLogError as error:
+            failure = _as_unavailable(error)
+            self._fail_write(failure)
+            raise failure from error.__cause__
+        except TimeoutError as error:
+            if not limit.expired():
+                raise
+            failure = AppendUnresolved(
+                f"the log has not answered for {APPEND_TIMEOUT:g} s: the append may or may not be recorded"
+            )
+            self._fail_write(failure)
+            raise failure from error
 
-    def _unusable(self) -> LogUnavailable:
-        """Return the error to raise while contact is lost: the log was replaced, or it cannot be reached."""
-        if self.health.replaced is not None:
-            return LogReplaced(self.health.replaced)
-        silence = self.health.silence
-        return LogUnavailable(f"the log cannot be reached; its last answer was {silence:.0f} s ago")
+    def _fail_write(self, failure: LogUnavailable) -> None:
+        self.health.unresolved += isinstance(failure, AppendUnresolved)
+        if not isinstance(failure, LogReplaced):
+            self.health.fail_write(failure)
+        # The log may reject writes for a moment and still answer reads: check it.
+        self._check_requested.set()
 
     async def _read(self, read: Callable[P, Awaitable[T]], *arguments: P.args, **options: P.kwargs) -> T:
-        if self.health.is_lost:
-            raise self._unusable()
+        if (unusable := self.health.unusable("read")) is not None:
+            raise unusable
         limit = asyncio.timeout(None)
         try:
             async with limit:
@@ -253,9 +270,16 @@ class HealthCheckedLog:
                     return await read(*arguments, **options)
                 finally:
                     self._reads.discard(limit)
-        except LogUnavailable as error:
-            self._lose(str(error))
+        except _UNREADABLE:
             raise
+        except LogDamaged as error:
+            # Other parts of the log may still be readable.
+            self.health.failed["read"] += 1
+            self.health.note_damage(error)
+            raise
+        except EventLogError as error:
+            self._lose(str(error))
+            raise _as_unavailable(error) from error.__cause__
         except TimeoutError as error:
             if not limit.expired():
                 raise
@@ -269,7 +293,7 @@ class HealthCheckedLog:
             "and restart this node; views that are ahead of a restored log are then rebuilt"
         )
         logger.error("%s", self.health.replaced)
-        self.health.lose()
+        self.health.lose(reason)
         self._end_reads()
 
     def _lose(self, reason: str) -> None:
@@ -277,10 +301,15 @@ class HealthCheckedLog:
             logger.warning(
                 "the log cannot be reached; the views are served without new events until it can: %s", reason
             )
-        self.health.lose()
+        self.health.lose(reason)
         self._end_reads()
 
     def _end_reads(self) -> None:
         # Pending reads would fail with the same error anyway, but later.
         for limit in self._reads:
             limit.reschedule(0.0)
+
+
+def _as_unavailable(error: EventLogError | OSError) -> LogUnavailable:
+    """Return the error as a `LogUnavailable`: whatever the log could not do, a later attempt may succeed."""
+    return error if isinstance(error, LogUnavailable) else LogUnavailable(str(error))

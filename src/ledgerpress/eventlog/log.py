@@ -114,6 +114,14 @@ class OpenedLog(EventLog, Protocol):
         """
         ...
 
+    async def check_writable(self) -> None:
+        """Return if the log accepts writes. The engine finds this out without recording an event.
+
+        Called only after a write has failed. An implementation MUST do as much of an append as it can undo: wait for
+        the same locks, and need the same permissions and at least as much space. Raises the errors of `append`.
+        """
+        ...
+
     async def current_publication(self) -> str:
         """Return the UUID of the publication whose log is now at the location of this log.
 

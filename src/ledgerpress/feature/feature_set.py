@@ -3,7 +3,7 @@
 from collections import Counter
 from collections.abc import Callable, Sequence
 from functools import cached_property
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Final, TypeVar
 
 from ledgerpress.commands.command_and_guard_declarations import CommandDeclarations
 from ledgerpress.commands.errors import ErrorCode
@@ -31,6 +31,9 @@ if TYPE_CHECKING:
     from ledgerpress.http.pages.page_contributions_and_rendering import PageContribution
 
 T = TypeVar("T")
+
+THIRD_PARTY_SECTION: Final = "x_"
+"""The beginning of the names of settings sections that features declare."""
 
 
 class FeatureSet:
@@ -177,7 +180,7 @@ class FeatureSet:
                 is_section = isinstance(section, type) and issubclass(section, msgspec.Struct)
                 is_section = is_section and len(section.__struct_defaults__) == len(section.__struct_fields__)
                 require(feature, "settings", is_section, "a msgspec.Struct with a default for each field")
-                sections[f"x_{feature.name}"] = section
+                sections[f"{THIRD_PARTY_SECTION}{feature.name}"] = section
         return sections
 
     def _check_paths(

@@ -20,7 +20,9 @@ _PART: Final = re.compile(r"[a-z0-9]+(?:[._-][a-z0-9]+)*")
 _CODE: Final = re.compile(r"[A-Z0-9]+(?:_[A-Z0-9]+)*")
 RESERVED_COMMANDS: Final = frozenset(
     [
+        "blame",
         "demo",
+        "diff",
         "events",
         "head",
         "history",

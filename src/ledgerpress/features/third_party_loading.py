@@ -2,24 +2,32 @@
 
 from collections.abc import Sequence
 from importlib.metadata import EntryPoint, entry_points
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
-from ledgerpress.feature import Feature, InvalidFeature
+if TYPE_CHECKING:
+    from ledgerpress.feature import Feature
 
 GROUP: Final = "ledgerpress.features"
 """The group of entry points. Each names the `Feature` of a package: `factcheck = "ledgerpress_factcheck:FEATURE"`."""
 
 
-def load_features(installed: Sequence[EntryPoint] | None = None) -> list[Feature]:
+def installed_entry_points() -> Sequence[EntryPoint]:
+    """Return the entry points of third-party features, without importing any of them."""
+    return tuple(entry_points(group=GROUP))
+
+
+def load_features(installed: Sequence[EntryPoint] | None = None) -> "list[Feature]":
     """Return the features of all installed packages, or of the entry points `installed`, sorted by name.
 
     Raises `InvalidFeature` if an entry point cannot be imported, exits the program, or does not name a `Feature`.
     """
-    points = entry_points(group=GROUP) if installed is None else installed
+    points = installed_entry_points() if installed is None else installed
     return [_load(point) for point in sorted(points, key=lambda point: point.name)]
 
 
-def _load(point: EntryPoint) -> Feature:
+def _load(point: EntryPoint) -> "Feature":
+    from ledgerpress.feature import Feature, InvalidFeature  # noqa: PLC0415 - slow to import, and rarely needed
+
     source = f"the entry point {point.name} = {point.value} of {point.dist.name if point.dist else GROUP}"
     try:
         feature = point.load()

@@ -1,11 +1,14 @@
 """The context of resolvers: the store, and one snapshot of the views for the whole response."""
 
-from contextlib import AbstractContextManager, ExitStack
+import sqlite3
+from collections.abc import Iterable
+from contextlib import AbstractContextManager, ExitStack, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Protocol
 
 import strawberry
+from graphql import GraphQLError
 from strawberry.dataloader import DataLoader
 from strawberry.types import Info
 
@@ -13,12 +16,15 @@ from ledgerpress.commands.client_identity import ANONYMOUS, LOCAL_OPERATOR, Iden
 from ledgerpress.commands.command_handler import CommandHandler
 from ledgerpress.eventlog.clock_randomness_ids import Clock, Randomness
 from ledgerpress.eventlog.envelope import StoredEvent
-from ledgerpress.eventlog.health_checked_log import LogHealth
 from ledgerpress.eventlog.log import EventLog
+from ledgerpress.eventlog.log_health import LogHealth
+from ledgerpress.graphql.errors import views_failure
 from ledgerpress.graphql.event_loader_and_payload_redaction import event_loader
 from ledgerpress.graphql.relay import global_ids
 from ledgerpress.graphql.request_telemetry_record import NO_TRACE, Trace
+from ledgerpress.views.computed_values import ComputedValues
 from ledgerpress.views.feature_declarations import DeclaredViews
+from ledgerpress.views.files.views_health import ViewsHealth, ViewsUnavailable
 from ledgerpress.views.filter_past_items_public_today import PublicFilter
 from ledgerpress.views.projection.checkpoints import Checkpoint
 from ledgerpress.views.relative_time_text import relative_time, relative_time_changes_at
@@ -36,8 +42,23 @@ class ViewsInfo(Protocol):
     def since(self) -> int:
         """The time since which this process has used that file, in microseconds since 1970, UTC."""
 
+    @property
+    def health(self) -> ViewsHealth:
+        """What prevents reading or writing that file."""
+
+    @property
+    def damaged_files(self) -> int:
+        """The number of damaged views files that this process has deleted."""
+
+    @property
+    def changes(self) -> int:
+        """A number that changes when a projection has advanced, paused or resumed."""
+
     async def wait_for(self, position: int, timeout: float) -> bool:
         """Wait at most `timeout` seconds until every projection has reached `position`; return whether they have."""
+
+    async def wait_for_change(self, after: int, timeout: float) -> None:
+        """Wait at most `timeout` seconds until `changes` is no longer `after`."""
 
 
 class Store(Protocol):
@@ -76,8 +97,15 @@ class Store(Protocol):
         """The checkpoint of each projection, by name."""
 
     @property
+    def computed(self) -> ComputedValues:
+        """Values that features have computed from payloads."""
+
+    @property
     def position(self) -> int:
         """The position that every projection is known to have reached."""
+
+    def last_withdrawal(self, snapshot: Snapshot) -> int:
+        """Return the position of the last withdrawal of a payload. What was read before may contain that payload."""
 
     def snapshot(self) -> AbstractContextManager[Snapshot]:
         """Return the views as of one position; they are released on exit."""
@@ -188,6 +216,31 @@ class Context:
         """Take a new snapshot, which shows the effect of a command, and return its moment."""
         self.close()
         return self.today
+
+    def check_views(self, errors: Iterable[GraphQLError]) -> None:
+        """Raise `ViewsUnavailable` if one of `errors` shows that the views cannot be read. This closes the context.
+
+        A resolver's exception does not reach the snapshot, which reports failures of the file. So it is passed on here.
+        """
+        for error in errors:
+            if (failure := views_failure(error)) is not None:
+                with suppress(sqlite3.Error):
+                    self._pass_to_snapshot(failure)
+                return
+
+    def note_views_failure(self, failure: sqlite3.Error | ViewsUnavailable) -> None:
+        """Report the failure of a read that the caller handles. Raises it if a mistake in code is the cause."""
+        with suppress(ViewsUnavailable):
+            self._pass_to_snapshot(failure)
+
+    def _pass_to_snapshot(self, failure: sqlite3.Error | ViewsUnavailable) -> None:
+        """Close the context, and raise `ViewsUnavailable`, or `failure` if the file is not the cause."""
+        if isinstance(failure, ViewsUnavailable) or self._today is None:
+            raise failure
+        snapshots = self._stack.pop_all()
+        self.close()
+        with snapshots:
+            raise failure
 
     def close(self) -> None:
         """Release the snapshot."""

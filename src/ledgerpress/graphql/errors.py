@@ -2,6 +2,7 @@
 
 import logging
 import re
+import sqlite3
 import uuid
 from collections.abc import Iterable
 from typing import Any, Final
@@ -11,6 +12,8 @@ from graphql import GraphQLError
 from ledgerpress.eventlog.errors import AppendUnresolved, LogAccessDenied, LogReplaced, LogUnavailable
 from ledgerpress.grapheme_clusters import shortened
 from ledgerpress.graphql.request_telemetry_record import note_error
+from ledgerpress.sqlite.faults import is_damage, is_failure_of_machine
+from ledgerpress.views.files.views_health import ViewsUnavailable
 
 logger = logging.getLogger(__name__)
 
@@ -20,9 +23,12 @@ BAD_USER_INPUT: Final = "BAD_USER_INPUT"
 INTERNAL_SERVER_ERROR: Final = "INTERNAL_SERVER_ERROR"
 LOG_UNAVAILABLE: Final = "LOG_UNAVAILABLE"
 """The log cannot be reached: nothing was recorded, and the client may retry."""
+VIEWS_UNAVAILABLE: Final = "VIEWS_UNAVAILABLE"
+"""The views of this server cannot be read: nothing was recorded, and the client may retry."""
 APPEND_UNRESOLVED: Final = "APPEND_UNRESOLVED"
 """It is unknown whether a command was recorded: the client may retry with the same idempotency key."""
 _UNAVAILABLE: Final = "The log cannot be reached at the moment. Try again."
+VIEWS_UNAVAILABLE_MESSAGE: Final = "The views of this server cannot be read at the moment. Try again."
 _REJECTED: Final = "The log does not accept writes from this node: nothing was recorded."
 _REPLACED: Final = "The log of this server was replaced by another log. An operator has to correct this."
 _UNRESOLVED: Final = (
@@ -37,6 +43,13 @@ class BadRequest(GraphQLError):
 
     def __init__(self, message: str) -> None:
         super().__init__(message, extensions={"code": BAD_USER_INPUT})
+
+
+class ViewsUnavailableError(GraphQLError):
+    """A request that was not executed: it needs the views, which cannot be read."""
+
+    def __init__(self) -> None:
+        super().__init__(VIEWS_UNAVAILABLE_MESSAGE, extensions={"code": VIEWS_UNAVAILABLE})
 
 
 class LogUnavailableError(GraphQLError):
@@ -84,8 +97,14 @@ def client_errors(errors: Iterable[GraphQLError], *, suggestions: bool = True) -
 def masked_error(failure: BaseException, error: GraphQLError | None = None) -> dict[str, Any]:
     """Return an error of the server that contains only an id. The failure is logged with that id.
 
-    An unavailable log is reported as such, because the client can retry.
+    An unavailable log and unavailable views are reported as such, because the client can retry.
     """
+    if isinstance(failure, ViewsUnavailable) or is_damage(failure) or is_failure_of_machine(failure):
+        nodes, path = (error.nodes, error.path) if error else (None, None)
+        extensions = {"code": VIEWS_UNAVAILABLE}
+        return dict(
+            GraphQLError(VIEWS_UNAVAILABLE_MESSAGE, nodes=nodes, path=path, extensions=extensions).formatted
+        )
     if isinstance(failure, LogUnavailable):
         return _unavailable(failure, error)
     error_id = str(uuid.uuid4())  # noqa: TID251 - identifies a line of logging and is not stored
@@ -127,6 +146,17 @@ def is_unavailable(error: GraphQLError) -> bool:
     """Return whether an error means that the log cannot be reached and nothing was recorded."""
     failure = _server_failure(error)
     return isinstance(failure, LogUnavailable) and not isinstance(failure, AppendUnresolved)
+
+
+def is_views_unavailable(error: GraphQLError) -> bool:
+    """Return whether an error means that a command needs the views, which cannot be read, and was not recorded."""
+    return isinstance(_server_failure(error), ViewsUnavailable)
+
+
+def views_failure(error: GraphQLError) -> sqlite3.Error | ViewsUnavailable | None:
+    """Return the exception behind an error if the views, which SQLite reads, may be the cause."""
+    failure = _server_failure(error)
+    return failure if isinstance(failure, sqlite3.Error | ViewsUnavailable) else None
 
 
 def _server_failure(error: GraphQLError) -> BaseException | None:

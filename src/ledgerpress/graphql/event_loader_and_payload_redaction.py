@@ -8,7 +8,7 @@ import msgspec
 from strawberry.dataloader import DataLoader
 
 from ledgerpress.commands.client_identity import Identity
-from ledgerpress.eventlog.envelope import JSON_ENCODING, StoredEvent
+from ledgerpress.eventlog.envelope import StoredEvent, plaintext
 from ledgerpress.eventlog.log import EventLog
 
 _NEAR: Final = 16
@@ -39,14 +39,6 @@ def event_loader(log: EventLog) -> DataLoader[int, StoredEvent]:
         return [events[position] for position in positions]
 
     return DataLoader(load)
-
-
-def plaintext(stored: StoredEvent) -> dict[str, Any] | None:
-    """Return the payload as JSON, `None` if it was withdrawn."""
-    if stored.payload is None or stored.payload.encoding != JSON_ENCODING:
-        return None
-    payload: dict[str, Any] = msgspec.json.decode(stored.payload.plaintext)
-    return payload
 
 
 def visible_event(stored: StoredEvent, access: EventAccess | None, viewer: Identity) -> dict[str, Any]:

@@ -15,13 +15,14 @@ from graphql.pyutils import AbortSignal
 from strawberry.types import ExecutionContext
 
 from ledgerpress.commands.client_identity import LOCAL_OPERATOR, Identity
-from ledgerpress.graphql.compiled.compiled_executor import execute_compiled
+from ledgerpress.graphql.compiled.tested_versions import load_compiled_executor
 from ledgerpress.graphql.context import Context, Store
 from ledgerpress.graphql.documents import Documents, Operation, RequestError
 from ledgerpress.graphql.errors import (
     LogUnavailableError,
     client_errors,
     is_unavailable,
+    is_views_unavailable,
     masked_error,
 )
 from ledgerpress.graphql.limits.cost import Cost, cost_extension
@@ -31,6 +32,7 @@ from ledgerpress.graphql.request_telemetry_record import CURRENT, NO_TRACE
 from ledgerpress.graphql.results import ResponseMap, Result, ResultKind, error_result
 from ledgerpress.graphql.schema_checks import check_schema
 from ledgerpress.graphql.schema_extensions import execute_with_extensions, extension_names
+from ledgerpress.views.files.views_health import ViewsUnavailable
 from ledgerpress.views.snapshot_and_cache_dependencies import CacheDependencies
 
 logger = logging.getLogger(__name__)
@@ -54,6 +56,7 @@ class Executor:
         self.schema = schema
         self.limits = limits or Limits.development()
         self.documents = Documents(self.schema._schema, self.limits, on_thread_start=on_document_thread_start)
+        self._execute_compiled = load_compiled_executor()
         self._extension_names = extension_names(schema)
         self.has_extensions: Final = bool(self._extension_names)
         """Whether extensions take part in each execution. If so, no query is compiled and no response is cached."""
@@ -101,13 +104,13 @@ class Executor:
                     result = self._run(operation, variables, context)
                     if not isinstance(result, ExecutionResult):
                         result = await result
-                if is_mutation and result.errors and _was_not_begun(result, result.errors):
-                    raise RequestError(LogUnavailableError(result.errors))
+                if result.errors:
+                    self._check_available(result, result.errors, context, is_mutation=is_mutation)
                 return self._result(result, context, cost)
             except RequestError as error:
-                return self._request_error(error, context.today.snapshot.position)
+                return self._request_error(error, _position(context))
             except (TimeoutError, TimeLimitExceeded, AbortedGraphQLExecutionError):
-                return self._request_error(RequestError(TimeLimitExceeded()), context.today.snapshot.position)
+                return self._request_error(RequestError(TimeLimitExceeded()), _position(context))
             except Exception as failure:  # noqa: BLE001 - clients get no details of any failure
                 # No position: the views themselves may have failed.
                 return error_result([masked_error(failure)], 0)
@@ -159,8 +162,8 @@ class Executor:
         if self.has_extensions:
             execute = partial(self._execute_for_extensions, context)
             return execute_with_extensions(self.schema, operation, variables, context, execute)
-        if operation.type is OperationType.QUERY:
-            compiled = execute_compiled(operation, variables, context)
+        if operation.type is OperationType.QUERY and self._execute_compiled is not None:
+            compiled = self._execute_compiled(operation, variables, context)
             if compiled is not None:
                 return compiled
         return execute_document(
@@ -191,8 +194,20 @@ class Executor:
             operation_extensions=execution.operation_extensions,
         )
 
+    def _check_available(
+        self, result: ExecutionResult, errors: Sequence[GraphQLError], context: Context, *, is_mutation: bool
+    ) -> None:
+        """Raise the error of the whole request if it had no effect because the log or the views are unavailable."""
+        try:
+            context.check_views(errors)
+        except ViewsUnavailable:
+            if not is_mutation or _was_not_begun(result, errors, is_views_unavailable):
+                raise
+        if is_mutation and _was_not_begun(result, errors, is_unavailable):
+            raise RequestError(LogUnavailableError(errors))
+
     def _result(self, result: ExecutionResult, context: Context, cost: Cost) -> Result[ResponseMap]:
-        position = context.today.snapshot.position
+        position = _position(context)
         members = dict(result.extensions or {})
         if self.limits.tell_cost:
             members["cost"] = cost_extension(cost)
@@ -217,13 +232,23 @@ def _abort_signal(context: Context) -> "AbortSignal | None":
     return cast("AbortSignal | None", signal)
 
 
-def _was_not_begun(result: ExecutionResult, errors: Sequence[GraphQLError]) -> bool:
-    """Return whether a mutation had no effect because the log could not be reached.
+def _position(context: Context) -> int:
+    """Return the position of the views that were read; 0 if they cannot be read."""
+    try:
+        return context.today.snapshot.position
+    except ViewsUnavailable:
+        return 0
 
-    A document with several root fields may have had an effect. So may a mutation whose payload needs the log.
+
+def _was_not_begun(
+    result: ExecutionResult, errors: Sequence[GraphQLError], is_cause: Callable[[GraphQLError], bool]
+) -> bool:
+    """Return whether a mutation had no effect because of errors for which `is_cause` returns true.
+
+    A document with several root fields may have had an effect. So may a mutation whose payload fails.
     """
     is_single = len(result.data or ()) == 1
-    return is_single and all(len(error.path or ()) == 1 and is_unavailable(error) for error in errors)
+    return is_single and all(len(error.path or ()) == 1 and is_cause(error) for error in errors)
 
 
 class DeadlineSignal:

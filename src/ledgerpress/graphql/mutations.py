@@ -1,5 +1,6 @@
 """The common part of mutations: inputs that build commands, and payloads with a result or with user errors."""
 
+import sqlite3
 from abc import ABC, abstractmethod
 from collections.abc import Awaitable, Callable, Iterable
 from typing import Any, Final, Protocol, TypeVar, cast
@@ -19,6 +20,7 @@ from ledgerpress.graphql.context import Context, PointInTime, RequestInfo
 from ledgerpress.graphql.feature_declarations import SchemaDeclarations, runs
 from ledgerpress.graphql.input_rules import check_input
 from ledgerpress.graphql.scalars import Position
+from ledgerpress.views.files.views_health import ViewsUnavailable
 
 ErrorCodeEnum = strawberry.enum(
     ErrorCode,
@@ -165,13 +167,20 @@ async def run_command(
         return payload(
             position=None, replayed=False, views_behind=False, user_errors=[error], **{field: None}
         )
-    moment = context.refresh()
+    object_, is_behind = None, result.views_behind
+    if not is_behind:
+        try:
+            object_ = load(context.refresh(), result.subject_id)
+        except (ViewsUnavailable, sqlite3.Error) as failure:
+            # The command is recorded, so the client must not send it again.
+            context.note_views_failure(failure)
+            is_behind = True
     return payload(
         position=Position(result.position),
         replayed=result.replayed,
-        views_behind=result.views_behind,
+        views_behind=is_behind,
         user_errors=[],
-        **{field: None if result.views_behind else load(moment, result.subject_id)},
+        **{field: object_},
     )
 
 

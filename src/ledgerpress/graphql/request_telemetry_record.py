@@ -1,8 +1,9 @@
 """The context of the current request for logging, metrics and traces: one record in a context variable."""
 
+from contextlib import AbstractContextManager, nullcontext
 from contextvars import ContextVar
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Final, Protocol
 
 from graphql import OperationType
 
@@ -29,6 +30,11 @@ ABORTED: Final = 499
 """The status of a request whose client disconnected, or that was cancelled, before the response."""
 
 
+class OperationSpans(Protocol):
+    def operation(self, operation: OperationInfo) -> AbstractContextManager[None]:
+        """Start the span of an operation, as a child of the request's. The span ends with the context."""
+
+
 @dataclass(slots=True)
 class RequestContext:
     """A request or a WebSocket connection, from its beginning to its end. `id` identifies it in logging."""
@@ -39,6 +45,8 @@ class RequestContext:
     cost: float | None = None
     status: int = ABORTED
     error_ids: list[str] = field(default_factory=list)
+    spans: OperationSpans | None = None
+    """Records a span for each operation, if traces are recorded."""
 
     @property
     def trace_id(self) -> str | None:
@@ -47,6 +55,17 @@ class RequestContext:
 
 
 CURRENT: Final = ContextVar[RequestContext | None]("ledgerpress request context", default=None)
+
+_NO_SPAN: Final = nullcontext()
+
+
+def executing(operation: OperationInfo) -> AbstractContextManager[None]:
+    """Record that the current request executes an operation, inside the context that is returned."""
+    context = CURRENT.get()
+    if context is None:
+        return _NO_SPAN
+    context.operation = operation
+    return _NO_SPAN if context.spans is None else context.spans.operation(operation)
 
 
 def note_error(error_id: str) -> None:

@@ -37,9 +37,6 @@ class CacheableStore(Store, Protocol):
     def caches(self) -> list[Callable[[], None]]:
         """Functions that clear a cache. They are called after a withdrawal, and after a switch to other views."""
 
-    def last_withdrawal(self, snapshot: Snapshot) -> int:
-        """Return the position of the last withdrawal of a payload. Older responses may contain that payload."""
-
     def views_version(self) -> ViewsVersion:
         """Return the version of the views: the same object until any process changes anything."""
 

@@ -8,7 +8,8 @@ from typing import Any, Final, Generic, TypeAlias, TypeVar
 
 import msgspec
 
-from ledgerpress.graphql.errors import INTERNAL_SERVER_ERROR, LOG_UNAVAILABLE
+from ledgerpress.graphql.errors import INTERNAL_SERVER_ERROR, LOG_UNAVAILABLE, VIEWS_UNAVAILABLE
+from ledgerpress.graphql.limits.exceeded import TIMEOUT
 
 Body = TypeVar("Body")
 ResponseMap: TypeAlias = dict[str, Any]
@@ -28,8 +29,10 @@ class ResultKind(Enum):
     """Not executed: the request is invalid (specification, section 7.1.2)."""
     INTERNAL_ERROR = auto()
     """Not executed: the server failed."""
-    LOG_UNAVAILABLE = auto()
-    """Not executed: the request needs the log, which cannot be reached."""
+    UNAVAILABLE = auto()
+    """Not executed: the request needs the log, which cannot be reached, or the views, which cannot be read."""
+    TIMEOUT = auto()
+    """Not executed to the end: it took longer than the time limit."""
 
 
 EXECUTED: Final = frozenset({ResultKind.COMPLETE, ResultKind.PARTIAL})
@@ -65,12 +68,14 @@ def error_result(
     kind: ResultKind = ResultKind.REQUEST_ERROR,
     **members: Any,
 ) -> Result[ResponseMap]:
-    """Return the result of a request that was not executed. Errors of the server take precedence over `kind`."""
+    """Return the result of a request that was not executed. The codes of `errors` take precedence over `kind`."""
     codes = {(error.get("extensions") or {}).get("code") for error in errors}
     if INTERNAL_SERVER_ERROR in codes:
         kind = ResultKind.INTERNAL_ERROR
-    elif LOG_UNAVAILABLE in codes:
-        kind = ResultKind.LOG_UNAVAILABLE
+    elif not codes.isdisjoint({LOG_UNAVAILABLE, VIEWS_UNAVAILABLE}):
+        kind = ResultKind.UNAVAILABLE
+    elif TIMEOUT in codes:
+        kind = ResultKind.TIMEOUT
     return Result(kind, {"errors": errors, **members}, position)
 
 

@@ -18,11 +18,13 @@ from ledgerpress.commands.client_identity import Authenticator
 from ledgerpress.eventlog.errors import LogReplaced
 from ledgerpress.graphql.cached_executor import CachedExecutor, CacheSettings
 from ledgerpress.graphql.context import Store
+from ledgerpress.graphql.errors import VIEWS_UNAVAILABLE_MESSAGE
 from ledgerpress.graphql.executor import Executor
 from ledgerpress.graphql.limits.settings import Limits
 from ledgerpress.graphql.response_cache import CacheableStore
 from ledgerpress.graphql.subscriptions.hub import SubscriptionHub
 from ledgerpress.graphql.subscriptions.settings import SubscriptionSettings
+from ledgerpress.graphql.subscriptions.shared_subscription import EndedTokens
 from ledgerpress.http import feature_routes
 from ledgerpress.http.content_negotiation import prefers_event_stream
 from ledgerpress.http.fast_path.fast_path import FastPath
@@ -35,12 +37,14 @@ from ledgerpress.http.middleware.access_log import AccessLog
 from ledgerpress.http.middleware.cors import Cors, CorsSettings
 from ledgerpress.http.middleware.security_headers import HeaderSettings, SecurityHeaders
 from ledgerpress.http.middleware.telemetry import RequestSpans, Telemetry
-from ledgerpress.http.middleware.trusted_hosts import ANY, TrustedHosts
+from ledgerpress.http.middleware.trusted_hosts import TrustedHosts
 from ledgerpress.http.pages.page_contributions_and_rendering import PageContribution, Pages
 from ledgerpress.http.persisted_documents import PersistedDocuments
 from ledgerpress.http.requests.url_prefix_and_route_path import route_path
 from ledgerpress.http.streaming.stream_requests import StreamRequests
 from ledgerpress.http.streaming.websocket_and_sse_dispatch import StreamingEndpoint
+from ledgerpress.network_names import ANY
+from ledgerpress.views.files.views_health import ViewsUnavailable
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -160,6 +164,7 @@ def make_app(
         open_past=open_past,
     )
     hub = SubscriptionHub(executor, store, subscriptions or SubscriptionSettings(), open_past=open_past)
+    hub.tokens = authenticator if isinstance(authenticator, EndedTokens) else None
     streaming = StreamingEndpoint(
         StreamRequests(hub, authenticator, rates, settings, persisted, slots), runtime.stopping
     )
@@ -181,7 +186,11 @@ def make_app(
     ]
     app = Starlette(
         routes=[*runtime.routes(store, authenticator), *routes, *site.routes()],
-        exception_handlers={LogReplaced: _log_replaced, **feature_routes.ERRORS},
+        exception_handlers={
+            LogReplaced: _log_replaced,
+            ViewsUnavailable: _views_unavailable,
+            **feature_routes.ERRORS,
+        },
     )
     # `Telemetry`, which wraps all requests, handles other exceptions.
     stack = _dispatch(endpoint, streaming, ExceptionMiddleware(app.router, handlers=app.exception_handlers))
@@ -228,6 +237,13 @@ def _dispatch(endpoint: ASGIApp, streaming: ASGIApp, pages: ASGIApp) -> ASGIApp:
         return app(scope, receive, send)
 
     return dispatch
+
+
+async def _views_unavailable(_: Request, __: Exception) -> Response:
+    """Return the response for a page: 503, since the views cannot be read."""
+    return PlainTextResponse(
+        f"{VIEWS_UNAVAILABLE_MESSAGE}\n", 503, {"Cache-Control": "no-store", "Retry-After": "1"}
+    )
 
 
 async def _log_replaced(_: Request, __: Exception) -> Response:

@@ -19,7 +19,7 @@ from ledgerpress.eventlog.errors import LogUnavailable
 from ledgerpress.graphql.cached_executor import CachedExecutor
 from ledgerpress.graphql.documents import Operation, RequestError
 from ledgerpress.graphql.errors import INTERNAL_SERVER_ERROR, LOG_UNAVAILABLE
-from ledgerpress.graphql.request_telemetry_record import CURRENT, note_error
+from ledgerpress.graphql.request_telemetry_record import executing, note_error
 from ledgerpress.graphql.response_cache import CacheableStore
 from ledgerpress.graphql.results import EncodedResult, ResultKind, encoded
 from ledgerpress.http.content_negotiation import names_html, response_media_type
@@ -28,7 +28,13 @@ from ledgerpress.http.graphql_over_http_settings import HttpSettings
 from ledgerpress.http.limits import RateLimiter
 from ledgerpress.http.middleware.telemetry import CAUSATION, CORRELATION, TRACEPARENT
 from ledgerpress.http.persisted_documents import PersistedDocuments, RequestedDocument
-from ledgerpress.http.request_rejection_error import UNAUTHENTICATED, Header, HttpError, retry_after
+from ledgerpress.http.request_rejection_error import (
+    UNAUTHENTICATED,
+    Header,
+    HttpError,
+    retry_after,
+    views_unavailable,
+)
 from ledgerpress.http.requests.graphql_request import GraphQLRequest, from_json, from_query_string
 from ledgerpress.http.requests.headers_and_body import (
     ClientDisconnected,
@@ -41,6 +47,7 @@ from ledgerpress.http.requests.headers_and_body import (
 from ledgerpress.http.requests.minimum_position import HEADER as MIN_POSITION
 from ledgerpress.http.requests.minimum_position import minimum_position, wait_for_position
 from ledgerpress.http.responses import GraphQLResponses, Response, send_response
+from ledgerpress.views.files.views_health import ViewsUnavailable
 
 logger = logging.getLogger(__name__)
 
@@ -121,6 +128,8 @@ class GraphQLEndpoint:
             message = "The log cannot be reached at the moment. Try again."
             unavailable = HttpError(503, LOG_UNAVAILABLE, message, retry_after(1))
             response = self._responses.error(unavailable, media_type)
+        except ViewsUnavailable:
+            response = self._responses.error(views_unavailable(), media_type)
         except ClientDisconnected:
             return
         except Exception:
@@ -209,18 +218,24 @@ class GraphQLEndpoint:
         return response
 
     async def _execute(self, admitted: _AdmittedRequest, *, is_safe: bool) -> _ExecutedRequest:
-        """Execute a request. Raises `HttpError` for an operation that needs another method or protocol."""
-        cached, store = self.cached_executor, self.store
-        identity, variables = admitted.identity, admitted.request.variables
+        """Resolve and execute the operation of a request. Raises `HttpError` as `_execute_operation` does."""
+        cached = self.cached_executor
         try:
             operation = await cached.executor.documents.resolve(
                 admitted.document.text, admitted.request.operation_name
             )
         except RequestError as error:
             cached.counts.executed += 1
-            return _ExecutedRequest(encoded(cached.executor.reject(store, error)))
-        if context := CURRENT.get():
-            context.operation = operation
+            return _ExecutedRequest(encoded(cached.executor.reject(self.store, error)))
+        with executing(operation):
+            return await self._execute_operation(operation, admitted, is_safe=is_safe)
+
+    async def _execute_operation(
+        self, operation: Operation, admitted: _AdmittedRequest, *, is_safe: bool
+    ) -> _ExecutedRequest:
+        """Execute an operation. Raises `HttpError` if it needs another method or protocol."""
+        cached, store = self.cached_executor, self.store
+        identity, variables = admitted.identity, admitted.request.variables
         if operation.type is OperationType.QUERY:
             key = cached.key_of(operation, variables, identity, open_past=self.open_past)
             if key is not None and (hit := cached.get(store, key)):

@@ -9,16 +9,24 @@ from collections import OrderedDict
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from ipaddress import IPv6Address, ip_address
+from ipaddress import IPv6Address
 from typing import Final
 
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from ledgerpress.commands.client_identity import Authenticator, Identity, Unauthenticated
 from ledgerpress.http.graphql_over_http_settings import HttpSettings
-from ledgerpress.http.request_rejection_error import Header, HttpError, invalid_token, retry_after
+from ledgerpress.http.request_rejection_error import (
+    Header,
+    HttpError,
+    invalid_token,
+    retry_after,
+    views_unavailable,
+)
 from ledgerpress.http.requests.url_prefix_and_route_path import route_path
 from ledgerpress.http.responses import send_error
+from ledgerpress.network_names import address_of
+from ledgerpress.views.files.views_health import ViewsUnavailable
 
 
 @dataclass(slots=True)
@@ -102,14 +110,9 @@ def client_address(client: tuple[str, int] | None) -> str:
     host = client[0]
     if ":" not in host:
         return host
-    try:
-        address = ip_address(host.partition("%")[0])
-    except ValueError:
-        return host
+    address = address_of(host.partition("%")[0])
     if not isinstance(address, IPv6Address):
-        return host
-    if address.ipv4_mapped:
-        return str(address.ipv4_mapped)
+        return str(address or host)
     return str(IPv6Address(int(address) >> 64 << 64)) + "/64"
 
 
@@ -138,6 +141,8 @@ class RateLimiter:
         except Unauthenticated as error:
             self._addresses.take(client_address(scope.get("client")))
             raise invalid_token(error) from None
+        except ViewsUnavailable as error:  # tokens are read from the views
+            raise views_unavailable() from error
 
     def take(self, scope: Scope, identity: Identity) -> tuple[Header, ...]:
         """Count a request. Return the rate limit headers, if the client has a token. Raises `HttpError`."""

@@ -6,6 +6,7 @@ from typing import Final
 import msgspec
 
 from ledgerpress.commands.client_identity import Unauthenticated
+from ledgerpress.graphql.errors import VIEWS_UNAVAILABLE, VIEWS_UNAVAILABLE_MESSAGE
 
 Header = tuple[bytes, bytes]
 
@@ -37,6 +38,11 @@ class HttpError(Exception):
 def retry_after(seconds: float) -> Header:
     """Return a Retry-After header (RFC 9110, 10.2.3), rounded up to whole seconds, at least one."""
     return b"retry-after", b"%d" % max(1, int(-(-seconds // 1)))
+
+
+def views_unavailable() -> HttpError:
+    """Return the error for a request that needs the views while they cannot be read."""
+    return HttpError(503, VIEWS_UNAVAILABLE, VIEWS_UNAVAILABLE_MESSAGE, retry_after(1))
 
 
 def invalid_token(error: Unauthenticated) -> HttpError:

@@ -68,7 +68,8 @@ class GraphQLResponses:
             ResultKind.SYNTAX_ERROR: 400,
             ResultKind.REQUEST_ERROR: settings.unprocessable_status,
             ResultKind.INTERNAL_ERROR: 500,
-            ResultKind.LOG_UNAVAILABLE: 503,
+            ResultKind.UNAVAILABLE: 503,
+            ResultKind.TIMEOUT: 504,
         }
         self._json_statuses = self._statuses | {ResultKind.PARTIAL: 200}
         if settings.legacy_json:
@@ -85,7 +86,7 @@ class GraphQLResponses:
         status = (self._json_statuses if media_type == JSON else self._statuses)[kind]
         content_type = _CONTENT_TYPES[media_type] if kind in EXECUTED else self._error_type(media_type)
         headers = [content_type, _NO_STORE, VARY]
-        if kind is ResultKind.LOG_UNAVAILABLE:
+        if kind is ResultKind.UNAVAILABLE:
             headers.append(retry_after(1))
         if result.position:  # 0 if nothing was read: `Telemetry` then adds the position of the views
             headers.insert(0, (POSITION, b"%d" % result.position))

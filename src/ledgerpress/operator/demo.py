@@ -8,7 +8,14 @@ from tempfile import TemporaryDirectory
 from ledgerpress.eventlog.clock_randomness_ids import SystemClock
 from ledgerpress.eventlog.errors import LogUnusable
 from ledgerpress.feature import FeatureSet
-from ledgerpress.features.demo.load import DEMO_WEEKS, DemoClock, load_demo
+from ledgerpress.features.actors.model import FIRST_EVENT_COUNT
+from ledgerpress.features.demo.load import (
+    DEMO_WEEKS,
+    EVENTS_TO_IDENTIFY,
+    DemoClock,
+    begins_with_demo,
+    load_demo,
+)
 from ledgerpress.features.registry import FEATURES
 from ledgerpress.operator import Progress
 from ledgerpress.operator.log_copy import copy_of
@@ -42,6 +49,14 @@ async def load_demo_into(
         for file in sorted(place.iterdir(), key=lambda file: file.name == LOG_FILE):
             file.rename(data / file.name)
     return True
+
+
+async def is_demo(data: Path, url: LogUrl, *, features: FeatureSet = FEATURES) -> bool:
+    """Return whether the existing log begins with the demo. Raises `LogUnusable` and `LogUnavailable`."""
+    async with existing_log(data, url.text) as log:
+        stored = await log.read(FIRST_EVENT_COUNT, EVENTS_TO_IDENTIFY)
+    codec = features.codec()
+    return begins_with_demo(codec.decode(event).event for event in stored)
 
 
 async def _copy_demo_to(

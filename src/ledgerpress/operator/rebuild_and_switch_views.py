@@ -11,6 +11,7 @@ from ledgerpress.feature import FeatureSet
 from ledgerpress.features.registry import FEATURES
 from ledgerpress.server.data_directory import check_views_directory
 from ledgerpress.sqlite.connection import open_to_read
+from ledgerpress.system_errors import reason_of
 from ledgerpress.views.files.rebuild_compare_and_switch import RebuildFailed, ViewsBuilder
 from ledgerpress.views.files.tables import ViewsOfOtherVersions, check_tables
 from ledgerpress.views.files.views_directory import ViewsDirectory
@@ -60,7 +61,9 @@ def roll_back(
             try:
                 check_tables(db, projectors)
             except (ViewsOfOtherVersions, sqlite3.Error) as error:
-                raise RebuildFailed(f"{former.name} cannot be used by this version: {error}") from error
+                raise RebuildFailed(
+                    f"{former.name} cannot be used by this version: {_reason(error)}"
+                ) from error
     return directory.roll_back()
 
 
@@ -99,3 +102,7 @@ def _position(views: Path) -> int | None:
             return min((point.position for point in checkpoints.read(db).values()), default=None)
     except sqlite3.Error:
         return None
+
+
+def _reason(error: ViewsOfOtherVersions | sqlite3.Error) -> str:
+    return reason_of(error) if isinstance(error, sqlite3.Error) else str(error)

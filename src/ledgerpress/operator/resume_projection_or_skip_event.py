@@ -31,6 +31,30 @@ async def resume_projection(
         return await _resume(store, name, progress)
 
 
+async def event_to_skip(
+    data: Path,
+    log: str,
+    name: str,
+    request: CommandRequest,
+    progress: Progress,
+    *,
+    features: FeatureSet = FEATURES,
+) -> tuple[Header, str]:
+    """Return the header of the event that `skip_event` would skip, and the error. Raises `Rejection` as it does."""
+    _check_reason(request)
+    async with open_store(
+        data, log=log, features=features, create=False, resume=False, progress=progress
+    ) as store:
+        position = _failed_at(store, name, "skip")
+        (event,) = await store.log.read(position - 1, 1)
+        return event.header, store.checkpoints[name].error or ""
+
+
+def _check_reason(request: CommandRequest) -> None:
+    if request.checked_reason() is None:
+        raise Rejection(ErrorCode.BLANK, "A skip needs a reason.", field=("reason",))
+
+
 async def skip_event(
     data: Path,
     log: str,
@@ -45,8 +69,7 @@ async def skip_event(
     Returns the header of that event, and the checkpoint as `resume_projection` does. Raises `Rejection` if the
     projection is not paused or the reason is missing.
     """
-    if request.checked_reason() is None:
-        raise Rejection(ErrorCode.BLANK, "A skip needs a reason.", field=("reason",))
+    _check_reason(request)
     async with open_store(
         data, log=log, features=features, create=False, resume=False, progress=progress
     ) as store:

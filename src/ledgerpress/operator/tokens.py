@@ -1,5 +1,6 @@
 """Create, list and revoke access tokens."""
 
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Final
@@ -10,11 +11,21 @@ from ledgerpress.feature import FeatureSet
 from ledgerpress.features.registry import FEATURES
 from ledgerpress.features.tokens import projector_and_queries as queries
 from ledgerpress.features.tokens.commands import CreateToken, RevokeToken, new_secret, secret_hash
-from ledgerpress.operator import Progress, TaskFailed
+from ledgerpress.features.tokens.model import TOKENS, TokenCreated
+from ledgerpress.operator import Progress
 from ledgerpress.rfc3339 import to_datetime, to_microseconds
-from ledgerpress.server.store import open_store
+from ledgerpress.server.store import Store, open_store
 
 _PAGE: Final = 1_000
+
+
+@dataclass(frozen=True, slots=True)
+class NewToken:
+    """A token that was created. If the views are behind, no server accepts it before they have caught up."""
+
+    token: queries.Token
+    secret: str
+    views_behind: bool
 
 
 async def create_token(
@@ -29,11 +40,8 @@ async def create_token(
     reason: str | None,
     progress: Progress,
     features: FeatureSet = FEATURES,
-) -> tuple[queries.Token, str]:
-    """Create a token; return it and its secret.
-
-    `expires` is a lifetime or a time. Raises `TaskFailed` if the token is created but the views do not show it.
-    """
+) -> NewToken:
+    """Create a token. `expires` is a lifetime or a time."""
     async with open_store(data, log=log, features=features, create=False, progress=progress) as store:
         if isinstance(expires, timedelta):
             expires = to_datetime(store.clock.now()) + expires
@@ -47,13 +55,26 @@ async def create_token(
             secret_hash=secret_hash(secret),
         )
         result = await store.commands.handle(command, CommandRequest(reason=reason))
-        with store.snapshot() as snapshot:
-            token = queries.by_id(snapshot, result.subject_id)
-        if token is None:
-            raise TaskFailed(
-                f"token {result.subject_id} was created, but the views do not show it: see ledgerpress status"
-            )
-        return token, secret
+        return NewToken(await _recorded(store, result.subject_id), secret, result.views_behind)
+
+
+async def _recorded(store: Store, token_id: str) -> queries.Token:
+    """Return a token that was just created as the log has it: the views may be paused."""
+    creation = store.codec.decode((await store.log.read_stream(TOKENS.stream(token_id)))[0])
+    event = creation.event
+    assert isinstance(event, TokenCreated)  # noqa: S101 - it was recorded by the command
+    return queries.Token(
+        seq=creation.position,
+        id=event.token_id,
+        actor_id=event.actor_id,
+        name=event.name,
+        role=event.role,
+        scopes=event.scopes,
+        expires_at=event.expires_at,
+        created_at=creation.header.recorded_at,
+        revoked_at=None,
+        secret_hash=event.secret_hash,
+    )
 
 
 async def list_tokens(
@@ -66,6 +87,16 @@ async def list_tokens(
             while page := queries.tokens_after(snapshot, tokens[-1].seq if tokens else 0, _PAGE):
                 tokens += page
         return tokens, store.clock.now()
+
+
+async def token_to_revoke(
+    data: Path, log: str, token_id: str, progress: Progress, *, features: FeatureSet = FEATURES
+) -> queries.Token | None:
+    """Return the token that `revoke_token` would revoke; `None` if there is none, or if it is revoked already."""
+    async with open_store(data, log=log, features=features, create=False, progress=progress) as store:
+        with store.snapshot() as snapshot:
+            token = queries.by_id(snapshot, token_id)
+    return None if token is None or token.revoked_at is not None else token
 
 
 async def revoke_token(

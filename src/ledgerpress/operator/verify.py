@@ -13,6 +13,7 @@ from ledgerpress.operator.log_verifier import LogVerification, LogVerifier
 from ledgerpress.server.log_factory import log_of_views
 from ledgerpress.server.log_url import LOCAL
 from ledgerpress.server.store import open_store
+from ledgerpress.sqlite.connection import is_writable
 from ledgerpress.views.files.verification_by_rebuild import ViewsVerification, check_views, reading
 from ledgerpress.views.files.views_directory import ViewsDirectory
 from ledgerpress.views.snapshot_and_cache_dependencies import Snapshot
@@ -24,7 +25,15 @@ async def read_head(data: Path, log: str = LOCAL, *, features: FeatureSet = FEAT
     If there are no views, compute the head from the events, without building views. Raises `LogUnusable`, and
     `EventLogError` if an event is invalid or the views are behind the log, such as with a paused projection.
     """
-    if ViewsDirectory(data, features.projectors).current is None:
+    views = ViewsDirectory(data, features.projectors).current
+    if views is not None and not is_writable(data):
+        # The views cannot catch up with the log on a read-only medium, but they may be current.
+        async with log_of_views(data, log) as opened:
+            with reading(views) as snapshot:
+                if snapshot is not None and snapshot.position == await opened.head():
+                    return tree_head(snapshot, opened.publication)
+            views = None
+    if views is None:
         verification = await verify_log(data, log=log, features=features)
         if (finding := verification.finding) is not None:
             raise EventLogError(str(finding))

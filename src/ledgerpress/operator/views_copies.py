@@ -23,6 +23,7 @@ from ledgerpress.server.data_directory import (
 from ledgerpress.server.log_factory import existing_log
 from ledgerpress.server.log_url import LOCAL, LogUrl
 from ledgerpress.sqlite.atomic_file import check_free, give_name, sync_open, unfinished
+from ledgerpress.system_errors import reason_of
 from ledgerpress.views.files.copy_export import create_copy
 from ledgerpress.views.files.copy_format import Manifest, ViewsCopy, ViewsCopyInvalid
 from ledgerpress.views.files.copy_restore import CopiedViews, check_kind
@@ -50,7 +51,7 @@ async def copy_views_to_file(
     except FileExistsError as error:
         raise LogUnusable(f"{file} exists already and was not changed") from error
     except OSError as error:
-        raise LogUnusable(f"{file} cannot be written: {error.strerror}") from error
+        raise LogUnusable(f"{file} cannot be written: {reason_of(error)}") from error
     return manifest
 
 

@@ -9,7 +9,7 @@ from ledgerpress.commands.command_request_and_context import CommandRequest
 from ledgerpress.commands.errors import ErrorCode, Rejection
 from ledgerpress.eventlog.clock_randomness_ids import Clock, Randomness, SystemRandomness, uuid7, uuid8
 from ledgerpress.eventlog.codec import Codec
-from ledgerpress.eventlog.envelope import SALT_BYTES, NewEvent
+from ledgerpress.eventlog.envelope import SALT_BYTES, NewEvent, StoredEvent
 from ledgerpress.eventlog.errors import WithdrawalUnfinished, WrongExpectedVersion
 from ledgerpress.eventlog.event_and_withdrawn_event import Event
 from ledgerpress.eventlog.kernel_events import PayloadWithdrawn, withdrawal_stream
@@ -87,18 +87,8 @@ async def withdraw_payload(
     there is no such event, if its payload cannot be withdrawn, or if the reason is missing. Raises
     `WithdrawalUnfinished` if a copy of the payload may remain.
     """
-    reason = request.checked_reason()
-    if reason is None:
-        raise Rejection(ErrorCode.BLANK, "A withdrawal needs a reason.", field=("reason",))
-    events = await log.read(position - 1, 1)
-    if not events or events[0].position != position:
-        raise Rejection(
-            ErrorCode.NOT_FOUND, f"There is no event at position {position:,}.", field=("position",)
-        )
-    event = events[0]
-    if explanation := NEVER_WITHDRAWN.get(event.header.type):
-        message = f"The payload of {event.header.type} cannot be withdrawn: {explanation}."
-        raise Rejection(ErrorCode.INVALID_VALUE, message, field=("position",))
+    reason = checked_reason(request)
+    event = await event_to_withdraw(log, position)
     if event.payload is None:
         return await log.withdraw(position, [])
     fact = PayloadWithdrawn(header=msgspec.to_builtins(event.header))
@@ -125,6 +115,28 @@ async def withdraw_payload(
     except WrongExpectedVersion:
         # Another process has recorded the withdrawal.
         return await log.withdraw(position, [])
+
+
+def checked_reason(request: CommandRequest) -> str:
+    """Return the reason of the withdrawal. Raises `Rejection` if it is missing."""
+    reason = request.checked_reason()
+    if reason is None:
+        raise Rejection(ErrorCode.BLANK, "A withdrawal needs a reason.", field=("reason",))
+    return reason
+
+
+async def event_to_withdraw(log: EventLog, position: int) -> StoredEvent:
+    """Return the event at `position`. Raises `Rejection` if there is none, or if its payload cannot be withdrawn."""
+    events = await log.read(position - 1, 1)
+    if not events or events[0].position != position:
+        raise Rejection(
+            ErrorCode.NOT_FOUND, f"There is no event at position {position:,}.", field=("position",)
+        )
+    event = events[0]
+    if explanation := NEVER_WITHDRAWN.get(event.header.type):
+        message = f"The payload of {event.header.type} cannot be withdrawn: {explanation}."
+        raise Rejection(ErrorCode.INVALID_VALUE, message, field=("position",))
+    return event
 
 
 async def _reach_other_sets(directory: ViewsDirectory, record: int) -> None:

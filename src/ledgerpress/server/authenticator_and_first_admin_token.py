@@ -2,12 +2,14 @@
 
 from pathlib import Path
 
+from ledgerpress.adapters.oidc.discovery import DiscoveredKeys
 from ledgerpress.adapters.oidc.jwks import KeysByUrl, KeysInFile, KeySource, NoKeys, checked_url
 from ledgerpress.adapters.oidc.jwt_verifier import JwtVerifier
-from ledgerpress.commands.client_identity import Authenticator
+from ledgerpress.commands.client_identity import Authenticator, Unauthenticated
 from ledgerpress.commands.command_request_and_context import CommandRequest
 from ledgerpress.commands.roles_and_permissions import Role
 from ledgerpress.commands.streams_and_append_plan import StateLoader
+from ledgerpress.eventlog.errors import UndecodableEvent
 from ledgerpress.features.actors.model import SYSTEM
 from ledgerpress.features.tokens import projector_and_queries as tokens
 from ledgerpress.features.tokens.anonymous_role_and_oidc_settings import AccessSettings
@@ -51,8 +53,17 @@ async def first_admin_token(store: Store) -> str | None:
 
 
 async def _is_current(store: Store, token: tokens.Token) -> bool:
-    """Return whether a token is valid according to the log, which is ahead of paused views."""
-    recorded = (await StateLoader(store.log, store.codec).load(TOKENS, token.id)).state
+    """Return whether a token is valid according to the log, which is ahead of paused views.
+
+    Raises `Unauthenticated` if the log contains a change of the token that this program does not know.
+    """
+    try:
+        recorded = (await StateLoader(store.log, store.codec).load(TOKENS, token.id)).state
+    except UndecodableEvent as error:
+        raise Unauthenticated(
+            f"The log contains a change of this token, at position {error.position:,}, that this server does not know. "
+            "Use another token, or another server."
+        ) from error
     return recorded is not None and recorded.secret_hash == token.secret_hash and not recorded.is_revoked
 
 
@@ -61,7 +72,7 @@ def _verifier(store: Store, settings: AccessSettings) -> JwtVerifier | None:
     if issuer is None or audience is None:
         return None
     return JwtVerifier(
-        keys=_keys(settings),
+        keys=_keys(settings, issuer),
         clock=store.clock,
         issuer=issuer,
         audience=audience,
@@ -72,14 +83,15 @@ def _verifier(store: Store, settings: AccessSettings) -> JwtVerifier | None:
     )
 
 
-def _keys(settings: AccessSettings) -> KeySource:
+def _keys(settings: AccessSettings, issuer: str) -> KeySource:
     if settings.oidc_jwks_file is not None:
         try:
             return KeysInFile(Path(settings.oidc_jwks_file))
         except NoKeys as error:
             raise ValueError(str(error)) from error
-    return KeysByUrl(
-        checked_url(settings.oidc_jwks_url or ""),
+    source = DiscoveredKeys if settings.oidc_jwks_url is None else KeysByUrl
+    return source(
+        issuer if settings.oidc_jwks_url is None else checked_url(settings.oidc_jwks_url),
         lifespan=settings.oidc_jwks_seconds,
         min_interval=settings.oidc_jwks_pause_seconds,
         timeout=settings.oidc_jwks_timeout_seconds,

@@ -9,6 +9,7 @@ from typing import Final
 import msgspec
 
 from ledgerpress.eventlog.errors import LogUnusable
+from ledgerpress.system_errors import reason_of
 
 LOG_FILE: Final = "log.sqlite"
 NODE_FILE: Final = "node.json"
@@ -138,7 +139,7 @@ def _usable(path: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        raise LogUnusable(f"{path} cannot be used: {error.strerror}") from error
+        raise LogUnusable(f"{path} cannot be used: {reason_of(error)}") from error
 
 
 def _check_is_directory(data: Path) -> None:

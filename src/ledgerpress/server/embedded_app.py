@@ -27,8 +27,9 @@ from ledgerpress.graphql.schema import Schema
 from ledgerpress.graphql.schema_extensions import ExtensionFactory
 from ledgerpress.http.app import Runtime
 from ledgerpress.http.middleware.forwarded_prefix import ForwardedPrefix
-from ledgerpress.http.middleware.trusted_hosts import ANY
+from ledgerpress.http.middleware.trusted_proxies import TrustedProxies
 from ledgerpress.http.requests.url_prefix_and_route_path import with_prefix_in_path
+from ledgerpress.network_names import ANY
 from ledgerpress.retry import poll
 from ledgerpress.server.library.open_store import OpenStore, published_store
 from ledgerpress.server.process.background_rebuild import rebuild_in_background
@@ -52,7 +53,15 @@ _TRACING: Final = "the host application records traces"
 _ONE_PORT: Final = "an embedded application has no port of its own; operators read /metrics with a token"
 SETTINGS_OF_HOST: Final[Mapping[str, str]] = {
     **dict.fromkeys(
-        ("server.host", "server.port", "server.stop_delay_seconds", "server.stop_seconds"), _SERVER
+        (
+            "server.host",
+            "server.port",
+            "server.unix_socket",
+            "server.root_path",
+            "server.stop_delay_seconds",
+            "server.stop_seconds",
+        ),
+        _SERVER,
     ),
     **dict.fromkeys(("server.max_head_bytes", "server.head_seconds"), _SERVER),
     **dict.fromkeys(("server.max_connections", "server.max_unfinished_bodies"), _SERVER),
@@ -170,7 +179,9 @@ class EmbeddedApp:
                 rebuild_in_background(server.data, server.log, program, self._features),
                 name="background rebuild",
             )
-            self._running = _Running(ForwardedPrefix(app, server.trusted_proxies), runtime, published)
+            self._running = _Running(
+                ForwardedPrefix(app, TrustedProxies(server.trusted_proxies)), runtime, published
+            )
             logger.info("LedgerPress serves %s in this process, at position %d", server.data, store.position)
             try:
                 yield

@@ -32,10 +32,12 @@ copy_log_file: Final = backup.copy_log_file
 _BACKOFF: Final = Backoff(first=0.25, longest=4.0)
 
 
-async def open_log(url: LogUrl, data: Path, *, create_as: Callable[[], str] | None) -> OpenedLog:
+async def open_log(
+    url: LogUrl, data: Path, *, create_as: Callable[[], str] | None, may_be_read_only: bool = False
+) -> OpenedLog:
     """Open the log at `url`; if there is none, create one for the publication id that `create_as` returns.
 
-    `data` is the data directory, the default place of a log in a file. Raises `LogUnusable` if there is no log and no
+    `data` is the data directory, the default place of a log in a file, which `may_be_read_only`. Raises `LogUnusable` if there is no log and no
     `create_as`, or something that is not a log of this program; `LogUnavailable` if the server cannot be reached.
     """
     match url.engine:
@@ -54,7 +56,7 @@ async def open_log(url: LogUrl, data: Path, *, create_as: Callable[[], str] | No
             file = url.file(data / LOG_FILE)
             if create_as is not None and not file.exists():
                 check_log_location(file)
-            return await SqliteEventLog.open(file, create_as=create_as)
+            return await SqliteEventLog.open(file, create_as=create_as, may_be_read_only=may_be_read_only)
 
 
 async def open_copy_target(url: LogUrl, data: Path, publication: str) -> CopyTarget:
@@ -100,6 +102,8 @@ async def open_when_available(
             reason = str(error) or reason
             left = deadline - time.monotonic()
             if left <= 0:
+                if url.engine == "sqlite":
+                    raise LogUnavailable(reason) from error
                 raise LogUnavailable(
                     f"the log cannot be reached: {reason}: check that its server is running and that the URL is "
                     "correct (--log, LEDGERPRESS_LOG)"
@@ -112,11 +116,14 @@ async def open_when_available(
 
 @asynccontextmanager
 async def existing_log(data: Path, log: str = LOCAL) -> AsyncIterator[OpenedLog]:
-    """Open the log at the URL `log`, without its views. Raises `LogUnusable`."""
+    """Open the log at the URL `log` to read it, without its views. A file may be on a read-only medium.
+
+    Raises `LogUnusable`.
+    """
     url = LogUrl.parse(log)
     if url.is_local:
         check_data_directory(data, create=False)
-    async with aclosing(await open_log(url, data, create_as=None)) as opened:
+    async with aclosing(await open_log(url, data, create_as=None, may_be_read_only=True)) as opened:
         yield opened
 
 

@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, AsyncExitStack, closing, contextmanager, suppress
 from socket import socket
@@ -13,6 +14,7 @@ from ledgerpress.commands.client_identity import Authenticator
 from ledgerpress.commands.command_handler import NO_INSTRUMENTATION
 from ledgerpress.commands.roles_and_permissions import Role
 from ledgerpress.feature import FeatureSet
+from ledgerpress.feature.feature_set import THIRD_PARTY_SECTION
 from ledgerpress.features.registry import FEATURES
 from ledgerpress.http.app import Runtime, make_app
 from ledgerpress.http.feature_routes import RouteContext
@@ -23,10 +25,12 @@ from ledgerpress.server.logging import log_to_standard_error
 from ledgerpress.server.process.background_rebuild import rebuild_in_background
 from ledgerpress.server.process.server_process import ServerProcess, switch_threads_sooner
 from ledgerpress.server.process.sockets import begin_to_listen
+from ledgerpress.server.process.stop_signals import StopSignals
 from ledgerpress.server.settings import InvalidSettings
 from ledgerpress.server.settings.sections import Settings
+from ledgerpress.server.storage_metrics import StorageMetrics
 from ledgerpress.server.store import Store, open_store
-from ledgerpress.server.tracing.settings import TracingSettings
+from ledgerpress.server.tracing.settings import TracingSettings, TracingUnavailable
 
 logger = logging.getLogger(__name__)
 
@@ -61,12 +65,13 @@ async def serve(
     program: Sequence[str],
     progress: AbstractContextManager[Callable[[int, int], None]],
     announce: Announce,
+    signals: StopSignals,
     features: FeatureSet = FEATURES,
 ) -> None:
     """Serve on bound sockets, the second of them for operators, until a signal.
 
     `features` are the features of the process and of `program`, the command that rebuilds views. `progress` shows how
-    far the views are built. `announce` is called when clients can connect. Raises `InvalidSettings`,
+    far the views are built. `announce` is called when clients can connect. `signals` stop the process. Raises `InvalidSettings`,
     `TracingUnavailable`, `AddressTaken`, and the errors of `open_store`.
     """
     server = settings.server
@@ -116,7 +121,7 @@ async def serve(
             rebuild_in_background(server.data, server.log, program, features), name="background rebuild"
         )
         try:
-            await ServerProcess(server, settings.live, runtime.stopping).run(
+            await ServerProcess(server, settings.live, runtime.stopping, signals).run(
                 *zip(apps, listeners, strict=False)
             )
         finally:
@@ -128,12 +133,19 @@ async def serve(
 @contextmanager
 def _tracing(settings: TracingSettings) -> Iterator["OpenTelemetry | None"]:
     """Yield the recorder of traces, or `None` if none are recorded. Raises `TracingUnavailable`."""
-    if settings.exporter == "none":
+    exporter = settings.exporter_in(os.environ)
+    if exporter == "none":
         yield None
         return
-    from ledgerpress.server.tracing.spans import OpenTelemetry  # noqa: PLC0415 - loaded only if traces are recorded
-
-    with closing(OpenTelemetry(settings)) as tracer:
+    try:
+        from ledgerpress.server.tracing.spans import (  # noqa: PLC0415 - an extra, loaded only if traces are recorded
+            OpenTelemetry,
+        )
+    except ImportError as error:
+        raise TracingUnavailable(
+            "traces need packages that are not installed: pip install ledgerpress[otel], or set tracing.exporter to none"
+        ) from error
+    with closing(OpenTelemetry(settings, exporter)) as tracer:
         yield tracer
 
 
@@ -162,8 +174,10 @@ def application(
             ", ".join(unknown),
         )
 
+    StorageMetrics(store, settings.server.data, settings.server.log).register(runtime.metrics)
+
     def context_of(feature: str) -> RouteContext:
-        return RouteContext(store, authenticator, settings.features.get(f"x_{feature}"))
+        return RouteContext(store, authenticator, settings.features.get(f"{THIRD_PARTY_SECTION}{feature}"))
 
     try:
         return make_app(

@@ -13,15 +13,16 @@ from ledgerpress.commands.first_events_of_publication import open_publication
 from ledgerpress.eventlog.clock_randomness_ids import Clock, Randomness, SystemClock, SystemRandomness, uuid7
 from ledgerpress.eventlog.codec import Codec
 from ledgerpress.eventlog.event_and_withdrawn_event import Event
-from ledgerpress.eventlog.health_checked_log import HealthCheckedLog, LogHealth
+from ledgerpress.eventlog.health_checked_log import HealthCheckedLog
 from ledgerpress.eventlog.log import OpenedLog
+from ledgerpress.eventlog.log_health import LogHealth
 from ledgerpress.feature import FeatureSet
 from ledgerpress.features.history import change_queries as changes
-from ledgerpress.features.posts.body import html_rendering_and_sections
 from ledgerpress.features.registry import FEATURES
 from ledgerpress.server.data_directory import check_data_directory, check_node_directory, claim_directory
 from ledgerpress.server.log_factory import open_when_available
 from ledgerpress.server.log_url import LOCAL, LogUrl
+from ledgerpress.views.computed_values import ComputedValues
 from ledgerpress.views.feature_declarations import DeclaredViews
 from ledgerpress.views.files.active_views import ActiveViews
 from ledgerpress.views.files.copy_of_another_set import copy_from_another_set
@@ -50,6 +51,7 @@ class Store:
     """The features of the process."""
     caches: list[Callable[[], None]]
     """Functions that clear a cache. They are called after a withdrawal and after a switch to other views."""
+    computed: ComputedValues
 
     def views_version(self) -> ViewsVersion:
         """Return the version of the views: the same object until a process changes anything in them.
@@ -173,7 +175,7 @@ async def store_on_log(
     checked_log = HealthCheckedLog(opened)
     name_key = await open_publication(checked_log, codec, clock, randomness, features.first_events)
     directory = ViewsDirectory(data, projectors)
-    caches = [html_rendering_and_sections.forget]
+    caches = [_forget_rendered_bodies]
     views = ActiveViews(
         checked_log,
         codec,
@@ -190,10 +192,9 @@ async def store_on_log(
             return
         await builder.build(progress)
 
-    await views.start(build, resume=resume)
+    head = await checked_log.head()
+    await views.start(build, partial(_report, progress, head), resume=resume)
     try:
-        head = await checked_log.head()
-        await views.catch_up(partial(_report, progress, head))
         with views.snapshot() as snapshot:
             if withdrawal := _last_withdrawal(snapshot):
                 views.drop_files_before(withdrawal)
@@ -207,7 +208,8 @@ async def store_on_log(
             name_key=name_key,
             observer=instrumentation,
         )
-        caches.append(commands.clear_cache)
+        computed = ComputedValues()
+        caches += [commands.clear_cache, computed.clear]
         checked_log.verify_applied(lambda: views.applied)
         views.follow()
         tasks = [
@@ -225,6 +227,7 @@ async def store_on_log(
                 randomness,
                 features,
                 caches,
+                computed,
             )
         finally:
             for task in tasks:
@@ -232,6 +235,12 @@ async def store_on_log(
             await asyncio.wait(tasks)
     finally:
         await views.aclose()
+
+
+def _forget_rendered_bodies() -> None:
+    from ledgerpress.features.posts.body import html_rendering_and_sections  # noqa: PLC0415 - imports a parser
+
+    html_rendering_and_sections.forget()
 
 
 def _clear(caches: Sequence[Callable[[], None]]) -> None:

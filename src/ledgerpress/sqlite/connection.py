@@ -5,6 +5,7 @@ which begins and commits it. If the caller is cancelled while it waits, the func
 transaction stays open.
 """
 
+import os
 import re
 import sqlite3
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -16,11 +17,17 @@ from typing import Final, TypeVar
 import aiosqlite
 
 from ledgerpress.retry import poll_blocking
+from ledgerpress.sqlite.faults import is_of_disk
+from ledgerpress.system_errors import reason_of
 
 T = TypeVar("T")
 
 BUSY_TIMEOUT: Final = 30.0
 """Seconds that a connection waits for a lock before it fails."""
+READ_TIMEOUT: Final = 1.0
+"""Seconds that a read on the thread of the event loop waits for a lock: every request waits with it."""
+MAX_WRITE_AHEAD_LOG: Final = 64 * 2**20
+"""Bytes to which SQLite truncates a write-ahead log whose content has been moved into the database."""
 BUSY_INTERVAL: Final = 0.001
 """Seconds between two attempts to get a lock."""
 
@@ -57,10 +64,14 @@ async def open_connection(
     Raises `sqlite3.Error` on failure, such as `sqlite3.OperationalError` for a missing file without `create`; then
     nothing remains open.
     """
-    mode = "ro" if read_only else "rwc" if create else "rw"
     if create:
         create_private(path)
-    connection = SerialConnection(partial(connect, uri(path, mode=mode), pragmas), iter_chunk_size=64)
+    open_it = (
+        partial(open_to_read, path, timeout=BUSY_TIMEOUT)
+        if read_only
+        else partial(connect, uri(path, mode="rwc" if create else "rw"))
+    )
+    connection = SerialConnection(partial(open_it, pragmas), iter_chunk_size=64)
     try:
         _ = await connection
     except sqlite3.Error:
@@ -86,22 +97,62 @@ def uri(path: Path, **parameters: str | int) -> str:
     return f"{path.absolute().as_uri()}?" + "&".join(f"{key}={value}" for key, value in parameters.items())
 
 
-def open_to_read(path: Path) -> sqlite3.Connection:
-    """Open the database at `path` read-only, on the caller's thread. Raises `sqlite3.Error` if there is none."""
-    return sqlite3.connect(uri(path, mode="ro"), uri=True, isolation_level=None)
+def open_to_read(
+    path: Path, pragmas: Mapping[str, str | int] = {}, *, timeout: float = 5.0
+) -> sqlite3.Connection:
+    """Open the database at `path` read-only, on the caller's thread. Raises `sqlite3.Error` if there is none.
+
+    Statements wait for locks for `timeout` seconds. Also works on a read-only medium and without permission to write.
+    To read a database with a write-ahead log, SQLite needs its index in a side file (-shm), which cannot be created
+    there (https://sqlite.org/wal.html, section 6).
+    """
+    file = path.resolve()
+    log, index = write_ahead_log(file), Path(f"{file}-shm")
+    if is_writable(file.parent) or (log.exists() and index.exists()):
+        return connect(uri(path, mode="ro"), pragmas, timeout=timeout)
+    if size_of_write_ahead_log(file) == 0:
+        return connect(uri(path, mode="ro", immutable=1), pragmas, timeout=timeout)
+    # No process has the database open: its index would exist. With this mode, the index is in memory, and without locks
+    # (unix-none) the mode needs no permission to write.
+    exclusive = {"locking_mode": "EXCLUSIVE", **pragmas}
+    return connect(uri(path, mode="ro", vfs="unix-none"), exclusive, timeout=timeout)
+
+
+def is_writable(path: Path) -> bool:
+    """Return whether this process can write to a file, or create files in a directory."""
+    return os.access(path, os.W_OK)
+
+
+def write_ahead_log(path: Path) -> Path:
+    """Return the path of the write-ahead log of the database at `path`."""
+    return Path(f"{path}-wal")
+
+
+def size_of_write_ahead_log(path: Path) -> int:
+    """Return the size of the write-ahead log of the database at `path` in bytes, 0 if it has none."""
+    try:
+        return write_ahead_log(path).stat().st_size
+    except FileNotFoundError:
+        return 0
 
 
 def retry_while_busy(
-    db: sqlite3.Connection, statement: str, parameters: Sequence[object] = ()
+    db: sqlite3.Connection,
+    statement: str,
+    parameters: Sequence[object] = (),
+    *,
+    timeout: float | None = None,
 ) -> sqlite3.Cursor:
     """Execute `statement`, and retry it while another connection holds the lock that it needs.
 
     SQLite's own busy handler sleeps longer each time, up to 100 ms, and so starves the connection that has waited
     longest. Equal, short sleeps give several writing processes equal shares. Raises `sqlite3.Error`, for example if the
-    database is still locked after `BUSY_TIMEOUT`.
+    database is still locked after `timeout` seconds, by default `BUSY_TIMEOUT`.
     """
     cursor = poll_blocking(
-        lambda: _unless_busy(db, statement, parameters), interval=BUSY_INTERVAL, timeout=BUSY_TIMEOUT
+        lambda: _unless_busy(db, statement, parameters),
+        interval=BUSY_INTERVAL,
+        timeout=BUSY_TIMEOUT if timeout is None else timeout,
     )
     return db.execute(statement, parameters) if cursor is None else cursor
 
@@ -117,10 +168,10 @@ def _unless_busy(
         return None
 
 
-def empty_write_ahead_log(db: sqlite3.Connection) -> bool:
+def empty_write_ahead_log(db: sqlite3.Connection, *, timeout: float | None = None) -> bool:
     """Move the content of the write-ahead log into the database and truncate it; return whether that succeeded.
 
-    Waits until no connection reads an older state, for at most `BUSY_TIMEOUT`
+    Waits until no connection reads an older state, for at most `timeout` seconds, by default `BUSY_TIMEOUT`
     (https://sqlite.org/c3ref/wal_checkpoint_v2.html).
     """
 
@@ -128,20 +179,46 @@ def empty_write_ahead_log(db: sqlite3.Connection) -> bool:
         cursor = _unless_busy(db, "PRAGMA wal_checkpoint(TRUNCATE)")
         return True if cursor is not None and cursor.fetchone()[0] == 0 else None
 
-    return bool(poll_blocking(truncate, interval=BUSY_INTERVAL, timeout=BUSY_TIMEOUT))
+    seconds = BUSY_TIMEOUT if timeout is None else timeout
+    return bool(poll_blocking(truncate, interval=BUSY_INTERVAL, timeout=seconds))
 
 
 @contextmanager
-def transaction(db: sqlite3.Connection) -> Iterator[None]:
-    """Run a write transaction: commit it at the end, or roll it back on an error. Raises `sqlite3.Error`."""
-    retry_while_busy(db, "BEGIN IMMEDIATE")
+def transaction(db: sqlite3.Connection, *, timeout: float | None = None) -> Iterator[None]:
+    """Run a write transaction: commit it at the end, or roll it back on an error. Raises `sqlite3.Error`.
+
+    `timeout` is how long to wait for the write lock, in seconds, by default `BUSY_TIMEOUT`.
+    """
+    with naming_file(db):
+        retry_while_busy(db, "BEGIN IMMEDIATE", timeout=timeout)
+        try:
+            yield
+            db.execute("COMMIT")
+        except BaseException:
+            if db.in_transaction:
+                db.execute("ROLLBACK")
+            raise
+
+
+@contextmanager
+def naming_file(db: sqlite3.Connection) -> Iterator[None]:
+    """Add the name of the file of `db` to errors of the disk: SQLite reports only that a disk is full, not which."""
     try:
         yield
-        db.execute("COMMIT")
-    except BaseException:
-        if db.in_transaction:
-            db.execute("ROLLBACK")
-        raise
+    except sqlite3.OperationalError as error:
+        if not is_of_disk(error) or type(error) is FileError:
+            raise
+        file = next((row[2] for row in db.execute("PRAGMA database_list") if row[1] == "main"), "")
+        raise FileError(file, error) from error
+
+
+class FileError(sqlite3.OperationalError):
+    """An error of the disk, with the name of the file."""
+
+    def __init__(self, file: str, error: sqlite3.Error) -> None:
+        super().__init__(f"{file} cannot be written or read: {reason_of(error)}")
+        self.sqlite_errorcode = error.sqlite_errorcode
+        self.sqlite_errorname = error.sqlite_errorname
 
 
 def is_busy(error: sqlite3.Error) -> bool:
@@ -149,9 +226,14 @@ def is_busy(error: sqlite3.Error) -> bool:
     return error.sqlite_errorcode & 0xFF == sqlite3.SQLITE_BUSY
 
 
-def connect(database: str, pragmas: Mapping[str, str | int]) -> sqlite3.Connection:
-    """Open the database with this URI in autocommit mode, on the caller's thread, and set `pragmas` in order."""
-    db = sqlite3.connect(database, uri=True, isolation_level=None, timeout=BUSY_TIMEOUT)
+def connect(
+    database: str, pragmas: Mapping[str, str | int], *, timeout: float = BUSY_TIMEOUT
+) -> sqlite3.Connection:
+    """Open the database with this URI in autocommit mode, on the caller's thread, and set `pragmas` in order.
+
+    Statements wait for locks for `timeout` seconds.
+    """
+    db = sqlite3.connect(database, uri=True, isolation_level=None, timeout=timeout)
     try:
         set_pragmas(db, pragmas)
     except BaseException:

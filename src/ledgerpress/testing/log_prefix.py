@@ -64,6 +64,9 @@ class LogPrefix:
                 await self._advanced.wait_for(lambda: self._end > position)
         return self._end > position
 
+    async def check_writable(self) -> None:
+        await self._log.check_writable()
+
     async def current_publication(self) -> str:
         return await self._log.current_publication()
 

@@ -57,6 +57,12 @@ SETTLE_INTERVAL: Final = 0.005
 """Seconds between two reads of the head while pending appends are being recorded."""
 
 
+_IGNORED: Final = (
+    "NATS does not store messages any more, and nothing was recorded: its disk is full or failed. NATS stores no "
+    "messages until it is restarted: free space, check its disk, and restart it"
+)
+
+
 @dataclass(slots=True)
 class _UnresolvedAttempt:
     """An attempt that may have been recorded, or may still be recorded.
@@ -104,6 +110,8 @@ class Appender:
         self._messages = AppendMessages(stream)
         self._publisher = Publisher(stream.connection)
         self._locks = StreamLocks()
+        self._ignored_since: int | None = None
+        """The number of reconnects when the server ignored a message, until it may store messages again."""
         self.resolved = 0
         """Number of attempts without a clear answer whose result was determined."""
 
@@ -123,6 +131,20 @@ class Appender:
             raise
         finally:
             lock.release()
+
+    async def check_writable(self) -> None:
+        """Raise `LogUnavailable` if the server certainly accepts no messages for the log."""
+        if self._ignored_since == self._stream.connection.reconnects:
+            raise LogUnavailable(_IGNORED)
+        self._ignored_since = None
+        answer = await self._publisher.fence(self._stream.names.subject("probe"))
+        if not isinstance(answer, Conflict):
+            reason = answer.reason if isinstance(answer, Busy | Unclear) else "an unexpected answer"
+            raise LogUnavailable(f"NATS does not accept messages for the log: {reason}")
+
+    def note_new_leader(self) -> None:
+        """Note that the stream has a new leader, or the leader was restarted: it may store messages again."""
+        self._ignored_since = None
 
     async def _record(self, writes: Sequence[StreamWrite], withdraws: Header | None) -> int:
         progress = _AppendProgress(monotonic() + RETRY_TIMEOUT)
@@ -173,7 +195,12 @@ class Appender:
     ) -> tuple[AppendAttempt, Answer]:
         async with self._publisher.slot_for(sum([len(write.events) for write in writes])):
             attempt = await self._messages.prepare(writes, withdraws, use_cache=not progress.failed)
-            return attempt, await self._publisher.publish(attempt.messages)
+            reconnects = self._stream.connection.reconnects
+            answer = await self._publisher.publish(attempt.messages)
+        if isinstance(answer, Unclear) and await self._was_ignored(attempt, reconnects):
+            self._ignored_since = reconnects
+            raise LogUnavailable(_IGNORED)
+        return attempt, answer
 
     async def _wait_until_settled(self) -> None:
         """Wait until the head stops growing, so that pending appends are recorded; at most half of `MAX_PAUSE`."""
@@ -195,6 +222,19 @@ class Appender:
                     return position
                 del progress.unresolved[guards]
         return None
+
+    async def _was_ignored(self, attempt: AppendAttempt, reconnects: int) -> bool:
+        """Return whether the only server has processed the messages of an unanswered attempt and stored none of them.
+
+        A server whose disk failed does not answer a message that it cannot store. It answers later messages that it
+        need not store.
+        """
+        if self._may_be_deposed:
+            return False
+        fence = await self._publisher.fence(attempt.messages[-1].subject)
+        if not isinstance(fence, Conflict) or self._stream.connection.reconnects != reconnects:
+            return False
+        return await self._resolution.of(attempt) is None
 
     async def _duplicate_id(self, attempt: AppendAttempt) -> str:
         """Return the event id of the attempt that is already recorded."""

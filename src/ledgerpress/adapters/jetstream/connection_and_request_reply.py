@@ -147,7 +147,9 @@ class Connection:
         except (OSError, errors.Error) as error:
             reason = self._last_error or str(error)
         except ModuleNotFoundError as error:
-            raise LogUnusable("a credentials file needs the package nkeys: pip install nkeys") from error
+            raise LogUnusable(
+                "a credentials file needs a package that is not installed: pip install ledgerpress[jetstream]"
+            ) from error
         finally:
             connect.cancel()
             denied.cancel()

@@ -2,14 +2,14 @@
 
 import asyncio
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Final
 
 from nats.aio.msg import Msg
 
 from ledgerpress.adapters.jetstream.appender import Appender
 from ledgerpress.adapters.jetstream.clock_check import ClockCheck
-from ledgerpress.adapters.jetstream.connection_and_request_reply import Connection
+from ledgerpress.adapters.jetstream.connection_and_request_reply import Connection, Denied
 from ledgerpress.adapters.jetstream.head_and_pause_broadcast import HeadBroadcast
 from ledgerpress.adapters.jetstream.lease_compare_and_set import JetStreamLeaseRegister
 from ledgerpress.adapters.jetstream.log_stream_shared_objects import LogStream
@@ -141,6 +141,17 @@ class JetStreamEventLog:
             recorded = await self._eraser.withdraw(position, writes)
         return await self.head() if recorded is None else recorded
 
+    async def check_writable(self) -> None:
+        """Do the same as `OpenedLog.check_writable`.
+
+        No message can be stored in the log and removed again. So this sends a message that the log must reject, and
+        stores a message of the largest size in the stream of the lease registers, on the same servers.
+        """
+        self._check_open()
+        await self._appender.check_writable()
+        with suppress(Denied):
+            await self.leases.probe()
+
     async def head(self) -> int:
         self._check_open()
         return await self._stream.leader.head()
@@ -162,6 +173,7 @@ class JetStreamEventLog:
 
     async def _on_new_leader(self, _: Msg) -> None:
         # The former leader no longer answers pending requests.
+        self._appender.note_new_leader()
         self._stream.connection.fail_pending("the stream has a new leader")
 
     def _committed(self, position: int) -> None:

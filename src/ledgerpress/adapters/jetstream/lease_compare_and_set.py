@@ -16,12 +16,15 @@ from ledgerpress.adapters.jetstream.stream_leader_api import (
     StoredMessage,
 )
 from ledgerpress.adapters.jetstream.subject_names import SubjectNames
+from ledgerpress.eventlog.envelope import MAX_PAYLOAD_BYTES
 from ledgerpress.eventlog.errors import EventLogError, LogUnavailable
 from ledgerpress.eventlog.lease_compare_and_set import LeaseRecord
 
 RETRY_TIMEOUT: Final = 8.0
 """Seconds for which a write is retried."""
 _RETRY_DELAY: Final = 0.1
+_PROBE: Final = "write-probe"
+"""The name of the register of `probe`."""
 
 
 class _Value(msgspec.Struct, frozen=True):
@@ -74,6 +77,16 @@ class JetStreamLeaseRegister:
             if monotonic() > deadline:
                 raise LogUnavailable(f"NATS did not confirm whether the lease {name} was written")
             await asyncio.sleep(_RETRY_DELAY if unclear else 0)
+
+    async def probe(self) -> None:
+        """Store a message of the size of the largest event in a register of its own, and replace it by a small one.
+
+        Raises `LogUnavailable` if the servers do not store it, for example because their disk is full.
+        """
+        for holder in ("0" * MAX_PAYLOAD_BYTES, ""):
+            record = await self.read(_PROBE)
+            # `None` means that another node has just written to the register.
+            await self.write(_PROBE, holder, previous=record.revision if record else 0)
 
     async def create(self) -> None:
         """Create the stream, unless it exists."""

@@ -35,12 +35,16 @@ _WRONG_SEQUENCE: Final = frozenset({10071, 10164})
 _DUPLICATE: Final = 10201
 _REFUSED: Final = frozenset({10054, 10097, 10109, 10174, 10199})
 """A message, header or batch is too large, the stream is sealed, or it accepts no batches. Nothing was stored."""
+_NO_SPACE: Final = frozenset({10002, 10023, 10028, 10047})
+"""The account or the server has no storage left. It checks this before it stores a message."""
 _STORE_FAILED: Final = 10077
 _LIMIT: Final = "maximum "
 """The prefix of errors about limits of the stream, which the server checks before it stores a message."""
 _BUSY: Final = frozenset({10158, 10210})
 """A message with the same id is pending, or too many batches are open."""
 
+_IMPOSSIBLE: Final = str(2**63)
+"""A sequence that no stream reaches."""
 _NO_WAIT: Final = nullcontext()
 
 
@@ -114,6 +118,14 @@ class Publisher:
         answer = await self._send_last(Message(subject, {MESSAGE_ID: message_id, _ROLLUP: "never"}, b""))
         return isinstance(answer, Duplicate)
 
+    async def fence(self, subject: str) -> Answer:
+        """Send a message that no log accepts, because of its guard: the answer is `Conflict`.
+
+        A server processes the messages of a connection to one stream in order, so it has then processed all earlier
+        ones.
+        """
+        return await self._send_last(Message(subject, {EXPECTED: _IMPOSSIBLE}, b""))
+
     async def _batch(self, messages: Sequence[Message]) -> Answer:
         # The id must be unique among all attempts and nodes; otherwise the messages of two batches would mix.
         self._count += 1
@@ -152,6 +164,6 @@ class Publisher:
         if code == _DUPLICATE:
             return Duplicate()
         limit = code == _STORE_FAILED and answer.error.description.startswith(_LIMIT)
-        if code in _BUSY or code in _REFUSED or limit:
+        if code in _BUSY or code in _REFUSED or code in _NO_SPACE or limit:
             return Busy(f"{answer.error.description} ({code})")
         return Unclear(f"{answer.error.description} ({code})")

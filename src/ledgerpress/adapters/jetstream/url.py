@@ -8,6 +8,7 @@ from urllib.parse import parse_qsl, unquote, urlsplit
 
 from ledgerpress.eventlog import multi_host_url as log_url
 from ledgerpress.eventlog.errors import LogUnusable
+from ledgerpress.system_errors import reason_of
 
 PORT: Final = 4222
 PARAMETERS: Final = (
@@ -42,7 +43,7 @@ class Login:
                 Path(self.credentials).read_bytes()
             except OSError as error:
                 raise LogUnusable(
-                    f"the credentials file {self.credentials} cannot be read: {error.strerror}"
+                    f"the credentials file {self.credentials} cannot be read: {reason_of(error)}"
                 ) from error
 
 

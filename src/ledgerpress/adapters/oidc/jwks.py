@@ -13,6 +13,7 @@ from typing import IO, Any, Final, Protocol, TypeAlias
 from urllib.parse import urlsplit
 
 from ledgerpress.eventlog.multi_host_url import is_loopback
+from ledgerpress.system_errors import reason_of
 
 logger = logging.getLogger(__name__)
 
@@ -65,7 +66,7 @@ class KeysInFile:
             self._file_state = file_state
             self._keys = parse_keys(self._path.read_bytes())
         except OSError as error:
-            raise NoKeys(f"{self._path} cannot be read: {error.strerror}") from error
+            raise NoKeys(f"{self._path} cannot be read: {reason_of(error)}") from error
         except ValueError as error:
             raise NoKeys(f"{self._path} is not a JWK set: {error}") from error
 
@@ -115,12 +116,16 @@ class KeysByUrl:
 
     async def _fetch(self) -> None:
         try:
-            self._keys = parse_keys(await asyncio.to_thread(fetch, self._url, self._timeout))
+            self._keys = parse_keys(await asyncio.to_thread(self._download))
         except (CannotFetch, ValueError) as error:
             self._tried_at = time.monotonic()
             logger.warning("the keys at %s cannot be used: %s", self._url, error)
         else:
             self._fetched_at = self._tried_at = time.monotonic()
+
+    def _download(self) -> bytes:
+        """Return the JWK set. Blocks the thread. Raises `CannotFetch`."""
+        return fetch(self._url, self._timeout)
 
 
 def parse_keys(text: bytes) -> Keys:

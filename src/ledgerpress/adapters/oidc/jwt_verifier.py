@@ -141,7 +141,12 @@ class JwtVerifier:
             name=_line(claims.get("name")) or _line(subject) or "Somebody",
             roles=_words(_at(claims, self.role_claim), split=False),
             scopes=scopes,
+            expires_at=int(min(_number(claims, "exp") + self.leeway, _END_OF_TIME) * _MICROSECONDS),
         )
+
+
+_END_OF_TIME: Final = 2**40
+"""A time, in seconds since 1970, later than the time of any clock."""
 
 
 def _number(claims: Mapping[str, Any], name: str) -> float:

@@ -12,9 +12,13 @@ from ledgerpress.adapters.postgres.connection import Connection
 from ledgerpress.eventlog.envelope import Row
 from ledgerpress.eventlog.errors import LogUnavailable
 from ledgerpress.eventlog.group_commit import AppendGroup, AppendRequest
+from ledgerpress.eventlog.write_probe import probe_writes
 
 MAX_CLOCK_DIFFERENCE: Final = 5.0
 """The maximum difference, in seconds, between the clocks of this machine and of the server; above it, appends fail."""
+
+PROBE_LOCK_TIMEOUT: Final = 1
+"""Seconds for which a probe waits for a lock. This is short, because appends of this node wait for the probe."""
 
 # Every later read sees the state after the lock. Without parameters, BEGIN and this lock need only one round trip.
 _LOCK: Final = "SELECT FROM ledgerpress.log_head WHERE log = {log} FOR UPDATE"
@@ -71,6 +75,23 @@ async def load_group(
         version_of=dict(zip(streams, versions, strict=True)).__getitem__,
         is_recorded=frozenset(recorded).__contains__,
     )
+
+
+async def probe(connection: Connection, log: int, clock: Callable[[], float]) -> None:
+    """Do what an append of the largest event does, roll it back, and commit nothing else than the lock of the head.
+
+    The commit waits for the disk and for synchronous replicas, as that of an append does. Raises the errors of an append.
+    """
+    await connection.execute(
+        f"BEGIN; SET LOCAL lock_timeout = '{PROBE_LOCK_TIMEOUT}s'; {_LOCK.format(log=int(log))}"
+    )
+    command = AppendRequest.of(probe_writes())
+    group = await load_group(connection, log, [command], clock)
+    group.admit(command)
+    await connection.execute("SAVEPOINT probe")
+    await write(connection, log, group.before, group.rows)
+    await connection.execute("ROLLBACK TO SAVEPOINT probe")
+    await commit(connection)
 
 
 async def write(connection: Connection, log: int, head: int, rows: Sequence[Row]) -> None:

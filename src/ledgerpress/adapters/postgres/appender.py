@@ -103,6 +103,22 @@ class Appender:
                 await asyncio.sleep(delay)
             raise AssertionError("the delays never end")
 
+    async def probe(self) -> None:
+        """Do what an append does, and roll it back. Raises the errors of an append.
+
+        Does not wait if an earlier write has not ended yet.
+        """
+        if self._lock.locked():
+            raise LogUnavailable(f"{self._connection.server.shown}: an earlier write has not ended yet")
+        async with self._lock:
+            connection = await self._connection.get()
+            try:
+                with log_errors(self._connection.server.shown):
+                    await append_transaction.probe(connection, self._log, self._clock)
+            except BaseException:
+                self._connection.drop()
+                raise
+
     async def close(self) -> None:
         """Wait until nothing is being recorded, and close the connection."""
         async with self._lock:

@@ -8,7 +8,13 @@ from urllib.parse import unquote
 import asyncpg
 from asyncpg import exceptions
 
-from ledgerpress.eventlog.errors import EventLogError, LogAccessDenied, LogUnavailable, LogUnusable
+from ledgerpress.eventlog.errors import (
+    EventLogError,
+    LogAccessDenied,
+    LogDamaged,
+    LogUnavailable,
+    LogUnusable,
+)
 
 TRANSIENT: Final = (
     OSError,
@@ -46,7 +52,7 @@ def log_errors(shown: str) -> Iterator[None]:
 
 
 def log_error(error: Exception, shown: str) -> EventLogError:
-    """Return the log error that an error of asyncpg means: `LogUnavailable`, `LogUnusable` or `EventLogError`."""
+    """Return the log error that an error of asyncpg means: `LogUnavailable`, `LogDamaged`, `LogUnusable` or `EventLogError`."""
     if isinstance(error, EventLogError):
         return error
     reason = str(error) or type(error).__name__
@@ -54,6 +60,8 @@ def log_error(error: Exception, shown: str) -> EventLogError:
         return LogUnusable(f"{shown} cannot be used: {reason}")
     if isinstance(error, exceptions.TargetServerAttributeNotMatched):
         return LogUnavailable(f"{shown} is a replica, or accepts no writes now; the log needs the primary")
+    if isinstance(error, exceptions.DataCorruptedError | exceptions.IndexCorruptedError):
+        return LogDamaged(f"{shown} reports damaged data: {reason}; restore the database from a backup")
     if isinstance(error, TimeoutError):
         return LogUnavailable(f"{shown} does not answer")
     if isinstance(error, TRANSIENT) and not isinstance(error, ValueError):  # such as a number beyond 64 bits

@@ -127,6 +127,11 @@ class PostgresEventLog:
         await vacuum(self._server, position)
         return last_position or await self.head()
 
+    async def check_writable(self) -> None:
+        """Do the same as `OpenedLog.check_writable`: record an event, and roll it back."""
+        self._check_open()
+        await self._appender.probe()
+
     async def head(self) -> int:
         return await self._read_pool.run(
             lambda connection: event_rows.read_head(connection, self._location.log)

@@ -1,5 +1,6 @@
 """The event log in one SQLite file, shared by any number of processes on one machine."""
 
+import asyncio
 import sqlite3
 from collections.abc import Callable, Sequence
 from functools import partial
@@ -8,16 +9,19 @@ from types import MappingProxyType
 from typing import TypeVar
 
 from ledgerpress.adapters.sqlite_log import event_reads_and_group_append
+from ledgerpress.adapters.sqlite_log.errors import log_error
 from ledgerpress.adapters.sqlite_log.event_reads_and_group_append import GroupAppender
 from ledgerpress.adapters.sqlite_log.lease_compare_and_set import SqliteLeaseRegister
-from ledgerpress.adapters.sqlite_log.log_file import open_log_file
+from ledgerpress.adapters.sqlite_log.log_file import READER, open_log_file
 from ledgerpress.adapters.sqlite_log.payload_erasure import withdraw
+from ledgerpress.adapters.sqlite_log.write_probe import probe_write
 from ledgerpress.eventlog.envelope import StoredEvent
-from ledgerpress.eventlog.errors import EventLogError, LogClosed, LogReplaced, LogUnusable
+from ledgerpress.eventlog.errors import LogClosed, LogReplaced, LogUnavailable, LogUnusable
 from ledgerpress.eventlog.group_commit import AppendRequest, GroupCommit
 from ledgerpress.eventlog.head_notifier import HeadNotifier
 from ledgerpress.eventlog.log import StreamWrite, check_writes
 from ledgerpress.sqlite.connection import SerialConnection, open_connection
+from ledgerpress.system_errors import reason_of
 
 T = TypeVar("T")
 
@@ -43,24 +47,30 @@ class SqliteEventLog:
         self._reader = reader
         self.publication = publication
         self._head_notifier = HeadNotifier(self.head)
-        self._commits = GroupCommit(GroupAppender(writer), self._head_notifier.advance)
+        self._commits = GroupCommit(
+            GroupAppender(writer, path, self._check_file), self._head_notifier.advance
+        )
+        self._probe: asyncio.Task[None] | None = None
         self._closed = False
-        self.leases = SqliteLeaseRegister(writer)
+        self.leases = SqliteLeaseRegister(writer, path)
 
     @classmethod
-    async def open(cls, path: Path, *, create_as: Callable[[], str] | None) -> "SqliteEventLog":
+    async def open(
+        cls, path: Path, *, create_as: Callable[[], str] | None, may_be_read_only: bool = False
+    ) -> "SqliteEventLog":
         """Open the log at `path`; if there is none, create one for the publication that `create_as` returns.
 
+        If the log `may_be_read_only` and cannot be written to, every append fails.
         Raises `LogUnusable` if there is no log and no `create_as`, if the file is not a log or was written by a newer
         LedgerPress, or if the file cannot be written.
         """
-        writer, publication = await open_log_file(path, create_as)
+        writer, publication = await open_log_file(path, create_as, may_be_read_only=may_be_read_only)
         try:
-            reader = await open_connection(path, read_only=True)
+            reader = await open_connection(path, read_only=True, pragmas=READER)
         except BaseException as error:
             await writer.close()
             if isinstance(error, sqlite3.Error):
-                raise LogUnusable(f"{path} cannot be read: {error}") from error
+                raise LogUnusable(f"{path} cannot be read: {reason_of(error)}") from error
             raise
         return cls(path, writer, reader, publication)
 
@@ -79,8 +89,7 @@ class SqliteEventLog:
     async def current_publication(self) -> str:
         """Return the UUID of the publication. Raises `LogReplaced` if there is another file at the path now."""
         self._check_open()
-        if _identity(self._path) != self._file:
-            raise LogReplaced(f"{self._path} is no longer the file that was opened")
+        self._check_file()
         return await self._read(lambda db: str(db.execute("SELECT publication FROM log_meta").fetchone()[0]))
 
     async def append(self, writes: Sequence[StreamWrite]) -> int:
@@ -96,7 +105,9 @@ class SqliteEventLog:
         try:
             last_position = await self._writer.run(partial(withdraw, position=position, command=command))
         except sqlite3.Error as error:
-            raise EventLogError(f"the payload could not be withdrawn: {error}") from error
+            raise log_error(
+                error, self._path, "the payload could not be withdrawn", appends=bool(writes)
+            ) from error
         if last_position is None:
             return await self.head()
         self._head_notifier.advance(last_position)
@@ -128,6 +139,22 @@ class SqliteEventLog:
     async def wait_beyond(self, position: int, timeout: float) -> bool:
         return await self._head_notifier.wait_beyond(position, timeout)
 
+    async def check_writable(self) -> None:
+        """Do the same as `OpenedLog.check_writable`. Does not wait if an earlier write has not ended yet."""
+        self._check_open()
+        if self._commits.is_writing or (self._probe is not None and not self._probe.done()):
+            raise LogUnavailable(f"{self._path}: an earlier write has not ended yet")
+        self._probe = asyncio.create_task(self._writer.run(probe_write))
+        try:
+            await asyncio.shield(self._probe)
+        except sqlite3.Error as error:
+            raise log_error(error, self._path, "nothing can be recorded") from error
+        self._check_file()
+
+    def _check_file(self) -> None:
+        if _identity(self._path) != self._file:
+            raise LogReplaced(f"{self._path} is no longer the file that was opened")
+
     def _check_open(self) -> None:
         if self._closed:
             raise LogClosed("the log was closed")
@@ -138,7 +165,7 @@ class SqliteEventLog:
         try:
             return await self._reader.run(work)
         except sqlite3.Error as error:
-            raise EventLogError(f"the log could not be read: {error}") from error
+            raise log_error(error, self._path, "the log could not be read") from error
 
 
 def _identity(path: Path) -> tuple[int, int] | None:

@@ -2,11 +2,13 @@
 
 import asyncio
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import closing
 from functools import partial
+from pathlib import Path
 from typing import Final
 
+from ledgerpress.adapters.sqlite_log.errors import LOCK_TIMEOUT, log_error
 from ledgerpress.eventlog.envelope import ATTRIBUTES, StoredEvent
 from ledgerpress.eventlog.errors import EventLogError
 from ledgerpress.eventlog.group_commit import AppendGroup, AppendRequest, AppendResult, ReportResults
@@ -65,8 +67,11 @@ def is_recorded(db: sqlite3.Connection, event_id: str) -> bool:
 class GroupAppender:
     """A `Recorder` for a `GroupCommit`, on the thread of the connection."""
 
-    def __init__(self, connection: SerialConnection) -> None:
+    def __init__(self, connection: SerialConnection, path: Path, check_file: Callable[[], None]) -> None:
+        """`check_file` raises `LogReplaced` if the file at `path` is no longer the file of the connection."""
         self._connection = connection
+        self._path = path
+        self._check_file = check_file
         self._loop = asyncio.get_running_loop()
 
     def begin(self, commands: Sequence[AppendRequest], report: ReportResults) -> None:
@@ -79,15 +84,19 @@ class GroupAppender:
         results: Sequence[AppendResult]
         try:
             results = append_group(db, commands)
+            # A deleted file can still be written to. Never acknowledge such a write.
+            self._check_file()
         except Exception as error:  # noqa: BLE001 - every waiting caller gets a result, whatever the error
-            results = [_failure(error) for _ in commands]
+            results = [self._failure(error) for _ in commands]
         self._loop.call_soon_threadsafe(report, results)
 
-
-def _failure(error: Exception) -> EventLogError:
-    failure = EventLogError(f"nothing was recorded: {error}")
-    failure.__cause__ = error
-    return failure
+    def _failure(self, error: Exception) -> EventLogError:
+        """Return a new error: each caller must raise its own exception object."""
+        failure = log_error(error, self._path, "nothing was recorded", appends=True)
+        if failure is error:
+            failure = type(failure)(str(error))
+        failure.__cause__ = error
+        return failure
 
 
 def append_group(db: sqlite3.Connection, commands: Sequence[AppendRequest]) -> list[AppendResult]:
@@ -99,11 +108,11 @@ def append_group(db: sqlite3.Connection, commands: Sequence[AppendRequest]) -> l
     try:
         if len(commands) == 1 and len(commands[0].writes) == len(commands[0].commitments) == 1:
             return [_record_one(db, commands[0])]
-        with transaction(db):
+        with transaction(db, timeout=LOCK_TIMEOUT):
             return insert(db, commands, look_up_ids=False)
     except sqlite3.IntegrityError:
         # The database rejected a row and rolled everything back. Look up ids to reject only the command of that row.
-        with transaction(db):
+        with transaction(db, timeout=LOCK_TIMEOUT):
             return insert(db, commands, look_up_ids=True)
 
 
@@ -114,7 +123,7 @@ def _record_one(db: sqlite3.Connection, command: AppendRequest) -> int:
     """
     (write,) = command.writes
     row = write.events[0].row(command.commitments[0], 0, write.stream, write.expected + 1)
-    position = retry_while_busy(db, INSERT_NEXT, row[1:]).lastrowid
+    position = retry_while_busy(db, INSERT_NEXT, row[1:], timeout=LOCK_TIMEOUT).lastrowid
     if position is None:
         raise sqlite3.InternalError("SQLite returned no position")
     return position

@@ -7,4 +7,5 @@ from ledgerpress.feature import Feature
 FEATURE: Final = Feature(
     name="demo",
     requires=("site", "actors", "authors", "categories", "posts"),
+    pages="ledgerpress.features.demo.example_article:PAGES",
 )

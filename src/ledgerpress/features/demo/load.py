@@ -1,12 +1,14 @@
 """Load the demo: handle the commands of its story, with a clock that is set to the time of each command."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from itertools import islice
 from typing import ClassVar, Final
 
 from ledgerpress.commands.command_handler import CommandHandler
 from ledgerpress.commands.command_request_and_context import CommandContext, CommandRequest
 from ledgerpress.commands.streams_and_append_plan import AppendPlan
+from ledgerpress.eventlog.event_and_withdrawn_event import Event
 from ledgerpress.features.actors.model import FIRST_EVENT_COUNT
 from ledgerpress.features.demo.story import STORY
 from ledgerpress.features.demo.story_step_builders import Stage
@@ -30,6 +32,18 @@ class DemoClock:
 
 DEMO_WEEKS: Final = 3
 """The length of the story; its last step is a few minutes before the end."""
+EVENTS_TO_IDENTIFY: Final = 6
+"""How many events identify the demo: they give the site and the actors their names, one in each step."""
+
+
+def begins_with_demo(events: Iterable[Event]) -> bool:
+    """Return whether `events`, the first ones after those of a new store, are those of the demo.
+
+    `EVENTS_TO_IDENTIFY` of them are enough.
+    """
+    stage = Stage(0)
+    expected = [getattr(step.act.command(stage), "name", None) for step in STORY[:EVENTS_TO_IDENTIFY]]
+    return [getattr(event, "name", None) for event in islice(events, EVENTS_TO_IDENTIFY)] == expected
 
 
 class StoreNotEmpty(Exception):

@@ -4,17 +4,19 @@ A paragraph or line that an edit removes in one place and inserts unchanged in a
 """
 
 import re
-from bisect import bisect_right
+from bisect import bisect_left, bisect_right
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import accumulate, groupby
+from operator import attrgetter
 from typing import Final, NamedTuple
 
-from ledgerpress.features.posts.text_diff import SpanKind, difference
+from ledgerpress.features.posts.text_diff import SpanKind, changed_lines, difference
 
 _PARAGRAPH: Final = re.compile(r"[^\n]*\S[^\n]*(?:\n[^\n]*\S[^\n]*)*")
 _LINE: Final = re.compile(r"[^\n]*\S[^\n]*")
+_LENGTH: Final = attrgetter("length")
 
 
 class Segment(NamedTuple):
@@ -30,6 +32,14 @@ class BlameSpan(NamedTuple):
 
     version: int
     text: str
+
+
+class Origin(NamedTuple):
+    """A part of a body that the previous body also contains: its offset in each, and its length."""
+
+    new: int
+    old: int
+    length: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,29 +61,54 @@ class BlamedBody:
 
 
 def follow(before: BlamedBody, version: int, body: str) -> BlamedBody:
-    """Return the pieces of `body`, the text of `version`, from those of the previous body."""
-    unchanged = list(_unchanged(before.body, body))
-    moved = sorted(_moved(before.body, body, unchanged, _PARAGRAPH))
-    lines = _moved(before.body, body, unchanged, _LINE)
-    moved = sorted([*moved, *_outside_paragraphs(lines, moved)])
-    starts = list(accumulate((piece.length for piece in before.pieces), initial=0))
-    pieces, at = [], 0
-    moved_ranges = [(origin.new, origin.new + origin.length) for origin in moved]
-    origins = sorted([*moved, *_outside(unchanged, moved_ranges)])
-    for new, old, length in [*origins, Origin(len(body), 0, 0)]:
+    """Return the pieces of `body`, the text of `version`, from those of the previous body.
+
+    Only the paragraphs from the first to the last one that changed are compared: the rest keeps its pieces.
+    """
+    if before.body == body:
+        return before
+    low, end = _unchanged_ends(before.body, body)
+    high, changed = len(before.body) - end, body[low : len(body) - end]
+    starts = list(accumulate(map(_LENGTH, before.pieces), initial=0))
+    pieces = _cut(before.pieces, starts, 0, low)
+    at = 0
+    for new, old, length in [*_origins(before.body[low:high], changed), Origin(len(changed), 0, 0)]:
         if new > at:
-            pieces.append(Segment(version, at, new - at))
-        pieces += _cut(before.pieces, starts, old, old + length)
+            _extend(pieces, [Segment(version, low + at, new - at)])
+        _extend(pieces, _cut(before.pieces, starts, low + old, low + old + length))
         at = new + length
-    return BlamedBody(body, tuple(_joined(pieces)))
+    _extend(pieces, _cut(before.pieces, starts, high, len(before.body)))
+    return BlamedBody(body, tuple(pieces))
 
 
-class Origin(NamedTuple):
-    """A part of a body that the previous body also contains: its offset in each, and its length."""
+def _unchanged_ends(before: str, after: str) -> tuple[int, int]:
+    """Return the lengths of equal paragraphs at the beginning and at the end of two bodies, in characters.
 
-    new: int
-    old: int
-    length: int
+    A blank line separates them from the paragraphs in between.
+    """
+    low, end = changed_lines(before, after)
+    while low:
+        line_start = before.rfind("\n", 0, low - 1) + 1
+        if not before[line_start:low].strip():
+            break
+        low = line_start
+    at = len(before) - end
+    while (line_end := before.find("\n", at)) >= 0:
+        is_blank = not before[at:line_end].strip()
+        at = line_end + 1
+        if is_blank:
+            return low, len(before) - at
+    return low, 0
+
+
+def _origins(before: str, after: str) -> list[Origin]:
+    """Return the parts of `after` that `before` also contains, unchanged or moved, in the order of `after`."""
+    unchanged = list(_unchanged(before, after))
+    moved = sorted(_moved(before, after, unchanged, _PARAGRAPH))
+    lines = _moved(before, after, unchanged, _LINE)
+    moved = sorted([*moved, *_outside_paragraphs(lines, moved)])
+    moved_ranges = [(origin.new, origin.new + origin.length) for origin in moved]
+    return sorted([*moved, *_outside(unchanged, moved_ranges)])
 
 
 def _unchanged(before: str, after: str) -> Iterator[Origin]:
@@ -143,24 +178,25 @@ def _outside(unchanged: Iterable[Origin], ranges: Sequence[tuple[int, int]]) -> 
             number += 1
 
 
-def _cut(pieces: Sequence[Segment], starts: Sequence[int], low: int, high: int) -> Iterator[Segment]:
-    """Yield the pieces of the characters from `low` to `high`; `starts` are the offsets of the pieces."""
-    number = bisect_right(starts, low) - 1
-    while low < high:
-        version, start, length = pieces[number]
-        skipped = low - starts[number]
-        length = min(length - skipped, high - low)
-        yield Segment(version, start + skipped, length)
-        low += length
-        number += 1
+def _cut(pieces: Sequence[Segment], starts: Sequence[int], low: int, high: int) -> list[Segment]:
+    """Return the pieces of the characters from `low` to `high`; `starts` are the offsets of the pieces."""
+    if low >= high:
+        return []
+    first, behind = bisect_right(starts, low) - 1, bisect_left(starts, high)
+    cut = list(pieces[first:behind])
+    version, start, length = cut[-1]
+    cut[-1] = Segment(version, start, length - (starts[behind] - high))
+    version, start, length = cut[0]
+    skipped = low - starts[first]
+    cut[0] = Segment(version, start + skipped, length - skipped)
+    return cut
 
 
-def _joined(pieces: Iterable[Segment]) -> list[Segment]:
-    joined: list[Segment] = []
-    for piece in pieces:
-        last = joined[-1] if joined else None
-        if last and piece.version == last.version and piece.start == last.start + last.length:
-            joined[-1] = last._replace(length=last.length + piece.length)
-        else:
-            joined.append(piece)
-    return joined
+def _extend(pieces: list[Segment], more: Sequence[Segment]) -> None:
+    """Append pieces, and join the first one with the last one if they are adjacent text of one version."""
+    if pieces and more:
+        last, first = pieces[-1], more[0]
+        if first.version == last.version and first.start == last.start + last.length:
+            pieces[-1] = last._replace(length=last.length + first.length)
+            more = more[1:]
+    pieces += more

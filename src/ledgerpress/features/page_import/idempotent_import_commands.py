@@ -72,6 +72,7 @@ class ImportSession:
         request = CommandRequest(
             actor_id=IMPORTER.id,
             idempotency_key=key or content_key(command, expected_version),
+            key_names_command=True,
             reason=reason,
             expected_version=expected_version,
             correlation_id=self._correlation_id,

@@ -208,7 +208,7 @@ def _examples(snapshot: Snapshot) -> dict[str, str]:
     """
     newest = page_of(snapshot, [EVERY_ARTICLE], PageRequest(first=1)).entries
     article = article_queries.by_seq(snapshot, newest[0].post) if newest else None
-    return {"slug": article.slug, "post": global_ids.encode("Article", article.id)} if article else {}
+    return {"slug": article.slug, "article": global_ids.encode("Article", article.id)} if article else {}
 
 
 PAGES: Final = PageContribution(

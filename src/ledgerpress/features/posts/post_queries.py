@@ -1,9 +1,11 @@
 """Posts as of a snapshot, as editors see them, and the values of a post for its history."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final
+
+import msgspec
 
 from ledgerpress.features.authors import projector_and_queries as authors
 from ledgerpress.features.categories import queries as categories
@@ -120,14 +122,27 @@ def position_of(snapshot: Snapshot, seq: int, version: int) -> int | None:
     return row[0] if row else None
 
 
-def body_versions(snapshot: Snapshot, seq: int) -> list[tuple[int, int]]:
-    """Return the versions that changed the body of a post, in order, each with its position, the key of the body."""
+def body_versions(snapshot: Snapshot, seq: int, *, after: int, limit: int) -> list[tuple[int, int]]:
+    """Return the next versions after the position `after` that changed the body of a post, at most `limit`, in order.
+
+    Each has its position, the key of the body.
+    """
     rows = snapshot.about(post_topic(seq)).execute(
         "SELECT version, from_pos FROM post_state JOIN content ON content.position = content"
-        " WHERE seq = ? AND from_pos <= ? AND body = from_pos ORDER BY from_pos",
-        (seq, snapshot.position),
+        " WHERE seq = ? AND from_pos > ? AND from_pos <= ? AND body = from_pos ORDER BY from_pos LIMIT ?",
+        (seq, after, snapshot.position, limit),
     )
     return rows.fetchall()
+
+
+def positions_of(snapshot: Snapshot, seq: int, versions: Iterable[int]) -> dict[int, int]:
+    """Return the positions at which a post got the versions, by version."""
+    rows = snapshot.about(post_topic(seq)).execute(
+        "SELECT version, from_pos FROM post_state WHERE seq = ? AND from_pos <= ?"
+        " AND version IN (SELECT value FROM json_each(?))",
+        (seq, snapshot.position, msgspec.json.encode(list(versions)).decode()),
+    )
+    return dict(rows.fetchall())
 
 
 def category_ids(snapshot: Snapshot, seq: int) -> tuple[str, ...]:

@@ -4,6 +4,8 @@ The word diff first finds equal lines, then equal words within the lines that di
 script without spaces between words is compared by grapheme cluster. rapidfuzz compares the sequences.
 """
 
+import re
+from bisect import bisect_left
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from enum import StrEnum
 from functools import cache
@@ -11,7 +13,6 @@ from itertools import groupby
 from typing import Final, NamedTuple
 
 import regex
-from rapidfuzz.distance import Indel, Levenshtein
 
 from ledgerpress.grapheme_clusters import CLUSTER, EXTENDING
 
@@ -47,6 +48,9 @@ _UNSPACED: Final = (
 )
 _IN_WORD: Final = rf"[[\p{{L}}\p{{M}}\p{{N}}]--{_UNSPACED}]"
 
+_WORD_START: Final = re.compile(r" (?=[0-9A-Za-z])")
+_REVERSED_WORD_START: Final = re.compile(r"[0-9A-Za-z] ")
+
 _CONTEXT: Final = 3
 """The number of equal lines around each change in the unified format."""
 
@@ -59,7 +63,17 @@ Above, the number of replaced items is minimised, which needs almost no memory a
 
 def difference(before: str, after: str) -> list[Span]:
     """Return the spans of the difference. No span is empty; deleted text comes before the text that replaces it."""
-    return list(_joined(_spans(lines(before), lines(after), _in_words)))
+    return list(_joined(_in_lines(before, after)))
+
+
+def changed_lines(before: str, after: str) -> tuple[int, int]:
+    """Return the lengths of the equal lines at the beginning and at the end of two texts, in characters."""
+    beginning, end = _common_ends(before, after)
+    low = before.rfind("\n", 0, beginning) + 1
+    if not _is_line_start(before, len(before) - end, low) or not _is_line_start(after, len(after) - end, low):
+        line_end = before.find("\n", len(before) - end)
+        end = len(before) - line_end - 1 if line_end >= 0 else 0
+    return low, end
 
 
 def lines(text: str) -> list[str]:
@@ -87,6 +101,8 @@ def _word() -> regex.Pattern[str]:
 
 def replaced(before: Sequence[str], after: Sequence[str]) -> Iterator[Replacement]:
     """Yield the replaced ranges in order. Between two ranges there is at least one item, and all items are equal."""
+    from rapidfuzz.distance import Indel, Levenshtein  # noqa: PLC0415 - not needed to read
+
     numbers: dict[str, int] = {}
     old, new = (
         "".join(chr(numbers.setdefault(item, len(numbers))) for item in items) for items in (before, after)
@@ -113,8 +129,63 @@ def _spans(
     yield Span(SpanKind.EQUAL, "".join(old[at:]))
 
 
+def _in_lines(before: str, after: str) -> Iterator[Span]:
+    """Yield the spans of the difference, line by line, then word by word. Only the lines that changed are compared."""
+    if before == after:
+        yield Span(SpanKind.EQUAL, before)
+        return
+    low, end = 0, 0
+    if (before.count("\n") + 1) * (after.count("\n") + 1) <= _SMALL:
+        low, end = changed_lines(before, after)
+    yield Span(SpanKind.EQUAL, before[:low])
+    changed_before, changed_after = before[low : len(before) - end], after[low : len(after) - end]
+    yield from _spans(lines(changed_before), lines(changed_after), _in_words)
+    yield Span(SpanKind.EQUAL, after[len(after) - end :])
+
+
 def _in_words(before: str, after: str) -> Iterator[Span]:
-    return _spans(words(before), words(after), _change)
+    low, end = 0, 0
+    if len(before) * len(after) <= _SMALL:
+        low, end = _changed_words(before, after)
+    yield Span(SpanKind.EQUAL, before[:low])
+    changed_before, changed_after = before[low : len(before) - end], after[low : len(after) - end]
+    yield from _spans(words(changed_before), words(changed_after), _change)
+    yield Span(SpanKind.EQUAL, after[len(after) - end :])
+
+
+# A comparison of sequences first matches all equal items at the beginning, then those at the end of the rest. So equal
+# items there can be left out, and the result is the same.
+
+
+def _changed_words(before: str, after: str) -> tuple[int, int]:
+    """Return lengths of equal text at the beginning and at the end of two texts; a word begins after it and before it.
+
+    A word always begins at an ASCII letter or digit after a space, whatever precedes it.
+    """
+    beginning, end = _common_ends(before, after)
+    last = _REVERSED_WORD_START.search(before[:beginning][::-1])
+    first = _WORD_START.search(before, len(before) - end)
+    return beginning - last.start() - 1 if last else 0, len(before) - first.end() if first else 0
+
+
+def _common_ends(before: str, after: str) -> tuple[int, int]:
+    """Return the length of the longest common prefix, and of the longest common suffix of the rest."""
+    shorter = min(len(before), len(after))
+    beginning = _longest(shorter, lambda length: before[:length] == after[:length])
+    end = _longest(
+        shorter - beginning,
+        lambda length: before[len(before) - length :] == after[len(after) - length :],
+    )
+    return beginning, end
+
+
+def _longest(limit: int, is_common: Callable[[int], bool]) -> int:
+    """Return the greatest length up to `limit` that is common."""
+    return bisect_left(range(limit), True, key=lambda length: not is_common(length + 1))
+
+
+def _is_line_start(text: str, offset: int, beginning: int) -> bool:
+    return offset == beginning or text[offset - 1] == "\n"
 
 
 def _joined(spans: Iterable[Span]) -> Iterator[Span]:

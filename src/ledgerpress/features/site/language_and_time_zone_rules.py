@@ -4,8 +4,6 @@ from functools import cache
 from importlib.resources import files
 from typing import Final
 
-import langcodes
-
 from ledgerpress.commands import text_rules
 from ledgerpress.commands.errors import ErrorCode, Rejection
 
@@ -18,6 +16,8 @@ _NOT_A_ZONE: Final = frozenset({"Factory"})
 def language_tag(value: str, *, field: str = "language") -> str:
     """Return a valid BCP 47 tag, in the usual upper and lower case. Raises `Rejection` for any other text."""
     tag = text_rules.line(value, field=field, limit=MAX_LANGUAGE)
+    import langcodes  # noqa: PLC0415 - its tables take long to load
+
     # The library also accepts two spellings of the Unicode CLDR: underscores, and the name of its root locale.
     valid = tag.isascii() and "_" not in tag and tag.casefold() != "root" and langcodes.tag_is_valid(tag)
     if not valid:

@@ -1,6 +1,6 @@
 """Settings for access: the role of anonymous requests, and the OpenID Connect issuer of JWTs."""
 
-from typing import Annotated, Final
+from typing import Annotated, Final, Literal, get_args
 
 import msgspec
 from msgspec import Meta
@@ -8,9 +8,10 @@ from msgspec import Meta
 from ledgerpress.commands.roles_and_permissions import Role
 from ledgerpress.eventlog.multi_host_url import is_loopback
 
-ALGORITHMS: Final = (
+Algorithm = Literal[
     "RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA",
-)  # fmt: skip
+]  # fmt: skip
+ALGORITHMS: Final[tuple[Algorithm, ...]] = get_args(Algorithm)
 """The signature algorithms that can be allowed, all asymmetric (RFC 7518, section 3.1, and RFC 8037).
 
 Only the issuer's private key can create their signatures.
@@ -41,14 +42,18 @@ class AccessSettings(msgspec.Struct, kw_only=True, frozen=True):
     ] = None
     oidc_jwks_url: Annotated[
         str | None,
-        Meta(description="The URL of the issuer's keys (a JWK set): https, or http on a loopback address."),
+        Meta(
+            description="The URL of the issuer's keys (a JWK set): https, or http on a loopback address. If neither "
+            "this nor the file is set, the URL is `jwks_uri` in `<issuer>/.well-known/openid-configuration` (OpenID "
+            "Connect Discovery 1.0)."
+        ),
     ] = None
     oidc_jwks_file: Annotated[
         str | None,
         Meta(description="A file with the issuer's keys, instead of the URL; read again when it changes."),
     ] = None
     oidc_algorithms: Annotated[
-        tuple[str, ...],
+        tuple[Algorithm, ...],
         Meta(description="The accepted signature algorithms; only asymmetric ones can be set."),
     ] = ("RS256", "ES256", "EdDSA")
     oidc_role_claim: Annotated[
@@ -78,21 +83,19 @@ class AccessSettings(msgspec.Struct, kw_only=True, frozen=True):
         Meta(ge=0, description="The minimum time between two fetches, even when JWTs name unknown keys."),
     ] = 10.0
     oidc_jwks_timeout_seconds: Annotated[
-        float, Meta(gt=0, description="The timeout for fetching the keys, in total.")
+        float, Meta(gt=0, description="The timeout for finding and fetching the keys, in total.")
     ] = 5.0
 
     def __post_init__(self) -> None:
         """Raise `ValueError`, with a message for the operator, for invalid settings."""
-        if unsupported := [algorithm for algorithm in self.oidc_algorithms if algorithm not in ALGORITHMS]:
-            raise ValueError(
-                f"unsupported signature algorithms: {', '.join(unsupported)}; use {', '.join(ALGORITHMS)}"
-            )
         if self.oidc_issuer is None:
             return
         if not self.oidc_audience:
             raise ValueError("with an OIDC issuer, the audience must be set too")
-        if (self.oidc_jwks_url is None) == (self.oidc_jwks_file is None):
-            raise ValueError("with an OIDC issuer, set either the URL of its keys (JWKS) or a file with them")
+        if self.oidc_jwks_url is not None and self.oidc_jwks_file is not None:
+            raise ValueError(
+                "set either the URL of the OIDC issuer's keys (JWKS) or a file with them, not both"
+            )
 
     def check_host(self, host: str) -> None:
         """Raise `ValueError`, with a message for the operator, if the role must not be granted to clients of `host`."""

@@ -2,16 +2,18 @@
 
 import base64
 import hashlib
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import ClassVar, Final
 
 from ledgerpress.commands import text_rules
-from ledgerpress.commands.command_and_guard_declarations import commands
+from ledgerpress.commands.command_and_guard_declarations import GuardDeclaration, commands
 from ledgerpress.commands.command_request_and_context import CommandContext, Facts
 from ledgerpress.commands.errors import ErrorCode, Rejection
 from ledgerpress.commands.roles_and_permissions import Permission, RequiredPermission, Role
 from ledgerpress.commands.streams_and_append_plan import AppendPlan, PlannedWrite
 from ledgerpress.eventlog.clock_randomness_ids import Randomness, uuid8
+from ledgerpress.eventlog.event_and_withdrawn_event import Event
 from ledgerpress.eventlog.log import NO_STREAM
 from ledgerpress.features.actors import model as actors
 from ledgerpress.features.actors.model import ACTORS, ActorKind
@@ -20,6 +22,8 @@ from ledgerpress.features.tokens.model import TOKENS, Token, TokenCreated, Token
 PREFIX: Final = "lp_"
 """The prefix of every secret, so that leaked secrets can be recognized."""
 SECRET_BYTES: Final = 32
+TOKEN_REVOKED: Final = "TOKEN_REVOKED"  # noqa: S105 - an error code
+ERROR_CODES: Final = (TOKEN_REVOKED,)
 
 
 def new_secret(randomness: Randomness) -> str:
@@ -147,6 +151,20 @@ class RevokeToken:
         return AppendPlan.of(token.state.id, token.write(self.decide(token.state, Facts())))
 
 
+async def _load_own_token(command: object, plan: AppendPlan, context: CommandContext) -> Token | None:
+    """Return the token of the request, `None` if it has none. The append checks that the token did not change."""
+    token_id = context.request.identity.token_id
+    return None if token_id is None else (await context.load(TOKENS, token_id)).state
+
+
+def _check_own_token(command: object, events: Sequence[Event], token: Token | None) -> None:
+    """Raise `Rejection` if the token of the request was revoked after the request was authenticated."""
+    if token is not None and token.is_revoked:
+        raise Rejection(
+            TOKEN_REVOKED, "Your token was revoked before this command was executed. Nothing was changed."
+        )
+
+
 def _names(permissions: frozenset[str]) -> str:
     return ", ".join(sorted(permissions))
 
@@ -154,4 +172,5 @@ def _names(permissions: frozenset[str]) -> str:
 READ_TOKENS: Final = Permission("tokens:read", roles=[Role.AUDITOR], enum_name="READ_TOKENS", order=11)
 WRITE_TOKENS: Final = Permission("tokens:write", enum_name="WRITE_TOKENS", order=12)
 PERMISSIONS: Final = (READ_TOKENS, WRITE_TOKENS)
+GUARDS: Final = (GuardDeclaration((object,), _load_own_token, _check_own_token),)
 COMMANDS: Final = commands(RequiredPermission(WRITE_TOKENS), CreateToken, RevokeToken)

@@ -1,7 +1,7 @@
 """API tokens: table, projector and queries. Lookups by secret read the current state, all others a snapshot."""
 
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -106,6 +106,19 @@ def by_secret_hash(snapshot: Snapshot, secret_hash: str) -> Token | None:
         (secret_hash,),
     ).fetchone()
     return _token(row, None) if row else None
+
+
+def ended(snapshot: Snapshot, token_ids: Collection[str]) -> dict[str, int]:
+    """Return those of `token_ids` that were revoked, with the positions, or whose creation was withdrawn, with 0.
+
+    Like `by_secret_hash`, it reads the current state of the views.
+    """
+    rows = snapshot.db.execute(
+        "SELECT id, coalesce(revoked_pos, 0) FROM token WHERE id IN (SELECT value FROM json_each(?))"
+        " AND (revoked_pos IS NOT NULL OR secret_hash IS NULL)",
+        (msgspec.json.encode(list(token_ids)).decode(),),
+    )
+    return dict(rows.fetchall())
 
 
 def by_id(snapshot: Snapshot, token_id: str) -> Token | None:

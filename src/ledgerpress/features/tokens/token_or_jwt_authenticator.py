@@ -2,7 +2,7 @@
 
 import hmac
 import re
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Collection, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import replace
 from typing import Final
@@ -102,7 +102,18 @@ class TokenAuthenticator:
                 "This token has a role that only a newer version of this server knows. Use another token."
             )
         scopes = None if token.scopes is None else self._roles.named(token.scopes)
-        return identity(Role(token.role), token.actor_id, scopes=scopes, token_id=token.id, roles=self._roles)
+        return identity(
+            Role(token.role),
+            token.actor_id,
+            scopes=scopes,
+            token_id=token.id,
+            roles=self._roles,
+            expires_at=token.expires_at,
+        )
+
+    def ended_tokens(self, snapshot: Snapshot, token_ids: Collection[str]) -> Mapping[str, int]:
+        """Return those of `token_ids` that have ended, each with the position of the revocation, 0 if it is unknown."""
+        return tokens.ended(snapshot, token_ids)
 
     def _by_claims(self, claims: VerifiedClaims) -> Identity:
         """Return the identity of a subject, with the permissions of all its roles. Unknown roles are ignored."""
@@ -113,6 +124,7 @@ class TokenAuthenticator:
             permissions if claims.scopes is None else permissions & self._roles.named(claims.scopes),
             uuid8(self._publication, claims.issuer, claims.subject),
             actor_name=claims.name,
+            expires_at=claims.expires_at,
         )
 
 

@@ -1,8 +1,11 @@
 """Errors of requests that exceed a limit."""
 
-from typing import Any
+from typing import Any, Final
 
 from graphql import GraphQLError, Node
+
+TIMEOUT: Final = "TIMEOUT"
+"""The request took longer than the time limit."""
 
 
 class LimitExceeded(GraphQLError):
@@ -40,4 +43,5 @@ class TimeLimitExceeded(LimitExceeded):
     """The request takes longer than the time limit."""
 
     def __init__(self) -> None:
-        super().__init__("TIMEOUT", "The request took longer than the time limit. Request less at a time.")
+        message = "The request took longer than the time limit. Request less at a time, or try again later."
+        super().__init__(TIMEOUT, message)

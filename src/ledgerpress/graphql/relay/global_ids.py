@@ -1,20 +1,14 @@
-"""Relay's object identification: nodes and their global ids, which are opaque to clients.
+"""Relay's object identification: nodes and their global ids."""
 
-A global id consists of a type name, an id, and for an object of the past the position as of which it was read. Clients
-that store objects by id thus store the past and the present of an object separately.
-"""
-
-import base64
-import binascii
-import re
 from collections.abc import Callable
-from functools import lru_cache
-from typing import Final, NamedTuple, TypeVar
+from typing import Final, TypeVar
 
 import strawberry
 
 from ledgerpress.commands.errors import ErrorCode, Rejection
 from ledgerpress.graphql.errors import BadRequest
+from ledgerpress.graphql.relay import global_id_text
+from ledgerpress.graphql.relay.global_id_text import GlobalId
 from ledgerpress.views.snapshot_and_cache_dependencies import Snapshot
 
 
@@ -28,35 +22,15 @@ class Node:
 
 T = TypeVar("T")
 
-_PLAIN: Final = re.compile(
-    r"([A-Z][A-Za-z]*):([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})(?:@(0|[1-9][0-9]{0,18}))?"
-)
 _PAST_ID: Final = "This is the id of an object as of position {position}. Use the id of the current object."
 
-
-class GlobalId(NamedTuple):
-    """The parts of a global id. `position` is the position as of which the object was read, `None` for current objects."""
-
-    type: str
-    id: str
-    position: int | None = None
+decode: Final = global_id_text.decode
+"""Returns the parts of a global id, `None` if it is invalid."""
 
 
-@lru_cache(maxsize=8_192)
 def encode(type: str, id: str, position: int | None = None) -> strawberry.ID:
     """Return the global id of an object, as of `position` if it is not the current object."""
-    plain = f"{type}:{id}" if position is None else f"{type}:{id}@{position}"
-    return strawberry.ID(base64.urlsafe_b64encode(plain.encode()).decode().rstrip("="))
-
-
-def decode(global_id: str) -> GlobalId | None:
-    """Return the parts of a global id, `None` if it is invalid."""
-    try:
-        padded = global_id + "=" * (-len(global_id) % 4)
-        match = _PLAIN.fullmatch(base64.b64decode(padded, altchars=b"-_", validate=True).decode("ascii"))
-    except (binascii.Error, ValueError):
-        return None
-    return GlobalId(match[1], match[2], int(match[3]) if match[3] else None) if match else None
+    return strawberry.ID(global_id_text.encode(type, id, position))
 
 
 def argument(global_id: str, *types: str) -> GlobalId:

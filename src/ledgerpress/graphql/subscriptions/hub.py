@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
+from weakref import WeakValueDictionary
 
 import msgspec
 from graphql import ArgumentNode, VariableNode, Visitor, visit
@@ -18,8 +19,15 @@ from ledgerpress.graphql.executor import Executor
 from ledgerpress.graphql.response_cache import CacheableStore
 from ledgerpress.graphql.subscriptions.result_messages import rejected
 from ledgerpress.graphql.subscriptions.settings import SubscriptionSettings
-from ledgerpress.graphql.subscriptions.shared_subscription import EventCache, SharedSubscription, size_of_step
+from ledgerpress.graphql.subscriptions.shared_subscription import (
+    RETRY_SECONDS,
+    EndedTokens,
+    EventCache,
+    SharedSubscription,
+    size_of_step,
+)
 from ledgerpress.graphql.subscriptions.subscriber import Sink, Subscriber
+from ledgerpress.views.files.views_health import ViewsUnavailable
 
 logger = logging.getLogger(__name__)
 
@@ -27,7 +35,6 @@ _START_ARGUMENT: Final = "fromPosition"
 """The argument that sets where a subscription begins. It does not distinguish shared subscriptions."""
 _DECLARED_AND_USED: Final = 2
 _WAIT_SECONDS: Final = 5.0
-_PAUSED_SECONDS: Final = 0.1
 
 
 @dataclass(eq=False)
@@ -38,6 +45,7 @@ class SubscriptionHub:
     store: CacheableStore
     settings: SubscriptionSettings
     open_past: bool = False
+    tokens: EndedTokens | None = None
     executing: int = 0
     """The number of queries and mutations of streaming connections that are being executed."""
 
@@ -48,6 +56,7 @@ class SubscriptionHub:
         self._shared: dict[tuple[object, ...], SharedSubscription] = {}
         self._tasks: dict[tuple[object, ...], asyncio.Task[None]] = {}
         self._watching: asyncio.Task[None] | None = None
+        self._token_ends: WeakValueDictionary[str, asyncio.Event] = WeakValueDictionary()
         self._count = 0
         self._step_lock = asyncio.Lock()
 
@@ -92,6 +101,8 @@ class SubscriptionHub:
                 variables,
                 identity,
                 self.open_past,
+                self.tokens,
+                self._token_ended,
             )
         begins_at = await shared.beginning(variables)
         if after is not None and shared.is_resumable:
@@ -104,7 +115,15 @@ class SubscriptionHub:
         if self._watching is None:
             self._watching = asyncio.create_task(self._watch(), name="subscriptions")
         self._count += 1
-        return Subscriber(shared, sink, begins_at, lambda _: self._left(key))
+        return Subscriber(shared, sink, begins_at, lambda _: self._left(key), identity)
+
+    def end_of_token(self, token_id: str) -> asyncio.Event:
+        """Return the event that is set when a subscription ends because its token has ended."""
+        return self._token_ends.setdefault(token_id, asyncio.Event())
+
+    def _token_ended(self, token_id: str) -> None:
+        if event := self._token_ends.get(token_id):
+            event.set()
 
     async def _checked(self, after: int) -> int:
         if after <= self.store.position:
@@ -132,18 +151,26 @@ class SubscriptionHub:
         # The views use `asyncio.wait_for`, which may lose a cancellation before Python 3.12.
         while self._watching is asyncio.current_task():
             try:
+                changes = self.store.views.changes
                 with self.store.snapshot() as snapshot:
                     reached = snapshot.position
+                    if reached == position:  # another projection may be paused
+                        for shared in self._shared.values():
+                            if shared.has_ended(snapshot):
+                                shared.wake(reached)
                 if reached != position:
                     position = reached
                     for shared in self._shared.values():
                         shared.wake(reached)
                 if not await self.store.views.wait_for(position + 1, _WAIT_SECONDS):
-                    await asyncio.sleep(_PAUSED_SECONDS)  # `wait_for` does not wait for a paused projection
+                    # `wait_for` does not wait for a paused projection.
+                    await self.store.views.wait_for_change(changes, _WAIT_SECONDS)
             except LogReplaced:  # logged elsewhere; the shared subscriptions report it to their subscribers
                 for shared in self._shared.values():
                     shared.wake(position)
                 await asyncio.sleep(_WAIT_SECONDS)
+            except ViewsUnavailable:  # logged elsewhere; subscribers wait until the views can be read
+                await asyncio.sleep(RETRY_SECONDS)
             except Exception:
                 logger.exception("subscribers cannot be notified at the moment")
                 await asyncio.sleep(_WAIT_SECONDS)

@@ -1,8 +1,10 @@
 """The settings of subscriptions. The defaults are for production."""
 
-from typing import Annotated
+from typing import Annotated, Self
 
 from msgspec import Meta, Struct
+
+from ledgerpress.network_names import LOCALHOST, Origin
 
 Count = Annotated[int, Meta(ge=1)]
 Seconds = Annotated[float, Meta(gt=0)]
@@ -60,9 +62,14 @@ class SubscriptionSettings(Struct, frozen=True, kw_only=True):
         Meta(description="Maximum number of event streams in the single-connection mode, reserved or open."),
     ] = 1_000
     allowed_origins: Annotated[
-        tuple[str, ...],
+        tuple[Origin, ...],
         Meta(
             description="Origins whose pages may open a WebSocket, in addition to the server's own, such as "
-            "https://example.org."
+            "`https://www.example.org`."
         ),
     ] = ()
+
+    @classmethod
+    def development(cls) -> Self:
+        """Return the settings for development: pages of other servers on this machine may open a WebSocket."""
+        return cls(allowed_origins=(LOCALHOST,))

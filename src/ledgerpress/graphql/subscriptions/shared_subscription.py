@@ -4,14 +4,15 @@ Executed steps are cached for subscribers at different positions.
 """
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Callable, Collection, Mapping
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import count
-from typing import Any, Final, Protocol, TypeAlias
+from typing import Any, Final, NamedTuple, Protocol, TypeAlias, runtime_checkable
 
 from ledgerpress.bounded_cache import BoundedCache
 from ledgerpress.commands.client_identity import Identity
+from ledgerpress.eventlog.clock_randomness_ids import Clock
 from ledgerpress.eventlog.errors import LogReplaced, LogUnavailable
 from ledgerpress.graphql.documents import Operation
 from ledgerpress.graphql.errors import is_unavailable, masked_error
@@ -21,11 +22,14 @@ from ledgerpress.graphql.subscriptions.result_messages import (
     ResultMessage,
     SubscriptionEnded,
     failed,
+    interrupted,
     message_of,
+    rejected,
 )
 from ledgerpress.graphql.subscriptions.settings import SubscriptionSettings
 from ledgerpress.graphql.subscriptions.step_and_signals_for_resolvers import Kind, Step, SubscriptionContext
-from ledgerpress.views.snapshot_and_cache_dependencies import END_OF_TIME
+from ledgerpress.views.files.views_health import ViewsUnavailable
+from ledgerpress.views.snapshot_and_cache_dependencies import END_OF_TIME, Snapshot
 
 _COPIES: Final = 3
 """The memory of an event in multiples of its text: the payload, the frame of a transport, and the send buffer."""
@@ -62,18 +66,28 @@ def size_of_step(_: tuple[int, int], step: CachedStep) -> int:
 
 MIN_POLL_SECONDS: Final = 1.0
 """The minimum delay between two polls of the current state without an event."""
-LOG_RETRY_SECONDS: Final = 0.5
-"""The delay before a retry of an event that needs the log, if the log cannot be reached."""
+RETRY_SECONDS: Final = 0.5
+"""The delay before a retry of an event, if the views cannot be read, or if it needs a log that cannot be reached."""
 _SENDS_PER_TURN: Final = 64
 """The number of subscribers that are sent an event before other tasks run."""
 _STATE: Final = -1
 """The key of the current state in the event cache."""
 
 
+@runtime_checkable
+class EndedTokens(Protocol):
+    """An authenticator that knows which tokens have ended: those that were revoked, and those without a secret."""
+
+    def ended_tokens(self, snapshot: Snapshot, token_ids: Collection[str]) -> Mapping[str, int]:
+        """Return those of `token_ids` that have ended, each with the position of the revocation, 0 if it is unknown."""
+        ...
+
+
 class Receiver(Protocol):
     """A subscriber, as the shared subscription sees it."""
 
     state: str | None
+    identity: Identity
 
     def check_lag(self, head: int) -> None:
         """End the subscription if it has fallen too far behind."""
@@ -86,6 +100,26 @@ class Receiver(Protocol):
 
     def end(self, end: SubscriptionEnded) -> None:
         """End the subscription, and send the reason."""
+
+
+class Progress(NamedTuple):
+    """The result of a step: the position up to which events were searched, and the next event, if there is one.
+
+    `ended` are the tokens of subscribers that have ended by now, with the positions of their revocations.
+    """
+
+    reached: int
+    message: ResultMessage | None
+    ended: Mapping[str, int]
+
+    def rejection(self, identity: Identity, clock: Clock) -> SubscriptionEnded | None:
+        """Return the end of a subscription whose credentials are not valid for the event, `None` if they are valid."""
+        end = None if identity.token_id is None else self.ended.get(identity.token_id)
+        if end is not None and (self.message is None or self.message.position > end):
+            return token_ended(self.reached)
+        if identity.expires_at is not None and identity.expires_at <= clock.now():
+            return rejected("The token has expired. Connect again with another one.", "UNAUTHENTICATED")
+        return None
 
 
 @dataclass(slots=True, eq=False)
@@ -101,6 +135,9 @@ class SharedSubscription:
     variables: Mapping[str, Any]
     identity: Identity
     open_past: bool
+    tokens: EndedTokens | None = None
+    token_ended: Callable[[str], None] = lambda _: None
+    """Called with the id of a token that has ended, after its subscriptions have ended."""
     is_closed: bool = False
     """Whether the last subscriber has left."""
     at_front: set[Receiver] = field(default_factory=set)
@@ -128,6 +165,8 @@ class SharedSubscription:
             try:
                 position = context.today.snapshot.position
                 result = await self.executor.step(self.operation, variables, context)
+                if result.errors:
+                    context.check_views(result.errors)
             finally:
                 context.close()
         if not step.nothing:
@@ -140,11 +179,11 @@ class SharedSubscription:
         """Whether a subscription can resume from a past position."""
         return self._kind is Kind.LOG
 
-    async def next(self, after: int, state: str | None) -> tuple[int, ResultMessage | None]:
-        """Return the position up to which events were searched, and the next event after `after`, if there is one.
+    async def next(self, after: int, state: str | None) -> Progress:
+        """Search for the next event after `after`.
 
         If the events are states, only a state that differs from `state` is returned. Raises `SubscriptionEnded`, and
-        `LogUnavailable` if the event needs the log and it cannot be reached; the caller retries.
+        `LogUnavailable` or `ViewsUnavailable` if the event cannot be read at the moment; the caller retries.
         """
         # One step at a time in the whole process, so that other requests can run in between.
         async with self.step_lock:
@@ -165,9 +204,21 @@ class SharedSubscription:
                 message = cached.message
                 if message is not None and self._kind is Kind.STATE and message.state == state:
                     message = None
-                return snapshot.position, message
+                return Progress(snapshot.position, message, self._ended(snapshot))
             finally:
                 context.close()
+
+    def _ended(self, snapshot: Snapshot) -> Mapping[str, int]:
+        ids = {
+            receiver.identity.token_id
+            for receiver in (*self.at_front, *self.behind)
+            if receiver.identity.token_id is not None
+        }
+        return self.tokens.ended_tokens(replace(snapshot, reads=None), ids) if self.tokens and ids else {}
+
+    def has_ended(self, snapshot: Snapshot) -> bool:
+        """Return whether the token of a subscriber has ended."""
+        return bool(self._ended(snapshot))
 
     def _poll_seconds(self) -> float:
         """Return the delay before a poll without an event, in seconds: the current state may contain an age."""
@@ -213,27 +264,47 @@ class SharedSubscription:
                 self._end_all(end)
             except LogReplaced as replaced:
                 self._end_all(log_replaced(replaced))
-            except LogUnavailable:
-                await asyncio.sleep(LOG_RETRY_SECONDS)
+            except (LogUnavailable, ViewsUnavailable):
+                await asyncio.sleep(RETRY_SECONDS)
                 self._changed.set()
             except Exception as failure:  # noqa: BLE001 - clients get no details of any failure
                 self._end_all(internal_error(failure, self._front))
 
     async def _advance(self) -> None:
         while self.at_front:
-            reached, message = await self.next(self._front, self._front_state)
+            progress = await self.next(self._front, self._front_state)
+            message = progress.message
             if message is None:
-                self._front = max(self._front, reached)
+                self._front = max(self._front, progress.reached)
+                if progress.ended:
+                    for subscriber in list(self.at_front):
+                        self._end_invalid(subscriber, progress)
                 return
             self._front, self._front_state = message.position, message.state
             for number, subscriber in enumerate(list(self.at_front), 1):
-                if subscriber in self.at_front and subscriber.lacks(message):
+                if (
+                    subscriber in self.at_front
+                    and subscriber.lacks(message)
+                    and not self._end_invalid(subscriber, progress)
+                ):
                     subscriber.offer(message)
                 if number % _SENDS_PER_TURN == 0:
                     await asyncio.sleep(0)
 
+    def _end_invalid(self, subscriber: Receiver, progress: Progress) -> bool:
+        """End the subscription if its credentials are not valid for the event of `progress`; return whether it ended."""
+        end = progress.rejection(subscriber.identity, self.store.clock)
+        if end is None:
+            return False
+        subscriber.end(end)
+        if subscriber.identity.token_id is not None:
+            self.token_ended(subscriber.identity.token_id)
+        return True
+
     async def _execute(self, context: SubscriptionContext, step: Step) -> ResultMessage | None:
         result = await self.executor.step(self.operation, self.variables, context)
+        if result.errors:
+            context.check_views(result.errors)
         if step.nothing:
             return None
         if step.finished:
@@ -252,6 +323,11 @@ class SharedSubscription:
 
     def _context(self, step: Step) -> SubscriptionContext:
         return SubscriptionContext(self.store, self.identity, step, open_past=self.open_past)
+
+
+def token_ended(position: int) -> SubscriptionEnded:
+    """Return the end of a subscription whose token was revoked, or whose creation was withdrawn."""
+    return interrupted("The token has been revoked.", "UNAUTHENTICATED", position)
 
 
 def internal_error(failure: Exception, position: int) -> SubscriptionEnded:

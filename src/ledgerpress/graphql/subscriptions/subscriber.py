@@ -5,15 +5,18 @@ import logging
 from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any, Protocol
 
+from ledgerpress.commands.client_identity import Identity
 from ledgerpress.eventlog.errors import LogReplaced, LogUnavailable
 from ledgerpress.graphql.subscriptions.result_messages import ResultMessage, SubscriptionEnded, interrupted
 from ledgerpress.graphql.subscriptions.shared_subscription import (
-    LOG_RETRY_SECONDS,
+    RETRY_SECONDS,
+    Progress,
     SharedSubscription,
     internal_error,
     log_replaced,
 )
 from ledgerpress.rest_of_started_coroutine import StartedCoroutine
+from ledgerpress.views.files.views_health import ViewsUnavailable
 
 logger = logging.getLogger(__name__)
 
@@ -41,15 +44,23 @@ class Subscriber:
     catches up, and while its connection does not accept an event at once.
     """
 
-    __slots__ = ("_lagging", "_leave", "_shared", "_sink", "_task", "_was_at_front", "position", "state")
+    __slots__ = (
+        "_lagging", "_leave", "_shared", "_sink", "_task", "_was_at_front", "identity", "position", "state",
+    )  # fmt: skip
 
     def __init__(
-        self, shared: SharedSubscription, sink: Sink, position: int, leave: Callable[["Subscriber"], None]
+        self,
+        shared: SharedSubscription,
+        sink: Sink,
+        position: int,
+        leave: Callable[["Subscriber"], None],
+        identity: Identity,
     ) -> None:
         """Begin after `position`. `leave` is called once, when the subscription has ended."""
         self._shared = shared
         self._sink = sink
         self._leave: Callable[[Subscriber], None] | None = leave
+        self.identity = identity
         self.position = position
         self.state: str | None = None
         self._was_at_front = False
@@ -108,9 +119,11 @@ class Subscriber:
             if pending is not None and event is not None:
                 await self._send(pending, event)
             while True:
-                reached, event = await self._next()
+                progress = await self._next()
+                reached, event, _ = progress
                 if self._leave is None:  # it has ended: a cancellation may have been lost
                     return
+                self._check_credentials(progress)
                 if event is not None:
                     await self._send(self._sink.send(event), event)
                 elif self._shared.admit(self, reached):
@@ -131,14 +144,27 @@ class Subscriber:
         except Exception as failure:  # noqa: BLE001 - clients get no details of any failure
             await self._finish(internal_error(failure, self.position))
 
-    async def _next(self) -> tuple[int, ResultMessage | None]:
+    def _check_credentials(self, progress: Progress) -> None:
+        """Raise `SubscriptionEnded` if the credentials are not valid for the next event.
+
+        A subscriber that had not caught up before the revocation of its token gets no further event at all.
+        """
+        if not self._was_at_front:
+            progress = progress._replace(message=None)
+        end = progress.rejection(self.identity, self._shared.store.clock)
+        if end is not None:
+            if self.identity.token_id is not None:
+                self._shared.token_ended(self.identity.token_id)
+            raise end
+
+    async def _next(self) -> Progress:
         while True:
             try:
                 return await self._shared.next(self.position, self.state)
             except LogReplaced as replaced:
                 raise log_replaced(replaced) from replaced
-            except LogUnavailable:
-                await asyncio.sleep(LOG_RETRY_SECONDS)
+            except (LogUnavailable, ViewsUnavailable):
+                await asyncio.sleep(RETRY_SECONDS)
 
     async def _send(self, sending: Awaitable[None], event: ResultMessage) -> None:
         try:

@@ -22,7 +22,7 @@ from prometheus_client.metrics_core import Metric
 from prometheus_client.registry import Collector
 
 from ledgerpress import __version__
-from ledgerpress.eventlog.health_checked_log import LogHealth
+from ledgerpress.eventlog.log_health import OPERATIONS, LogHealth
 from ledgerpress.graphql.context import Store
 from ledgerpress.views.projection.checkpoints import Checkpoint
 from ledgerpress.views.projection.lag import Lag, lags, node_lag
@@ -174,6 +174,12 @@ def _views(store: Store, points: Mapping[str, Checkpoint], lag: Mapping[str, Lag
     yield InfoMetricFamily("ledgerpress_views", "The views file that responses are read from.", file)
     since = "When the server began to use the views file, in seconds since 1970, UTC."
     yield GaugeMetricFamily("ledgerpress_views_since_seconds", since, store.views.since / 1_000_000)
+    health = store.views.health
+    readable, writable = health.unreadable is None, health.unwritable is None
+    yield GaugeMetricFamily("ledgerpress_views_readable", "1 while the views file can be read.", readable)
+    yield GaugeMetricFamily("ledgerpress_views_writable", "1 while the views file can be written.", writable)
+    damaged = "Damaged views files that this process has deleted, to rebuild the views."
+    yield CounterMetricFamily("ledgerpress_views_damaged", damaged, store.views.damaged_files)
 
 
 def _log(contact: LogHealth, node: Lag) -> Iterator[Metric]:
@@ -187,6 +193,18 @@ def _log(contact: LogHealth, node: Lag) -> Iterator[Metric]:
         gauges["lag_events"] = ("Events that the slowest projection has not applied yet.", node.events)
     for name, (documentation, value) in gauges.items():
         yield GaugeMetricFamily(f"ledgerpress_{name}", documentation, value)
+    failing = GaugeMetricFamily(
+        "ledgerpress_log_failing",
+        "1 while the operation fails: since a failed attempt, until one succeeds.",
+        labels=["operation"],
+    )
+    failures = CounterMetricFamily(
+        "ledgerpress_log_failures", "Failed attempts to read or write the log.", labels=["operation"]
+    )
+    for operation in OPERATIONS:
+        failing.add_metric([operation], float(operation in contact.failing))
+        failures.add_metric([operation], contact.failed[operation])
+    yield from (failing, failures)
     reconnects, resolved = (contact.counts.get(name, 0) for name in ("reconnects", "resolved"))
     counters = {
         "log_regained": ("How often contact with the log was lost and regained.", contact.regained),

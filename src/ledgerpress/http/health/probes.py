@@ -1,8 +1,12 @@
-"""Liveness and readiness: a server is ready if no projection is paused or too far behind the log."""
+"""Liveness and readiness.
+
+A server is ready if its views can be read, no projection is paused or too far behind the log, and reads and writes of
+the log do not fail.
+"""
 
 import asyncio
 from dataclasses import dataclass
-from typing import Annotated, Any
+from typing import Annotated, Any, Final
 
 import msgspec
 from msgspec import Meta
@@ -14,7 +18,11 @@ from ledgerpress.commands.roles_and_permissions import READ_OPERATIONS
 from ledgerpress.eventlog.errors import LogUnavailable
 from ledgerpress.graphql.context import Store
 from ledgerpress.graphql.scalars import iso_time
+from ledgerpress.views.files.views_health import ViewsUnavailable
 from ledgerpress.views.projection.lag import Lag, lags, node_lag
+
+UNKNOWN_HOST: Final = "ledgerpress.unknown_host"
+"""The key of the mark in the ASGI scope of a request whose Host is not allowed. A page of any site could have sent it."""
 
 
 class HealthSettings(msgspec.Struct, frozen=True, kw_only=True):
@@ -68,7 +76,10 @@ class Health:
         return JSONResponse({"status": "live"}, headers=_FRESH)
 
     async def ready(self, request: Request) -> Response:
-        """Return 200, or 503 with the projections that are paused or behind. Do not wait for an unreachable log."""
+        """Return 200, or 503 with the projections that are paused or behind, and the failing operations of the log.
+
+        Do not wait for an unreachable log.
+        """
         store, settings = self.store, self.settings
         points, contact = store.checkpoints, store.log_health
         lag = await lags(store.log, points, store.clock.now(), contact)
@@ -79,9 +90,16 @@ class Health:
             for name, behind in lag.items()
             if settings.is_behind(behind)
         }
-        status = "replaced" if contact.replaced else "paused" if paused else "behind" if behind else "ready"
-        if self.stopping.is_set():
-            status = "stopping"
+        failing, views = contact.failing, store.views.health
+        causes = {
+            "stopping": self.stopping.is_set(),
+            "replaced": contact.replaced,
+            "unreadable": views.unreadable,
+            "paused": paused,
+            "behind": behind,
+            "failing": failing,
+        }
+        status = next((name for name, applies in causes.items() if applies), "ready")
         body: dict[str, Any] = {
             "status": status,
             "head": contact.head,
@@ -89,15 +107,17 @@ class Health:
             "lag": {"events": node.events if node.is_known else None, "seconds": round(node.seconds, 3)},
             "paused": paused,
             "behind": behind,
+            "failing": list(failing),
         }
-        if settings.details or await self._may_see_operations(request):
+        is_known_host = UNKNOWN_HOST not in request.scope
+        if is_known_host and (settings.details or await self._may_see_operations(request)):
             body["views"] = {"file": store.views.path.name, "since": iso_time(store.views.since)}
             if not node.is_known:
                 body["unreachableSince"] = iso_time(store.clock.now() - int(contact.silence * 1_000_000))
             if contact.replaced:
                 body["why"] = contact.replaced
-            if contact.notices:
-                body["notices"] = contact.notices
+            if notices := (*contact.notices, *views.notices):
+                body["notices"] = notices
         else:
             body["paused"] = dict.fromkeys(paused)
         return JSONResponse(body, status_code=200 if status == "ready" else 503, headers=_FRESH)
@@ -105,7 +125,7 @@ class Health:
     async def _may_see_operations(self, request: Request) -> bool:
         try:
             return await may_see_operations(self.authenticator, request)
-        except LogUnavailable:  # while the views with the tokens are paused, a token cannot be checked
+        except (LogUnavailable, ViewsUnavailable):  # while the views with the tokens are paused or unreadable
             return False
 
 

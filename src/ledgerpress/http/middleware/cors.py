@@ -3,8 +3,8 @@
 Credentials are never allowed: clients send their token in a header, and LedgerPress uses no cookies.
 """
 
-import re
-from typing import Annotated, Final
+import logging
+from typing import Annotated, Final, Self
 
 import msgspec
 from msgspec import Meta
@@ -12,21 +12,25 @@ from starlette.datastructures import Headers
 from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-ANY: Final = "*"
-_ORIGIN: Final = re.compile(r"https?://[a-z0-9.-]+(:\d{1,5})?|https?://\[[0-9a-f:]+\](:\d{1,5})?")
+from ledgerpress.http.middleware.access_log import MAX_CHARACTERS
+from ledgerpress.network_names import ANY, LOCALHOST, HeaderName, OriginOrAny, is_allowed_origin
+
+logger = logging.getLogger(__name__)
 
 
 class CorsSettings(msgspec.Struct, frozen=True, kw_only=True):
     """Settings of CORS: which pages of other sites may read responses."""
 
     origins: Annotated[
-        tuple[str, ...],
+        tuple[OriginOrAny, ...],
         Meta(
             description="The sites whose pages may read responses, such as `https://www.example.org`. `*` means all. "
             "By default, only the server's own pages can read them."
         ),
     ] = ()
-    request_headers: Annotated[tuple[str, ...], Meta(description="The headers that such pages may send.")] = (
+    request_headers: Annotated[
+        tuple[HeaderName, ...], Meta(description="The headers that such pages may send.")
+    ] = (
         "Accept",
         "Apollo-Require-Preflight",
         "Authorization",
@@ -44,7 +48,7 @@ class CorsSettings(msgspec.Struct, frozen=True, kw_only=True):
         "tracestate",
     )
     exposed_headers: Annotated[
-        tuple[str, ...], Meta(description="The response headers that such pages may read.")
+        tuple[HeaderName, ...], Meta(description="The response headers that such pages may read.")
     ] = ("ETag", "LedgerPress-Position", "Retry-After")
     preflight_seconds: Annotated[
         int,
@@ -55,13 +59,10 @@ class CorsSettings(msgspec.Struct, frozen=True, kw_only=True):
         ),
     ] = 600
 
-    def __post_init__(self) -> None:
-        for origin in self.origins:
-            if origin != ANY and not _ORIGIN.fullmatch(origin):
-                raise ValueError(
-                    f"{origin!r} in origins is not an origin: use a scheme, a host in lower case and, if needed, a "
-                    "port, without a path, such as https://www.example.org"
-                )
+    @classmethod
+    def development(cls) -> Self:
+        """Return the settings for development: pages of other servers on this machine may read responses."""
+        return cls(origins=(LOCALHOST,))
 
 
 class Cors:
@@ -88,16 +89,7 @@ class Cors:
         origin = headers.get("origin")
         allowed = self._allowed(origin) if origin else None
         if origin and scope["method"] == "OPTIONS" and "access-control-request-method" in headers:
-            response = (
-                PlainTextResponse(
-                    "", status_code=204, headers={**self._preflight, "Access-Control-Allow-Origin": allowed}
-                )
-                if allowed
-                else PlainTextResponse(
-                    "This origin is not allowed.\n", status_code=403, headers={"Vary": "Origin"}
-                )
-            )
-            await response(scope, receive, send)
+            await self._preflight_response(origin, allowed)(scope, receive, send)
         elif allowed is None:
             await self._app(scope, receive, send)
         else:
@@ -113,7 +105,17 @@ class Cors:
 
             await self._app(scope, receive, sending)
 
+    def _preflight_response(self, origin: str, allowed: str | None) -> PlainTextResponse:
+        if allowed:
+            headers = {**self._preflight, "Access-Control-Allow-Origin": allowed}
+            return PlainTextResponse("", status_code=204, headers=headers)
+        logger.warning(
+            "a preflight request of a page of %s was rejected: add the origin to cors.origins if the page is yours",
+            origin[:MAX_CHARACTERS],
+        )
+        return PlainTextResponse("This origin is not allowed.\n", status_code=403, headers={"Vary": "Origin"})
+
     def _allowed(self, origin: str) -> str | None:
         if ANY in self._origins:
             return ANY
-        return origin if origin in self._origins else None
+        return origin if is_allowed_origin(origin, self._origins) else None

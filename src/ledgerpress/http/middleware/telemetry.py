@@ -20,18 +20,26 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from ledgerpress.eventlog.clock_randomness_ids import uuid8
 from ledgerpress.graphql.context import Store
-from ledgerpress.graphql.request_telemetry_record import ABORTED, CURRENT, RequestContext, Trace
+from ledgerpress.graphql.request_telemetry_record import (
+    ABORTED,
+    CURRENT,
+    OperationInfo,
+    RequestContext,
+    Trace,
+)
 from ledgerpress.http.health.metrics import Metrics
 from ledgerpress.http.middleware.access_log import AccessLog
 from ledgerpress.http.middleware.security_headers import SecurityHeaders
 from ledgerpress.http.request_rejection_error import HttpError
-from ledgerpress.http.requests.url_prefix_and_route_path import route_path
+from ledgerpress.http.requests.url_prefix_and_route_path import route_path, url_prefix
 from ledgerpress.http.responses import NOT_MODIFIED, POSITION, send_error
 
 TRACEPARENT: Final = b"traceparent"
 CORRELATION: Final = b"ledgerpress-correlation-id"
 CAUSATION: Final = b"ledgerpress-causation-id"
 _HEADERS: Final = frozenset({TRACEPARENT, CORRELATION, CAUSATION})
+_GRAPHQL_PATHS: Final = frozenset({"/graphql", "/graphql/stream"})
+"""Paths that are dispatched without a route (`http/app.py`)."""
 _TRACEPARENT: Final = re.compile(
     rb"(?!ff)(?P<version>[0-9a-f]{2})-(?!0{32})(?P<trace>[0-9a-f]{32})-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}(?P<more>-.*)?"
 )
@@ -78,18 +86,24 @@ def _uuid(values: dict[bytes, bytes], name: bytes) -> str | None:
 
 logger = logging.getLogger(__name__)
 
+_OF_HANDSHAKES: Final = {"websocket.accept": 101, "websocket.close": 403}
+"""The status with which the server answers the handshake of a WebSocket, by the first message of the application."""
+
 
 class RequestSpan(Protocol):
     @property
     def trace_id(self) -> str:
         """The id of the trace that the span belongs to."""
 
-    def answered(self, context: RequestContext, kind: str, status: int) -> None:
-        """Record the outcome of the request."""
+    def operation(self, operation: OperationInfo) -> AbstractContextManager[None]:
+        """Start the span of an operation of the request. The span ends with the context."""
+
+    def answered(self, kind: str, status: int, route: str | None) -> None:
+        """Record the outcome of the request. `route` is the pattern of its path, if there is one."""
 
 
 class RequestSpans(Protocol):
-    def request(self, scope: Scope) -> AbstractContextManager[RequestSpan]:
+    def request(self, scope: Scope, context: RequestContext) -> AbstractContextManager[RequestSpan]:
         """Start the span of a request, in the trace that its headers name. The span ends with the context."""
 
 
@@ -119,10 +133,11 @@ class Telemetry:
     async def _handle_in_span(
         self, spans: RequestSpans, context: RequestContext, scope: Scope, receive: Receive, send: Send
     ) -> None:
-        with spans.request(scope) as span:
+        with spans.request(scope, context) as span:
             context.trace = Trace(span.trace_id, correlation_id(span.trace_id))
+            context.spans = span
             await self._handle(context, scope, receive, send)
-            span.answered(context, _kind(context, scope), context.status)
+            span.answered(_kind(context, scope), context.status, _route(scope))
 
     async def _handle(self, context: RequestContext, scope: Scope, receive: Receive, send: Send) -> None:
         started = time.perf_counter()
@@ -139,8 +154,8 @@ class Telemetry:
                         break
                 else:
                     message["headers"] = [*sent, (POSITION, b"%d" % self.store.position)]
-            elif kind == "websocket.accept":
-                context.status = 101
+            elif context.status == ABORTED:
+                context.status = _OF_HANDSHAKES.get(kind, ABORTED)
             await send(message)
 
         token = CURRENT.set(context)
@@ -189,6 +204,13 @@ def _kind(context: RequestContext, scope: Scope) -> str:
     if path.startswith(("/health/", "/metrics")):
         return "operations"
     return "page"
+
+
+def _route(scope: Scope) -> str | None:
+    """Return the pattern of a request's path, with the prefix of the application; `None` if no route matches."""
+    path = route_path(scope)
+    pattern = path if path in _GRAPHQL_PATHS else getattr(scope.get("route"), "path", None)
+    return None if pattern is None else url_prefix(scope) + pattern
 
 
 async def _reject(scope: Scope, send: Send, error: HttpError) -> None:

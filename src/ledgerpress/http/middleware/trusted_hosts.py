@@ -4,23 +4,32 @@ Another site can point its own name to this machine's address (DNS rebinding). T
 part of that site. But the Host header still contains the site's name (RFC 9110, 7.2).
 """
 
+import logging
 from collections.abc import Sequence
 from typing import Final
 
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from ledgerpress.bounded_cache import BoundedCache
+from ledgerpress.http.health.probes import UNKNOWN_HOST
+from ledgerpress.http.middleware.access_log import MAX_CHARACTERS
 from ledgerpress.http.request_rejection_error import HttpError
+from ledgerpress.http.requests.url_prefix_and_route_path import route_path
 from ledgerpress.http.responses import send_error
 
-ANY: Final = "*"
-"""Allows every host: the middleware is not installed."""
+logger = logging.getLogger(__name__)
+
+EVERY_HOST: Final = frozenset({"/health/live", "/health/ready"})
+"""Paths for which every Host header is allowed: probes use the address of a container, or no name at all."""
 MAX_VALUES: Final = 1_000
 """How many allowed Host values are cached. Ports and subdomains (`*.`) can make them many."""
 
 
 class TrustedHosts:
-    """ASGI middleware. `allowed` are names, addresses, or `*.` and a name for its subdomains."""
+    """ASGI middleware. `allowed` are names, addresses, or `*.` and a name for its subdomains.
+
+    `*` is not among them: if every host is allowed, the middleware is not installed.
+    """
 
     def __init__(self, app: ASGIApp, allowed: Sequence[str]) -> None:
         self._app = app
@@ -31,7 +40,14 @@ class TrustedHosts:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if self._is_allowed(scope):
             await self._app(scope, receive, send)
+        elif scope["type"] == "http" and route_path(scope) in EVERY_HOST:
+            await self._app({**scope, UNKNOWN_HOST: True}, receive, send)
         elif scope["type"] == "websocket":
+            host = dict(scope["headers"]).get(b"host", b"").decode("latin-1")
+            logger.warning(
+                "a WebSocket was rejected: the Host header %s is not in server.allowed_hosts",
+                host[:MAX_CHARACTERS],
+            )
             await send({"type": "websocket.close", "code": 1008, "reason": "unknown host"})
         else:
             message = "The Host header is not an allowed name of this server. Use one of its names."

@@ -1,5 +1,6 @@
 """The GraphiQL page, and pages for readers: features contribute them, and they work without JavaScript."""
 
+import secrets
 from collections.abc import Callable, Mapping, Sequence
 from copy import copy
 from dataclasses import dataclass, field
@@ -34,11 +35,12 @@ SITE_POLICY: Final = (
     "default-src 'self'; script-src 'none'; connect-src 'none'; img-src 'self' https: http:; "
     "object-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 )
-# GraphiQL's style sheet contains its fonts and small images. Its dialogs also insert a style element, to keep the page
-# behind them from scrolling. This page does not scroll, so the policy may block the element.
+# GraphiQL's style sheet contains its fonts and small images. Its editor, Monaco, runs web workers, inserts style
+# elements, to which explorer-environment.js adds the nonce, and writes style attributes. No other style is accepted.
 GRAPHIQL_POLICY: Final = (
-    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; font-src data:; "
-    "connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+    "default-src 'none'; script-src 'self'; worker-src 'self'; style-src 'self' 'nonce-{nonce}'; "
+    "style-src-attr 'unsafe-inline'; img-src 'self' data:; font-src data:; connect-src 'self'; base-uri 'none'; "
+    "form-action 'none'; frame-ancestors 'none'"
 )
 
 
@@ -183,7 +185,9 @@ class Pages:
             examples: dict[str, str] = {}
             for part in self._contributions:
                 examples.update(part.examples(snapshot) if part.examples else {})
-            page = pages.page(snapshot, "graphiql.html", policy=GRAPHIQL_POLICY, examples=examples)
+            nonce = secrets.token_urlsafe(16)
+            policy = GRAPHIQL_POLICY.format(nonce=nonce)
+            page = pages.page(snapshot, "graphiql.html", policy=policy, nonce=nonce, examples=examples)
         page.headers["Vary"] = "Accept"
         return page
 

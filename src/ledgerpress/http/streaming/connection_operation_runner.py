@@ -10,7 +10,7 @@ from graphql import OperationType
 from ledgerpress.commands.client_identity import Identity
 from ledgerpress.graphql.documents import Documents, Operation, RequestError
 from ledgerpress.graphql.errors import client_errors, masked_error
-from ledgerpress.graphql.request_telemetry_record import CURRENT
+from ledgerpress.graphql.request_telemetry_record import executing
 from ledgerpress.graphql.subscriptions.hub import SubscriptionHub
 from ledgerpress.graphql.subscriptions.result_messages import ResultMessage, SubscriptionEnded, to_json
 from ledgerpress.graphql.subscriptions.subscriber import Subscriber
@@ -192,17 +192,16 @@ class _Operation:
 
     async def _execute(self, operation: Operation) -> None:
         hub = self.operations.hub
-        if request := CURRENT.get():
-            request.operation = operation
         hub.executing += 1
         try:
-            result = await hub.executor.execute(
-                hub.store,
-                operation,
-                variables=self.request.variables,
-                identity=self.identity,
-                open_past=hub.open_past,
-            )
+            with executing(operation):
+                result = await hub.executor.execute(
+                    hub.store,
+                    operation,
+                    variables=self.request.variables,
+                    identity=self.identity,
+                    open_past=hub.open_past,
+                )
         finally:
             hub.executing -= 1
         if self.stopped:

@@ -80,6 +80,8 @@ class EventStream:
             authorization = Headers(scope=scope).get("authorization")
             if authorization is not None:
                 reason = await self._requests.invalidation(authorization, identity)
+                if self._ended.done():
+                    return
                 try:
                     await self.errors("", [{"message": reason, "extensions": {"code": "UNAUTHENTICATED"}}])
                 finally:  # even if the client does not accept the message

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,6 +12,7 @@ from starlette.datastructures import Headers
 from starlette.types import Receive, Scope, Send
 
 from ledgerpress.commands.client_identity import Authenticator, Identity, Unauthenticated
+from ledgerpress.eventlog.errors import LogUnavailable
 from ledgerpress.graphql.documents import RequestError
 from ledgerpress.graphql.errors import client_errors
 from ledgerpress.graphql.subscriptions.hub import SubscriptionHub
@@ -32,6 +34,7 @@ from ledgerpress.http.streaming.connection_operation_runner import (
     ResolvedRequest,
     resolve,
 )
+from ledgerpress.views.files.views_health import ViewsUnavailable
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -56,14 +59,28 @@ class StreamRequests:
 
     async def invalidation(self, authorization: str, identity: Identity) -> str:
         """Wait until the credentials of an open connection are no longer valid, and return the reason."""
+        end = self.hub.end_of_token(identity.token_id) if identity.token_id else asyncio.Event()
         while True:
-            await asyncio.sleep(self.hub.settings.recheck_seconds)
+            with suppress(TimeoutError):
+                async with asyncio.timeout(self._recheck_seconds(identity)):
+                    await end.wait()
+            end.clear()
             try:
                 now = await self.authenticator.identify(authorization)
             except Unauthenticated as error:
                 return str(error)
+            except (LogUnavailable, ViewsUnavailable):  # the credentials cannot be checked at the moment
+                continue
             if now.scope != identity.scope:
                 return "Your permissions have changed. Connect again."
+
+    def _recheck_seconds(self, identity: Identity) -> float:
+        """Return the delay before the next check of a token: not later than it expires."""
+        interval = self.hub.settings.recheck_seconds
+        if identity.expires_at is None:
+            return interval
+        left = (identity.expires_at - self.hub.store.clock.now()) / 1_000_000
+        return min(left, interval) if left > 0 else interval
 
     @staticmethod
     def headers(scope: Scope) -> dict[bytes, bytes]:

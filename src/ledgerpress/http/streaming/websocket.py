@@ -3,20 +3,25 @@
 import asyncio
 import logging
 from collections.abc import Collection, Coroutine
+from contextlib import suppress
 from typing import Any, Final
 
 from starlette.types import Message, Receive, Scope, Send
 
 from ledgerpress.commands.client_identity import Identity
 from ledgerpress.graphql.subscriptions.result_messages import ResultMessage
+from ledgerpress.http.middleware.access_log import MAX_CHARACTERS
 from ledgerpress.http.request_rejection_error import UNAUTHENTICATED, HttpError
 from ledgerpress.http.requests.graphql_request import GraphQLRequest
 from ledgerpress.http.streaming import websocket_messages as messages
 from ledgerpress.http.streaming.stream_requests import StreamRequests
 from ledgerpress.http.streaming.websocket_messages import SUBPROTOCOL, Closing
+from ledgerpress.network_names import is_allowed_origin, without_default_port
 
 logger = logging.getLogger(__name__)
 
+NOT_READING: Final = (1013, "The client does not accept the messages that are sent to it.")
+"""The code and the reason for clients that stop reading."""
 _DISCONNECT: Final = "websocket.disconnect"
 
 
@@ -33,9 +38,13 @@ class Sockets:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Handle one socket, from its handshake to its end."""
+        with suppress(OSError):  # the client has disconnected
+            await self._handle(scope, receive, _raising_oserror(send))
+
+    async def _handle(self, scope: Scope, receive: Receive, send: Send) -> None:
         await receive()
-        if not _is_allowed_origin(scope, self._requests.hub.settings.allowed_origins):
-            await _reject(scope, send)
+        if not _has_allowed_origin(scope, self._requests.hub.settings.allowed_origins):
+            await send({"type": "websocket.close"})  # the server answers the handshake with 403
             return
         if SUBPROTOCOL not in scope["subprotocols"]:
             await send({"type": "websocket.accept"})
@@ -112,7 +121,7 @@ class _Socket:
 
     def abandon(self) -> None:
         """Close the socket: the client no longer accepts messages."""
-        self.close(Closing(1013, "The client does not accept the messages that are sent to it."))
+        self.close(Closing(*NOT_READING))
 
     async def _initialise(self) -> None:
         """Wait for connection_init and acknowledge it. Raises `Closing`."""
@@ -200,18 +209,22 @@ class _Disconnected(Exception):
     """The client has disconnected."""
 
 
-async def _reject(scope: Scope, send: Send) -> None:
-    """Reject a handshake with 403."""
-    if "websocket.http.response" not in scope.get("extensions", {}):
-        await send({"type": "websocket.close"})
-        return
-    body = b"Pages of this origin are not allowed to open a WebSocket here.\n"
-    headers = [(b"content-type", b"text/plain; charset=utf-8"), (b"content-length", b"%d" % len(body))]
-    await send({"type": "websocket.http.response.start", "status": 403, "headers": headers})
-    await send({"type": "websocket.http.response.body", "body": body})
+def _raising_oserror(send: Send) -> Send:
+    """Return a `send` that raises `OSError` after the end of the connection, as ASGI requires.
+
+    uvicorn raises `RuntimeError` if it has closed the connection itself, for example after an invalid frame.
+    """
+
+    async def sending(message: Message) -> None:
+        try:
+            await send(message)
+        except RuntimeError as error:
+            raise OSError(str(error)) from error
+
+    return sending
 
 
-def _is_allowed_origin(scope: Scope, allowed: Collection[str]) -> bool:
+def _has_allowed_origin(scope: Scope, allowed: Collection[str]) -> bool:
     """Return whether a handshake comes from a program, from a page of this server, or from an origin in `allowed`.
 
     Browsers let any page open a WebSocket to any site, and send cookies with it (cross-site WebSocket hijacking). But
@@ -222,7 +235,16 @@ def _is_allowed_origin(scope: Scope, allowed: Collection[str]) -> bool:
     if b"origin" not in headers:
         return True
     origin = headers[b"origin"].decode("latin-1").lower()
-    if origin in (name.lower() for name in allowed):
-        return True
+    own = headers.get(b"host", b"").decode("latin-1").lower()
     scheme, _, host = origin.partition("://")
-    return scheme in {"http", "https"} and host == headers.get(b"host", b"").decode("latin-1").lower()
+    if is_allowed_origin(origin, allowed) or (
+        scheme in {"http", "https"} and host == without_default_port(scheme, own)
+    ):
+        return True
+    logger.warning(
+        "a WebSocket from a page of %s was rejected, since the page is not of %s: add the origin to live.allowed_origins "
+        "if the page is yours; if it is a page of this server, let the proxy pass on the Host header with its port",
+        origin[:MAX_CHARACTERS],
+        own[:MAX_CHARACTERS],
+    )
+    return False

@@ -39,13 +39,15 @@ async def rebuild_in_background(
         failed = False
         try:
             if directory.needs_rebuild:
+                name_before = directory.current_name
                 logger.warning("the views in use are missing or outdated: rebuilding them in the background")
                 if program is None:
                     failed = not await _rebuild_in_thread(data, log, features)
                 else:
                     command = [*program, "rebuild", "--if-outdated", "--data", str(data)]
                     failed = not await _run(command, environment)
-                if not failed and directory.needs_rebuild:
+                # Views that were rebuilt may have been lost again already.
+                if not failed and directory.current_name == name_before and directory.needs_rebuild:
                     # Without this delay, two programs with different features would rebuild endlessly.
                     failed = True
                     logger.warning("the views were rebuilt by a program with other features or versions")

@@ -1,19 +1,26 @@
 """Limits on connections: size and time of a request's head, slow bodies, and the number of connections.
 
-uvicorn has no such limits, and the application sees a request only when its head is complete. This module relies on
-internals of uvicorn's protocol: pyproject.toml pins its minor version.
+uvicorn has no such limits, and the application sees a request only when its head is complete. uvicorn also loses the
+body of a request with an upgrade that it does not support. This module relies on internals of uvicorn's protocol:
+pyproject.toml pins its minor version.
 """
 
 from __future__ import annotations
 
+import logging
 from asyncio import TimerHandle, Transport
 from dataclasses import dataclass, field
 from http import HTTPStatus
 from typing import ClassVar, Final
 
+import httptools
+from uvicorn._types import ASGI3Application, ASGIReceiveCallable, ASGISendCallable, Scope
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
 from ledgerpress.http.limits import client_address
+from ledgerpress.server.process.sockets import SEND_TIMEOUT, unmapped
+
+logger = logging.getLogger(__name__)
 
 LINGER: Final = 1.0
 """Seconds for which data of a rejected client is discarded. Without them, it would rarely receive the reason."""
@@ -76,6 +83,7 @@ class LimitedProtocol(HttpToolsProtocol):
     def connection_made(self, transport: Transport) -> None:  # type: ignore[override]  # as uvicorn has it
         """Accept a connection, or reject it."""
         super().connection_made(transport)
+        self.client = unmapped(self.client)
         if len(self.connections) > self.limits.connections:
             self.connections.discard(self)
             self._reject(HTTPStatus.SERVICE_UNAVAILABLE, RETRY_AFTER)
@@ -103,11 +111,11 @@ class LimitedProtocol(HttpToolsProtocol):
                 return
             piece, data = data[:room], data[room:]
             self._idle_bytes = limit
-            super().data_received(piece)
+            self._parse(piece)
             if self._is_closing():
                 return
         self._idle_bytes += len(data)
-        super().data_received(data)
+        self._parse(data)
         cycle = self._current
         if cycle is not None and cycle is not before and _is_unfinished(cycle):
             self.loop.call_later(BODY_GRACE, self._check_body, cycle)
@@ -115,8 +123,14 @@ class LimitedProtocol(HttpToolsProtocol):
     def on_headers_complete(self) -> None:
         self._idle_bytes = 0
         self._head_since = None
+        if self._has_unsupported_upgrade():
+            return  # `_parse` parses this head again
         super().on_headers_complete()
         self._current = self.cycle
+
+    def on_message_complete(self) -> None:
+        if not self._has_unsupported_upgrade():
+            super().on_message_complete()
 
     def on_body(self, body: bytes) -> None:
         self._idle_bytes = 0
@@ -126,6 +140,66 @@ class LimitedProtocol(HttpToolsProtocol):
         """Pass the connection to the WebSocket protocol. It still counts as a connection, and has other limits."""
         self._finish()
         super().handle_websocket_upgrade()
+
+    def _start_asgi_task(self, cycle: RequestResponseCycle, app: ASGI3Application) -> None:
+        async def run(scope: Scope, receive: ASGIReceiveCallable, send: ASGISendCallable) -> None:
+            await app(scope, receive, send)
+            if cycle.response_started and not cycle.response_complete and not cycle.disconnected:
+                self._drop(cycle)
+
+        super()._start_asgi_task(cycle, run)
+
+    def _drop(self, cycle: RequestResponseCycle) -> None:
+        """Close the connection of a response that has no end, since its client does not read."""
+        logger.info("closing a connection: its client does not read the response")
+        cycle.disconnected = True
+        self._finish()
+        self.transport.close()
+        self._timer = self.loop.call_later(SEND_TIMEOUT, self.transport.abort)
+
+    def _parse(self, data: bytes) -> None:
+        """Parse data, and ignore upgrades that are not supported (RFC 9110, 7.8): clients offer HTTP/2 with any request.
+
+        The parser stops after a head with an upgrade, since the next protocol could follow. So a new parser reads this
+        head again, without the upgrade.
+        """
+        self._unset_keepalive_if_required()
+        pieces = [memoryview(data)]
+        try:
+            while pieces:
+                piece = pieces.pop()
+                try:
+                    self.parser.feed_data(piece)
+                except httptools.HttpParserUpgrade as upgrade:
+                    if self._should_upgrade():
+                        self.handle_websocket_upgrade()
+                        return
+                    head = self._head_without_upgrade()
+                    self.parser = httptools.HttpRequestParser(self)
+                    pieces += [piece[upgrade.args[0] :], memoryview(head)]
+        except httptools.HttpParserError:
+            logger.info("Invalid HTTP request received.")
+            self.send_400_response("Invalid HTTP request received.")
+
+    def _has_unsupported_upgrade(self) -> bool:
+        return self.parser.should_upgrade() and not self._should_upgrade()
+
+    def _should_upgrade(self) -> bool:
+        """Return whether a request with an upgrade opens a WebSocket (RFC 6455, 4.2.1)."""
+        protocols = [value.strip().lower() for name, value in self.headers if name == b"upgrade"]
+        return (
+            protocols == [b"websocket"]
+            and self.parser.get_method() == b"GET"
+            and self.parser.get_http_version() == "1.1"
+        )
+
+    def _head_without_upgrade(self) -> bytes:
+        """Return the head that was just parsed. Raises `HttpParserError` for CONNECT: this server is not a proxy."""
+        method, version = self.parser.get_method(), self.parser.get_http_version().encode("ascii")
+        if method == b"CONNECT":
+            raise httptools.HttpParserError("CONNECT is not supported")
+        lines = [b"%b: %b\r\n" % header for header in self.headers if header[0] != b"upgrade"]
+        return b"%b %b HTTP/%b\r\n%b\r\n" % (method, self.url, version, b"".join(lines))
 
     def _check_head(self) -> None:
         """Close the connection if its head is late. One timer serves many requests: it is reset only when it is due."""

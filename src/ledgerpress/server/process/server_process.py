@@ -2,7 +2,7 @@
 
 After SIGTERM or SIGINT, `/health/ready` returns 503 and subscriptions end. After `stop_delay_seconds`, the server no
 longer accepts connections. Requests in progress have at most `stop_seconds` to finish; then `run` returns. A second
-signal ends this wait.
+signal ends this wait. `StopSignals` ends the process if that, or closing the store, takes longer.
 """
 
 import asyncio
@@ -10,7 +10,6 @@ import contextlib
 import gc
 import logging
 import resource
-import signal
 import socket
 import sys
 from collections.abc import Generator, Sequence
@@ -22,8 +21,11 @@ from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
 from ledgerpress.graphql.subscriptions.settings import SubscriptionSettings
 from ledgerpress.http.middleware.forwarded_prefix import ForwardedPrefix
+from ledgerpress.http.middleware.trusted_proxies import TrustedProxies
 from ledgerpress.retry import poll
 from ledgerpress.server.process.limited_protocol import ConnectionLimits, SlowBodyLimit, limited_protocol
+from ledgerpress.server.process.stop_signals import StopSignals
+from ledgerpress.server.process.websocket_protocol import WebSocketProtocol
 from ledgerpress.server.settings.server_section import ServerSettings
 
 logger = logging.getLogger(__name__)
@@ -38,7 +40,6 @@ RESERVED_FILES: Final = 200
 """Open files for everything else: the store, the operators' port, and connections that are being rejected."""
 SWITCH_SECONDS: Final = 0.0001
 """Seconds after which a thread that checks a document lets the event loop continue; Python's default is 0.005."""
-_SIGNALS: Final = (signal.SIGINT, signal.SIGTERM)
 
 
 class _SignalFreeServer(uvicorn.Server):
@@ -53,11 +54,16 @@ class ServerProcess:
     """An application on a socket, and optionally a second one, for operators, on another socket."""
 
     def __init__(
-        self, settings: ServerSettings, subscriptions: SubscriptionSettings, stopping: asyncio.Event
+        self,
+        settings: ServerSettings,
+        subscriptions: SubscriptionSettings,
+        stopping: asyncio.Event,
+        signals: StopSignals,
     ) -> None:
         self._settings = settings
         self._subscriptions = subscriptions
         self._stopping = stopping
+        self._signals = signals
         self._servers: list[_SignalFreeServer] = []
         self._shutdown: asyncio.Task[None] | None = None
 
@@ -70,21 +76,17 @@ class ServerProcess:
             available_connections(self._settings.max_connections),
             *(OPERATOR_CONNECTIONS for _ in apps[1:]),
         )
+        prefixes = (self._settings.root_path, *("" for _ in apps[1:]))
         self._servers = [
-            _SignalFreeServer(self._config(app, limit)) for (app, _), limit in zip(apps, limits, strict=True)
+            _SignalFreeServer(self._config(app, limit, prefix))
+            for (app, _), limit, prefix in zip(apps, limits, prefixes, strict=True)
         ]
-        loop = asyncio.get_running_loop()
-        for number in _SIGNALS:
-            loop.add_signal_handler(number, self._stop)
-        try:
-            async with asyncio.TaskGroup() as group:
-                for server, (_, listener) in zip(self._servers, apps, strict=True):
-                    group.create_task(server.serve(sockets=[listener]))
-        finally:
-            for number in _SIGNALS:
-                loop.remove_signal_handler(number)
+        self._signals.on_signal(self._stop)
+        async with asyncio.TaskGroup() as group:
+            for server, (_, listener) in zip(self._servers, apps, strict=True):
+                group.create_task(server.serve(sockets=[listener]))
 
-    def _config(self, app: ASGIApp, connections: int) -> uvicorn.Config:
+    def _config(self, app: ASGIApp, connections: int, root_path: str) -> uvicorn.Config:
         limits = ConnectionLimits(
             head_bytes=self._settings.max_head_bytes,
             head_seconds=self._settings.head_seconds,
@@ -94,7 +96,8 @@ class ServerProcess:
         return uvicorn.Config(
             _behind_proxies(app, self._settings.trusted_proxies),
             http=limited_protocol(limits),
-            ws="websockets-sansio",
+            ws=WebSocketProtocol,
+            root_path=root_path,
             ws_max_size=self._subscriptions.max_message_bytes,
             ws_ping_interval=self._subscriptions.keep_alive_seconds,
             ws_ping_timeout=self._subscriptions.keep_alive_seconds,
@@ -104,7 +107,6 @@ class ServerProcess:
             server_header=False,
             lifespan="off",
             proxy_headers=False,
-            timeout_graceful_shutdown=self._settings.stop_seconds,
         )
 
     def _stop(self) -> None:
@@ -118,8 +120,12 @@ class ServerProcess:
     async def _shut_down(self) -> None:
         self._stopping.set()
         await asyncio.sleep(self._settings.stop_delay_seconds)
+        loop = asyncio.get_running_loop()
+        deadline = loop.time() + self._settings.stop_seconds
         await poll(self._has_no_websockets, interval=WEBSOCKET_POLL_INTERVAL, timeout=WEBSOCKET_CLOSE_TIMEOUT)
         for server in self._servers:
+            # uvicorn reads it when it begins to wait.
+            server.config.timeout_graceful_shutdown = max(0.0, deadline - loop.time())  # type: ignore[assignment]
             server.should_exit = True
 
     async def _has_no_websockets(self) -> bool | None:
@@ -136,8 +142,10 @@ def _behind_proxies(app: ASGIApp, proxies: Sequence[str]) -> ASGIApp:
     if not proxies:
         return app
     # `ForwardedPrefix` runs first: it checks the address of the proxy, which `ProxyHeadersMiddleware` replaces.
-    clients: Any = ProxyHeadersMiddleware(app, trusted_hosts=list(proxies))  # type: ignore[arg-type]  # uvicorn's own types
-    return ForwardedPrefix(clients, proxies)
+    trusted = TrustedProxies(proxies)
+    clients: Any = ProxyHeadersMiddleware(app)  # type: ignore[arg-type]  # uvicorn's own types
+    clients.trusted_hosts = trusted  # uvicorn's own `*` trusts the address that the client has chosen
+    return ForwardedPrefix(clients, trusted)
 
 
 def switch_threads_sooner() -> None:

@@ -1,7 +1,15 @@
-"""Listening sockets: bind an address, begin to listen, and return the URL."""
+"""Listening sockets: bind an address or a path, begin to listen, and return the URL."""
 
+import os
 import socket
+import stat
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
 from typing import Final
+from urllib.parse import quote
+
+from ledgerpress.network_names import address_of
 
 BACKLOG: Final = 2048
 """Connections that may wait to be accepted."""
@@ -35,6 +43,45 @@ def bind(host: str, port: int) -> socket.socket:
     return listener
 
 
+@contextmanager
+def bound_to_path(path: Path) -> Iterator[socket.socket]:
+    """Yield a Unix socket that is bound to `path`; delete the file at the end. Raises `OSError` and `AddressTaken`.
+
+    A file that a killed process has left is replaced. Every user of the machine may connect, as to a port.
+    """
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as listener:
+        _delete_unused(path)
+        listener.bind(str(path))
+        bound = path.stat()
+        path.chmod(0o666)
+        try:
+            yield listener
+        finally:
+            with suppress(OSError):
+                if os.path.samestat(path.stat(), bound):
+                    path.unlink()
+
+
+def _delete_unused(path: Path) -> None:
+    """Delete a Unix socket on which no process listens. Raises `AddressTaken`."""
+    try:
+        is_socket = stat.S_ISSOCK(path.stat().st_mode)
+    except FileNotFoundError:
+        return
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as client:
+        client.setblocking(False)
+        try:
+            if is_socket:
+                client.connect(str(path))
+        except ConnectionRefusedError:
+            path.unlink()
+            return
+        except BlockingIOError:
+            pass
+    problem = "another program is using this Unix socket: stop it" if is_socket else "it is not a Unix socket"
+    raise AddressTaken(f"{path} cannot be used: {problem}, or choose another path")
+
+
 def set_send_timeout(listener: socket.socket, seconds: float) -> None:
     """Let the system close connections whose client accepts no data for `seconds` (RFC 5482).
 
@@ -58,5 +105,14 @@ def begin_to_listen(listener: socket.socket) -> None:
 
 def url_of(listener: socket.socket) -> str:
     """Return the address of a listening socket as the beginning of a URL."""
+    if listener.family == socket.AF_UNIX:
+        return f"http+unix://{quote(listener.getsockname(), safe='')}"
     host, port = listener.getsockname()[:2]
     return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+
+
+def unmapped(client: tuple[str, int] | None) -> tuple[str, int] | None:
+    """Return the address of a client, without the IPv6 form of an IPv4 address that listeners for both have."""
+    if client is None or not client[0].startswith("::ffff:"):
+        return client
+    return str(address_of(client[0]) or client[0]), client[1]

@@ -61,7 +61,7 @@ def allowed(info: inspect.Type) -> str:
     """Return the allowed values of a type in words."""
     match info:
         case inspect.Metadata():
-            return allowed(info.type)
+            return (info.extra or {}).get("allowed") or allowed(info.type)
         case inspect.BoolType():
             return "`true` or `false`"
         case inspect.IntType():
@@ -85,6 +85,16 @@ def allowed(info: inspect.Type) -> str:
             return "a path"
         case _:
             return "a value of the setting's type"
+
+
+def mistakes_in_entries(info: inspect.Type, entries: object) -> list[str]:
+    """Return a message for each entry of a list that its type does not allow (`network_names`)."""
+    match info:
+        case inspect.VarTupleType(item_type=inspect.Metadata(extra={"mistake": mistake})):
+            assert isinstance(entries, tuple)  # noqa: S101 - msgspec has converted it
+            return [f"{entry!r} {problem}" for entry in entries if (problem := mistake(entry))]
+        case _:
+            return []
 
 
 def _bounds(info: inspect.IntType | inspect.FloatType) -> str:

@@ -13,11 +13,10 @@ from typing import Any, Final
 import msgspec
 from msgspec import inspect
 
-from ledgerpress.eventlog.errors import LogUnusable
 from ledgerpress.grapheme_clusters import shortened
-from ledgerpress.server.log_url import LogUrl, mask
+from ledgerpress.server.log_url import mask
 from ledgerpress.server.settings import FILE, FILE_VARIABLE, PREFIX, PROFILE_VARIABLE, InvalidSettings
-from ledgerpress.server.settings.introspection import Setting, allowed, declared
+from ledgerpress.server.settings.introspection import Setting, allowed, declared, mistakes_in_entries
 from ledgerpress.server.settings.sections import (
     Profile,
     Sections,
@@ -26,7 +25,7 @@ from ledgerpress.server.settings.sections import (
     defaults,
     sections,
 )
-from ledgerpress.server.settings.server_section import ServerSettings
+from ledgerpress.system_errors import reason_of
 
 PROFILE: Final = "profile"
 DATA: Final = "server.data"
@@ -79,22 +78,10 @@ def load(
     return LoadedSettings(profile, _compose(converted_values, profile, features), sources)
 
 
-def data_directory(environment: Mapping[str, str]) -> Path:
-    """Return the setting `server.data`, for commands that need no other setting. Raises `InvalidSettings`."""
-    return Path(str(_only(environment, DATA).get(DATA, ServerSettings().data)))
-
-
-def log_url(environment: Mapping[str, str], log: str | None = None) -> str:
-    """Return the setting `server.log`, for commands that need no other setting. Raises `InvalidSettings`.
-
-    `log` is the URL from the command line, which takes precedence.
-    """
-    values = _only(environment, LOG, UNSYNCED)
-    try:
-        url = LogUrl.parse(str(values.get(LOG, ServerSettings().log)) if log is None else log)
-    except LogUnusable as error:
-        raise InvalidSettings(str(error)) from error
-    return (url.allowing_unsynced() if values.get(UNSYNCED) else url).text
+def store_settings(environment: Mapping[str, str]) -> dict[str, object]:
+    """Return `data`, `log` and `allow_unsynced` of the section `server`, if they are set. Raises `InvalidSettings`."""
+    values = _only(environment, DATA, LOG, UNSYNCED)
+    return {name.partition(".")[2]: value for name, value in values.items()}
 
 
 def _only(environment: Mapping[str, str], *names: str) -> dict[str, object]:
@@ -142,7 +129,10 @@ def converted(setting: Setting, value: object, *, is_text: bool) -> object:
     """Convert a value to the type of the setting. Raises `ValueError` and `msgspec.MsgspecError`."""
     if is_text and isinstance(value, str):
         value = _parse(setting.info, value)
-    return msgspec.convert(value, setting.type, strict=not is_text, dec_hook=_path)
+    result = msgspec.convert(value, setting.type, strict=not is_text, dec_hook=_path)
+    if mistakes := mistakes_in_entries(setting.info, result):
+        raise ValueError("; ".join(mistakes))
+    return result
 
 
 def _parse(info: inspect.Type, value: str) -> object:
@@ -202,7 +192,7 @@ def _of_file(
             mistakes.append(f"the settings file {path} does not exist")
         return {}
     except OSError as error:
-        mistakes.append(f"{path} cannot be read: {error.strerror}")
+        mistakes.append(f"{path} cannot be read: {reason_of(error)}")
         return {}
     except ValueError as error:
         mistakes.append(f"{path} is not valid TOML: {error}")

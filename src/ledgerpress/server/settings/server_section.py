@@ -7,11 +7,15 @@ import msgspec
 from msgspec import Meta
 
 from ledgerpress.eventlog.errors import LogUnusable
+from ledgerpress.network_names import HostName, ProxyAddress
 from ledgerpress.server.log_url import LOCAL, LogUrl
 
 LOOPBACK: Final = ("127.0.0.1", "::1", "localhost")
 """The addresses that only this machine can reach."""
 EVERY_ADDRESS: Final = ("0.0.0.0", "::")  # noqa: S104 - compared with, not bound
+
+
+PREFIX_PATTERN: Final = r"^(/(?!\.{1,2}(/|$))[A-Za-z0-9._~-]+)*$"
 
 
 class ServerSettings(msgspec.Struct, frozen=True, kw_only=True):
@@ -33,6 +37,21 @@ class ServerSettings(msgspec.Struct, frozen=True, kw_only=True):
             description="The port to listen on; 0 selects a free port, which the server prints.",
         ),
     ] = 8000
+    unix_socket: Annotated[
+        Path | None,
+        Meta(
+            description="The path of a Unix socket to listen on, instead of the address and the port. Every user of the "
+            "machine may connect, unless the permissions of its directory prevent it."
+        ),
+    ] = None
+    root_path: Annotated[
+        str,
+        Meta(
+            pattern=PREFIX_PATTERN,
+            description="The prefix of all URLs, such as `/news`, if a proxy removes it from the paths of requests. If "
+            "the proxy sends the prefix in `X-Forwarded-Prefix`, leave this setting empty.",
+        ),
+    ] = ""
     data: Annotated[
         Path,
         Meta(
@@ -60,24 +79,25 @@ class ServerSettings(msgspec.Struct, frozen=True, kw_only=True):
         Meta(
             ge=0,
             le=3_600,
-            description="How long a starting server waits for a PostgreSQL or NATS log that cannot be reached; then it "
-            "exits.",
+            description="How long a starting server waits for a PostgreSQL or NATS log that cannot be reached, or for "
+            "an SQLite log that another process has locked; then it exits.",
         ),
     ] = 30.0
     allowed_hosts: Annotated[
-        tuple[str, ...],
+        tuple[HostName, ...],
         Meta(
             description="The host names that the server accepts (in the Host header), such as `news.example.org` or "
-            "`*.example.org`; other requests get a 400. By default, the address that the server listens on, and "
-            "`localhost`. `*` accepts any name.",
+            "`*.example.org`; other requests get a 400, except for health checks. By default, the address that the "
+            "server listens on, and `localhost`. `*` accepts any name.",
         ),
     ] = ()
     trusted_proxies: Annotated[
-        tuple[str, ...],
+        tuple[ProxyAddress, ...],
         Meta(
             description="The addresses or networks of proxies whose `X-Forwarded-For`, `X-Forwarded-Proto` and "
-            "`X-Forwarded-Prefix` are trusted. By default, no proxy is trusted, and a client's address is that of "
-            "the connection.",
+            "`X-Forwarded-Prefix` are trusted. A client's address is the last one in `X-Forwarded-For` that is not in "
+            "this list. `*` trusts every connection, for servers that only a proxy can reach, such as those on a Unix "
+            "socket. By default, no proxy is trusted, and a client's address is that of the connection.",
         ),
     ] = ()
     max_head_bytes: Annotated[
@@ -133,8 +153,8 @@ class ServerSettings(msgspec.Struct, frozen=True, kw_only=True):
         Meta(
             ge=1,
             le=300,
-            description="How long the server then waits for requests in progress before it aborts them. Set it lower "
-            "than the stop timeout of the service manager.",
+            description="How long the server then waits for requests in progress before it aborts them. At most a second "
+            "later, the process ends. Set it lower than the stop timeout of the service manager.",
         ),
     ] = 5
 
@@ -147,11 +167,6 @@ class ServerSettings(msgspec.Struct, frozen=True, kw_only=True):
             if url.engine != "nats":
                 raise ValueError(f"allow_unsynced applies only to a log in NATS, but the log is {url}")
             msgspec.structs.force_setattr(self, "log", url.allowing_unsynced().text)
-        if any(
-            "*" in host[1:] or (host.startswith("*") and host[:2] not in {"*", "*."})
-            for host in self.allowed_hosts
-        ):
-            raise ValueError("allowed_hosts accepts only `*`, names, and names that begin with `*.`")
 
     @property
     def hosts(self) -> tuple[str, ...]:

@@ -17,9 +17,11 @@ from ledgerpress.eventlog.codec import Codec
 from ledgerpress.eventlog.errors import EventLogError, LogUnusable
 from ledgerpress.eventlog.event_and_withdrawn_event import Event
 from ledgerpress.eventlog.log import EventLog
+from ledgerpress.views.files.damage_and_write_ahead_log_checks import ViewsChecks
 from ledgerpress.views.files.tables import ViewsOfOtherVersions, is_damage
 from ledgerpress.views.files.views_directory import ViewsDirectory, delete
 from ledgerpress.views.files.views_file_connections import ViewsFile
+from ledgerpress.views.files.views_health import ViewsHealth, ViewsUnavailable
 from ledgerpress.views.projection.checkpoints import Checkpoint, belong_to_log
 from ledgerpress.views.projection.projector_interface_and_composition import Projector
 from ledgerpress.views.projection.runner import ProjectionRunner
@@ -76,6 +78,7 @@ class ActiveViews:
         self._clock = clock
         self._batch_size = batch_size
         self._clear_caches = clear_caches
+        self._checks = ViewsChecks(directory)
         self._live: _FollowedViews
         self._inode = 0
         self._since = 0
@@ -84,10 +87,18 @@ class ActiveViews:
         self._own_files_hold_text = False
         self._withdrawal: _Withdrawal | None = None
 
-    async def start(self, build: Callable[[], Awaitable[None]], *, resume: bool) -> None:
-        """Open the views in use. If there are none that this program can use, `build` them first.
+    async def start(
+        self,
+        build: Callable[[], Awaitable[None]],
+        progress: Callable[[int], None] | None = None,
+        *,
+        resume: bool,
+    ) -> None:
+        """Open the views in use, and apply all events up to the head.
 
-        With `resume`, paused projections try again. Raises `LogUnusable` if the views cannot be built.
+        If there are no views that this program can use, `build` them first. With `resume`, paused projections try
+        again. `progress` is called with each position reached. Raises `LogUnusable` if the views cannot be built or
+        used.
         """
         while True:
             # Record the use before opening the views: from then on, no process drops them as unused.
@@ -97,7 +108,7 @@ class ActiveViews:
             is_unusable = False
             if path is not None:
                 try:
-                    await self._try(path, resume=resume)
+                    await self._try(path, progress, resume=resume)
                 except _UnusableViews as error:
                     is_unusable = True
                     logger.warning("%s cannot be used (%s): the views are rebuilt from the log", path, error)
@@ -121,9 +132,9 @@ class ActiveViews:
     def follow(self) -> None:
         self._live.follow()
 
-    async def catch_up(self, progress: Callable[[int], None] | None = None) -> None:
-        """Apply all events up to the head. `progress` is called with each position reached."""
-        await self._live.runner.catch_up(progress)
+    async def catch_up(self) -> None:
+        """Apply all events up to the head."""
+        await self._live.runner.catch_up()
         self._drop_withdrawn()
 
     def drop_files_before(self, withdrawal: int) -> None:
@@ -144,6 +155,16 @@ class ActiveViews:
     def since(self) -> int:
         """The time when this process began to use its current file, in microseconds since 1970, UTC."""
         return self._since
+
+    @property
+    def health(self) -> ViewsHealth:
+        """The health of the file in use."""
+        return self._live.views.health
+
+    @property
+    def damaged_files(self) -> int:
+        """The number of damaged views files that this process has deleted."""
+        return self._checks.damaged_files
 
     @property
     def checkpoints(self) -> dict[str, Checkpoint]:
@@ -174,6 +195,15 @@ class ActiveViews:
             if live is self._live:
                 return reached
 
+    @property
+    def changes(self) -> int:
+        """A number that changes when a projection has advanced, paused or resumed."""
+        return self._live.runner.changes
+
+    async def wait_for_change(self, after: int, timeout: float) -> None:
+        """Wait for at most `timeout` seconds until `changes` is no longer `after`."""
+        await self._live.runner.wait_for_change(after, timeout)
+
     async def resume(self, name: str) -> None:
         await self._live.runner.resume(name)
 
@@ -181,11 +211,12 @@ class ActiveViews:
         return await self._live.views.sweep()
 
     async def watch(self) -> None:
-        """Until cancelled, switch whenever an operator switches the views or the file is replaced."""
+        """Until cancelled, switch whenever the views are switched or replaced, and check the file in use."""
         failed: tuple[Path, int] | None = None
         retry_at = 0.0
         while True:
             await asyncio.sleep(POLL_INTERVAL)
+            await self._check()
             target = None
             try:
                 if (path := self._directory.current) is None:
@@ -210,6 +241,12 @@ class ActiveViews:
         if self._withdrawal:
             self._directory.drop_withdrawn_of_other_sets(self._withdrawal.position)
 
+    async def _check(self) -> None:
+        try:
+            await self._checks.run(self._live.views, self._inode)
+        except (sqlite3.Error, OSError) as error:
+            logger.warning("the views file %s could not be checked: %s", self.path, error)
+
     async def _switch(self, path: Path, inode: int) -> None:
         """Switch to the views at `path` once they have caught up with the views in use."""
         new = await self._open(path, resume=False)
@@ -229,18 +266,28 @@ class ActiveViews:
         await former.aclose()
         self._closing.remove(former)
 
-    async def _try(self, path: Path, *, resume: bool) -> None:
-        """Open the views at `path`. Raises `_UnusableViews` or `LogUnusable`."""
+    async def _try(self, path: Path, progress: Callable[[int], None] | None, *, resume: bool) -> None:
+        """Open the views at `path`, and let them catch up. Raises `_UnusableViews` or `LogUnusable`."""
         try:
-            self._live = await self._open(path, resume=resume)
-            self._inode, self._since = self._directory.identity(path), self._clock.now()
+            live = await self._open(path, resume=resume)
+            try:
+                await live.runner.catch_up(progress)
+                self._inode, self._since = self._directory.identity(path), self._clock.now()
+            except BaseException:
+                await live.aclose()
+                raise
+            self._live = live
+            self._drop_withdrawn()
         except ViewsOfOtherVersions as error:
             raise _UnusableViews(error) from error
         except (sqlite3.Error, OSError) as error:
             if is_damage(error):
                 raise _UnusableViews(error) from error
             if self._directory.current == path:
-                raise LogUnusable(f"the views in {path} cannot be used: {error}") from error
+                raise LogUnusable(
+                    f"the views in {path} cannot be used: {error}. Check the permissions of the file and its directory, "
+                    "the free space, and which processes lock the file"
+                ) from error
             raise _UnusableViews("the file was deleted or replaced") from error
 
     async def _open(self, path: Path, *, resume: bool) -> "_FollowedViews":
@@ -323,7 +370,7 @@ class _FollowedViews:
         own = self.runner.checkpoints
         try:
             others = other.views.checkpoints()
-        except sqlite3.Error:  # the file is damaged, which may be why it is replaced
+        except (ViewsUnavailable, sqlite3.Error):  # the file is damaged, which may be why it is replaced
             others = other.runner.checkpoints
         return all(own[name].position >= point.position for name, point in others.items())
 

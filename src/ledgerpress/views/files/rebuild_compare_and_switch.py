@@ -103,7 +103,13 @@ class ViewsBuilder:
             )
         build = await self._begin(names, current)
         try:
-            comparison = await self._compare(build, current, report, progress) if current else None
+            try:
+                comparison = await self._compare(build, current, report, progress) if current else None
+            except sqlite3.Error as error:
+                if check or not is_damage(error):
+                    raise
+                # The views in use are damaged, or else the next step fails too.
+                comparison = current = None
             if not check:
                 await self._follow(build, await self._log.head(), progress)
                 self._check_running(build)
@@ -111,6 +117,10 @@ class ViewsBuilder:
                 self._directory.switch(build.path, keep_former=current is not None)
         except (PayloadWithdrawnDuringBuild, ViewsGone):
             delete(build.path)
+            raise
+        except sqlite3.Error as error:
+            if is_damage(error):
+                delete(build.path)
             raise
         else:
             return comparison
@@ -140,6 +150,10 @@ class ViewsBuilder:
             runner = ProjectionRunner(self._log, self._codec, views, self._projectors)
             await runner.start(resume=False)
             await runner.catch_up()
+        except sqlite3.Error as error:
+            if not is_damage(error):
+                raise
+            return None
         finally:
             await views.aclose()
         return current

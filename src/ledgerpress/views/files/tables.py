@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from contextlib import closing
 from typing import Final
 
+from ledgerpress.sqlite import faults
 from ledgerpress.sqlite.connection import statements
 from ledgerpress.views.projection import checkpoints
 from ledgerpress.views.projection.projector_interface_and_composition import Projector
@@ -89,9 +90,8 @@ def check_tables(db: sqlite3.Connection, projectors: Sequence[Projector], *, ind
 
 
 def is_damage(error: Exception) -> bool:
-    """Return whether the file's content is damaged (SQLITE_CORRUPT, SQLITE_NOTADB), not only inaccessible."""
-    code = getattr(error, "sqlite_errorcode", 0) & 0xFF
-    return isinstance(error, ViewsDamaged) or code in {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}
+    """Return whether the file's content is damaged, not only inaccessible."""
+    return isinstance(error, ViewsDamaged) or faults.is_damage(error)
 
 
 def tables_of(projector: Projector) -> list[str]:

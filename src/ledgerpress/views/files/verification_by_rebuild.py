@@ -11,7 +11,7 @@ from typing import Final
 from ledgerpress.eventlog.codec import Codec
 from ledgerpress.eventlog.event_and_withdrawn_event import Event
 from ledgerpress.eventlog.log import EventLog, check_gapless
-from ledgerpress.sqlite.connection import open_to_read
+from ledgerpress.sqlite.connection import is_writable, naming_file, open_to_read
 from ledgerpress.views.files.comparison import TableDigest, table_digests
 from ledgerpress.views.files.tables import create_tables
 from ledgerpress.views.projection import checkpoints
@@ -83,15 +83,20 @@ async def check_views(
 
 @contextmanager
 def _nameless(directory: Path) -> Iterator[sqlite3.Connection]:
-    """Yield a new database in `directory` whose file is already unlinked: even a killed process leaves no file."""
-    with NamedTemporaryFile(prefix=".verify-", dir=directory) as file:
+    """Yield a new database whose file is already unlinked: even a killed process leaves no file.
+
+    It is in `directory`, which usually has enough space for it, or on another disk if the directory is read-only.
+    """
+    place = directory if is_writable(directory) else None
+    with NamedTemporaryFile(prefix=".verify-", dir=place) as file:
         db = sqlite3.connect(file.name, isolation_level=None)
         # Durability is not needed. With a journal file, SQLite would fail because the database file has no name.
         db.execute("PRAGMA journal_mode = MEMORY")
         db.execute("PRAGMA synchronous = OFF")
         db.execute("PRAGMA cache_size = -65536")
-        db.execute("CREATE TABLE opened (at_all INTEGER)")
-        db.execute("DROP TABLE opened")
+        with naming_file(db):
+            db.execute("CREATE TABLE opened (at_all INTEGER)")
+            db.execute("DROP TABLE opened")
     with closing(db):
         yield db
 
@@ -119,8 +124,9 @@ class _RebuiltViews:
         self._log = log
         self._codec = codec
         self._projectors = projectors
-        create_tables(db, projectors)
-        db.execute("BEGIN")
+        with naming_file(db):
+            create_tables(db, projectors)
+            db.execute("BEGIN")
 
     async def follow(
         self, points: Mapping[str, Checkpoint], progress: Callable[[int, int], None] | None
@@ -150,6 +156,7 @@ class _RebuiltViews:
                 batch_events = [event for event in events if event.position <= target]
                 is_beyond = undecodable is None or undecodable.position > target
                 error = None if is_beyond else undecodable
-                point = apply_batch(self._db, [projector], batch_events, error, skipped)[projector.name]
+                with naming_file(self._db):
+                    point = apply_batch(self._db, [projector], batch_events, error, skipped)[projector.name]
                 if point.is_paused:
                     return f"projection {projector.name} fails at position {point.failed_at:,}: {point.error}"

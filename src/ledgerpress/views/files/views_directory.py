@@ -66,6 +66,11 @@ class ViewsDirectory:
         return self._existing(self._pointer().current)
 
     @property
+    def current_name(self) -> str | None:
+        """The name of the file in use, even if the file no longer exists."""
+        return self._pointer().current
+
+    @property
     def former(self) -> Path | None:
         """The views that were in use before, for a rollback."""
         return self._existing(self._pointer().former)
@@ -168,6 +173,14 @@ class ViewsDirectory:
             for file in files:
                 delete(file)
             return files
+
+    def discard(self, views: Path, identity: int) -> bool:
+        """Delete the file in use if it is still this one; return whether it was. The views then have to be rebuilt."""
+        with self._changing():
+            if self.current != views or self.identity(views) != identity:
+                return False
+            delete(views)
+            return True
 
     def note_use(self) -> float:
         """Record that a process uses the views of this set now, so that no process drops them as unused.

@@ -2,13 +2,17 @@
 
 import asyncio
 import sqlite3
+import time
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence
 from contextlib import asynccontextmanager, closing, contextmanager
 from functools import partial
 from pathlib import Path
 from typing import Final, TypeVar
 
+from ledgerpress.sqlite import faults
 from ledgerpress.sqlite.connection import (
+    MAX_WRITE_AHEAD_LOG,
+    READ_TIMEOUT,
     SerialConnection,
     empty_write_ahead_log,
     open_connection,
@@ -17,7 +21,8 @@ from ledgerpress.sqlite.connection import (
     transaction,
     uri,
 )
-from ledgerpress.views.files.tables import check_tables, create_tables, recreate
+from ledgerpress.views.files.tables import check_tables, create_tables, is_damage, recreate
+from ledgerpress.views.files.views_health import READ_TOO_LONG, ViewsHealth, ViewsUnavailable
 from ledgerpress.views.projection import checkpoints
 from ledgerpress.views.projection.checkpoints import Checkpoint
 from ledgerpress.views.projection.projector_interface_and_composition import Projector
@@ -34,6 +39,7 @@ WRITER_PRAGMAS: Final[dict[str, str | int]] = {
     "synchronous": "NORMAL",
     "secure_delete": "ON",  # see `ViewsFile.renewal`
     "cache_size": -65_536,
+    "journal_size_limit": MAX_WRITE_AHEAD_LOG,
     "temp_store": "MEMORY",
 }
 _VIEWS_VERSION: Final = """
@@ -51,7 +57,9 @@ class ViewsFile:
         self._projectors = tuple(projectors)
         self._turn = asyncio.Lock()
         self._idle: list[sqlite3.Connection] = []
-        self._watch = ChangeDetector(self._connect)
+        self._reads: dict[sqlite3.Connection, float] = {}
+        self.health = ViewsHealth(path)
+        self._watch = ChangeDetector(self._connect, self._version_failed)
         self._closed = False
 
     @classmethod
@@ -63,8 +71,8 @@ class ViewsFile:
         writer = await open_connection(path, create=create, pragmas=WRITER_PRAGMAS)
         views = cls(path, writer, projectors)
         try:
-            await views.write(partial(create_tables, projectors=projectors))
-            await views.write(partial(check_tables, projectors=projectors))
+            await views._write(partial(create_tables, projectors=projectors))
+            await views._write(partial(check_tables, projectors=projectors))
         except BaseException:
             await views.aclose()
             raise
@@ -76,13 +84,13 @@ class ViewsFile:
 
     async def write(self, work: Callable[[sqlite3.Connection], T]) -> T:
         """Run `work` in one transaction, and return its result: committed if it returns, rolled back if it raises."""
-
-        def write(db: sqlite3.Connection) -> T:
-            with transaction(db):
-                return work(db)
-
-        async with self._turn:
-            return await self._writer.run(write)
+        try:
+            result = await self._write(work)
+        except sqlite3.Error as error:
+            self._write_failed(error)
+            raise
+        self.health.unwritable = None
+        return result
 
     @asynccontextmanager
     async def renewal(self) -> AsyncIterator[SerialConnection]:
@@ -96,8 +104,10 @@ class ViewsFile:
             try:
                 yield self._writer
                 await self._writer.run(partial(_end, statement="COMMIT"))
-            except BaseException:
+            except BaseException as error:
                 await self._writer.run(partial(_end, statement="ROLLBACK"))
+                if isinstance(error, sqlite3.Error):
+                    self._write_failed(error)
                 raise
 
     def empty(self, db: sqlite3.Connection, began_at: int) -> None:
@@ -119,19 +129,45 @@ class ViewsFile:
         """Open a snapshot of the views as of the position that every projection has reached.
 
         It is read on the caller's thread: a lookup takes microseconds, a switch to another thread takes many more.
+        Raises `ViewsUnavailable` if the file is damaged or the machine prevents reading it.
         """
-        db = self._idle.pop() if self._idle else self._connect()
+        if self.health.is_locked:
+            raise ViewsUnavailable(self.health.unreadable)
+        db: sqlite3.Connection | None = None
+        is_usable = True
         try:
+            db = self._idle.pop() if self._idle else self._connect()
+            self._reads[db] = time.monotonic()
             db.execute("BEGIN")
             (position,) = db.execute("SELECT min(position) FROM projection").fetchone()
             yield Snapshot(db, position)
+        except sqlite3.Error as error:
+            is_usable = False
+            if unavailable := self._read_failed(db, error):
+                raise unavailable from error
+            raise
         finally:
-            if db.in_transaction:
-                db.execute("ROLLBACK")
-            if self._closed:
-                db.close()
-            else:
-                self._idle.append(db)
+            # If the read was ended, its connection is closed.
+            if db is not None and self._reads.pop(db, None) is not None:
+                self._put_back(db, is_usable=is_usable)
+
+    def end_reads_older_than(self, seconds: float) -> int:
+        """End the snapshots that have been open for longer; return their number. Further reads from them fail."""
+        since = time.monotonic() - seconds
+        old_reads = [db for db, began in self._reads.items() if began < since]
+        for db in old_reads:
+            del self._reads[db]
+            db.execute("ROLLBACK")
+            db.close()
+        return len(old_reads)
+
+    async def empty_write_ahead_log(self) -> bool:
+        """Move the write-ahead log into the file, and truncate it; return whether reads did not prevent that.
+
+        Waits for reads for at most `READ_TIMEOUT`: other processes cannot write meanwhile.
+        """
+        async with self._turn:
+            return await self._writer.run(_empty_write_ahead_log_soon)
 
     def checkpoints(self) -> dict[str, Checkpoint]:
         with self.snapshot() as snapshot:
@@ -139,7 +175,7 @@ class ViewsFile:
 
     def views_version(self) -> ViewsVersion:
         """Return the version of the views: the same object until a process changes the views."""
-        return self._watch.read()
+        return _unknown() if self.health.is_locked else self._watch.read()
 
     async def aclose(self) -> None:
         """Close every connection; the connection of an open snapshot is closed at the end of the snapshot."""
@@ -150,10 +186,56 @@ class ViewsFile:
         self._watch.close()
         await self._writer.close()
 
+    async def _write(self, work: Callable[[sqlite3.Connection], T]) -> T:
+        def write(db: sqlite3.Connection) -> T:
+            with transaction(db):
+                return work(db)
+
+        async with self._turn:
+            return await self._writer.run(write)
+
     def _connect(self) -> sqlite3.Connection:
-        db = open_to_read(self._path)
+        db = open_to_read(self._path, timeout=READ_TIMEOUT)
         db.execute("PRAGMA query_only = 1")
         return db
+
+    def _put_back(self, db: sqlite3.Connection, *, is_usable: bool) -> None:
+        if is_usable and db.in_transaction:
+            db.execute("ROLLBACK")
+        if is_usable and not self._closed:
+            self._idle.append(db)
+        else:
+            db.close()
+
+    def _read_failed(self, db: sqlite3.Connection | None, error: sqlite3.Error) -> ViewsUnavailable | None:
+        """Note the failure of a read, and return the error to raise; `None` if a mistake in code is the cause."""
+        if db is not None and db not in self._reads:
+            return ViewsUnavailable(READ_TOO_LONG)
+        if faults.is_failure_of_machine(error):
+            self.health.read_failed(error)
+        elif is_damage(error) or self._is_empty():
+            self.health.damaged(str(error))
+        else:
+            return None
+        return ViewsUnavailable(self.health.unreadable)
+
+    def _version_failed(self, error: sqlite3.Error) -> None:
+        # Any other failure is noted by the read that follows.
+        if faults.is_lock(error):
+            self.health.read_failed(error)
+
+    def _write_failed(self, error: sqlite3.Error) -> None:
+        self.health.unwritable = str(error)
+        if not faults.is_failure_of_machine(error) and (is_damage(error) or self._is_empty()):
+            self.health.damaged(str(error))
+
+    def _is_empty(self) -> bool:
+        """Return whether the file has lost its tables: statements then fail as if they named wrong tables."""
+        try:
+            with closing(open_to_read(self._path, timeout=READ_TIMEOUT)) as db:
+                return db.execute("SELECT 1 FROM sqlite_schema LIMIT 1").fetchone() is None
+        except sqlite3.Error:
+            return False
 
 
 def behind_withdrawal(files: Iterable[Path], position: int) -> list[Path]:
@@ -204,6 +286,15 @@ def _end(db: sqlite3.Connection, statement: str) -> None:
         db.execute(statement)
 
 
+def _empty_write_ahead_log_soon(db: sqlite3.Connection) -> bool:
+    ((former_timeout,),) = db.execute("PRAGMA busy_timeout")
+    try:
+        db.execute("PRAGMA busy_timeout = 0")
+        return empty_write_ahead_log(db, timeout=READ_TIMEOUT)
+    finally:
+        db.execute(f"PRAGMA busy_timeout = {former_timeout}")
+
+
 def _sweep(db: sqlite3.Connection) -> bool:
     if db.execute("PRAGMA user_version").fetchone()[0] != UNSWEPT:
         return True
@@ -220,8 +311,14 @@ class ChangeDetector:
     (https://sqlite.org/pragma.html#pragma_data_version).
     """
 
-    def __init__(self, connect: Callable[[], sqlite3.Connection]) -> None:
+    def __init__(
+        self,
+        connect: Callable[[], sqlite3.Connection],
+        failed: Callable[[sqlite3.Error], None] = lambda _: None,
+    ) -> None:
+        """`connect` opens a connection for reading; `failed` is called if it cannot be opened or read."""
         self._connect = connect
+        self._failed = failed
         self._db: sqlite3.Connection | None = None
         self._ask: Callable[[str], sqlite3.Cursor]
         self._data_version: int | None = None
@@ -243,8 +340,9 @@ class ChangeDetector:
                 ((position, is_settled, began_at),) = self._db.execute(_VIEWS_VERSION).fetchall()
                 self._views_version = ViewsVersion(position, (self, began_at), bool(is_settled))
                 self._data_version = version
-        except sqlite3.Error:
+        except sqlite3.Error as error:
             self.close()
+            self._failed(error)
         return self._views_version
 
     def close(self) -> None:

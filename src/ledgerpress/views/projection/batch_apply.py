@@ -8,7 +8,7 @@ import sqlite3
 from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
-from typing import Final, NamedTuple, TypeAlias
+from typing import NamedTuple, TypeAlias
 
 from ledgerpress.eventlog.codec import Codec, Recorded
 from ledgerpress.eventlog.envelope import StoredEvent
@@ -22,21 +22,12 @@ from ledgerpress.eventlog.kernel_events import (
     projection_stream,
 )
 from ledgerpress.eventlog.log import EventLog
+from ledgerpress.sqlite.faults import is_damage, is_failure_of_machine
 from ledgerpress.views.projection import checkpoints
 from ledgerpress.views.projection.checkpoints import Checkpoint
 from ledgerpress.views.projection.projector_interface_and_composition import ImmediateProjector, Projector
 
 logger = logging.getLogger(__name__)
-
-_PASSING_FAULTS: Final = (
-    "SQLITE_BUSY",
-    "SQLITE_LOCKED",
-    "SQLITE_FULL",
-    "SQLITE_IOERR",
-    "SQLITE_READONLY",
-    "SQLITE_NOMEM",
-)
-"""Failures of the machine, not of a projector: they are raised, and pause no projection."""
 
 
 def decode(
@@ -79,7 +70,7 @@ def apply_batch(
     pauses at an event that it cannot apply, unless `skipped` contains the projection's name and the event's position:
     then it continues without that event. A paused projection stays paused. A projection that lacks an event before the
     first of `events` keeps its checkpoint. Rows and checkpoints belong to the transaction that the caller has begun.
-    Raises `sqlite3.OperationalError` for a failure of the machine; the caller must then roll back.
+    Raises `sqlite3.Error` for damaged views and for a failure of the machine; the caller must then roll back.
     """
     points = checkpoints.read(db)
     # Projections at the same position lack the same events.
@@ -110,7 +101,7 @@ def apply_batch(
             else:
                 error = undecodable
         if error is not None:
-            new_point = replace(new_point, error=f"{type(error).__name__}: {error}")
+            new_point = replace(new_point, error=f"{type(error).__name__}: {error}", cause=error)
         if new_point != point:
             new_points[name] = new_point
     checkpoints.save(db, new_points)
@@ -150,9 +141,6 @@ def _apply_one_by_one(
         if error is None:
             continue
         if (projector.name, event.position) not in skipped:
-            logger.error(
-                "projection %s paused at position %d", projector.name, event.position, exc_info=error
-            )
             return count, error
         description = f"{type(error).__name__}: {error}"
         logger.warning("projection %s skips position %d: %s", projector.name, event.position, description)
@@ -162,7 +150,7 @@ def _apply_one_by_one(
 def _attempt(
     db: sqlite3.Connection, projector: Projector, events: Sequence[Recorded[Event]]
 ) -> Exception | None:
-    """Apply all of `events` or none; return the error, if any. Raises failures of the machine."""
+    """Apply all of `events` or none; return the error, if any. Raises damage and failures of the machine."""
     db.execute("SAVEPOINT projection")
     try:
         batch = projector.begin(db)
@@ -170,18 +158,13 @@ def _attempt(
             batch.apply(event)
         batch.flush()
     except Exception as error:
-        if _is_passing(error):
-            raise
+        if is_damage(error) or is_failure_of_machine(error):
+            raise  # the projector is not wrong
         db.execute("ROLLBACK TO projection")
         return error
     finally:
         db.execute("RELEASE projection")
     return None
-
-
-def _is_passing(error: Exception) -> bool:
-    name = getattr(error, "sqlite_errorname", None) or ""
-    return isinstance(error, sqlite3.OperationalError) and name.startswith(_PASSING_FAULTS)
 
 
 def _was_undecodable(point: Checkpoint) -> bool:

@@ -5,7 +5,7 @@ They are stored in the views file, in the same transaction as the rows of the pr
 
 import sqlite3
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Final
 
 from ledgerpress.eventlog.codec import Recorded
@@ -42,11 +42,15 @@ LOG_POLL_INTERVAL: Final = 0.25
 
 @dataclass(frozen=True, slots=True)
 class Checkpoint:
-    """The position that a projection has reached; `error` is the reason why it is paused at the next event."""
+    """The position that a projection has reached; `error` is the reason why it is paused at the next event.
+
+    `cause` is the exception behind `error`, if this process has just raised it. It is not stored.
+    """
 
     position: int
     leaf_hash: str | None
     error: str | None = None
+    cause: Exception | None = field(default=None, compare=False, repr=False)
 
     @property
     def is_paused(self) -> bool:

@@ -5,8 +5,8 @@ from collections.abc import Mapping
 from typing import Final, NamedTuple
 
 from ledgerpress.eventlog.errors import LogUnavailable
-from ledgerpress.eventlog.health_checked_log import LogHealth
 from ledgerpress.eventlog.log import EventLog
+from ledgerpress.eventlog.log_health import LogHealth
 from ledgerpress.views.projection.checkpoints import Checkpoint
 
 TIMEOUT: Final = 1.0

@@ -10,7 +10,7 @@ import asyncio
 import logging
 import sqlite3
 from collections.abc import Callable, Collection, Mapping, Sequence
-from contextlib import AbstractAsyncContextManager
+from contextlib import AbstractAsyncContextManager, suppress
 from functools import partial
 from typing import Final, Protocol, TypeVar
 
@@ -24,6 +24,7 @@ from ledgerpress.sqlite.connection import SerialConnection
 from ledgerpress.views.projection import checkpoints
 from ledgerpress.views.projection.batch_apply import BatchApplier, withdrawn_by
 from ledgerpress.views.projection.checkpoints import Checkpoint
+from ledgerpress.views.projection.pause_logging import PauseLogging
 from ledgerpress.views.projection.projector_interface_and_composition import Projector
 
 T = TypeVar("T")
@@ -84,10 +85,13 @@ class ProjectionRunner:
         self._views = views
         self._batch_size = batch_size
         self._applier = BatchApplier(log, codec, projectors)
+        self._pauses = PauseLogging(log)
         self._set({})
         self._read_to = 0
         self._turn = asyncio.Lock()
         self._moved = asyncio.Condition()
+        self.changes = 0
+        """The number of times that a projection has advanced, paused or resumed."""
         self._released = False
 
     @property
@@ -99,6 +103,7 @@ class ProjectionRunner:
         if resume:
             await self._views.write(checkpoints.resume_all)
         self._set(await self._applier.read(self._views.write))
+        self._pauses.known(self._checkpoints)
         self._read_to = self._reached
 
     async def run(self) -> None:
@@ -107,6 +112,8 @@ class ProjectionRunner:
             try:
                 if not await self.step():
                     await self._wait()
+                if last_error:
+                    logger.warning("the views follow the log again, at position %d", self._reached)
                 delays, last_error = None, ""
             except LogClosed:
                 return
@@ -115,7 +122,11 @@ class ProjectionRunner:
                 await asyncio.sleep(_RETRY)
             except (EventLogError, sqlite3.Error, OSError) as error:
                 if str(error) != last_error:
-                    logger.warning("the views cannot follow the log; trying again: %s", error)
+                    logger.error(  # noqa: TRY400 - the error states its cause
+                        "the views cannot follow the log and stay at position %d; trying again: %s",
+                        self._reached,
+                        error,
+                    )
                 delays, last_error = delays or backoff.delays(), str(error)
                 await asyncio.sleep(next(delays))
 
@@ -147,7 +158,7 @@ class ProjectionRunner:
     async def resume(self, name: str) -> None:
         """Let a paused projection try again, in this and every other process on the same views."""
         async with self._turn:
-            self._set(await self._views.write(partial(checkpoints.resume, names=[name])))
+            await self._note(await self._views.write(partial(checkpoints.resume, names=[name])))
 
     async def _next_batch(self) -> Sequence[StoredEvent]:
         """Return the next events. Raises `LogReplaced` if they follow another event than the one that was applied.
@@ -175,8 +186,10 @@ class ProjectionRunner:
 
     async def _note(self, points: dict[str, Checkpoint]) -> None:
         self._set(points)
+        self.changes += 1
         async with self._moved:
             self._moved.notify_all()
+        await self._pauses.log_changes(points)
 
     async def release(self) -> None:
         """Wake all waiting tasks: the runner has stopped."""
@@ -200,6 +213,16 @@ class ProjectionRunner:
                 return False
         return not self._is_behind(position, names, paused=True)
 
+    async def wait_for_change(self, after: int, timeout: float) -> None:
+        """Wait for at most `timeout` seconds until `changes` is no longer `after`."""
+        if self._released:
+            await asyncio.sleep(min(timeout, _POLL_INTERVAL))
+            return
+        async with self._moved:
+            with suppress(TimeoutError):
+                change = self._moved.wait_for(lambda: self._released or self.changes != after)
+                await asyncio.wait_for(change, timeout)
+
     def _is_behind(self, position: int, names: Collection[str], *, paused: bool) -> bool:
         """Return whether a projection has not reached `position`; paused projections count only with `paused`."""
         for name, point in self._checkpoints.items():
@@ -215,7 +238,9 @@ class ProjectionRunner:
             await self._log.wait_beyond(self._next_after, timeout=_POLL_INTERVAL)
         if self._any_paused:
             async with self._turn:
-                await self._note(await self._applier.read(self._views.write))
+                points = await self._applier.read(self._views.write)
+                if points != self._checkpoints:
+                    await self._note(points)
 
     @property
     def _next_after(self) -> int:

@@ -1,57 +1,18 @@
 """The GraphQL type of changes: who changed what, when and why, and the values before and after."""
 
-from collections.abc import Mapping
-from typing import Any, Final, NamedTuple
-
 import strawberry
 from strawberry.scalars import JSON
 
+from ledgerpress.eventlog.envelope import plaintext
 from ledgerpress.features.actors.schema import Actor, actor_of
 from ledgerpress.features.history import change_queries as changes
-from ledgerpress.features.posts import post_queries
+from ledgerpress.features.history.changed_values import ChangedValues, changed, occurred_at, shown
 from ledgerpress.graphql.context import PointInTime, RequestInfo
-from ledgerpress.graphql.event_loader_and_payload_redaction import EVERYONE, plaintext, visible_event
+from ledgerpress.graphql.event_loader_and_payload_redaction import EVERYONE, visible_event
 from ledgerpress.graphql.feature_declarations import declarations_of
-from ledgerpress.graphql.relay import global_ids
 from ledgerpress.graphql.relay.global_ids import Node
-from ledgerpress.graphql.scalars import DateTime, Position, iso_time
-from ledgerpress.views.feature_declarations import FieldValue, FieldValues, Reference, Subject, kind_and_id
-from ledgerpress.views.snapshot_and_cache_dependencies import Snapshot
-
-_NONE: Final = FieldValue(None, lambda: None)
-
-
-class ChangedValues(NamedTuple):
-    """The values of the changed fields before and after a change; a field without a value is absent."""
-
-    before: FieldValues
-    after: FieldValues
-
-    @property
-    def fields(self) -> list[str]:
-        return list(dict.fromkeys((*self.before, *self.after)))
-
-
-def changed(snapshot: Snapshot, change: changes.Change, subjects: Mapping[str, Subject]) -> ChangedValues:
-    """Return the values of the subject's fields that `change` changed, read with `snapshot`."""
-    kind, subject_id = kind_and_id(change.subject)
-    subject = subjects.get(kind)
-    if subject is None:
-        return ChangedValues({}, {})
-    at = snapshot.at(change.position)
-    before = subject.values(snapshot.at(change.position - 1), subject_id)
-    after = subject.values(at, subject_id)
-    names = [
-        name
-        for name in dict.fromkeys((*before, *after))
-        if (before.get(name, _NONE).mark or None) != (after.get(name, _NONE).mark or None)
-    ]
-    from_event = subject.event_values(at, subject_id, change.type) if subject.event_values else {}
-    return ChangedValues(_only(before, names), {**_only(after, names), **from_event})
-
-
-def _only(values: FieldValues, names: list[str]) -> FieldValues:
-    return {name: values[name] for name in names if name in values}
+from ledgerpress.graphql.scalars import DateTime, Position
+from ledgerpress.views.feature_declarations import kind_and_id
 
 
 @strawberry.type(description="A recorded event and the changes that it made.")
@@ -88,11 +49,8 @@ class Change:
 
     @strawberry.field(description="The time that the event itself states, if any: a post's publishedAt.")
     def occurred_at(self) -> DateTime | None:
-        if self.record.type != "post.published":
-            return None
-        then = self.moment.snapshot.at(self.record.position)
-        post = post_queries.by_id(then, self.record.subject.partition(".")[2])
-        return DateTime(post.published_at) if post and post.published_at is not None else None
+        time = occurred_at(self.moment.snapshot, self.record)
+        return None if time is None else DateTime(time)
 
     @strawberry.field(description="The reason for the change, if any.")
     async def reason(self, info: RequestInfo) -> str | None:
@@ -107,13 +65,13 @@ class Change:
         description="The values of the changed fields before; a field without a value is absent."
     )
     def before(self, info: RequestInfo) -> JSON:
-        return JSON(_shown(self._changed(info).before, self.record.position - 1))
+        return JSON(shown(self._changed(info).before, self.record.position - 1))
 
     @strawberry.field(
         description="The values of the changed fields after; a field without a value is absent."
     )
     def after(self, info: RequestInfo) -> JSON:
-        return JSON(_shown(self._changed(info).after, self.record.position))
+        return JSON(shown(self._changed(info).after, self.record.position))
 
     @strawberry.field(
         description="The recorded event: header and payload. The payload may be withdrawn. For events of API tokens, it"
@@ -139,20 +97,3 @@ def change_of(record: changes.Change, moment: PointInTime) -> Change:
         recorded_at=DateTime(record.recorded_at),
         withdrawn=record.withdrawn is not None,
     )
-
-
-def _shown(values: FieldValues, position: int) -> dict[str, Any]:
-    """Return values as of `position` as JSON."""
-    return {name: _json(name, value.show(), position) for name, value in values.items()}
-
-
-def _json(name: str, value: Any, position: int) -> Any:
-    match value:
-        case Reference(type=type_, id=id_, name=reference_name):
-            return {"id": global_ids.encode(type_, id_, position), "name": reference_name}
-        case list():
-            return [_json(name, entry, position) for entry in value]
-        case int() if name == "publishedAt":
-            return iso_time(value)
-        case _:
-            return value

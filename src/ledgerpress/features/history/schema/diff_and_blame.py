@@ -1,57 +1,28 @@
 """The GraphQL types of differences between two versions of a post, and of blame."""
 
 import asyncio
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import strawberry
 
 from ledgerpress.commands.roles_and_permissions import READ_HISTORY
+from ledgerpress.eventlog.envelope import plaintext
 from ledgerpress.features.actors.schema import Actor, actor_of
 from ledgerpress.features.authors import projector_and_queries as authors_queries
 from ledgerpress.features.authors.schema import Author, author_of
 from ledgerpress.features.categories import queries as categories
 from ledgerpress.features.categories.schema.category_type_and_queries import Category, category_of
 from ledgerpress.features.history import change_queries as changes
-from ledgerpress.features.history.blame import BlamedBody, follow
+from ledgerpress.features.history.blame_states import blamed_body
+from ledgerpress.features.history.post_versions import NoSuchVersion, PostVersion, versions_of
 from ledgerpress.features.posts import post_queries
 from ledgerpress.features.posts.model import CONTENT
 from ledgerpress.features.posts.text_diff import SpanKind, difference, unified
-from ledgerpress.graphql.context import Context, PointInTime
+from ledgerpress.graphql.context import Context, PointInTime, RequestInfo
 from ledgerpress.graphql.errors import BadRequest
-from ledgerpress.graphql.event_loader_and_payload_redaction import plaintext
 from ledgerpress.graphql.scalars import DateTime, described_enum
-from ledgerpress.views.snapshot_and_cache_dependencies import Snapshot
-
-
-@dataclass(frozen=True, slots=True)
-class PostVersion:
-    """A version of a post, as of the position of its event. Version 0 is empty, and its `post` is `None`."""
-
-    number: int
-    position: int
-    post: post_queries.Post | None
-    body: str
-    category_ids: tuple[str, ...]
-
-    @property
-    def author_ids(self) -> tuple[str, ...]:
-        """The authors' ids, in the order of the by-line."""
-        return self.post.author_ids if self.post else ()
-
-
-def version_of(snapshot: Snapshot, post: post_queries.Post, number: int) -> PostVersion | None:
-    """Return a version of a post, or `None` if the post has no such version as of the snapshot."""
-    if number == 0:
-        return PostVersion(0, post.seq - 1, None, "", ())
-    position = post_queries.position_of(snapshot, post.seq, number)
-    if position is None:
-        return None
-    then = snapshot.at(position)
-    post_then = post_queries.by_seq(then, post.seq)
-    body = post_queries.markdown(then, post_then.body) if post_then else ""
-    return PostVersion(number, position, post_then, body, post_queries.category_ids(then, post.seq))
-
 
 SpanKindEnum = described_enum(
     SpanKind,
@@ -108,9 +79,9 @@ def _plain_field(name: str) -> Any:
 
 def _with_plain_fields(type_: type["PostDiff"]) -> type["PostDiff"]:
     """Add a field for each content field that is plain text."""
-    for field in CONTENT:
-        if field.is_plain:
-            setattr(type_, field.name, _plain_field(field.name))
+    for content in CONTENT:
+        if content.is_plain:
+            setattr(type_, content.name, _plain_field(content.name))
     return type_
 
 
@@ -180,51 +151,59 @@ class PostDiff:
         return replace(self.moment, snapshot=self.moment.snapshot.at(version.position), has_dated_ids=True)
 
 
+@dataclass(frozen=True, slots=True)
+class BlamedVersions:
+    """The changes that created the versions in a blame. They are read when a field needs them, each once."""
+
+    moment: PointInTime
+    positions: Mapping[int, int]
+    records: dict[int, changes.Change] = field(default_factory=dict)
+
+    def change(self, version: int) -> changes.Change:
+        if version not in self.records:
+            change = changes.by_position(self.moment.snapshot, self.positions[version])
+            assert change is not None  # noqa: S101 - it created the version
+            self.records[version] = change
+        return self.records[version]
+
+
 @strawberry.type(description="Consecutive text of a body, and who added it.")
 class BlameSpan:
+    versions: strawberry.Private[BlamedVersions]
     text: str
     version: int = strawberry.field(
         description="The version that added the text; moving a paragraph or line does not count as adding it."
     )
-    actor: Actor
-    recorded_at: DateTime
-    reason: str | None
+
+    @strawberry.field
+    def actor(self) -> Actor:
+        return actor_of(self.versions.change(self.version).actor_id, self.versions.moment)
+
+    @strawberry.field
+    def recorded_at(self) -> DateTime:
+        return DateTime(self.versions.change(self.version).recorded_at)
+
+    @strawberry.field
+    async def reason(self, info: RequestInfo) -> str | None:
+        payload = plaintext(await info.context.events.load(self.versions.positions[self.version]))
+        reason: str | None = (payload or {}).get("reason")
+        return reason
 
 
 def diff_of(post: post_queries.Post, moment: PointInTime, old: int, new: int) -> PostDiff:
     """Return the differences between two versions of a post. Raises `BadRequest` if a version does not exist."""
-    versions = []
-    for number in (old, new):
-        version = version_of(moment.snapshot, post, number)
-        if version is None:
-            raise BadRequest(
-                f"No version {number}; versions run from 0, before the post was created, to {post.version}."
-            )
-        versions.append(version)
-    return PostDiff(old=versions[0], new=versions[1], moment=moment)
+    try:
+        before, after = versions_of(moment.snapshot, post, old, new)
+    except NoSuchVersion as error:
+        raise BadRequest(str(error)) from None
+    return PostDiff(old=before, new=after, moment=moment)
 
 
 async def blame_of(post: post_queries.Post, moment: PointInTime, context: Context) -> list[BlameSpan]:
     """Return the parts of a post's body, each with the version and the actor that added it."""
-    blamed = BlamedBody()
-    positions = dict[int, int]()
-    for version, position in post_queries.body_versions(moment.snapshot, post.seq):
-        positions[version] = position
-        body = post_queries.markdown(moment.snapshot, position)
-        blamed = await asyncio.to_thread(follow, blamed, version, body)
-    records = {
-        version: changes.by_position(moment.snapshot, positions[version]) for version, _ in blamed.spans
-    }
-    stored = await context.events.load_many([positions[version] for version in records])
-    payloads = {version: plaintext(event) for version, event in zip(records, stored, strict=True)}
-    return [
-        BlameSpan(
-            text=text,
-            version=version,
-            actor=actor_of(change.actor_id, moment),
-            recorded_at=DateTime(change.recorded_at),
-            reason=(payloads[version] or {}).get("reason"),
-        )
-        for version, text in blamed.spans
-        if (change := records[version])
-    ]
+    store = context.store
+    withdrawal = store.last_withdrawal(context.today.snapshot)
+    spans = (await blamed_body(moment.snapshot, post, store.computed, withdrawal)).spans
+    positions = post_queries.positions_of(moment.snapshot, post.seq, {span.version for span in spans})
+    versions = BlamedVersions(moment, positions)
+    return [BlameSpan(versions=versions, text=text, version=version) for version, text in spans]

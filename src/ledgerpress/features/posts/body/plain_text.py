@@ -3,12 +3,13 @@
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Final
-
-from markdown_it.token import Token
+from typing import TYPE_CHECKING, Final
 
 from ledgerpress.commands.text_rules import is_blank
 from ledgerpress.grapheme_clusters import clusters, cut
+
+if TYPE_CHECKING:
+    from markdown_it.token import Token
 
 TEASER_LENGTH: Final = 200
 WORDS_A_MINUTE: Final = 238
@@ -26,7 +27,7 @@ _BETWEEN_WORDS: Final = re.compile("[\\s\u2013\u2014\u2026]+")
 _BEFORE_ELLIPSIS: Final = frozenset(" .,;:\u2013\u2014-")
 
 
-def plain_text(tokens: Sequence[Token]) -> str:
+def plain_text(tokens: "Sequence[Token]") -> str:
     """Return the text of all blocks with a blank line between them.
 
     An image is replaced by its description. A table row is one line with tabs between the cells.
@@ -34,7 +35,7 @@ def plain_text(tokens: Sequence[Token]) -> str:
     return "\n\n".join(filter(str.strip, _blocks(tokens)))
 
 
-def first_paragraph(tokens: Sequence[Token]) -> str:
+def first_paragraph(tokens: "Sequence[Token]") -> str:
     """Return the text of the first paragraph of prose, without images at its ends; empty if there is none.
 
     Headings, code, tables, captions and paragraphs that contain only images are not prose.
@@ -45,12 +46,12 @@ def first_paragraph(tokens: Sequence[Token]) -> str:
     )
 
 
-def inline_text(token: Token) -> str:
+def inline_text(token: "Token") -> str:
     """Return inline content without markup: a space for each soft break, and descriptions instead of images."""
     return "".join(_pieces(token.children or ()))
 
 
-def title_text(token: Token) -> str:
+def title_text(token: "Token") -> str:
     """Return the inline content of a heading without markup and references to footnotes, on one line."""
     return " ".join("".join(_pieces(_without_references(token))).split())
 
@@ -120,7 +121,7 @@ def derived_teaser(text: str, limit: int = TEASER_LENGTH) -> str:
     return "".join(parts) + "\u2026"
 
 
-def _blocks(tokens: Sequence[Token]) -> Iterator[str]:
+def _blocks(tokens: "Sequence[Token]") -> Iterator[str]:
     rows: list[list[str]] = []
     for token in tokens:
         match token.type:
@@ -137,7 +138,7 @@ def _blocks(tokens: Sequence[Token]) -> Iterator[str]:
                 yield token.content.rstrip("\n")
 
 
-def _inline_blocks(tokens: Sequence[Token]) -> Iterator[tuple[str, Token]]:
+def _inline_blocks(tokens: "Sequence[Token]") -> "Iterator[tuple[str, Token]]":
     """Yield the kind and the token of each block of inline content."""
     inside = "paragraph"
     for token in tokens:
@@ -150,7 +151,7 @@ def _inline_blocks(tokens: Sequence[Token]) -> Iterator[tuple[str, Token]]:
                 yield token.meta.get("kind", inside), token
 
 
-def _prose(paragraph: Token) -> str:
+def _prose(paragraph: "Token") -> str:
     tokens = _without_references(paragraph)
     while tokens and _is_edge(tokens[0]):
         del tokens[0]
@@ -161,15 +162,15 @@ def _prose(paragraph: Token) -> str:
     return text if not is_blank(text) and (not has_image or any(map(str.isalnum, text))) else ""
 
 
-def _is_edge(token: Token) -> bool:
+def _is_edge(token: "Token") -> bool:
     return token.type == "image" or not "".join(_pieces([token])).strip()
 
 
-def _without_references(token: Token) -> list[Token]:
+def _without_references(token: "Token") -> "list[Token]":
     return [child for child in token.children or () if child.type != "footnote_ref"]
 
 
-def _pieces(tokens: Iterable[Token]) -> Iterator[str]:
+def _pieces(tokens: "Iterable[Token]") -> Iterator[str]:
     for token in tokens:
         match token.type:
             case "softbreak":

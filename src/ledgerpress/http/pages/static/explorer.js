@@ -1,6 +1,7 @@
 // Show GraphiQL for the GraphQL endpoint of this site, with examples in its first tabs.
 "use strict";
 
+const { GraphiQL, TabFocus, createElement: h, createGraphiQLFetcher, createRoot, createSseClient, editors } = GraphiQLBundle;
 const root = document.getElementById("graphiql");
 const page = root.dataset;
 
@@ -21,97 +22,11 @@ const token = storage.getItem(tokenKey);
 const authorization = token ? { Authorization: `Bearer ${token}` } : {};
 const headers = token ? pretty(authorization) : undefined;
 
-const frontPage = `# The front page in one query.
-# Press Ctrl+Enter or the button to send it.
-query FrontPage {
-  site { name position }
-  recentPosts(first: 6) {
-    totalCount
-    nodes {
-      title
-      teaser
-      age
-      authors { name }
-      categories { name }
-    }
-    pageInfo { hasNextPage endCursor }
-  }
-}
-`;
-
-const article = `# An article as readers see it, and its complete
-# history. The history is for staff: enter a token
-# in the tab Headers, or add #token=… to the
-# address of this page.
-query ArticleWithHistory($slug: String!) {
-  article(slug: $slug) {
-    title
-    publishedAt
-    updatedAt
-    corrections { at note }
-    body { wordCount readingMinutes text }
-  }
-  post(slug: $slug) {
-    version
-    history(first: 20) {
-      totalCount
-      nodes {
-        version
-        type
-        recordedAt
-        actor { name }
-        reason
-        changedFields
-      }
-    }
-  }
-}
-`;
-
-const lastWeek = `# The front page as it was a week ago, by the
-# recorded time of events. Reading the past is
-# for staff.
-query FrontPageLastWeek($then: AsOf!) {
-  moment(asOf: $then) { position time }
-  recentPosts(first: 6, asOf: $then) {
-    totalCount
-    nodes { title age categories { name } }
-  }
-}
-`;
-
-const edit = `# An edit that conflicts: it expects version 1 of
-# the post, but the post has changed since. Nothing
-# is recorded, and the response contains the current
-# version. To edit the post, expect that version.
-mutation ConflictingEdit($input: PostEditInput!) {
-  postEdit(input: $input) {
-    position
-    post { version title teaser hasUnpublishedChanges }
-    userErrors { code field message currentVersion }
-  }
-}
-`;
-
-const aWeek = 7 * 24 * 60 * 60 * 1000;
-
-const defaultTabs = [
-  { query: frontPage, headers },
-  { query: article, variables: pretty({ slug: page.slug ?? "the-slug-of-an-article" }), headers },
-  { query: lastWeek, variables: pretty({ then: { time: new Date(Date.now() - aWeek).toISOString() } }), headers },
-  {
-    query: edit,
-    variables: pretty({
-      input: {
-        id: page.post ?? "the id of a post",
-        expectedVersion: 1,
-        teaser: "A teaser from the explorer.",
-        reason: "Trying out an edit",
-      },
-    }),
-    headers,
-  },
-];
+const defaultTabs = examplesFor(page, Boolean(token)).map(([query, variables]) => ({
+  query,
+  variables: variables && pretty(variables),
+  headers,
+}));
 
 function pretty(value) {
   return JSON.stringify(value, null, 2);
@@ -130,10 +45,11 @@ function storageUnder(path) {
   };
 }
 
-const fetchOnce = GraphiQL.createFetcher({
+const fetchOnce = createGraphiQLFetcher({
   url: location.pathname,
   // Tabs from an earlier visit have no headers: GraphiQL does not store headers with tabs.
   headers: authorization,
+  // The server sends each result as a whole.
   enableIncrementalDelivery: false,
 });
 
@@ -150,63 +66,56 @@ function isSubscription(name, document) {
 
 // Return an observable of the results of a subscription, which arrive as server-sent events.
 function subscription(params, ownHeaders) {
+  const client = createSseClient({ url: location.pathname, headers: { ...authorization, ...ownHeaders } });
   return {
     subscribe(observer) {
-      const stop = new AbortController();
-      readEvents(params, ownHeaders, stop.signal, (result) => observer.next(result)).then(
-        () => observer.complete(),
-        (reason) => stop.signal.aborted || observer.error(reason),
-      );
-      return { unsubscribe: () => stop.abort() };
+      const unsubscribe = client.subscribe(params, {
+        next: (result) => observer.next(result),
+        error: (reason) => report(reason, observer),
+        complete: () => observer.complete(),
+      });
+      return { unsubscribe };
     },
   };
 }
 
-async function readEvents(params, ownHeaders, signal, next) {
-  const response = await fetch(location.pathname, {
-    method: "POST",
-    headers: { "Content-Type": "application/json", Accept: "text/event-stream", ...authorization, ...ownHeaders },
-    body: JSON.stringify(params),
-    signal,
-  });
-  if (!response.headers.get("content-type")?.startsWith("text/event-stream")) {
-    next(await response.json());
-    return;
-  }
-  const reader = response.body.pipeThrough(new TextDecoderStream()).getReader();
-  let text = "";
-  for (;;) {
-    const { value, done } = await reader.read();
-    if (done) {
-      return;
-    }
-    const events = (text + value).split("\n\n");
-    text = events.pop();
-    for (const event of events) {
-      const fields = Object.fromEntries(event.split("\n").map((line) => line.split(/: ?(.*)/, 2)));
-      if (fields.event === "complete") {
-        return;
-      }
-      if (fields.event === "next") {
-        next(JSON.parse(fields.data));
-      }
-    }
+// A request that the server rejects has a response with errors, such as an invalid token.
+async function report(reason, observer) {
+  try {
+    observer.next(await reason.response.json());
+    observer.complete();
+  } catch {
+    observer.error(reason);
   }
 }
 
-const create = React.createElement;
-const home = create("a", { href: page.home, className: "home", dir: "auto" }, page.site);
-const explorer = create(
+// The key Tab leaves an editor (WCAG 2.2, 2.1.2). Ctrl+M in an editor switches this off and on.
+TabFocus.setTabFocusMode(true);
+
+// The same width as in explorer.css.
+const isNarrow = matchMedia("(max-width: 700px)").matches;
+const optionsOfNarrowEditors = { fontSize: 13, lineNumbers: "off", folding: false, lineDecorationsWidth: 0 };
+editors.onDidCreateEditor((editor) => {
+  editor.updateOptions({ wordWrap: "on", ...(isNarrow && optionsOfNarrowEditors) });
+  // The focus stops at the element around an editor, which GraphiQL does not name.
+  const container = editor.getContainerDomNode();
+  const name = container.closest("[aria-label]")?.ariaLabel ?? "Editor";
+  container.role = "group";
+  container.ariaLabel = `${name}: Enter goes in, Tab goes out`;
+});
+
+const home = h("a", { href: page.home, className: "home", dir: "auto" }, page.site);
+const explorer = h(
   GraphiQL,
   {
     fetcher,
     defaultTabs,
     defaultHeaders: headers,
-    defaultEditorToolsVisibility: true,
+    defaultEditorToolsVisibility: isNarrow ? false : "variables",
     shouldPersistHeaders: false,
     // Despite that setting, GraphiQL's query history stores headers. This storage ends with the tab.
     storage,
   },
-  create(GraphiQL.Logo, null, home),
+  h(GraphiQL.Logo, null, home),
 );
-ReactDOM.createRoot(root).render(explorer);
+createRoot(root).render(explorer);

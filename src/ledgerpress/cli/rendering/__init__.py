@@ -1,0 +1,1 @@
+"""Output for people: events as blocks of lines, field differences in color, and a pager."""

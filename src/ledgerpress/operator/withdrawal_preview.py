@@ -1,0 +1,98 @@
+"""Show what a withdrawal would erase, before it is recorded."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ledgerpress.commands.command_request_and_context import CommandRequest
+from ledgerpress.eventlog.envelope import Header, plaintext
+from ledgerpress.feature import FeatureSet
+from ledgerpress.features.actors import projector_and_queries as actors
+from ledgerpress.features.history import change_queries as changes
+from ledgerpress.features.posts import article_queries
+from ledgerpress.features.registry import FEATURES
+from ledgerpress.operator import Progress
+from ledgerpress.operator.withdraw import checked_reason, event_to_withdraw
+from ledgerpress.server.log_url import LOCAL
+from ledgerpress.server.store import open_store
+from ledgerpress.views.feature_declarations import Subject, kind_and_id
+from ledgerpress.views.snapshot_and_cache_dependencies import Snapshot
+
+
+@dataclass(frozen=True, slots=True)
+class WithdrawalPreview:
+    """The event whose payload would be erased, and what is visible of it now.
+
+    `fields` are the values in the payload; `None` if it is already withdrawn. `public` are the names of the fields whose
+    values the public article at `slug` shows now. `current` are the names of those that are the current values of the
+    changed object, which only editors see of a post.
+    """
+
+    header: Header
+    actor: str
+    reason: str | None
+    fields: Mapping[str, Any] | None
+    slug: str | None
+    public: tuple[str, ...]
+    current: tuple[str, ...]
+
+
+async def preview_withdrawal(
+    data: Path,
+    position: int,
+    reason: str,
+    *,
+    log: str = LOCAL,
+    features: FeatureSet = FEATURES,
+    progress: Progress | None = None,
+) -> WithdrawalPreview:
+    """Return what `withdraw` would erase, and change nothing. Raises the errors that `withdraw` raises at its start."""
+    checked_reason(CommandRequest(reason=reason))
+    async with open_store(data, log=log, features=features, create=False, progress=progress) as store:
+        event = await event_to_withdraw(store.log, position)
+        payload = plaintext(event)
+        fields: dict[str, Any] | None = None if payload is None else dict(payload.get("data") or {})
+        with store.snapshot() as snapshot:
+            actor = actors.actor(snapshot, event.header.actor_id)
+            article = _article(snapshot, event.header.stream)
+            change = changes.by_position(snapshot, position)
+            return WithdrawalPreview(
+                header=event.header,
+                actor=actor.name if actor and actor.name else event.header.actor_id,
+                reason=(payload or {}).get("reason"),
+                fields=fields,
+                slug=article.slug if article else None,
+                public=_public(article, position, fields or {}),
+                current=_current(
+                    snapshot, store.declared.subjects, change.subject if change else "", fields or {}
+                ),
+            )
+
+
+def _article(snapshot: Snapshot, stream: str) -> article_queries.Article | None:
+    kind, post_id = kind_and_id(stream)
+    return article_queries.by_id(snapshot, post_id) if kind == "post" else None
+
+
+def _public(
+    article: article_queries.Article | None, position: int, fields: Mapping[str, Any]
+) -> tuple[str, ...]:
+    """Return the names of the fields whose values the article shows."""
+    if article is None:
+        return ()
+    plain = ("slug", "title", "teaser")
+    shown = [name for name in plain if fields.get(name) and getattr(article, name) == fields[name]]
+    return (*shown, *(("body",) if article.body == position else ()))
+
+
+def _current(
+    snapshot: Snapshot, subjects: Mapping[str, Subject], name: str, fields: Mapping[str, Any]
+) -> tuple[str, ...]:
+    """Return the names of the fields whose values are the current values of the subject of the event."""
+    kind, subject_id = kind_and_id(name)
+    subject = subjects.get(kind)
+    values = subject.values(snapshot, subject_id) if subject else {}
+    return tuple(
+        name for name, value in fields.items() if value and name in values and values[name].show() == value
+    )

@@ -1,0 +1,74 @@
+"""Receives SIGTERM and SIGINT in a thread of its own, and ends the process in time, whatever it waits for.
+
+An event loop calls its signal handlers only between two callbacks, and Python only between two instructions of the main
+thread. So a wait for a lock or a disk would delay both. The signals are blocked in all other threads. libuv, which
+starts the processes of uvloop, unblocks them in each new process.
+"""
+
+import asyncio
+import logging
+import os
+import signal
+import threading
+from collections.abc import Callable
+from contextlib import suppress
+from typing import Final
+
+logger = logging.getLogger(__name__)
+
+CLOSE_SECONDS: Final = 1.0
+"""Seconds to close the store, after the time for requests in progress. Then the process ends without closing it.
+
+Nothing that was acknowledged is lost: the log and the views are recovered at the next start, as after a crash.
+"""
+FORCED_SECONDS: Final = 0.5
+"""Seconds to close the store after a second signal."""
+_LOGGING_SECONDS: Final = 0.2
+_SIGNALS: Final = (signal.SIGINT, signal.SIGTERM)
+
+
+class StopSignals:
+    """The signals that stop this process. From its creation on, no other thread of the process receives them.
+
+    MUST be created in the main thread, inside the event loop, before any other thread starts.
+    """
+
+    def __init__(self, seconds: float) -> None:
+        """`seconds` is how long the process may run after the first signal, without `CLOSE_SECONDS`.
+
+        A signal cancels the current task until `on_signal` is called.
+        """
+        self.received = 0
+        """The number of signals received."""
+        self._seconds = seconds
+        self._loop = asyncio.get_running_loop()
+        task = asyncio.current_task()
+        self._action: Callable[[], object] = task.cancel if task else self._loop.stop
+        signal.pthread_sigmask(signal.SIG_BLOCK, _SIGNALS)
+        threading.Thread(target=self._receive, name="stop signals", daemon=True).start()
+
+    def on_signal(self, action: Callable[[], object]) -> None:
+        """Call `action` in the event loop at each signal, from now on."""
+        self._action = action
+
+    def _receive(self) -> None:
+        limit = self._seconds + CLOSE_SECONDS
+        while True:
+            signal.sigwait(_SIGNALS)
+            self.received += 1
+            timer = threading.Timer(limit, _end_process, [self.received, limit])
+            timer.daemon = True
+            timer.start()
+            limit = FORCED_SECONDS
+            with suppress(RuntimeError):  # the event loop is closed
+                self._loop.call_soon_threadsafe(self._action)
+
+
+def _end_process(signals: int, seconds: float) -> None:
+    reason = "after the signal" if signals == 1 else "after a further signal"
+    message = "the process ends without closing the store: this took longer than %g s %s"
+    # Standard error may be blocked too.
+    note = threading.Thread(target=logger.warning, args=(message, seconds, reason), daemon=True)
+    note.start()
+    note.join(_LOGGING_SECONDS)
+    os._exit(0)

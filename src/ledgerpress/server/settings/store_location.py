@@ -1,0 +1,66 @@
+"""The settings `server.data` and `server.log`, for commands that need no other setting.
+
+Only the section `server` of the settings file is checked: the others would import the server, and a mistake in them must
+not stop a withdrawal. A server and `ledgerpress settings` report it.
+"""
+
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Final
+
+from ledgerpress.eventlog.errors import LogUnusable
+from ledgerpress.server.log_url import LogUrl
+from ledgerpress.server.settings import FILE, FILE_VARIABLE, LOG_VARIABLE, PREFIX, InvalidSettings
+from ledgerpress.server.settings.server_section import ServerSettings
+
+_DATA_VARIABLE: Final = f"{PREFIX}DATA"
+_UNSYNCED_VARIABLE: Final = f"{PREFIX}ALLOW_UNSYNCED"
+_TYPES: Final = {"data": str, "log": str, "allow_unsynced": bool}
+
+
+def data_directory(environment: Mapping[str, str]) -> Path:
+    """Return the setting `server.data`. Raises `InvalidSettings`."""
+    return Path(str(_values(environment).get("data", ServerSettings().data)))
+
+
+def log_url(environment: Mapping[str, str], log: str | None = None) -> str:
+    """Return the setting `server.log`. Raises `InvalidSettings`.
+
+    `log` is the URL from the command line, which takes precedence.
+    """
+    values = _values(environment)
+    try:
+        url = LogUrl.parse(str(values.get("log", ServerSettings().log)) if log is None else log)
+    except LogUnusable as error:
+        raise InvalidSettings(str(error)) from error
+    return (url.allowing_unsynced() if values.get("allow_unsynced") else url).text
+
+
+def _values(environment: Mapping[str, str]) -> Mapping[str, object]:
+    """Return the values of `data`, `log` and `allow_unsynced` that are set."""
+    values = _of_file(environment)
+    if values is None or _UNSYNCED_VARIABLE in environment:
+        from ledgerpress.server.settings.loading import store_settings  # noqa: PLC0415 - imports every section
+
+        return store_settings(environment)
+    variables = {"data": _DATA_VARIABLE, "log": LOG_VARIABLE}
+    return values | {
+        name: environment[variable] for name, variable in variables.items() if variable in environment
+    }
+
+
+def _of_file(environment: Mapping[str, str]) -> dict[str, object] | None:
+    """Return the values in the settings file; `None` if it has a mistake, which `store_settings` reports."""
+    file = environment.get(FILE_VARIABLE)
+    try:
+        content = tomllib.loads((Path(file) if file else FILE).read_text("utf-8"))
+    except FileNotFoundError:
+        return None if file else {}
+    except (OSError, ValueError):
+        return None
+    server = content.get("server", {})
+    if not isinstance(server, dict) or server.keys() - set(ServerSettings.__struct_fields__):
+        return None
+    values = {name: value for name, value in server.items() if name in _TYPES}
+    return values if all(isinstance(value, _TYPES[name]) for name, value in values.items()) else None
