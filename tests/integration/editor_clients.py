@@ -222,4 +222,4 @@ def _sorted(post: dict[str, Any]) -> dict[str, Any]:
 
 
 def _plain(global_id: str) -> str:
-    return global_ids.argument(global_id, "Category").id
+    return global_ids.argument(global_id, "Category")

@@ -56,7 +56,7 @@ def numbered(input: Mapping[str, object], number: int) -> dict[str, object]:
 
 
 def stream_of(post: dict[str, object]) -> str:
-    return POSTS.stream(global_ids.argument(str(post["id"]), "Post").id)
+    return POSTS.stream(global_ids.argument(str(post["id"]), "Post"))
 
 
 @on_one_and_on_four_processes

@@ -6,6 +6,7 @@ import pytest
 
 from ledgerpress.commands.roles_and_permissions import Role
 from ledgerpress.features.actors.model import IMPORTER
+from ledgerpress.graphql.relay import global_ids
 from tests.identities import identity
 from tests.integration.graphql_client import Client
 
@@ -33,6 +34,13 @@ async def positions(api: Client, **arguments: Any) -> list[int]:
     return [node["position"] for node in (await api.ask(CHANGES, **arguments))["changes"]["nodes"]]
 
 
+def as_of(global_id: str, change: dict[str, Any]) -> str:
+    """Return the id of an object as of the position of a change."""
+    decoded = global_ids.decode(global_id)
+    assert decoded
+    return global_ids.encode(decoded.type, decoded.id, change["position"])
+
+
 async def test_the_history_of_a_post_shows_who_changed_what_when_and_why(api: Client) -> None:
     await api.do("categoryCreate", name="News")
     author = (await api.do("authorRegister", "author { id }", name="Ada"))["author"]["id"]
@@ -57,7 +65,7 @@ async def test_the_history_of_a_post_shows_who_changed_what_when_and_why(api: Cl
     assert edited["after"] == {
         "teaser": "Soon.",
         "body": "second",
-        "authors": [{"id": author, "name": "Ada"}],
+        "authors": [{"id": as_of(author, edited), "name": "Ada"}],
     }
     assert [category["name"] for category in categorized["after"]["categories"]] == ["News"]
     assert categorized["occurredAt"] is None
@@ -99,7 +107,7 @@ async def test_the_history_of_a_category_omits_posts_and_a_filter_includes_them(
     ]  # fmt: skip
     assert changes["totalCount"] == 7
     merged = changes["nodes"][0]
-    assert merged["after"] == {"mergedInto": {"id": category, "name": "News"}}
+    assert merged["after"] == {"mergedInto": {"id": as_of(category, merged), "name": "News"}}
     assert merged["reason"] == "Too small."
     both = {"category": category, "stream": post["id"]}
     assert [node["type"] for node in (await api.ask(CHANGES, filter=both))["changes"]["nodes"]] == post_events

@@ -74,7 +74,7 @@ def _sees_every_author(moment: PointInTime) -> bool:
 class AuthorQueries:
     @strawberry.field(description="An author. Readers see only authors that have a public article.")
     def author(self, info: RequestInfo, id: strawberry.ID, as_of: AsOf | None = None) -> Author | None:
-        return load_author(moment_of(info.context, as_of), global_ids.argument(id, "Author").id)
+        return load_author(moment_of(info.context, as_of), global_ids.argument(id, "Author"))
 
     @strawberry.field(
         description="The authors in the order of registration. Readers see only those that have a public article."

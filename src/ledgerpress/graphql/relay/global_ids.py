@@ -8,7 +8,6 @@ import strawberry
 from ledgerpress.commands.errors import ErrorCode, Rejection
 from ledgerpress.graphql.errors import BadRequest
 from ledgerpress.graphql.relay import global_id_text
-from ledgerpress.graphql.relay.global_id_text import GlobalId
 from ledgerpress.views.snapshot_and_cache_dependencies import Snapshot
 
 
@@ -33,19 +32,19 @@ def encode(type: str, id: str, position: int | None = None) -> strawberry.ID:
     return strawberry.ID(global_id_text.encode(type, id, position))
 
 
-def argument(global_id: str, *types: str) -> GlobalId:
+def argument(global_id: str, type: str) -> str:
     """Return the id in an argument of a query.
 
     Raises `BadRequest` if it is invalid, belongs to another type, or is the id of an object of the past.
     """
     decoded = decode(global_id)
-    if decoded is None or decoded.type not in types:
-        raise BadRequest(f"This is not an id of the type {' or '.join(types)}.")
+    if decoded is None or decoded.type != type:
+        raise BadRequest(f"This is not an id of the type {type}.")
     if decoded.position is not None:
         raise BadRequest(
             f"{_PAST_ID.format(position=decoded.position)} For the past, give asOf, or query node."
         )
-    return decoded
+    return decoded.id
 
 
 def by_id_or_slug(
@@ -60,7 +59,7 @@ def by_id_or_slug(
     if (global_id is None) == (slug is None):
         raise BadRequest("Give either id or slug.")
     if global_id is not None:
-        return by_id(snapshot, argument(global_id, type).id)
+        return by_id(snapshot, argument(global_id, type))
     return by_slug(snapshot, slug or "")
 
 

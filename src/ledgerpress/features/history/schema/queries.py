@@ -75,8 +75,8 @@ class ChangeFilter:
         return ChangeQuery(
             subject=None if self.stream is None else _subject(self.stream),
             types=self.types,
-            actor_id=None if self.actor is None else global_ids.argument(self.actor, "Actor").id,
-            category_id=None if self.category is None else global_ids.argument(self.category, "Category").id,
+            actor_id=None if self.actor is None else global_ids.argument(self.actor, "Actor"),
+            category_id=None if self.category is None else global_ids.argument(self.category, "Category"),
             low=low,
             high=high,
         )
@@ -116,8 +116,10 @@ def require_change_access(context: Context, query: ChangeQuery) -> None:
 
 
 def _subject(global_id: str) -> str:
-    decoded = global_ids.argument(global_id, *_SUBJECTS)
-    return f"{_SUBJECTS[decoded.type]}.{decoded.id}"
+    decoded = global_ids.decode(global_id)
+    if decoded is None or decoded.type not in _SUBJECTS:
+        raise BadRequest("The stream is not the id of a post, a category, an author or an actor.")
+    return f"{_SUBJECTS[decoded.type]}.{global_ids.argument(global_id, decoded.type)}"
 
 
 @strawberry.type

@@ -124,7 +124,7 @@ def _filtered_articles(
         raise BadRequest("Filter by one of category, categorySlug and author at a time.")
     snapshot, keys, count = moment.snapshot, [EVERY_ARTICLE], None
     if filter.author is not None:
-        author = authors_queries.author(snapshot, global_ids.argument(filter.author, "Author").id)
+        author = authors_queries.author(snapshot, global_ids.argument(filter.author, "Author"))
         keys = [author.seq] if author else []
     elif conditions.count(None) < len(conditions):
         category = named_category(moment, filter.category, filter.category_slug)
