@@ -118,8 +118,11 @@ METRICS: Final = """
     ledgerpress_request_duration_seconds_sum{kind}
     ledgerpress_requests_total{kind,status}
     ledgerpress_subscriptions{kind}
+    ledgerpress_views_damaged_total{}
     ledgerpress_views_info{file}
+    ledgerpress_views_readable{}
     ledgerpress_views_since_seconds{}
+    ledgerpress_views_writable{}
 """
 
 
@@ -128,7 +131,7 @@ COMMAND_LINE: Final = """
     demo --data --log
     diff SLUG OLD NEW --data --json --log --no-pager --unified -u
     events export FILE --data --log
-    events import FILE --data --log
+    events import FILE --data --head --log --without-end-record
     events show POSITION --data --log
     events tail --count --data --follow --json --log -f -n
     head --data --json --log
@@ -141,7 +144,7 @@ COMMAND_LINE: Final = """
     projection skip NAME --data --log --reason --yes -y
     rebuild --check --data --if-outdated --json --limit --log --projection
     schema --access --check --directory --installed
-    serve --allow-unsynced --config --data --demo --host --log --open-past --port --profile
+    serve --allow-unsynced --config --data --demo --host --log --open-past --port --profile --root-path --unix-socket
     settings --config --json --profile --reference
     status --data --json --log
     token create NAME --actor --data --expires --json --log --reason --role --scope

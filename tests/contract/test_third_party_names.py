@@ -169,7 +169,7 @@ def test_events_with_their_own_classes_and_upcasters_are_accepted() -> None:
 
 def test_the_reserved_commands_are_those_of_the_program() -> None:
     click: Any = typer.main.get_command(app)
-    assert set(click.commands) == RESERVED_COMMANDS
+    assert set(click.list_commands(None)) == RESERVED_COMMANDS
 
 
 def referring(section: str, reference: str) -> Feature:

@@ -82,7 +82,7 @@ FAULTS: Final[tuple[Fault, ...]] = (
     ),
     Fault(
         engine="SQLite", name="damaged", cause="pages of the file are overwritten",
-        readiness="failing", failing=_BOTH, message="is damaged", noticed_by="write",
+        readiness="behind", failing=_BOTH, message="is damaged", noticed_by="write",
         recovery="restart the server", start="exit 3", read="views", write="LOG_UNAVAILABLE", continuous=("write",),
     ),
     Fault(

@@ -8,9 +8,12 @@ from pathlib import Path
 
 import pytest
 from rich.cells import cell_len
+from rich.text import Text
 from typer.testing import CliRunner, Result
 
 from ledgerpress.cli import app
+from ledgerpress.cli.printing_and_exit_codes import Output, out
+from ledgerpress.cli.rendering.pager import paged
 from tests.integration.terminal import environment, on_terminal
 
 ESCAPE = "\x1b["
@@ -165,6 +168,20 @@ def test_a_pager_may_stop_or_be_missing(store: Path, pager: str) -> None:
     shown = on_terminal("history", slug_of(store), "--data", store, settings={"PAGER": pager})
     assert shown.code == 0
     assert "Traceback" not in shown.shown
+
+
+def test_a_pager_that_the_user_leaves_ends_the_output(monkeypatch: pytest.MonkeyPatch) -> None:
+    """More output than a pipe holds, so that writing fails in any case, in text and in a table of rich."""
+    monkeypatch.setenv("PAGER", "true")
+    monkeypatch.setenv("TERM", "xterm")
+    monkeypatch.setattr(Output, "is_terminal", True)
+    reached = []
+    for row in ("x" * 1_000, Text("x" * 1_000)):
+        with paged():
+            for _ in range(1_000):
+                out.print(row)
+            reached.append(row)
+    assert reached == []
 
 
 def test_a_closed_pipe_ends_the_command_without_a_message(store: Path) -> None:

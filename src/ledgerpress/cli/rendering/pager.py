@@ -32,14 +32,18 @@ def paged(*, no_pager: bool = False) -> Iterator[None]:
         return
     pager = _Pager(command)
     try:
-        with out.redirected(pager), suppress(BrokenPipeError):
+        with out.redirected(pager), suppress(_PagerLeft):
             yield
     finally:
         pager.close()
 
 
+class _PagerLeft(Exception):
+    """The user has left the pager. rich would end the program at a `BrokenPipeError`."""
+
+
 class _Pager:
-    """A file whose text a pager shows."""
+    """A file whose text a pager shows. Raises `_PagerLeft` once the pager has ended."""
 
     encoding: Final = "utf-8"
 
@@ -48,10 +52,16 @@ class _Pager:
         self._process: subprocess.Popen[str] | None = None
 
     def write(self, text: str) -> int:
-        return self._input().write(text)
+        try:
+            return self._input().write(text)
+        except BrokenPipeError:
+            raise _PagerLeft from None
 
     def flush(self) -> None:
-        self._input().flush()
+        try:
+            self._input().flush()
+        except BrokenPipeError:
+            raise _PagerLeft from None
 
     def isatty(self) -> bool:
         return True
