@@ -13,7 +13,6 @@ from ledgerpress.cli.click_commands import command_group
 from ledgerpress.cli.options import DEFAULT_DATA, DEFAULT_LOG, MAX_POSITION, DataOption, JsonOption, LogOption
 from ledgerpress.cli.printing_and_exit_codes import REFUSED, clear_errors, err, fail, out, progress, run
 from ledgerpress.cli.rendering.event_lines import print_events
-from ledgerpress.cli.verify_and_head import read_saved_head
 from ledgerpress.eventlog.cloud_events import to_line
 from ledgerpress.eventlog.envelope import StoredEvent
 from ledgerpress.eventlog.log import catch_up
@@ -115,7 +114,8 @@ def import_file(
     log: LogOption = DEFAULT_LOG,
 ) -> None:
     """Check all events in FILE, and create a log of them in a new or empty directory or at a --log URL."""
-    from ledgerpress.operator.event_files import import_events  # noqa: PLC0415 - imports every feature
+    from ledgerpress.cli.verify_and_head import read_saved_head  # noqa: PLC0415 - imports every feature
+    from ledgerpress.operator.event_files import import_events  # noqa: PLC0415
     from ledgerpress.operator.log_copy import place_of_store  # noqa: PLC0415
 
     saved_head = read_saved_head(head) if head else None
