@@ -151,9 +151,7 @@ def _may_open_demo(result: "LoadedSettings") -> bool:
 
     server = result.settings.server
     has_proxy = bool(server.trusted_proxies or server.unix_socket or server.root_path)
-    return (
-        result.profile is Profile.DEVELOPMENT and _ANONYMOUS_ROLE not in result.sources and not has_proxy
-    )
+    return result.profile is Profile.DEVELOPMENT and _ANONYMOUS_ROLE not in result.sources and not has_proxy
 
 
 def _readable_without_token(settings: "Settings") -> "Settings":
