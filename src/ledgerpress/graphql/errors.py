@@ -45,13 +45,6 @@ class BadRequest(GraphQLError):
         super().__init__(message, extensions={"code": BAD_USER_INPUT})
 
 
-class ViewsUnavailableError(GraphQLError):
-    """A request that was not executed: it needs the views, which cannot be read."""
-
-    def __init__(self) -> None:
-        super().__init__(VIEWS_UNAVAILABLE_MESSAGE, extensions={"code": VIEWS_UNAVAILABLE})
-
-
 class LogUnavailableError(GraphQLError):
     """A request that was not executed: it needs the log, which cannot be reached or rejects writes."""
 
