@@ -20,14 +20,13 @@ import uvloop
 from ledgerpress.eventlog.clock_randomness_ids import uuid8
 from ledgerpress.eventlog.envelope import SALT_BYTES
 from ledgerpress.eventlog.log import StreamWrite
-from ledgerpress.features.history.blame import BlamedBody
 from ledgerpress.features.posts.create_edit_categorize_commands import CreatePost
 from ledgerpress.features.posts.model import POSTS, PostEdited
 from ledgerpress.features.registry import graphql_schema
 from ledgerpress.graphql.executor import Executor
 from ledgerpress.graphql.limits.settings import Limits
 from ledgerpress.server.store import Store, open_store
-from tests.property.whole_body_blame import follow_whole
+from tests.property.whole_body_blame import WholeBody, follow_whole
 
 CHECKOUT = Path(__file__).resolve().parent.parent.parent
 WORDS = [
@@ -111,7 +110,7 @@ async def measure(data: Path, versions: int, modelled: int) -> bool:
         await write_versions(store, post, versions, [last])
         further = await ask(store, executor, "")
         complete = await ask(store, executor, "recordedAt reason actor { name }")
-    begun, blamed = time.perf_counter(), BlamedBody()
+    begun, blamed = time.perf_counter(), WholeBody()
     for version, text in enumerate(texts[:modelled], 1):
         blamed = follow_whole(blamed, version, text)
     model = (time.perf_counter() - begun) * versions / min(modelled, versions)

@@ -17,7 +17,6 @@ PUBLICATION: Final = "daily"
 _STREAM: Final = f"LEDGERPRESS_{PUBLICATION}"
 _KILLED: Final = -signal.SIGKILL
 _AGAIN_SECONDS: Final = 0.1
-_CURRENT_SECONDS: Final = 120.0
 
 
 class KilledServer:

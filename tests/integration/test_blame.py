@@ -9,7 +9,9 @@ import httpx2
 import msgspec
 import pytest
 
-from ledgerpress.features.history import blame_states
+from ledgerpress.commands.command_request_and_context import CommandRequest
+from ledgerpress.eventlog.envelope import StoredEvent
+from ledgerpress.features.history import blame_states, blamed_changes
 from ledgerpress.features.history.blame import BlamedBody, follow
 from ledgerpress.features.posts.create_edit_categorize_commands import CreatePost, EditPost
 from ledgerpress.features.registry import graphql_schema
@@ -20,6 +22,7 @@ from tests.integration.graphql_client import ROOMY, ChosenIdentity, Client, clie
 
 VERSIONS = 70
 BLAME = '{ post(slug: "mill") { blame { text version } } }'
+COMPLETE = '{ post(slug: "mill") { blame { text version recordedAt reason actor { id name } } } }'
 PAST_BLAME = 'query ($at: AsOf) { post(slug: "mill", asOf: $at) { blame { text version } } }'
 
 
@@ -74,6 +77,45 @@ async def test_blame_continues_from_the_nearest_version_that_is_cached(
     await api.do("postEdit", id=post, title="Tide mill")
     assert (await api.ask(BLAME))["post"]["blame"] == expected(VERSIONS + 1)
     assert followed == [VERSIONS + 1]
+
+
+async def test_who_wrote_each_part_is_read_in_pieces_and_not_one_by_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    versions, piece = 90, 40
+    monkeypatch.setattr(blamed_changes, "PIECE", piece)
+    async with client(tmp_path / "data") as http:
+        commands, words = http.store.commands, ["first"]
+        post = (await commands.handle(CreatePost(title="Mill", body="first"))).subject_id
+        for version in range(2, versions + 1):
+            words.append(f"word{version}")
+            request = CommandRequest(reason=f"Reason {version}.")
+            await commands.handle(EditPost(post_id=post, body=" ".join(words)), request)
+        reads: list[int] = []
+        read = http.store.log.read
+
+        async def recording(after: int, limit: int) -> list[StoredEvent]:
+            reads.append(limit)
+            return await read(after, limit)
+
+        monkeypatch.setattr(http.store.log, "read", recording)
+        with http.store.snapshot() as snapshot:
+            connection, statements = snapshot.connection, list[str]()
+        connection.set_trace_callback(statements.append)
+        spans = (await http.ask(COMPLETE))["post"]["blame"]
+        connection.set_trace_callback(None)
+    assert [(span["version"], span["reason"]) for span in spans] == [
+        (1, None),
+        *((version, f"Reason {version}.") for version in range(2, versions + 1)),
+    ]
+    assert {span["actor"]["id"] for span in spans} == {spans[0]["actor"]["id"]}
+    assert [span["recordedAt"] for span in spans] == sorted(span["recordedAt"] for span in spans)
+    pieces = -(-versions // piece)
+    assert len([limit for limit in reads if limit <= piece + 1]) == pieces, (
+        "other reads are of the projections"
+    )
+    assert sum("FROM change JOIN" in statement for statement in statements) == pieces
+    assert sum("FROM actor_name" in statement for statement in statements) == 1
 
 
 async def test_the_blame_of_a_past_version_does_not_use_later_versions(

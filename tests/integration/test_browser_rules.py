@@ -1,9 +1,13 @@
 """Headers for browsers: security headers on all responses, CORS for the allowed sites, and host names."""
 
+import asyncio
 from pathlib import Path
 
 import httpx2
 import pytest
+from websockets.asyncio.client import connect
+from websockets.exceptions import InvalidStatus
+from websockets.typing import Subprotocol
 
 from ledgerpress.http.middleware.cors import CorsSettings
 from ledgerpress.http.middleware.security_headers import HeaderSettings
@@ -179,3 +183,37 @@ async def test_a_server_responds_to_the_configured_host_names(
                 response = await http.get("/", headers={"Host": name})
                 assert response.status_code == status, name
                 assert response.headers["x-content-type-options"] == "nosniff"
+
+
+@pytest.mark.parametrize("allowed", ["localhost", "*"])
+async def test_a_request_with_several_host_headers_is_rejected(tmp_path: Path, allowed: str) -> None:
+    """The request may name one host to a proxy and another one to this server (RFC 9112, 3.2)."""
+    environment = {"LEDGERPRESS_ALLOWED_HOSTS": allowed, "LEDGERPRESS_PROFILE": "production"}
+    async with Servers(tmp_path, environment) as servers:
+        server = await servers.start(tmp_path / "store")
+        for path in (
+            "/",
+            "/graphql?query=%7B__typename%7D",
+            "/health/live",
+            "/health/ready",
+            "/metrics",
+            "/no",
+        ):
+            for second in ("evil.example", "localhost"):
+                reader, writer = await asyncio.open_connection(*await server.address())
+                head = (
+                    f"GET {path} HTTP/1.1\r\nHost: localhost\r\nHost: {second}\r\nConnection: close\r\n\r\n"
+                )
+                writer.write(head.encode())
+                response = await reader.read()
+                writer.close()
+                assert response.startswith(b"HTTP/1.1 400 "), (path, response)
+                assert b"The request repeats the header host. Send it once." in response
+        with pytest.raises(InvalidStatus) as rejection:
+            async with connect(
+                "ws://{}:{}/graphql".format(*await server.address()),
+                subprotocols=[Subprotocol("graphql-transport-ws")],
+                additional_headers=[("Host", "evil.example")],
+            ):
+                pass
+        assert rejection.value.response.status_code == 403

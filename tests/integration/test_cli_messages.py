@@ -119,3 +119,26 @@ def test_errors_of_sqlite_are_explained(tmp_path: Path) -> None:
         connection.execute("SELECT * FROM sqlite_schema")
     connection.close()
     assert reason_of(wrong.value) == "it is not a SQLite database"
+
+
+@pytest.mark.parametrize(
+    ("command", "lines"),
+    [
+        (
+            "withdraw",
+            ["Usage: ledgerpress withdraw [OPTIONS] {POSITION}", "  POSITION  The", "  --reason TEXT  The"],
+        ),
+        ("events tail", ["  -n, --count NUMBER  The", "  --data PATH         The"]),
+        ("log copy", ["  FROM_URL  The log to copy"]),
+        (
+            "token create",
+            ["  NAME  The name", "  --scope TEXT", "  --role <reader|author|editor|auditor|admin>"],
+        ),
+    ],
+)
+def test_the_help_names_values_for_people(command: str, lines: list[str]) -> None:
+    words = run(*command.split(), "--help").stdout
+    for line in lines:
+        assert line in words
+    for type_ in ("<str", "<int", "<path", "list["):
+        assert type_ not in words

@@ -43,10 +43,11 @@ async def test_the_past_and_the_history_of_the_demo_are_open_at_every_start(tmp_
     [
         (("--profile", "production"), {}),
         ((), {"LEDGERPRESS_ANONYMOUS_ROLE": "reader"}),
+        ((), {"LEDGERPRESS_TRUSTED_PROXIES": "127.0.0.1"}),
     ],
-    ids=["production", "reader"],
+    ids=["production", "reader", "proxy"],
 )
-async def test_the_demo_is_closed_in_production_and_if_the_role_is_set(
+async def test_the_demo_is_closed_in_production_behind_a_proxy_and_if_the_role_is_set(
     tmp_path: Path, options: tuple[str, ...], environment: dict[str, str]
 ) -> None:
     async with Servers(tmp_path, environment=environment) as servers:

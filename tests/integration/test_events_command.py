@@ -356,6 +356,22 @@ def test_an_interrupted_import_can_be_repeated(exported: Path, newsroom: Path, t
     assert not list(tmp_path.glob(".import-*"))
 
 
+def test_directories_that_look_like_those_of_killed_imports_are_left_alone(
+    exported: Path, tmp_path: Path
+) -> None:
+    # Every user can create such names in a folder like /tmp.
+    (file := tmp_path / "notes").write_text("important")
+    (linked := tmp_path / "linked").mkdir()
+    (linked / "lock").write_text("important")
+    (tmp_path / ".import-link").symlink_to(linked)
+    (other := tmp_path / ".import-file").mkdir()
+    (other / "lock").symlink_to(file)
+    assert imported(exported.read_bytes(), tmp_path / "store").exit_code == 0
+    assert file.read_text() == "important"
+    assert (linked / "lock").read_text() == "important"
+    assert other.is_dir()
+
+
 def wait_until_exists(directory: Path, pattern: str) -> None:
     give_up = time.monotonic() + 60
     while not list(directory.glob(pattern)):

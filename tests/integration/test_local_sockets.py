@@ -15,6 +15,7 @@ from websockets.exceptions import InvalidStatus
 from websockets.typing import Subprotocol
 
 from ledgerpress.retry import poll
+from ledgerpress.server.process.sockets import AddressTaken, begin_to_listen, bound_to_path
 from tests.integration.server_process import EVERYONE_IS_ADMIN, PROGRAM, Server, Servers
 from tests.integration.test_client_failures import lines
 from tests.integration.test_logs import base
@@ -54,6 +55,19 @@ async def test_a_unix_socket_is_replaced_only_if_no_process_uses_it(tmp_path: Pa
         assert await poll(partial(_has_ended, third), interval=0.05, timeout=60)
         assert "it is not a Unix socket" in third.words()
         assert path.read_text() == "my notes"
+
+
+async def test_a_starting_server_notices_that_another_one_has_replaced_its_unix_socket(
+    tmp_path: Path,
+) -> None:
+    path = tmp_path / "web.sock"
+    with bound_to_path(path) as first, bound_to_path(path) as second:
+        with pytest.raises(AddressTaken, match="another program is using this address"):
+            begin_to_listen(first)
+        begin_to_listen(second)
+        with socket.socket(socket.AF_UNIX) as client:
+            client.connect(str(path))
+    assert not path.exists()
 
 
 async def test_a_dual_stack_listener_recognises_an_ipv4_proxy(tmp_path: Path) -> None:

@@ -233,6 +233,8 @@ def test_a_url_with_a_password_can_be_read_from_a_file(store: Path, target_url: 
     (tmp_path / "to").write_text(f"{target_url}\n", "utf-8")
     root = json.loads(done("head", "--json", "--data", store))["root"]
     assert root in done("log", "copy", "sqlite:", f"@{tmp_path / 'to'}", "--data", store)
+    (tmp_path / "source").write_bytes(b"\xef\xbb\xbfsqlite:\r\n")  # as editors of Windows write it
+    assert root in done("log", "copy", f"@{tmp_path / 'source'}", f"@{tmp_path / 'to'}", "--data", store)
     missing = run("log", "copy", "sqlite:", f"@{tmp_path / 'missing'}", "--data", store)
     assert (missing.exit_code, "missing cannot be read" in missing.stderr) == (2, True), missing.output
     result = run("log", "copy", "sqlite:", "@postgresql://u:S3CRET@h/db?publication=daily", "--data", store)

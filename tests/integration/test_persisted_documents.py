@@ -164,6 +164,15 @@ async def test_only_documents_of_the_manifest_are_trusted(tmp_path: Path, manife
             assert (await post(api, documentId="front-page")).json() == NAMED
 
 
+async def test_a_manifest_may_begin_with_a_byte_order_mark(tmp_path: Path) -> None:
+    """Shells of Windows write it when they redirect the output of a build."""
+    path = tmp_path / "manifest.json"
+    path.write_bytes(b"\xef\xbb\xbf" + json.dumps({sha256(SITE): SITE}).encode())
+    settings = HttpSettings(trusted_documents=str(path), only_trusted_documents=True)
+    async with client(tmp_path / "store", settings=settings) as api:
+        assert (await post(api, extensions=persisted(SITE))).json() == NAMED
+
+
 async def test_an_optional_manifest_does_not_affect_other_documents(tmp_path: Path) -> None:
     async with serving(tmp_path, {sha256(SITE): SITE}) as api:
         assert (await post(api, query=OTHER)).status_code == 200

@@ -118,6 +118,27 @@ def test_text_in_the_environment_is_converted(variable: str, text: str, name: st
     assert shown_settings(environment={variable: text})["settings"][name]["value"] == value
 
 
+@pytest.mark.parametrize("end", ["\r", "\n", "\r\n"])
+def test_a_line_end_after_a_value_in_the_environment_is_ignored(tmp_path: Path, end: str) -> None:
+    """Files with CRLF give values a carriage return, and secrets of Kubernetes often end with a line feed."""
+    (tmp_path / "named.toml").write_text("[cors]\npreflight_seconds = 7\n")
+    values = {
+        "LEDGERPRESS_CONFIG": "named.toml",
+        "LEDGERPRESS_PROFILE": "production",
+        "LEDGERPRESS_PORT": "8123",
+        "LEDGERPRESS_OPEN_PAST": "true",
+        "LEDGERPRESS_DATA": "/srv/news",
+        "LEDGERPRESS_LOG": "postgresql://127.0.0.1/news?publication=daily",
+        "LEDGERPRESS_OIDC_ISSUER": "https://id.example",
+        "LEDGERPRESS_OIDC_AUDIENCE": "news",
+        "LEDGERPRESS_METRICS_PORT": "",
+    }
+    expected = shown_settings(environment=values)
+    assert shown_settings(environment={name: value + end for name, value in values.items()}) == expected
+    stderr = run("status", environment={"LEDGERPRESS_DATA": f"named{end}"}).stderr
+    assert "no LedgerPress store in named" in stderr.splitlines()[0]
+
+
 def test_all_invalid_settings_are_reported_at_once_with_the_allowed_values(tmp_path: Path) -> None:
     (tmp_path / "ledgerpress.toml").write_text('weather = "fine"\n[server]\nprot = 1\nport = "80"\n')
     lines = error_lines(
@@ -175,6 +196,21 @@ def test_an_invalid_settings_file_is_rejected(tmp_path: Path, content: str, mess
     for command in (("settings",), ("serve",)):
         (line,) = error_lines(*command)
         assert message in line
+
+
+def test_a_settings_file_may_begin_with_a_byte_order_mark(tmp_path: Path) -> None:
+    """Editors and shells of Windows write it."""
+    (tmp_path / "ledgerpress.toml").write_bytes(
+        b'\xef\xbb\xbf[server]\r\nport = 7\r\ndata = "in-the-file"\r\n'
+    )
+    assert shown_settings()["settings"]["server.port"]["value"] == 7
+    assert "no LedgerPress store in in-the-file" in run("status").stderr
+
+
+def test_a_settings_file_in_another_encoding_is_rejected(tmp_path: Path) -> None:
+    (tmp_path / "ledgerpress.toml").write_bytes("[server]\r\nport = 7\r\n".encode("utf-16"))
+    for command in ("settings", "serve", "status"):
+        assert error_lines(command) == ["ledgerpress: ledgerpress.toml is not UTF-8 text: save it as UTF-8"]
 
 
 def test_secrets_are_not_shown_whether_valid_or_invalid(tmp_path: Path) -> None:

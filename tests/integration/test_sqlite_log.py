@@ -244,6 +244,15 @@ async def test_appends_of_another_process_wake_waiting_readers(log: SqliteEventL
     assert (await running)[0][-1] == 10
 
 
+async def test_a_probe_of_writes_keeps_the_format_that_a_newer_program_has_recorded(
+    log: SqliteEventLog, path: Path
+) -> None:
+    with closing(sqlite3.connect(path)) as db:
+        db.execute("PRAGMA user_version = 2")
+        await log.check_writable()
+        assert db.execute("PRAGMA user_version").fetchone() == (2,)
+
+
 async def test_a_full_disk_fails_only_the_appends_of_one_group(log: SqliteEventLog) -> None:
     await log.append([sample_write("post.a", NO_STREAM)])
     pages: int = await log._writer.run(lambda db: db.execute("PRAGMA page_count").fetchone()[0])

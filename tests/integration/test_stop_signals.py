@@ -12,7 +12,8 @@ from typing import Final
 import pytest
 
 from ledgerpress.server.data_directory import LOG_FILE
-from tests.integration.server_process import EVERYONE_IS_ADMIN, Servers
+from tests.integration.server_process import EVERYONE_IS_ADMIN, PROGRAM, Servers
+from tests.integration.websocket_client import websocket
 
 WAIT_SECONDS: Final = 30.0
 HANGING: Final = """
@@ -59,13 +60,39 @@ async def ended(process: asyncio.subprocess.Process) -> int:
         return await process.wait()
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
 async def test_a_process_whose_event_loop_hangs_ends_after_the_time(number: signal.Signals) -> None:
     async with program(HANGING.format(seconds=0.1)) as process:
         assert process.stdout is not None
         assert await process.stdout.readline() == b"begun\n"
         process.send_signal(number)
         assert await ended(process) == 0
+
+
+async def test_a_server_whose_terminal_closes_finishes_as_after_sigterm(tmp_path: Path) -> None:
+    environment = {**EVERYONE_IS_ADMIN, "LEDGERPRESS_LOGS_LEVEL": "info"}
+    async with Servers(tmp_path, environment) as servers:
+        server = await servers.start(tmp_path / "data")
+        async with websocket(*await server.address()) as socket:
+            await socket.init()
+            assert await server.stop(signal.SIGHUP) == 0
+            assert (await socket.closed())[0] == 1001
+        assert "stopping: waiting for requests in progress" in server.words()
+
+
+@pytest.mark.parametrize("number", [signal.SIGHUP, signal.SIGINT])
+async def test_a_signal_that_is_ignored_stays_ignored(tmp_path: Path, number: signal.Signals) -> None:
+    """`nohup` ignores SIGHUP, and shells ignore SIGINT for programs in the background of a script."""
+    ignoring = ("sh", "-c", f'trap "" {number.name.removeprefix("SIG")}; exec "$@"', "sh", *PROGRAM)
+    environment = {**EVERYONE_IS_ADMIN, "LEDGERPRESS_LOGS_LEVEL": "info"}
+    async with Servers(tmp_path, environment) as servers:
+        server = await servers.start(tmp_path / "data", program=ignoring)
+        server.signal(number)
+        async with await server.connect() as client:
+            for _ in range(20):  # more often than the event loop needs to begin to stop
+                assert await client.get("/health/ready") == 200
+        assert "stopping" not in server.words()
+        assert await server.stop() == 0
 
 
 async def test_a_second_signal_ends_a_process_whose_event_loop_hangs() -> None:

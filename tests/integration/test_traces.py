@@ -54,6 +54,26 @@ async def test_events_contain_the_trace_correlation_and_causation_of_their_reque
     assert json.loads(event.payload.plaintext).get("traceId") == trace
 
 
+async def test_a_repeated_id_is_rejected_and_repeated_traceparents_are_ignored(tmp_path: Path) -> None:
+    async with operated(tmp_path) as application:
+        for name, status in {
+            "LedgerPress-Correlation-Id": 400,
+            "LedgerPress-Causation-Id": 400,
+            "traceparent": 200,
+        }.items():
+            value = TRACEPARENT.get(name, ONE)
+            head = await application.store.log.head()
+            response = await application.http.post(
+                "/graphql",
+                json={"query": NAME_SITE, "variables": {"name": f"The {name}"}},
+                headers=[*OPERATOR.items(), (name, value), (name, value)],
+            )
+            assert response.status_code == status, response.text
+            assert await application.store.log.head() == head + (status == 200)
+        (event,) = await application.store.log.read(await application.store.log.head() - 1, 1)
+    assert event.header.correlation_id == event.header.command_id
+
+
 @pytest.mark.parametrize("name", ["LedgerPress-Correlation-Id", "LedgerPress-Causation-Id"])
 @pytest.mark.parametrize("value", ["", "x", ONE[:-1], ONE + "0", "{" + ONE + "}"])
 async def test_an_invalid_id_is_rejected_and_nothing_is_recorded(

@@ -78,6 +78,7 @@ def _faulty(projector: Projector, fuse: list[int]) -> Projector:
                 fuse.clear()
                 error = sqlite3.OperationalError("disk I/O error")
                 error.sqlite_errorcode = sqlite3.SQLITE_IOERR
+                error.sqlite_errorname = "SQLITE_IOERR"
                 raise error
 
     return Altered(projector, apply)

@@ -6,11 +6,19 @@
 from bisect import bisect_right
 from collections.abc import Iterator, Sequence
 from itertools import accumulate
+from typing import NamedTuple
 
 from ledgerpress.features.history import blame
-from ledgerpress.features.history.blame import BlamedBody, Origin, Segment
+from ledgerpress.features.history.blame import Origin, Segment
 from ledgerpress.features.posts import text_diff
 from ledgerpress.features.posts.text_diff import Span, SpanKind, lines, words
+
+
+class WholeBody(NamedTuple):
+    """A body, and all pieces that it consists of, in order."""
+
+    body: str = ""
+    pieces: Sequence[Segment] = ()
 
 
 def whole_difference(before: str, after: str) -> list[Span]:
@@ -22,7 +30,7 @@ def _in_words(before: str, after: str) -> Iterator[Span]:
     return text_diff._spans(words(before), words(after), text_diff._change)
 
 
-def follow_whole(before: BlamedBody, version: int, body: str) -> BlamedBody:
+def follow_whole(before: WholeBody, version: int, body: str) -> WholeBody:
     """Return the pieces of `body`, the text of `version`, from those of the previous body."""
     unchanged = list(_unchanged(before.body, body))
     moved = sorted(blame._moved(before.body, body, unchanged, blame._PARAGRAPH))
@@ -37,7 +45,7 @@ def follow_whole(before: BlamedBody, version: int, body: str) -> BlamedBody:
             pieces.append(Segment(version, at, new - at))
         pieces += _cut(before.pieces, starts, old, old + length)
         at = new + length
-    return BlamedBody(body, tuple(_joined(pieces)))
+    return WholeBody(body, _joined(pieces))
 
 
 def _unchanged(before: str, after: str) -> Iterator[Origin]:

@@ -6,11 +6,12 @@ from typing import Any
 
 import msgspec
 import pytest
-from graphql import parse
+from graphql import GraphQLError, parse
 
 from ledgerpress.features.registry import graphql_schema
 from ledgerpress.graphql.documents import Documents, RequestError, check_variables
 from ledgerpress.graphql.errors import LONGEST_MESSAGE, client_error
+from ledgerpress.graphql.limits import source
 from ledgerpress.graphql.limits.document_shape import check_shape
 from ledgerpress.graphql.limits.exceeded import LimitExceeded
 from ledgerpress.graphql.limits.settings import Limits
@@ -135,6 +136,35 @@ def test_what_a_lexer_ignores_takes_linear_time(ignored: str) -> None:
     """With quadratic or cubic time, this test would run for hours."""
     check_source("{ a }" + ignored * 200_000, ROOMY)
     check_source(ignored * 200_000 + "{ a }", ROOMY)
+
+
+def test_a_suggestion_is_removed_in_linear_time() -> None:
+    """With quadratic or cubic time, this test would run for hours."""
+    blank = f"Unknown value '{' ' * 200_000}'"
+    message = client_error(GraphQLError(f"{blank} , Did you mean 'a'?"), suggestions=False)["message"]
+    assert "Did you mean" not in message
+    for text in ("No field 'x'. Did you mean 'y'?", "No field 'x'.  ,\n did you mean 'y' or 'z'?"):
+        assert client_error(GraphQLError(text), suggestions=False)["message"] == "No field 'x'."
+
+
+@pytest.mark.parametrize(
+    ("text", "token"),
+    [
+        ('"a\\' * 20_000, '"a\\"a\\' * 10_000),
+        ('"' + "\\n" * 20_000, '"' + "\\n" * 20_000),
+        ('"""' + ' ""' * 20_000 + " ", '"""' + ' ""' * 20_000 + " "),
+        ('"\\' * 20_000 + "\n}", '"\\' * 20_000),
+        ('"""' + '"\\' * 20_000, '"""' + '"\\' * 20_000),
+        ('"""' + '\\"""' * 20_000, '"""' + '\\"""' * 20_000),
+    ],
+)
+def test_a_string_without_an_end_is_one_token(text: str, token: str) -> None:
+    """If it were tried again from each of its characters, the time would be quadratic."""
+    for pattern in (source._TOKEN, source._STRING):
+        match = pattern.match(text)
+        assert match is not None
+        assert match[0] == token
+    check_source(text, msgspec.structs.replace(ROOMY, tokens=10))
 
 
 @pytest.mark.parametrize(

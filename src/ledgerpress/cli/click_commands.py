@@ -22,6 +22,7 @@ from ledgerpress.cli import printing_and_exit_codes as printing
 from ledgerpress.cli.printing_and_exit_codes import MISUSED, REFUSED, ColorChoice, print_error
 
 _WORDS: Final = {int: "a whole number", float: "a number", bool: "true or false"}
+_VALUE_NAMES: Final = {int: "NUMBER", float: "NUMBER", Path: "PATH", str: "TEXT"}
 _YES: Final = frozenset({"1", "true", "yes", "on"})
 _NO: Final = frozenset({"0", "false", "no", "off"})
 _UNKNOWN: Final = re.compile(r"'(.*?)'")
@@ -73,6 +74,18 @@ def add_common_options(command: Any) -> None:
         descriptor = getattr(parameter, "type_descriptor", None)
         if descriptor is not None and (convert := _conversion(descriptor.annotation)) is not None:
             parameter._runtime_param = _Conversion(convert, descriptor.parameter_info)
+        if descriptor is not None:
+            _name_value(parameter, descriptor)
+
+
+def _name_value(parameter: Any, descriptor: Any) -> None:
+    """Let the help show what a value is in capital letters, not its type in Python."""
+    if parameter.param_type_name == "argument":
+        parameter.metavar = parameter.metavar or parameter.name.upper()
+        parameter.display_type_rich = lambda ctx: None
+    elif parameter.metavar is None and not descriptor.is_choice:
+        types = {descriptor.annotation, *get_args(descriptor.annotation)}
+        parameter.metavar = next((name for type_, name in _VALUE_NAMES.items() if type_ in types), None)
 
 
 class _Conversion:

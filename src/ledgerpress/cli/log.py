@@ -34,7 +34,7 @@ def _url(text: str) -> str:
     """
     try:
         if text.startswith("@"):
-            text = Path(text[1:]).read_text("utf-8").strip()
+            text = Path(text[1:]).read_text("utf-8-sig").strip()
         return LogUrl.parse(text).text
     except (OSError, UnicodeDecodeError) as error:
         reason = reason_of(error) if isinstance(error, OSError) else "it is not UTF-8 text"

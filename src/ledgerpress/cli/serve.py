@@ -144,11 +144,14 @@ def serve(
 def _may_open_demo(result: "LoadedSettings") -> bool:
     """Return whether the demo may be read without a token.
 
-    In the development profile, only this machine can reach the server. A role that is set is not changed.
+    In the development profile, only this machine can reach the server, unless it is behind a proxy. A role that is set
+    is not changed.
     """
     from ledgerpress.server.settings.sections import Profile  # noqa: PLC0415 - imports every section
 
-    return result.profile is Profile.DEVELOPMENT and _ANONYMOUS_ROLE not in result.sources
+    server = result.settings.server
+    has_proxy = bool(server.trusted_proxies or server.unix_socket or server.root_path)
+    return result.profile is Profile.DEVELOPMENT and _ANONYMOUS_ROLE not in result.sources and not has_proxy
 
 
 def _readable_without_token(settings: "Settings") -> "Settings":

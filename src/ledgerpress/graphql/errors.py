@@ -35,7 +35,7 @@ _UNRESOLVED: Final = (
     "The log became unreachable, and the command may have been recorded. "
     "Send it again with the same idempotencyKey."
 )
-_SUGGESTION: Final = re.compile(r"\s*,?\s*did you mean\b.*", re.IGNORECASE | re.DOTALL)
+_SUGGESTION: Final = re.compile(r"did you mean\b", re.IGNORECASE)
 
 
 class BadRequest(GraphQLError):
@@ -43,13 +43,6 @@ class BadRequest(GraphQLError):
 
     def __init__(self, message: str) -> None:
         super().__init__(message, extensions={"code": BAD_USER_INPUT})
-
-
-class ViewsUnavailableError(GraphQLError):
-    """A request that was not executed: it needs the views, which cannot be read."""
-
-    def __init__(self) -> None:
-        super().__init__(VIEWS_UNAVAILABLE_MESSAGE, extensions={"code": VIEWS_UNAVAILABLE})
 
 
 class LogUnavailableError(GraphQLError):
@@ -72,12 +65,17 @@ def client_error(error: GraphQLError, *, suggestions: bool = True) -> dict[str, 
     """
     if (failure := _server_failure(error)) is not None:
         return masked_error(failure, error)
-    message = error.message if suggestions else _SUGGESTION.sub("", error.message)
+    message = error.message if suggestions else _without_suggestion(error.message)
     formatted: dict[str, Any] = {**error.formatted, "message": shortened(message, LONGEST_MESSAGE)}
     extensions = error.extensions or {}
     if "code" not in extensions and _is_invalid_input(error):
         formatted["extensions"] = {"code": BAD_USER_INPUT, **extensions}
     return formatted
+
+
+def _without_suggestion(message: str) -> str:
+    suggestion = _SUGGESTION.search(message)
+    return message[: suggestion.start()].rstrip().removesuffix(",").rstrip() if suggestion else message
 
 
 def _is_invalid_input(error: GraphQLError) -> bool:

@@ -1,6 +1,5 @@
 """Recorded events as clients may see them. The events of one response are read from the log together, by position."""
 
-from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -9,10 +8,8 @@ from strawberry.dataloader import DataLoader
 
 from ledgerpress.commands.client_identity import Identity
 from ledgerpress.eventlog.envelope import StoredEvent, plaintext
+from ledgerpress.eventlog.events_at_positions import events_at
 from ledgerpress.eventlog.log import EventLog
-
-_NEAR: Final = 16
-"""Positions with at most this distance are read in one batch, together with the positions between them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,12 +27,7 @@ def event_loader(log: EventLog) -> DataLoader[int, StoredEvent]:
     """Return a loader of events by position, for one request."""
 
     async def load(positions: list[int]) -> list[StoredEvent]:
-        events: dict[int, StoredEvent] = {}
-        for first, last in _runs(sorted(positions)):
-            after = first - 1
-            while after < last and (batch := await log.read(after, last - after)):
-                events.update((event.position, event) for event in batch)
-                after = batch[-1].position
+        events = await events_at(log, positions)
         return [events[position] for position in positions]
 
     return DataLoader(load)
@@ -54,13 +46,3 @@ def visible_event(stored: StoredEvent, access: EventAccess | None, viewer: Ident
             name: value for name, value in payload["data"].items() if name not in access.secret
         }
     return {"header": msgspec.to_builtins(stored.header), "payload": payload}
-
-
-def _runs(positions: Sequence[int]) -> Iterator[tuple[int, int]]:
-    first = last = positions[0]
-    for position in positions[1:]:
-        if position - last > _NEAR:
-            yield first, last
-            first = position
-        last = position
-    yield first, last

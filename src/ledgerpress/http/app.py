@@ -43,7 +43,6 @@ from ledgerpress.http.persisted_documents import PersistedDocuments
 from ledgerpress.http.requests.url_prefix_and_route_path import route_path
 from ledgerpress.http.streaming.stream_requests import StreamRequests
 from ledgerpress.http.streaming.websocket_and_sse_dispatch import StreamingEndpoint
-from ledgerpress.network_names import ANY
 from ledgerpress.views.files.views_health import ViewsUnavailable
 
 
@@ -80,8 +79,7 @@ class Runtime:
         ]
         if self.cors.origins:
             layers.append(Middleware(Cors, settings=self.cors))
-        if ANY not in allowed_hosts:
-            layers.append(Middleware(TrustedHosts, allowed=allowed_hosts))
+        layers.append(Middleware(TrustedHosts, allowed=allowed_hosts))
         return layers
 
     def routes(self, store: Store, authenticator: Authenticator) -> list[BaseRoute]:

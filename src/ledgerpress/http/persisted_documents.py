@@ -11,6 +11,7 @@ so that no client can register a text under the hash of another document.
 """
 
 import hashlib
+from codecs import BOM_UTF8
 from pathlib import Path
 from typing import Annotated, Any, Final, NamedTuple
 
@@ -52,7 +53,7 @@ def is_sha256(identifier: str) -> bool:
 def read_manifest(path: Path) -> dict[str, str]:
     """Return the documents of a manifest, each by its identifier and by its SHA-256. Raises `BadManifest`."""
     try:
-        documents = _read(path.read_bytes())
+        documents = _read(path.read_bytes().removeprefix(BOM_UTF8))
     except OSError as error:
         raise BadManifest(
             f"the manifest of trusted documents {path} cannot be read: {error.strerror}"

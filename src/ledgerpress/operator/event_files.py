@@ -2,7 +2,9 @@
 
 import codecs
 import fcntl
+import os
 import shutil
+import stat
 from collections.abc import Iterable, Iterator
 from contextlib import aclosing, contextmanager, suppress
 from itertools import chain, islice
@@ -83,18 +85,33 @@ async def import_events(
 @contextmanager
 def _temporary_store(folder: Path) -> Iterator[Path]:
     """Yield a new directory in `folder`, and delete it at the end, with those of killed processes."""
-    for other in folder.glob(f"{_TEMPORARY}*/{_LOCK}"):
-        with suppress(OSError), other.open("wb") as lock:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            shutil.rmtree(other.parent)
-    with (
-        TemporaryDirectory(prefix=_TEMPORARY, dir=folder) as temporary,
-        (Path(temporary) / _LOCK).open("wb") as lock,
-    ):
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        place = Path(temporary) / "store"
-        place.mkdir()
-        yield place
+    _delete_abandoned(folder)
+    with TemporaryDirectory(prefix=_TEMPORARY, dir=folder) as temporary:
+        unlocked, lock = Path(temporary) / f"{_LOCK}.new", Path(temporary) / _LOCK
+        with unlocked.open("xb") as locked:
+            fcntl.flock(locked, fcntl.LOCK_EX)
+            unlocked.rename(lock)  # other processes never see it without the lock
+            place = Path(temporary) / "store"
+            place.mkdir()
+            yield place
+
+
+def _delete_abandoned(folder: Path) -> None:
+    """Delete the temporary directories of killed processes. `folder` may be one in which every user can write.
+
+    So follow no link, write to no file, and touch only directories of this user.
+    """
+    for directory in folder.glob(f"{_TEMPORARY}*"):
+        with suppress(OSError):
+            status = directory.lstat()
+            if not stat.S_ISDIR(status.st_mode) or status.st_uid != os.geteuid():
+                continue
+            lock = os.open(directory / _LOCK, os.O_RDONLY | os.O_NOFOLLOW)
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                shutil.rmtree(directory)
+            finally:
+                os.close(lock)
 
 
 async def _create_log(

@@ -4,7 +4,6 @@ The results have the shape of the GraphQL types, but are read without the GraphQ
 the work.
 """
 
-import asyncio
 import re
 from collections.abc import AsyncGenerator, Sequence
 from dataclasses import replace
@@ -12,13 +11,13 @@ from pathlib import Path
 from typing import Any, Final
 
 from ledgerpress import rfc3339
-from ledgerpress.eventlog.envelope import plaintext
 from ledgerpress.feature import FeatureSet
 from ledgerpress.features.actors import projector_and_queries as actors
 from ledgerpress.features.actors.model import ActorKind
 from ledgerpress.features.authors import projector_and_queries as authors
 from ledgerpress.features.categories import queries as categories
 from ledgerpress.features.history import change_queries as changes
+from ledgerpress.features.history.blamed_changes import reasons_at
 from ledgerpress.features.history.change_queries import ChangeQuery
 from ledgerpress.features.history.changed_values import changed, occurred_at, shown
 from ledgerpress.features.history.post_versions import NoSuchVersion, PostVersion, blamed, existing_version
@@ -110,17 +109,19 @@ async def blame_of(
             except NoSuchVersion as error:
                 raise TaskFailed(str(error)) from None
             parts = await blamed(snapshot.at(wanted.position), post)
-            actors_of_parts = [_actor(snapshot, part.change.actor_id) for part in parts]
+            actors_by_id = {
+                actor_id: _actor(snapshot, actor_id) for actor_id in {part.change.actor_id for part in parts}
+            }
         reasons = await _reasons(store, [part.change.position for part in parts])
     return [
         {
             "text": part.text,
             "version": part.version,
-            "actor": actor,
+            "actor": actors_by_id[part.change.actor_id],
             "recordedAt": rfc3339.format_time(part.change.recorded_at),
             "reason": reason,
         }
-        for part, actor, reason in zip(parts, actors_of_parts, reasons, strict=True)
+        for part, reason in zip(parts, reasons, strict=True)
     ]
 
 
@@ -188,15 +189,9 @@ def _actor(snapshot: Snapshot, actor_id: str) -> dict[str, Any]:
 
 
 async def _reasons(store: Store, positions: Sequence[int]) -> list[str | None]:
-    """Return the reasons of the events at these positions."""
-
-    async def reason(position: int) -> str | None:
-        (event,) = await store.log.read(position - 1, 1)
-        return (plaintext(event) or {}).get("reason")
-
-    each = dict.fromkeys(positions)
-    results = dict(zip(each, await asyncio.gather(*map(reason, each)), strict=True))
-    return [results[position] for position in positions]
+    """Return the reasons of the events at these positions, in the same order."""
+    reasons = await reasons_at(store.log, positions)
+    return [reasons[position] for position in positions]
 
 
 def _differences(snapshot: Snapshot, before: PostVersion, after: PostVersion) -> dict[str, Any]:

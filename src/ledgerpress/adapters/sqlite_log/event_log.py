@@ -145,6 +145,7 @@ class SqliteEventLog:
         if self._commits.is_writing or (self._probe is not None and not self._probe.done()):
             raise LogUnavailable(f"{self._path}: an earlier write has not ended yet")
         self._probe = asyncio.create_task(self._writer.run(probe_write))
+        self._probe.add_done_callback(_note_result)  # the caller may no longer wait for it
         try:
             await asyncio.shield(self._probe)
         except sqlite3.Error as error:
@@ -166,6 +167,12 @@ class SqliteEventLog:
             return await self._reader.run(work)
         except sqlite3.Error as error:
             raise log_error(error, self._path, "the log could not be read") from error
+
+
+def _note_result(task: asyncio.Task[None]) -> None:
+    """Read the exception of a task, which asyncio would otherwise log as an error of the program."""
+    if not task.cancelled():
+        task.exception()
 
 
 def _identity(path: Path) -> tuple[int, int] | None:

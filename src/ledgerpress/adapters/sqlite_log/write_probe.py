@@ -3,9 +3,8 @@
 import sqlite3
 from typing import Final
 
-from ledgerpress.adapters.sqlite_log.log_file import FORMAT_VERSION
 from ledgerpress.eventlog.envelope import MAX_PAYLOAD_BYTES
-from ledgerpress.sqlite.connection import retry_while_busy
+from ledgerpress.sqlite.connection import retry_while_busy, transaction
 
 LOCK_TIMEOUT: Final = 0.5
 """Seconds to wait for the write lock. This is short, because appends wait for the probe."""
@@ -18,7 +17,7 @@ def probe_write(db: sqlite3.Connection) -> None:
 
     The first transaction needs space for the largest event: with a small cache, SQLite writes pages to the write-ahead
     log before a commit. After the rollback, no reader ever uses these pages. The second transaction is committed and
-    synced: it writes the same `user_version` again.
+    synced: it writes the recorded `user_version` again.
     """
     (cache_size,) = db.execute("PRAGMA cache_size").fetchone()
     db.execute("PRAGMA cache_size = 1")
@@ -32,4 +31,6 @@ def probe_write(db: sqlite3.Connection) -> None:
                 db.execute("ROLLBACK")
     finally:
         db.execute(f"PRAGMA cache_size = {cache_size}")
-    retry_while_busy(db, f"PRAGMA user_version = {FORMAT_VERSION}", timeout=LOCK_TIMEOUT)
+    with transaction(db, timeout=LOCK_TIMEOUT):
+        (version,) = db.execute("PRAGMA user_version").fetchone()
+        db.execute(f"PRAGMA user_version = {version}")

@@ -8,15 +8,20 @@ from bisect import bisect_left, bisect_right
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import accumulate, groupby
+from itertools import accumulate, groupby, pairwise
 from operator import attrgetter
 from typing import Final, NamedTuple
 
 from ledgerpress.features.posts.text_diff import SpanKind, changed_lines, difference
 
-_PARAGRAPH: Final = re.compile(r"[^\n]*\S[^\n]*(?:\n[^\n]*\S[^\n]*)*")
-_LINE: Final = re.compile(r"[^\n]*\S[^\n]*")
+# Both begin at the start of a line only: a long blank line is then read once, not once for each of its characters.
+_PARAGRAPH: Final = re.compile(r"^[^\n]*\S[^\n]*(?:\n[^\n]*\S[^\n]*)*", re.MULTILINE)
+_LINE: Final = re.compile(r"^[^\n]*\S[^\n]*", re.MULTILINE)
+_VERSION: Final = attrgetter("version")
 _LENGTH: Final = attrgetter("length")
+
+_PIECES_OF_RUN: Final = 64
+"""The approximate number of pieces of a run."""
 
 
 class Segment(NamedTuple):
@@ -43,18 +48,30 @@ class Origin(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
+class Run:
+    """Consecutive pieces, and the sum of their lengths. A run never changes, so the bodies of many versions share it."""
+
+    pieces: tuple[Segment, ...]
+    length: int
+
+
+@dataclass(frozen=True, slots=True)
 class BlamedBody:
-    """A body, and the pieces that it consists of, in order."""
+    """A body, and the runs of pieces that it consists of, in order."""
 
     body: str = ""
-    pieces: tuple[Segment, ...] = ()
+    runs: tuple[Run, ...] = ()
+
+    @property
+    def pieces(self) -> list[Segment]:
+        return [piece for run in self.runs for piece in run.pieces]
 
     @property
     def spans(self) -> list[BlameSpan]:
         """The spans, which joined give the body; adjacent spans have different versions."""
         spans, at = [], 0
-        for version, group in groupby(self.pieces, key=lambda piece: piece.version):
-            length = sum(piece.length for piece in group)
+        for version, group in groupby(self.pieces, key=_VERSION):
+            length = sum(map(_LENGTH, group))
             spans.append(BlameSpan(version, self.body[at : at + length]))
             at += length
         return spans
@@ -63,22 +80,48 @@ class BlamedBody:
 def follow(before: BlamedBody, version: int, body: str) -> BlamedBody:
     """Return the pieces of `body`, the text of `version`, from those of the previous body.
 
-    Only the paragraphs from the first to the last one that changed are compared: the rest keeps its pieces.
+    Only the paragraphs from the first to the last one that changed are compared. The runs before and behind them are
+    shared with the previous body.
     """
     if before.body == body:
         return before
     low, end = _unchanged_ends(before.body, body)
     high, changed = len(before.body) - end, body[low : len(body) - end]
-    starts = list(accumulate(map(_LENGTH, before.pieces), initial=0))
-    pieces = _cut(before.pieces, starts, 0, low)
+    # The characters next to the changed text belong to it here, because their pieces may be joined with new ones.
+    first, behind, skipped = _runs_of(before.runs, low - 1, high + 1)
+    old_pieces = [piece for run in before.runs[first:behind] for piece in run.pieces]
+    starts = list(accumulate(map(_LENGTH, old_pieces), initial=skipped))
+    pieces = _cut(old_pieces, starts, skipped, low)
     at = 0
     for new, old, length in [*_origins(before.body[low:high], changed), Origin(len(changed), 0, 0)]:
         if new > at:
             _extend(pieces, [Segment(version, low + at, new - at)])
-        _extend(pieces, _cut(before.pieces, starts, low + old, low + old + length))
+        _extend(pieces, _cut(old_pieces, starts, low + old, low + old + length))
         at = new + length
-    _extend(pieces, _cut(before.pieces, starts, high, len(before.body)))
-    return BlamedBody(body, tuple(pieces))
+    _extend(pieces, _cut(old_pieces, starts, high, starts[-1]))
+    return BlamedBody(body, (*before.runs[:first], *_in_runs(pieces), *before.runs[behind:]))
+
+
+def _runs_of(runs: Sequence[Run], low: int, high: int) -> tuple[int, int, int]:
+    """Return the range of the runs that contain the characters from `low` to `high`, and the offset of the first."""
+    first = start = 0
+    while first < len(runs) and start + runs[first].length <= low:
+        start += runs[first].length
+        first += 1
+    behind, at = first, start
+    while behind < len(runs) and at < high:
+        at += runs[behind].length
+        behind += 1
+    return first, behind, start
+
+
+def _in_runs(pieces: Sequence[Segment]) -> Iterator[Run]:
+    """Yield the pieces in runs of about equal size."""
+    number = max(1, round(len(pieces) / _PIECES_OF_RUN))
+    bounds = [len(pieces) * run // number for run in range(number + 1)]
+    for low, high in pairwise(bounds):
+        if low < high:
+            yield Run(tuple(pieces[low:high]), sum(map(_LENGTH, pieces[low:high])))
 
 
 def _unchanged_ends(before: str, after: str) -> tuple[int, int]:

@@ -35,7 +35,9 @@ class BlameState(NamedTuple):
 
     @property
     def bytes(self) -> int:
-        return sys.getsizeof(self.blamed.body) + _PIECE_BYTES * len(self.blamed.pieces)
+        return sys.getsizeof(self.blamed.body) + _PIECE_BYTES * sum(
+            len(run.pieces) for run in self.blamed.runs
+        )
 
 
 class _Body(NamedTuple):
@@ -89,8 +91,8 @@ async def blamed_body(
             states.add(turn.result())
             computed.put(key, states, states.bytes, generation)
 
-    state = states.nearest(post.version)
-    while bodies := _bodies_after(snapshot, post.seq, state.position):
+    state, bodies = states.nearest(post.version), list[_Body]()
+    while bodies := _bodies_after(snapshot, post.seq, state.position, bodies):
         if states.turn is None:
             states.turn = asyncio.ensure_future(asyncio.to_thread(_follow, state, bodies))
             states.turn.add_done_callback(end)
@@ -101,8 +103,10 @@ async def blamed_body(
     return state.blamed
 
 
-def _bodies_after(snapshot: Snapshot, seq: int, position: int) -> list[_Body]:
-    """Return the next bodies after `position`, in order."""
+def _bodies_after(snapshot: Snapshot, seq: int, position: int, read: Sequence[_Body]) -> list[_Body]:
+    """Return the next bodies after `position`, in order; those in `read` have been read already."""
+    if rest := [body for body in read if body.position > position]:
+        return rest
     versions = post_queries.body_versions(snapshot, seq, after=position, limit=_BATCH)
     return [_Body(*version, post_queries.markdown(snapshot, version[1])) for version in versions]
 

@@ -9,6 +9,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final, NamedTuple
 
+import msgspec
+
 from ledgerpress.eventlog.codec import Codec
 from ledgerpress.eventlog.event_and_withdrawn_event import Event
 from ledgerpress.eventlog.kernel_events import SKIP
@@ -44,12 +46,12 @@ _TYPES_OF_ACTOR: Final = """
     )
     SELECT k FROM types WHERE k IS NOT NULL
 """
-_BY_POSITION: Final = """
+_AT_POSITIONS: Final = """
     SELECT position, subject.name, version, type.name, actor.name, represented.name, recorded_at, withdrawn
     FROM change JOIN change_key AS subject ON subject.k = subject
     JOIN change_key AS type ON type.k = type JOIN change_key AS actor ON actor.k = actor
     LEFT JOIN change_key AS represented ON represented.k = on_behalf_of
-    WHERE position = ? AND position <= ?
+    WHERE position IN (SELECT value FROM json_each(?)) AND position <= ?
 """
 _RECENT: Final = """
     SELECT type.name, subject.name FROM change
@@ -108,11 +110,16 @@ class _IndexRange(NamedTuple):
 
 
 def by_position(snapshot: Snapshot, position: int) -> Change | None:
-    row = snapshot.about().execute(_BY_POSITION, (position, snapshot.position)).fetchone()
-    if row is None:
-        snapshot.depends_on_position()
-        return None
-    return Change(*row)
+    if changes := at(snapshot, [position]):
+        return changes[0]
+    snapshot.depends_on_position()
+    return None
+
+
+def at(snapshot: Snapshot, positions: Sequence[int]) -> list[Change]:
+    """Return the changes at the positions that exist as of the snapshot, which a later event does not change."""
+    values = (msgspec.json.encode(positions).decode(), snapshot.position)
+    return [Change(*row) for row in snapshot.about().execute(_AT_POSITIONS, values)]
 
 
 def recent_events(snapshot: Snapshot, after: int) -> list[RecentEvent] | None:

@@ -5,6 +5,7 @@ from typing import NamedTuple
 
 from ledgerpress.features.history import change_queries as changes
 from ledgerpress.features.history.blame_states import blamed_body
+from ledgerpress.features.history.blamed_changes import BlamedChanges
 from ledgerpress.features.posts import post_queries
 from ledgerpress.views.computed_values import ComputedValues
 from ledgerpress.views.snapshot_and_cache_dependencies import Snapshot
@@ -72,5 +73,5 @@ async def blamed(snapshot: Snapshot, post: post_queries.Post) -> list[BlamedText
     """Return the parts of a post's body, each with the change that added it."""
     spans = (await blamed_body(snapshot, post, ComputedValues(), 0)).spans
     positions = post_queries.positions_of(snapshot, post.seq, {version for version, _ in spans})
-    records = {version: changes.by_position(snapshot, position) for version, position in positions.items()}
-    return [BlamedText(text, version, change) for version, text in spans if (change := records[version])]
+    read = BlamedChanges(snapshot, positions.values())
+    return [BlamedText(text, version, read.change(positions[version])) for version, text in spans]

@@ -21,12 +21,14 @@ _IN_STRINGS: Final = re.compile(
     "\ufff9-\ufffb\U000e0000-\U000e0fff]"
 )
 _IGNORED: Final = " \t\n\r,\ufeff"
-_STRING_OR_COMMENT: Final = (
-    r'"""[^"\\]*(?:(?:\\"""|\\|"(?!""))[^"\\]*)*"""|"[^"\\\n\r]*(?:\\.[^"\\\n\r]*)*"|#[^\n\r]*'
-)
+# A string without an end extends to the end of its line, a block string to the end of the document. So each character
+# is in one match, and what matched once is never tried again (possessive quantifiers): the time is linear.
+_BLOCK_STRING: Final = r'"""[^"\\]*+(?:(?:\\"""|\\|"(?!""))[^"\\]*+)*+(?:""")?+'
+_LINE_STRING: Final = r'"[^"\\\n\r]*+(?:\\[^\n\r]?+[^"\\\n\r]*+)*+"?+'
+_STRING_OR_COMMENT: Final = rf"{_BLOCK_STRING}|{_LINE_STRING}|#[^\n\r]*+"
 _STRING: Final = re.compile(_STRING_OR_COMMENT)
 # A match is one token of the lexer, or several. So there are never more matches than tokens.
-_TOKEN: Final = re.compile(rf"[{_IGNORED}]*(?:{_STRING_OR_COMMENT}|\.\.\.|[_A-Za-z0-9.+-]+|[^{_IGNORED}])")
+_TOKEN: Final = re.compile(rf"[{_IGNORED}]*+(?:{_STRING_OR_COMMENT}|\.\.\.|[_A-Za-z0-9.+-]+|[^{_IGNORED}])")
 
 
 def check_source(text: str, limits: Limits) -> None:

@@ -52,7 +52,8 @@ def trace_of(headers: Iterable[tuple[bytes, bytes]]) -> Trace | None:
     for name, value in headers:
         if name in _HEADERS:
             values = values or {}
-            values[name] = value
+            # Repeated headers are joined, and then invalid: it would be unclear which one an event should contain.
+            values[name] = value if name not in values else values[name] + b", " + value
     if values is None:
         return None
     trace_id = trace_id_of(values.get(TRACEPARENT, b""))

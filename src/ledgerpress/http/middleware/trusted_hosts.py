@@ -1,5 +1,7 @@
 """Reject requests for hosts that are not allowed, so that pages of other sites cannot reach a local server.
 
+Requests with several Host headers are rejected too: a proxy may read another one (RFC 9112, 3.2).
+
 Another site can point its own name to this machine's address (DNS rebinding). The browser then treats this server as
 part of that site. But the Host header still contains the site's name (RFC 9110, 7.2).
 """
@@ -14,8 +16,10 @@ from ledgerpress.bounded_cache import BoundedCache
 from ledgerpress.http.health.probes import UNKNOWN_HOST
 from ledgerpress.http.middleware.access_log import MAX_CHARACTERS
 from ledgerpress.http.request_rejection_error import HttpError
+from ledgerpress.http.requests.headers_and_body import repeated_header
 from ledgerpress.http.requests.url_prefix_and_route_path import route_path
 from ledgerpress.http.responses import send_error
+from ledgerpress.network_names import ANY
 
 logger = logging.getLogger(__name__)
 
@@ -26,38 +30,35 @@ MAX_VALUES: Final = 1_000
 
 
 class TrustedHosts:
-    """ASGI middleware. `allowed` are names, addresses, or `*.` and a name for its subdomains.
-
-    `*` is not among them: if every host is allowed, the middleware is not installed.
-    """
+    """ASGI middleware. `allowed` are names, addresses, `*.` and a name for its subdomains, or `*` for every host."""
 
     def __init__(self, app: ASGIApp, allowed: Sequence[str]) -> None:
         self._app = app
+        self._allows_every_host = ANY in allowed
         self._names = frozenset(name.lower().strip("[]") for name in allowed)
         self._below = tuple(name[1:].lower() for name in allowed if name.startswith("*."))
         self._allowed = BoundedCache[bytes, bool](max_entries=MAX_VALUES)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if self._is_allowed(scope):
+        hosts = [value for name, value in scope.get("headers", ()) if name == b"host"]
+        if len(hosts) > 1:
+            await self._reject(scope, send, repeated_header(b"host"), "its Host header is repeated")
+        elif self._allows_every_host or (hosts and (self._allowed.get(hosts[0]) or self._check(hosts[0]))):
             await self._app(scope, receive, send)
         elif scope["type"] == "http" and route_path(scope) in EVERY_HOST:
             await self._app({**scope, UNKNOWN_HOST: True}, receive, send)
-        elif scope["type"] == "websocket":
-            host = dict(scope["headers"]).get(b"host", b"").decode("latin-1")
-            logger.warning(
-                "a WebSocket was rejected: the Host header %s is not in server.allowed_hosts",
-                host[:MAX_CHARACTERS],
-            )
-            await send({"type": "websocket.close", "code": 1008, "reason": "unknown host"})
         else:
             message = "The Host header is not an allowed name of this server. Use one of its names."
-            await send_error(send, HttpError(400, "UNKNOWN_HOST", message))
+            host = b"".join(hosts).decode("latin-1")[:MAX_CHARACTERS]
+            reason = f"the Host header {host} is not in server.allowed_hosts"
+            await self._reject(scope, send, HttpError(400, "UNKNOWN_HOST", message), reason)
 
-    def _is_allowed(self, scope: Scope) -> bool:
-        for name, value in scope["headers"]:
-            if name == b"host":
-                return self._allowed.get(value) or self._check(value)
-        return False
+    async def _reject(self, scope: Scope, send: Send, error: HttpError, reason: str) -> None:
+        if scope["type"] != "websocket":
+            await send_error(send, error)
+            return
+        logger.warning("a WebSocket was rejected: %s", reason)
+        await send({"type": "websocket.close", "code": 1008, "reason": "unknown host"})
 
     def _check(self, value: bytes) -> bool:
         host = host_of(value.decode("latin-1").lower())

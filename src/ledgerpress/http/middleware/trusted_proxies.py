@@ -8,6 +8,8 @@ from ledgerpress.bounded_cache import BoundedCache
 from ledgerpress.network_names import ANY, address_of
 
 _MAX_ADDRESSES: Final = 1_000
+_MAPPED_PREFIX: Final = 96
+"""The length of the prefix of IPv4 addresses that are mapped to IPv6 (RFC 4291, 2.5.5.2)."""
 
 
 class TrustedProxies:
@@ -49,8 +51,14 @@ class TrustedProxies:
 
 
 def _network(entry: str) -> IPv4Network | IPv6Network:
-    address = address_of(entry)
-    return ip_network(address if address is not None else entry)
+    """Return the network of an entry. A network of addresses that are mapped to IPv6 is an IPv4 network."""
+    if (address := address_of(entry)) is not None:
+        return ip_network(address)
+    network = ip_network(entry)
+    mapped = network.network_address.ipv4_mapped if isinstance(network, IPv6Network) else None
+    if mapped is None or network.prefixlen < _MAPPED_PREFIX:
+        return network
+    return ip_network((mapped, network.prefixlen - _MAPPED_PREFIX))
 
 
 def _host_and_port(value: str) -> tuple[str, int]:

@@ -34,12 +34,16 @@ def request_headers(raw: list[tuple[bytes, bytes]]) -> dict[bytes, bytes]:
         if name not in headers:
             headers[name] = value
         elif name in _SINGLE:
-            raise HttpError(
-                400, "BAD_REQUEST", f"The request repeats the header {name.decode('ascii')}. Send it once."
-            )
+            raise repeated_header(name)
         else:
             headers[name] += b", " + value
     return headers
+
+
+def repeated_header(name: bytes) -> HttpError:
+    """Return the error for a header that a request may contain only once."""
+    message = f"The request repeats the header {name.decode('ascii')}. Send it once."
+    return HttpError(400, "BAD_REQUEST", message)
 
 
 def check_query_string(query_string: bytes, settings: HttpSettings) -> None:

@@ -1,7 +1,7 @@
 """Run an application in this process until a signal, then finish the requests in progress.
 
-After SIGTERM or SIGINT, `/health/ready` returns 503 and subscriptions end. After `stop_delay_seconds`, the server no
-longer accepts connections. Requests in progress have at most `stop_seconds` to finish; then `run` returns. A second
+After SIGTERM, SIGINT or SIGHUP, `/health/ready` returns 503 and subscriptions end. After `stop_delay_seconds`, the
+server no longer accepts connections. Requests in progress have at most `stop_seconds` to finish; then `run` returns. A second
 signal ends this wait. `StopSignals` ends the process if that, or closing the store, takes longer.
 """
 

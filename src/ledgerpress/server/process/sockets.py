@@ -1,5 +1,6 @@
 """Listening sockets: bind an address or a path, begin to listen, and return the URL."""
 
+import errno
 import os
 import socket
 import stat
@@ -43,22 +44,42 @@ def bind(host: str, port: int) -> socket.socket:
     return listener
 
 
+class UnixListener(socket.socket):
+    """A Unix socket, which knows its file."""
+
+    def __init__(self, path: Path) -> None:
+        """Bind to `path`. Every user of the machine may connect, as to a port. Raises `OSError`."""
+        super().__init__(socket.AF_UNIX, socket.SOCK_STREAM)
+        try:
+            self.bind(str(path))
+            self._path, self._file = path, path.stat()
+            path.chmod(0o666)
+        except OSError:
+            self.close()
+            raise
+
+    def has_file(self) -> bool:
+        """Return whether the file still exists and belongs to this socket."""
+        try:
+            return os.path.samestat(self._path.stat(), self._file)
+        except OSError:
+            return False
+
+
 @contextmanager
-def bound_to_path(path: Path) -> Iterator[socket.socket]:
+def bound_to_path(path: Path) -> Iterator[UnixListener]:
     """Yield a Unix socket that is bound to `path`; delete the file at the end. Raises `OSError` and `AddressTaken`.
 
-    A file that a killed process has left is replaced. Every user of the machine may connect, as to a port.
+    A file on which no process listens is replaced: a killed process has left it, or another server is starting. The
+    latter notices it in `begin_to_listen`.
     """
-    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as listener:
-        _delete_unused(path)
-        listener.bind(str(path))
-        bound = path.stat()
-        path.chmod(0o666)
+    _delete_unused(path)
+    with UnixListener(path) as listener:
         try:
             yield listener
         finally:
-            with suppress(OSError):
-                if os.path.samestat(path.stat(), bound):
+            if listener.has_file():
+                with suppress(OSError):
                     path.unlink()
 
 
@@ -93,8 +114,10 @@ def set_send_timeout(listener: socket.socket, seconds: float) -> None:
 
 
 def begin_to_listen(listener: socket.socket) -> None:
-    """Let clients connect. Raises `AddressTaken`."""
+    """Let clients connect. Raises `AddressTaken`, also if another program has replaced the file of a Unix socket."""
     try:
+        if isinstance(listener, UnixListener) and not listener.has_file():
+            raise OSError(errno.EADDRINUSE, os.strerror(errno.EADDRINUSE))
         listener.listen(BACKLOG)
     except OSError as error:
         raise AddressTaken(

@@ -1,4 +1,4 @@
-"""Receives SIGTERM and SIGINT in a thread of its own, and ends the process in time, whatever it waits for.
+"""Receives SIGTERM, SIGINT and SIGHUP in a thread of its own, and ends the process in time, whatever it waits for.
 
 An event loop calls its signal handlers only between two callbacks, and Python only between two instructions of the main
 thread. So a wait for a lock or a disk would delay both. The signals are blocked in all other threads. libuv, which
@@ -24,11 +24,14 @@ Nothing that was acknowledged is lost: the log and the views are recovered at th
 FORCED_SECONDS: Final = 0.5
 """Seconds to close the store after a second signal."""
 _LOGGING_SECONDS: Final = 0.2
-_SIGNALS: Final = (signal.SIGINT, signal.SIGTERM)
+_SIGNALS: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 class StopSignals:
     """The signals that stop this process. From its creation on, no other thread of the process receives them.
+
+    A signal that the process ignores, as SIGHUP under `nohup`, stays ignored: `sigwait` would receive it if it was
+    blocked.
 
     MUST be created in the main thread, inside the event loop, before any other thread starts.
     """
@@ -44,7 +47,8 @@ class StopSignals:
         self._loop = asyncio.get_running_loop()
         task = asyncio.current_task()
         self._action: Callable[[], object] = task.cancel if task else self._loop.stop
-        signal.pthread_sigmask(signal.SIG_BLOCK, _SIGNALS)
+        self._signals = [number for number in _SIGNALS if signal.getsignal(number) != signal.SIG_IGN]
+        signal.pthread_sigmask(signal.SIG_BLOCK, self._signals)
         threading.Thread(target=self._receive, name="stop signals", daemon=True).start()
 
     def on_signal(self, action: Callable[[], object]) -> None:
@@ -54,7 +58,7 @@ class StopSignals:
     def _receive(self) -> None:
         limit = self._seconds + CLOSE_SECONDS
         while True:
-            signal.sigwait(_SIGNALS)
+            signal.sigwait(self._signals)
             self.received += 1
             timer = threading.Timer(limit, _end_process, [self.received, limit])
             timer.daemon = True

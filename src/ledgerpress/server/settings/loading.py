@@ -4,7 +4,6 @@ Unknown names and invalid values are reported together, each with its setting, s
 """
 
 import difflib
-import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,7 +14,15 @@ from msgspec import inspect
 
 from ledgerpress.grapheme_clusters import shortened
 from ledgerpress.server.log_url import mask
-from ledgerpress.server.settings import FILE, FILE_VARIABLE, PREFIX, PROFILE_VARIABLE, InvalidSettings
+from ledgerpress.server.settings import (
+    FILE,
+    FILE_VARIABLE,
+    PREFIX,
+    PROFILE_VARIABLE,
+    InvalidSettings,
+    file_content,
+    in_environment,
+)
 from ledgerpress.server.settings.introspection import Setting, allowed, declared, mistakes_in_entries
 from ledgerpress.server.settings.sections import (
     Profile,
@@ -165,11 +172,12 @@ def _of_environment(
     variables = {setting.variable: name for name, setting in declared(features).items()}
     variables |= {PROFILE_VARIABLE: PROFILE}
     values = {}
-    for variable, value in environment.items():
+    for variable in environment:
         if not variable.startswith(PREFIX) or variable.startswith(_TEST_PREFIX) or variable == FILE_VARIABLE:
             continue
         if name := variables.get(variable):
-            values[name] = _Value(value, f"{variable} in the environment", is_text=True)
+            text = in_environment(environment, variable)
+            values[name] = _Value(text, f"{variable} in the environment", is_text=True)
         else:
             mistakes.append(
                 f"{variable} in the environment is not a setting{_suggestion(variable, variables)}"
@@ -183,10 +191,11 @@ def _of_file(
     mistakes: list[str],
     features: Sections | None = None,
 ) -> dict[str, _Value]:
-    named = file or (Path(environment[FILE_VARIABLE]) if environment.get(FILE_VARIABLE) else None)
+    variable = in_environment(environment, FILE_VARIABLE)
+    named = file or (Path(variable) if variable else None)
     path = named or FILE
     try:
-        content = tomllib.loads(path.read_text("utf-8"))
+        content = file_content(path)
     except FileNotFoundError:
         if named:
             mistakes.append(f"the settings file {path} does not exist")
@@ -195,7 +204,7 @@ def _of_file(
         mistakes.append(f"{path} cannot be read: {reason_of(error)}")
         return {}
     except ValueError as error:
-        mistakes.append(f"{path} is not valid TOML: {error}")
+        mistakes.append(str(error))
         return {}
     return _of_tables(path, content, mistakes, features)
 

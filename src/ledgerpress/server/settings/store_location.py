@@ -4,14 +4,21 @@ Only the section `server` of the settings file is checked: the others would impo
 not stop a withdrawal. A server and `ledgerpress settings` report it.
 """
 
-import tomllib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
 from ledgerpress.eventlog.errors import LogUnusable
 from ledgerpress.server.log_url import LogUrl
-from ledgerpress.server.settings import FILE, FILE_VARIABLE, LOG_VARIABLE, PREFIX, InvalidSettings
+from ledgerpress.server.settings import (
+    FILE,
+    FILE_VARIABLE,
+    LOG_VARIABLE,
+    PREFIX,
+    InvalidSettings,
+    file_content,
+    in_environment,
+)
 from ledgerpress.server.settings.server_section import ServerSettings
 
 _DATA_VARIABLE: Final = f"{PREFIX}DATA"
@@ -46,15 +53,17 @@ def _values(environment: Mapping[str, str]) -> Mapping[str, object]:
         return store_settings(environment)
     variables = {"data": _DATA_VARIABLE, "log": LOG_VARIABLE}
     return values | {
-        name: environment[variable] for name, variable in variables.items() if variable in environment
+        name: text
+        for name, variable in variables.items()
+        if (text := in_environment(environment, variable)) is not None
     }
 
 
 def _of_file(environment: Mapping[str, str]) -> dict[str, object] | None:
     """Return the values in the settings file; `None` if it has a mistake, which `store_settings` reports."""
-    file = environment.get(FILE_VARIABLE)
+    file = in_environment(environment, FILE_VARIABLE)
     try:
-        content = tomllib.loads((Path(file) if file else FILE).read_text("utf-8"))
+        content = file_content(Path(file) if file else FILE)
     except FileNotFoundError:
         return None if file else {}
     except (OSError, ValueError):

@@ -2,20 +2,20 @@
 
 import asyncio
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from typing import Any
 
 import strawberry
 
 from ledgerpress.commands.roles_and_permissions import READ_HISTORY
-from ledgerpress.eventlog.envelope import plaintext
 from ledgerpress.features.actors.schema import Actor, actor_of
 from ledgerpress.features.authors import projector_and_queries as authors_queries
 from ledgerpress.features.authors.schema import Author, author_of
 from ledgerpress.features.categories import queries as categories
 from ledgerpress.features.categories.schema.category_type_and_queries import Category, category_of
-from ledgerpress.features.history import change_queries as changes
 from ledgerpress.features.history.blame_states import blamed_body
+from ledgerpress.features.history.blamed_changes import BlamedChanges
+from ledgerpress.features.history.change_queries import Change
 from ledgerpress.features.history.post_versions import NoSuchVersion, PostVersion, versions_of
 from ledgerpress.features.posts import post_queries
 from ledgerpress.features.posts.model import CONTENT
@@ -151,25 +151,28 @@ class PostDiff:
         return replace(self.moment, snapshot=self.moment.snapshot.at(version.position), has_dated_ids=True)
 
 
-@dataclass(frozen=True, slots=True)
-class BlamedVersions:
-    """The changes that created the versions in a blame. They are read when a field needs them, each once."""
+class Blame:
+    """What the spans of one blame share. Each change and each actor is read once, when a field needs it."""
 
-    moment: PointInTime
-    positions: Mapping[int, int]
-    records: dict[int, changes.Change] = field(default_factory=dict)
+    def __init__(self, moment: PointInTime, positions: Mapping[int, int]) -> None:
+        self.changes = BlamedChanges(moment.snapshot, positions.values())
+        self.positions = positions
+        self._moment = moment
+        self._actors: dict[str, Actor] = {}
 
-    def change(self, version: int) -> changes.Change:
-        if version not in self.records:
-            change = changes.by_position(self.moment.snapshot, self.positions[version])
-            assert change is not None  # noqa: S101 - it created the version
-            self.records[version] = change
-        return self.records[version]
+    def change(self, version: int) -> Change:
+        return self.changes.change(self.positions[version])
+
+    def actor(self, version: int) -> Actor:
+        actor_id = self.change(version).actor_id
+        if actor_id not in self._actors:
+            self._actors[actor_id] = actor_of(actor_id, self._moment)
+        return self._actors[actor_id]
 
 
 @strawberry.type(description="Consecutive text of a body, and who added it.")
 class BlameSpan:
-    versions: strawberry.Private[BlamedVersions]
+    blame: strawberry.Private[Blame]
     text: str
     version: int = strawberry.field(
         description="The version that added the text; moving a paragraph or line does not count as adding it."
@@ -177,17 +180,15 @@ class BlameSpan:
 
     @strawberry.field
     def actor(self) -> Actor:
-        return actor_of(self.versions.change(self.version).actor_id, self.versions.moment)
+        return self.blame.actor(self.version)
 
     @strawberry.field
     def recorded_at(self) -> DateTime:
-        return DateTime(self.versions.change(self.version).recorded_at)
+        return DateTime(self.blame.change(self.version).recorded_at)
 
     @strawberry.field
     async def reason(self, info: RequestInfo) -> str | None:
-        payload = plaintext(await info.context.events.load(self.versions.positions[self.version]))
-        reason: str | None = (payload or {}).get("reason")
-        return reason
+        return await self.blame.changes.reason(self.blame.positions[self.version], info.context.store.log)
 
 
 def diff_of(post: post_queries.Post, moment: PointInTime, old: int, new: int) -> PostDiff:
@@ -205,5 +206,5 @@ async def blame_of(post: post_queries.Post, moment: PointInTime, context: Contex
     withdrawal = store.last_withdrawal(context.today.snapshot)
     spans = (await blamed_body(moment.snapshot, post, store.computed, withdrawal)).spans
     positions = post_queries.positions_of(moment.snapshot, post.seq, {span.version for span in spans})
-    versions = BlamedVersions(moment, positions)
-    return [BlameSpan(versions=versions, text=text, version=version) for version, text in spans]
+    blame = Blame(moment, positions)
+    return [BlameSpan(blame=blame, text=text, version=version) for version, text in spans]
