@@ -1,13 +1,13 @@
 """Ids of objects as of a past moment differ from ids of current objects, so that client caches keep both."""
 
 import base64
-from typing import Any
 
 import pytest
 
 from ledgerpress.commands.client_identity import ANONYMOUS
 from ledgerpress.graphql.relay import global_ids
 from tests.integration.graphql_client import Client
+from tests.past_ids import ids_in, positions_in
 
 EVERYTHING = """
 query ($at: AsOf) {
@@ -26,23 +26,6 @@ NODE = """
 query ($id: ID!, $at: AsOf) { node(id: $id, asOf: $at) { __typename id ... on Article { title } ... on Post { title } } }
 """
 NODES = "query ($ids: [ID!]!, $at: AsOf) { nodes(ids: $ids, asOf: $at) { id ... on Article { title } } }"
-
-
-def ids_in(value: Any) -> set[str]:
-    """Return all values with the key `id` in a response."""
-    if isinstance(value, list):
-        return set().union(*map(ids_in, value))
-    if isinstance(value, dict):
-        own = {value["id"]} if isinstance(value.get("id"), str) else set()
-        return own.union(*map(ids_in, value.values()))
-    return set()
-
-
-def positions_in(value: Any) -> set[int | None]:
-    """Return the positions in the ids of a response, with `None` for ids of current objects."""
-    decoded = [global_ids.decode(id_) for id_ in ids_in(value)]
-    assert all(decoded)
-    return {id_.position for id_ in decoded if id_}
 
 
 @pytest.fixture
