@@ -74,6 +74,11 @@ class Proxy:
         """Drop all bytes on the existing connections without closing them; later connections are not affected."""
         self._dead |= {writer for pair in self._pairs for writer in pair}
 
+    def send_to_nodes(self, data: bytes) -> None:
+        """Send bytes to the nodes as if the server had sent them."""
+        for node, _ in self._pairs:
+            node.write(data)
+
     async def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         task = asyncio.current_task()
         assert task is not None
