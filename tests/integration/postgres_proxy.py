@@ -41,6 +41,11 @@ class Proxy:
         """Whether the faults of `lose` and `cut_at` have happened."""
         return self.lose is None and self.cut_at is None
 
+    @property
+    def connections(self) -> int:
+        """The number of connections so far."""
+        return len(self._pairs)
+
     @classmethod
     @asynccontextmanager
     async def before(cls, port: int, *, at: tuple[str, int] = ("127.0.0.1", 0)) -> AsyncIterator[Self]:

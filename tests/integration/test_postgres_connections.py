@@ -301,11 +301,14 @@ async def test_notifications_are_received_again_after_a_fault_of_the_connection(
             received.get_nowait()
 
     await wait_for_notification(0)
-    await asyncio.sleep(0.5)
+    connections = proxy.connections
     if fault == "silence":
         proxy.forget_all()
     else:
         proxy.send_to_nodes(b"\x01\0\0\0\4")
+    async with asyncio.timeout(20):
+        while proxy.connections == connections:  # noqa: ASYNC110 - a polled condition
+            await asyncio.sleep(0.05)
     await wait_for_notification(1_000)
     await listener.close()
     await sender.close()
