@@ -3,7 +3,6 @@
 import asyncio
 import os
 import shutil
-import signal
 import sqlite3
 import subprocess
 import tempfile
@@ -23,6 +22,8 @@ from tests.integration.system_call_trace import require_strace
 PUBLICATION: Final = "daily"
 _DISK_BYTES: Final = 12 * 1024 * 1024
 _BLOCK: Final = 4096
+_END_SECONDS: Final = 5.0
+"""Seconds for which strace may take to end."""
 
 
 class Component(Protocol):
@@ -109,8 +110,7 @@ class SqliteComponent:
             case "lock held" if self._lock is not None:
                 self._lock.close()
             case "read-only" | "slow" if self._tracer is not None:
-                self._tracer.send_signal(signal.SIGTERM)
-                await asyncio.to_thread(self._tracer.wait)
+                await asyncio.to_thread(_end, self._tracer)
             case "read-only":
                 self._mount("rw")
 
@@ -150,6 +150,16 @@ class SqliteComponent:
         with self._file.open("r+b") as file:
             file.seek(_BLOCK)
             file.write(b"\xa5" * (size - _BLOCK))
+
+
+def _end(tracer: subprocess.Popen[bytes]) -> None:
+    """End strace. It may miss the end of a process while it delays a system call of it, and then waits forever."""
+    tracer.terminate()
+    try:
+        tracer.wait(_END_SECONDS)
+    except subprocess.TimeoutExpired:
+        tracer.kill()
+        tracer.wait()
 
 
 def _is_traced(pid: int) -> bool:

@@ -41,6 +41,11 @@ class Proxy:
         """Whether the faults of `lose` and `cut_at` have happened."""
         return self.lose is None and self.cut_at is None
 
+    @property
+    def connections(self) -> int:
+        """The number of connections so far."""
+        return len(self._pairs)
+
     @classmethod
     @asynccontextmanager
     async def before(cls, port: int, *, at: tuple[str, int] = ("127.0.0.1", 0)) -> AsyncIterator[Self]:
@@ -73,6 +78,11 @@ class Proxy:
     def forget_all(self) -> None:
         """Drop all bytes on the existing connections without closing them; later connections are not affected."""
         self._dead |= {writer for pair in self._pairs for writer in pair}
+
+    def send_to_nodes(self, data: bytes) -> None:
+        """Send bytes to the nodes as if the server had sent them."""
+        for node, _ in self._pairs:
+            node.write(data)
 
     async def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         task = asyncio.current_task()

@@ -17,12 +17,13 @@ from ledgerpress.server.log_url import LogUrl
 class Severed:
     """The state of all logs opened by `severable`.
 
-    If `away` is true, the logs are unreachable. If `mute` is true, they become unreachable after the next append is recorded
+    If `away` is true, the logs are unreachable and raise `error`. If `mute` is true, they become unreachable after the next append is recorded
     and before it is acknowledged. `calls` counts the calls of all logs.
     """
 
     def __init__(self) -> None:
         self.away = False
+        self.error: type[Exception] = LogUnavailable
         self.mute = False
         self.calls = 0
 
@@ -65,7 +66,7 @@ class _Log:
     def _check(self) -> None:
         self._severed.calls += 1
         if self._severed.away:
-            raise LogUnavailable("the cable is cut")
+            raise self._severed.error("the cable is cut")
 
 
 @contextmanager

@@ -172,7 +172,7 @@ async def test_an_invalid_parameter_is_rejected(jetstream_url: str) -> None:
     ("parameter", "reason"),
     [
         ("tls_ca=/nowhere", "tls_ca=/nowhere cannot be read"),
-        ("credentials=/nowhere", "credentials file /nowhere cannot be read: No such file"),
+        ("credentials=/nowhere", "credentials file /nowhere cannot be read: it does not exist"),
         ("credentials=/", "credentials file / cannot be read"),
         ("monitor=http://one:x", "monitor=http://one:x is invalid"),
         ("monitor=one:8222", "monitor=one:8222 is invalid"),

@@ -75,6 +75,23 @@ async def test_reads_continue_and_writes_fail_until_the_log_is_reachable(
     assert (await create(api, "After")).json()["data"]["postCreate"]["post"] == {"title": "After"}
 
 
+async def test_a_node_recovers_from_an_error_that_no_log_should_raise(
+    api: Client, severed: Severed, caplog: pytest.LogCaptureFixture
+) -> None:
+    severed.error, severed.away = RuntimeError, True
+    async with asyncio.timeout(20):
+        while not api.store.log_health.is_lost:  # noqa: ASYNC110 - it sends no notification
+            await asyncio.sleep(0.01)
+        while "the views cannot follow the log" not in caplog.text:  # noqa: ASYNC110 - as above
+            await asyncio.sleep(0.01)
+    severed.away = False
+    await wait_until_reachable(api)
+    async with asyncio.timeout(20):
+        await api.write("After")
+        while await api.ask(TITLES) != {"posts": {"nodes": [{"title": "After"}]}}:  # noqa: ASYNC110 - it is polled
+            await asyncio.sleep(0.01)
+
+
 async def test_requests_do_not_wait_for_a_log_known_to_be_unreachable(api: Client, severed: Severed) -> None:
     severed.away = True
     await create(api, "One")

@@ -278,8 +278,9 @@ async def test_cancelled_reads_break_no_connection_and_log_nothing(
     assert [record.getMessage() for record in caplog.records] == []
 
 
-async def test_notifications_are_received_again_after_a_silent_connection_loss(
-    proxy: Proxy, postgres_url: str, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("fault", ["silence", "bytes that are no message"])
+async def test_notifications_are_received_again_after_a_fault_of_the_connection(
+    proxy: Proxy, postgres_url: str, fault: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(notifications, "KEEPALIVE_INTERVAL", 0.2)
     monkeypatch.setattr(connection, "COMMAND_TIMEOUT", 0.5)
@@ -300,8 +301,14 @@ async def test_notifications_are_received_again_after_a_silent_connection_loss(
             received.get_nowait()
 
     await wait_for_notification(0)
-    await asyncio.sleep(0.5)
-    proxy.forget_all()
+    connections = proxy.connections
+    if fault == "silence":
+        proxy.forget_all()
+    else:
+        proxy.send_to_nodes(b"\x01\0\0\0\4")
+    async with asyncio.timeout(20):
+        while proxy.connections == connections:  # noqa: ASYNC110 - a polled condition
+            await asyncio.sleep(0.05)
     await wait_for_notification(1_000)
     await listener.close()
     await sender.close()

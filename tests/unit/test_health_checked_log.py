@@ -230,6 +230,40 @@ async def test_a_failed_append_triggers_the_next_check(
     watching.cancel()
 
 
+async def test_checks_continue_after_an_error_that_no_log_should_raise(
+    log: HealthCheckedLog, engine: Engine, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(health_checked_log, "LOST_CHECK_INTERVAL", 0.001)
+    engine.fails = RuntimeError("the handler is closed")
+    assert not await log.check()
+    assert log.health.failing["read"] == "RuntimeError: the handler is closed"
+    assert "Traceback" in caplog.text
+    watching = asyncio.create_task(log.watch())
+    calls = engine.calls
+    async with asyncio.timeout(10):
+        while engine.calls < calls + 3:  # noqa: ASYNC110 - a polled condition
+            await asyncio.sleep(0.001)
+        engine.fails = None
+        while log.health.is_lost:  # noqa: ASYNC110 - a polled condition
+            await asyncio.sleep(0.001)
+    watching.cancel()
+    assert caplog.text.count("Traceback") == 1
+
+
+async def test_a_probe_that_raises_an_error_that_no_log_should_raise_does_not_end_the_checks(
+    log: HealthCheckedLog, engine: Engine
+) -> None:
+    engine.rejects_writes = LogUnavailable("full")
+    with pytest.raises(LogUnavailable):
+        await log.append([])
+    engine.rejects_writes = RuntimeError("the handler is closed")
+    assert await log.check()
+    assert log.health.failing == {"write": "RuntimeError: the handler is closed"}
+    engine.rejects_writes = None
+    assert await log.check()
+    assert log.health.failing == {}
+
+
 async def test_reads_end_when_the_log_is_lost_but_appends_continue(
     log: HealthCheckedLog, engine: Engine
 ) -> None:

@@ -78,6 +78,7 @@ class HealthCheckedLog:
         self._short_since = 0.0
         self._stopped = False
         self._is_trying = False
+        self._unexpected = ""
         self.health = health or LogHealth(notices=log.notices, counts=lambda: log.counts)
 
     @property
@@ -176,10 +177,10 @@ class HealthCheckedLog:
             # A log that lacked known events for too long counts as replaced, but may recover.
             self._stopped = not self._short_checks
             self._mark_replaced(str(error))
-        except (EventLogError, OSError) as error:
+        except Exception as error:  # noqa: BLE001 - after an error of any class, the next check must follow
             if isinstance(error, LogDamaged):
                 self.health.note_damage(error)
-            self._lose(str(error))
+            self._lose(self._reason(error))
         else:
             await self._probe_writes()
             self.health.replaced = None
@@ -197,8 +198,8 @@ class HealthCheckedLog:
             self.health.fail_write(LogUnavailable(f"a probe was not answered for {PROBE_TIMEOUT:g} s"))
         except (LogClosed, LogReplaced):
             return
-        except (EventLogError, OSError) as error:
-            self.health.fail_write(_as_unavailable(error))
+        except Exception as error:  # noqa: BLE001 - as in `check`
+            self.health.fail_write(self._as_unavailable(error))
         else:
             self.health.succeed_write()
 
@@ -240,7 +241,7 @@ class HealthCheckedLog:
         except _REJECTIONS:
             raise
         except EventLogError as error:
-            failure = _as_unavailable(error)
+            failure = self._as_unavailable(error)
             self._fail_write(failure)
             raise failure from error.__cause__
         except TimeoutError as error:
@@ -279,7 +280,7 @@ class HealthCheckedLog:
             raise
         except EventLogError as error:
             self._lose(str(error))
-            raise _as_unavailable(error) from error.__cause__
+            raise self._as_unavailable(error) from error.__cause__
         except TimeoutError as error:
             if not limit.expired():
                 raise
@@ -309,7 +310,16 @@ class HealthCheckedLog:
         for limit in self._reads:
             limit.reschedule(0.0)
 
+    def _as_unavailable(self, error: Exception) -> LogUnavailable:
+        """Return the error as a `LogUnavailable`: whatever the log could not do, a later attempt may succeed."""
+        return error if isinstance(error, LogUnavailable) else LogUnavailable(self._reason(error))
 
-def _as_unavailable(error: EventLogError | OSError) -> LogUnavailable:
-    """Return the error as a `LogUnavailable`: whatever the log could not do, a later attempt may succeed."""
-    return error if isinstance(error, LogUnavailable) else LogUnavailable(str(error))
+    def _reason(self, error: Exception) -> str:
+        """Return the text of an error; log the traceback of an error that no log should raise, the first time."""
+        if isinstance(error, EventLogError | OSError):
+            return str(error)
+        reason = f"{type(error).__name__}: {error}"
+        if reason != self._unexpected:
+            logger.error("unexpected error of the log", exc_info=error)
+        self._unexpected = reason
+        return reason

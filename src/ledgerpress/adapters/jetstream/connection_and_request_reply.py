@@ -30,13 +30,15 @@ REOPEN_DELAY: Final = 1.0
 STUCK_TIMEOUT: Final = 20.0
 """Seconds without a connection after which a new client is created: nats-py stops reconnecting on unexpected errors."""
 CLOSE_TIMEOUT: Final = 2.0
-"""Seconds to close a client that is replaced."""
+"""Seconds to close a client: it may wait until a silent server has read all sent data."""
 SWEEP_INTERVAL: Final = 0.1
 """Seconds between two searches for expired requests."""
 PING_INTERVAL: Final = 2
 """Seconds between two pings."""
 FLUSH_TIMEOUT: Final = 10
 """Seconds to wait for a flush."""
+_BROKEN: Final = (OSError, RuntimeError)
+"""What nats-py raises when it writes to a connection that has just broken. It may send the data after it reconnects."""
 _STATUS: Final = "Status"
 _NO_RESPONDERS: Final = "503"
 _PUBLISH_DENIED: Final = re.compile(r"permissions violation for publish to \"([^\"]+)\"", re.IGNORECASE)
@@ -48,7 +50,7 @@ class NotSent(Exception):
 
 
 class Unanswered(Exception):
-    """A message was sent, but no answer arrived in time or before the connection broke."""
+    """A message was or may have been sent, but no answer arrived in time or before the connection broke."""
 
 
 class Denied(EventLogError):
@@ -129,9 +131,7 @@ class Connection:
         if self._reopening is not None:
             self._reopening.cancel()
             await asyncio.wait([self._reopening])
-        # A client that has never started to connect cannot be closed.
-        with suppress(AssertionError):
-            await self._client.close()
+        await _close_client(self._client)
 
     async def _connect(self) -> None:
         connect = asyncio.ensure_future(self._connect_client())
@@ -144,7 +144,7 @@ class Connection:
                 await connect
                 return
             reason = self._last_error or "no answer in time"
-        except (OSError, errors.Error) as error:
+        except (errors.Error, *_BROKEN) as error:
             reason = self._last_error or str(error)
         except ModuleNotFoundError as error:
             raise LogUnusable(
@@ -202,9 +202,15 @@ class Connection:
         return self._connected.is_set()
 
     async def subscribe(self, subject: str, callback: Callable[[Msg], Awaitable[None]]) -> None:
-        """Call `callback` with each message on a subject, on this connection and after each reconnect."""
+        """Call `callback` with each message on a subject, on this connection and after each reconnect.
+
+        Raises `LogUnavailable` if the connection is broken now.
+        """
         self._subscriptions.append((subject, callback))
-        await self._client.subscribe(subject, cb=callback)
+        try:
+            await self._client.subscribe(subject, cb=callback)
+        except (errors.Error, *_BROKEN) as error:
+            raise LogUnavailable(f"the connection to NATS broke: {error}") from error
 
     def fail_pending(self, reason: str) -> None:
         self._fail_all(Unanswered(reason))
@@ -212,7 +218,11 @@ class Connection:
     async def send(
         self, subject: str, data: bytes, headers: Mapping[str, str] | None = None, reply: str = ""
     ) -> None:
-        """Send a message. Raises `NotSent` without a connection, and `LogClosed` after `close`."""
+        """Send a message.
+
+        Raises `NotSent` without a connection, `Unanswered` if the connection has just broken, so that the message may
+        still be sent after a reconnect, and `LogClosed` after `close`.
+        """
         if self._closed:
             raise LogClosed("the log was closed")
         if not self._connected.is_set():
@@ -220,13 +230,18 @@ class Connection:
         try:
             await self._client.publish(subject, data, reply, headers)  # type: ignore[arg-type]
         except errors.Error as error:
+            if not self._client.is_connected:
+                # nats-py calls back only after it has closed the socket, for which it may wait a long time.
+                await self._on_disconnected()
             raise NotSent(str(error)) from error
+        except _BROKEN as error:
+            raise Unanswered(f"the connection broke: {error}") from error
 
     async def flush(self) -> None:
         """Wait until the server has read all sent data, to limit the amount of buffered data. Raises `NotSent`."""
         try:
             await self._client.flush(FLUSH_TIMEOUT)
-        except errors.Error as error:
+        except (errors.Error, *_BROKEN) as error:
             raise NotSent(str(error)) from error
 
     async def request(
@@ -309,7 +324,7 @@ class Connection:
         self._connected.clear()
         self._fail_all(Unanswered("the connection broke"))
         if self._stuck_timer is None and not self._closed:
-            self._stuck_timer = self._loop.call_later(STUCK_TIMEOUT, self._start_reopening)
+            self._stuck_timer = self._loop.call_later(STUCK_TIMEOUT, self._on_stuck)
 
     async def _on_reconnected(self) -> None:
         if self._stuck_timer is not None:
@@ -323,6 +338,10 @@ class Connection:
         """Start to reconnect with a new client: nats-py closes the old one after some server errors."""
         self._start_reopening()
 
+    def _on_stuck(self) -> None:
+        self._stuck_timer = None
+        self._start_reopening()
+
     def _start_reopening(self) -> None:
         if not self._closed and self._reopening is None:
             self._connected.clear()
@@ -332,9 +351,7 @@ class Connection:
         last_logged = ""
         while not self._connected.is_set():
             old_client, self._client = self._client, Client()
-            with suppress(Exception):
-                async with asyncio.timeout(CLOSE_TIMEOUT):
-                    await old_client.close()
+            await _close_client(old_client)
             await asyncio.sleep(REOPEN_DELAY)
             try:
                 await self._connect()
@@ -356,6 +373,13 @@ class Connection:
     def _fail_all(self, error: Exception) -> None:
         for pending in self._pending.values():
             pending.fail(error)
+
+
+async def _close_client(client: Client) -> None:
+    # nats-py raises many classes: for a client that has never started to connect, or whose connection has just broken.
+    with suppress(Exception):
+        async with asyncio.timeout(CLOSE_TIMEOUT):
+            await client.close()
 
 
 def _check_responder(answer: Msg) -> None:

@@ -14,7 +14,7 @@ from typing import Final
 
 from nats.aio.msg import Msg
 
-from ledgerpress.adapters.jetstream.connection_and_request_reply import Connection, NotSent
+from ledgerpress.adapters.jetstream.connection_and_request_reply import Connection, NotSent, Unanswered
 
 BATCH_DELAY: Final = 0.002
 """Seconds for which appends are collected, to announce them with one message."""
@@ -71,7 +71,7 @@ class HeadBroadcast:
         await self._send(str(self._position).encode())
 
     async def _send(self, data: bytes) -> None:
-        with suppress(NotSent):
+        with suppress(NotSent, Unanswered):
             await self._connection.send(self._subject, data)
 
     def _resume(self) -> None:

@@ -140,7 +140,8 @@ class Publisher:
                 if unflushed > _FLUSH_BYTES:
                     unflushed = 0
                     await self._connection.flush()
-        except NotSent as error:
+        except (NotSent, Unanswered) as error:
+            # A batch without its last message is never recorded.
             return Busy(str(error))
         subject, headers, body = messages[-1]
         commit = {_BATCH_ID: batch, _BATCH_SEQUENCE: str(len(messages)), _BATCH_COMMIT: "1"}

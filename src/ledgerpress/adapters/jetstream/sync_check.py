@@ -16,7 +16,7 @@ import msgspec
 from nats.aio.client import Client
 from nats.aio.msg import Msg
 
-from ledgerpress.adapters.jetstream.connection_and_request_reply import Connection
+from ledgerpress.adapters.jetstream.connection_and_request_reply import Connection, NotSent, Unanswered
 from ledgerpress.adapters.jetstream.url import NatsUrl
 from ledgerpress.eventlog.errors import EventLogError, LogUnavailable, LogUnusable
 from ledgerpress.retry import retry
@@ -137,7 +137,9 @@ async def check_synced(url: NatsUrl) -> ServerReports:
 async def _load_reports(url: NatsUrl) -> ServerReports:
     try:
         reports = await (_reports_of_monitors(url) if url.monitors else _reports_of_system_account(url))
-    except (OSError, http.client.HTTPException, msgspec.MsgspecError, LogUnavailable) as error:
+    except (
+        OSError, http.client.HTTPException, msgspec.MsgspecError, LogUnavailable, NotSent, Unanswered,
+    ) as error:  # fmt: skip
         raise _IncompleteReports(str(error) or type(error).__name__) from error
     if len(reports.servers) >= reports.size and not reports.missing:
         return reports

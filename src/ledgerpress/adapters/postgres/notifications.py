@@ -10,11 +10,8 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import Final
 
-import asyncpg
-
 from ledgerpress.adapters.postgres.connection import BACKOFF, Connection, Server, close
 from ledgerpress.adapters.postgres.log_registry import LogLocation
-from ledgerpress.eventlog.errors import EventLogError
 from ledgerpress.retry import poll
 
 FINAL_SEND_TIMEOUT: Final = 0.5
@@ -55,9 +52,8 @@ class HeadNotifications:
     async def _run(self) -> None:
         delays = BACKOFF.delays()
         while True:
-            with suppress(
-                EventLogError, asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError
-            ):
+            # asyncpg raises many classes without a common base class.
+            with suppress(Exception):
                 connection = await self._server.connect()
                 delays = BACKOFF.delays()
                 try:

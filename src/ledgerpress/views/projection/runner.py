@@ -120,12 +120,14 @@ class ProjectionRunner:
             except LogUnavailable:
                 # The health check reports it. Continue as soon as the log is reachable.
                 await asyncio.sleep(_RETRY)
-            except (EventLogError, sqlite3.Error, OSError) as error:
+            except Exception as error:  # after an error of any class, the views must follow again
                 if str(error) != last_error:
-                    logger.error(  # noqa: TRY400 - the error states its cause
+                    is_expected = isinstance(error, EventLogError | sqlite3.Error | OSError)
+                    logger.error(  # noqa: TRY400 - an expected error states its cause
                         "the views cannot follow the log and stay at position %d; trying again: %s",
                         self._reached,
                         error,
+                        exc_info=None if is_expected else error,
                     )
                 delays, last_error = delays or backoff.delays(), str(error)
                 await asyncio.sleep(next(delays))
