@@ -153,7 +153,7 @@ class SqliteComponent:
 
 
 def _end(tracer: subprocess.Popen[bytes]) -> None:
-    """End strace. It may miss the end of a process while it delays a system call of it, and then waits forever."""
+    """End strace. It may miss the end of a process while it delays a system call of it, and then waits without end."""
     tracer.terminate()
     try:
         tracer.wait(_END_SECONDS)
