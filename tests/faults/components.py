@@ -8,7 +8,7 @@ import subprocess
 import tempfile
 import time
 from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, closing, contextmanager, suppress
+from contextlib import aclosing, asynccontextmanager, closing, contextmanager, suppress
 from pathlib import Path
 from typing import Final, Protocol
 
@@ -114,6 +114,12 @@ class SqliteComponent:
             case "read-only":
                 self._mount("rw")
 
+    async def aclose(self) -> None:
+        if self._lock is not None:
+            self._lock.close()
+        if self._tracer is not None:
+            await asyncio.to_thread(_end, self._tracer)
+
     def _mount(self, mode: str) -> None:
         subprocess.run(["mount", "-o", f"remount,{mode}", self._disk.directory], check=True)
 
@@ -153,13 +159,13 @@ class SqliteComponent:
 
 
 def _end(tracer: subprocess.Popen[bytes]) -> None:
-    """End strace. It may miss the end of a process while it delays a system call of it, and then waits forever."""
-    tracer.terminate()
-    try:
-        tracer.wait(_END_SECONDS)
-    except subprocess.TimeoutExpired:
-        tracer.kill()
-        tracer.wait()
+    """End strace. It may miss the end of a process while it delays a system call of it, and then waits without end."""
+    with tracer:  # closes its output
+        tracer.terminate()
+        try:
+            tracer.wait(_END_SECONDS)
+        except subprocess.TimeoutExpired:
+            tracer.kill()
 
 
 def _is_traced(pid: int) -> bool:
@@ -208,6 +214,10 @@ class PostgresComponent:
                 self._set("synchronous_standby_names = ''")
             case "gone":
                 await asyncio.to_thread(self._server.start)
+
+    async def aclose(self) -> None:
+        if self._lock is not None:
+            await self._lock.close(timeout=_END_SECONDS)
 
     def _set(self, setting: str) -> None:
         self._server.sql(f"ALTER SYSTEM SET {setting}")
@@ -263,11 +273,13 @@ async def component(engine: str) -> AsyncIterator[Component]:
     with small_disk() as disk:
         match engine:
             case "SQLite":
-                yield SqliteComponent(disk)
+                async with aclosing(SqliteComponent(disk)) as log:
+                    yield log
             case "PostgreSQL":
                 server = await asyncio.to_thread(PostgresServer)
                 with closing(server):
-                    yield PostgresComponent(server, disk)
+                    async with aclosing(PostgresComponent(server, disk)) as log:
+                        yield log
             case _:
                 nats = NatsServer(disk.directory / "nats")
                 await asyncio.to_thread(nats.start)

@@ -141,12 +141,17 @@ class JwtVerifier:
             name=_line(claims.get("name")) or _line(subject) or "Somebody",
             roles=_words(_at(claims, self.role_claim), split=False),
             scopes=scopes,
-            expires_at=int(min(_number(claims, "exp") + self.leeway, _END_OF_TIME) * _MICROSECONDS),
+            expires_at=_microseconds(_number(claims, "exp") + self.leeway),
         )
 
 
 _END_OF_TIME: Final = 2**40
 """A time, in seconds since 1970, later than the time of any clock."""
+
+
+def _microseconds(seconds: float) -> int:
+    """Return a time in microseconds since 1970; 0 for NaN and for earlier times."""
+    return int(min(seconds, _END_OF_TIME) * _MICROSECONDS) if seconds > 0 else 0
 
 
 def _number(claims: Mapping[str, Any], name: str) -> float:
