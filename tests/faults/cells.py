@@ -132,6 +132,16 @@ FAULTS: Final[tuple[Fault, ...]] = (
         recovery="restart NATS", start="starts", read="views", write="LOG_UNAVAILABLE", continuous=("write",),
     ),
     Fault(
+        engine="JetStream", name="read-only", cause="the file system of the NATS server becomes read-only",
+        readiness="failing", failing=("write",), message="its disk is full or failed", noticed_by="write",
+        recovery="restart NATS", start="starts", read="views", write="LOG_UNAVAILABLE",
+    ),
+    Fault(
+        engine="JetStream", name="damaged", cause="the message blocks are overwritten, and NATS is restarted",
+        readiness="behind", failing=_BOTH, message="is damaged", noticed_by="check",
+        recovery="restart the server", start="exit 3", read="views", write="LOG_UNAVAILABLE",
+    ),
+    Fault(
         engine="JetStream", name="slow", cause="the NATS server hangs with open connections",
         readiness="behind", failing=_BOTH, message="cannot be reached", noticed_by="check",
         recovery="by itself", start="waits", read="views", write="LOG_UNAVAILABLE", continuous=("read", "stop"),

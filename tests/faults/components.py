@@ -21,6 +21,8 @@ from tests.integration.system_call_trace import require_strace
 
 PUBLICATION: Final = "daily"
 _DISK_BYTES: Final = 12 * 1024 * 1024
+_IMAGE_BYTES: Final = 32 * 1024 * 1024
+_MOUNT_EXT4: Final = ("mount", "-t", "ext4", "-o", "loop,errors=remount-ro")
 _BLOCK: Final = 4096
 _END_SECONDS: Final = 5.0
 """Seconds for which strace may take to end."""
@@ -59,19 +61,58 @@ class SmallDisk:
 @contextmanager
 def small_disk() -> Iterator[SmallDisk]:
     """Mount a small file system. Skip the test if this is not permitted."""
+    with _mounted("mount", "-t", "tmpfs", "-o", f"size={_DISK_BYTES}", "tmpfs") as directory:
+        yield SmallDisk(directory)
+
+
+@contextmanager
+def _mounted(*mount: str | Path) -> Iterator[Path]:
+    """Mount a file system in a temporary directory. Skip the test if this is not permitted."""
     directory = Path(tempfile.mkdtemp(prefix="lp-disk-"))
     directory.chmod(0o755)
-    mount = subprocess.run(
-        ["mount", "-t", "tmpfs", "-o", f"size={_DISK_BYTES}", "tmpfs", directory],
-        capture_output=True, text=True, check=False,
-    )  # fmt: skip
+    result = subprocess.run([*mount, directory], capture_output=True, text=True, check=False)
     try:
-        if mount.returncode != 0:
-            pytest.skip(f"mounting a file system is not permitted: {mount.stderr.strip()}")
-        yield SmallDisk(directory)
+        if result.returncode != 0:
+            pytest.skip(f"mounting a file system is not permitted: {result.stderr.strip()}")
+        yield directory
     finally:
         subprocess.run(["umount", "-l", directory], capture_output=True, check=False)
         shutil.rmtree(directory, ignore_errors=True)
+
+
+class FailingDisk(SmallDisk):
+    """A small ext4 file system, which becomes read-only after an error, as after an I/O error of a real disk."""
+
+    def __init__(self, image: Path, directory: Path) -> None:
+        super().__init__(directory)
+        self._image = image
+
+    def fail(self) -> None:
+        """Let ext4 report an error (ext4(5), `errors=remount-ro`). Files that are open also reject writes."""
+        number = self.directory.stat().st_dev
+        device = Path(f"/sys/dev/block/{os.major(number)}:{os.minor(number)}").resolve().name
+        Path(f"/sys/fs/ext4/{device}/trigger_fs_error").write_text("error of the test", "ascii")
+
+    def repair(self) -> None:
+        """Check and mount the file system again; no file may be open. Raises `CalledProcessError`."""
+        subprocess.run(["umount", self.directory], check=True)
+        # The exit code is 1 if errors were corrected (fsck(8)).
+        assert (
+            subprocess.run(["fsck.ext4", "-p", self._image], capture_output=True, check=False).returncode <= 1
+        )
+        subprocess.run([*_MOUNT_EXT4, self._image, self.directory], check=True)
+
+
+@contextmanager
+def failing_disk() -> Iterator[FailingDisk]:
+    """Mount a small ext4 file system from an image. Skip the test if this is not permitted."""
+    with tempfile.TemporaryDirectory(prefix="lp-image-") as images:
+        image = Path(images, "ext4")
+        with image.open("wb") as file:
+            file.truncate(_IMAGE_BYTES)
+        subprocess.run(["mkfs.ext4", "-q", image], check=True)
+        with _mounted(*_MOUNT_EXT4, image) as directory:
+            yield FailingDisk(image, directory)
 
 
 class SqliteComponent:
@@ -151,11 +192,15 @@ class SqliteComponent:
     def _damage(self) -> None:
         with closing(sqlite3.connect(self._file)) as db:
             db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
-        size = self._file.stat().st_size
-        # Not with `Path.write_bytes`, which would create another file. The first page identifies the file as a log.
-        with self._file.open("r+b") as file:
-            file.seek(_BLOCK)
-            file.write(b"\xa5" * (size - _BLOCK))
+        # The first page identifies the file as a log.
+        _overwrite(self._file, _BLOCK)
+
+
+def _overwrite(path: Path, begin: int) -> None:
+    """Overwrite a file from an offset in bytes to its end, without creating another file as `Path.write_bytes` does."""
+    with path.open("r+b") as file:
+        file.seek(begin)
+        file.write(b"\xa5" * (path.stat().st_size - begin))
 
 
 def _end(tracer: subprocess.Popen[bytes]) -> None:
@@ -251,6 +296,10 @@ class JetStreamComponent:
         match fault:
             case "disk full":
                 self._disk.fill()
+            case "read-only" if isinstance(self._disk, FailingDisk):
+                self._disk.fail()
+            case "damaged":
+                await asyncio.to_thread(self._damage)
             case "slow":
                 await asyncio.to_thread(self._server.pause)
             case "gone":
@@ -261,16 +310,28 @@ class JetStreamComponent:
             case "disk full":
                 self._disk.free()
                 await asyncio.to_thread(self._server.restart)
+            case "read-only" if isinstance(self._disk, FailingDisk):
+                await asyncio.to_thread(self._server.stop)
+                self._disk.repair()
+                await asyncio.to_thread(self._server.start)
             case "slow":
                 self._server.resume()
             case "gone":
                 await asyncio.to_thread(self._server.start)
 
+    def _damage(self) -> None:
+        self._server.stop()
+        (stream,) = self._server.directory.glob("store/jetstream/*/streams/LEDGERPRESS_daily")
+        for file in stream.glob("msgs/*.blk"):
+            _overwrite(file, 0)
+        self._server.start()
+
 
 @asynccontextmanager
-async def component(engine: str) -> AsyncIterator[Component]:
-    """Run a log on an engine, on a small disk."""
-    with small_disk() as disk:
+async def component(engine: str, fault: str) -> AsyncIterator[Component]:
+    """Run a log on an engine, on a small disk to which `fault` can happen."""
+    fails = (engine, fault) == ("JetStream", "read-only")
+    with failing_disk() if fails else small_disk() as disk:
         match engine:
             case "SQLite":
                 async with aclosing(SqliteComponent(disk)) as log:

@@ -39,7 +39,10 @@ async def run_cell(cell: Cell, directory: Path) -> str:
         "LEDGERPRESS_STOP_SECONDS": str(STOP_SECONDS),
         "LEDGERPRESS_LOG_WAIT_SECONDS": "60",
     }
-    async with component(cell.fault.engine) as log, Servers(directory, environment) as servers:
+    async with (
+        component(cell.fault.engine, cell.fault.name) as log,
+        Servers(directory, environment) as servers,
+    ):
         node = _Node(servers, log, directory / "node", cell.fault)
         match cell.moment:
             case "start":

@@ -15,13 +15,13 @@ from ledgerpress.adapters.jetstream.lease_compare_and_set import JetStreamLeaseR
 from ledgerpress.adapters.jetstream.log_stream_shared_objects import LogStream
 from ledgerpress.adapters.jetstream.payload_erasure import PayloadEraser
 from ledgerpress.adapters.jetstream.reader import Reader
-from ledgerpress.adapters.jetstream.stream_config import check_complete, open_stream, publication_of
+from ledgerpress.adapters.jetstream.stream_config import damage_of, open_stream, publication_of
 from ledgerpress.adapters.jetstream.stream_leader_api import LeaderRequests, StreamInfo
 from ledgerpress.adapters.jetstream.subject_names import SubjectNames
 from ledgerpress.adapters.jetstream.sync_check import check_servers
 from ledgerpress.adapters.jetstream.url import NatsUrl
 from ledgerpress.eventlog.envelope import StoredEvent
-from ledgerpress.eventlog.errors import LogClosed
+from ledgerpress.eventlog.errors import LogClosed, LogDamaged, LogUnusable
 from ledgerpress.eventlog.head_notifier import HeadNotifier
 from ledgerpress.eventlog.log import StreamWrite, check_writes
 
@@ -62,6 +62,8 @@ class JetStreamEventLog:
         self.leases = JetStreamLeaseRegister(stream.connection, stream.names, info.replicas)
         self._clock = ClockCheck(stream.leader)
         self._clock.compare(info)
+        self._withdrawn = 0
+        """The number of missing messages when all of them were known to be withdrawn."""
         self._pending_appends = 0
         self._appends_finished = asyncio.Event()
         self._closed = False
@@ -88,7 +90,8 @@ class JetStreamEventLog:
             )
             stream = LogStream(connection, names, publication)
             log = cls(stream, info, unsynced=unsynced, replicas=replicas)
-            await check_complete(info, stream.leader, names, stream.withdrawals)
+            if (damage := await log._new_damage(info)) is not None:
+                raise LogUnusable(damage)
             if created:
                 await log.leases.create()
             await log._broadcast.listen()
@@ -116,9 +119,13 @@ class JetStreamEventLog:
         return {"reconnects": self._stream.connection.reconnects, "resolved": self._appender.resolved}
 
     async def current_publication(self) -> str:
-        """Return the UUID of the publication whose log is in the stream now; see `OpenedLog`."""
+        """Do the same as `OpenedLog.current_publication`; also raise `LogDamaged` if the log lost an event."""
         self._check_open()
-        return publication_of(await self._stream.leader.info(), self._stream.names)
+        info = await self._stream.leader.info()
+        publication = publication_of(info, self._stream.names)
+        if publication == self.publication and (damage := await self._new_damage(info)) is not None:
+            raise LogDamaged(damage)
+        return publication
 
     async def append(self, writes: Sequence[StreamWrite]) -> int:
         """Append as `EventLog.append` does; also raise `InvalidEnvelope` for more than 1,000 events."""
@@ -166,6 +173,17 @@ class JetStreamEventLog:
 
     async def wait_beyond(self, position: int, timeout: float) -> bool:
         return await self._head_notifier.wait_beyond(position, timeout)
+
+    async def _new_damage(self, info: StreamInfo) -> str | None:
+        """Return how the log is damaged. Looks for lost events only if other messages are missing than the last time."""
+        missing = info.state.last_seq - info.state.messages
+        if missing == self._withdrawn:
+            return None
+        stream = self._stream
+        damage = await damage_of(info, stream.leader, stream.names, stream.withdrawals)
+        if damage is None:
+            self._withdrawn = missing
+        return damage
 
     def _check_open(self) -> None:
         if self._closed:

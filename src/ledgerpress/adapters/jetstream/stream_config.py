@@ -156,18 +156,19 @@ def check_config(info: StreamInfo, names: SubjectNames) -> None:
         raise LogUnusable(f"the stream {names.stream} cannot be used as a log: {'; '.join(problems)}")
 
 
-async def check_complete(
+async def damage_of(
     info: StreamInfo, leader: LeaderRequests, names: SubjectNames, withdrawals: WithdrawalIndex
-) -> None:
-    """Raise `LogUnusable` if a message is missing whose event was not withdrawn."""
+) -> str | None:
+    """Return how the log is damaged: a message is missing whose event was not withdrawn. `None` if it is complete."""
     if info.state.messages == info.state.last_seq:
-        return
+        return None
     for position in await leader.deleted():
         if await withdrawals.find(position) is None:
-            raise LogUnusable(
+            return (
                 f"the log in the stream {names.stream} is damaged: the event at position {position} is missing and was "
-                "not withdrawn. It was deleted or purged; restore the stream from a backup"
+                "not withdrawn. It was deleted or purged, or the NATS server lost it; restore the stream from a backup"
             )
+    return None
 
 
 def metadata_of(info: StreamInfo) -> dict[str, str]:
