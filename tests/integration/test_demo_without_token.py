@@ -40,7 +40,7 @@ async def test_the_past_and_the_history_of_the_demo_are_open_at_every_start(tmp_
         assert await codes(without_option, PAST, HISTORY) == ["UNAUTHENTICATED"] * 2
 
 
-async def test_an_error_says_that_a_token_is_needed_if_the_request_has_none(tmp_path: Path) -> None:
+async def test_a_request_without_a_token_gets_the_hint_that_it_needs_one(tmp_path: Path) -> None:
     data = tmp_path / "store"
     async with Servers(tmp_path, environment={}) as servers:
         server = await servers.start(data, "--demo")

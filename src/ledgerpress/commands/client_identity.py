@@ -17,7 +17,7 @@ OPERATOR_ACTOR_ID: Final = "00000000-0000-8000-8000-000000000002"
 class Identity:
     """The identity of a client. Without an `actor_id`, the client cannot change anything.
 
-    `is_anonymous` tells whether the client sent no credentials. If `actor_name` is set, an actor that is not registered yet is registered with the first command. `may_everything`
+    `is_anonymous` means that the client sent no credentials. If `actor_name` is set, an actor that is not registered yet is registered with the first command. `may_everything`
     includes the permissions of every feature. At `expires_at`, in microseconds since 1970, UTC, the credentials expire.
     """
 
