@@ -128,7 +128,7 @@ async def test_every_example_of_the_demo_returns_data_without_a_token(page: Page
         body = {"query": edit, "variables": {"id": article}}
         async with httpx2.AsyncClient(base_url=site) as http:
             refused = (await http.post("/graphql", json=body)).json()
-            assert [error["extensions"]["code"] for error in refused["errors"]] == ["FORBIDDEN"]
+            assert [error["extensions"]["code"] for error in refused["errors"]] == ["UNAUTHENTICATED"]
             done = await http.post("/graphql", json=body, headers={"Authorization": f"Bearer {token}"})
             assert done.json()["data"]["postEdit"]["userErrors"] == []
         await result_with(page, "A live edit")

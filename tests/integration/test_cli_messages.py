@@ -2,13 +2,16 @@
 
 import errno
 import os
+import resource
 import sqlite3
 from pathlib import Path
 
 import pytest
 from typer.testing import CliRunner, Result
 
+from ledgerpress.adapters.sqlite_log.log_file import is_log
 from ledgerpress.cli import app
+from ledgerpress.eventlog.errors import LogUnusable
 from ledgerpress.system_errors import reason_of
 
 LIBRARY_WORDS = (
@@ -106,6 +109,21 @@ def test_every_known_error_of_the_system_is_explained_without_the_words_of_a_lib
         reason = reason_of(OSError(number, os.strerror(number)))
         assert reason
         assert os.strerror(number) not in reason
+
+
+def test_a_log_that_sqlite_cannot_open_is_explained(store: Path) -> None:
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    log = store / "log.sqlite"
+    try:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (0, hard))
+        with pytest.raises(LogUnusable) as unusable:
+            is_log(log)
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+    message = str(unusable.value)
+    assert message.startswith(f"{log} cannot be read: ")
+    assert "check the path and the owner" in message
+    assert is_log(log)
 
 
 def test_errors_of_sqlite_are_explained(tmp_path: Path) -> None:

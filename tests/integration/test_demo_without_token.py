@@ -6,10 +6,12 @@ import httpx2
 import pytest
 
 from tests.integration.graphql_client import client
+from tests.integration.program_runs import done
 from tests.integration.server_process import Server, Servers
 
 PAST = "{ recentPosts(asOf: {position: 100}) { totalCount } }"
 HISTORY = "{ changes(first: 1) { totalCount } }"
+TOKEN = 'mutation { tokenCreate(input: {name: "Mine", role: ADMIN}) { position } }'
 CHANGE = 'mutation { siteName(input: {name: "Mine"}) { position } }'
 
 
@@ -28,14 +30,33 @@ async def test_the_past_and_the_history_of_the_demo_are_open_at_every_start(tmp_
     data = tmp_path / "store"
     async with Servers(tmp_path, environment={}) as servers:
         server = await servers.start(data, "--demo")
-        assert await codes(server, PAST, HISTORY, CHANGE) == [None, None, "FORBIDDEN"]
+        assert await codes(server, PAST, HISTORY, CHANGE) == [None, None, "UNAUTHENTICATED"]
         assert "clients without a token have the role auditor" in server.output.read_text("utf-8")
         await server.stop()
         again = await servers.start(data, "--demo")
-        assert await codes(again, PAST, HISTORY, CHANGE) == [None, None, "FORBIDDEN"]
+        assert await codes(again, PAST, HISTORY, CHANGE) == [None, None, "UNAUTHENTICATED"]
         await again.stop()
         without_option = await servers.start(data)
         assert await codes(without_option, PAST, HISTORY) == ["UNAUTHENTICATED"] * 2
+
+
+async def test_a_request_without_a_token_gets_the_hint_that_it_needs_one(tmp_path: Path) -> None:
+    data = tmp_path / "store"
+    async with Servers(tmp_path, environment={}) as servers:
+        server = await servers.start(data, "--demo")
+        token = (await done("token", "create", "Auditor", "--role", "auditor", "--data", data)).strip()
+        host, port = await server.address()
+        async with httpx2.AsyncClient(base_url=f"http://{host}:{port}") as http:
+            for query in (CHANGE, TOKEN, CHANGE):
+                (error,) = (await http.post("/graphql", json={"query": query})).json()["errors"]
+                assert error["extensions"]["code"] == "UNAUTHENTICATED"
+                assert "Authenticate with “Authorization: Bearer …”" in error["message"]
+                headers = {"Authorization": f"Bearer {token}"}
+                (error,) = (await http.post("/graphql", json={"query": query}, headers=headers)).json()[
+                    "errors"
+                ]
+                assert error["extensions"]["code"] == "FORBIDDEN"
+                assert "which you do not have" in error["message"]
 
 
 @pytest.mark.parametrize(

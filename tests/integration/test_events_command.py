@@ -277,13 +277,36 @@ def test_a_head_that_does_not_belong_to_the_file_is_rejected(
 
 
 @pytest.mark.parametrize(
+    ("line", "problem"),
+    [
+        (
+            b'{"name": "Mine"}',
+            "it has no specversion, id, source, type, subject, time, position, streamversion",
+        ),
+        (b'{"type": 7}', "it has no specversion, id"),
+        (b"[]", "it is not a JSON object"),
+        (b"post,title", "it is not JSON in UTF-8"),
+        (b"\xff", "it is not JSON in UTF-8"),
+    ],
+)
+def test_a_line_of_another_file_is_named_and_described(
+    exported: Path, tmp_path: Path, line: bytes, problem: str
+) -> None:
+    first = exported.read_bytes().splitlines(keepends=True)[0]
+    for number, content in ((1, line), (2, first + line)):
+        result = imported(content + b"\n", tmp_path / "store")
+        message = " ".join(result.stderr.split())
+        assert (result.exit_code, f"line {number}: it is not an event of an export: {problem}" in message) == (1, True), message  # fmt: skip
+
+
+@pytest.mark.parametrize(
     ("change", "message"),
     [
         (lambda lines: [*lines[:5], lines[-1]], "the end record describes"),
         (lambda lines: [*lines, lines[-1]], "the file continues after its end record"),
         (lambda lines: [*lines, *lines], "the file continues after its end record"),
         (lambda lines: [*lines[:-1], lines[-1].replace(b'"root":"', b'"root":"00')], "the end record describes"),
-        (lambda lines: [*lines[:-1], lines[-1].replace(b'"root"', b'"tree"')], "missing required field `root`"),
+        (lambda lines: [*lines[:-1], lines[-1].replace(b'"root"', b'"tree"')], "it has no root"),
         (lambda lines: [lines[-1]], "contains no events"),
         (lambda lines: [lines[0], *lines], "line 2: expected position 2, not 1"),
     ],

@@ -112,6 +112,20 @@ def test_a_line_with_an_invalid_attribute_is_rejected(change: dict[str, object])
         from_line(json.dumps({name: value for name, value in line.items() if value is not None}).encode())
 
 
+@pytest.mark.parametrize(
+    ("change", "problem"),
+    [
+        ({"position": "-7"}, "its position is invalid"),
+        ({"onbehalfofactorid": 7}, "its onbehalfofactorid is invalid"),
+        ({"salt": "not base64"}, "its salt is not base64"),
+        ({"type": "log.exported", "events": 7, "root": ""}, "its events is invalid"),
+    ],
+)
+def test_the_invalid_attribute_is_named(change: dict[str, object], problem: str) -> None:
+    with pytest.raises(NotAnEvent, match=problem):
+        from_line(json.dumps({**json.loads(to_line(EVENT)), **change}).encode())
+
+
 @pytest.mark.parametrize("line", [b"", b"null", b"[]", b"{", b'{"a":"\xff"}', b"\xff"])
 def test_a_line_that_is_not_a_json_object_is_rejected(line: bytes) -> None:
     with pytest.raises(NotAnEvent):

@@ -15,9 +15,9 @@ OPERATOR_ACTOR_ID: Final = "00000000-0000-8000-8000-000000000002"
 
 @dataclass(frozen=True, slots=True)
 class Identity:
-    """The identity of a client. `actor_id` is `None` for anonymous clients, who cannot change anything.
+    """The identity of a client. Without an `actor_id`, the client cannot change anything.
 
-    If `actor_name` is set, an actor that is not registered yet is registered with the first command. `may_everything`
+    `is_anonymous` means that the client sent no credentials. If `actor_name` is set, an actor that is not registered yet is registered with the first command. `may_everything`
     includes the permissions of every feature. At `expires_at`, in microseconds since 1970, UTC, the credentials expire.
     """
 
@@ -28,6 +28,7 @@ class Identity:
     actor_name: str | None = None
     may_everything: bool = False
     expires_at: int | None = None
+    is_anonymous: bool = False
 
     def may(self, permission: str) -> bool:
         return self.may_everything or permission in self.permissions
@@ -54,12 +55,14 @@ class Identity:
     def scope(self) -> tuple[object, ...]:
         """A part of the key of cached responses: clients with the same scope get the same response.
 
-        It includes the actor, because the field `viewer` depends on it.
+        It includes the actor, because the field `viewer` depends on it, and whether the client is anonymous, because
+        errors depend on it.
         """
-        return (self.role, tuple(sorted(self.permissions)), self.actor_id, self.may_everything)
+        permissions = tuple(sorted(self.permissions))
+        return (self.role, permissions, self.actor_id, self.may_everything, self.is_anonymous)
 
 
-ANONYMOUS: Final = Identity(Role.READER, frozenset())
+ANONYMOUS: Final = Identity(Role.READER, frozenset(), is_anonymous=True)
 LOCAL_OPERATOR: Final = Identity(Role.ADMIN, frozenset(), OPERATOR_ACTOR_ID, may_everything=True)
 """The user of the command line, who has access to the data directory."""
 

@@ -139,8 +139,10 @@ def from_line(line: bytes) -> StoredEvent | EndRecord:
 
     The function does not check whether the log would accept the event. Raises `NotAnEvent` for any other line.
     """
+    expected: type[CloudEvent | EndRecord] = CloudEvent
     try:
         if msgspec.json.decode(line, type=_Typed).type == END_TYPE:
+            expected = EndRecord
             return msgspec.json.decode(line, type=EndRecord)
         attributes = msgspec.json.decode(line, type=CloudEvent)
         if attributes.specversion != SPEC_VERSION or not attributes.source.startswith(SOURCE):
@@ -150,8 +152,28 @@ def from_line(line: bytes) -> StoredEvent | EndRecord:
         return StoredEvent(_header(attributes), _payload(attributes))
     except NotAnEvent:
         raise
-    except (ValueError, OverflowError) as error:
-        raise NotAnEvent(str(error)) from error
+    except (ValueError, OverflowError, RecursionError) as error:
+        raise NotAnEvent(f"it is not an event of an export: {_problem(line, expected)}") from error
+
+
+def _problem(line: bytes, expected: type[CloudEvent | EndRecord]) -> str:
+    """Return why a line does not have the attributes of an event or of an end record."""
+    try:
+        attributes = msgspec.json.decode(line, type=dict[str, msgspec.Raw])
+    except msgspec.ValidationError:
+        return "it is not a JSON object"
+    except (ValueError, RecursionError):
+        return "it is not JSON in UTF-8"
+    fields = msgspec.structs.fields(expected)
+    if missing := [field.name for field in fields if field.required and field.name not in attributes]:
+        return f"it has no {', '.join(missing)}"
+    for field in fields:
+        if value := attributes.get(field.name):
+            try:
+                msgspec.json.decode(value, type=field.type)
+            except ValueError:
+                return f"its {field.name} is invalid"
+    return "one of its values is invalid"
 
 
 def _header(attributes: CloudEvent) -> Header:
@@ -181,8 +203,15 @@ def _payload(attributes: CloudEvent) -> SealedPayload | None:
         return None
     if encoding is UNSET or salt is UNSET or (data is UNSET) == (data_base64 is UNSET):
         raise NotAnEvent("it needs payloadencoding, salt, and either data or data_base64; or none of these")
-    plaintext = bytes(data) if data is not UNSET else base64.b64decode(str(data_base64), validate=True)
-    return SealedPayload(encoding, plaintext, base64.b64decode(salt, validate=True))
+    plaintext = bytes(data) if data is not UNSET else _from_base64("data_base64", str(data_base64))
+    return SealedPayload(encoding, plaintext, _from_base64("salt", salt))
+
+
+def _from_base64(name: str, text: str) -> bytes:
+    try:
+        return base64.b64decode(text, validate=True)
+    except ValueError as error:
+        raise NotAnEvent(f"its {name} is not base64") from error
 
 
 def _is_plain_json(payload: SealedPayload) -> bool:

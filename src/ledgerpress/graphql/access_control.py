@@ -30,7 +30,7 @@ class AccessDenied(GraphQLError):
 
     def __init__(self, identity: Identity, permission: str | None) -> None:
         needed = f"the permission “{permission}”" if permission else "all permissions"
-        if identity.actor_id is None:
+        if identity.is_anonymous or identity.actor_id is None:
             message = f"This needs {needed}. Authenticate with “Authorization: Bearer …”."
             super().__init__(message, extensions={"code": "UNAUTHENTICATED"})
         else:

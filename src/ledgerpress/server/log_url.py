@@ -33,7 +33,16 @@ _PORT: Final = re.compile(r"(?:\[[^\]]*\]|[^:]*)(?::([0-9]{1,5})?)?")
 _HARMLESS: Final = frozenset(
     {
         *(PUBLICATION, UNSYNCED, "replicas", "monitor", "host", "port", "dbname", "database", "sslmode"),
-        *("target_session_attrs", "sslrootcert", "sslcrl", "sslcert", "sslkey", "tls_ca", "credentials"),
+        *(
+            "target_session_attrs",
+            "sslrootcert",
+            "sslcrl",
+            "sslcert",
+            "sslkey",
+            "tls_ca",
+            "credentials",
+            "nkey_file",
+        ),
     }
 )
 """The parameters whose values are shown."""

@@ -105,7 +105,7 @@ class Connection:
     async def open(cls, url: NatsUrl, login: Login, name: str) -> "Connection":
         """Connect to the servers.
 
-        Raises `LogUnusable` if they reject the user or the credentials file cannot be used, and `LogUnavailable` if no
+        Raises `LogUnusable` if they reject the user or its file cannot be used, and `LogUnavailable` if no
         server answers.
         """
         self = cls(url, login, name)
@@ -148,16 +148,14 @@ class Connection:
             reason = self._last_error or str(error)
         except ModuleNotFoundError as error:
             raise LogUnusable(
-                "a credentials file needs a package that is not installed: pip install ledgerpress[jetstream]"
+                "a credentials file or nkey file needs a package that is not installed: pip install ledgerpress[jetstream]"
             ) from error
         finally:
             connect.cancel()
             denied.cancel()
             await asyncio.wait([connect, denied])
         if self._login_denied.is_set():
-            raise LogUnusable(
-                f"the NATS servers reject the user {self._login.user or 'without a name'}: {reason}"
-            )
+            raise LogUnusable(f"the NATS servers reject the user {self._login}: {reason}")
         raise LogUnavailable(f"no NATS server answers at {', '.join(self._url.servers)}: {reason}")
 
     async def _connect_client(self) -> None:
@@ -178,6 +176,7 @@ class Connection:
             user=self._login.user or None,
             password=self._login.password or None,
             user_credentials=self._login.credentials or None,
+            nkeys_seed=self._login.nkey_file or None,
             tls=self._url.tls(),
             connect_timeout=2,
             reconnect_time_wait=RECONNECT_DELAY,  # type: ignore[arg-type]

@@ -110,7 +110,7 @@ async def check_synced(url: NatsUrl) -> ServerReports:
         raise LogUnusable(
             "cannot check whether the NATS servers write events to disk before they acknowledge them: add their "
             "monitoring addresses to the URL with monitor=http://one:8222,http://two:8222,…, or a user of the system "
-            f"account with system_user= and system_password= or system_credentials=. {_HOW}"
+            f"account with system_user= and system_password=, system_credentials= or system_nkey_file=. {_HOW}"
         )
     try:
         reports = await retry(

@@ -1,5 +1,6 @@
 """Parses `nats:` URLs: the servers, and how to connect to them."""
 
+import re
 import ssl
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -15,13 +16,19 @@ PARAMETERS: Final = (
     "allow_unsynced",
     "credentials",
     "monitor",
+    "nkey_file",
     "replicas",
     "system_credentials",
+    "system_nkey_file",
     "system_password",
     "system_user",
     "tls_ca",
 )
 _REPLICAS: Final = ("1", "3", "5")
+_SEED: Final = rb"SU[A-Z2-7]{56}"
+"""The seed of a user in base32: a prefix of 2 bytes, 32 bytes and a checksum of 2 bytes."""
+_JWT_LINE: Final = re.compile(rb"BEGIN NATS USER JWT.*\n[\w-]+\.[\w-]+\.[\w-]+\n")
+_SEED_LINE: Final = re.compile(rb"BEGIN USER NKEY SEED.*\n" + _SEED + rb"\n")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,20 +38,45 @@ class Login:
     user: str = ""
     password: str = field(default="", repr=False)
     credentials: str = ""
-    """The path of a NATS credentials file."""
+    """The path of a NATS credentials file, which contains a JWT and a seed."""
+    nkey_file: str = ""
+    """The path of a file that contains only a seed."""
 
     def __bool__(self) -> bool:
-        return bool(self.user or self.credentials)
+        return bool(self.user or self.credentials or self.nkey_file)
+
+    def __str__(self) -> str:
+        """Return the name of the user or of its file, for messages."""
+        if file := self.credentials or self.nkey_file:
+            return f"of {file}"
+        return self.user or "without a name"
 
     def check(self) -> None:
-        """Raise `LogUnusable` for an unreadable credentials file."""
+        """Raise `LogUnusable` if a file is unreadable or has another content.
+
+        nats-py would wait without end for the JWT in a file without one.
+        """
+        if self.credentials and self.nkey_file:
+            raise LogUnusable("a NATS user has one file: use either credentials= or nkey_file=")
         if self.credentials:
-            try:
-                Path(self.credentials).read_bytes()
-            except OSError as error:
+            content = _content("credentials file", self.credentials)
+            if not (_JWT_LINE.search(content) and _SEED_LINE.search(content)):
                 raise LogUnusable(
-                    f"the credentials file {self.credentials} cannot be read: {reason_of(error)}"
-                ) from error
+                    f"{self.credentials} is not a NATS credentials file, which contains the JWT and the seed of a user, "
+                    "each in one line, and no CRLF: write it again, for example with `nsc generate creds`"
+                )
+        if self.nkey_file and not re.fullmatch(_SEED, _content("nkey file", self.nkey_file).strip()):
+            raise LogUnusable(
+                f"{self.nkey_file} does not contain the seed of a user, one line that begins with SU: write it again, for "
+                "example with `nk -gen user`"
+            )
+
+
+def _content(kind: str, path: str) -> bytes:
+    try:
+        return Path(path).read_bytes()
+    except OSError as error:
+        raise LogUnusable(f"the {kind} {path} cannot be read: {reason_of(error)}") from error
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -90,11 +122,13 @@ class NatsUrl:
                 user=unquote(user),
                 password=unquote(password),
                 credentials=parameters.get("credentials", ""),
+                nkey_file=parameters.get("nkey_file", ""),
             ),
             system=Login(
                 user=parameters.get("system_user", ""),
                 password=parameters.get("system_password", ""),
                 credentials=parameters.get("system_credentials", ""),
+                nkey_file=parameters.get("system_nkey_file", ""),
             ),
             monitors=tuple(
                 _monitor(address) for address in parameters.get("monitor", "").split(",") if address

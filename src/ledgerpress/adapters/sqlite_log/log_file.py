@@ -96,12 +96,12 @@ async def _open_to_read(path: Path) -> tuple[SerialConnection, str]:
     try:
         connection = await open_connection(path, read_only=True)
     except sqlite3.Error as error:
-        raise LogUnusable(f"{path} cannot be opened: {error}") from error
+        raise LogUnusable(f"{path} cannot be opened: {reason_of(error)}") from error
     try:
         return connection, await connection.run(lambda db: _publication_of(db, path))
     except sqlite3.Error as error:
         await connection.close()
-        raise LogUnusable(f"{path} cannot be read: {error}") from error
+        raise LogUnusable(f"{path} cannot be read: {reason_of(error)}") from error
     except BaseException:
         await connection.close()
         raise
@@ -131,7 +131,7 @@ def is_log(path: Path) -> bool:
             db.execute("PRAGMA writable_schema = ON")
             check_format(db, path)
     except sqlite3.OperationalError as error:
-        raise LogUnusable(f"{path} cannot be read: {error}") from error
+        raise LogUnusable(f"{path} cannot be read: {reason_of(error)}") from error
     except sqlite3.DatabaseError as error:
         raise LogUnusable(f"{path} is not an SQLite database") from error
     return True

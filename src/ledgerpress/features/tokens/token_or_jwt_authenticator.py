@@ -38,7 +38,7 @@ def anonymous(role: Role, roles: RolePermissions) -> Identity:
         case Role.ADMIN:
             return LOCAL_OPERATOR
         case _:
-            return identity(role, OPERATOR.id, roles=roles)
+            return replace(identity(role, OPERATOR.id, roles=roles), is_anonymous=True)
 
 
 class TokenAuthenticator:
