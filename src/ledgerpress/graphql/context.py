@@ -7,7 +7,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Protocol
 
-import strawberry
 from graphql import GraphQLError
 from strawberry.dataloader import DataLoader
 from strawberry.types import Info
@@ -20,7 +19,6 @@ from ledgerpress.eventlog.log import EventLog
 from ledgerpress.eventlog.log_health import LogHealth
 from ledgerpress.graphql.errors import views_failure
 from ledgerpress.graphql.event_loader_and_payload_redaction import event_loader
-from ledgerpress.graphql.relay import global_ids
 from ledgerpress.graphql.request_telemetry_record import NO_TRACE, Trace
 from ledgerpress.views.computed_values import ComputedValues
 from ledgerpress.views.feature_declarations import DeclaredViews
@@ -127,10 +125,6 @@ class PointInTime:
     related: "PointInTime | None" = None
     reads: CacheDependencies | None = None
     has_dated_ids: bool = False
-
-    def global_id(self, type: str, id: str) -> strawberry.ID:
-        """Return the global id of an object as of this moment."""
-        return global_ids.encode(type, id, self.snapshot.position if self.has_dated_ids else None)
 
     @property
     def for_related(self) -> "PointInTime":

@@ -11,6 +11,7 @@ from ledgerpress.features.actors.model import ActorKind
 from ledgerpress.features.actors.permissions import READ_OWN_POSTS
 from ledgerpress.graphql.context import PointInTime, RequestInfo
 from ledgerpress.graphql.feature_declarations import SchemaContribution
+from ledgerpress.graphql.relay import global_ids
 from ledgerpress.graphql.relay.global_ids import Node
 from ledgerpress.graphql.scalars import described_enum
 from ledgerpress.graphql.viewer_node_and_projection_queries import Viewer
@@ -56,7 +57,7 @@ def actor_of(actor_id: str, moment: PointInTime) -> Actor:
     """Return the actor with an id, registered or not."""
     record = actors_queries.actor(moment.snapshot, actor_id)
     return Actor(
-        id=moment.global_id("Actor", actor_id),
+        id=global_ids.id_of(moment, "Actor", actor_id),
         kind=ActorKind(record.kind) if record and record.kind else None,
         name=(record.name or None) if record else None,
     )

@@ -44,7 +44,7 @@ class Author(Node):
 
 def author_of(record: authors_queries.Author, moment: PointInTime) -> Author:
     return Author(
-        id=moment.global_id("Author", record.id),
+        id=global_ids.id_of(moment, "Author", record.id),
         seq=record.seq,
         moment=moment,
         version=record.version,

@@ -63,7 +63,7 @@ class ApiToken(Node):
 
 def token_of(record: queries.Token, moment: PointInTime) -> ApiToken:
     return ApiToken(
-        id=moment.global_id("ApiToken", record.id),
+        id=global_ids.id_of(moment, "ApiToken", record.id),
         moment=moment,
         actor_id=record.actor_id,
         version=record.version,

@@ -6,6 +6,7 @@ from typing import Final, TypeVar
 import strawberry
 
 from ledgerpress.commands.errors import ErrorCode, Rejection
+from ledgerpress.graphql.context import PointInTime
 from ledgerpress.graphql.errors import BadRequest
 from ledgerpress.graphql.relay import global_id_text
 from ledgerpress.views.snapshot_and_cache_dependencies import Snapshot
@@ -30,6 +31,11 @@ decode: Final = global_id_text.decode
 def encode(type: str, id: str, position: int | None = None) -> strawberry.ID:
     """Return the global id of an object, as of `position` if it is not the current object."""
     return strawberry.ID(global_id_text.encode(type, id, position))
+
+
+def id_of(moment: PointInTime, type: str, id: str) -> strawberry.ID:
+    """Return the global id of an object as of `moment`."""
+    return encode(type, id, moment.snapshot.position if moment.has_dated_ids else None)
 
 
 def argument(global_id: str, type: str) -> str:

@@ -41,7 +41,7 @@ class Category(Node):
 
 def category_of(record: queries.Category, moment: PointInTime) -> Category:
     return Category(
-        id=moment.global_id("Category", record.id),
+        id=global_ids.id_of(moment, "Category", record.id),
         record=record,
         moment=moment,
         version=record.version,

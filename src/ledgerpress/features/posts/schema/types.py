@@ -22,6 +22,7 @@ from ledgerpress.features.posts.schema.visibility import (
     sees_posts,
 )
 from ledgerpress.graphql.context import PointInTime
+from ledgerpress.graphql.relay import global_ids
 from ledgerpress.graphql.relay.connection import Connection, connect, read_page, read_page_by_position
 from ledgerpress.graphql.relay.global_ids import Node
 from ledgerpress.graphql.scalars import DateTime, described_enum
@@ -150,7 +151,7 @@ def article_of(
 ) -> Article:
     """Return the GraphQL article for a record as of `moment`, on `page` if it is on a page with others."""
     return Article(
-        id=moment.global_id("Article", record.id),
+        id=global_ids.id_of(moment, "Article", record.id),
         record=record,
         moment=moment,
         page=page or ArticlePage(moment, [record]),
@@ -240,7 +241,7 @@ def post_of(record: post_queries.Post, moment: PointInTime) -> Post | None:
     if not sees_post(moment, record.seq):
         return None
     return Post(
-        id=moment.global_id("Post", record.id),
+        id=global_ids.id_of(moment, "Post", record.id),
         record=record,
         moment=moment,
         version=record.version,
