@@ -24,7 +24,8 @@ async def test_an_attempt_without_a_response_ends_at_the_timeout(
         await asyncio.Event().wait()
 
     monkeypatch.setattr(log_factory, "open_log", frozen)
+    url = LogUrl.parse("postgresql://db/news?publication=daily")
     async with asyncio.timeout(30):
         with pytest.raises(LogUnavailable, match="cannot be reached: no answer: check that"):
-            await open_when_available(LogUrl.parse("sqlite:"), tmp_path, create_as=None, timeout=0.5)
+            await open_when_available(url, tmp_path, create_as=None, timeout=0.5)
     assert attempts == 2
