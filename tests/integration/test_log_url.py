@@ -67,7 +67,7 @@ def test_every_command_uses_the_url(log_url: str) -> None:
     last = json.loads(done("events", "tail", "-n", "1", environment=by_setting))
     head = json.loads(done("head", "--json", environment=by_setting))["size"]
     assert json.loads(done("events", "show", str(head), environment=by_setting)) == last
-    assert done("events", "export", "-", environment=by_setting).count("\n") == head
+    assert done("events", "export", "-", environment=by_setting).count("\n") == head + 1, "and the end record"
     done("withdraw", "5", "--reason", "By law.", "--yes", environment=by_setting)
     assert f"{head + 1:,} events, 1 payloads withdrawn" in done("verify", environment=by_setting)
     assert "Every row is the same" in done("rebuild", environment=by_setting)

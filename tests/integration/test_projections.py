@@ -179,7 +179,7 @@ async def test_an_event_of_an_unknown_type_pauses_all_projections(tmp_path: Path
             assert "post.sparkled version 1 is unknown" in point.error
         with pytest.raises(Rejection) as rejection:
             await store.commands.handle(NameSite(name="The Tides"), CommandRequest(idempotency_key="once"))
-        assert rejection.value.code is ErrorCode.BUSY
+        assert rejection.value.code is ErrorCode.VIEWS_PAUSED
         log = store.log
         newer = Codec(
             [*(EventType(*entry) for entry in EVENT_TYPES), EventType("post.sparkled", 1, PostSparkled)],
