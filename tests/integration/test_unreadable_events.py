@@ -170,7 +170,7 @@ def test_a_token_that_was_created_while_views_are_paused_is_a_success(tmp_path: 
 def test_a_payload_is_withdrawn_while_views_are_paused(tmp_path: Path) -> None:
     data = tmp_path / "data"
     position, _ = asyncio.run(paused_store(data))
-    withdrawn = run("withdraw", str(position - 1), "--reason", "An order.", "--data", data)
+    withdrawn = run("withdraw", str(position - 1), "--reason", "An order.", "--yes", "--data", data)
     assert withdrawn.exit_code == 0, withdrawn.stderr
 
 
