@@ -188,6 +188,8 @@ class LeaderPair:
         """Return the response to published messages. Raises `Unanswered` if there is none."""
         if ROLLUP in messages[0].headers:
             return {"seq": 1, "duplicate": True} if self._is_known(messages) else _error(400, 10111)
+        if MESSAGE_ID not in messages[0].headers:  # a fence, which no log accepts
+            return _error(400, 10071)
         # Messages that are on their way often arrive before the new ones.
         self._deliver(0.6)
         luck = self.chance.random()
@@ -242,6 +244,7 @@ class PairConnection(Connection):
         self._client = Client()
         self._pair = pair
         self._batches: dict[str, list[Message]] = {}
+        self.reconnects = 0
 
     async def wait_connected(self, timeout: float) -> bool:
         return True
