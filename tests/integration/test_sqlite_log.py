@@ -169,7 +169,7 @@ async def test_a_read_only_file_is_rejected() -> None:
         path = Path(folder) / "log.sqlite"
         await (await open_log(path)).aclose()
         protect(path)
-        with without_root(), pytest.raises(LogUnusable, match=r"cannot be .*(written to|readonly)"):
+        with without_root(), pytest.raises(LogUnusable, match="cannot be written"):
             await open_log(path)
 
 
