@@ -169,7 +169,11 @@ async def test_a_log_opens_with_an_nkey_file(keyed: tuple[NatsServer, Path]) -> 
     assert f"reject the user of {other}" in await rejection(server.url("daily", nkey_file=str(other)))
 
 
-@pytest.mark.parametrize("text", ["", "SUA", Key(nkeys.PREFIX_BYTE_ACCOUNT).seed, "\xff"])
+@pytest.mark.parametrize(
+    "text",
+    ["", "SUA", Key(nkeys.PREFIX_BYTE_ACCOUNT).seed, "\xff"],
+    ids=["empty", "start of a seed", "seed of an account", "not UTF-8"],
+)
 async def test_a_file_that_is_not_an_nkey_file_is_rejected(
     nats_server: NatsServer, tmp_path: Path, text: str
 ) -> None:
