@@ -1,6 +1,5 @@
 """GraphiQL in a real browser: every example, subscriptions, the keyboard, and a phone."""
 
-import asyncio
 import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -72,21 +71,9 @@ async def execute(page: Page, name: str, expected: str) -> dict[str, Any]:
 
 
 async def result_with(page: Page, expected: str) -> None:
-    """Wait until the result contains a text.
-
-    GraphiQL learns the name of the operation in a selected tab after a delay. Until then it sends the former name, so
-    run the operation again.
-    """
-    shown = f"{RESPONSE}.includes({json.dumps(expected)})"
-    former_name = f"{RESPONSE}.includes('OPERATION_RESOLUTION_FAILURE')"
+    """Wait until the result contains a text."""
     try:
-        for _ in range(20):
-            await page.until(f"{shown} || {former_name}")
-            if await page.value(shown):
-                return
-            await asyncio.sleep(0.5)
-            await page.value(f"{BUTTON}.click()")
-        await page.until(shown)
+        await page.until(f"{RESPONSE}.includes({json.dumps(expected)})")
     except TimeoutError:
         pytest.fail(f"{expected} is not in {await page.value(RESPONSE)}")
 

@@ -1,7 +1,8 @@
 // Show GraphiQL for the GraphQL endpoint of this site, with examples in its first tabs.
 "use strict";
 
-const { GraphiQL, TabFocus, createElement: h, createGraphiQLFetcher, createRoot, createSseClient, editors } = GraphiQLBundle;
+const { GraphiQL, TabFocus, createElement: h, createGraphiQLFetcher, createRoot, createSseClient, editors, parse } =
+  GraphiQLBundle;
 const root = document.getElementById("graphiql");
 const page = root.dataset;
 
@@ -54,14 +55,23 @@ const fetchOnce = createGraphiQLFetcher({
 });
 
 function fetcher(params, options) {
-  return isSubscription(params.operationName, options?.documentAST)
-    ? subscription(params, options.headers)
-    : fetchOnce(params, options);
+  const { operation, operationName } = selectedOperation(params);
+  const request = { ...params, operationName };
+  return operation === "subscription" ? subscription(request, options.headers) : fetchOnce(request, options);
 }
 
-function isSubscription(name, document) {
-  const operations = document?.definitions.filter((node) => node.kind === "OperationDefinition") ?? [];
-  return operations.some((node) => node.operation === "subscription" && (!name || node.name?.value === name));
+// Return the kind and the name of the operation to run. GraphiQL learns the name of an operation with a delay: after a
+// change of tabs or of a name, `params` briefly contain the former name.
+function selectedOperation({ query, operationName }) {
+  let operations;
+  try {
+    operations = parse(query).definitions.filter((node) => node.kind === "OperationDefinition");
+  } catch {
+    return { operationName }; // the server reports the syntax error
+  }
+  const named = operations.find((node) => node.name?.value === operationName);
+  const selected = named ?? (operations.length === 1 ? operations[0] : undefined);
+  return selected ? { operation: selected.operation, operationName: selected.name?.value } : { operationName };
 }
 
 // Return an observable of the results of a subscription, which arrive as server-sent events.
