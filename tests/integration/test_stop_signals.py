@@ -22,22 +22,36 @@ import uvloop
 from ledgerpress.server.process.stop_signals import StopSignals
 
 async def main():
-    StopSignals({seconds})
-    print("begun", flush=True)
-    time.sleep(600)
+    with StopSignals({seconds}):
+        print("begun", flush=True)
+        time.sleep(600)
 
 uvloop.run(main())
 """
 """A program whose event loop does not run, as during a system call that hangs."""
+RELEASED: Final = """
+import time
+import uvloop
+from ledgerpress.server.process.stop_signals import StopSignals
+
+async def main():
+    with StopSignals(600):
+        pass
+
+uvloop.run(main())
+print("begun", flush=True)
+time.sleep(600)
+"""
+"""A program that continues after its server has stopped without a signal, such as one that calls the command."""
 CHILD: Final = """
 import asyncio
 import uvloop
 from ledgerpress.server.process.stop_signals import StopSignals
 
 async def main():
-    StopSignals(1)
-    child = await asyncio.create_subprocess_exec("cat", "/proc/self/status")
-    await child.wait()
+    with StopSignals(1):
+        child = await asyncio.create_subprocess_exec("cat", "/proc/self/status")
+        await child.wait()
 
 uvloop.run(main())
 """
@@ -111,6 +125,15 @@ async def test_a_second_signal_ends_a_process_whose_event_loop_hangs() -> None:
         # A second signal of the same kind may be merged with the first one while that is still pending.
         process.send_signal(signal.SIGINT)
         assert await ended(process) == 0
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
+async def test_a_program_receives_signals_again_after_a_server(number: signal.Signals) -> None:
+    async with program(RELEASED) as process:
+        assert process.stdout is not None
+        assert await process.stdout.readline() == b"begun\n"
+        process.send_signal(number)
+        assert await ended(process) in (-number, 1)  # Python reports SIGINT as an error
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")

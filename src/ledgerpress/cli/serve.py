@@ -184,23 +184,23 @@ def _bind_path(stack: ExitStack, path: Path) -> socket.socket:
 
 async def _serve(settings: "Settings", listeners: list[socket.socket]) -> None:
     server = settings.server
-    signals = StopSignals(server.stop_delay_seconds + server.stop_seconds)
-    try:
-        from ledgerpress.server import serving  # noqa: PLC0415 - imports strawberry and starlette
+    with StopSignals(server.stop_delay_seconds + server.stop_seconds) as signals:
+        try:
+            from ledgerpress.server import serving  # noqa: PLC0415 - imports strawberry and starlette
 
-        await serving.serve(
-            settings,
-            listeners,
-            program=this_program(),
-            progress=progress("Building the views"),
-            announce=partial(_announce, settings, [url_of(listener) for listener in listeners]),
-            signals=signals,
-            features=installed_features(),
-        )
-    except asyncio.CancelledError:
-        if not signals.received:
-            raise
-        logger.info("stopped before clients could connect")
+            await serving.serve(
+                settings,
+                listeners,
+                program=this_program(),
+                progress=progress("Building the views"),
+                announce=partial(_announce, settings, [url_of(listener) for listener in listeners]),
+                signals=signals,
+                features=installed_features(),
+            )
+        except asyncio.CancelledError:
+            if not signals.received:
+                raise
+            logger.info("stopped before clients could connect")
 
 
 def _announce(settings: "Settings", urls: list[str], head: int, token: str | None) -> None:

@@ -12,7 +12,7 @@ import signal
 import threading
 from collections.abc import Callable
 from contextlib import suppress
-from typing import Final
+from typing import Final, Self
 
 logger = logging.getLogger(__name__)
 
@@ -28,12 +28,14 @@ _SIGNALS: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 class StopSignals:
-    """The signals that stop this process. From its creation on, no other thread of the process receives them.
+    """The signals that stop this process. Within its `with` block, no other thread of the process receives them.
+
+    After the block, the process receives them as before, unless one has arrived: then the process must end.
 
     A signal that the process ignores, as SIGHUP under `nohup`, stays ignored: `sigwait` would receive it if it was
     blocked.
 
-    MUST be created in the main thread, inside the event loop, before any other thread starts.
+    MUST be used in the main thread, inside the event loop, before any other thread starts.
     """
 
     def __init__(self, seconds: float) -> None:
@@ -48,8 +50,21 @@ class StopSignals:
         task = asyncio.current_task()
         self._action: Callable[[], object] = task.cancel if task else self._loop.stop
         self._signals = [number for number in _SIGNALS if signal.getsignal(number) != signal.SIG_IGN]
-        signal.pthread_sigmask(signal.SIG_BLOCK, self._signals)
-        threading.Thread(target=self._receive, name="stop signals", daemon=True).start()
+        self._thread = threading.Thread(target=self._receive, name="stop signals", daemon=True)
+        self._is_released = False
+
+    def __enter__(self) -> Self:
+        self._mask = signal.pthread_sigmask(signal.SIG_BLOCK, self._signals)
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self.received or not self._signals or self._thread.ident is None:
+            return
+        self._is_released = True
+        signal.pthread_kill(self._thread.ident, self._signals[0])
+        self._thread.join()
+        signal.pthread_sigmask(signal.SIG_SETMASK, self._mask)
 
     def on_signal(self, action: Callable[[], object]) -> None:
         """Call `action` in the event loop at each signal, from now on."""
@@ -59,6 +74,8 @@ class StopSignals:
         limit = self._seconds + CLOSE_SECONDS
         while True:
             signal.sigwait(self._signals)
+            if self._is_released:
+                return
             self.received += 1
             timer = threading.Timer(limit, _end_process, [self.received, limit])
             timer.daemon = True
