@@ -112,6 +112,12 @@ def test_the_latest_changes_are_limited(data: Path) -> None:
     assert [change["type"] for change in category] == ["category.created"]
 
 
+def test_the_history_shows_bodies_line_by_line(data: Path) -> None:
+    shown = run("history", "tide-mill", "--data", data).stdout
+    assert "    -The mill turns.\n    +The old mill turns again.\n" in shown, shown
+    assert "No newline" not in shown, "it is true of every body"
+
+
 def test_the_differences_are_shown_word_by_word_and_line_by_line(data: Path) -> None:
     shown = run("diff", "tide-mill", "1", "4", "--data", data).stdout
     assert shown.startswith("version 1 → 4\n")

@@ -75,7 +75,6 @@ def _show(difference: dict[str, Any], *, is_unified: bool) -> None:
             case list():
                 print_field(name.removesuffix("Removed"), value, [])
     if body is not None and is_unified:
-        out.print("--- before\n+++ after")
         print_unified(body["unified"])
     elif body is not None:
         out.print("  body")

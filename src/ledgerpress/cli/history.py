@@ -8,7 +8,7 @@ import typer
 
 from ledgerpress.cli.options import DEFAULT_DATA, DEFAULT_LOG, DataOption, JsonOption, LogOption
 from ledgerpress.cli.printing_and_exit_codes import out, print_json, run
-from ledgerpress.cli.rendering.field_differences import print_field, print_unified, shown_time
+from ledgerpress.cli.rendering.field_differences import print_changed_lines, print_field, shown_time
 from ledgerpress.cli.rendering.pager import PagerOption, paged
 from ledgerpress.features.posts.text_diff import unified
 from ledgerpress.features.registry import installed_features
@@ -68,7 +68,7 @@ def _show(change: dict[str, Any]) -> None:
         before, after = change["before"].get(field), change["after"].get(field)
         if field == "body":
             out.print("  body")
-            print_unified(unified(before or "", after or ""), indent="    ")
+            print_changed_lines(unified(before or "", after or ""), indent="    ")
         else:
             print_field(field, before, after)
 

@@ -46,10 +46,17 @@ def _print_values(label: str, old: str, new: str) -> None:
                 label = indent
 
 
-def print_unified(difference: str, *, indent: str = "") -> None:
-    """Print a difference in the unified format, without the two lines of its head."""
+def print_unified(difference: str) -> None:
+    """Print a difference in the unified format, so that programs can apply it."""
+    for line in difference.split("\n")[:-1]:
+        out.print_parts((line, _STYLES.get(line[:1], "")))
+
+
+def print_changed_lines(difference: str, *, indent: str) -> None:
+    """Print a difference in the unified format for people: without its head and the notes about missing line ends."""
     for line in difference.split("\n")[2:-1]:
-        out.print_parts((f"{indent}{line}", _STYLES.get(line[:1], "")))
+        if not line.startswith("\\"):
+            out.print_parts((f"{indent}{line}", _STYLES.get(line[:1], "")))
 
 
 def print_words(spans: Sequence[dict[str, str]]) -> None:
