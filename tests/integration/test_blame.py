@@ -1,5 +1,7 @@
 """Blame of a post with many versions: only what changed is computed, and a timeout loses no progress."""
 
+import asyncio
+import itertools
 import threading
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -13,6 +15,7 @@ from ledgerpress.commands.command_request_and_context import CommandRequest
 from ledgerpress.eventlog.envelope import StoredEvent
 from ledgerpress.features.history import blame_states, blamed_changes
 from ledgerpress.features.history.blame import BlamedBody, follow
+from ledgerpress.features.posts import post_queries
 from ledgerpress.features.posts.create_edit_categorize_commands import CreatePost, EditPost
 from ledgerpress.features.registry import graphql_schema
 from ledgerpress.http.app import make_app
@@ -172,6 +175,30 @@ async def test_a_timeout_keeps_the_progress_and_does_not_blame_the_client(
 
     assert (await api.ask(BLAME))["post"]["blame"] == expected(VERSIONS)
     assert followed == list(range(1, VERSIONS + 1)), "no version is followed twice"
+
+
+async def test_a_request_that_meets_a_turn_that_has_just_ended_computes_the_rest(
+    api: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The callback that removes an ended turn runs only after the event loop has run other tasks."""
+    computed, iterations = api.store.computed, itertools.count()
+    bodies_after = blame_states._bodies_after
+
+    def counted(*arguments: Any) -> Any:
+        assert next(iterations) < 10 * VERSIONS, "the request waits for the ended turn forever"
+        return bodies_after(*arguments)
+
+    monkeypatch.setattr(blame_states, "_bodies_after", counted)
+    ended: asyncio.Future[blame_states.BlameState] = asyncio.get_running_loop().create_future()
+    with api.store.snapshot() as snapshot:
+        post = post_queries.by_slug(snapshot, "mill")
+        assert post is not None
+        first = bodies_after(snapshot, post.seq, 0, [])[:5]
+        ended.set_result(blame_states._follow(blame_states._NO_VERSION, first))
+        generation = computed.generation(0)
+        computed.put(("blame", post.seq), blame_states.BlameStates(turn=ended), 100, generation)
+        blamed = await blame_states.blamed_body(snapshot, post, computed, 0)
+    assert [{"text": span.text, "version": span.version} for span in blamed.spans] == expected(VERSIONS)
 
 
 async def test_a_withdrawn_version_is_never_taken_from_the_cache(api: Client, tmp_path: Path) -> None:

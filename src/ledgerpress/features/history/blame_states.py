@@ -86,14 +86,16 @@ async def blamed_body(
     computed.put(key, states, states.bytes, generation)
 
     def end(turn: asyncio.Future[BlameState]) -> None:
-        states.turn = None
+        if states.turn is turn:
+            states.turn = None
         if not turn.cancelled() and turn.exception() is None:
             states.add(turn.result())
             computed.put(key, states, states.bytes, generation)
 
     state, bodies = states.nearest(post.version), list[_Body]()
     while bodies := _bodies_after(snapshot, post.seq, state.position, bodies):
-        if states.turn is None:
+        # A turn that is done may still be here: its callback runs in the next iteration of the event loop.
+        if states.turn is None or states.turn.done():
             states.turn = asyncio.ensure_future(asyncio.to_thread(_follow, state, bodies))
             states.turn.add_done_callback(end)
         # After a timeout, the thread still finishes its turn. Concurrent requests share it.
