@@ -37,10 +37,19 @@ def unfinished(target: Path) -> Iterator[Path]:
 
 
 def write_whole(target: BinaryIO, content: bytes | memoryview) -> None:
-    """Write all of `content`: a write to an unbuffered file may be partial, such as when the disk is nearly full."""
+    """Write all of `content`: a write to an unbuffered file may be partial, such as when the disk is nearly full.
+
+    Raises `OSError`, which names the file if `target` was opened by its path.
+    """
     rest = memoryview(content)
-    while rest:
-        rest = rest[target.write(rest) :]
+    try:
+        while rest:
+            rest = rest[target.write(rest) :]
+    except OSError as error:
+        path = getattr(target, "name", None)
+        if error.errno is None or not isinstance(path, str):
+            raise
+        raise OSError(error.errno, error.strerror, path) from error
 
 
 def sync(path: Path) -> None:
