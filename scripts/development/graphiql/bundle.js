@@ -2,6 +2,7 @@
 import { createGraphiQLFetcher } from "@graphiql/toolkit";
 import { GraphiQL } from "graphiql";
 import "graphiql/style.css";
+import { parse } from "graphql";
 import { createClient as createSseClient } from "graphql-sse";
 import { TabFocus } from "monaco-editor/esm/vs/editor/browser/config/tabFocus.js";
 import { editor as editors } from "monaco-graphql/esm/monaco-editor.js";
@@ -16,4 +17,5 @@ globalThis.GraphiQLBundle = {
   createRoot,
   createSseClient,
   editors,
+  parse,
 };

@@ -1,7 +1,7 @@
 // Show GraphiQL for the GraphQL endpoint of this site, with examples in its first tabs.
 "use strict";
 
-const { GraphiQL, TabFocus, createElement: h, createGraphiQLFetcher, createRoot, createSseClient, editors } = GraphiQLBundle;
+const { GraphiQL, TabFocus, createElement: h, createGraphiQLFetcher, createRoot, createSseClient, editors, parse } = GraphiQLBundle;
 const root = document.getElementById("graphiql");
 const page = root.dataset;
 
@@ -54,14 +54,27 @@ const fetchOnce = createGraphiQLFetcher({
 });
 
 function fetcher(params, options) {
-  return isSubscription(params.operationName, options?.documentAST)
-    ? subscription(params, options.headers)
-    : fetchOnce(params, options);
+  const operations = operationsIn(params.query);
+  const named = operations.find((operation) => operation.name?.value === params.operationName);
+  // GraphiQL learns after a delay which operations are in the editor. Until then, it sends the former name.
+  const operation = named ?? (operations.length === 1 ? operations[0] : undefined);
+  if (!operation && operations.length > 1) {
+    const names = operations.map(({ name }) => name?.value ?? "(without a name)").join(", ");
+    return Promise.resolve({ errors: [{ message: `Choose the operation to execute: ${names}.` }] });
+  }
+  const request = operation ? { ...params, operationName: operation.name?.value } : params;
+  return operation?.operation === "subscription"
+    ? subscription(request, options?.headers)
+    : fetchOnce(request, { ...options, documentAST: undefined });
 }
 
-function isSubscription(name, document) {
-  const operations = document?.definitions.filter((node) => node.kind === "OperationDefinition") ?? [];
-  return operations.some((node) => node.operation === "subscription" && (!name || node.name?.value === name));
+// Return the operations in a document. The server reports what is wrong with a document that cannot be parsed.
+function operationsIn(document) {
+  try {
+    return parse(document, { noLocation: true }).definitions.filter((node) => node.kind === "OperationDefinition");
+  } catch {
+    return [];
+  }
 }
 
 // Return an observable of the results of a subscription, which arrive as server-sent events.
