@@ -92,7 +92,11 @@ def test_help_has_a_short_option() -> None:
         ("log restore nowhere", 2, "nowhere cannot be read: it does not exist; check the path"),
         ("events import nowhere", 2, "nowhere cannot be read: it does not exist; check the path"),
         ("import page nowhere --retrieved-at 2024-12-22", 2, "nowhere cannot be read: it does not exist"),
-        ("log copy @nowhere nats://127.0.0.1/x", 2, "nowhere cannot be read: it does not exist; check the path"),
+        (
+            "log copy @nowhere nats://127.0.0.1/x",
+            2,
+            "nowhere cannot be read: it does not exist; check the path",
+        ),
         ("events import . --head nowhere", 2, "nowhere cannot be read: it does not exist; check the path"),
         ("events import .", 2, "cannot be read: it is a directory, not a file"),
         ("log restore .", 2, "cannot be read: it is a directory, not a file"),

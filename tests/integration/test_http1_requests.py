@@ -112,5 +112,7 @@ async def test_hosts_with_and_without_a_port_are_accepted(server: Server) -> Non
 
 async def test_health_checks_accept_every_host(server: Server) -> None:
     for host in ("", "10.1.2.3:8000", "[2001:db8::1]", "[fe80::1%25eth0]:80", "pod_1.cluster"):
-        statuses = [(await answered(server, f"GET {path}", f"Host: {host}"))[0] for path in ("/health/live", "/")]
+        statuses = [
+            (await answered(server, f"GET {path}", f"Host: {host}"))[0] for path in ("/health/live", "/")
+        ]
         assert (host, statuses) == (host, [200, 400])

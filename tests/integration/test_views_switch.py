@@ -211,7 +211,9 @@ async def test_a_store_keeps_its_views_if_it_cannot_use_the_new_current_views(
     assert warnings() == 2
 
 
-@pytest.mark.parametrize("error", [TypeError("a mistake"), sqlite3.OperationalError("locked"), OSError(5, "")])
+@pytest.mark.parametrize(
+    "error", [TypeError("a mistake"), sqlite3.OperationalError("locked"), OSError(5, "")]
+)
 async def test_a_store_still_switches_its_views_after_an_error_of_any_class(
     store: Store,
     tmp_path: Path,
@@ -238,7 +240,9 @@ async def test_a_store_still_switches_its_views_after_an_error_of_any_class(
                 while len(failures) < 3:  # noqa: ASYNC110
                     await asyncio.sleep(POLL_INTERVAL)
         (record,) = [record for record in caplog.records if words in record.getMessage()]
-        assert bool(record.exc_info) is isinstance(error, TypeError), "only a mistake is logged with a traceback"
+        assert bool(record.exc_info) is isinstance(error, TypeError), (
+            "only a mistake is logged with a traceback"
+        )
     await rebuild(data)
     await wait_for_switch(store, views_in_use(data), 10 * SECOND)
 

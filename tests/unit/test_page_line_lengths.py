@@ -12,7 +12,8 @@ import pytest
 from ledgerpress.features.page_import.parser import details_line, recent_posts
 from ledgerpress.features.page_import.parser.ages import read_age
 from ledgerpress.features.page_import.parser.author_names import author_names
-from ledgerpress.features.page_import.parser.dates import PageDate, Retrieval
+from ledgerpress.features.page_import.parser.dates import PageDate, Retrieval, read_date
+from ledgerpress.features.page_import.parser.details_line import read_details
 
 RETRIEVAL = Retrieval(datetime(2024, 12, 22, 15, 30, tzinfo=UTC))
 
@@ -88,10 +89,10 @@ def counting(function: Callable[P, T], calls: list[int]) -> Callable[P, T]:
 @pytest.mark.parametrize("unit", ["w ", ", ", "a day ", "by ", "( ", "& ", "2024 ", "1,"])
 def test_few_parts_of_a_line_are_read_as_dates(unit: str, monkeypatch: pytest.MonkeyPatch) -> None:
     calls: list[int] = []
-    monkeypatch.setattr(details_line, "read_date", counting(details_line.read_date, calls))
+    monkeypatch.setattr(details_line, "read_date", counting(read_date, calls))
     for start in ("By A", "1d by A", "December 5, 2024 "):
         calls.clear()
-        details_line.read_details((start + unit * 100)[:200], RETRIEVAL)
+        read_details((start + unit * 100)[:200], RETRIEVAL)
         assert len(calls) <= 120
 
 
@@ -101,16 +102,14 @@ def test_few_parts_of_an_entry_are_read_as_its_date(
     start: str, unit: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     calls: list[int] = []
-    monkeypatch.setattr(recent_posts, "read_details", counting(recent_posts.read_details, calls))
+    monkeypatch.setattr(recent_posts, "read_details", counting(read_details, calls))
     recent_posts.parse_recent(["A headline (3d ago)", (start + unit * 300)[:600]], RETRIEVAL)
     assert len(calls) <= 140
 
 
 def test_a_date_of_many_words_is_found_next_to_a_byline_and_a_headline() -> None:
     text = "Thursday, the 5th of December, 2024, at 9:00 AM EST"
-    details = details_line.read_details(
-        f"By Ada Example, Bob Sample, Eve Instance and Dan Case on {text}", RETRIEVAL
-    )
+    details = read_details(f"By Ada Example, Bob Sample, Eve Instance and Dan Case on {text}", RETRIEVAL)
     assert details is not None
     assert (details.published, details.authors[-1]) == (
         PageDate(datetime(2024, 12, 5, 14, tzinfo=UTC)),

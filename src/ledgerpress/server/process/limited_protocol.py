@@ -202,7 +202,9 @@ class LimitedProtocol(HttpToolsProtocol):
         The server could not decode the body, or, if chunked is not the last coding, not find its end (6.3).
         """
         values = [value for name, value in self.headers if name == b"transfer-encoding"]
-        *others, last = [coding.strip(b" \t").lower() for coding in b",".join(values or [b"chunked"]).split(b",")]
+        *others, last = [
+            coding.strip(b" \t").lower() for coding in b",".join(values or [b"chunked"]).split(b",")
+        ]
         if others and last == b"chunked" and b"chunked" not in others:
             self._rejection = HTTPStatus.NOT_IMPLEMENTED
         if others or last != b"chunked":

@@ -229,7 +229,7 @@ class ActiveViews:
                     self._note_use()
                 elif target != failed or time.monotonic() > retry_at:
                     await self._switch(*target)
-            except Exception as error:  # noqa: BLE001  # after any failure, the process keeps its current views
+            except Exception as error:  # after any failure, the process keeps its current views
                 if target != failed or str(error) != last_error:
                     logger.warning(
                         "the views in use remain %s; the others cannot be used: %s",
@@ -249,11 +249,10 @@ class ActiveViews:
     async def _check(self) -> None:
         try:
             await self._checks.run(self._live.views, self._inode)
-        except Exception as error:  # noqa: BLE001 - after an error of any class, the next check must follow
+        except Exception as error:  # after an error of any class, the next check must follow
             if str(error) != self._check_error:
-                logger.warning(
-                    "the views file %s could not be checked: %s", self.path, error, exc_info=_unexpected(error)
-                )
+                unexpected = _unexpected(error)
+                logger.warning("views %s could not be checked: %s", self.path, error, exc_info=unexpected)
             self._check_error = str(error)
         else:
             self._check_error = ""

@@ -12,9 +12,7 @@ _SPACES: Final = r"(?<!\s)\s+"
 _BETWEEN: Final = re.compile(
     rf"(?:{_SPACES})?[,;]\s*(?:and\s+|&\s*)?|{_SPACES}(?:and|with|AND|WITH)\s+|(?:{_SPACES})?&\s*"
 )
-_ADDRESS: Final = re.compile(
-    rf"(?:{_SPACES})?(?:(?<!\S)[(<]?@?[^\s@]+@\S+\.\w+|[(<]?(?<!\w)@\w+)[)>]?$"
-)
+_ADDRESS: Final = re.compile(rf"(?:{_SPACES})?(?:(?<!\S)[(<]?@?[^\s@]+@\S+\.\w+|[(<]?(?<!\w)@\w+)[)>]?$")
 _EMPLOYER: Final = re.compile(rf"{_SPACES}(?:for|of|at|in|FOR|OF|AT|IN)\s+\w.*$", re.DOTALL)
 _ROLE: Final = re.compile(
     r"(?:.*\b)?(?:writer|reporter|correspondent|editor|columnist|contributor|critic|photographer|intern|staff|author"
