@@ -138,6 +138,34 @@ async def test_every_example_of_the_demo_returns_data_without_a_token(page: Page
         assert page.complaints == []
 
 
+async def test_a_click_right_after_a_change_executes_the_operation_in_the_editor(
+    page: Page, tmp_path: Path
+) -> None:
+    """GraphiQL learns the name and the kind of an operation in the editor after a delay."""
+    async with demo(tmp_path) as (site, _):
+        await load(page, f"{site}/graphql")
+        tabs = "[...document.querySelectorAll('.graphiql-tab-button')]"
+        results = ('"history"', '"frontPageThen"', '"changes"', '"recentPosts"')
+        for name, expected in zip([*READER_TABS[1:], READER_TABS[0]], results, strict=True):
+            tab = f"{tabs}.find(button => button.innerText === {json.dumps(name)})"
+            await page.value(f"{tab}.click(), {BUTTON}.click()")
+            await result_with(page, expected)
+            if name == "LiveChanges":
+                await stop_subscription(page)
+        for document, expected in (
+            ("query Other { site { language } }", '"language"'),
+            ("{ site { timeZone } }", '"timeZone"'),
+            ("subscription Ticks { recentPosts(first: 1) { nodes { title } } }", '"nodes"'),
+        ):
+            await page.value(f"{OPERATION}.setValue({json.dumps(document)}), {BUTTON}.click()")
+            await result_with(page, expected)
+        await stop_subscription(page)
+        several = "query One { site { name } } query Two { site { name } }"
+        await page.value(f"{OPERATION}.setValue({json.dumps(several)}), {BUTTON}.click()")
+        await result_with(page, "Choose the operation to execute: One, Two.")
+        assert page.complaints == []
+
+
 async def test_every_example_of_the_demo_works_with_a_token(page: Page, tmp_path: Path) -> None:
     async with demo(tmp_path) as (site, token):
         await load(page, f"{site}/graphql#token={token}")

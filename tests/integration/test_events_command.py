@@ -407,7 +407,7 @@ def test_a_file_without_events_is_rejected(tmp_path: Path, content: bytes) -> No
     file = tmp_path / "events.jsonl"
     file.write_bytes(content)
     assert run("events", "import", file, "--data", tmp_path / "store").exit_code == 1
-    assert run("events", "import", tmp_path / "none", "--data", tmp_path / "store").exit_code == 3
+    assert run("events", "import", tmp_path / "none", "--data", tmp_path / "store").exit_code == 2
 
 
 def test_only_the_log_is_opened(newsroom: Path, tmp_path: Path) -> None:

@@ -186,6 +186,28 @@ async def test_a_file_that_is_not_an_nkey_file_is_rejected(
     )
 
 
+async def test_a_system_user_with_an_nkey_file_can_replace_the_monitoring_address(tmp_path: Path) -> None:
+    keys = {name: user_key() for name in ("news", "system", "other")}
+    files = {name: tmp_path / f"{name}.nk" for name in keys}
+    for name, key in keys.items():
+        files[name].write_text(f"{key.seed}\n")
+    accounts = (
+        f"accounts: {{ NEWS: {{ jetstream: enabled, users: [ {{ nkey: {keys['news'].public} }} ] }}, "
+        f"SYS: {{ users: [ {{ nkey: {keys['system'].public} }} ] }} }}\nsystem_account: SYS"
+    )
+    server = NatsServer(tmp_path / "nats", more=accounts)
+    with running(server):
+
+        def url(system: Path) -> str:
+            news = str(files["news"])
+            return server.url("daily", monitor="", nkey_file=news, system_nkey_file=str(system))
+
+        await assert_appends_and_reads(url(files["system"]))
+        assert f"reject the user of {files['other']}" in await rejection(url(files["other"]))
+        missing = tmp_path / "nowhere.nk"
+        assert f"the nkey file {missing} cannot be read: it does not exist" in await rejection(url(missing))
+
+
 async def test_a_url_names_one_file_at_most(nats_server: NatsServer) -> None:
     message = await rejection(nats_server.url("daily", credentials="a.creds", nkey_file="b.nk"))
     assert "use either credentials= or nkey_file=" in message

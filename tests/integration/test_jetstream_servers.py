@@ -171,7 +171,10 @@ async def test_an_invalid_parameter_is_rejected(jetstream_url: str) -> None:
 @pytest.mark.parametrize(
     ("parameter", "reason"),
     [
-        ("tls_ca=/nowhere", "tls_ca=/nowhere cannot be read"),
+        ("tls_ca=/nowhere", "tls_ca=/nowhere cannot be read: it does not exist; check the path"),
+        ("tls_ca=/", "tls_ca=/ cannot be read: it is a directory, not a file"),
+        (f"tls_ca={__file__}", f"tls_ca={__file__} contains no certificate that can be read"),
+        ("tls_ca=/dev/null", "tls_ca=/dev/null contains no certificate that can be read"),
         ("credentials=/nowhere", "credentials file /nowhere cannot be read: it does not exist"),
         ("credentials=/", "credentials file / cannot be read"),
         ("monitor=http://one:x", "monitor=http://one:x is invalid"),

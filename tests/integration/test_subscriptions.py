@@ -23,6 +23,7 @@ from ledgerpress.features.posts.lifecycle_commands import PublishPost, Unpublish
 from ledgerpress.features.registry import event_codec
 from ledgerpress.graphql.executor import Executor
 from ledgerpress.graphql.relay.global_ids import encode
+from ledgerpress.graphql.subscriptions import hub
 from ledgerpress.graphql.subscriptions.settings import SubscriptionSettings
 from ledgerpress.operator.withdraw import withdraw_payload
 from ledgerpress.server.store import Store, open_store
@@ -93,6 +94,34 @@ async def test_changes_begin_with_the_next_event(socket: Socket, store: Store) -
     assert [payload["extensions"]["position"] for payload in payloads] == recorded
     assert payloads[0]["data"]["changes"]["type"] == "author.registered"
     await socket.quiet()
+
+
+async def test_subscribers_get_all_events_after_an_error_of_any_class(
+    socket: Socket, store: Store, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    await socket.subscribe(CHANGES)
+    await settled(socket)
+    wait_for, failures = store.views.wait_for, []
+
+    async def failing(position: int, timeout: float) -> bool:
+        task = asyncio.current_task()
+        if task is not None and task.get_name() == "subscriptions":
+            failures.append(position)
+            raise TypeError("a mistake")
+        return await wait_for(position, timeout)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(hub, "_WAIT_SECONDS", 0.05)
+        patch.setattr(store.views, "wait_for", failing)
+        recorded = [await author(store, "Author")]
+        async with asyncio.timeout(20):
+            while len(failures) < 3:  # noqa: ASYNC110
+                await asyncio.sleep(0.05)
+    recorded.append(await author(store, "Another"))
+    assert await positions(socket, 2) == recorded
+    assert [record.getMessage() for record in caplog.records if record.exc_info] == [
+        "subscribers cannot be notified at the moment; trying again"
+    ]
 
 
 async def test_changes_resume_from_any_position_and_continue(socket: Socket, store: Store) -> None:

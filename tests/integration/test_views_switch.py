@@ -3,6 +3,7 @@
 import asyncio
 import logging
 import shutil
+import sqlite3
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
@@ -208,6 +209,42 @@ async def test_a_store_keeps_its_views_if_it_cannot_use_the_new_current_views(
     assert views_in_use(data) != current
     await wait_for_switch(store, views_in_use(data), SECOND)
     assert warnings() == 2
+
+
+@pytest.mark.parametrize(
+    "error", [TypeError("a mistake"), sqlite3.OperationalError("locked"), OSError(5, "")]
+)
+async def test_a_store_still_switches_its_views_after_an_error_of_any_class(
+    store: Store,
+    tmp_path: Path,
+    caplog: pytest.LogCaptureFixture,
+    monkeypatch: pytest.MonkeyPatch,
+    error: Exception,
+) -> None:
+    data = tmp_path / "store"
+    caplog.set_level(logging.WARNING, "ledgerpress.views.files.active_views")
+    failures = []
+
+    def fail(*_: object) -> None:
+        failures.append(1)
+        raise error
+
+    for place, method, words in (
+        (store.views._checks, "run", "could not be checked"),
+        (store.views._directory, "identity", "the others cannot be used"),
+    ):
+        failures.clear()
+        with monkeypatch.context() as patch:
+            patch.setattr(place, method, fail)
+            async with asyncio.timeout(10 * SECOND):
+                while len(failures) < 3:  # noqa: ASYNC110
+                    await asyncio.sleep(POLL_INTERVAL)
+        (record,) = [record for record in caplog.records if words in record.getMessage()]
+        assert bool(record.exc_info) is isinstance(error, TypeError), (
+            "only a mistake is logged with a traceback"
+        )
+    await rebuild(data)
+    await wait_for_switch(store, views_in_use(data), 10 * SECOND)
 
 
 async def test_the_name_of_rejected_views_can_be_used_for_other_views(store: Store, tmp_path: Path) -> None:

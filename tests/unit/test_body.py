@@ -144,6 +144,8 @@ def test_the_same_body_is_rendered_once() -> None:
         ("# हिन्दी शीर्षक", ["हिन्दी-शीर्षक"]),
         ("Setext\n===\n\n> ### Quoted `code`", ["setext", "quoted-code"]),
         ("# İstanbul gezi rehberi", ["istanbul-gezi-rehberi"]),
+        ("# DİYARBAKIR ve Şanlıurfa İli", ["diyarbakir-ve-şanlıurfa-ili"]),
+        ("# AMBARLARDA YENİ İŞÇİ\n# İ", ["ambarlarda-yeni-işçi", "i"]),
         # Links lead to anchors, so anchors that were not broken are those of earlier versions.
         ("# İzmir\n# Izmir\n# İzmir\n# Izmir", ["izmir-3", "izmir", "izmir-4", "izmir-2"]),
         ("# L’été à Hawai‘i\n# ﬁ\n# Ada’s", ["lété-à-hawai-i", "ﬁ", "adas"]),

@@ -92,6 +92,14 @@ def test_a_date_of_any_form_is_midnight(line: str) -> None:
         ("2024-12-05 09:00 -0530", 14.5),
         ("Thu, 05 Dec 2024 09:00:00 GMT", 9),
         ("5.12.2024 09:00 CET", 8),
+        # AndyTheFactory/newspaper4k#153: "27/11/2017 a les 10:19h"
+        ("27/11/2024 10:19h", 10 + 19 / 60 - 8 * 24),
+        ("December 5, 2024 - 09:00h", 9),
+        ("5 December 2024, 09:00 hrs", 9),
+        ("09.00 hours, 5 December 2024", 9),
+        ("December 5, 2024 09:00h CET", 8),
+        ("December 5, 2024 (9:00 AM)", 9),
+        ("December 5, 2024 (9:00 AM EST)", 14),
     ],
 )
 def test_a_date_with_a_time_and_a_zone(line: str, hours: float) -> None:
@@ -119,6 +127,13 @@ def test_an_unknown_zone_is_reported() -> None:
         ("Yesterday at 5:00 PM", datetime(2025, 3, 3, 17, tzinfo=UTC)),
         ("Today, 09:00", datetime(2025, 3, 4, 9, tzinfo=UTC)),
         ("2 days ago at 17:00", datetime(2025, 3, 2, 17, tzinfo=UTC)),
+        # ageitgey/node-unfluff#93
+        ("8 hours ago at 10:09 am", datetime(2025, 3, 4, 10, 9, tzinfo=UTC)),
+        ("8 hours ago (7:32 AM)", datetime(2025, 3, 4, 7, 32, tzinfo=UTC)),
+        ("45 minutes ago · 2:45 PM", datetime(2025, 3, 4, 14, 45, tzinfo=UTC)),
+        ("17 hours ago, 22:30", datetime(2025, 3, 3, 22, 30, tzinfo=UTC)),
+        ("15 hours ago at 11:58 PM", datetime(2025, 3, 3, 23, 58, tzinfo=UTC)),
+        ("16h ago at 00:05", datetime(2025, 3, 4, 0, 5, tzinfo=UTC)),
         ("Monday at 5 PM", datetime(2025, 3, 3, 17, tzinfo=UTC)),
         ("Monday", datetime(2025, 3, 3, tzinfo=UTC)),
         ("last Tuesday", datetime(2025, 2, 25, tzinfo=UTC)),
@@ -129,6 +144,15 @@ def test_days_that_are_named_relative_to_the_retrieval(line: str, expected: date
     page_date = read(line)
     assert (page_date.at, page_date.source) == (expected, DateSource.AGE)
     assert page_date.guess
+
+
+def test_an_age_in_hours_with_a_time_is_on_the_day_of_a_retrieval_without_a_time() -> None:
+    assert read("8 hours ago at 10:09 am", A_DAY).at == datetime(2025, 3, 4, 10, 9, tzinfo=UTC)
+
+
+def test_an_age_in_hours_with_a_time_is_in_the_zone_of_the_time() -> None:
+    assert read("8 hours ago at 3:30 am EDT").at == datetime(2025, 3, 4, 7, 30, tzinfo=UTC)
+    assert read("15 hours ago at 8:30 pm EDT").at == datetime(2025, 3, 4, 0, 30, tzinfo=UTC)
 
 
 @pytest.mark.parametrize(

@@ -63,6 +63,13 @@ def parsed(*lines: str, above: tuple[str, ...] = (), end: tuple[str, ...] = ()) 
         (["December 5, 2024 in Local News by Ada Example"], DECEMBER_5, ADA),
         (["By: Ada Example, The Harbour | December 5, 2024"], DECEMBER_5, ADA),
         (["2024. 12. 5."], DECEMBER_5, ()),
+        # ageitgey/node-unfluff#93
+        (["Thursday December 5, 2024 9:00 am GMT by Ada Example"], AT_NINE, ADA),
+        (["By Ada Example", "15 hours ago at 12:09 am"], datetime(2024, 12, 22, 0, 9, tzinfo=UTC), ADA),
+        (["Published 8 hours ago (7:32 AM)"], datetime(2024, 12, 22, 7, 32, tzinfo=UTC), ()),
+        # AndyTheFactory/newspaper4k#153
+        (["5/12/2024 09:00h | Actualizado a 13/12/2024 19:20h"], AT_NINE, ()),
+        (["5 December 2024, 09:00 hrs"], AT_NINE, ()),
     ],
 )
 def test_the_date_and_the_byline_leave_the_body(

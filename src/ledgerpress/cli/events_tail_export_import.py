@@ -11,7 +11,16 @@ import typer
 
 from ledgerpress.cli.click_commands import command_group
 from ledgerpress.cli.options import DEFAULT_DATA, DEFAULT_LOG, MAX_POSITION, DataOption, JsonOption, LogOption
-from ledgerpress.cli.printing_and_exit_codes import REFUSED, clear_errors, err, fail, out, progress, run
+from ledgerpress.cli.printing_and_exit_codes import (
+    REFUSED,
+    clear_errors,
+    err,
+    fail,
+    out,
+    progress,
+    reading,
+    run,
+)
 from ledgerpress.cli.rendering.event_lines import print_events
 from ledgerpress.eventlog.cloud_events import to_line
 from ledgerpress.eventlog.envelope import StoredEvent
@@ -120,7 +129,7 @@ def import_file(
 
     saved_head = read_saved_head(head) if head else None
     with ExitStack() as stack:
-        with clear_errors():
+        with reading(file):
             source = sys.stdin.buffer if str(file) == "-" else stack.enter_context(file.open("rb"))
         report = stack.enter_context(progress("Checking the events"))
         imported = run(

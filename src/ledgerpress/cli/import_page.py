@@ -19,6 +19,7 @@ from ledgerpress.cli.printing_and_exit_codes import (
     out,
     print_json,
     progress,
+    reading,
     run,
 )
 from ledgerpress.features.page_import.import_page import import_page
@@ -33,7 +34,6 @@ from ledgerpress.features.registry import installed_features
 from ledgerpress.features.site.projector_and_queries import site_tzinfo
 from ledgerpress.server.log_url import LogUrl
 from ledgerpress.server.store import open_store
-from ledgerpress.system_errors import reason_of
 
 _TEXT_NOT_IMPORTED: Final = (
     "The text of the article was not imported: the store has another text with this headline and date. If it is another"
@@ -104,12 +104,8 @@ def _moment(value: str, zone: tzinfo) -> datetime:
 
 
 def _read(file: Path) -> str:
-    try:
+    with reading(file):
         return file.read_text(encoding="utf-8-sig")
-    except OSError as error:
-        fail(f"{file} cannot be read: {reason_of(error)}", MISUSED)
-    except UnicodeDecodeError:
-        fail(f"{file} is not UTF-8 text", MISUSED)
 
 
 def _parse(

@@ -16,6 +16,7 @@ from ledgerpress.cli.printing_and_exit_codes import (
     out,
     print_json,
     progress,
+    reading,
     run,
 )
 from ledgerpress.eventlog.errors import LogUnusable
@@ -117,6 +118,8 @@ def restore(
     log: LogOption = DEFAULT_LOG,
 ) -> None:
     """Create a store from the backup in FILE, in a new or empty directory."""
+    with reading(file):
+        file.open("rb").close()
     with progress("Copying the log") as report:
         head = run(restore_log(file, data, log=log, progress=report))
     place = place_of_store(log, data)

@@ -5,11 +5,13 @@ import sys
 from collections.abc import Callable, Coroutine, Iterator, Sequence
 from contextlib import contextmanager
 from enum import StrEnum
+from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, Final, NoReturn, TypeVar
 
 import typer
 
 from ledgerpress.cli import exit_codes
+from ledgerpress.system_errors import reason_of
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -198,6 +200,17 @@ def fail(message: str, code: int) -> NoReturn:
     """Print an error and end the program."""
     print_error(message)
     raise typer.Exit(code)
+
+
+@contextmanager
+def reading(file: str | Path) -> Iterator[None]:
+    """End the program with `MISUSED` if a file that the user named cannot be read."""
+    try:
+        yield
+    except OSError as error:
+        fail(f"{file} cannot be read: {reason_of(error)}", MISUSED)
+    except UnicodeDecodeError:
+        fail(f"{file} is not UTF-8 text", MISUSED)
 
 
 def print_error(message: str) -> None:

@@ -15,6 +15,7 @@ from ledgerpress.cli.printing_and_exit_codes import (
     out,
     print_json,
     progress,
+    reading,
     run,
 )
 from ledgerpress.eventlog.merkle import TreeHead
@@ -22,7 +23,6 @@ from ledgerpress.features.registry import installed_features
 from ledgerpress.operator.log_verifier import LogVerification
 from ledgerpress.operator.verify import read_head, verify_log, verify_views
 from ledgerpress.rfc3339 import format_time
-from ledgerpress.system_errors import reason_of
 from ledgerpress.views.files.verification_by_rebuild import ViewsVerification
 
 
@@ -71,10 +71,10 @@ def verify(
 
 def read_saved_head(file: Path) -> TreeHead:
     """Return the head in a file with output of `ledgerpress head --json`; end the program if there is none."""
+    with reading(file):
+        text = file.read_bytes()
     try:
-        return TreeHead.from_json(file.read_bytes())
-    except OSError as error:
-        fail(f"{file} cannot be read: {reason_of(error)}", MISUSED)
+        return TreeHead.from_json(text)
     except ValueError as error:
         fail(f"{file} is not the output of `ledgerpress head --json`: {error}", MISUSED)
 

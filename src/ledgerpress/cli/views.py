@@ -17,12 +17,12 @@ from ledgerpress.cli.printing_and_exit_codes import (
     print_json,
     print_table,
     progress,
+    reading,
     run,
 )
 from ledgerpress.features.registry import installed_features
 from ledgerpress.operator.rebuild_and_switch_views import drop_views, list_views, roll_back
 from ledgerpress.operator.views_copies import PIPE, copy_views, copy_views_to_file, restore_views
-from ledgerpress.system_errors import reason_of
 
 commands = command_group("Manage the views: the files that contain the read models.")
 
@@ -109,10 +109,8 @@ def restore(
                 )
             )
         else:
-            try:
+            with reading(file):
                 source = file.open("rb")
-            except OSError as error:
-                fail(f"{file} cannot be read: {reason_of(error)}", MISUSED)
             with source:
                 manifest = run(
                     restore_views(source, str(file), data, log, report, features=installed_features())

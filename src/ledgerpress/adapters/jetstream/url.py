@@ -145,7 +145,13 @@ class NatsUrl:
         try:
             return ssl.create_default_context(cafile=self.tls_ca or None)
         except OSError as error:
-            raise LogUnusable(f"tls_ca={self.tls_ca} cannot be read: {error}") from error
+            raise LogUnusable(f"tls_ca={self.tls_ca} {_problem_of_certificates(error)}") from error
+
+
+def _problem_of_certificates(error: OSError) -> str:
+    if isinstance(error, ssl.SSLError):
+        return "contains no certificate that can be read: it must be a file with the PEM certificates of the authority"
+    return f"cannot be read: {reason_of(error)}"
 
 
 def _with_port(host: str) -> str:

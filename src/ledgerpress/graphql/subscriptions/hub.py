@@ -145,34 +145,40 @@ class SubscriptionHub:
             self._watching = None
             self._cache.clear()
 
+    def _wake_after(self, position: int) -> int:
+        """Wake the shared subscriptions if the views have left `position`; return their position.
+
+        Otherwise, only subscriptions that have ended are woken: another projection may be paused.
+        """
+        with self.store.snapshot() as snapshot:
+            reached = snapshot.position
+            for shared in self._shared.values():
+                if reached != position or shared.has_ended(snapshot):
+                    shared.wake(reached)
+        return reached
+
     async def _watch(self) -> None:
         """Wake the shared subscriptions as soon as the views have changed."""
-        position = -1
+        position, last_error = -1, ""
         # The views use `asyncio.wait_for`, which may lose a cancellation before Python 3.12.
         while self._watching is asyncio.current_task():
             try:
                 changes = self.store.views.changes
-                with self.store.snapshot() as snapshot:
-                    reached = snapshot.position
-                    if reached == position:  # another projection may be paused
-                        for shared in self._shared.values():
-                            if shared.has_ended(snapshot):
-                                shared.wake(reached)
-                if reached != position:
-                    position = reached
-                    for shared in self._shared.values():
-                        shared.wake(reached)
+                position = self._wake_after(position)
                 if not await self.store.views.wait_for(position + 1, _WAIT_SECONDS):
                     # `wait_for` does not wait for a paused projection.
                     await self.store.views.wait_for_change(changes, _WAIT_SECONDS)
+                last_error = ""
             except LogReplaced:  # logged elsewhere; the shared subscriptions report it to their subscribers
                 for shared in self._shared.values():
                     shared.wake(position)
                 await asyncio.sleep(_WAIT_SECONDS)
             except ViewsUnavailable:  # logged elsewhere; subscribers wait until the views can be read
                 await asyncio.sleep(RETRY_SECONDS)
-            except Exception:
-                logger.exception("subscribers cannot be notified at the moment")
+            except Exception as error:  # after an error of any class, subscribers must be notified again
+                if str(error) != last_error:
+                    logger.exception("subscribers cannot be notified at the moment; trying again")
+                last_error = str(error)
                 await asyncio.sleep(_WAIT_SECONDS)
 
 

@@ -1,12 +1,14 @@
 """Reject requests for hosts that are not allowed, so that pages of other sites cannot reach a local server.
 
-Requests with several Host headers are rejected too: a proxy may read another one (RFC 9112, 3.2).
+Requests with several Host headers, or with one that is not a host and a port, are rejected too: a proxy may read it in
+another way (RFC 9112, 3.2).
 
 Another site can point its own name to this machine's address (DNS rebinding). The browser then treats this server as
 part of that site. But the Host header still contains the site's name (RFC 9110, 7.2).
 """
 
 import logging
+import re
 from collections.abc import Sequence
 from typing import Final
 
@@ -28,6 +30,14 @@ EVERY_HOST: Final = frozenset({"/health/live", "/health/ready"})
 MAX_VALUES: Final = 1_000
 """How many allowed Host values are cached. Ports and subdomains (`*.`) can make them many."""
 
+_HOST: Final = re.compile(
+    rb"(?:\[[0-9A-Za-z:.%_~-]+\]|(?:[A-Za-z0-9._~!$&'()*+,;=-]|%[0-9A-Fa-f]{2})*)(?::[0-9]*)?"
+)
+"""A host with or without a port (RFC 9110, 7.2, and RFC 3986, 3.2.2)."""
+_INVALID: Final = HttpError(
+    400, "BAD_REQUEST", "The Host header is not a host, or a host and a port. Send it as in the URL."
+)
+
 
 class TrustedHosts:
     """ASGI middleware. `allowed` are names, addresses, `*.` and a name for its subdomains, or `*` for every host."""
@@ -43,6 +53,8 @@ class TrustedHosts:
         hosts = [value for name, value in scope.get("headers", ()) if name == b"host"]
         if len(hosts) > 1:
             await self._reject(scope, send, repeated_header(b"host"), "its Host header is repeated")
+        elif hosts and not _HOST.fullmatch(hosts[0]):
+            await self._reject(scope, send, _INVALID, "its Host header is not a host and a port")
         elif self._allows_every_host or (hosts and (self._allowed.get(hosts[0]) or self._check(hosts[0]))):
             await self._app(scope, receive, send)
         elif scope["type"] == "http" and route_path(scope) in EVERY_HOST:

@@ -1,7 +1,8 @@
 """Limits on connections: size and time of a request's head, slow bodies, and the number of connections.
 
 uvicorn has no such limits, and the application sees a request only when its head is complete. uvicorn also loses the
-body of a request with an upgrade that it does not support. This module relies on internals of uvicorn's protocol:
+body of a request with an upgrade that it does not support, uses the wrong host of a request in absolute form, and takes
+a compressed body for a plain one. This module relies on internals of uvicorn's protocol:
 pyproject.toml pins its minor version.
 """
 
@@ -78,6 +79,8 @@ class LimitedProtocol(HttpToolsProtocol):
     """When the wait for a head began; `None` during a request, and until the first byte of the next one."""
     _timer: TimerHandle | None = None
     _is_finished = False
+    _rejection = HTTPStatus.BAD_REQUEST
+    """The status of a request that cannot be parsed."""
     _current: RequestResponseCycle | None = None
 
     def connection_made(self, transport: Transport) -> None:  # type: ignore[override]  # as uvicorn has it
@@ -120,11 +123,20 @@ class LimitedProtocol(HttpToolsProtocol):
         if cycle is not None and cycle is not before and _is_unfinished(cycle):
             self.loop.call_later(BODY_GRACE, self._check_body, cycle)
 
+    def on_header(self, name: bytes, value: bytes) -> None:
+        """Add a header. The parser leaves white space after a value, which does not belong to it (RFC 9112, 5)."""
+        super().on_header(name, value.rstrip(b" \t"))
+
     def on_headers_complete(self) -> None:
         self._idle_bytes = 0
         self._head_since = None
         if self._has_unsupported_upgrade():
             return  # `_parse` parses this head again
+        self._check_transfer_coding()
+        if b"://" in self.url and not self.url.startswith(b"/"):
+            self.url, host = _origin_form(self.url)
+            # In place, since the scope has the list. A request without a host stays one, and is rejected.
+            self.headers[:] = [(name, host if name == b"host" else value) for name, value in self.headers]
         super().on_headers_complete()
         self._current = self.cycle
 
@@ -179,7 +191,24 @@ class LimitedProtocol(HttpToolsProtocol):
                     pieces += [piece[upgrade.args[0] :], memoryview(head)]
         except httptools.HttpParserError:
             logger.info("Invalid HTTP request received.")
-            self.send_400_response("Invalid HTTP request received.")
+            if self._rejection is HTTPStatus.BAD_REQUEST:
+                self.send_400_response("Invalid HTTP request received.")
+            else:
+                self._reject(self._rejection)
+
+    def _check_transfer_coding(self) -> None:
+        """Raise ValueError for a body with a coding other than chunked (RFC 9112, 6.1).
+
+        The server could not decode the body, or, if chunked is not the last coding, not find its end (6.3).
+        """
+        values = [value for name, value in self.headers if name == b"transfer-encoding"]
+        *others, last = [
+            coding.strip(b" \t").lower() for coding in b",".join(values or [b"chunked"]).split(b",")
+        ]
+        if others and last == b"chunked" and b"chunked" not in others:
+            self._rejection = HTTPStatus.NOT_IMPLEMENTED
+        if others or last != b"chunked":
+            raise ValueError("the transfer coding is not supported")
 
     def _has_unsupported_upgrade(self) -> bool:
         return self.parser.should_upgrade() and not self._should_upgrade()
@@ -262,6 +291,16 @@ class LimitedProtocol(HttpToolsProtocol):
 def limited_protocol(limits: ConnectionLimits) -> type[LimitedProtocol]:
     """Return the protocol class of a server with these limits."""
     return type("LimitedProtocol", (LimitedProtocol,), {"limits": limits})
+
+
+def _origin_form(target: bytes) -> tuple[bytes, bytes]:
+    """Return the path and query, and the host, of a target in absolute form (RFC 9112, 3.2.2). Raises ValueError."""
+    scheme, _, rest = target.partition(b"://")
+    end = next((index for index, byte in enumerate(rest) if byte in b"/?#"), len(rest))
+    host, path = rest[:end], rest[end:]
+    if scheme.lower() not in (b"http", b"https") or not host or b"@" in host:
+        raise ValueError("the target is not a URL of HTTP without a user")
+    return path if path.startswith(b"/") else b"/" + path, host
 
 
 def _is_unfinished(cycle: RequestResponseCycle) -> bool:

@@ -79,6 +79,7 @@ class ActiveViews:
         self._batch_size = batch_size
         self._clear_caches = clear_caches
         self._checks = ViewsChecks(directory)
+        self._check_error = ""
         self._live: _FollowedViews
         self._inode = 0
         self._since = 0
@@ -213,7 +214,7 @@ class ActiveViews:
     async def watch(self) -> None:
         """Until cancelled, switch whenever the views are switched or replaced, and check the file in use."""
         failed: tuple[Path, int] | None = None
-        retry_at = 0.0
+        retry_at, last_error = 0.0, ""
         while True:
             await asyncio.sleep(POLL_INTERVAL)
             await self._check()
@@ -223,17 +224,21 @@ class ActiveViews:
                     continue
                 target = path, self._directory.identity(path)
                 if target == (self.path, self._inode):
-                    failed = None
+                    failed, last_error = None, ""
                     self._drop_withdrawn()
                     self._note_use()
                 elif target != failed or time.monotonic() > retry_at:
                     await self._switch(*target)
-            except Exception as error:  # noqa: BLE001  # after any failure, the process keeps its current views
-                if target != failed:
+            except Exception as error:  # after any failure, the process keeps its current views
+                if target != failed or str(error) != last_error:
                     logger.warning(
-                        "the views in use remain %s; the others cannot be used: %s", self.path.name, error
+                        "the views in use remain %s; the others cannot be used: %s",
+                        self.path.name,
+                        error,
+                        exc_info=_unexpected(error),
                     )
-                failed, retry_at = target, time.monotonic() + RETRY_INTERVAL
+                failed, last_error = target, str(error)
+                retry_at = time.monotonic() + RETRY_INTERVAL
 
     async def aclose(self) -> None:
         for live in (*self._closing, self._live):
@@ -244,8 +249,13 @@ class ActiveViews:
     async def _check(self) -> None:
         try:
             await self._checks.run(self._live.views, self._inode)
-        except (sqlite3.Error, OSError) as error:
-            logger.warning("the views file %s could not be checked: %s", self.path, error)
+        except Exception as error:  # after an error of any class, the next check must follow
+            if str(error) != self._check_error:
+                unexpected = _unexpected(error)
+                logger.warning("views %s could not be checked: %s", self.path, error, exc_info=unexpected)
+            self._check_error = str(error)
+        else:
+            self._check_error = ""
 
     async def _switch(self, path: Path, inode: int) -> None:
         """Switch to the views at `path` once they have caught up with the views in use."""
@@ -380,3 +390,9 @@ class _FollowedViews:
             await asyncio.wait([self._following])
         await self.runner.release()
         await self.views.aclose()
+
+
+def _unexpected(error: Exception) -> Exception | None:
+    """Return an error that is a mistake in the program, whose traceback is logged; `None` for other errors."""
+    expected = (EventLogError, ViewsUnavailable, ViewsOfOtherVersions, _UnusableViews, sqlite3.Error, OSError)
+    return None if isinstance(error, expected) else error

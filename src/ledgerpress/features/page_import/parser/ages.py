@@ -54,20 +54,21 @@ _NAMED_LENGTHS: Final = {"week": 7 * _DAY, "month": 30 * _DAY, "year": 365 * _DA
 _UNIT: Final = "|".join(sorted(_LENGTHS, key=len, reverse=True))
 _WORDS: Final = "|".join(sorted(filter(None, _COUNTS), key=len, reverse=True))
 _NUMBER: Final = r"[0-9]+(?:\.[0-9])?"
-_NUMBER_OF: Final = rf"(?:{_NUMBER}\+?\s?(?:{_UNIT})|(?:(?:{_WORDS})\s)?(?:{_UNIT}))"
+_DIGITS_OF: Final = rf"{_NUMBER}\+?\s?(?:{_UNIT})"
+_NUMBER_OF: Final = rf"(?:{_DIGITS_OF}|(?:(?:{_WORDS})\s)?(?:{_UNIT}))"
 _AGO: Final = re.compile(
     r"(?:(?:about|around|almost|nearly|over|roughly|approximately|less than|more than)\s|[~<>]\s?)?"
-    rf"(?P<age>{_NUMBER_OF}(?:(?:,?\s(?:and\s)?){_NUMBER_OF})*)\s(?:ago|earlier)",
+    rf"(?P<age>{_NUMBER_OF}(?:,?\s(?:and\s)?{_NUMBER_OF}|{_DIGITS_OF})*)\s(?:ago|earlier)",
     re.IGNORECASE,
 )
-_BARE: Final = re.compile(rf"(?P<age>{_NUMBER}\+?\s?(?:{_UNIT})(?:,?\s?[0-9]+\s?(?:{_UNIT}))*)")
+_BARE: Final = re.compile(rf"(?P<age>{_DIGITS_OF}(?:,?\s?[0-9]+\s?(?:{_UNIT}))*)")
 _TERM: Final = re.compile(
-    rf"(?:(?P<count>{_NUMBER})\+?\s?|(?P<words>{_WORDS})\s)?\b(?P<unit>{_UNIT})\b", re.IGNORECASE
+    rf"(?:(?<![0-9])(?P<count>{_NUMBER})\+?\s?|(?P<words>{_WORDS})\s)?\b(?P<unit>{_UNIT})\b", re.IGNORECASE
 )
 _PERIOD: Final = re.compile(
     r"(?<![A-Za-z])(s|sec|m|min|h|hr|d|w|wk|mo|mth|y|yr)(s?)\.(?=,?\s)", re.IGNORECASE
 )
-_GLUED: Final = re.compile(r"(?<=[0-9+])(?=[A-Za-z])")
+_GLUED: Final = re.compile(r"(?<=[0-9+])(?=[A-Za-z])|(?<=[A-Za-z])(?=[0-9])")
 _FUTURE: Final = re.compile(rf"in (?:[0-9]+|{_WORDS})\s?(?:{_UNIT})", re.IGNORECASE)
 # Six digits limit the longest age to 999999 years, which fits into a timedelta.
 _MAX_DIGITS: Final = 6

@@ -7,9 +7,13 @@ from typing import Final
 from ledgerpress.commands.text_rules import MAX_NAME
 
 _MAX_WORDS: Final = 5
-_BETWEEN: Final = re.compile(r"\s*[,;]\s*(?:and\s+|&\s*)?|\s+(?:and|with|AND|WITH)\s+|\s*&\s*")
-_ADDRESS: Final = re.compile(r"\s*[(<]?(?:\S+@\S+\.\w+|(?<!\w)@\w+)[)>]?$")
-_EMPLOYER: Final = re.compile(r"\s+(?:for|of|at|in|FOR|OF|AT|IN)\s+\w.*$")
+# Spaces are matched only from the first one on, so that the time is linear in the length of the text.
+_SPACES: Final = r"(?<!\s)\s+"
+_BETWEEN: Final = re.compile(
+    rf"(?:{_SPACES})?[,;]\s*(?:and\s+|&\s*)?|{_SPACES}(?:and|with|AND|WITH)\s+|(?:{_SPACES})?&\s*"
+)
+_ADDRESS: Final = re.compile(rf"(?:{_SPACES})?(?:(?<!\S)[(<]?@?[^\s@]+@\S+\.\w+|[(<]?(?<!\w)@\w+)[)>]?$")
+_EMPLOYER: Final = re.compile(rf"{_SPACES}(?:for|of|at|in|FOR|OF|AT|IN)\s+\w.*$", re.DOTALL)
 _ROLE: Final = re.compile(
     r"(?:.*\b)?(?:writer|reporter|correspondent|editor|columnist|contributor|critic|photographer|intern|staff|author"
     r"|journalist|producer)s?",

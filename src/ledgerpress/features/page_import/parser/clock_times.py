@@ -1,4 +1,4 @@
-"""The time of day next to a date: "at 9:00 AM", "17:30 UTC", "09:00:00+01:00", "noon"."""
+"""The time of day next to a date: "at 9:00 AM", "17:30 UTC", "09:00:00+01:00", "17:30h", "(9:00 AM)", "noon"."""
 
 import re
 from dataclasses import dataclass
@@ -8,13 +8,14 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 _TIME: Final = (
     r"(?:(?P<hour>\d{1,2})(?:(?P<minutes>[:.](?P<minute>\d{2})(?::(?P<second>\d{2})(?:[.,]\d+)?)?)"
-    r"\s?(?P<half>[ap]\.?m\b\.?)?|\s?(?P<hour_half>[ap]\.?m\b\.?))|(?P<name>noon|midday|midnight))"
+    r"\s?(?:(?P<half>[ap]\.?m\b\.?)|h(?:(?:ou)?rs)?\b)?|\s?(?P<hour_half>[ap]\.?m\b\.?))|(?P<name>noon|midday|midnight))"
 )
 _ZONE: Final = (
     r"(?:\s?\(?(?P<offset>Z|(?:UTC|GMT)?\s?[+\-−]\d{1,2}(?::?\d{2})?)\)?|\s\(?(?P<zone>(?-i:[A-Z]{2,5}))\)?)?"
 )
 _AFTER_DATE: Final = re.compile(
-    rf"(?P<rest>.*?[\w.)])(?:,?\s+(?:at|@|[-–—/|•·])\s+|\s*,\s*|\s+|(?<=\d)T(?=\d)){_TIME}{_ZONE}",
+    rf"(?P<rest>.*?[\w.)])(?:,?\s+(?:at|@|[-–—/|•·])\s+|\s*,\s*|\s+|(?<=\d)T(?=\d))"
+    rf"(?P<bracket>\()?{_TIME}{_ZONE}(?(bracket)\))",
     re.IGNORECASE,
 )
 _BEFORE_DATE: Final = re.compile(

@@ -121,7 +121,7 @@ def read_date(line: str, retrieval: Retrieval) -> PageDate | None:
         return _counted_back(line, age, retrieval)
     text, clock_time = split_time(line)
     text = _WEEKDAY_NEXT_TO_DATE.sub("", text)
-    named = _named_day(text, retrieval) if clock_time else None
+    named = _named_day(text, clock_time, retrieval) if clock_time else None
     named = named or _weekday(text, retrieval) or _by_name(text, retrieval) or _in_digits(text, retrieval)
     if named is None:
         return None
@@ -183,16 +183,25 @@ def _at(day: date, clock_time: ClockTime | None, retrieval: Retrieval) -> dateti
     return (clock_time or midnight).on(day, retrieval.zone)
 
 
-def _named_day(text: str, retrieval: Retrieval) -> _Day | None:
-    """Read the day of "yesterday at 5:00 PM" and "2 days ago, 17:00"."""
+def _named_day(text: str, clock_time: ClockTime, retrieval: Retrieval) -> _Day | None:
+    """Read the day of "yesterday at 5:00 PM", "2 days ago, 17:00" and "8 hours ago at 10:09 am"."""
     age = read_age(text.removesuffix(","))
-    if age is None or age.length is None or age.length % _DAY:
+    if age is None or age.length is None:
         return None
     try:
-        day = retrieval.today - age.length
+        day = retrieval.today - timedelta(days=age.length.days)
+        if age.length % _DAY and not retrieval.is_whole_day:
+            day = _nearest_day(retrieval.at - age.length, clock_time, retrieval)
     except OverflowError:
         return _Day(None)
     return _Day(day, f"was subtracted from the retrieval date: {day}", source=DateSource.AGE)
+
+
+def _nearest_day(at: datetime, clock_time: ClockTime, retrieval: Retrieval) -> date:
+    """Return the day on which the clock shows the time nearest to `at`, since an age in hours is rounded."""
+    middle = at.astimezone(retrieval.zone).date()
+    days = (middle - _DAY, middle, middle + _DAY)
+    return min(days, key=lambda day: abs(_at(day, clock_time, retrieval) - at))
 
 
 def _weekday(text: str, retrieval: Retrieval) -> _Day | None:

@@ -6,6 +6,7 @@ The parts of the line may be separated by bars or dots: "By Ada Example | Dec. 5
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import islice
 from typing import Final
 
 from ledgerpress.features.page_import.parser.ages import read_age
@@ -15,6 +16,8 @@ from ledgerpress.features.page_import.parser.dates import DateSource, PageDate, 
 
 _MAX_LINE: Final = 200
 _MAX_OTHER: Final = 60
+_MAX_WORDS: Final = 16
+"""The maximum number of words of a date next to a byline, so that the time for a line is bounded."""
 
 _BAR: Final = re.compile(r"\s*[|•●∙⋅·‧]\s*|\s+(?://?|—|–|-)\s+")
 _OTHERS_BETWEEN_BARS: Final = re.compile(r"[|•●∙⋅·‧]|\s/\s")
@@ -240,7 +243,7 @@ def _bylined(text: str, retrieval: Retrieval) -> Details | None:
     names = author_names(rest, allow_handle=explicit)
     if names:
         return Details(authors=names)
-    for gap in _AFTER_NAMES.finditer(rest):
+    for gap in list(_AFTER_NAMES.finditer(rest))[-_MAX_WORDS:]:
         dated = _dated(rest[gap.end() :], retrieval)
         names = author_names(rest[: gap.start()], allow_handle=True) if dated else None
         if dated and names:
@@ -251,7 +254,7 @@ def _bylined(text: str, retrieval: Retrieval) -> Details | None:
 
 def _dated_and_bylined(text: str, retrieval: Retrieval) -> Details | None:
     """Read "Posted on December 5, 2024 by Ada Example"."""
-    for gap in _BEFORE_BY.finditer(text):
+    for gap in islice(_BEFORE_BY.finditer(text), _MAX_WORDS):
         dated = _dated(text[: gap.start()], retrieval)
         byline = _BY.match(text, gap.end())
         names = author_names(text[byline.end() :], allow_handle=True) if dated and byline else None

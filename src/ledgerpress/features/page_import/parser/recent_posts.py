@@ -30,6 +30,8 @@ _JOINS: Final = re.compile(
     r"\b(?:of|on|in|to|from|since|until|till|before|after|by|for|and|the|this|at|as|than|vs)$", re.IGNORECASE
 )
 _SPACES: Final = re.compile(r"(?<=\S)\s+")
+_MAX_PARTS: Final = 16
+"""The maximum number of words or parts of a date, so that the time for a line is bounded."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,16 +132,18 @@ def _without_date(line: str, separators: re.Pattern[str], retrieval: Retrieval) 
     if len(line) > 2 * MAX_TITLE:
         return None
     gaps = list(separators.finditer(line))
-    for gap in gaps:
+    for gap in gaps[-_MAX_PARTS:]:
         title, rest = line[: gap.start()], line[gap.end() :]
         is_part_of_headline = separators is _SPACES and (
             _JOINS.search(title) or rest.lower().startswith("on ") or not _YEAR_OR_AGO.search(rest)
         )
-        if is_part_of_headline or read_details(title, retrieval) is not None:
-            continue
-        if _has_only_date(rest, retrieval):
+        if (
+            not is_part_of_headline
+            and _has_only_date(rest, retrieval)
+            and read_details(title, retrieval) is None
+        ):
             return title, rest
-    for gap in reversed(gaps):
+    for gap in reversed(gaps[:_MAX_PARTS]):
         rest, title = line[: gap.start()], line[gap.end() :]
         if _YEAR.search(rest) and _has_only_date(rest, retrieval) and read_details(title, retrieval) is None:
             return title, rest

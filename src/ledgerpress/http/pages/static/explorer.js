@@ -1,8 +1,7 @@
 // Show GraphiQL for the GraphQL endpoint of this site, with examples in its first tabs.
 "use strict";
 
-const { GraphiQL, TabFocus, createElement: h, createGraphiQLFetcher, createRoot, createSseClient, editors, parse } =
-  GraphiQLBundle;
+const { GraphiQL, TabFocus, createElement: h, createGraphiQLFetcher, createRoot, createSseClient, editors, parse } = GraphiQLBundle;
 const root = document.getElementById("graphiql");
 const page = root.dataset;
 
@@ -55,23 +54,27 @@ const fetchOnce = createGraphiQLFetcher({
 });
 
 function fetcher(params, options) {
-  const { operation, operationName } = selectedOperation(params);
-  const request = { ...params, operationName };
-  return operation === "subscription" ? subscription(request, options.headers) : fetchOnce(request, options);
+  const operations = operationsIn(params.query);
+  const named = operations.find((operation) => operation.name?.value === params.operationName);
+  // GraphiQL learns after a delay which operations are in the editor. Until then, it sends the former name.
+  const operation = named ?? (operations.length === 1 ? operations[0] : undefined);
+  if (!operation && operations.length > 1) {
+    const names = operations.map(({ name }) => name?.value ?? "(without a name)").join(", ");
+    return Promise.resolve({ errors: [{ message: `Choose the operation to execute: ${names}.` }] });
+  }
+  const request = operation ? { ...params, operationName: operation.name?.value } : params;
+  return operation?.operation === "subscription"
+    ? subscription(request, options?.headers)
+    : fetchOnce(request, { ...options, documentAST: undefined });
 }
 
-// Return the kind and the name of the operation to run. GraphiQL learns the name of an operation with a delay: after a
-// change of tabs or of a name, `params` briefly contain the former name.
-function selectedOperation({ query, operationName }) {
-  let operations;
+// Return the operations in a document. The server reports what is wrong with a document that cannot be parsed.
+function operationsIn(document) {
   try {
-    operations = parse(query).definitions.filter((node) => node.kind === "OperationDefinition");
+    return parse(document, { noLocation: true }).definitions.filter((node) => node.kind === "OperationDefinition");
   } catch {
-    return { operationName }; // the server reports the syntax error
+    return [];
   }
-  const named = operations.find((node) => node.name?.value === operationName);
-  const selected = named ?? (operations.length === 1 ? operations[0] : undefined);
-  return selected ? { operation: selected.operation, operationName: selected.name?.value } : { operationName };
 }
 
 // Return an observable of the results of a subscription, which arrive as server-sent events.
