@@ -119,6 +119,12 @@ class PastComparison:
         self._store = store
         self._chance = chance
         self._public = {post.id for post in today.articles()}
+        self._retracted = {
+            correction.id
+            for post in today.posts.values()
+            for correction in post.corrections
+            if correction.retracted_at is not None
+        }
         self._chooser = Chooser(chance, today)
         self._seen = counts
 
@@ -129,7 +135,7 @@ class PastComparison:
         arguments = self._chooser.choose(room, readers=True)
         variables = {**arguments.variables(), "at": moment.as_of}
         expected, everything = (
-            ExpectedResponses(room, now, hidden, to_public=True).data(arguments),
+            ExpectedResponses(room, now, hidden | self._retracted, to_public=True).data(arguments),
             ExpectedResponses(room, now).data(arguments),
         )
 
