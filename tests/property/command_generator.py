@@ -274,7 +274,8 @@ def _on_corrections(spec: CommandSpec, known: Known) -> Command:
     post_id = _pick(known.posts, spec.post)
     kind = tuple(CorrectionKind)[spec.author % 3]
     passage = PASSAGES[spec.category % len(PASSAGES)]
-    new = NewCorrection(note=spec.text, kind=kind, passage=passage)
+    note = spec.text or spec.title or ""
+    new = NewCorrection(note=note, kind=kind, passage=passage)
     of, correction_id = post_id, UNKNOWN
     if known.corrections and spec.other < 19:
         of, correction_id = known.corrections[spec.other % len(known.corrections)]
@@ -287,7 +288,7 @@ def _on_corrections(spec: CommandSpec, known: Known) -> Command:
                 post_id=of,
                 correction_id=correction_id,
                 kind=kind if spec.by_slug else UNSET,
-                note=UNSET if spec.flag else spec.text,
+                note=UNSET if spec.flag else note,
                 passage=passage if spec.author % 2 else UNSET,
             )
         case correction_commands.RetractCorrection:
