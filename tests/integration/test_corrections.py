@@ -1,11 +1,13 @@
 """Corrections over GraphQL: of published revisions, with kinds and passages; reworded, retracted, and in the past."""
 
+import re
 from pathlib import Path
 from typing import Any, Final
 
 import pytest
 
 from ledgerpress.commands.client_identity import ANONYMOUS
+from ledgerpress.features.posts import article_queries
 from tests.integration.graphql_client import Client, client
 
 NOTES: Final = "kind note passage at rewordedAt retractedAt appliesToArticle revision"
@@ -311,3 +313,49 @@ async def test_a_repeated_command_returns_its_correction(api: Client) -> None:
     again = await done(api, "correctionAdd", CORRECTION, id=post["id"], note="One.", idempotencyKey="k")
     assert again["replayed"]
     assert again["correction"] == first["correction"]
+
+
+async def test_an_article_page_shows_kinds_times_and_passages_but_nothing_that_was_retracted(api: Client) -> None:
+    post = await published(api, "It leaves at 17:00.", "It leaves at 18:00 from pier 4.")
+    correction = (
+        await done(
+            api, "correctionAdd", CORRECTION, id=post["id"], note="It was 17:00.", passage="It leaves at 17:00"
+        )
+    )["correction"]["id"]
+    await done(api, "correctionAdd", id=post["id"], kind="CLARIFICATION", note="The old pier.", passage="pier 4")
+    await done(api, "correctionAdd", id=post["id"], kind="UPDATE", note="It has left.")
+
+    async def notes_on_page() -> list[str]:
+        sections = (await api.http.get("/articles/ferry")).text.split('<section class="corrections">')[1:]
+        return [section.partition("</section>")[0] for section in sections]
+
+    first, second, third = await notes_on_page()
+    for section, heading, note in (
+        (first, "Correction", "It was 17:00."),
+        (second, "Clarification", "The old pier."),
+        (third, "Update", "It has left."),
+    ):
+        assert f"<h2>{heading}</h2>" in section
+        assert re.search(rf">4 May 2024, \d\d:\d\d UTC</time> <bdi>{re.escape(note)}</bdi>", section)
+    assert '<blockquote dir="auto">It leaves at 17:00</blockquote>' in first
+    assert "blockquote" not in third
+    assert "earlier version" not in first + second + third
+    await done(api, "correctionRetract", id=post["id"], correction=correction)
+    await done(api, "postEdit", id=post["id"], body="It leaves.", publish=True)
+    second, third = await notes_on_page()
+    assert "This is about an earlier version of the article." in second
+    assert "earlier version" not in third
+
+
+async def test_subscribers_of_an_article_receive_changes_of_its_corrections(api: Client) -> None:
+    post = await published(api, "At five.")
+    with api.store.snapshot() as snapshot:
+        start = snapshot.position
+    correction = (await done(api, "correctionAdd", CORRECTION, id=post["id"], note="Five."))["correction"]["id"]
+    await done(api, "correctionReword", id=post["id"], correction=correction, note="It is five.")
+    await done(api, "correctionRetract", id=post["id"], correction=correction)
+    with api.store.snapshot() as snapshot:
+        positions = []
+        while (start := article_queries.next_change(snapshot, "ferry", start) or 0) > 0:
+            positions.append(start)
+    assert len(positions) == 3
