@@ -15,7 +15,7 @@ CORRECTION: Final = f"correction {{ id {NOTES} }} post {{ version corrections {{
 
 
 async def published(api: Client, *bodies: str) -> dict[str, Any]:
-    """Create a post that is published with each body in turn: revision 1, 2, …"""
+    """Create a post that is published with each body in turn, as revision 1, 2 and so on."""
     post = await api.write("Ferry", body=bodies[0], publish=True)
     for body in bodies[1:]:
         await done(api, "postEdit", id=post["id"], body=body, publish=True)
@@ -126,7 +126,9 @@ async def test_a_correction_with_a_publication_that_changes_nothing_is_recorded_
 async def test_invalid_corrections_are_rejected(api: Client) -> None:
     post = await published(api, "One *two* three.", "Four.", "Five.")
     other = (await api.write("Other", publish=True))["id"]
-    correction = (await done(api, "correctionAdd", CORRECTION, id=post["id"], note="Four."))["correction"]["id"]
+    correction = (await done(api, "correctionAdd", CORRECTION, id=post["id"], note="Four."))["correction"][
+        "id"
+    ]
 
     async def code(mutation: str, **input: Any) -> tuple[str, list[str]]:
         return (await rejected(api, mutation, **input))[:2]
@@ -216,10 +218,17 @@ async def test_a_correction_is_reworded_with_history(api: Client) -> None:
 
 async def test_a_retracted_correction_is_shown_to_editors_only(api: Client) -> None:
     post = await published(api, "At five.", "At six.")
-    correction = (await done(api, "correctionAdd", CORRECTION, id=post["id"], note="It was six."))["correction"]
+    correction = (await done(api, "correctionAdd", CORRECTION, id=post["id"], note="It was six."))[
+        "correction"
+    ]
     before = await api.store.log.head()
     retracted = await done(
-        api, "correctionRetract", CORRECTION, id=post["id"], correction=correction["id"], reason="It was five."
+        api,
+        "correctionRetract",
+        CORRECTION,
+        id=post["id"],
+        correction=correction["id"],
+        reason="It was five.",
     )
     assert retracted["correction"]["retractedAt"] is not None
     assert [each["note"] for each in retracted["post"]["corrections"]] == ["It was six."]
@@ -259,13 +268,20 @@ async def test_readers_of_the_open_past_see_former_wordings_but_nothing_that_was
         assert [note["revision"] for note in await notes(api)] == [None]
 
 
-async def test_the_short_form_of_postPublish_records_a_correction_that_can_be_changed(api: Client) -> None:
+async def test_the_short_form_of_a_publication_records_a_correction_that_can_be_changed(api: Client) -> None:
     post = await published(api, "At five.")
     await done(api, "postEdit", id=post["id"], body="At six.")
     await done(api, "postPublish", id=post["id"], correction="It was six.")
     (note,) = await notes(api)
-    assert (note["kind"], note["note"], note["passage"], note["revision"]) == ("CORRECTION", "It was six.", None, 2)
-    reworded = await done(api, "correctionReword", CORRECTION, id=post["id"], correction=note["id"], note="Six.")
+    assert (note["kind"], note["note"], note["passage"], note["revision"]) == (
+        "CORRECTION",
+        "It was six.",
+        None,
+        2,
+    )
+    reworded = await done(
+        api, "correctionReword", CORRECTION, id=post["id"], correction=note["id"], note="Six."
+    )
     assert (reworded["correction"]["id"], reworded["correction"]["note"]) == (note["id"], "Six.")
     await done(api, "correctionRetract", id=post["id"], correction=note["id"])
     assert await notes(api) == []
@@ -297,7 +313,9 @@ async def test_a_correction_is_marked_when_its_text_is_gone(api: Client) -> None
 async def test_an_unpublished_post_keeps_its_corrections(api: Client) -> None:
     post = await published(api, "At five.", "At six.")
     await done(api, "postUnpublish", id=post["id"])
-    correction = (await done(api, "correctionAdd", CORRECTION, id=post["id"], note="It was six."))["correction"]
+    correction = (await done(api, "correctionAdd", CORRECTION, id=post["id"], note="It was six."))[
+        "correction"
+    ]
     node = "query ($id: ID!) { node(id: $id) { ... on Correction { note } } }"
     assert await api.ask(node, id=correction["id"]) == {"node": {"note": "It was six."}}
     with api.acting_as(ANONYMOUS):
@@ -315,14 +333,23 @@ async def test_a_repeated_command_returns_its_correction(api: Client) -> None:
     assert again["correction"] == first["correction"]
 
 
-async def test_an_article_page_shows_kinds_times_and_passages_but_nothing_that_was_retracted(api: Client) -> None:
+async def test_an_article_page_shows_kinds_times_and_passages_but_nothing_that_was_retracted(
+    api: Client,
+) -> None:
     post = await published(api, "It leaves at 17:00.", "It leaves at 18:00 from pier 4.")
     correction = (
         await done(
-            api, "correctionAdd", CORRECTION, id=post["id"], note="It was 17:00.", passage="It leaves at 17:00"
+            api,
+            "correctionAdd",
+            CORRECTION,
+            id=post["id"],
+            note="It was 17:00.",
+            passage="It leaves at 17:00",
         )
     )["correction"]["id"]
-    await done(api, "correctionAdd", id=post["id"], kind="CLARIFICATION", note="The old pier.", passage="pier 4")
+    await done(
+        api, "correctionAdd", id=post["id"], kind="CLARIFICATION", note="The old pier.", passage="pier 4"
+    )
     await done(api, "correctionAdd", id=post["id"], kind="UPDATE", note="It has left.")
 
     async def notes_on_page() -> list[str]:
@@ -351,7 +378,9 @@ async def test_subscribers_of_an_article_receive_changes_of_its_corrections(api:
     post = await published(api, "At five.")
     with api.store.snapshot() as snapshot:
         start = snapshot.position
-    correction = (await done(api, "correctionAdd", CORRECTION, id=post["id"], note="Five."))["correction"]["id"]
+    correction = (await done(api, "correctionAdd", CORRECTION, id=post["id"], note="Five."))["correction"][
+        "id"
+    ]
     await done(api, "correctionReword", id=post["id"], correction=correction, note="It is five.")
     await done(api, "correctionRetract", id=post["id"], correction=correction)
     with api.store.snapshot() as snapshot:

@@ -111,9 +111,7 @@ async def scenario(client: StoreClient) -> dict[str, str]:
         ),
         reason="A reader wrote.",
     )
-    await client.mutate(
-        "correctionRetract", {"id": client.global_id("Post", tide), "correction": unclear}
-    )
+    await client.mutate("correctionRetract", {"id": client.global_id("Post", tide), "correction": unclear})
     await client.command(
         PublishWithCorrection(post_id=tide, with_correction=NewCorrection(note="It is old.")),
     )

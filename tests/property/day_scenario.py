@@ -114,7 +114,9 @@ WHOLE_DAY: Final[list[Action]] = [
     CommandSpec(correction_commands.RewordCorrection, other=1, text="They were weirs.", by_slug=True),
     CommandSpec(correction_commands.RetractCorrection, other=1, twice=True),
     CommandSpec(correction_commands.RewordCorrection, other=1, text="Once more."),
-    CommandSpec(correction_commands.EditWithCorrection, post=PAST, text="It is a mill.", category=2, title="Tide mill"),
+    CommandSpec(
+        correction_commands.EditWithCorrection, post=PAST, text="It is a mill.", category=2, title="Tide mill"
+    ),
     CommandSpec(correction_commands.PublishWithCorrection, post=PAST, text="Nothing else."),
     CommandSpec(correction_commands.RewordCorrection, other=0, text="It has two wheels.", flag=False),
 ]

@@ -191,9 +191,7 @@ class LongScenario:
         post, correction = self._corrected()
         if post is None or correction is None:
             return None
-        note, passage = self._chance.choice(
-            ((self._words(5), UNSET), (UNSET, None), (self._words(3), None))
-        )
+        note, passage = self._chance.choice(((self._words(5), UNSET), (UNSET, None), (self._words(3), None)))
         return correction_commands.RewordCorrection(
             post_id=post.id, correction_id=correction.id, note=note, passage=passage
         )

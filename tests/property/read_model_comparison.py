@@ -99,16 +99,14 @@ def _post(snapshot: Snapshot, room: Newsroom, post_id: str) -> None:
         correction.id for correction in expected.corrections if correction.retracted_at is None
     ]
     texts = correction_queries.PublishedTexts(snapshot, article.seq)
-    rows = correction_queries.of_post(snapshot, article.id)
+    corrections = correction_queries.of_post(snapshot, article.id)
     assert [
         (
             *(row.id, row.recorded_at, row.revision, row.kind.value, row.note, row.passage),
             *(row.reworded_at, row.retracted_at, texts.are_corrected_by(row)),
         )
-        for row in rows
-    ] == [
-        (*astuple(correction), room.applies(expected, correction)) for correction in expected.corrections
-    ]
+        for row in corrections
+    ] == [(*astuple(correction), room.applies(expected, correction)) for correction in expected.corrections]
     assert article_queries.by_seq(snapshot, article.seq) == article
 
 

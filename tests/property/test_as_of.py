@@ -118,6 +118,15 @@ def assert_all_cases_occurred(counts: Counter[str]) -> None:
         *(f"{name} missing" for name in objects),
         *(f"{name}: more" for name in pages),
         *(f"{name}: no more" for name in pages if not name.endswith("Back")),
-        *("former slugs", "corrections", "reworded", "retracted", "of text that is gone", "ancestors", "children", "within more than own"),
+        *(
+            "former slugs",
+            "corrections",
+            "reworded",
+            "retracted",
+            "of text that is gone",
+            "ancestors",
+            "children",
+            "within more than own",
+        ),
     )
     assert {kind: counts[kind] for kind in kinds if not counts[kind]} == {}

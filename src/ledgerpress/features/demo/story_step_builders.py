@@ -14,8 +14,8 @@ from ledgerpress.features.authors.commands import RegisterAuthor, RenameAuthor
 from ledgerpress.features.categories import commands as tree
 from ledgerpress.features.categories.model import CategoryRef
 from ledgerpress.features.demo.texts import text
-from ledgerpress.features.posts import create_edit_categorize_commands as posts
 from ledgerpress.features.posts import correction_commands, lifecycle_commands
+from ledgerpress.features.posts import create_edit_categorize_commands as posts
 from ledgerpress.features.posts.corrections.decisions import NewCorrection
 from ledgerpress.features.posts.corrections.model import CorrectionKind, id_of_note
 from ledgerpress.features.site.commands import NameSite
@@ -205,9 +205,7 @@ def note_update(key: str, note: str, *, passage: str) -> Act:
 
 def _add(key: str, correction: NewCorrection) -> Act:
     return Act(
-        lambda stage: correction_commands.AddCorrection(
-            post_id=stage.id("post", key), correction=correction
-        )
+        lambda stage: correction_commands.AddCorrection(post_id=stage.id("post", key), correction=correction)
     )
 
 

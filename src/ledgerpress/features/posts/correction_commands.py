@@ -60,9 +60,7 @@ class AddCorrection(CorrectionCommand):
 
     def change(self, post: Post, facts: CorrectionFacts) -> tuple[Event, ...]:
         """Return the event. Raises `Rejection` for a revision that was never published."""
-        return (
-            decisions.record(facts.corrected, self.correction, id=facts.new_id, revision=self.revision),
-        )
+        return (decisions.record(facts.corrected, self.correction, id=facts.new_id, revision=self.revision),)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -136,9 +134,7 @@ class EditWithCorrection(EditPost):
         return await _facts(context, post, added=(await EditPost.facts(self, context, post)).added)
 
 
-def _correction_of(
-    publication: tuple[Event, ...], new: NewCorrection, facts: CorrectionFacts
-) -> Event:
+def _correction_of(publication: tuple[Event, ...], new: NewCorrection, facts: CorrectionFacts) -> Event:
     return decisions.record_with_publication(facts.corrected, publication, new, id=facts.new_id)
 
 

@@ -41,7 +41,7 @@ def _values_after_event(snapshot: Snapshot, post_id: str, event_type: str) -> Fi
     """Return the note of a publication, or what an event of a correction changed, after it."""
     if event_type == _PUBLISHED:
         _, after = corrections.around_event(snapshot, post_id)
-        return {"correction": plain(correction.note) for correction in after}
+        return {"correction": plain(after[0].note)} if after else {}
     return _changed_wording(snapshot, post_id, event_type)[1]
 
 

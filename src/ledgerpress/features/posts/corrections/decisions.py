@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import Any
 
 from msgspec import UNSET, UnsetType
 
@@ -81,7 +82,7 @@ def reword(
     if correction.is_retracted:
         message = "The correction was retracted. Add a new one."
         raise Rejection(model.CORRECTION_RETRACTED, message, field=("correction",))
-    wording = {
+    wording: dict[str, Any] = {
         "kind": kind,
         "note": UNSET if note is UNSET else _note(note),
         "passage": UNSET if passage is UNSET else _passage(state, passage, correction.revision),
@@ -116,16 +117,16 @@ def _published(state: CorrectedPost) -> tuple[posts.Lifecycle, str]:
 
 def never_published(*field: str) -> Rejection:
     """Return the rejection of a correction of a post that was never public."""
-    message = "The post has never been published, so there is nothing to correct. Publish it without a correction."
+    message = (
+        "The post has never been published, so there is nothing to correct. Publish it without a correction."
+    )
     return Rejection(posts.POST_NOT_PUBLISHED, message, field=field or ("id",))
 
 
 def _existing(state: CorrectedPost, correction_id: str) -> Correction:
     correction = state.corrections.get(correction_id)
     if correction is None:
-        raise Rejection(
-            ErrorCode.NOT_FOUND, "The post has no such correction.", field=("correction",)
-        )
+        raise Rejection(ErrorCode.NOT_FOUND, "The post has no such correction.", field=("correction",))
     return correction
 
 

@@ -48,8 +48,8 @@ def _apply(recorded: Recorded[Event], db: sqlite3.Connection) -> None:
     new = model.recorded_correction(event, header.stream_version)
     values = {"at": at, "now": header.recorded_at, "open": OPEN, "post_id": post_id}
     if new is not None:
-        passage = None if new.passage is None else at
-        row = (new.correction_id, at, OPEN, post_id, header.recorded_at, new.revision, new.kind, passage)
+        passage_at = None if new.passage is None else at
+        row = (new.correction_id, at, OPEN, post_id, header.recorded_at, new.revision, new.kind, passage_at)
         if db.execute(_RECORD, row).rowcount:
             db.execute(_TEXT, (at, new.note, new.passage))
     elif isinstance(event, model.CorrectionReworded):

@@ -12,6 +12,7 @@ from ledgerpress.features.posts.corrections.model import EVENTS, CorrectionKind
 from ledgerpress.features.posts.corrections.passages import Text, applies
 from ledgerpress.features.posts.model import POSTS
 from ledgerpress.features.posts.post_queries import markdown
+from ledgerpress.features.posts.projector import ContentRow
 from ledgerpress.views.feature_declarations import DependencyRule, HiddenRule, RecentEvent
 from ledgerpress.views.snapshot_and_cache_dependencies import Snapshot, Topic
 
@@ -39,7 +40,9 @@ _OF_POST: Final = _SELECT.format(condition=f"post_id = ?1 AND {_AS_OF}")
 _BY_ID: Final = _SELECT.format(condition=f"correction.id = ?1 AND {_AS_OF}")
 _AFTER_EVENT: Final = _SELECT.format(condition="post_id = ?1 AND from_pos = ?2")
 _BEFORE_EVENT: Final = _SELECT.format(condition="post_id = ?1 AND to_pos = ?2")
-_ADDED_BY: Final = "SELECT id FROM correction WHERE post_id = ? AND position <= ? ORDER BY position DESC LIMIT 1"
+_ADDED_BY: Final = (
+    "SELECT id FROM correction WHERE post_id = ? AND position <= ? ORDER BY position DESC LIMIT 1"
+)
 _CHANGED: Final = """
     SELECT DISTINCT post_id, correction.id FROM json_each(?1) CROSS JOIN correction ON post_id = value WHERE from_pos > ?2
 """
@@ -109,7 +112,9 @@ def added_by(snapshot: Snapshot, post_id: str, position: int) -> str | None:
 def around_event(snapshot: Snapshot, post_id: str) -> tuple[list[Correction], list[Correction]]:
     """Return the corrections that the event of the post at the snapshot's position changed, before and after it."""
     db, values = snapshot.about(corrections_topic(post_id)), (post_id, snapshot.position)
-    before, after = (list(map(_correction, db.execute(query, values))) for query in (_BEFORE_EVENT, _AFTER_EVENT))
+    before, after = (
+        list(map(_correction, db.execute(query, values))) for query in (_BEFORE_EVENT, _AFTER_EVENT)
+    )
     return before, after
 
 
@@ -128,7 +133,7 @@ class PublishedTexts:
         return applies(self._texts, live, correction.revision, correction.passage)
 
     @cached_property
-    def _revisions(self) -> list[tuple[int, article_queries.ContentRow]]:
+    def _revisions(self) -> list[tuple[int, ContentRow]]:
         return article_queries.published_revisions(self._snapshot, self._seq)
 
     @cached_property

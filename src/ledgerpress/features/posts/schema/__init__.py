@@ -11,11 +11,11 @@ from ledgerpress.features.categories.schema.category_type_and_queries import Cat
 from ledgerpress.features.posts.schema.added_fields import AuthorFields, CategoryFields
 from ledgerpress.features.posts.schema.correction_mutations import (
     CorrectionAddInput,
+    CorrectionInput,
     CorrectionMutations,
     CorrectionPayload,
     CorrectionRetractInput,
     CorrectionRewordInput,
-    CorrectionInput,
 )
 from ledgerpress.features.posts.schema.corrections import Correction, CorrectionKindEnum, load_correction
 from ledgerpress.features.posts.schema.mutations import (
@@ -59,11 +59,11 @@ __all__ = [
     "Body",
     "Correction",
     "CorrectionAddInput",
+    "CorrectionInput",
     "CorrectionKindEnum",
     "CorrectionPayload",
     "CorrectionRetractInput",
     "CorrectionRewordInput",
-    "CorrectionInput",
     "Post",
     "PostArchiveInput",
     "PostCategorizeInput",

@@ -60,9 +60,7 @@ class Correction(Node):
         return self.record.revision if sees_post(self.moment, self.seq) else None
 
 
-def corrections_of(
-    records: Sequence[queries.Correction], moment: PointInTime, seq: int
-) -> list[Correction]:
+def corrections_of(records: Sequence[queries.Correction], moment: PointInTime, seq: int) -> list[Correction]:
     """Return the GraphQL corrections of the post created at position `seq`."""
     texts = queries.PublishedTexts(moment.snapshot, seq)
     return [
