@@ -22,6 +22,8 @@ from ledgerpress.features.posts import (
 )
 from ledgerpress.features.posts.correction_commands import (
     AddCorrection,
+    EditWithCorrection,
+    PublishWithCorrection,
     RetractCorrection,
     RewordCorrection,
 )
@@ -104,6 +106,7 @@ __all__ = [
     "CorrectionReworded",
     "CreatePost",
     "EditPost",
+    "EditWithCorrection",
     "Lifecycle",
     "NewCorrection",
     "Post",
@@ -120,6 +123,7 @@ __all__ = [
     "PostUncategorized",
     "PostUnpublished",
     "PublishPost",
+    "PublishWithCorrection",
     "RestorePost",
     "RetractCorrection",
     "RevertPost",

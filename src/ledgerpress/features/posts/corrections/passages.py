@@ -4,8 +4,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from ledgerpress.features.posts.body.html_rendering_and_sections import render
-
 PREVIOUS_AND_OWN: Final = 2
 
 
@@ -23,6 +21,8 @@ def contains(text: Text, passage: str) -> bool:
 
     White space counts as one space, because line ends in Markdown are spaces for readers.
     """
+    from ledgerpress.features.posts.body.html_rendering_and_sections import render  # noqa: PLC0415 - slow to import
+
     words = _with_single_spaces(passage)
     written = (text.title, text.teaser or "", text.body)
     if any(words in _with_single_spaces(part) for part in written):
