@@ -2,7 +2,7 @@
 
 import json
 import sqlite3
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Final
@@ -162,8 +162,11 @@ def _public(db: sqlite3.Connection, positions: Sequence[int], position: int) -> 
     return [public for (public,) in db.execute(_PUBLIC, (json.dumps(positions), position))]
 
 
-_none_listed: Callable[[sqlite3.Connection, int], Sequence[int]] = lambda _, __: ()  # noqa: E731
+def _no_longer_listed(db: sqlite3.Connection, position: int) -> tuple[int, ...]:
+    """Return nothing: no listing contains corrections, so no count has to subtract them."""
+    return ()
+
 
 DEPENDENCIES: Final = DependencyRule(frozenset(event.name for event in EVENTS), _invalidated)
-HIDDEN: Final = HiddenRule(public=_public, no_longer_public=_none_listed)
-"""Retracted corrections are hidden in the past. No listing contains corrections, so no count has to subtract them."""
+HIDDEN: Final = HiddenRule(public=_public, no_longer_public=_no_longer_listed)
+"""Readers of the past do not see corrections that are retracted today."""
