@@ -19,6 +19,12 @@ from ledgerpress.features.categories.model import (
     CategoryMoved,
     CategoryRenamed,
 )
+from ledgerpress.features.posts.corrections.model import (
+    CorrectionRecorded,
+    CorrectionRetracted,
+    CorrectionReworded,
+    id_of_note,
+)
 from ledgerpress.features.posts.model import (
     ContentChanged,
     PostArchived,
@@ -67,6 +73,18 @@ class Article:
 
 
 @dataclass
+class Correction:
+    id: str
+    at: int
+    revision: int
+    kind: str
+    note: str
+    passage: str | None
+    reworded_at: int | None = None
+    retracted_at: int | None = None
+
+
+@dataclass
 class Post:
     seq: int
     id: str
@@ -83,7 +101,10 @@ class Post:
     was_published: bool = False
     categories: set[str] = field(default_factory=set)
     public_slugs: list[str] = field(default_factory=list)
-    corrections: list[tuple[int, str]] = field(default_factory=list)
+    revision: int = 1
+    live_revision: int = 0
+    published: dict[int, tuple[str, str | None, str]] = field(default_factory=dict)
+    corrections: list[Correction] = field(default_factory=list)
 
 
 class Newsroom:
@@ -140,6 +161,7 @@ class Newsroom:
                 pass
         if post_id := getattr(recorded.event, "post_id", None):
             self._change_post(self.posts[post_id], recorded.event, header.recorded_at)
+            self._correct(self.posts[post_id], recorded.event, header.recorded_at, header.stream_version)
             self.posts[post_id].version = header.stream_version
 
     def _change_tree(
@@ -192,12 +214,12 @@ class Newsroom:
                 post.teaser = post.teaser if teaser is UNSET else teaser
                 post.body = post.body if body is UNSET else body
                 post.authors = post.authors if authors is UNSET else authors
-                post.changed = True
+                post.changed, post.revision = True, post.revision + 1
             case PostCategorized(category_id=category_id):
                 post.categories.add(category_id)
             case PostUncategorized(category_id=category_id):
                 post.categories.discard(category_id)
-            case PostPublished(published_at=published_at, correction=correction):
+            case PostPublished(published_at=published_at):
                 updated_at = max(now, published_at) if post.was_published else published_at
                 post.article = Article(
                     post.slug, post.title, post.teaser, post.body, post.authors, published_at, updated_at
@@ -205,8 +227,8 @@ class Newsroom:
                 post.status, post.changed, post.was_published = PostStatus.PUBLISHED, False, True
                 if post.slug not in post.public_slugs:
                     post.public_slugs.append(post.slug)
-                if correction is not None:
-                    post.corrections.append((now, correction))
+                post.live_revision = post.revision
+                post.published[post.revision] = (post.title, post.teaser, post.body)
             case PostUnpublished():
                 post.status, post.article = PostStatus.UNPUBLISHED, None
             case PostArchived():
@@ -216,7 +238,40 @@ class Newsroom:
             case _:
                 pass
 
+    def _correct(self, post: Post, event: Event, now: int, version: int) -> None:
+        corrections = {correction.id: correction for correction in post.corrections}
+        match event:
+            case PostPublished(revision=revision, correction=str(note)):
+                correction_id = id_of_note(post.id, version)
+                post.corrections.append(Correction(correction_id, now, revision, "CORRECTION", note, None))
+            case CorrectionRecorded() as new:
+                post.corrections.append(
+                    Correction(new.correction_id, now, new.revision, new.kind, new.note, new.passage)
+                )
+            case CorrectionReworded(correction_id=correction_id, kind=kind, note=note, passage=passage):
+                correction = corrections[correction_id]
+                correction.kind = correction.kind if kind is UNSET else kind
+                correction.note = correction.note if note is UNSET else note
+                correction.passage = correction.passage if passage is UNSET else passage
+                correction.reworded_at = now
+            case CorrectionRetracted(correction_id=correction_id):
+                corrections[correction_id].retracted_at = now
+            case _:
+                pass
+
     # --- queries -----------------------------------------------------------------------------------
+
+    def applies(self, post: Post, correction: Correction) -> bool:
+        """Return whether a correction applies to the revision published last. Texts are plain, without Markdown."""
+        own, live = post.published[correction.revision], post.published[post.live_revision]
+        if correction.passage is not None:
+            in_own, in_live = (
+                any(correction.passage in part for part in (title, teaser or "", body))
+                for title, teaser, body in (own, live)
+            )
+            return in_own == in_live
+        earlier = [text for revision, text in post.published.items() if revision < correction.revision]
+        return own == live or live not in earlier
 
     def position_at(self, time: int) -> int:
         """Return the last position that was recorded by `time`; recorded time never decreases."""

@@ -56,10 +56,17 @@ if TYPE_CHECKING:
         RenameCategory,
     )
     from ledgerpress.features.posts import (
+        AddCorrection,
         ArchivePost,
         CategorizePost,
+        CorrectionKind,
+        CorrectionRecorded,
+        CorrectionRetracted,
+        CorrectionReworded,
         CreatePost,
         EditPost,
+        EditWithCorrection,
+        NewCorrection,
         PostArchived,
         PostCategorized,
         PostCreated,
@@ -71,8 +78,11 @@ if TYPE_CHECKING:
         PostUncategorized,
         PostUnpublished,
         PublishPost,
+        PublishWithCorrection,
         RestorePost,
+        RetractCorrection,
         RevertPost,
+        RewordCorrection,
         UnarchivePost,
         UncategorizePost,
         UnpublishPost,
@@ -89,6 +99,7 @@ __all__ = [
     "ActorKind",
     "ActorRegistered",
     "ActorRenamed",
+    "AddCorrection",
     "AppendUnresolved",
     "ArchivePost",
     "AuthorRegistered",
@@ -102,11 +113,16 @@ __all__ = [
     "CategoryRef",
     "CategoryRenamed",
     "CommandResult",
+    "CorrectionKind",
+    "CorrectionRecorded",
+    "CorrectionRetracted",
+    "CorrectionReworded",
     "CreateCategory",
     "CreatePost",
     "DeleteCategory",
     "DescribeCategory",
     "EditPost",
+    "EditWithCorrection",
     "Event",
     "GraphQLResult",
     "Identity",
@@ -118,6 +134,7 @@ __all__ = [
     "MergeCategory",
     "MoveCategory",
     "NameSite",
+    "NewCorrection",
     "OpenStore",
     "PayloadWithdrawn",
     "PermissionDenied",
@@ -132,6 +149,7 @@ __all__ = [
     "PostUncategorized",
     "PostUnpublished",
     "PublishPost",
+    "PublishWithCorrection",
     "Recorded",
     "RegisterActor",
     "RegisterAuthor",
@@ -140,7 +158,9 @@ __all__ = [
     "RenameAuthor",
     "RenameCategory",
     "RestorePost",
+    "RetractCorrection",
     "RevertPost",
+    "RewordCorrection",
     "Role",
     "SiteLocalized",
     "SiteNamed",
@@ -173,9 +193,11 @@ _NAMES: Final = {
         "MoveCategory RenameCategory"
     ),
     "features.posts": (
-        "ArchivePost CategorizePost CreatePost EditPost PostArchived PostCategorized PostCreated "
-        "PostEdited PostPublished PostRestored PostReverted PostUnarchived PostUncategorized "
-        "PostUnpublished PublishPost RestorePost RevertPost UnarchivePost UncategorizePost "
+        "AddCorrection ArchivePost CategorizePost CorrectionKind CorrectionRecorded "
+        "CorrectionRetracted CorrectionReworded CreatePost EditPost EditWithCorrection NewCorrection "
+        "PostArchived PostCategorized PostCreated PostEdited PostPublished PostRestored PostReverted "
+        "PostUnarchived PostUncategorized PostUnpublished PublishPost PublishWithCorrection "
+        "RestorePost RetractCorrection RevertPost RewordCorrection UnarchivePost UncategorizePost "
         "UnpublishPost"
     ),
     "features.site": "LocalizeSite NameSite SiteLocalized SiteNamed",

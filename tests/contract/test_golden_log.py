@@ -27,7 +27,10 @@ HEADER = {
     "actorId", "onBehalfOfActorId", "commandId", "correlationId", "causationId", "payloadCommitment",
 }  # fmt: skip
 PAYLOAD = {"data", "reason", "idempotencyKey", "traceId", "fingerprint"}
-NOT_RECORDED = {"payload.withdrawn", "site.localized"}
+NOT_RECORDED = {
+    *("payload.withdrawn", "site.localized"),
+    *("correction.recorded", "correction.reworded", "correction.retracted"),
+}
 """Event types that no command of the sequence records, or that are newer than it: `schema/events` has samples of all."""
 
 

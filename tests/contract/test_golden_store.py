@@ -24,7 +24,9 @@ BUILD_TABLES: Final = ("views", "projection_digest")
 REPLACED_TABLES: Final = {"site_name"}
 """Tables of the version that wrote the store which later versions do not have."""
 CHANGED_TABLES: Final = {
-    "projection": [9, "1abdf33f0d0f649a690abacfc48606844749a83822ff2c6bc6c39ecade277e51"],
+    "correction": [1, "34205d9b1e4027465002c3bc78d91bda523e3738366f2c9fab59cf5dfbac10c7"],
+    "correction_text": [1, "f23a3a5214a67ef7996836e29d447be6dcce05455c633c1c624b254456799833"],
+    "projection": [9, "abcebe39da00115605408c5918e6e6283d98a05210cca5f233ad94525ecdb9f7"],
     "site_state": [2, "7fe0334441c21e11b7bbd1eb3fd6327abcf0d63b499fa1de6ac980c1271de7c8"],
 }
 """The tables that later versions write differently: how many rows they have, and the SHA-256 of all of them."""

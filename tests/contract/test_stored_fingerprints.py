@@ -31,6 +31,15 @@ from ledgerpress.features.categories.model import CategoryRef
 from ledgerpress.features.page_import.idempotent_import_commands import author_key, category_key, content_key
 from ledgerpress.features.page_import.imported_post_lookup import post_key
 from ledgerpress.features.page_import.page_post import DATE_GUESSED, DATE_UNCERTAIN
+from ledgerpress.features.posts.correction_commands import (
+    AddCorrection,
+    EditWithCorrection,
+    PublishWithCorrection,
+    RetractCorrection,
+    RewordCorrection,
+)
+from ledgerpress.features.posts.corrections.decisions import NewCorrection
+from ledgerpress.features.posts.corrections.model import CorrectionKind
 from ledgerpress.features.posts.create_edit_categorize_commands import (
     CategorizePost,
     CreatePost,
@@ -99,6 +108,14 @@ FINGERPRINTS: Final[Sequence[tuple[str, Command, CommandRequest]]] = (
     ("5c97380fb5f59a91113dd9a04298e0f694c44e131867449a387dfc58ba3279d3", RestorePost(post_id=ID, to_version=1, publish=True), FULL),
     ("9e65cc2192aa7074c57f643b66053d0eaf706c33fe36738d667035f1db9589fe", RevertPost(post_id=ID, version=2), BARE),
     ("06e80c64f1219fd71ed45b875fb9f8aa83a70661682dc0d2c9551d68ec651dc5", RevertPost(post_id=ID, version=2, publish=True), FULL),
+    ("0527707a00c9f845b1bb3b6fd74d49ef5787a64550af2dde132214b296b28851", AddCorrection(post_id=ID, correction=NewCorrection(note="Three.")), BARE),
+    ("5def9c395e27196ca60505009969ac5a4d5e9e46bb41de88d4346f6646c77012", AddCorrection(post_id=ID, correction=NewCorrection(note="Three.", kind=CorrectionKind.UPDATE, passage="two"), revision=2), FULL),
+    ("9a58608fdd110b7abcb407d13974202c8af7000054b56744032c935a541b256c", RewordCorrection(post_id=ID, correction_id=ID, note="Three."), BARE),
+    ("fc50098167a164694d3e485901fc834e1bf850c67ce857df0b485baffc5cb049", RewordCorrection(post_id=ID, correction_id=ID, kind=CorrectionKind.UPDATE, note="Three.", passage=None), FULL),
+    ("aa2884052828253745f6739df8ebe5ecb9f2ac56880beff017c518917883cf74", RetractCorrection(post_id=ID, correction_id=ID), BARE),
+    ("1a2db8bdbda0dad9dc45246973fb0eee63661d41702318851a7d71095c5f0bb0", PublishWithCorrection(post_id=ID, with_correction=NewCorrection(note="Three.")), BARE),
+    ("6b8db5e1303e3a63caaed986444e950756c0b43e0a35d00dcd3eb54fd4a7999f", PublishWithCorrection(post_id=ID, published_at=0, with_correction=NewCorrection(note="Three.", kind=CorrectionKind.UPDATE, passage="two")), FULL),
+    ("cc6c7b752ad1aaf062c20017ae4dca9df1a0dd4354849591ec690a15e8efcefa", EditWithCorrection(post_id=ID, body="Three.", publish=True, with_correction=NewCorrection(note="Three.", kind=CorrectionKind.UPDATE, passage="two")), FULL),
     ("c5703a732f0f209504ff3dac1aa40f638800bd09d8dee2c74fbec9226f13a5e0", CreateCategory(name="Night"), BARE),
     ("eb9c4d083f84d9b10f8857b355155b12b05b8bed28f9acb74d20886dde5ff030", CreateCategory(name="Night", slug="n", description="", parent=BY_SLUG), FULL),
     ("ddec8adb79a04a476a61ac1e10fdaa14dbed43ee014ab48f9e3f4b2fe7c68eed", RenameCategory(category=BY_ID), BARE),
@@ -165,6 +182,7 @@ def test_every_command_has_a_pinned_fingerprint_and_a_unique_name() -> None:
         "DescribeCategory", "EditPost", "LocalizeSite", "MergeCategory", "MoveCategory", "NameSite", "PublishPost",
         "RegisterActor", "RegisterAuthor", "RenameActor", "RenameAuthor", "RenameCategory", "RestorePost",
         "RevertPost", "RevokeToken", "SkipEvent", "UnarchivePost", "UncategorizePost", "UnpublishPost",
+        "AddCorrection", "RewordCorrection", "RetractCorrection", "PublishWithCorrection", "EditWithCorrection",
     }  # fmt: skip
 
 

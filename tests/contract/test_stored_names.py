@@ -24,6 +24,7 @@ from ledgerpress.eventlog.lease_compare_and_set import LeaseEntry
 from ledgerpress.features.actors.model import ACTORS, RESERVED, ActorKind
 from ledgerpress.features.authors.model import AUTHORS
 from ledgerpress.features.categories.model import TAXONOMY
+from ledgerpress.features.posts.corrections.model import CorrectionKind, id_of_note
 from ledgerpress.features.posts.listings_projection import (
     EVERY_ARTICLE,
     EVERY_POST,
@@ -48,7 +49,7 @@ from tests.contract.test_event_schemas import stored
 
 ID: Final = "00000000-0000-8000-8000-00000000000a"
 OTHER_ID: Final = "00000000-0000-8000-8000-00000000000b"
-DIGEST: Final = "745eb72d"
+DIGEST: Final = "9fdf9e40"
 """Part of the name of every views file until the version of a projector changes."""
 
 SUBJECT_FIELDS: Final = {
@@ -62,6 +63,7 @@ SUBJECT_FIELDS: Final = {
     "post.categorized": "postId", "post.uncategorized": "postId", "post.published": "postId",
     "post.unpublished": "postId", "post.archived": "postId", "post.unarchived": "postId",
     "post.restored": "postId", "post.reverted": "postId",
+    "correction.recorded": "postId", "correction.reworded": "postId", "correction.retracted": "postId",
 }  # fmt: skip
 """For each event name, the data field with the subject of the command; otherwise it is the id in the stream name."""
 
@@ -89,6 +91,7 @@ def test_names_and_values_in_events() -> None:
     assert {name for name, *_ in EVENT_TYPES} == SUBJECT_FIELDS.keys()
     assert [kind.value for kind in ActorKind] == ["human", "token", "system"]
     assert [kind.value for kind in SlugKind] == ["post", "category"]
+    assert [kind.value for kind in CorrectionKind] == ["CORRECTION", "CLARIFICATION", "UPDATE"]
     assert [role.value for role in Role] == ["reader", "author", "editor", "auditor", "admin"]
     assert [(str(permission), permission.enum_name) for permission in FEATURES.roles.in_order] == [
         ("posts:read-own", "READ_OWN_POSTS"),
@@ -128,6 +131,7 @@ def test_names_of_streams() -> None:
 def test_derived_ids() -> None:
     # The golden log pins the ids of new posts, categories, authors, actors and tokens.
     assert first_token_id(ID) == "fc2198db-88be-8529-9367-0415bfe5f499"
+    assert id_of_note(ID, 7) == "996e0279-a04e-802d-a0fd-fd40717fa66b"
 
 
 def test_keys_of_listings() -> None:
@@ -154,7 +158,7 @@ def test_state_of_a_listed_post() -> None:
 
 def test_projectors() -> None:
     names = "categories changes commands integrity listings moments people posts tokens"
-    expected = {**dict.fromkeys(names.split(), 1), "people": 2}
+    expected = {**dict.fromkeys(names.split(), 1), "people": 2, "posts": 2}
     assert {projector.name: projector.version for projector in all_projectors()} == expected
 
 

@@ -71,6 +71,7 @@ class Editor:
         self._orders = self._new_orders()
         self._posts: dict[str, dict[str, Any]] = {}
         self._public_slugs: set[str] = set()
+        self._published_ids: set[str] = set()
         self._last: Order | None = None
         self.pending: Order | None = None
         """The mutation that was sent and has no response yet."""
@@ -124,6 +125,7 @@ class Editor:
             self._posts[done["id"]] = _sorted(done)
             if "post.published" in dict(order.facts):
                 self._public_slugs.add(done["slug"])
+                self._published_ids.add(done["id"])
         elif order.mutation == "categoryCreate" and done["id"] not in self._book.categories:
             self._book.categories.append(done["id"])
 
@@ -189,7 +191,7 @@ class Editor:
         )
 
     def _correct(self, text: str, post: dict[str, Any]) -> tuple[Any, ...]:
-        noted = {"correction": text}
+        noted = {"correction": text if post["id"] in self._published_ids else None}
         return "postPublish", {"id": post["id"], **noted}, ("post.published", noted)
 
     def _categorize(self, _: str, post: dict[str, Any]) -> tuple[Any, ...]:

@@ -61,6 +61,7 @@ WAYS: Final[dict[str, str]] = {
 RESULTS: Final[dict[str, tuple[str, str]]] = {
     "AuthorPayload": ("authorRename", "%s"),
     "CategoryPayload": ("categoryDescribe", "%s"),
+    "CorrectionPayload": ("correctionAdd", "%s"),
     "PostPayload": ("postEdit", "%s"),
     "PostRestorePayload": ("postRestore", "%s"),
     "SitePayload": ("siteName", "%s"),
@@ -79,6 +80,9 @@ MUTATIONS: Final[dict[str, dict[str, Any]]] = {
     "categoryMerge": {"category": {"slug": "$category"}, "into": {"slug": "news"}},
     "categoryMove": {"category": {"slug": "$category"}, "parent": {"slug": "news"}},
     "categoryRename": {"category": {"slug": "$category"}, "name": "Renamed"},
+    "correctionAdd": {"id": "$post", "note": "Noted."},
+    "correctionRetract": {"id": "$post", "correction": "$correction"},
+    "correctionReword": {"id": "$post", "correction": "$correction", "note": "Reworded."},
     "postArchive": {"id": "$post"},
     "postCategorize": {"id": "$post", "category": {"slug": "sport"}},
     "postCreate": {"title": "New", "slug": "new-$number", "publish": True},

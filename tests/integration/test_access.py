@@ -83,6 +83,10 @@ class Walk:
         things = {"$number": str(number), "$author": self.author}
         if "$post" in str(input) or "$archived" in str(input):
             things["$post"] = things["$archived"] = (await write(self.api, writer, f"thing-{number}"))[0]
+        if "$correction" in str(input):
+            query = "query ($id: ID!) { post(id: $id) { corrections { id } } }"
+            (correction,) = (await self.api.ask(query, id=things["$post"]))["post"]["corrections"]
+            things["$correction"] = correction["id"]
         if "$archived" in str(input):
             await self.api.do("postArchive", id=things["$post"])
         if "$category" in str(input):

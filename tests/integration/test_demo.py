@@ -22,6 +22,7 @@ from ledgerpress.features.demo.story import STORY
 from ledgerpress.features.demo.texts import text
 from ledgerpress.features.posts import article_queries, post_queries
 from ledgerpress.features.posts.body.html_rendering_and_sections import render
+from ledgerpress.features.posts.corrections import queries as correction_queries
 from ledgerpress.features.posts.model import PostStatus
 from ledgerpress.features.site import projector_and_queries as site_queries
 from ledgerpress.server.store import Store, open_store
@@ -108,7 +109,10 @@ async def test_posts_of_every_status_and_real_histories(store: Store) -> None:
         assert any(post.has_unpublished_changes for post in all_posts if post.status is PostStatus.PUBLISHED)
         assert all(post.slug == "seal-on-the-slipway" for post in all_posts if post.title.startswith("Seal"))
         corrections = {
-            article.title: len(article_queries.corrections(snapshot, article))
+            article.title: [
+                (correction.kind, correction.reworded_at is not None)
+                for correction in correction_queries.of_article(snapshot, article.id)
+            ]
             for post in all_posts
             if (article := article_queries.by_id(snapshot, post.id))
         }
@@ -117,7 +121,11 @@ async def test_posts_of_every_status_and_real_histories(store: Store) -> None:
     )
     assert sum(3 <= number <= 8 for number in edits.values()) >= 6
     assert max(edits.values()) <= 8
-    assert corrections["The Marigold Keeps Her Winter Hours"] == 1
+    assert corrections["The Marigold Keeps Her Winter Hours"] == [("CORRECTION", False)]
+    shown = {correction for notes in corrections.values() for correction in notes}
+    assert shown == {
+        *(("CORRECTION", False), ("CORRECTION", True), ("CLARIFICATION", False), ("UPDATE", False)),
+    }
 
 
 async def test_every_kind_of_event_of_posts_and_categories_occurs(store: Store) -> None:
@@ -126,6 +134,7 @@ async def test_every_kind_of_event_of_posts_and_categories_occurs(store: Store) 
         *("category.created", "category.renamed", "category.described", "category.moved", "category.merged"),
         *("category.deleted", "post.created", "post.edited", "post.categorized", "post.uncategorized"),
         *("post.published", "post.unpublished", "post.archived", "post.unarchived", "author.renamed"),
+        *("correction.recorded", "correction.reworded"),
         *("slug.claimed", "slug.released", "actor.registered", "site.named"),
     }
 

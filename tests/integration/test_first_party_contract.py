@@ -20,6 +20,13 @@ from ledgerpress.features.categories.commands import (
     RenameCategory,
 )
 from ledgerpress.features.categories.model import CategoryRef
+from ledgerpress.features.posts.correction_commands import (
+    AddCorrection,
+    EditWithCorrection,
+    PublishWithCorrection,
+)
+from ledgerpress.features.posts.corrections.decisions import NewCorrection
+from ledgerpress.features.posts.corrections.model import CorrectionKind
 from ledgerpress.features.posts.create_edit_categorize_commands import (
     CategorizePost,
     CreatePost,
@@ -92,12 +99,46 @@ async def scenario(client: StoreClient) -> dict[str, str]:
     await client.command(MergeCategory(category=NIGHT, into=TOWN))
     await client.command(CreateCategory(name="Weather"))
     await client.command(DeleteCategory(category=CategoryRef(slug="weather")))
+    correction, unclear = [await _corrected(client, tide, note) for note in ("Only two turn.", "One is new.")]
+    await client.mutate(
+        "correctionReword",
+        {"id": client.global_id("Post", tide), "correction": correction, "note": "Two turn, one stands."},
+    )
+    await client.command(
+        AddCorrection(
+            post_id=tide,
+            correction=NewCorrection(note="It is a mill.", kind=CorrectionKind.UPDATE, passage="Tide mill"),
+        ),
+        reason="A reader wrote.",
+    )
+    await client.mutate("correctionRetract", {"id": client.global_id("Post", tide), "correction": unclear})
+    await client.command(
+        PublishWithCorrection(post_id=tide, with_correction=NewCorrection(note="It is old.")),
+    )
+    await client.command(
+        EditWithCorrection(
+            post_id=tide, body="# Wheels\n\nFour.", publish=True, with_correction=NewCorrection(note="Four.")
+        ),
+    )
+    draft = await client.create(CreatePost(title="Drafted"))
+    await client.command(
+        AddCorrection(post_id=draft, correction=NewCorrection(note="No.")), rejected="POST_NOT_PUBLISHED"
+    )
     return {
         "article": client.global_id("Article", tide),
         "author": client.global_id("Author", author),
         "category": client.global_id("Category", town),
+        "correction": correction,
         "post": client.global_id("Post", tide),
     }
+
+
+async def _corrected(client: StoreClient, post_id: str, note: str) -> str:
+    """Add a correction, and return its global id."""
+    input = {"id": client.global_id("Post", post_id), "kind": "CLARIFICATION", "note": note}
+    payload = await client.mutate("correctionAdd", input, "correction { id }")
+    correction_id: str = payload["correction"]["id"]
+    return correction_id
 
 
 def fields(schema: GraphQLSchema, name: str, depth: int) -> str:
@@ -124,6 +165,7 @@ def queries() -> list[str]:
     roots = {
         "query ($article: ID!) { article(id: $article)": ("Article", 1),
         '{ article(slug: "tide-mill")': ("Article", 0),
+        "query ($correction: ID!) { node(id: $correction) { ... on Correction": ("Correction", 0),
         "query ($author: ID!) { author(id: $author)": ("Author", 1),
         "query ($category: ID!) { category(id: $category)": ("Category", 1),
         '{ category(slug: "night")': ("Category", 0),

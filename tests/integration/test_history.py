@@ -49,10 +49,11 @@ async def test_the_history_of_a_post_shows_who_changed_what_when_and_why(api: Cl
         "postEdit", id=post["id"], body="second", teaser="Soon.", authors=[author], reason="Late news."
     )
     await api.do("postCategorize", id=post["id"], category={"slug": "news"})
-    await api.do("postPublish", id=post["id"], publishedAt="2024-05-01T00:00:00Z", correction="Not first.")
+    await api.do("postPublish", id=post["id"], publishedAt="2024-05-01T00:00:00Z")
+    await api.do("postPublish", id=post["id"], publishedAt="2024-05-02T00:00:00Z", correction="Not first.")
 
-    created, edited, categorized, published = await history_of(api, "one")
-    assert [change["version"] for change in (created, edited, categorized, published)] == [1, 2, 3, 4]
+    created, edited, categorized, published, again = await history_of(api, "one")
+    assert [change["version"] for change in (created, edited, categorized, published, again)] == [1, 2, 3, 4, 5]
     assert created["reason"] == "A call from the pier."
     assert created["changedFields"] == ["slug", "title", "body", "status"]
     assert created["before"] == {}
@@ -75,10 +76,10 @@ async def test_the_history_of_a_post_shows_who_changed_what_when_and_why(api: Cl
         "status": "PUBLISHED",
         "publishedAt": "2024-05-01T00:00:00Z",
         "publishedRevision": 2,
-        "correction": "Not first.",
     }
+    assert again["after"] == {"publishedAt": "2024-05-02T00:00:00Z", "correction": "Not first."}
     newest_first = await history_of(api, "one", order="NEWEST")
-    assert newest_first == [published, categorized, edited, created]
+    assert newest_first == [again, published, categorized, edited, created]
 
 
 async def test_the_history_of_a_category_omits_posts_and_a_filter_includes_them(api: Client) -> None:

@@ -21,10 +21,13 @@ from ledgerpress.features.categories import commands as categories
 from ledgerpress.features.categories.model import CategoryRef
 from ledgerpress.features.posts import (
     READ_POSTS,
+    correction_commands,
     lifecycle_commands,
     restore_version_and_revert_change_commands,
 )
 from ledgerpress.features.posts import create_edit_categorize_commands as posts
+from ledgerpress.features.posts.corrections.decisions import NewCorrection
+from ledgerpress.features.posts.corrections.model import CorrectionKind
 from ledgerpress.features.posts.model import POSTS, PostCategorized
 from ledgerpress.features.site.commands import LocalizeSite, NameSite
 from ledgerpress.features.tokens import commands as tokens
@@ -38,6 +41,7 @@ TITLES: Final = (
 )  # fmt: skip
 SLUGS: Final = (None, "tide-mill", "night-market", "a", "b", "tram", "Not A Slug", "x" * 101)
 TEXTS: Final = ("", "One line.", "# Head\n\nText, *stressed*.\n", "नमस्ते 🌍", "Two.", "\u0000")
+PASSAGES: Final = (None, None, "Tide mill", "Night", "One line.")
 DATES: Final = (None, NOW - 10 * DAY, NOW - 20 * DAY, -400 * DAY, NOW + 90 * DAY)
 
 
@@ -73,7 +77,9 @@ class CategorizeTooLate:
 KINDS: Final = (
     posts.CreatePost, posts.EditPost, posts.CategorizePost, posts.UncategorizePost, lifecycle_commands.PublishPost,
     lifecycle_commands.UnpublishPost, lifecycle_commands.ArchivePost, lifecycle_commands.UnarchivePost, restore_version_and_revert_change_commands.RestorePost,
-    restore_version_and_revert_change_commands.RevertPost, categories.CreateCategory,
+    restore_version_and_revert_change_commands.RevertPost, correction_commands.AddCorrection,
+    correction_commands.RewordCorrection, correction_commands.RetractCorrection,
+    correction_commands.PublishWithCorrection, correction_commands.EditWithCorrection, categories.CreateCategory,
     categories.RenameCategory, categories.DescribeCategory, categories.MoveCategory, categories.MergeCategory,
     categories.DeleteCategory, RegisterAuthor, RenameAuthor, RegisterActor,
     RenameActor, NameSite, LocalizeSite, tokens.CreateToken, tokens.RevokeToken, CategorizeTooLate,
@@ -118,7 +124,7 @@ class CommandSpec:
 
 @dataclass(frozen=True, slots=True)
 class Known:
-    """The ids to choose from, and the slugs of the categories."""
+    """The ids to choose from, the slugs of the categories, and the corrections, each with the id of its post."""
 
     posts: Sequence[str]
     categories: Sequence[str]
@@ -126,6 +132,7 @@ class Known:
     actors: Sequence[str]
     tokens: Sequence[str]
     slugs: dict[str, str]
+    corrections: Sequence[tuple[str, str]] = ()
 
 
 _numbers = st.integers(0, 20)
@@ -188,6 +195,8 @@ def command_of(spec: CommandSpec, known: Known) -> Command:
         return restore_version_and_revert_change_commands.RevertPost(
             post_id=_pick(known.posts, spec.post), version=spec.other % 12, publish=spec.flag
         )
+    if spec.kind.__module__ == correction_commands.__name__:
+        return _on_corrections(spec, known)
     if spec.kind.__module__ == categories.__name__:
         return _on_categories(spec, known)
     author, actor = _pick(known.authors, spec.author), _pick(known.actors, spec.author)
@@ -259,6 +268,43 @@ def _on_posts(spec: CommandSpec, known: Known) -> Command:
             return lifecycle_commands.ArchivePost(post_id=post_id)
         case _:
             return lifecycle_commands.UnarchivePost(post_id=post_id)
+
+
+def _on_corrections(spec: CommandSpec, known: Known) -> Command:
+    post_id = _pick(known.posts, spec.post)
+    kind = tuple(CorrectionKind)[spec.author % 3]
+    passage = PASSAGES[spec.category % len(PASSAGES)]
+    note = spec.text or spec.title or ""
+    new = NewCorrection(note=note, kind=kind, passage=passage)
+    of, correction_id = post_id, UNKNOWN
+    if known.corrections and spec.other < 19:
+        of, correction_id = known.corrections[spec.other % len(known.corrections)]
+    match spec.kind:
+        case correction_commands.AddCorrection:
+            revision = spec.other % 4 if spec.by_slug else None
+            return correction_commands.AddCorrection(post_id=post_id, correction=new, revision=revision)
+        case correction_commands.RewordCorrection:
+            return correction_commands.RewordCorrection(
+                post_id=of,
+                correction_id=correction_id,
+                kind=kind if spec.by_slug else UNSET,
+                note=UNSET if spec.flag else note,
+                passage=passage if spec.author % 2 else UNSET,
+            )
+        case correction_commands.RetractCorrection:
+            return correction_commands.RetractCorrection(post_id=of, correction_id=correction_id)
+        case correction_commands.PublishWithCorrection:
+            return correction_commands.PublishWithCorrection(
+                post_id=post_id, published_at=spec.date, with_correction=new
+            )
+        case _:
+            return correction_commands.EditWithCorrection(
+                post_id=post_id,
+                title=_unset_if_none(spec.title),
+                body=UNSET if spec.category % 2 else spec.text,
+                publish=not spec.flag,
+                with_correction=new,
+            )
 
 
 def _on_categories(spec: CommandSpec, known: Known) -> Command:

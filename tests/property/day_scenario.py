@@ -5,8 +5,12 @@ from typing import Final
 from ledgerpress.features.actors.commands import RegisterActor, RenameActor
 from ledgerpress.features.authors.commands import RegisterAuthor, RenameAuthor
 from ledgerpress.features.categories import commands as categories
+from ledgerpress.features.posts import (
+    correction_commands,
+    lifecycle_commands,
+    restore_version_and_revert_change_commands,
+)
 from ledgerpress.features.posts import create_edit_categorize_commands as posts
-from ledgerpress.features.posts import lifecycle_commands, restore_version_and_revert_change_commands
 from ledgerpress.features.site.commands import LocalizeSite, NameSite
 from ledgerpress.features.tokens import commands as tokens
 from tests.property.command_generator import DATES, CategorizeTooLate, CommandSpec, Expecting
@@ -105,4 +109,14 @@ WHOLE_DAY: Final[list[Action]] = [
     CommandSpec(restore_version_and_revert_change_commands.RestorePost, post=PAST, other=3, flag=True),
     CommandSpec(restore_version_and_revert_change_commands.RestorePost, post=PAST, other=1, twice=True),
     CommandSpec(restore_version_and_revert_change_commands.RestorePost, post=PAST, other=11),
+    CommandSpec(correction_commands.AddCorrection, post=PAST, text="They are weirs.", author=1, twice=True),
+    CommandSpec(correction_commands.AddCorrection, post=PAST, text="No locks.", other=3, by_slug=True),
+    CommandSpec(correction_commands.RewordCorrection, other=1, text="They were weirs.", by_slug=True),
+    CommandSpec(correction_commands.RetractCorrection, other=1, twice=True),
+    CommandSpec(correction_commands.RewordCorrection, other=1, text="Once more."),
+    CommandSpec(
+        correction_commands.EditWithCorrection, post=PAST, text="It is a mill.", category=2, title="Tide mill"
+    ),
+    CommandSpec(correction_commands.PublishWithCorrection, post=PAST, text="Nothing else."),
+    CommandSpec(correction_commands.RewordCorrection, other=0, text="It has two wheels.", flag=False),
 ]

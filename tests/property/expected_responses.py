@@ -13,7 +13,7 @@ from ledgerpress.graphql.scalars import iso_time
 from ledgerpress.views.listings.queries import ListingKey
 from ledgerpress.views.paging import encode_cursor
 from ledgerpress.views.relative_time_text import relative_time
-from tests.newsroom_model import Article, Author, Category, Newsroom, Post
+from tests.newsroom_model import Article, Author, Category, Correction, Newsroom, Post
 
 T = TypeVar("T")
 Json: TypeAlias = dict[str, Any]
@@ -51,8 +51,9 @@ query ($at: AsOf, $readers: Boolean!, $article: ID!, $slug: String!, $category: 
 fragment Line on Article { id slug title age publishedAt }
 fragment Whole on Article {
   ...Line updatedAt teaser previousSlugs body { markdown } categories { id slug name }
-  authors { id name version } corrections { at note }
+  authors { id name version } corrections { ...Note }
 }
+fragment Note on Correction { id at kind note passage rewordedAt retractedAt appliesToArticle revision }
 fragment Listed on ArticleConnection {
   totalCount pageInfo { hasNextPage hasPreviousPage startCursor endCursor } edges { cursor node { ...Line } }
 }
@@ -71,6 +72,7 @@ fragment Made on CategoryConnection {
 fragment Draft on Post {
   id slug title teaser version status createdAt hasUnpublishedChanges body { markdown }
   categories { ...Name } authors { id name } article { ...Line updatedAt }
+  corrections { ...Note }
 }
 fragment Drafts on PostConnection {
   totalCount pageInfo { hasNextPage hasPreviousPage startCursor endCursor }
@@ -172,7 +174,7 @@ class Listing(Generic[T]):
 class ExpectedResponses:
     """The responses of a newsroom at one moment; ages are relative to `now`.
 
-    `hidden` are the ids of the posts whose articles are not visible. With `to_public`, they are responses to readers.
+    `hidden` are the ids of the posts whose articles are not visible, and of the corrections that are not. With `to_public`, they are responses to readers.
     """
 
     def __init__(
@@ -288,7 +290,25 @@ class ExpectedResponses:
             "body": {"markdown": article.body},
             "categories": [_name(category) for category in self._room.categories_of(post)],
             "authors": [self._byline(author) for author in authors],
-            "corrections": [{"at": iso_time(at), "note": note} for at, note in post.corrections],
+            "corrections": [
+                self._note(post, correction)
+                for correction in post.corrections
+                if correction.retracted_at is None and correction.id not in self._hidden
+            ],
+        }
+
+    def _note(self, post: Post, correction: Correction) -> Json:
+        reworded, retracted = correction.reworded_at, correction.retracted_at
+        return {
+            "id": global_ids.encode("Correction", correction.id),
+            "at": iso_time(correction.at),
+            "kind": correction.kind,
+            "note": correction.note,
+            "passage": correction.passage,
+            "rewordedAt": None if reworded is None else iso_time(reworded),
+            "retractedAt": None if retracted is None else iso_time(retracted),
+            "appliesToArticle": self._room.applies(post, correction),
+            "revision": None if self._to_public else correction.revision,
         }
 
     def _byline(self, author: Author) -> Json:
@@ -366,6 +386,7 @@ class ExpectedResponses:
             "article": {**self._line(post), "updatedAt": iso_time(post.article.updated_at)}
             if post.article
             else None,
+            "corrections": [self._note(post, correction) for correction in post.corrections],
         }
 
     def _in_drafts(self, post: Post) -> Json:

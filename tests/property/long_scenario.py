@@ -16,12 +16,18 @@ from ledgerpress.eventlog.clock_randomness_ids import uuid8
 from ledgerpress.features.authors.commands import RegisterAuthor, RenameAuthor
 from ledgerpress.features.categories import commands as categories
 from ledgerpress.features.categories.model import CategoryRef
+from ledgerpress.features.posts import (
+    correction_commands,
+    lifecycle_commands,
+    restore_version_and_revert_change_commands,
+)
 from ledgerpress.features.posts import create_edit_categorize_commands as posts
-from ledgerpress.features.posts import lifecycle_commands, restore_version_and_revert_change_commands
+from ledgerpress.features.posts.corrections.decisions import NewCorrection
+from ledgerpress.features.posts.corrections.model import CorrectionKind
 from ledgerpress.features.posts.model import PostStatus
 from ledgerpress.features.site.commands import LocalizeSite, NameSite
 from tests.fixed_sources import SeededBytes
-from tests.newsroom_model import Category, Post
+from tests.newsroom_model import Category, Correction, Post
 from tests.property.command_generator import DAY, NOW, CategorizeTooLate
 from tests.property.memory_log import MemoryCommands, MemoryLog
 
@@ -66,6 +72,7 @@ class LongScenario:
             await handler.handle(self._create_category())
         generators = (
             (20, self._create_post), (16, self._edit), (6, self._change_slug), (16, self._publish),
+            (4, self._correct), (2, self._correct_and_publish), (2, self._reword), (1, self._retract),
             (5, self._unpublish), (4, self._archive), (4, self._unarchive), (10, self._categorize),
             (4, self._uncategorize), (2, self._restore), (2, self._revert), (0.3, self._categorize_too_late),
             (1, self._create_category), (1.5, self._rename_category), (0.5, self._describe_category),
@@ -158,6 +165,42 @@ class LongScenario:
         return lifecycle_commands.PublishPost(
             post_id=post.id, published_at=self._date(), correction=correction
         )
+
+    def _correct(self) -> Command | None:
+        post = self._post(PostStatus.PUBLISHED, PostStatus.UNPUBLISHED)
+        if post is None:
+            return None
+        revision = self._chance.choice((None, *post.published))
+        of = post.published[post.live_revision if revision is None else revision]
+        return correction_commands.AddCorrection(
+            post_id=post.id, correction=self._correction(*of), revision=revision
+        )
+
+    def _correct_and_publish(self) -> Command | None:
+        post = self._post(PostStatus.PUBLISHED, PostStatus.UNPUBLISHED)
+        if post is None:
+            return None
+        correction = self._correction(*post.published[post.live_revision])
+        if self._chance.random() < 0.5:
+            return correction_commands.PublishWithCorrection(post_id=post.id, with_correction=correction)
+        return correction_commands.EditWithCorrection(
+            post_id=post.id, body=self._body(), publish=True, with_correction=correction
+        )
+
+    def _reword(self) -> Command | None:
+        post, correction = self._corrected()
+        if post is None or correction is None:
+            return None
+        note, passage = self._chance.choice(((self._words(5), UNSET), (UNSET, None), (self._words(3), None)))
+        return correction_commands.RewordCorrection(
+            post_id=post.id, correction_id=correction.id, note=note, passage=passage
+        )
+
+    def _retract(self) -> Command | None:
+        post, correction = self._corrected()
+        if post is None or correction is None:
+            return None
+        return correction_commands.RetractCorrection(post_id=post.id, correction_id=correction.id)
 
     def _unpublish(self) -> Command | None:
         post = self._post(PostStatus.PUBLISHED)
@@ -265,6 +308,20 @@ class LongScenario:
         )
 
     # --- choices -----------------------------------------------------------------------------------
+
+    def _corrected(self) -> tuple[Post, Correction] | tuple[None, None]:
+        """Return a post that has corrections, and one of them."""
+        corrected = [post for post in self.commands.room.posts.values() if post.corrections]
+        if not corrected:
+            return None, None
+        post = self._chance.choice(corrected)
+        return post, self._chance.choice(post.corrections)
+
+    def _correction(self, title: str, teaser: str | None, body: str) -> NewCorrection:
+        """Return a correction that quotes the title, a part of the body, or nothing."""
+        passage = self._chance.choice((None, title, body.partition(".")[0]))
+        kind = self._chance.choice(tuple(CorrectionKind))
+        return NewCorrection(note=self._words(4), kind=kind, passage=passage)
 
     def _post(self, *statuses: PostStatus) -> Post | None:
         """Return a post with one of the statuses, or any post. Half of the choices are among the 50 latest posts."""

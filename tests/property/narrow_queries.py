@@ -35,7 +35,11 @@ DOCUMENTS: Final = {
     "in a category": f"query ($in: ID!, $at: AsOf) {{ articles(filter: {{ category: $in }}, asOf: $at) {_LIST} }}",
     "by an author": f"query ($by: ID!, $at: AsOf) {{ articles(filter: {{ author: $by }}, asOf: $at) {_LIST} }}",
     "article": """query ($article: ID!, $at: AsOf) { article(id: $article, asOf: $at) {
-        slug title teaser teaserIsCut updatedAt previousSlugs body { html wordCount } corrections { at note } } }""",
+        slug title teaser teaserIsCut updatedAt previousSlugs body { html wordCount } } }""",
+    "corrections": """query ($article: ID!, $at: AsOf) { article(id: $article, asOf: $at) {
+        corrections { id at kind note passage rewordedAt appliesToArticle } } }""",
+    "every correction": """query ($post: ID!, $at: AsOf) { post(id: $post, asOf: $at) {
+        corrections { id note retractedAt revision } } }""",
     "age": "query ($article: ID!, $at: AsOf) { article(id: $article, asOf: $at) { age } }",
     "its people": "query ($article: ID!) { article(id: $article) { authors { name version } categories { name } } }",
     "article by slug": "query ($slug: String!, $at: AsOf) { article(slug: $slug, asOf: $at) { id slug title } }",

@@ -1,10 +1,12 @@
 """Compare every query of the read models with a newsroom in plain Python."""
 
 from collections.abc import Callable, Sequence
+from dataclasses import astuple
 
 from ledgerpress.features.authors import projector_and_queries as authors_queries
 from ledgerpress.features.categories import queries as categories
 from ledgerpress.features.posts import article_queries, post_queries
+from ledgerpress.features.posts.corrections import queries as correction_queries
 from ledgerpress.features.posts.listings_projection import EVERY_ARTICLE
 from ledgerpress.features.posts.model import PostStatus
 from ledgerpress.features.site import projector_and_queries as site_queries
@@ -92,10 +94,19 @@ def _post(snapshot: Snapshot, room: Newsroom, post_id: str) -> None:
     assert (article.author_ids, post_queries.markdown(snapshot, article.body)) == (live.authors, live.body)
     assert (article.published_at, article.updated_at) == (live.published_at, live.updated_at)
     assert article_queries.previous_slugs(snapshot, article) == room.previous_slugs(expected)
-    notes = [
-        (correction.at, correction.note) for correction in article_queries.corrections(snapshot, article)
+    public = correction_queries.of_article(snapshot, article.id)
+    assert [row.id for row in public] == [
+        correction.id for correction in expected.corrections if correction.retracted_at is None
     ]
-    assert notes == expected.corrections
+    texts = correction_queries.PublishedTexts(snapshot, article.seq)
+    corrections = correction_queries.of_post(snapshot, article.id)
+    assert [
+        (
+            *(row.id, row.recorded_at, row.revision, row.kind.value, row.note, row.passage),
+            *(row.reworded_at, row.retracted_at, texts.are_corrected_by(row)),
+        )
+        for row in corrections
+    ] == [(*astuple(correction), room.applies(expected, correction)) for correction in expected.corrections]
     assert article_queries.by_seq(snapshot, article.seq) == article
 
 

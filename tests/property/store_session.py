@@ -218,7 +218,15 @@ class Session:
         ]
         existing = {category.id: category.slug for category in self.room.existing_categories()}
         room = self.room
-        return Known(list(room.posts), list(room.categories), list(room.authors), actors, tokens, existing)
+        return Known(
+            list(room.posts),
+            list(room.categories),
+            list(room.authors),
+            actors,
+            tokens,
+            existing,
+            [(post.id, correction.id) for post in room.posts.values() for correction in post.corrections],
+        )
 
     def _version(self, command: Command) -> int | None:
         """Return the version of the object that the command changes, or 0 if the command creates it."""

@@ -100,6 +100,10 @@ def count_cases(data: Json, counts: Counter[str]) -> None:
     if article:
         counts["former slugs"] += bool(article["previousSlugs"])
         counts["corrections"] += bool(article["corrections"])
+        counts["reworded"] += any(note["rewordedAt"] for note in article["corrections"])
+        counts["of text that is gone"] += not all(note["appliesToArticle"] for note in article["corrections"])
+    if data.get("post"):
+        counts["retracted"] += any(note["retractedAt"] for note in data["post"]["corrections"])
     if category:
         counts["ancestors"] += bool(category["ancestors"])
         counts["children"] += bool(category["children"])
@@ -114,6 +118,15 @@ def assert_all_cases_occurred(counts: Counter[str]) -> None:
         *(f"{name} missing" for name in objects),
         *(f"{name}: more" for name in pages),
         *(f"{name}: no more" for name in pages if not name.endswith("Back")),
-        *("former slugs", "corrections", "ancestors", "children", "within more than own"),
+        *(
+            "former slugs",
+            "corrections",
+            "reworded",
+            "retracted",
+            "of text that is gone",
+            "ancestors",
+            "children",
+            "within more than own",
+        ),
     )
     assert {kind: counts[kind] for kind in kinds if not counts[kind]} == {}

@@ -29,7 +29,7 @@ POST: Final = """
   query ($id: ID!, $to: Int!) { node(id: $id) { ... on Post {
     title slug teaser status version
     body { markdown text html sections { title anchor } }
-    article { title teaser teaserIsCut body { markdown html } corrections { note } }
+    article { title teaser teaserIsCut body { markdown html } corrections { note passage } }
     history(first: 100, orderBy: OLDEST) { nodes { position type reason before after } }
     blame { text version reason }
     diff(from: 1, to: $to) { title { before after } body { spans { kind text } unified } }
@@ -89,12 +89,14 @@ def assert_divides_no_character(parts: Sequence[str]) -> None:
 
 async def write(api: Client, post: Written) -> str:
     """Create, edit and publish a post, and return its id."""
-    created = await api.write(post.title, body=post.bodies[0], reason=post.note)
+    created = await api.write(post.title, body=post.bodies[0], reason=post.note, publish=True)
     for body in post.bodies[1:]:
         edited = await api.do("postEdit", id=created["id"], body=body, reason=post.note)
         assert edited["userErrors"] == []
     published = await api.do("postPublish", id=created["id"], correction=post.note, reason=post.note)
     assert published["userErrors"] == []
+    passage = await api.do("correctionAdd", id=created["id"], note="Quoted.", passage=post.title, reason=post.note)
+    assert passage["userErrors"] == []
     post_id: str = created["id"]
     return post_id
 
@@ -143,7 +145,9 @@ def check_history(bodies: Sequence[str], note: str, stored: dict[str, Any]) -> N
     expected = [body for number, body in enumerate(bodies) if not number or body != bodies[number - 1]]
     assert recorded == expected
     assert {change["reason"] for change in changes} == {note}
-    assert [correction["note"] for correction in stored["article"]["corrections"]] in ([], [note])
+    *short, quoted = stored["article"]["corrections"]
+    assert [correction["note"] for correction in short] in ([], [note])
+    assert recorded_line(quoted["passage"]) == stored["title"]
 
 
 def check_diff(bodies: Sequence[str], stored: dict[str, Any]) -> None:

@@ -39,6 +39,7 @@ READER: Final[dict[str, Any]] = {"identity": ANONYMOUS, "open_past": True}
 WHOLE_TREE: Final = """
 query ($at: AsOf) {
   articles(first: 100, asOf: $at) { ...Every }
+  corrected: articles(first: 100, asOf: $at) { nodes { corrections { id } } }
   authors(first: 100, asOf: $at) { nodes { id articles(first: 100) { ...Every } } }
   categories(first: 100, asOf: $at) {
     nodes {
@@ -119,6 +120,12 @@ class PastComparison:
         self._store = store
         self._chance = chance
         self._public = {post.id for post in today.articles()}
+        self._retracted = {
+            correction.id
+            for post in today.posts.values()
+            for correction in post.corrections
+            if correction.retracted_at is not None
+        }
         self._chooser = Chooser(chance, today)
         self._seen = counts
 
@@ -129,7 +136,7 @@ class PastComparison:
         arguments = self._chooser.choose(room, readers=True)
         variables = {**arguments.variables(), "at": moment.as_of}
         expected, everything = (
-            ExpectedResponses(room, now, hidden, to_public=True).data(arguments),
+            ExpectedResponses(room, now, hidden | self._retracted, to_public=True).data(arguments),
             ExpectedResponses(room, now).data(arguments),
         )
 
@@ -144,7 +151,7 @@ class PastComparison:
         assert with_current_ids(staff_data) == everything, f"to staff at {details}: {arguments}"
 
         tree = await self._read(WHOLE_TREE, at=moment.as_of)
-        assert with_current_ids(tree) == whole_tree(room, hidden), details
+        assert with_current_ids(tree) == whole_tree(room, hidden | self._retracted), details
         await self._compare_pages(room, hidden, moment, arguments, details)
         self._count_cases(expected, everything, room, hidden)
 
@@ -190,6 +197,10 @@ class PastComparison:
             if everything[name] != value:
                 counts[f"{name} {'less' if value else 'hidden'}"] += 1
         for post in room.articles():
+            counts["hidden corrections"] += sum(
+                correction.retracted_at is None and correction.id in self._retracted
+                for correction in post.corrections
+            )
             if post.id in hidden:
                 above = [
                     {ancestor.id for ancestor in room.ancestors(own)} for own in room.categories_of(post)
@@ -203,7 +214,14 @@ class PastComparison:
 
 
 def whole_tree(room: Newsroom, hidden: set[str]) -> Json:
-    """Return the expected data of the response to `WHOLE_TREE`."""
+    """Return the expected data of the response to `WHOLE_TREE`. `hidden` are ids of posts and of corrections."""
+
+    def corrections(post: Post) -> list[Json]:
+        return [
+            {"id": global_ids.encode("Correction", correction.id)}
+            for correction in post.corrections
+            if correction.retracted_at is None and correction.id not in hidden
+        ]
 
     def every(posts: Sequence[Post]) -> Json:
         shown = [{"id": article_id(post)} for post in posts if post.id not in hidden]
@@ -212,6 +230,11 @@ def whole_tree(room: Newsroom, hidden: set[str]) -> Json:
     existing = room.existing_categories()
     return {
         "articles": every(room.articles()),
+        "corrected": {
+            "nodes": [
+                {"corrections": corrections(post)} for post in room.articles() if post.id not in hidden
+            ][:100]
+        },
         "authors": {
             "nodes": [
                 {"id": global_ids.encode("Author", author_id), "articles": every(room.articles_by(author_id))}
@@ -242,6 +265,7 @@ def assert_all_cases_occurred(counts: Counter[str]) -> None:
     lists = ("recent", "recentBeyond", "recentBack", "oldest", "category", "categoryBySlug", "inCategory")
     kinds = (
         "hidden articles",
+        "hidden corrections",
         "shown articles",
         "article hidden",
         "articleBySlug hidden",

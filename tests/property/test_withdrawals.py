@@ -6,6 +6,7 @@ import sqlite3
 from collections import defaultdict
 from collections.abc import Sequence
 from contextlib import closing
+from dataclasses import astuple
 from functools import reduce
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -25,6 +26,8 @@ from ledgerpress.features.categories.model import evolve as evolve_taxonomy
 from ledgerpress.features.posts import article_queries, post_queries
 from ledgerpress.features.posts import model as posts
 from ledgerpress.features.posts import post_queries as post_views
+from ledgerpress.features.posts.corrections import queries as corrections
+from ledgerpress.features.posts.corrections.model import CorrectedPost
 from ledgerpress.features.posts.listings_projection import EVERY_ARTICLE
 from ledgerpress.features.posts.model import PostStatus
 from ledgerpress.features.registry import event_codec
@@ -47,6 +50,7 @@ WRITTEN: Final = (
     "Town",
     "town",
     "operator",
+    "They were weirs.",
 )
 """Texts that users wrote on the whole day: after all withdrawals, none of them is left."""
 
@@ -122,6 +126,7 @@ async def _agree(altered: Sequence[StoredEvent], folder: Path) -> None:
                 post = reduce(posts.evolve, events, None)
                 assert post
                 _assert_post(snapshot, post, len(events), taxonomy)
+                _assert_corrections(snapshot, CorrectedPost().after(events))
                 published += [post.id] if post.lifecycle.status is PostStatus.PUBLISHED else []
             elif stream.startswith("author."):
                 author = reduce(authors.evolve, events, None)
@@ -153,6 +158,14 @@ def _assert_post(snapshot: Snapshot, post: posts.Post, version: int, taxonomy: T
     assert (article is not None) == (post.lifecycle.status is PostStatus.PUBLISHED)
     if article:
         assert article.published_at == post.lifecycle.published_at
+
+
+def _assert_corrections(snapshot: Snapshot, state: CorrectedPost) -> None:
+    assert state.post
+    shown = corrections.of_post(snapshot, state.post.id)
+    assert [
+        (row.id, row.revision, row.kind, row.note, row.passage, row.retracted_at is not None) for row in shown
+    ] == [astuple(correction) for correction in state.corrections.values()]
 
 
 def _assert_tree(snapshot: Snapshot, taxonomy: Taxonomy) -> None:

@@ -113,12 +113,14 @@ class Subject:
 
     `values` takes a snapshot and an id, and returns the values of the object's fields as of the snapshot.
     `event_values` takes a snapshot at the position of an event, the id and the event's type. It returns values that
-    belong to this event alone, such as the correction note of a publication.
+    belong to this event alone, such as the note of a correction. `event_values_before` takes the same, and returns such
+    values as they were before the event.
     """
 
     kind: str
     values: Callable[[Snapshot, str], FieldValues]
     event_values: Callable[[Snapshot, str, str], FieldValues] | None = None
+    event_values_before: Callable[[Snapshot, str, str], FieldValues] | None = None
 
 
 class FeatureViews(Protocol):

@@ -4,6 +4,7 @@ from datetime import timedelta
 from typing import Final
 
 from ledgerpress.features.posts import article_queries
+from ledgerpress.features.posts.corrections import queries as correction_queries
 from ledgerpress.graphql.relay import global_ids
 from ledgerpress.graphql.scalars import iso_time
 from ledgerpress.http.pages.page_contributions_and_rendering import PageContribution
@@ -16,13 +17,13 @@ _BEFORE: Final = timedelta(hours=1) // timedelta(microseconds=1)
 def _examples(snapshot: Snapshot) -> dict[str, str]:
     """Return the slug and the id of the article, and a time before its correction; nothing in other stores."""
     article = article_queries.by_slug(snapshot, _SLUG)
-    corrections = article_queries.corrections(snapshot, article) if article else []
+    corrections = correction_queries.of_article(snapshot, article.id) if article else []
     if not article or not corrections:
         return {}
     return {
         "slug": article.slug,
         "article": global_ids.encode("Article", article.id),
-        "then": iso_time(corrections[0].at - _BEFORE),
+        "then": iso_time(corrections[0].recorded_at - _BEFORE),
     }
 
 

@@ -14,8 +14,10 @@ from ledgerpress.features.authors.commands import RegisterAuthor, RenameAuthor
 from ledgerpress.features.categories import commands as tree
 from ledgerpress.features.categories.model import CategoryRef
 from ledgerpress.features.demo.texts import text
+from ledgerpress.features.posts import correction_commands, lifecycle_commands
 from ledgerpress.features.posts import create_edit_categorize_commands as posts
-from ledgerpress.features.posts import lifecycle_commands
+from ledgerpress.features.posts.corrections.decisions import NewCorrection
+from ledgerpress.features.posts.corrections.model import CorrectionKind, id_of_note
 from ledgerpress.features.site.commands import NameSite
 
 _MICROSECOND: Final = timedelta(microseconds=1)
@@ -187,6 +189,33 @@ def publish(key: str, *, days_before: int | None = None, correction: str | None 
             post_id=stage.id("post", key),
             published_at=None if days_before is None else stage.before(days_before),
             correction=correction,
+        )
+    )
+
+
+def clarify(key: str, note: str, *, passage: str) -> Act:
+    """Add a clarification to the published post."""
+    return _add(key, NewCorrection(kind=CorrectionKind.CLARIFICATION, note=note, passage=passage))
+
+
+def note_update(key: str, note: str, *, passage: str) -> Act:
+    """Add an update to the published post."""
+    return _add(key, NewCorrection(kind=CorrectionKind.UPDATE, note=note, passage=passage))
+
+
+def _add(key: str, correction: NewCorrection) -> Act:
+    return Act(
+        lambda stage: correction_commands.AddCorrection(post_id=stage.id("post", key), correction=correction)
+    )
+
+
+def reword(key: str, note: str, *, of_version: int) -> Act:
+    """Reword the correction that was published as the version `of_version` of the post."""
+    return Act(
+        lambda stage: correction_commands.RewordCorrection(
+            post_id=stage.id("post", key),
+            correction_id=id_of_note(stage.id("post", key), of_version),
+            note=note,
         )
     )
 

@@ -38,8 +38,11 @@ def changed(snapshot: Snapshot, change: changes.Change, subjects: Mapping[str, S
         for name in dict.fromkeys((*before, *after))
         if (before.get(name, _NONE).mark or None) != (after.get(name, _NONE).mark or None)
     ]
-    from_event = subject.event_values(at, subject_id, change.type) if subject.event_values else {}
-    return ChangedValues(_only(before, names), {**_only(after, names), **from_event})
+    before_event, after_event = (
+        read(at, subject_id, change.type) if read else {}
+        for read in (subject.event_values_before, subject.event_values)
+    )
+    return ChangedValues({**_only(before, names), **before_event}, {**_only(after, names), **after_event})
 
 
 def occurred_at(snapshot: Snapshot, change: changes.Change) -> int | None:

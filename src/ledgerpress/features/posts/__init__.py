@@ -10,14 +10,35 @@ from ledgerpress.feature import Feature
 from ledgerpress.features.actors.permissions import READ_OWN_POSTS, READ_POSTS
 from ledgerpress.features.posts import (
     cache_invalidation,
+    correction_commands,
     create_edit_categorize_commands,
     lifecycle_commands,
     listings_projection,
     model,
     permissions,
-    post_queries,
+    post_history_values,
     projector,
     restore_version_and_revert_change_commands,
+)
+from ledgerpress.features.posts.correction_commands import (
+    AddCorrection,
+    EditWithCorrection,
+    PublishWithCorrection,
+    RetractCorrection,
+    RewordCorrection,
+)
+from ledgerpress.features.posts.corrections import model as corrections_model
+from ledgerpress.features.posts.corrections import projector as corrections_projector
+from ledgerpress.features.posts.corrections import queries as corrections_queries
+from ledgerpress.features.posts.corrections.decisions import NewCorrection
+from ledgerpress.features.posts.corrections.model import (
+    CORRECTION_RETRACTED,
+    PASSAGE_NOT_FOUND,
+    REVISION_NOT_PUBLISHED,
+    CorrectionKind,
+    CorrectionRecorded,
+    CorrectionRetracted,
+    CorrectionReworded,
 )
 from ledgerpress.features.posts.create_edit_categorize_commands import (
     CategorizePost,
@@ -60,8 +81,10 @@ from ledgerpress.features.posts.permissions import WRITE_OWN_POSTS, WRITE_POSTS
 from ledgerpress.features.posts.restore_version_and_revert_change_commands import RestorePost, RevertPost
 
 __all__ = [
+    "CORRECTION_RETRACTED",
     "EVERY_ARTICLE",
     "FEATURE",
+    "PASSAGE_NOT_FOUND",
     "POSTS",
     "POST_ARCHIVED",
     "POST_NOT_PUBLISHED",
@@ -69,15 +92,23 @@ __all__ = [
     "READ_OWN_POSTS",
     "READ_POSTS",
     "REVERT_CONFLICT",
+    "REVISION_NOT_PUBLISHED",
     "WRITE_OWN_POSTS",
     "WRITE_POSTS",
+    "AddCorrection",
     "ArchivePost",
     "CategorizePost",
     "Content",
     "ContentChanged",
+    "CorrectionKind",
+    "CorrectionRecorded",
+    "CorrectionRetracted",
+    "CorrectionReworded",
     "CreatePost",
     "EditPost",
+    "EditWithCorrection",
     "Lifecycle",
+    "NewCorrection",
     "Post",
     "PostArchived",
     "PostCategorized",
@@ -92,8 +123,11 @@ __all__ = [
     "PostUncategorized",
     "PostUnpublished",
     "PublishPost",
+    "PublishWithCorrection",
     "RestorePost",
+    "RetractCorrection",
     "RevertPost",
+    "RewordCorrection",
     "UnarchivePost",
     "UncategorizePost",
     "UnpublishPost",
@@ -103,20 +137,21 @@ __all__ = [
 FEATURE: Final = Feature(
     name="posts",
     requires=("slugs", "actors", "site", "authors", "categories"),
-    events=model.EVENTS,
+    events=(*model.EVENTS, *corrections_model.EVENTS),
     streams=(model.POSTS,),
     permissions=permissions.PERMISSIONS,
     commands=(
         *create_edit_categorize_commands.COMMANDS,
         *lifecycle_commands.COMMANDS,
         *restore_version_and_revert_change_commands.COMMANDS,
+        *correction_commands.COMMANDS,
     ),
-    error_codes=model.ERROR_CODES,
-    projectors=(projector.PostsProjector(),),
+    error_codes=(*model.ERROR_CODES, *corrections_model.ERROR_CODES),
+    projectors=(projector.PostsProjector(), corrections_projector.PROJECTOR),
     listings=(listings_projection.LISTINGS,),
-    dependencies=(cache_invalidation.DEPENDENCIES,),
-    hidden=(listings_projection.HIDDEN,),
-    subjects=(post_queries.SUBJECT,),
+    dependencies=(cache_invalidation.DEPENDENCIES, corrections_queries.DEPENDENCIES),
+    hidden=(listings_projection.HIDDEN, corrections_queries.HIDDEN),
+    subjects=(post_history_values.SUBJECT,),
     schema="ledgerpress.features.posts.schema:SCHEMA",
     pages="ledgerpress.features.posts.html_pages:PAGES",
 )

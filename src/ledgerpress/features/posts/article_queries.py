@@ -13,13 +13,11 @@ from ledgerpress.views.snapshot_and_cache_dependencies import NO_POSITION, Snaps
 
 __all__ = [
     "Article",
-    "Correction",
     "article_topic",
     "by_id",
     "by_seq",
     "by_seqs",
     "by_slug",
-    "corrections",
     "count_articles",
     "previous_slugs",
     "public_slug_topic",
@@ -39,6 +37,14 @@ _BY_ID: Final = _ARTICLE.format(columns=_COLUMNS, condition="post.id = ?")
 _SEQ_OF_SLUG: Final = (
     "SELECT seq FROM post_slug WHERE slug = ?1 AND from_pos <= ?2 AND to_pos > ?2 AND public_from <= ?2"
 )
+_PUBLISHED_REVISIONS: Final = f"""
+    SELECT state.revision, {COLUMNS}
+    FROM article
+    JOIN post_state AS state ON state.seq = article.seq AND state.from_pos = article.from_pos
+    JOIN content ON content.position = article.content
+    WHERE article.seq = ? AND article.from_pos <= ?
+    ORDER BY article.from_pos
+"""  # noqa: S608
 _BY_SEQS: Final = f"""
     SELECT {_COLUMNS}
     FROM json_each(?1) AS wanted
@@ -57,14 +63,6 @@ class Article(ContentRow):
     id: str
     published_at: int
     updated_at: int
-
-
-@dataclass(frozen=True, slots=True)
-class Correction:
-    """A public note on what was corrected. `at` is in microseconds since 1970, UTC."""
-
-    at: int
-    note: str
 
 
 def article_topic(key: int | str) -> Topic:
@@ -116,13 +114,13 @@ def previous_slugs(snapshot: Snapshot, article: Article) -> list[str]:
     return [slug for (slug,) in rows]
 
 
-def corrections(snapshot: Snapshot, article: Article) -> list[Correction]:
-    """Return the public correction notes of an article, oldest first."""
-    rows = snapshot.about(article_topic(article.seq)).execute(
-        "SELECT at, note FROM correction WHERE seq = ? AND position <= ? ORDER BY position",
-        (article.seq, snapshot.position),
-    )
-    return [Correction(*row) for row in rows]
+def published_revisions(snapshot: Snapshot, seq: int) -> list[tuple[int, ContentRow]]:
+    """Return the published revisions of a post with their content, in the order of publication.
+
+    A revision that was published again, with another date, is listed again.
+    """
+    rows = snapshot.about(article_topic(seq)).execute(_PUBLISHED_REVISIONS, (seq, snapshot.position))
+    return [(revision, ContentRow(**values_of_row(content))) for revision, *content in rows]
 
 
 def count_articles(snapshot: Snapshot, k: int = EVERY_ARTICLE) -> int:
@@ -144,7 +142,7 @@ def _article_of(row: tuple[Any, ...]) -> Article:
     return Article(seq=seq, id=post_id, published_at=published_at, updated_at=updated_at, **values)
 
 
-# An article changes where one of its rows begins or ends: a row of its slug, its content or its categories.
+# An article changes where one of its rows begins or ends: of its slug, its content, its categories or a correction.
 _CANDIDATES: Final = """
     WITH owner AS (
         SELECT seq, from_pos, to_pos, public_from FROM post_slug WHERE slug = ?1 AND public_from IS NOT NULL
@@ -158,6 +156,8 @@ _CANDIDATES: Final = """
         WHERE inside.from_pos BETWEEN ?2 AND ?3
     UNION SELECT inside.to_pos FROM owner JOIN post_category AS inside USING (seq)
         WHERE inside.to_pos BETWEEN ?2 AND ?3
+    UNION SELECT correction.from_pos FROM owner JOIN post USING (seq) JOIN correction ON correction.post_id = post.id
+        WHERE correction.from_pos BETWEEN ?2 AND ?3
     ORDER BY position
 """
 

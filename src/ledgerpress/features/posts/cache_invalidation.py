@@ -26,7 +26,6 @@ _ARTICLES: Final = """
     SELECT seq FROM json_each(?2) CROSS JOIN article ON seq = value
     WHERE from_pos > ?1 OR (to_pos > ?1 AND to_pos < 9007199254740991)
     UNION SELECT seq FROM json_each(?2) CROSS JOIN post_slug ON seq = value WHERE public_from > ?1
-    UNION SELECT seq FROM json_each(?2) CROSS JOIN correction ON seq = value WHERE position > ?1
 """
 _PUBLIC_SLUGS: Final = """
     SELECT slug FROM json_each(?2) CROSS JOIN post_slug ON seq = value

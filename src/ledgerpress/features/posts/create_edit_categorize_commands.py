@@ -19,6 +19,7 @@ from ledgerpress.eventlog.log import NO_STREAM
 from ledgerpress.features.authors.model import AUTHORS
 from ledgerpress.features.categories.model import TAXONOMY, CategoryRef
 from ledgerpress.features.posts import model, permissions
+from ledgerpress.features.posts.corrections.decisions import never_published
 from ledgerpress.features.posts.model import CONTENT, POSTS, Post
 from ledgerpress.features.slugs import model as slugs
 from ledgerpress.features.slugs.claim_and_release_writes import claim_derived_slug, claim_slug, release_slug
@@ -104,7 +105,8 @@ def publication(
 ) -> tuple[model.PostPublished, ...]:
     """Return the publication of a post, or nothing if readers would see no change.
 
-    Without `published_at`, the date of an earlier publication stays. Raises `Rejection` for a future date.
+    Without `published_at`, the date of an earlier publication stays. Raises `Rejection` for a future date, and for the
+    correction of a post that was never public.
     """
     if post is None:
         return ()
@@ -115,6 +117,8 @@ def publication(
         raise Rejection(model.PUBLISHED_AT_IN_FUTURE, message, field=("publishedAt",))
     correction = text_rules.optional_text(correction, field="correction", limit=text_rules.MAX_NOTE)
     lifecycle = post.lifecycle
+    if correction is not None and lifecycle.published_at is None:
+        raise never_published("correction")
     first = now if lifecycle.published_at is None else lifecycle.published_at
     date = first if published_at is None else published_at
     is_live = lifecycle.status is model.PostStatus.PUBLISHED and not lifecycle.has_unpublished_changes

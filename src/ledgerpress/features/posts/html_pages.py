@@ -21,6 +21,8 @@ from ledgerpress.features.categories.category_links_on_pages import (
 )
 from ledgerpress.features.posts import article_queries, post_queries
 from ledgerpress.features.posts.body.html_rendering_and_sections import Section, render, teaser_of
+from ledgerpress.features.posts.corrections import queries as correction_queries
+from ledgerpress.features.posts.corrections.model import CorrectionKind
 from ledgerpress.features.posts.listings_projection import EVERY_ARTICLE
 from ledgerpress.features.site.queries import site_tzinfo
 from ledgerpress.features.slugs.model import spellings
@@ -36,6 +38,11 @@ _MIN_SECTIONS: Final = 3
 _PAGING: Final = ("after", "before")
 """The URL parameters that select a page of a list. Pages ignore all others, such as those of campaigns."""
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+_HEADINGS: Final = {
+    CorrectionKind.CORRECTION: "Correction",
+    CorrectionKind.CLARIFICATION: "Clarification",
+    CorrectionKind.UPDATE: "Update",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,12 +77,23 @@ class ArticleList:
 
 
 @dataclass(frozen=True, slots=True)
+class Note:
+    """A correction on a page. `applies` is false if it is about text that the article no longer has."""
+
+    heading: str
+    at: Moment
+    note: str
+    passage: str | None
+    applies: bool
+
+
+@dataclass(frozen=True, slots=True)
 class ArticleContent(Card):
     """An article with its body. `sections` is empty if the body has too few for a table of contents."""
 
     updated: Moment | None
     reading_minutes: int
-    corrections: Sequence[tuple[Moment, str]]
+    corrections: Sequence[Note]
     sections: Sequence[Section]
     body: Markup
 
@@ -107,13 +125,24 @@ def article_content(snapshot: Snapshot, article: article_queries.Article, now: i
         **_card_fields(snapshot, article, now),
         updated=_moment(article.updated_at, now, zone) if was_updated else None,
         reading_minutes=body.reading_minutes,
-        corrections=[
-            (_moment(correction.at, now, zone), correction.note)
-            for correction in article_queries.corrections(snapshot, article)
-        ],
+        corrections=_notes(snapshot, article, now, zone),
         sections=body.sections if len(body.sections) >= _MIN_SECTIONS else (),
         body=Markup(body.html),  # noqa: S704 - sanitised by `render`
     )
+
+
+def _notes(snapshot: Snapshot, article: article_queries.Article, now: int, zone: tzinfo) -> list[Note]:
+    texts = correction_queries.PublishedTexts(snapshot, article.seq)
+    return [
+        Note(
+            heading=_HEADINGS[correction.kind],
+            at=_moment(correction.recorded_at, now, zone),
+            note=correction.note,
+            passage=correction.passage,
+            applies=texts.are_corrected_by(correction),
+        )
+        for correction in correction_queries.of_article(snapshot, article.id)
+    ]
 
 
 def article_href(slug: str) -> str:

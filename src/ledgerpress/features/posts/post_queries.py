@@ -7,14 +7,12 @@ from typing import Final
 
 import msgspec
 
-from ledgerpress.features.authors import projector_and_queries as authors
 from ledgerpress.features.categories import queries as categories
 from ledgerpress.features.categories.queries import Category
 from ledgerpress.features.posts.listings_projection import EVERY_POST, STATUS_KEYS
-from ledgerpress.features.posts.model import CONTENT, PostStatus
+from ledgerpress.features.posts.model import PostStatus
 from ledgerpress.features.posts.projector import COLUMNS, ContentRow, values_of_row
 from ledgerpress.features.slugs.model import normalized
-from ledgerpress.views.feature_declarations import FieldValue, FieldValues, Subject, plain
 from ledgerpress.views.listings.queries import count, listing_topic
 from ledgerpress.views.snapshot_and_cache_dependencies import NO_POSITION, Snapshot, Topic
 
@@ -250,35 +248,3 @@ def _parameters(
 ) -> dict[str, object]:
     values: dict[str, object] = {"actor": actor_id, "low": low, "high": min(high, snapshot.position)}
     return {**values, "now": snapshot.position, "status": status.value} if status else values
-
-
-def _values(snapshot: Snapshot, post_id: str) -> FieldValues:
-    post = by_id(snapshot, post_id)
-    if post is None:
-        return {}
-    ids = category_ids(snapshot, post.seq)
-    return {
-        **{field.name: plain(getattr(post, field.name)) for field in CONTENT if field.is_plain},
-        "body": FieldValue(post.body, lambda: markdown(snapshot, post.body)),
-        "authors": FieldValue(
-            post.author_ids, lambda: [authors.reference(snapshot, author_id) for author_id in post.author_ids]
-        ),
-        "categories": FieldValue(
-            ids, lambda: [categories.reference(snapshot, category_id) for category_id in ids]
-        ),
-        "status": plain(post.status.value),
-        "publishedAt": plain(post.published_at),
-        "publishedRevision": plain(post.live_revision),
-    }
-
-
-def _event_values(snapshot: Snapshot, post_id: str, event_type: str) -> FieldValues:
-    """Return the correction note of a publication, if it has one."""
-    if event_type != "post.published":
-        return {}
-    query = "SELECT note FROM correction WHERE seq = (SELECT seq FROM post WHERE id = ?) AND position = ?"
-    row = snapshot.about(post_topic(post_id)).execute(query, (post_id, snapshot.position)).fetchone()
-    return {"correction": plain(row[0])} if row and row[0] else {}
-
-
-SUBJECT: Final = Subject(kind="post", values=_values, event_values=_event_values)

@@ -1,4 +1,4 @@
-"""Posts and articles as of any position: content, states, categories, slugs, corrections.
+"""Posts and articles as of any position: content, states, categories, slugs.
 
 The `seq` of a post is the position at which it was created. The key of a content or body row is the position at which
 it was recorded, so a change of only the status or a category copies no content.
@@ -77,7 +77,6 @@ _INSERTS: Final = {
     "body": "INSERT INTO body VALUES (?, ?)",
     "content": _INSERT_CONTENT,
     "post_state": "INSERT INTO post_state VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
-    "correction": "INSERT INTO correction VALUES (?, ?, ?, ?)",
 }
 _ARTICLES: Final = TemporalTable(
     "article", "seq, from_pos, to_pos, content, published_at, updated_at", key="seq"
@@ -199,8 +198,6 @@ class _Posts:
         if row is not None and row[_SLUG_SEQ] == seq and row[_PUBLIC_FROM] is None:
             row[_PUBLIC_FROM] = at
             self._slugs.put(row)
-        if event.correction is not None:
-            self._rows["correction"].append((seq, at, now, event.correction))
 
     def _open_slug(self, slug: str, seq: int, at: int) -> None:
         if self._slugs.find(slug) is None:
@@ -241,7 +238,7 @@ class PostsProjector:
     """Writes a state row per event of a post, and rows with a range of positions for articles, slugs and categories."""
 
     name: Final = "posts"
-    version: Final = 1
+    version: Final = 2
     schema: Final = """
         CREATE TABLE post (
             seq INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE, created_at INTEGER NOT NULL
@@ -263,10 +260,6 @@ class PostsProjector:
             seq INTEGER NOT NULL, from_pos INTEGER NOT NULL, to_pos INTEGER NOT NULL,
             content INTEGER NOT NULL, published_at INTEGER NOT NULL, updated_at INTEGER NOT NULL,
             PRIMARY KEY (seq, from_pos)
-        ) STRICT, WITHOUT ROWID;
-        CREATE TABLE correction (
-            seq INTEGER NOT NULL, position INTEGER NOT NULL, at INTEGER NOT NULL, note TEXT NOT NULL,
-            PRIMARY KEY (seq, position)
         ) STRICT, WITHOUT ROWID;
         CREATE TABLE post_slug (
             slug TEXT NOT NULL, from_pos INTEGER NOT NULL, seq INTEGER NOT NULL, to_pos INTEGER NOT NULL,

@@ -2,11 +2,22 @@
 
 from typing import Final
 
+import strawberry
+
 from ledgerpress.commands.roles_and_permissions import RequiredPermission
 from ledgerpress.features.actors.permissions import READ_OWN_POSTS, READ_POSTS
 from ledgerpress.features.authors.schema import Author
 from ledgerpress.features.categories.schema.category_type_and_queries import Category
 from ledgerpress.features.posts.schema.added_fields import AuthorFields, CategoryFields
+from ledgerpress.features.posts.schema.correction_mutations import (
+    CorrectionAddInput,
+    CorrectionInput,
+    CorrectionMutations,
+    CorrectionPayload,
+    CorrectionRetractInput,
+    CorrectionRewordInput,
+)
+from ledgerpress.features.posts.schema.corrections import Correction, CorrectionKindEnum, load_correction
 from ledgerpress.features.posts.schema.mutations import (
     PostArchiveInput,
     PostCategorizeInput,
@@ -28,7 +39,6 @@ from ledgerpress.features.posts.schema.subscriptions import ArticleChanged, Arti
 from ledgerpress.features.posts.schema.types import (
     Article,
     Body,
-    Correction,
     Post,
     PostStatusEnum,
     Section,
@@ -48,6 +58,12 @@ __all__ = [
     "ArticleChanged",
     "Body",
     "Correction",
+    "CorrectionAddInput",
+    "CorrectionInput",
+    "CorrectionKindEnum",
+    "CorrectionPayload",
+    "CorrectionRetractInput",
+    "CorrectionRewordInput",
     "Post",
     "PostArchiveInput",
     "PostCategorizeInput",
@@ -67,6 +83,7 @@ __all__ = [
     "listed_articles",
     "listed_posts",
     "load_article",
+    "load_correction",
     "load_post",
     "moment_of_posts",
     "post_mutation",
@@ -76,11 +93,17 @@ __all__ = [
 
 _READ: Final = RequiredPermission(READ_POSTS, own=READ_OWN_POSTS)
 
+
+@strawberry.type
+class _Mutations(PostMutations, CorrectionMutations):
+    """The mutations of posts and of their corrections."""
+
+
 SCHEMA: Final = SchemaContribution(
     query=PostQueries,
-    mutation=PostMutations,
+    mutation=_Mutations,
     subscription=ArticleSubscriptions,
-    types=(Article, Post),
+    types=(Article, Correction, Post),
     extends={Author: AuthorFields, Category: CategoryFields},
     permissions={
         "Query.article": None,
@@ -98,7 +121,7 @@ SCHEMA: Final = SchemaContribution(
         "Post": _READ,
         **dict.fromkeys(("Article", "ArticleChanged", "Body", "Correction", "Section")),
     },
-    nodes={"Article": load_article, "Post": load_post},
+    nodes={"Article": load_article, "Correction": load_correction, "Post": load_post},
     moments={"Post": moment_of_posts},
     weights={
         # Each of these fields renders the Markdown, unless the result is cached.
@@ -107,6 +130,7 @@ SCHEMA: Final = SchemaContribution(
         "Article.teaserIsCut": 1.0,
         "Article.previousSlugs": 1.0,
         "Category.articleCount": 1.0,
+        "Correction.appliesToArticle": 1.0,
     },
     sizes={
         "Article.authors": 5,
@@ -114,6 +138,7 @@ SCHEMA: Final = SchemaContribution(
         "Article.corrections": 5,
         "Post.authors": 5,
         "Post.categories": 5,
+        "Post.corrections": 5,
         "Body.sections": 20,
     },
 )

@@ -1,6 +1,7 @@
 """The GraphQL mutations of posts, and their inputs."""
 
 from functools import partial
+from typing import Any
 
 import strawberry
 from msgspec import UNSET
@@ -11,6 +12,8 @@ from ledgerpress.features.posts import (
     lifecycle_commands,
     restore_version_and_revert_change_commands,
 )
+from ledgerpress.features.posts.correction_commands import EditWithCorrection, PublishWithCorrection
+from ledgerpress.features.posts.schema.correction_mutations import CorrectionInput
 from ledgerpress.features.posts.schema.types import Post, load_post, slug_differs
 from ledgerpress.graphql.context import RequestInfo
 from ledgerpress.graphql.feature_declarations import runs
@@ -69,10 +72,18 @@ class PostEditInput(_PostInput):
         "The ids of the authors, in order. An empty list clears them."
     )
     publish: bool = strawberry.field(default=False, description="Also publish the result, in the same step.")
+    with_correction: CorrectionInput | None = strawberry.field(
+        default=None, description="A correction of the published result. Requires `publish: true`."
+    )
 
     def command(self) -> create_edit_categorize_commands.EditPost:
         authors = given_value(self.authors)
-        return create_edit_categorize_commands.EditPost(
+        edit = (
+            partial(EditWithCorrection, with_correction=self.with_correction.new_correction())
+            if self.with_correction
+            else create_edit_categorize_commands.EditPost
+        )
+        return edit(
             post_id=self.post_id,
             title=given_value(self.title),
             teaser=given_value_or_null(self.teaser),
@@ -110,13 +121,23 @@ class PostPublishInput(_PostInput):
         description="The publication date, not in the future. Default: the existing date; the first time, now.",
     )
     correction: str | None = strawberry.field(
-        default=None, description="A public note on what was corrected."
+        default=None,
+        description="The note of a correction without a passage. Fails with `POST_NOT_PUBLISHED` if the post was never"
+        " public.",
+    )
+    with_correction: CorrectionInput | None = strawberry.field(
+        default=None, description="A correction of any kind. Give either `correction` or `withCorrection`."
     )
 
     def command(self) -> lifecycle_commands.PublishPost:
-        return lifecycle_commands.PublishPost(
-            post_id=self.post_id, published_at=self.published_at, correction=self.correction
-        )
+        values: dict[str, Any] = {
+            "post_id": self.post_id,
+            "published_at": self.published_at,
+            "correction": self.correction,
+        }
+        if self.with_correction:
+            return PublishWithCorrection(**values, with_correction=self.with_correction.new_correction())
+        return lifecycle_commands.PublishPost(**values)
 
 
 @strawberry.input

@@ -12,9 +12,11 @@ from ledgerpress.features.authors.schema import Author, author_of
 from ledgerpress.features.categories.schema.category_type_and_queries import Category, category_of
 from ledgerpress.features.posts import article_queries, post_queries
 from ledgerpress.features.posts.body.html_rendering_and_sections import RenderedBody, render, teaser_of
+from ledgerpress.features.posts.corrections import queries as correction_queries
 from ledgerpress.features.posts.model import PostStatus
 from ledgerpress.features.posts.projector import ContentRow
 from ledgerpress.features.posts.schema.article_authors_and_categories_loading import ArticlePage
+from ledgerpress.features.posts.schema.corrections import Correction, corrections_of
 from ledgerpress.features.posts.schema.visibility import (
     own_actor_id,
     owns_post,
@@ -75,12 +77,6 @@ class Body:
         return render(self.markdown)
 
 
-@strawberry.type(description="A public note on what was corrected in an article.")
-class Correction:
-    at: DateTime
-    note: str
-
-
 @strawberry.type
 class ContentFields:
     """The content fields that posts and articles have in common."""
@@ -133,12 +129,13 @@ class Article(ContentFields, Node):
     def age(self) -> str:
         return self.moment.age_of(self.record.published_at)
 
-    @strawberry.field(description="Public notes on what was corrected, oldest first.")
+    @strawberry.field(
+        description="Public notes on what was corrected, clarified or updated, oldest first; without those that were"
+        " retracted."
+    )
     def corrections(self) -> list[Correction]:
-        return [
-            Correction(at=DateTime(record.at), note=record.note)
-            for record in article_queries.corrections(self.moment.snapshot, self.record)
-        ]
+        records = correction_queries.of_article(self.moment.snapshot, self.record.id)
+        return corrections_of(records, self.moment, self.record.seq)
 
     def _teaser(self) -> str:
         if self.record.teaser is not None:
@@ -226,6 +223,11 @@ class Post(ContentFields, Node):
     def authors(self) -> list[Author]:
         records = authors_queries.authors(self.moment.snapshot, self.record.author_ids)
         return [author_of(record, self.moment.for_related) for record in records]
+
+    @strawberry.field(description="All corrections, oldest first, including those that were retracted.")
+    def corrections(self) -> list[Correction]:
+        records = correction_queries.of_post(self.moment.snapshot, self.record.id)
+        return corrections_of(records, self.moment, self.record.seq)
 
     @strawberry.field(description="The article that readers see; null if the post is not public.")
     def article(self) -> Article | None:

@@ -29,7 +29,7 @@ query ArticleWithHistory($slug: String!) {
     title
     publishedAt
     updatedAt
-    corrections { at note }
+    corrections { at kind note }
     body { wordCount readingMinutes }
   }
   post(slug: $slug) {
@@ -72,7 +72,7 @@ fragment Headline on Article {
   title
   slug
   updatedAt
-  corrections { at note }
+  corrections { at kind note }
   teaser
   body { wordCount }
 }
