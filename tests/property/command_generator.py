@@ -19,6 +19,7 @@ from ledgerpress.features.actors.model import ActorKind
 from ledgerpress.features.authors.commands import RegisterAuthor, RenameAuthor
 from ledgerpress.features.categories import commands as categories
 from ledgerpress.features.categories.model import CategoryRef
+from ledgerpress.features.categories.unmerge_command import UnmergeCategory
 from ledgerpress.features.posts import (
     READ_POSTS,
     lifecycle_commands,
@@ -75,7 +76,7 @@ KINDS: Final = (
     lifecycle_commands.UnpublishPost, lifecycle_commands.ArchivePost, lifecycle_commands.UnarchivePost, restore_version_and_revert_change_commands.RestorePost,
     restore_version_and_revert_change_commands.RevertPost, categories.CreateCategory,
     categories.RenameCategory, categories.DescribeCategory, categories.MoveCategory, categories.MergeCategory,
-    categories.DeleteCategory, RegisterAuthor, RenameAuthor, RegisterActor,
+    UnmergeCategory, categories.DeleteCategory, RegisterAuthor, RenameAuthor, RegisterActor,
     RenameActor, NameSite, LocalizeSite, tokens.CreateToken, tokens.RevokeToken, CategorizeTooLate,
 )  # fmt: skip
 _LANGUAGES: Final = ("en", "ar", UNSET, "not a tag")
@@ -83,7 +84,8 @@ _TIME_ZONES: Final = ("UTC", "America/New_York", UNSET, "Mars/Base")
 _FREQUENT: Final = (
     posts.CreatePost, posts.CreatePost, posts.CategorizePost, posts.CategorizePost, lifecycle_commands.PublishPost,
     lifecycle_commands.PublishPost, posts.EditPost, categories.CreateCategory, categories.CreateCategory,
-    categories.MoveCategory, categories.MergeCategory, categories.DeleteCategory, RegisterAuthor,
+    categories.MoveCategory, categories.MergeCategory, UnmergeCategory, UnmergeCategory, categories.DeleteCategory,
+    RegisterAuthor,
 )  # fmt: skip
 
 
@@ -118,10 +120,11 @@ class CommandSpec:
 
 @dataclass(frozen=True, slots=True)
 class Known:
-    """The ids to choose from, and the slugs of the categories."""
+    """The ids to choose from, and the slugs of the categories. `merged` are the merged ones among `categories`."""
 
     posts: Sequence[str]
     categories: Sequence[str]
+    merged: Sequence[str]
     authors: Sequence[str]
     actors: Sequence[str]
     tokens: Sequence[str]
@@ -188,6 +191,8 @@ def command_of(spec: CommandSpec, known: Known) -> Command:
         return restore_version_and_revert_change_commands.RevertPost(
             post_id=_pick(known.posts, spec.post), version=spec.other % 12, publish=spec.flag
         )
+    if spec.kind is UnmergeCategory:
+        return UnmergeCategory(category=CategoryRef(id=_pick(known.merged or known.categories, spec.category)))
     if spec.kind.__module__ == categories.__name__:
         return _on_categories(spec, known)
     author, actor = _pick(known.authors, spec.author), _pick(known.actors, spec.author)

@@ -28,6 +28,7 @@ from ledgerpress.features.registry import FEATURES
 from ledgerpress.graphql.relay import global_id_text
 from ledgerpress.operator import TaskFailed
 from ledgerpress.server.store import Store, open_store
+from ledgerpress.views.feature_declarations import kind_and_id
 from ledgerpress.views.snapshot_and_cache_dependencies import Snapshot
 
 PAGE: Final = 20
@@ -44,6 +45,7 @@ async def changes_of(
 ) -> AsyncGenerator[dict[str, Any], None]:
     """Yield the latest `limit` changes of a post, newest first; if there is none, those of a category.
 
+    Those of a post include the merges of its categories, whose `version` is the stream version of the category tree.
     Raises `LogUnusable`, and `NotFound`.
     """
     async with open_store(data, log=log, features=features, create=False) as store:
@@ -163,10 +165,12 @@ def _change(store: Store, snapshot: Snapshot, record: changes.Change) -> dict[st
     values = changed(snapshot, record, store.declared.subjects)
     time = occurred_at(snapshot, record)
     represented = record.on_behalf_of_id
+    kind, subject_id = kind_and_id(record.subject)
     return {
         "position": record.position,
         "version": record.version,
         "type": record.type,
+        "subject": global_id_text.encode(kind.capitalize(), subject_id),
         "recordedAt": rfc3339.format_time(record.recorded_at),
         "occurredAt": None if time is None else rfc3339.format_time(time),
         "reason": None,
