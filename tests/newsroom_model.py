@@ -192,8 +192,7 @@ class Newsroom:
         match event:
             case ContentChanged(slug=slug, title=title, teaser=teaser, body=body, author_ids=authors):
                 if slug is not UNSET:
-                    if post.slug not in post.public_slugs:
-                        del self.post_slugs[post.slug]
+                    self._release_slug(post)
                     post.slug = slug
                     self.post_slugs[slug] = post.id
                 post.title = post.title if title is UNSET else title
@@ -217,12 +216,19 @@ class Newsroom:
                     post.corrections.append((now, correction))
             case PostUnpublished():
                 post.status, post.article = PostStatus.UNPUBLISHED, None
-            case PostArchived():
+            case PostArchived(slug_released=slug_released):
                 post.status, post.article = PostStatus.ARCHIVED, None
+                if slug_released:
+                    self._release_slug(post)
             case PostUnarchived():
+                self.post_slugs.setdefault(post.slug, post.id)
                 post.status = PostStatus.UNPUBLISHED if post.was_published else PostStatus.DRAFT
             case _:
                 pass
+
+    def _release_slug(self, post: Post) -> None:
+        if post.slug not in post.public_slugs and self.post_slugs.get(post.slug) == post.id:
+            del self.post_slugs[post.slug]
 
     # --- queries -----------------------------------------------------------------------------------
 

@@ -48,12 +48,14 @@ if TYPE_CHECKING:
         CategoryMoved,
         CategoryRef,
         CategoryRenamed,
+        CategoryUnmerged,
         CreateCategory,
         DeleteCategory,
         DescribeCategory,
         MergeCategory,
         MoveCategory,
         RenameCategory,
+        UnmergeCategory,
     )
     from ledgerpress.features.posts import (
         ArchivePost,
@@ -101,6 +103,7 @@ __all__ = [
     "CategoryMoved",
     "CategoryRef",
     "CategoryRenamed",
+    "CategoryUnmerged",
     "CommandResult",
     "CreateCategory",
     "CreatePost",
@@ -149,6 +152,7 @@ __all__ = [
     "UncategorizePost",
     "UndecodableEvent",
     "UnknownEvent",
+    "UnmergeCategory",
     "UnpublishPost",
     "Withdrawn",
     "__version__",
@@ -169,8 +173,8 @@ _NAMES: Final = {
     "features.authors": "AuthorRegistered AuthorRenamed RegisterAuthor RenameAuthor",
     "features.categories": (
         "CategoryCreated CategoryDeleted CategoryDescribed CategoryMerged CategoryMoved "
-        "CategoryRef CategoryRenamed CreateCategory DeleteCategory DescribeCategory MergeCategory "
-        "MoveCategory RenameCategory"
+        "CategoryRef CategoryRenamed CategoryUnmerged CreateCategory DeleteCategory DescribeCategory "
+        "MergeCategory MoveCategory RenameCategory UnmergeCategory"
     ),
     "features.posts": (
         "ArchivePost CategorizePost CreatePost EditPost PostArchived PostCategorized PostCreated "

@@ -178,7 +178,7 @@ async def test_files_in_a_data_directory(tmp_path: Path) -> None:
     async with open_store(tmp_path / "data"):
         pass
     names = {file.name for file in (tmp_path / "data").iterdir() if not file.name.endswith(("-wal", "-shm"))}
-    views = "views-745eb72d-1.sqlite"
+    views = "views-f74265c6-1.sqlite"
     assert names == {"log.sqlite", views, "views.json", "views.lock", "views.build.lock"}
     assert (tmp_path / "data" / "views.json").read_bytes() == f'{{"current":"{views}"}}'.encode()
     in_use = ViewsPointer("a", "b", "c")
@@ -279,7 +279,7 @@ def test_error_codes_of_commands() -> None:
         "SLUG_TAKEN", "VERSION_CONFLICT", "IDEMPOTENCY_KEY_REUSED", "POST_ARCHIVED", "POST_NOT_PUBLISHED",
         "PUBLISHED_AT_IN_FUTURE", "REVERT_CONFLICT", "CATEGORY_CYCLE", "CATEGORY_NOT_EMPTY",
         "CATEGORY_TOO_DEEP", "BUSY", "IDEMPOTENCY_KEY_UNVERIFIABLE", "VIEWS_PAUSED", "EVENT_UNREADABLE",
-        "TOKEN_REVOKED",
+        "TOKEN_REVOKED", "CATEGORY_NOT_MERGED", "UNMERGE_CONFLICT", "NOTHING_TO_REVERT",
     }  # fmt: skip
 
 

@@ -28,6 +28,7 @@ from ledgerpress.features.categories.commands import (
     RenameCategory,
 )
 from ledgerpress.features.categories.model import CategoryRef
+from ledgerpress.features.categories.unmerge_command import UnmergeCategory
 from ledgerpress.features.posts import READ_POSTS, WRITE_POSTS
 from ledgerpress.features.posts.create_edit_categorize_commands import (
     CategorizePost,
@@ -107,6 +108,7 @@ async def happen(log: OpenedLog, views_file: Path) -> None:
         await _skip(handler)
         await _tokens(handler)
         await _leases(handler, leases)
+        await _unmerged(handler)
 
 
 async def _people(handler: CommandHandler) -> None:
@@ -222,3 +224,9 @@ async def _leases(handler: CommandHandler, leases: Leases) -> None:
     for title in ("At six", "At seven"):
         async with leases.hold("schedules") as fence:
             await handler.handle(CreatePost(title=title), CommandRequest(fence=fence))
+
+
+async def _unmerged(handler: CommandHandler) -> None:
+    await handler.handle(
+        UnmergeCategory(category=CategoryRef(slug="us")), CommandRequest(reason="Readers missed it.")
+    )

@@ -257,7 +257,7 @@ def _merge(taxonomy: Taxonomy, old: Category, into_id: str) -> Taxonomy:
         return taxonomy
     categories = dict(taxonomy.categories)
     del categories[old.id]
-    moved = children(taxonomy, {old.id})
+    moved = children(taxonomy, {old.id}) - {old.id}
     for category_id in moved:
         categories[category_id] = _changed(categories[category_id], parent_id=into_id)
     if into_id in categories and into_id not in moved:

@@ -1,6 +1,7 @@
 """The category tree as of any position: states, edges, and the current and former slugs of categories."""
 
 import sqlite3
+from collections.abc import Mapping
 from typing import Final
 
 from msgspec import UNSET
@@ -49,11 +50,11 @@ def _apply(recorded: Recorded[Event], db: sqlite3.Connection) -> None:
             changes = {
                 column: value for column, value in (("name", name), ("slug", slug)) if value is not UNSET
             }
-            seq = _change(db, _seq(db, category_id), at, **changes)
+            seq = _change(db, _seq(db, category_id), at, changes)
             if seq and slug is not UNSET:
                 _open_slug(db, slug, seq, at)
         case model.CategoryDescribed(category_id=category_id, description=description):
-            _change(db, _seq(db, category_id), at, description=description)
+            _change(db, _seq(db, category_id), at, {"description": description})
         case model.CategoryMoved(category_id=category_id, parent_id=parent_id):
             _move(db, _seq(db, category_id), _seq(db, parent_id), at)
         case model.CategoryMerged(category_id=category_id, into_id=into_id):
@@ -61,7 +62,7 @@ def _apply(recorded: Recorded[Event], db: sqlite3.Connection) -> None:
         case model.CategoryUnmerged() as unmerged:
             _unmerge(db, unmerged, at)
         case model.CategoryDeleted(category_id=category_id):
-            if seq := _change(db, _seq(db, category_id), at, deleted=1):
+            if seq := _change(db, _seq(db, category_id), at, {"deleted": 1}):
                 edges = TemporalRows(db, _EDGES)
                 edges.close(at, seq)
                 edges.flush()
@@ -78,7 +79,7 @@ def _seq(db: sqlite3.Connection, category_id: str | None) -> int:
 
 
 def _change(
-    db: sqlite3.Connection, seq: int, at: int, *, is_merged: bool = False, **changes: object
+    db: sqlite3.Connection, seq: int, at: int, changes: Mapping[str, object], *, is_merged: bool = False
 ) -> int:
     """Add a state of a category if it exists or, with `is_merged`, if it is merged. Return `seq`, or 0 if neither."""
     row = db.execute(_LAST_STATE, (seq,)).fetchone()
@@ -96,17 +97,17 @@ def _change(
 
 
 def _move(db: sqlite3.Connection, seq: int, parent: int, at: int) -> None:
-    if _change(db, seq, at, parent=parent):
+    if _change(db, seq, at, {"parent": parent}):
         _open_edge(db, parent, seq, at, CHILD)
 
 
 def _merge(db: sqlite3.Connection, seq: int, into: int, at: int) -> None:
     """Merge a category. As in `model.evolve`, a merge into itself changes nothing."""
     merged = {"seq": seq, "kind": TAKEN_OVER, "open": OPEN}
-    if (into,) in db.execute(_MERGED, merged).fetchall() or not _change(db, seq, at, merged_into=into):
+    if (into,) in db.execute(_MERGED, merged).fetchall() or not _change(db, seq, at, {"merged_into": into}):
         return
     _open_edge(db, into, seq, at, TAKEN_OVER)
-    _change(db, into, at)
+    _change(db, into, at, {})
     children = db.execute(
         "SELECT category FROM category_edge WHERE parent = ? AND to_pos = ? AND kind = ?", (seq, OPEN, CHILD)
     ).fetchall()
@@ -116,12 +117,13 @@ def _merge(db: sqlite3.Connection, seq: int, into: int, at: int) -> None:
 
 def _unmerge(db: sqlite3.Connection, event: model.CategoryUnmerged, at: int) -> None:
     parent = _seq(db, event.parent_id)
-    seq = _change(db, _seq(db, event.category_id), at, is_merged=True, merged_into=None, parent=parent)
+    changes = {"merged_into": None, "parent": parent}
+    seq = _change(db, _seq(db, event.category_id), at, changes, is_merged=True)
     if not seq:
         return
     into = _seq(db, event.from_id)
     _open_edge(db, parent, seq, at, CHILD)
-    _change(db, into, at)
+    _change(db, into, at, {})
     for child in event.subcategory_ids:
         if child != event.from_id:
             _move(db, _seq(db, child), seq, at)

@@ -34,6 +34,7 @@ from ledgerpress.features.posts.lifecycle_commands import (
 )
 from ledgerpress.features.posts.listings_projection import EVERY_ARTICLE
 from ledgerpress.features.posts.model import (
+    NOTHING_TO_REVERT,
     POST_ARCHIVED,
     POST_NOT_PUBLISHED,
     POSTS,
@@ -62,6 +63,7 @@ from ledgerpress.features.posts.restore_version_and_revert_change_commands impor
 __all__ = [
     "EVERY_ARTICLE",
     "FEATURE",
+    "NOTHING_TO_REVERT",
     "POSTS",
     "POST_ARCHIVED",
     "POST_NOT_PUBLISHED",
