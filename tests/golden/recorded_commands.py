@@ -1,4 +1,4 @@
-"""The fixed sequence of commands behind the golden log. It stays as it is: what was stored once is stored for ever.
+"""The fixed sequence of commands behind the golden log. It stays as it is, so that later versions can be compared.
 
 For a new kind of event, commands are added at the end, and so are its lines in the golden log: no other line changes.
 """

@@ -245,7 +245,7 @@ def _on_posts(spec: CommandSpec, known: Known) -> Command:
                 title=_unset_if_none(spec.title),
                 teaser=(spec.text or None) if spec.by_slug else UNSET,
                 body=UNSET if spec.category % 2 else spec.text,
-                slug=_unset_if_none(spec.slug),
+                slug=None if spec.slug is None and spec.by_slug else _unset_if_none(spec.slug),
                 author_ids=authors if spec.other % 2 else UNSET,
                 publish=spec.flag,
             )
