@@ -48,7 +48,9 @@ async def test_the_log_is_served_with_rebuilt_views_and_gives_the_same_responses
         for query, response in (await answers(application)).items():
             # The version that wrote the store gave objects as of a moment the ids of current objects (decision 0053).
             assert with_current_ids(_comparable(response)) == _comparable(expected[query])
-        versions = (await application.ask("{ categories(first: 50) { nodes { slug version } } }"))["categories"]
+        versions = (await application.ask("{ categories(first: 50) { nodes { slug version } } }"))[
+            "categories"
+        ]
     assert {node["slug"]: node["version"] for node in versions["nodes"]} == CATEGORY_VERSIONS
     assert views.name == f"views-{DIGEST}-2.sqlite"
     rebuilt = tables(views)

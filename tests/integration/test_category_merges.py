@@ -74,11 +74,11 @@ async def test_undoing_a_merge_gives_the_category_its_posts_slugs_and_place_agai
     during = {name: await section(api, name) for name in names}
     merged = await api.store.log.head()
 
-    undone = await api.do(
+    result = await api.do(
         "categoryUnmerge", "category { slug version parent { slug } }", category={"slug": "town"}
     )
-    assert undone["userErrors"] == []
-    assert undone["category"] == {"slug": "town", "version": 3, "parent": {"slug": "news"}}
+    assert result["userErrors"] == []
+    assert result["category"] == {"slug": "town", "version": 3, "parent": {"slug": "news"}}
     assert {name: await section(api, name) for name in names} == expected
     assert await categories_of(api, posts["town"]) == ["town"]
     page = await api.http.get("/categories/town")
@@ -99,7 +99,7 @@ async def test_posts_that_were_added_to_the_other_category_since_stay_there(api:
     assert (await section(api, "sport"))["articles"] == ["in-sport", "new"]
 
 
-async def test_the_page_of_a_merged_category_redirects_until_the_merge_is_undone(api: Client) -> None:
+async def test_the_page_of_a_merged_category_redirects_until_the_unmerge(api: Client) -> None:
     await merged_newsroom(api)
     redirect = await api.http.get("/categories/town")
     assert (redirect.status_code, redirect.headers["location"]) == (301, "/categories/sport")
@@ -110,7 +110,9 @@ async def test_the_page_of_a_merged_category_redirects_until_the_merge_is_undone
 async def test_a_conflicting_change_prevents_the_undoing_and_is_named(api: Client) -> None:
     await merged_newsroom(api)
     await api.do("categoryRename", category={"slug": "sport"}, slug="town")
-    town = (await api.ask('{ changes(filter: { types: ["category.merged"] }) { nodes { event } } }'))["changes"]
+    town = (await api.ask('{ changes(filter: { types: ["category.merged"] }) { nodes { event } } }'))[
+        "changes"
+    ]
     town_id = town["nodes"][0]["event"]["payload"]["data"]["categoryId"]
     head = await api.store.log.head()
     by_id = {"id": global_ids.encode("Category", town_id)}
@@ -145,7 +147,11 @@ async def test_versions_count_the_changes_of_one_category(api: Client) -> None:
 async def test_the_history_of_a_post_shows_merges_without_a_new_version(api: Client) -> None:
     posts = await merged_newsroom(api)
     await api.do("categoryUnmerge", category={"slug": "town"}, reason="Readers asked.")
-    for name, expected in (("town", ["category.merged", "category.unmerged"]), ("sport", []), ("streets", [])):
+    for name, expected in (
+        ("town", ["category.merged", "category.unmerged"]),
+        ("sport", []),
+        ("streets", []),
+    ):
         post = (await api.ask(HISTORY, id=posts[name], first=20, after=None))["post"]
         types = ["post.created", "post.categorized", "post.published", *expected]
         assert [node["type"] for node in post["history"]["nodes"]] == types
@@ -167,7 +173,13 @@ async def test_the_history_of_a_post_shows_merges_without_a_new_version(api: Cli
         after = history["pageInfo"]["endCursor"]
         if not history["pageInfo"]["hasNextPage"]:
             break
-    assert pages == ["post.created", "post.categorized", "post.published", "category.merged", "category.unmerged"]
+    assert pages == [
+        "post.created",
+        "post.categorized",
+        "post.published",
+        "category.merged",
+        "category.unmerged",
+    ]
 
     query = "query ($filter: ChangeFilter) { changes(filter: $filter, orderBy: OLDEST) { totalCount nodes { type } } }"
     for filter_, types in (
@@ -186,8 +198,8 @@ async def test_a_cached_history_of_a_post_shows_a_new_merge(api: Client) -> None
     for expected in (4, 5, 6):
         assert (await api.ask(query, id=posts["town"]))["post"]["history"]["totalCount"] == expected
         mutation = "categoryUnmerge" if expected % 2 == 0 else "categoryMerge"
-        into = {} if expected % 2 == 0 else {"into": {"slug": "news"}}
-        assert (await api.do(mutation, category={"slug": "town"}, **into))["userErrors"] == []
+        arguments: dict[str, Any] = {} if expected % 2 == 0 else {"into": {"slug": "news"}}
+        assert (await api.do(mutation, category={"slug": "town"}, **arguments))["userErrors"] == []
 
 
 async def test_the_command_line_shows_merges_in_the_history_of_a_post(tmp_path: Path) -> None:

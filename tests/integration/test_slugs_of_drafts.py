@@ -39,7 +39,9 @@ async def test_the_slug_of_a_draft_follows_the_title_until_its_first_publication
     assert await edit(api, post, title="Another line") == "tram-line"
     assert await edit(api, post, "postUnpublish") == "tram-line"
     assert await edit(api, post, title="The last line") == "tram-line"
-    history = "query ($id: ID!) { post(id: $id) { history(orderBy: OLDEST) { nodes { changedFields after } } } }"
+    history = (
+        "query ($id: ID!) { post(id: $id) { history(orderBy: OLDEST) { nodes { changedFields after } } } }"
+    )
     changes = (await api.ask(history, id=post["id"]))["post"]["history"]["nodes"]
     assert changes[1]["after"] == {"slug": "night-market", "title": "Night market"}
 
@@ -121,8 +123,8 @@ async def test_an_archived_post_that_was_published_keeps_its_slug(api: Client) -
     post = await api.write("Mill", publish=True)
     await edit(api, post, "postArchive")
     assert (await api.write("Mill"))["slug"] == "mill-2"
-    taken = await api.do("postCreate", title="Other", slug="mill")
-    assert user_error(taken)[0] == "SLUG_TAKEN"
+    payload = await api.do("postCreate", title="Other", slug="mill")
+    assert user_error(payload)[0] == "SLUG_TAKEN"
     assert await edit(api, post, "postUnarchive") == "mill"
 
 

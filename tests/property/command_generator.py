@@ -192,7 +192,9 @@ def command_of(spec: CommandSpec, known: Known) -> Command:
             post_id=_pick(known.posts, spec.post), version=spec.other % 12, publish=spec.flag
         )
     if spec.kind is UnmergeCategory:
-        return UnmergeCategory(category=CategoryRef(id=_pick(known.merged or known.categories, spec.category)))
+        return UnmergeCategory(
+            category=CategoryRef(id=_pick(known.merged or known.categories, spec.category))
+        )
     if spec.kind.__module__ == categories.__name__:
         return _on_categories(spec, known)
     author, actor = _pick(known.authors, spec.author), _pick(known.actors, spec.author)

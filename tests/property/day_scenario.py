@@ -5,6 +5,7 @@ from typing import Final
 from ledgerpress.features.actors.commands import RegisterActor, RenameActor
 from ledgerpress.features.authors.commands import RegisterAuthor, RenameAuthor
 from ledgerpress.features.categories import commands as categories
+from ledgerpress.features.categories.unmerge_command import UnmergeCategory
 from ledgerpress.features.posts import create_edit_categorize_commands as posts
 from ledgerpress.features.posts import lifecycle_commands, restore_version_and_revert_change_commands
 from ledgerpress.features.site.commands import LocalizeSite, NameSite
@@ -105,4 +106,14 @@ WHOLE_DAY: Final[list[Action]] = [
     CommandSpec(restore_version_and_revert_change_commands.RestorePost, post=PAST, other=3, flag=True),
     CommandSpec(restore_version_and_revert_change_commands.RestorePost, post=PAST, other=1, twice=True),
     CommandSpec(restore_version_and_revert_change_commands.RestorePost, post=PAST, other=11),
+    CommandSpec(posts.CreatePost, title="Fog bank"),
+    CommandSpec(posts.EditPost, post=PAST + 1, title="Night market", category=1),
+    CommandSpec(restore_version_and_revert_change_commands.RevertPost, post=PAST + 1, other=2, twice=True),
+    CommandSpec(lifecycle_commands.ArchivePost, post=PAST + 1),
+    CommandSpec(posts.CreatePost, title="Fog bank"),
+    CommandSpec(lifecycle_commands.UnarchivePost, post=PAST + 1),
+    CommandSpec(UnmergeCategory, category=1, twice=True),
+    CommandSpec(UnmergeCategory, category=1),
+    CommandSpec(UnmergeCategory, category=0),
+    CommandSpec(categories.MergeCategory, category=6, other=0),
 ]

@@ -31,6 +31,12 @@ Step: TypeAlias = tuple[str, int, Any, Any]
 
 EXAMPLES: Final = int(os.environ.get("LEDGERPRESS_TEST_EXAMPLES", "40"))
 POSTS_AT_MOST: Final = 3
+LIFECYCLE: Final[dict[str, Any]] = {
+    "archive": ArchivePost,
+    "unarchive": UnarchivePost,
+    "publish": PublishPost,
+    "unpublish": UnpublishPost,
+}
 _titles = st.sampled_from(("Mill", "Mill!", "Night", "Mill 2", "🎈"))
 _slugs = st.sampled_from((UNSET, UNSET, UNSET, None, "mill", "mill-2", "night"))
 _posts = st.integers(0, POSTS_AT_MOST - 1)
@@ -87,15 +93,15 @@ def _command(step: Step, ids: Sequence[str]) -> Any:
     if not ids:
         return None
     post_id = ids[number % len(ids)]
-    return {
-        "edit": lambda: EditPost(post_id=post_id, title=first, slug=second),
-        "restore": lambda: RestorePost(post_id=post_id, to_version=first),
-        "revert": lambda: RevertPost(post_id=post_id, version=first),
-        "archive": lambda: ArchivePost(post_id=post_id),
-        "unarchive": lambda: UnarchivePost(post_id=post_id),
-        "publish": lambda: PublishPost(post_id=post_id),
-        "unpublish": lambda: UnpublishPost(post_id=post_id),
-    }[kind]()
+    match kind:
+        case "edit":
+            return EditPost(post_id=post_id, title=first, slug=second)
+        case "restore":
+            return RestorePost(post_id=post_id, to_version=first)
+        case "revert":
+            return RevertPost(post_id=post_id, version=first)
+        case _:
+            return LIFECYCLE[kind](post_id=post_id)
 
 
 async def _post(store: Store, post_id: str) -> Post:

@@ -110,9 +110,7 @@ def merge(category_id: str, into_id: str) -> CommandWithFacts:
 
 
 def unmerge(category_id: str) -> CommandWithFacts:
-    return CommandWithFacts(
-        UnmergeCategory(category=CategoryRef()), CategoryFacts(category_id=category_id)
-    )
+    return CommandWithFacts(UnmergeCategory(category=CategoryRef()), CategoryFacts(category_id=category_id))
 
 
 def delete(category_id: str, has_posts: bool) -> CommandWithFacts:
@@ -304,9 +302,7 @@ def test_subcategories_that_were_moved_since_stay() -> None:
         ),
     ],
 )  # fmt: skip
-def test_a_merge_is_not_undone_if_a_later_change_conflicts(
-    later: list[TaxonomyEvent], reason: str
-) -> None:
+def test_a_conflicting_later_change_prevents_an_unmerge(later: list[TaxonomyEvent], reason: str) -> None:
     with refused(UNMERGE_CONFLICT, "category") as conflict:
         decide(taxonomy_of(*TREE, MERGED, *later), unmerge("town"))
     assert reason in conflict.value.message

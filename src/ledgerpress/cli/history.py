@@ -31,7 +31,7 @@ def history(
     """Print the history of a post or category, newest change first, with the differences.
 
     If a post and a category have the same slug, the post's history is printed. It includes the merges of the post's
-    categories, which are no versions of the post. With --json, each line is one change.
+    categories, which do not change its version. With --json, each line is one change.
     """
     with paged(no_pager=no_pager or json):
         run(_print(data, log, slug, limit, json=json))

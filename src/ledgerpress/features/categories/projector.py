@@ -18,9 +18,7 @@ CHILD: Final = 0
 TAKEN_OVER: Final = 1
 
 _STATE: Final = ("slug", "name", "description", "parent", "merged_into", "deleted")
-_LAST_STATE: Final = (
-    f"SELECT version, from_pos, {', '.join(_STATE)} FROM category_state WHERE seq = ? ORDER BY from_pos DESC LIMIT 1"  # noqa: S608
-)
+_LAST_STATE: Final = f"SELECT version, from_pos, {', '.join(_STATE)} FROM category_state WHERE seq = ? ORDER BY from_pos DESC LIMIT 1"  # noqa: S608
 _EDGES: Final = TemporalTable("category_edge", "parent, from_pos, category, to_pos, kind", key="category")
 _MERGED: Final = """
     WITH RECURSIVE merged (seq) AS (

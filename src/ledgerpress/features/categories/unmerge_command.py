@@ -37,7 +37,9 @@ class UnmergeCategory(CategoryCommand):
             raise Rejection(model.CATEGORY_NOT_MERGED, message, field=("category",))
         into = taxonomy.categories.get(merge.into_id)
         if into is None:
-            raise _conflict(merge.category, f"the category that it was merged into {_end(taxonomy, merge.into_id)}")
+            raise _conflict(
+                merge.category, f"the category that it was merged into {_end(taxonomy, merge.into_id)}"
+            )
         if facts.expected_version not in {None, into.version}:
             raise version_conflict(expected=facts.expected_version or 0, current=into.version)
         return self.change(taxonomy, into, facts)
@@ -90,7 +92,9 @@ def _check_slugs(after: Taxonomy, category: Category) -> None:
     for other in after.categories.values():
         owner = after.by_slug(other.slug)
         if other.id != category.id and owner is not None and owner.id == category.id:
-            raise _conflict(category, f"its slug “{other.slug}” is now the slug of “{other.name}”: change that first")
+            raise _conflict(
+                category, f"its slug “{other.slug}” is now the slug of “{other.name}”: change that first"
+            )
 
 
 def _check_place(after: Taxonomy, category: Category) -> None:
@@ -99,7 +103,9 @@ def _check_place(after: Taxonomy, category: Category) -> None:
         return
     if after.is_within(category.parent_id, category.id):
         above = after.categories[category.parent_id]
-        raise _conflict(category, f"the category above it, “{above.name}”, is now below one of its subcategories")
+        raise _conflict(
+            category, f"the category above it, “{above.name}”, is now below one of its subcategories"
+        )
     try:
         model.check_depth(after, category.id, category.parent_id, field="category")
     except Rejection as rejection:

@@ -253,9 +253,7 @@ class EditPost(ContentCommand[ContentFacts]):
         """Return the edit if it changes anything, and with `publish` the publication. Raises `Rejection`."""
         values = differing(checked(CONTENT, self), values_of(CONTENT, post.content))
         slug_derived = post.slug_derived if self.slug is UNSET else self.slug is None
-        return changed(
-            model.PostEdited, post, values, facts, publish=self.publish, slug_derived=slug_derived
-        )
+        return changed(model.PostEdited, post, values, facts, publish=self.publish, slug_derived=slug_derived)
 
     async def facts(self, context: CommandContext, post: LoadedStream[Post]) -> ContentFacts:
         """Return the derived slug, and changes of content of features above. Raises `Rejection` for unknown authors."""

@@ -99,9 +99,7 @@ class UnarchivePost(PostCommand[UnarchiveFacts]):
         unarchived = model.PostUnarchived(post_id=post.id)
         if facts.new_slug is None or facts.new_slug.slug == post.content.slug:
             return (unarchived,)
-        edited = model.PostEdited(
-            post_id=post.id, slug=facts.new_slug.slug, slug_derived=post.slug_derived
-        )
+        edited = model.PostEdited(post_id=post.id, slug=facts.new_slug.slug, slug_derived=post.slug_derived)
         return (unarchived, edited)
 
     async def facts(self, context: CommandContext, post: LoadedStream[Post]) -> UnarchiveFacts:

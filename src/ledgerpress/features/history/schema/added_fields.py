@@ -19,7 +19,7 @@ from ledgerpress.views.paging import PageRequest
 class PostFields:
     @strawberry.field(
         description="All changes of the post, newest first by default. Merges of its categories are included, and their "
-        "undoing: their `subject` is the category, and they are no versions of the post."
+        "undoing: their `subject` is the category, and they do not change the version of the post."
     )
     @staticmethod
     def history(
