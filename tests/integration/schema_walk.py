@@ -79,6 +79,7 @@ MUTATIONS: Final[dict[str, dict[str, Any]]] = {
     "categoryMerge": {"category": {"slug": "$category"}, "into": {"slug": "news"}},
     "categoryMove": {"category": {"slug": "$category"}, "parent": {"slug": "news"}},
     "categoryRename": {"category": {"slug": "$category"}, "name": "Renamed"},
+    "categoryUnmerge": {"category": {"slug": "$merged"}},
     "postArchive": {"id": "$post"},
     "postCategorize": {"id": "$post", "category": {"slug": "sport"}},
     "postCreate": {"title": "New", "slug": "new-$number", "publish": True},

@@ -217,5 +217,5 @@ def _check_command_line(data: Path) -> None:
     assert "reason   Too small." in shown.stdout
     assert "post.published  version 3, position " in shown.stdout
     lines = CliRunner().invoke(app, ["history", "in-town", "--data", str(data), "--json"]).stdout.splitlines()
-    subjects = [json.loads(line)["subject"] for line in lines]
+    subjects = [json.loads(line)["subject"]["id"] for line in lines]
     assert len(set(subjects)) == 2

@@ -165,12 +165,11 @@ def _change(store: Store, snapshot: Snapshot, record: changes.Change) -> dict[st
     values = changed(snapshot, record, store.declared.subjects)
     time = occurred_at(snapshot, record)
     represented = record.on_behalf_of_id
-    kind, subject_id = kind_and_id(record.subject)
     return {
         "position": record.position,
         "version": record.version,
         "type": record.type,
-        "subject": global_id_text.encode(kind.capitalize(), subject_id),
+        "subject": _subject(snapshot, record.subject),
         "recordedAt": rfc3339.format_time(record.recorded_at),
         "occurredAt": None if time is None else rfc3339.format_time(time),
         "reason": None,
@@ -181,6 +180,17 @@ def _change(store: Store, snapshot: Snapshot, record: changes.Change) -> dict[st
         "actor": _actor(snapshot, record.actor_id),
         "onBehalfOf": None if represented is None else _actor(snapshot, represented),
     }
+
+
+def _subject(snapshot: Snapshot, subject: str) -> dict[str, str] | None:
+    """Return the post, or the category that the changed one leads to; `None` if it was deleted."""
+    kind, subject_id = kind_and_id(subject)
+    if kind == "category":
+        category = categories.by_id(snapshot, subject_id)
+        if category is None:
+            return None
+        subject_id = category.id
+    return {"id": global_id_text.encode(kind.capitalize(), subject_id)}
 
 
 def _actor(snapshot: Snapshot, actor_id: str) -> dict[str, Any]:
