@@ -18,6 +18,7 @@ from ledgerpress.features.categories.model import (
     CategoryMerged,
     CategoryMoved,
     CategoryRenamed,
+    CategoryUnmerged,
 )
 from ledgerpress.features.posts.corrections.model import (
     CorrectionRecorded,
@@ -154,9 +155,9 @@ class Newsroom:
                 self.post_slugs[post.slug] = post.id
             case (
                 CategoryCreated() | CategoryRenamed() | CategoryDescribed()
-                | CategoryMoved() | CategoryMerged() | CategoryDeleted()
+                | CategoryMoved() | CategoryMerged() | CategoryUnmerged() | CategoryDeleted()
             ) as event:  # fmt: skip
-                self._change_tree(event, at, header.stream_version)
+                self._change_tree(event, at)
             case _:
                 pass
         if post_id := getattr(recorded.event, "post_id", None):
@@ -171,18 +172,18 @@ class Newsroom:
         | CategoryDescribed
         | CategoryMoved
         | CategoryMerged
+        | CategoryUnmerged
         | CategoryDeleted,
         at: int,
-        version: int,
     ) -> None:
         if isinstance(event, CategoryCreated):
             self.categories[event.category_id] = Category(
-                at, event.category_id, version, event.slug, event.name, event.description, event.parent_id
+                at, event.category_id, 1, event.slug, event.name, event.description, event.parent_id
             )
             self.category_slugs[event.slug] = event.category_id
             return
         category = self.categories[event.category_id]
-        category.version = version
+        category.version += 1
         match event:
             case CategoryRenamed(name=name, slug=slug):
                 category.name = category.name if name is UNSET else name
@@ -195,10 +196,17 @@ class Newsroom:
                 category.parent = parent_id
             case CategoryMerged(into_id=into_id):
                 category.merged_into = into_id
-                self.categories[into_id].version = version
+                self.categories[into_id].version += 1
                 for child in self.categories.values():
                     if child.parent == category.id and child.merged_into is None and not child.deleted:
-                        child.parent, child.version = into_id, version
+                        child.parent = into_id
+                        child.version += 1
+            case CategoryUnmerged(from_id=from_id, parent_id=parent_id, subcategory_ids=subcategory_ids):
+                category.merged_into, category.parent = None, parent_id
+                self.categories[from_id].version += 1
+                for child_id in subcategory_ids:
+                    self.categories[child_id].parent = category.id
+                    self.categories[child_id].version += 1
             case CategoryDeleted():
                 category.deleted = True
 
@@ -206,8 +214,7 @@ class Newsroom:
         match event:
             case ContentChanged(slug=slug, title=title, teaser=teaser, body=body, author_ids=authors):
                 if slug is not UNSET:
-                    if post.slug not in post.public_slugs:
-                        del self.post_slugs[post.slug]
+                    self._release_slug(post)
                     post.slug = slug
                     self.post_slugs[slug] = post.id
                 post.title = post.title if title is UNSET else title
@@ -231,9 +238,12 @@ class Newsroom:
                 post.published[post.revision] = (post.title, post.teaser, post.body)
             case PostUnpublished():
                 post.status, post.article = PostStatus.UNPUBLISHED, None
-            case PostArchived():
+            case PostArchived(slug_released=slug_released):
                 post.status, post.article = PostStatus.ARCHIVED, None
+                if slug_released:
+                    self._release_slug(post)
             case PostUnarchived():
+                self.post_slugs.setdefault(post.slug, post.id)
                 post.status = PostStatus.UNPUBLISHED if post.was_published else PostStatus.DRAFT
             case _:
                 pass
@@ -258,6 +268,10 @@ class Newsroom:
                 corrections[correction_id].retracted_at = now
             case _:
                 pass
+
+    def _release_slug(self, post: Post) -> None:
+        if post.slug not in post.public_slugs and self.post_slugs.get(post.slug) == post.id:
+            del self.post_slugs[post.slug]
 
     # --- queries -----------------------------------------------------------------------------------
 

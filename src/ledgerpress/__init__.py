@@ -48,12 +48,14 @@ if TYPE_CHECKING:
         CategoryMoved,
         CategoryRef,
         CategoryRenamed,
+        CategoryUnmerged,
         CreateCategory,
         DeleteCategory,
         DescribeCategory,
         MergeCategory,
         MoveCategory,
         RenameCategory,
+        UnmergeCategory,
     )
     from ledgerpress.features.posts import (
         AddCorrection,
@@ -112,6 +114,7 @@ __all__ = [
     "CategoryMoved",
     "CategoryRef",
     "CategoryRenamed",
+    "CategoryUnmerged",
     "CommandResult",
     "CorrectionKind",
     "CorrectionRecorded",
@@ -169,6 +172,7 @@ __all__ = [
     "UncategorizePost",
     "UndecodableEvent",
     "UnknownEvent",
+    "UnmergeCategory",
     "UnpublishPost",
     "Withdrawn",
     "__version__",
@@ -189,8 +193,8 @@ _NAMES: Final = {
     "features.authors": "AuthorRegistered AuthorRenamed RegisterAuthor RenameAuthor",
     "features.categories": (
         "CategoryCreated CategoryDeleted CategoryDescribed CategoryMerged CategoryMoved "
-        "CategoryRef CategoryRenamed CreateCategory DeleteCategory DescribeCategory MergeCategory "
-        "MoveCategory RenameCategory"
+        "CategoryRef CategoryRenamed CategoryUnmerged CreateCategory DeleteCategory DescribeCategory "
+        "MergeCategory MoveCategory RenameCategory UnmergeCategory"
     ),
     "features.posts": (
         "AddCorrection ArchivePost CategorizePost CorrectionKind CorrectionRecorded "

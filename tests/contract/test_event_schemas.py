@@ -149,12 +149,12 @@ def test_differences_between_schema_files_and_code_are_reported(tmp_path: Path) 
     event_schemas.write(directory)
     assert event_schemas.check(directory) == []
 
-    (directory / "post.created.v1.schema.json").unlink()
-    shutil.copy(directory / "post.edited.v1.schema.json", directory / "post.sparkled.v1.schema.json")
+    (directory / "post.created.v2.schema.json").unlink()
+    shutil.copy(directory / "post.edited.v2.schema.json", directory / "post.sparkled.v1.schema.json")
     (directory / "site.named.v1.schema.json").write_text("{}", encoding="utf-8")
     messages = "\n".join(sorted(event_schemas.check(directory)))
     assert messages.count("\n") == 2
-    assert "post.created.v1.schema.json is missing" in messages
+    assert "post.created.v2.schema.json is missing" in messages
     assert "site.named.v1.schema.json differs" in messages
     assert "post.sparkled.v1.schema.json does not belong to any event" in messages
 

@@ -369,7 +369,7 @@ async def test_added_content_is_restored_with_the_post(tmp_path: Path) -> None:
         await desk.do(EditPost(post_id=post, title="Day"), Note(note="Two"))
         await desk.do(RestorePost(post_id=post, to_version=3))
         assert await desk.last(post, 2) == [
-            PostRestored(post_id=post, to_version=3, title="Night"),
+            PostRestored(post_id=post, to_version=3, title="Night", slug="night", slug_derived=True),
             NoteChanged(post_id=post, note="One"),
         ]
         await desk.do(RestorePost(post_id=post, to_version=1))

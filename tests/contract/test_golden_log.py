@@ -1,7 +1,8 @@
 """The golden log: the exact bytes that a fixed sequence of commands stores. Every later version must store the same.
 
 `tests/golden/log.jsonl` has one line for each event. A failure here means that new logs would differ from old ones,
-or that old ones would be read differently. If this is intended, and no user has a log yet, write the lines again:
+or that old ones would be read differently. If a new version of an event or a new rule intends it, rename the file to the
+next `log-N.jsonl`, which stays, and write the lines again:
 
     .venv/bin/python -m tests.golden.record_log > tests/golden/log.jsonl
 
@@ -14,12 +15,13 @@ import json
 from pathlib import Path
 from typing import Any
 
+import pytest
 import rfc8785
 
 from ledgerpress.adapters.sqlite_log.event_log import SqliteEventLog
 from ledgerpress.eventlog.envelope import Header, SealedPayload, StoredEvent
 from ledgerpress.features.registry import EVENT_TYPES, event_codec
-from tests.golden.log_lines import FILE, line_of
+from tests.golden.log_lines import EARLIER, FILE, line_of
 from tests.golden.recorded_commands import PUBLICATION, happen
 
 HEADER = {
@@ -34,9 +36,9 @@ NOT_RECORDED = {
 """Event types that no command of the sequence records, or that are newer than it: `schema/events` has samples of all."""
 
 
-def pinned() -> list[dict[str, Any]]:
-    """Return the lines of the file, read without code of the program."""
-    return [json.loads(line) for line in FILE.read_bytes().splitlines()]
+def pinned(file: Path = FILE) -> list[dict[str, Any]]:
+    """Return the lines of a file, read without code of the program."""
+    return [json.loads(line) for line in file.read_bytes().splitlines()]
 
 
 async def test_the_same_commands_store_the_same_bytes(tmp_path: Path) -> None:
@@ -100,9 +102,10 @@ def test_headers_contain_every_field_and_no_text_that_a_person_wrote() -> None:
     assert positions == list(range(1, len(positions) + 1))
 
 
-def test_decoding_and_encoding_an_event_gives_the_same_bytes() -> None:
+@pytest.mark.parametrize("file", [FILE, *EARLIER], ids=lambda file: file.name)
+def test_decoding_and_encoding_an_event_gives_the_same_bytes(file: Path) -> None:
     codec = event_codec()
-    for line in pinned():
+    for line in pinned(file):
         fields = json.loads(line["leaf"])
         header = Header(*(fields[_camel(name)] for name in Header.__struct_fields__))
         payload = SealedPayload(line["encoding"], line["payload"].encode(), bytes.fromhex(line["salt"]))

@@ -178,7 +178,7 @@ async def test_files_in_a_data_directory(tmp_path: Path) -> None:
     async with open_store(tmp_path / "data"):
         pass
     names = {file.name for file in (tmp_path / "data").iterdir() if not file.name.endswith(("-wal", "-shm"))}
-    views = "views-9fdf9e40-1.sqlite"
+    views = "views-760c87a9-1.sqlite"
     assert names == {"log.sqlite", views, "views.json", "views.lock", "views.build.lock"}
     assert (tmp_path / "data" / "views.json").read_bytes() == f'{{"current":"{views}"}}'.encode()
     in_use = ViewsPointer("a", "b", "c")
@@ -280,6 +280,7 @@ def test_error_codes_of_commands() -> None:
         "PUBLISHED_AT_IN_FUTURE", "REVERT_CONFLICT", "CATEGORY_CYCLE", "CATEGORY_NOT_EMPTY",
         "CATEGORY_TOO_DEEP", "BUSY", "IDEMPOTENCY_KEY_UNVERIFIABLE", "VIEWS_PAUSED", "EVENT_UNREADABLE",
         "TOKEN_REVOKED", "CORRECTION_RETRACTED", "PASSAGE_NOT_FOUND", "REVISION_NOT_PUBLISHED",
+        "CATEGORY_NOT_MERGED", "UNMERGE_CONFLICT", "NOTHING_TO_REVERT",
     }  # fmt: skip
 
 

@@ -28,6 +28,7 @@ from ledgerpress.features.categories.commands import (
     RenameCategory,
 )
 from ledgerpress.features.categories.model import CategoryRef
+from ledgerpress.features.categories.unmerge_command import UnmergeCategory
 from ledgerpress.features.page_import.idempotent_import_commands import author_key, category_key, content_key
 from ledgerpress.features.page_import.imported_post_lookup import post_key
 from ledgerpress.features.page_import.page_post import DATE_GUESSED, DATE_UNCERTAIN
@@ -88,6 +89,7 @@ FINGERPRINTS: Final[Sequence[tuple[str, Command, CommandRequest]]] = (
     ),
     ("9602e17beb747d7007f4aff763d318e9cf699f727a3a8a06918ed21c92fcaf75", EditPost(post_id=ID), BARE),
     ("ff151fb18339af3b946edaad93d1bf0aacbb88650cc12f6d48c69a13d221ed7b", EditPost(post_id=ID, title=UNSET, teaser=None), BARE),
+    ("a6fb7a1e0204ad1c37ded3f0e092cf8b160343ad8288ab8adaeac108c4729e4b", EditPost(post_id=ID, slug=None), BARE),
     ("1164f13360c52020149e38a67ee8d4213841ea01510912be1bcfde17100e42c3", EditPost(post_id=ID, teaser="", author_ids=()), FULL),
     (
         "56645c7c63dcb17b94d8cf99d65ad0859ae80c595ebfd34951dfc14ace2ec99f",
@@ -125,6 +127,7 @@ FINGERPRINTS: Final[Sequence[tuple[str, Command, CommandRequest]]] = (
     ("fae3ca6204ff1da713fe6549afcd8210e3b6960eeb2caa9f9162e4ab03fc8de8", MoveCategory(category=BY_ID, parent=None), BARE),
     ("54dde6335721ca642e4f51895d99f5bc4d6651917478f9033b0b19414bd53c9c", MoveCategory(category=BY_ID, parent=BY_SLUG), FULL),
     ("5fbea060ebc51377b1515ff31b61fbd8cf18db6618c88634c4aae1f68e53e57d", MergeCategory(category=BY_ID, into=BY_SLUG), BARE),
+    ("040b801a0549772c3eec6e0fc3f47b751b633e6bdca7138fe7e677d8d02c4886", UnmergeCategory(category=BY_ID), BARE),
     ("ce04d77782e9cbcc0b00eeed75b37f99a4d7eaf196f76cc319798ab99141321a", DeleteCategory(category=BY_ID), BARE),
     ("0ad88d44970c795b155e86df003566e9807d0dae898c01a3d6ee629039e02401", RegisterAuthor(name="Ada"), BARE),
     ("172ffd3c46c1c29770dadbc43c2f5260e2cccba77b8751353429d03afc13d009", RenameAuthor(author_id=ID, name="Ada"), FULL),
@@ -181,7 +184,8 @@ def test_every_command_has_a_pinned_fingerprint_and_a_unique_name() -> None:
         "ArchivePost", "CategorizePost", "CreateCategory", "CreatePost", "CreateToken", "DeleteCategory",
         "DescribeCategory", "EditPost", "LocalizeSite", "MergeCategory", "MoveCategory", "NameSite", "PublishPost",
         "RegisterActor", "RegisterAuthor", "RenameActor", "RenameAuthor", "RenameCategory", "RestorePost",
-        "RevertPost", "RevokeToken", "SkipEvent", "UnarchivePost", "UncategorizePost", "UnpublishPost",
+        "RevertPost", "RevokeToken", "SkipEvent", "UnarchivePost", "UncategorizePost", "UnmergeCategory",
+        "UnpublishPost",
         "AddCorrection", "RewordCorrection", "RetractCorrection", "PublishWithCorrection", "EditWithCorrection",
     }  # fmt: skip
 

@@ -7,6 +7,8 @@ from typing import Final
 from ledgerpress.eventlog.envelope import StoredEvent
 
 FILE: Final = Path(__file__).with_name("log.jsonl")
+EARLIER: Final = sorted(FILE.parent.glob("log-*.jsonl"))
+"""The lines of earlier versions of the program. They stay readable."""
 
 
 def line_of(stored: StoredEvent) -> str:

@@ -1,4 +1,4 @@
-"""The fixed sequence of commands behind the golden log. It stays as it is: what was stored once is stored for ever.
+"""The fixed sequence of commands behind the golden log. It stays as it is, so that later versions can be compared.
 
 For a new kind of event, commands are added at the end, and so are its lines in the golden log: no other line changes.
 """
@@ -28,6 +28,7 @@ from ledgerpress.features.categories.commands import (
     RenameCategory,
 )
 from ledgerpress.features.categories.model import CategoryRef
+from ledgerpress.features.categories.unmerge_command import UnmergeCategory
 from ledgerpress.features.posts import READ_POSTS, WRITE_POSTS
 from ledgerpress.features.posts.create_edit_categorize_commands import (
     CategorizePost,
@@ -107,6 +108,7 @@ async def happen(log: OpenedLog, views_file: Path) -> None:
         await _skip(handler)
         await _tokens(handler)
         await _leases(handler, leases)
+        await _unmerged(handler)
 
 
 async def _people(handler: CommandHandler) -> None:
@@ -222,3 +224,9 @@ async def _leases(handler: CommandHandler, leases: Leases) -> None:
     for title in ("At six", "At seven"):
         async with leases.hold("schedules") as fence:
             await handler.handle(CreatePost(title=title), CommandRequest(fence=fence))
+
+
+async def _unmerged(handler: CommandHandler) -> None:
+    await handler.handle(
+        UnmergeCategory(category=CategoryRef(slug="us")), CommandRequest(reason="Readers missed it.")
+    )

@@ -80,6 +80,7 @@ MUTATIONS: Final[dict[str, dict[str, Any]]] = {
     "categoryMerge": {"category": {"slug": "$category"}, "into": {"slug": "news"}},
     "categoryMove": {"category": {"slug": "$category"}, "parent": {"slug": "news"}},
     "categoryRename": {"category": {"slug": "$category"}, "name": "Renamed"},
+    "categoryUnmerge": {"category": {"slug": "$merged"}},
     "correctionAdd": {"id": "$post", "note": "Noted."},
     "correctionRetract": {"id": "$post", "correction": "$correction"},
     "correctionReword": {"id": "$post", "correction": "$correction", "note": "Reworded."},

@@ -89,9 +89,11 @@ class Walk:
             things["$correction"] = correction["id"]
         if "$archived" in str(input):
             await self.api.do("postArchive", id=things["$post"])
-        if "$category" in str(input):
+        if "$category" in str(input) or "$merged" in str(input):
             created = await self.api.do("categoryCreate", "category { slug }", name=f"Made {number}")
-            things["$category"] = created["category"]["slug"]
+            things["$category"] = things["$merged"] = created["category"]["slug"]
+        if "$merged" in str(input):
+            await self.api.do("categoryMerge", category={"slug": things["$merged"]}, into={"slug": "news"})
         if "$token" in str(input):
             created = await self.api.do("tokenCreate", "token { id }", name=f"Made {number}", role="READER")
             things["$token"] = created["token"]["id"]

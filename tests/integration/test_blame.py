@@ -77,7 +77,7 @@ async def test_blame_continues_from_the_nearest_version_that_is_cached(
     assert followed == []
     post = (await api.ask('{ post(slug: "mill") { id } }'))["post"]["id"]
     await api.do("postEdit", id=post, body=body(VERSIONS + 1))
-    await api.do("postEdit", id=post, title="Tide mill")
+    await api.do("postEdit", id=post, title="Tide mill", slug="mill")
     assert (await api.ask(BLAME))["post"]["blame"] == expected(VERSIONS + 1)
     assert followed == [VERSIONS + 1]
 

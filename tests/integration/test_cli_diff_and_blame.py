@@ -17,7 +17,7 @@ from tests.integration.graphql_client import Client, client
 CHANGES = """
 query ($slug: String!) { post(slug: $slug) { history(first: 50) { nodes {
   position version type recordedAt occurredAt reason changedFields before after withdrawn
-  actor { id kind name } onBehalfOf { id kind name }
+  subject { id } actor { id kind name } onBehalfOf { id kind name }
 } } } }
 """
 DIFF = """
@@ -47,7 +47,7 @@ async def _written(api: Client) -> None:
     news = (await api.do("categoryCreate", "category { id }", name="News"))["category"]["id"]
     town = (await api.do("categoryCreate", "category { id }", name="Town"))["category"]["id"]
     author = (await api.do("authorRegister", "author { id }", name="Ada"))["author"]["id"]
-    post = await api.write("Tide mill", body="One.\n\nThe mill turns.\n")
+    post = await api.write("Tide mill", slug="tide-mill", body="One.\n\nThe mill turns.\n")
     await api.do("postCategorize", id=post["id"], category={"id": news})
     await api.do("postEdit", id=post["id"], title="Tide mills", reason="There are two.")
     await api.do(

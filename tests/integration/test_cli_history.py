@@ -31,7 +31,7 @@ async def data(tmp_path: Path) -> Path:
         do = store.commands.handle
         await do(CreateCategory(name="News"))
         await do(RenameCategory(category=CategoryRef(slug="news"), slug="town"))
-        post = (await do(CreatePost(title="Tide mill", body="One.\n\nTwo.\n"))).subject_id
+        post = (await do(CreatePost(title="Tide mill", slug="tide-mill", body="One.\n\nTwo.\n"))).subject_id
         for number in range(28):
             await do(EditPost(post_id=post, title=f"Tide mill {number}"))
         await do(

@@ -81,7 +81,7 @@ def test_adding_a_field(data: Path, tmp_path: Path) -> None:
     run(source, "ledgerpress", "verify", "--data", data)
     (tmp_path / "schema").mkdir()
     run(source, "ledgerpress", "schema", "--directory", tmp_path / "schema")
-    assert (tmp_path / "schema" / "events" / "post.created.v2.schema.json").exists()
+    assert (tmp_path / "schema" / "events" / "post.created.v3.schema.json").exists()
 
 
 @needs_git

@@ -1,5 +1,6 @@
 """The features that LedgerPress ships fulfil the contract for third-party features."""
 
+import json
 import os
 from collections.abc import Iterator
 from pathlib import Path
@@ -20,6 +21,7 @@ from ledgerpress.features.categories.commands import (
     RenameCategory,
 )
 from ledgerpress.features.categories.model import CategoryRef
+from ledgerpress.features.categories.unmerge_command import UnmergeCategory
 from ledgerpress.features.posts.correction_commands import (
     AddCorrection,
     EditWithCorrection,
@@ -46,6 +48,7 @@ from ledgerpress.features.tokens.commands import CreateToken, RevokeToken
 from ledgerpress.testing import Check, FeatureContract, StoreClient
 from tests.integration.schema_walk import ARGUMENTS
 
+EVENTS: Final = Path(__file__).parents[2] / "schema" / "events"
 TOWN: Final = CategoryRef(slug="town")
 NIGHT: Final = CategoryRef(slug="night")
 
@@ -96,6 +99,8 @@ async def scenario(client: StoreClient) -> dict[str, str]:
     await client.command(RevertPost(post_id=tide, version=4))
     await client.command(RestorePost(post_id=tide, to_version=4))
     await client.command(PublishPost(post_id=ebb))
+    await client.command(MergeCategory(category=NIGHT, into=TOWN))
+    await client.command(UnmergeCategory(category=NIGHT))
     await client.command(MergeCategory(category=NIGHT, into=TOWN))
     await client.command(CreateCategory(name="Weather"))
     await client.command(DeleteCategory(category=CategoryRef(slug="weather")))
@@ -194,6 +199,12 @@ CONTRACT: Final = FeatureContract(
     *FIRST_PARTY,
     scenario=scenario,
     queries=queries(),
+    samples={
+        (name, version): json.loads((EVENTS / f"{name}.v{version}.golden.json").read_bytes())["data"]
+        for feature in FIRST_PARTY
+        for name, newest, *_ in feature.events
+        for version in range(1, newest)
+    },
     pages=["/", "/articles/mill", "/articles/tide-mill", "/categories/town", "/categories/night", "/nothing"],
     unreached=[
         "ArticleChanged.article",

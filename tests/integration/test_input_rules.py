@@ -90,6 +90,7 @@ async def inputs(api: Client) -> dict[str, dict[str, Any]]:
         "categoryMerge": {"category": {"slug": sport}, "into": {"slug": news}},
         "categoryMove": {"category": {"slug": sport}, "parent": {"slug": news}},
         "categoryRename": {"category": {"slug": news}, "name": "The news", "slug": "the-news"},
+        "categoryUnmerge": {"category": {"slug": sport}},
         "correctionAdd": {**public, "note": "Unclear."},
         "correctionRetract": correction,
         "correctionReword": {
@@ -210,7 +211,8 @@ async def test_null_has_the_effect_that_the_schema_describes(
 ) -> None:
     valid = inputs[mutation]
     complete = await _command(api, commands, mutation, valid)
-    for name, field in _fields(mutation, NullRule.KEPT, NullRule.CLEARABLE, NullRule.STATED):
+    rules = (NullRule.KEPT, NullRule.DERIVED, NullRule.CLEARABLE, NullRule.STATED)
+    for name, field in _fields(mutation, *rules):
         rule, with_null = _rule(field), {**valid, name: None}
         absent = {key: value for key, value in valid.items() if key != name}
         assert name in valid, "the valid input has each such field"

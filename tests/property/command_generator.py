@@ -19,6 +19,7 @@ from ledgerpress.features.actors.model import ActorKind
 from ledgerpress.features.authors.commands import RegisterAuthor, RenameAuthor
 from ledgerpress.features.categories import commands as categories
 from ledgerpress.features.categories.model import CategoryRef
+from ledgerpress.features.categories.unmerge_command import UnmergeCategory
 from ledgerpress.features.posts import (
     READ_POSTS,
     correction_commands,
@@ -81,7 +82,7 @@ KINDS: Final = (
     correction_commands.RewordCorrection, correction_commands.RetractCorrection,
     correction_commands.PublishWithCorrection, correction_commands.EditWithCorrection, categories.CreateCategory,
     categories.RenameCategory, categories.DescribeCategory, categories.MoveCategory, categories.MergeCategory,
-    categories.DeleteCategory, RegisterAuthor, RenameAuthor, RegisterActor,
+    UnmergeCategory, categories.DeleteCategory, RegisterAuthor, RenameAuthor, RegisterActor,
     RenameActor, NameSite, LocalizeSite, tokens.CreateToken, tokens.RevokeToken, CategorizeTooLate,
 )  # fmt: skip
 _LANGUAGES: Final = ("en", "ar", UNSET, "not a tag")
@@ -89,7 +90,8 @@ _TIME_ZONES: Final = ("UTC", "America/New_York", UNSET, "Mars/Base")
 _FREQUENT: Final = (
     posts.CreatePost, posts.CreatePost, posts.CategorizePost, posts.CategorizePost, lifecycle_commands.PublishPost,
     lifecycle_commands.PublishPost, posts.EditPost, categories.CreateCategory, categories.CreateCategory,
-    categories.MoveCategory, categories.MergeCategory, categories.DeleteCategory, RegisterAuthor,
+    categories.MoveCategory, categories.MergeCategory, UnmergeCategory, UnmergeCategory, categories.DeleteCategory,
+    RegisterAuthor,
 )  # fmt: skip
 
 
@@ -124,10 +126,14 @@ class CommandSpec:
 
 @dataclass(frozen=True, slots=True)
 class Known:
-    """The ids to choose from, the slugs of the categories, and the corrections, each with the id of its post."""
+    """The ids to choose from, the slugs of the categories, and the corrections, each with the id of its post.
+
+    `merged` are the merged ones among `categories`.
+    """
 
     posts: Sequence[str]
     categories: Sequence[str]
+    merged: Sequence[str]
     authors: Sequence[str]
     actors: Sequence[str]
     tokens: Sequence[str]
@@ -197,6 +203,10 @@ def command_of(spec: CommandSpec, known: Known) -> Command:
         )
     if spec.kind.__module__ == correction_commands.__name__:
         return _on_corrections(spec, known)
+    if spec.kind is UnmergeCategory:
+        return UnmergeCategory(
+            category=CategoryRef(id=_pick(known.merged or known.categories, spec.category))
+        )
     if spec.kind.__module__ == categories.__name__:
         return _on_categories(spec, known)
     author, actor = _pick(known.authors, spec.author), _pick(known.actors, spec.author)
@@ -249,7 +259,7 @@ def _on_posts(spec: CommandSpec, known: Known) -> Command:
                 title=_unset_if_none(spec.title),
                 teaser=(spec.text or None) if spec.by_slug else UNSET,
                 body=UNSET if spec.category % 2 else spec.text,
-                slug=_unset_if_none(spec.slug),
+                slug=None if spec.slug is None and spec.by_slug else _unset_if_none(spec.slug),
                 author_ids=authors if spec.other % 2 else UNSET,
                 publish=spec.flag,
             )

@@ -5,6 +5,7 @@ from typing import Final
 from ledgerpress.features.actors.commands import RegisterActor, RenameActor
 from ledgerpress.features.authors.commands import RegisterAuthor, RenameAuthor
 from ledgerpress.features.categories import commands as categories
+from ledgerpress.features.categories.unmerge_command import UnmergeCategory
 from ledgerpress.features.posts import (
     correction_commands,
     lifecycle_commands,
@@ -119,4 +120,14 @@ WHOLE_DAY: Final[list[Action]] = [
     ),
     CommandSpec(correction_commands.PublishWithCorrection, post=PAST, text="Nothing else."),
     CommandSpec(correction_commands.RewordCorrection, other=0, text="It has two wheels.", flag=False),
+    CommandSpec(posts.CreatePost, title="Fog bank"),
+    CommandSpec(posts.EditPost, post=PAST + 1, title="Night market", category=1),
+    CommandSpec(restore_version_and_revert_change_commands.RevertPost, post=PAST + 1, other=2, twice=True),
+    CommandSpec(lifecycle_commands.ArchivePost, post=PAST + 1),
+    CommandSpec(posts.CreatePost, title="Fog bank"),
+    CommandSpec(lifecycle_commands.UnarchivePost, post=PAST + 1),
+    CommandSpec(UnmergeCategory, category=1, twice=True),
+    CommandSpec(UnmergeCategory, category=1),
+    CommandSpec(UnmergeCategory, category=0),
+    CommandSpec(categories.MergeCategory, category=6, other=0),
 ]

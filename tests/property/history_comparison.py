@@ -7,7 +7,7 @@ from typing import TypeAlias
 
 from ledgerpress.eventlog.codec import Recorded
 from ledgerpress.eventlog.event_and_withdrawn_event import Event
-from ledgerpress.features.categories.model import CategoryDeleted
+from ledgerpress.features.categories.model import CategoryDeleted, CategoryMerged, CategoryUnmerged
 from ledgerpress.features.history import change_queries as changes
 from ledgerpress.features.history.change_queries import MEMBERSHIP, ChangeQuery
 from ledgerpress.views.snapshot_and_cache_dependencies import Snapshot
@@ -44,10 +44,20 @@ def _plain(history: History) -> Iterator[tuple[ChangeQuery, Predicate]]:
     middle = len(history) // 2
     yield ChangeQuery(low=middle, high=middle + 7), lambda change: middle <= change.position <= middle + 7
     actors = {change.header.actor_id for change in history}
+    merges = _merges_of_posts(history)
     for stream in {
         change.header.stream for change in history if change.header.stream.startswith(("post.", "author."))
     }:
-        yield ChangeQuery(subject=stream), lambda change, stream=stream: change.header.stream == stream  # type: ignore[misc]
+
+        def is_of(change: Recorded[Event], stream: str = stream) -> bool:
+            return change.header.stream == stream or change.position in merges[stream]
+
+        yield ChangeQuery(subject=stream), is_of
+        for types in (["category.merged"], ["category.unmerged", "post.edited"]):
+            yield (
+                ChangeQuery(subject=stream, types=types),
+                lambda change, is_of=is_of, types=types: is_of(change) and change.header.type in types,  # type: ignore[misc]
+            )
     for types in (["post.edited"], ["post.edited", "post.restored", "slug.claimed"], ["actor.renamed"], []):
         yield ChangeQuery(types=types), lambda change, types=types: change.header.type in types  # type: ignore[misc]
         for actor in actors:
@@ -61,8 +71,24 @@ def _plain(history: History) -> Iterator[tuple[ChangeQuery, Predicate]]:
         yield ChangeQuery(actor_id=actor), lambda change, actor=actor: change.header.actor_id == actor  # type: ignore[misc]
 
 
+def _merges_of_posts(history: History) -> dict[str, set[int]]:
+    """Return the positions at which a merge, or its undoing, changed to which category a category of a post leads."""
+    room, merges = Newsroom(), defaultdict[str, set[int]](set)
+    for change in history:
+        before = {category_id: _merge_target(room, category_id) for category_id in room.categories}
+        room.apply(change)
+        if isinstance(change.event, CategoryMerged | CategoryUnmerged):
+            for post in room.posts.values():
+                if any(
+                    category_id in before and before[category_id] != _merge_target(room, category_id)
+                    for category_id in post.categories
+                ):
+                    merges[f"post.{post.id}"].add(change.position)
+    return merges
+
+
 def _of_categories(history: History) -> Iterator[tuple[ChangeQuery, Predicate]]:
-    room, own = Newsroom(), defaultdict[str, set[int]](set)
+    room, own, merges = Newsroom(), defaultdict[str, set[int]](set), _merges_of_posts(history)
     for change in history:
         before = {category_id: copy(category) for category_id, category in room.categories.items()}
         room.apply(change)
@@ -91,7 +117,10 @@ def _of_categories(history: History) -> Iterator[tuple[ChangeQuery, Predicate]]:
             stream = f"post.{post_id}"
             yield (
                 ChangeQuery(category_id=category_id, subject=stream),
-                lambda change, b=is_member, stream=stream: b(change) and change.header.stream == stream,  # type: ignore[misc]
+                lambda change, a=is_own, b=is_member, stream=stream: (  # type: ignore[misc]
+                    (b(change) and change.header.stream == stream)
+                    or (a(change) and change.position in merges[stream])
+                ),
             )
 
 

@@ -16,6 +16,7 @@ from ledgerpress.eventlog.clock_randomness_ids import uuid8
 from ledgerpress.features.authors.commands import RegisterAuthor, RenameAuthor
 from ledgerpress.features.categories import commands as categories
 from ledgerpress.features.categories.model import CategoryRef
+from ledgerpress.features.categories.unmerge_command import UnmergeCategory
 from ledgerpress.features.posts import (
     correction_commands,
     lifecycle_commands,
@@ -76,7 +77,8 @@ class LongScenario:
             (5, self._unpublish), (4, self._archive), (4, self._unarchive), (10, self._categorize),
             (4, self._uncategorize), (2, self._restore), (2, self._revert), (0.3, self._categorize_too_late),
             (1, self._create_category), (1.5, self._rename_category), (0.5, self._describe_category),
-            (2, self._move_category), (0.4, self._merge_category), (0.4, self._delete_category),
+            (2, self._move_category), (0.4, self._merge_category), (0.4, self._unmerge_category),
+            (0.4, self._delete_category),
             (0.3, self._register_author), (0.5, self._rename_author), (0.2, self._name_site),
             (0.2, self._localize_site),
         )  # fmt: skip
@@ -279,6 +281,12 @@ class LongScenario:
         return categories.MergeCategory(
             category=self._ref(self._category()), into=self._ref(self._category())
         )
+
+    def _unmerge_category(self) -> Command | None:
+        merged = [category for category in self.commands.room.categories.values() if category.merged_into]
+        if not merged:
+            return None
+        return UnmergeCategory(category=CategoryRef(id=self._chance.choice(merged).id))
 
     def _delete_category(self) -> Command:
         room = self.commands.room

@@ -160,7 +160,8 @@ class Session:
                 continue
             assert after == before
             if result.code is ErrorCode.VERSION_CONFLICT:
-                assert result.current_version == version != request.expected_version
+                assert result.current_version == version
+                assert version != request.expected_version or self._names_merged(command)
 
     async def _handle(
         self, spec: CommandSpec, command: Command, request: CommandRequest
@@ -218,9 +219,11 @@ class Session:
         ]
         existing = {category.id: category.slug for category in self.room.existing_categories()}
         room = self.room
+        merged = [category.id for category in room.categories.values() if category.merged_into]
         return Known(
             list(room.posts),
             list(room.categories),
+            merged,
             list(room.authors),
             actors,
             tokens,
@@ -240,6 +243,12 @@ class Session:
             if subject_id := getattr(command, f"{kind}_id", None):
                 return None if subject_id == UNKNOWN else self._versions.get(f"{kind}.{subject_id}")
         return self._versions.get(command.lock_key or "", 0) if type(command).__name__ == "NameSite" else 0
+
+    def _names_merged(self, command: Command) -> bool:
+        """Return whether the command names a category that was merged: its versions are not those of the other one."""
+        ref = getattr(command, "category", None)
+        category = self.room.categories.get(ref.id or "") if ref else None
+        return category is not None and category.merged_into is not None
 
     async def read_new_events(self) -> None:
         """Apply new events of the log to `history` and `room`."""

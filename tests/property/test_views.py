@@ -16,10 +16,17 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from ledgerpress.commands.errors import ErrorCode
-from ledgerpress.features.categories.model import CATEGORY_CYCLE, CATEGORY_NOT_EMPTY, CategoryRef
+from ledgerpress.features.categories.model import (
+    CATEGORY_CYCLE,
+    CATEGORY_NOT_EMPTY,
+    CATEGORY_NOT_MERGED,
+    UNMERGE_CONFLICT,
+    CategoryRef,
+)
 from ledgerpress.features.posts.create_edit_categorize_commands import CategorizePost, CreatePost, EditPost
 from ledgerpress.features.posts.lifecycle_commands import PublishPost, UnpublishPost
 from ledgerpress.features.posts.model import (
+    NOTHING_TO_REVERT,
     POST_ARCHIVED,
     POST_NOT_PUBLISHED,
     PUBLISHED_AT_IN_FUTURE,
@@ -42,7 +49,8 @@ NOT_COMMANDED: Final = {"payload.withdrawn", "projection.skipped", "lease.taken"
 REJECTIONS: Final = {
     ErrorCode.VERSION_CONFLICT, SLUG_TAKEN, SLUG_MALFORMED, ErrorCode.NOT_FOUND, ErrorCode.BLANK,
     ErrorCode.TOO_LONG, ErrorCode.IDEMPOTENCY_KEY_REUSED, POST_ARCHIVED, POST_NOT_PUBLISHED,
-    CATEGORY_CYCLE, CATEGORY_NOT_EMPTY, REVERT_CONFLICT, PUBLISHED_AT_IN_FUTURE,
+    CATEGORY_CYCLE, CATEGORY_NOT_EMPTY, CATEGORY_NOT_MERGED, UNMERGE_CONFLICT, REVERT_CONFLICT, NOTHING_TO_REVERT,
+    PUBLISHED_AT_IN_FUTURE,
 }  # fmt: skip
 
 

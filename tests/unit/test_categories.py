@@ -26,6 +26,9 @@ from ledgerpress.features.categories.commands import (
 from ledgerpress.features.categories.model import (
     CATEGORY_CYCLE,
     CATEGORY_NOT_EMPTY,
+    CATEGORY_NOT_MERGED,
+    MAX_DEPTH,
+    UNMERGE_CONFLICT,
     CategoryCreated,
     CategoryDeleted,
     CategoryDescribed,
@@ -33,9 +36,11 @@ from ledgerpress.features.categories.model import (
     CategoryMoved,
     CategoryRef,
     CategoryRenamed,
+    CategoryUnmerged,
     Taxonomy,
     TaxonomyEvent,
 )
+from ledgerpress.features.categories.unmerge_command import UnmergeCategory
 from tests.user_errors import refused
 
 
@@ -102,6 +107,10 @@ def move(category_id: str, parent_id: str | None) -> CommandWithFacts:
 def merge(category_id: str, into_id: str) -> CommandWithFacts:
     command = MergeCategory(category=CategoryRef(), into=CategoryRef())
     return CommandWithFacts(command, CategoryFacts(category_id=category_id, other_id=into_id))
+
+
+def unmerge(category_id: str) -> CommandWithFacts:
+    return CommandWithFacts(UnmergeCategory(category=CategoryRef()), CategoryFacts(category_id=category_id))
 
 
 def delete(category_id: str, has_posts: bool) -> CommandWithFacts:
@@ -243,6 +252,81 @@ def test_a_merge_into_an_unknown_category_is_rejected() -> None:
         decide(taxonomy_of(*TREE), merge(category_id="town", into_id="unknown"))
 
 
+# --- undoing a merge -----------------------------------------------------------------------------
+
+MERGED: Final = CategoryMerged(category_id="town", into_id="sport")
+
+
+def without_versions(taxonomy: Taxonomy) -> Taxonomy:
+    categories = {id_: replace(category, version=0) for id_, category in taxonomy.categories.items()}
+    return replace(taxonomy, version=0, categories=categories)
+
+
+def test_undoing_a_merge_restores_the_category_its_subcategories_and_its_slugs() -> None:
+    (event,) = decide(taxonomy_of(*TREE, MERGED), unmerge("town"))
+    assert event == CategoryUnmerged(
+        category_id="town", from_id="sport", parent_id="news", subcategory_ids=("streets",)
+    )
+    after = taxonomy_of(*TREE, MERGED, event)
+    assert without_versions(after) == without_versions(taxonomy_of(*TREE))
+    assert after.slugs_of("sport") == {"sport-slug": "sport"}
+
+
+def test_subcategories_that_were_moved_since_stay() -> None:
+    moved = CategoryMoved(category_id="streets", parent_id="news")
+    for later in ([moved], [moved, CategoryMoved(category_id="streets", parent_id="sport")]):
+        taxonomy = taxonomy_of(*TREE, MERGED, *later, created("new", "sport"))
+        (event,) = decide(taxonomy, unmerge("town"))
+        assert isinstance(event, CategoryUnmerged)
+        assert event.subcategory_ids == ()
+        after = categories.evolve(taxonomy, event)
+        assert after.categories["streets"] == taxonomy.categories["streets"]
+        assert after.categories["new"].parent_id == "sport"
+
+
+@pytest.mark.parametrize(
+    ("later", "reason"),
+    [
+        ([CategoryMerged(category_id="sport", into_id="news")], "merge of “Sport” first"),
+        ([CategoryDeleted(category_id="streets"), CategoryDeleted(category_id="sport")], "was deleted since"),
+        ([CategoryMerged(category_id="news", into_id="sport")], "merge of “News” first"),
+        ([CategoryDeleted(category_id="news")], "the category above it was deleted since"),
+        ([CategoryMoved(category_id="news", parent_id="streets")], "“News”, is now below one of its subcategories"),
+        ([CategoryRenamed(category_id="sport", slug="town-slug")], "“town-slug” is now the slug of “Sport”"),
+        (
+            [
+                *(created(f"{n}", f"{n - 1}" if n else None) for n in range(MAX_DEPTH - 1)),
+                CategoryMoved(category_id="news", parent_id=f"{MAX_DEPTH - 2}"),
+            ],
+            "too many levels",
+        ),
+    ],
+)  # fmt: skip
+def test_a_conflicting_later_change_prevents_an_unmerge(later: list[TaxonomyEvent], reason: str) -> None:
+    with refused(UNMERGE_CONFLICT, "category") as conflict:
+        decide(taxonomy_of(*TREE, MERGED, *later), unmerge("town"))
+    assert reason in conflict.value.message
+
+
+def test_undoing_requires_a_merge_and_the_version_of_the_other_category() -> None:
+    with refused(CATEGORY_NOT_MERGED, "category"):
+        decide(taxonomy_of(*TREE), unmerge("town"))
+    with refused(ErrorCode.NOT_FOUND, "category"):
+        decide(taxonomy_of(*TREE), unmerge("unknown"))
+    taxonomy = taxonomy_of(*TREE, MERGED)
+    assert decide(taxonomy, unmerge("town"), expected_version=2)
+    with refused(ErrorCode.VERSION_CONFLICT, "expectedVersion") as conflict:
+        decide(taxonomy, unmerge("town"), expected_version=1)
+    assert conflict.value.current_version == 2
+
+
+def test_a_merge_into_a_category_whose_unmerge_was_withdrawn_changes_nothing() -> None:
+    withdrawn = Withdrawn(type="category.unmerged", stream="taxonomy", recorded_at=0)
+    taxonomy = taxonomy_of(*TREE, MERGED, withdrawn, CategoryMerged(category_id="sport", into_id="town"))
+    assert taxonomy.categories.keys() == {"news", "streets", "sport"}
+    assert taxonomy.resolve("town") == taxonomy.categories["sport"]
+
+
 # --- deleting ------------------------------------------------------------------------------------
 
 
@@ -285,11 +369,21 @@ ON_NEWS: Final[list[CommandWithFacts]] = [
 def test_a_command_for_another_version_of_the_category_is_rejected(command: CommandWithFacts) -> None:
     taxonomy = taxonomy_of(NEWS, SPORT, CategoryRenamed(category_id="news", name="New"), created("later"))
     assert taxonomy.version == 4
-    assert decide(taxonomy, command, expected_version=3)
-    for other in (0, 1, 2, 4):
+    assert decide(taxonomy, command, expected_version=2)
+    for other in (0, 1, 3, 4):
         with refused(ErrorCode.VERSION_CONFLICT, "expectedVersion") as conflict:
             decide(taxonomy, command, expected_version=other)
-        assert conflict.value.current_version == 3
+        assert conflict.value.current_version == 2
+
+
+@pytest.mark.parametrize("command", ON_NEWS)
+def test_versions_of_a_merged_category_are_not_those_of_the_other_category(command: CommandWithFacts) -> None:
+    """Both count from 1, so a client that saw the merged category could send the version of the other one."""
+    taxonomy = taxonomy_of(NEWS, SPORT, created("town"), CategoryMerged(category_id="news", into_id="town"))
+    for version in range(4):
+        with refused(ErrorCode.VERSION_CONFLICT, "expectedVersion") as conflict:
+            decide(taxonomy, command, expected_version=version)
+        assert conflict.value.current_version == 2
 
 
 @pytest.mark.parametrize("command", ON_NEWS)
@@ -299,17 +393,21 @@ def test_a_command_for_an_unknown_or_deleted_category_is_rejected(command: Comma
             decide(taxonomy, command)
 
 
-def test_the_version_of_a_category_is_the_taxonomy_version_of_its_last_change() -> None:
+def test_the_version_of_a_category_counts_its_changes() -> None:
     def versions(*events: TaxonomyEvent) -> dict[str, int]:
         return {category.id: category.version for category in taxonomy_of(*TREE, *events).categories.values()}
 
-    first = {"news": 1, "town": 2, "streets": 3, "sport": 4}
+    first = {"news": 1, "town": 1, "streets": 1, "sport": 1}
     assert versions() == first
-    assert versions(CategoryRenamed(category_id="town", name="City")) == first | {"town": 5}
-    assert versions(CategoryDescribed(category_id="news", description="New.")) == first | {"news": 5}
-    assert versions(CategoryMoved(category_id="town", parent_id=None)) == first | {"town": 5}
-    merged = versions(CategoryMerged(category_id="town", into_id="sport"))
-    assert merged == {"news": 1, "streets": 5, "sport": 5}
+    assert versions(CategoryRenamed(category_id="town", name="City")) == first | {"town": 2}
+    assert versions(CategoryDescribed(category_id="news", description="New.")) == first | {"news": 2}
+    assert versions(CategoryMoved(category_id="town", parent_id=None)) == first | {"town": 2}
+    merged = CategoryMerged(category_id="town", into_id="sport")
+    assert versions(merged) == {"news": 1, "streets": 2, "sport": 2}
+    unmerged = CategoryUnmerged(
+        category_id="town", from_id="sport", parent_id="news", subcategory_ids=("streets",)
+    )
+    assert versions(merged, unmerged) == {"news": 1, "town": 3, "streets": 3, "sport": 3}
 
 
 # --- for all histories ---------------------------------------------------------------------------
@@ -325,8 +423,15 @@ events: Final[st.SearchStrategy[TaxonomyEvent]] = st.one_of(
     st.builds(CategoryDescribed, category_id=_ids, description=st.none() | _words),
     st.builds(CategoryMoved, category_id=_ids, parent_id=_parents),
     st.builds(CategoryMerged, category_id=_ids, into_id=_ids),
+    st.builds(
+        CategoryUnmerged,
+        category_id=_ids,
+        from_id=_ids,
+        parent_id=_parents,
+        subcategory_ids=st.lists(_ids).map(tuple),
+    ),
     st.builds(CategoryDeleted, category_id=_ids),
-    st.sampled_from(["created", "renamed", "described", "moved", "merged", "deleted"]).map(
+    st.sampled_from(["created", "renamed", "described", "moved", "merged", "unmerged", "deleted"]).map(
         lambda kind: Withdrawn(type=f"category.{kind}", stream="taxonomy", recorded_at=0)
     ),
 )
@@ -336,6 +441,7 @@ commands: Final[st.SearchStrategy[CommandWithFacts]] = st.one_of(
     st.builds(describe, category_id=_ids, description=st.none() | _words),
     st.builds(move, category_id=_ids, parent_id=_parents),
     st.builds(merge, category_id=_ids, into_id=_ids),
+    st.builds(unmerge, category_id=_ids),
     st.builds(delete, category_id=_ids, has_posts=st.booleans()),
 )  # fmt: skip
 

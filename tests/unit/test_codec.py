@@ -88,7 +88,7 @@ def test_unset_fields_are_omitted_and_cleared_fields_are_null() -> None:
 def test_an_event_is_recorded_under_a_stored_name_and_not_its_class_name() -> None:
     codec = event_codec()
     created = PostCreated(post_id="p", slug="s", title="T", teaser=None, body="", author_ids=())
-    assert codec.name_of(created) == ("post.created", 1)
+    assert codec.name_of(created) == ("post.created", 2)
     for name, _, type_, _ in EVENT_TYPES:
         assert type_.__name__ not in name
     assert (
@@ -172,7 +172,7 @@ def test_a_missing_and_a_failing_upcaster_are_reported() -> None:
 # --- undecodable events --------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(("kind", "version"), [("post.sparkled", 1), ("post.edited", 2)])
+@pytest.mark.parametrize(("kind", "version"), [("post.sparkled", 1), ("post.edited", 3)])
 @pytest.mark.parametrize("payload", [plain({"postId": "p"}), None])
 def test_an_unknown_type_or_version_is_rejected(
     kind: str, version: int, payload: SealedPayload | None

@@ -4,6 +4,7 @@ from collections.abc import Iterable
 from functools import reduce
 from typing import Any, Final, NamedTuple
 
+import msgspec
 import pytest
 from hypothesis import given as for_all
 from hypothesis import strategies as st
@@ -29,6 +30,7 @@ from ledgerpress.features.posts.create_edit_categorize_commands import (
 from ledgerpress.features.posts.lifecycle_commands import (
     ArchivePost,
     PublishPost,
+    UnarchiveFacts,
     UnarchivePost,
     UnpublishPost,
 )
@@ -53,7 +55,13 @@ from tests.user_errors import refused
 NOW: Final = 1_714_809_600_000_000
 DAY: Final = 86_400_000_000
 CREATED: Final = PostCreated(
-    post_id="p", slug="mill", title="Mill", teaser="Turns.", body="Two wheels.", author_ids=("a",)
+    post_id="p",
+    slug="mill",
+    title="Mill",
+    teaser="Turns.",
+    body="Two wheels.",
+    author_ids=("a",),
+    slug_derived=False,
 )
 PUBLISHED: Final = PostPublished(post_id="p", revision=1, published_at=NOW - DAY, correction=None)
 EDITED: Final = PostEdited(post_id="p", title="Tide mill")
@@ -114,7 +122,7 @@ def archive() -> CommandWithFacts:
 
 
 def unarchive() -> CommandWithFacts:
-    return CommandWithFacts(UnarchivePost(post_id="p"), Facts(now=NOW))
+    return CommandWithFacts(UnarchivePost(post_id="p"), UnarchiveFacts(now=NOW))
 
 
 def publish(published_at: int | None = None, correction: str | None = None) -> CommandWithFacts:
@@ -126,13 +134,63 @@ def withdrawn(kind: str) -> Withdrawn:
     return Withdrawn(type=kind, stream="post.p", recorded_at=NOW)
 
 
+# --- slugs ---------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("slug", "title", "is_derived"),
+    [
+        ("mill", "Mill", True),
+        ("mill-2", "Mill", True),
+        ("mill-12", "Mill!", True),
+        ("mill-02", "Mill", False),
+        ("mill-1", "Mill", False),
+        ("mill-two", "Mill", False),
+        ("tide-mill", "Mill", False),
+        ("top-10", "Top 10", True),
+        ("post", "🎈", True),
+        ("post-3", "🎈", True),
+        ("lété", "L’été", True),  # as earlier versions derived it
+        ("l-été", "L’été", True),
+    ],
+)
+def test_slugs_in_earlier_events_count_as_derived_if_they_equal_the_derived_slug(
+    slug: str, title: str, is_derived: bool
+) -> None:
+    earlier = PostCreated(post_id="p", slug=slug, title=title, teaser=None, body="", author_ids=())
+    assert post_of(earlier).slug_derived is is_derived
+    other = PostCreated(post_id="p", slug="other", title="x", teaser=None, body="", author_ids=())
+    assert not post_of(other).slug_derived
+    edited = PostEdited(post_id="p", slug=slug)
+    assert post_of(other, PostEdited(post_id="p", title=title), edited).slug_derived is is_derived
+
+
+def test_an_explicit_slug_is_no_longer_derived_even_if_it_is_the_same() -> None:
+    derived = msgspec.structs.replace(CREATED, slug_derived=True)
+    pinned = PostEdited(post_id="p", slug_derived=False)
+    assert decide(post_of(derived), edit_post(slug="mill")) == [pinned]
+    assert decide(post_of(derived, pinned), edit_post(slug="mill")) == []
+    assert decide(post_of(derived, PUBLISHED), edit_post(slug="mill")) == []
+
+
+def test_a_withdrawn_archiving_of_a_draft_releases_its_slug() -> None:
+    assert not post_of(CREATED, withdrawn("post.archived")).has_slug
+    assert post_of(CREATED, PUBLISHED, withdrawn("post.archived")).has_slug
+
+
 # --- creating ------------------------------------------------------------------------------------
 
 
 def test_a_post_is_created_with_trimmed_text_and_each_author_once() -> None:
     (event,) = created(title="  Mill\n", teaser=" Turns. ", body="a\r\nb\rc", author_ids=("a", "b", "a"))
     assert event == PostCreated(
-        post_id="p", slug="mill", title="Mill", teaser="Turns.", body="a\nb\nc", author_ids=("a", "b")
+        post_id="p",
+        slug="mill",
+        title="Mill",
+        teaser="Turns.",
+        body="a\nb\nc",
+        author_ids=("a", "b"),
+        slug_derived=True,
     )
 
 
@@ -351,7 +409,8 @@ def test_only_a_post_that_was_published_can_be_unpublished() -> None:
 
 @pytest.mark.parametrize("before", [(), (PUBLISHED,), (PUBLISHED, UNPUBLISHED)])
 def test_any_post_can_be_archived_once(before: tuple[Event, ...]) -> None:
-    assert decide(post_of(CREATED, *before), archive()) == [ARCHIVED]
+    archived = PostArchived(post_id="p", slug_released=not before)
+    assert decide(post_of(CREATED, *before), archive()) == [archived]
     assert decide(post_of(CREATED, *before, ARCHIVED), archive()) == []
     assert decide(post_of(CREATED, *before), unarchive()) == []
     assert decide(post_of(CREATED, *before, ARCHIVED), unarchive()) == [UNARCHIVED]

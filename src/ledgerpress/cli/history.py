@@ -30,7 +30,8 @@ def history(
 ) -> None:
     """Print the history of a post or category, newest change first, with the differences.
 
-    If a post and a category have the same slug, the post's history is printed. With --json, each line is one change.
+    If a post and a category have the same slug, the post's history is printed. It includes the merges of the post's
+    categories, which do not change its version. With --json, each line is one change.
     """
     with paged(no_pager=no_pager or json):
         run(_print(data, log, slug, limit, json=json))
@@ -50,9 +51,11 @@ async def _print(data: Path, log: str, slug: str, limit: int | None, *, json: bo
 
 
 def _show(change: dict[str, Any]) -> None:
+    # All categories share a stream, so its version is neither a version of the category nor one of a post.
+    version = "stream version" if change["type"].startswith("category.") else "version"
     out.print_parts(
         (change["type"], "bold yellow"),
-        (f"  version {change['version']}, position {change['position']:,}", "dim"),
+        (f"  {version} {change['version']}, position {change['position']:,}", "dim"),
     )
     actor = _name(change["actor"])
     if change["onBehalfOf"]:

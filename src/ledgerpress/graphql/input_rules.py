@@ -30,6 +30,7 @@ class NullRule(Enum):
 
     OPTIONAL = "Null: as if absent."
     KEPT = "Absent: unchanged. Null: rejected."
+    DERIVED = "Absent: unchanged. Null: derived again."
     CLEARABLE = "Absent: unchanged. Null or empty: cleared."
     STATED = "Absent: rejected."
 
@@ -37,6 +38,11 @@ class NullRule(Enum):
 def kept_field(description: str | None = None) -> Any:
     """Declare a new value for something that always has a value, such as a title. A list is emptied with `[]`."""
     return _field(NullRule.KEPT, description)
+
+
+def derived_field(description: str | None = None) -> Any:
+    """Declare a new value for something that has a derived value unless the client states one, such as a slug."""
+    return _field(NullRule.DERIVED, description)
 
 
 def clearable_field(description: str | None = None) -> Any:
@@ -63,7 +69,7 @@ def given_value(value: T | None) -> T | UnsetType:
 
 
 def given_value_or_null(value: T) -> T | UnsetType:
-    """Return the value of a `clearable_field`, `UNSET` if it is absent."""
+    """Return the value of a `clearable_field` or a `derived_field`, `UNSET` if it is absent."""
     return UNSET if value is strawberry.UNSET else value
 
 

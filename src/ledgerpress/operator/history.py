@@ -28,6 +28,7 @@ from ledgerpress.features.registry import FEATURES
 from ledgerpress.graphql.relay import global_id_text
 from ledgerpress.operator import TaskFailed
 from ledgerpress.server.store import Store, open_store
+from ledgerpress.views.feature_declarations import kind_and_id
 from ledgerpress.views.snapshot_and_cache_dependencies import Snapshot
 
 PAGE: Final = 20
@@ -44,6 +45,7 @@ async def changes_of(
 ) -> AsyncGenerator[dict[str, Any], None]:
     """Yield the latest `limit` changes of a post, newest first; if there is none, those of a category.
 
+    Those of a post include the merges of its categories, whose `version` is the stream version of the category tree.
     Raises `LogUnusable`, and `NotFound`.
     """
     async with open_store(data, log=log, features=features, create=False) as store:
@@ -167,6 +169,7 @@ def _change(store: Store, snapshot: Snapshot, record: changes.Change) -> dict[st
         "position": record.position,
         "version": record.version,
         "type": record.type,
+        "subject": _subject(snapshot, record.subject),
         "recordedAt": rfc3339.format_time(record.recorded_at),
         "occurredAt": None if time is None else rfc3339.format_time(time),
         "reason": None,
@@ -177,6 +180,17 @@ def _change(store: Store, snapshot: Snapshot, record: changes.Change) -> dict[st
         "actor": _actor(snapshot, record.actor_id),
         "onBehalfOf": None if represented is None else _actor(snapshot, represented),
     }
+
+
+def _subject(snapshot: Snapshot, subject: str) -> dict[str, str] | None:
+    """Return the post, or the category that the changed one leads to; `None` if it was deleted."""
+    kind, subject_id = kind_and_id(subject)
+    if kind == "category":
+        category = categories.by_id(snapshot, subject_id)
+        if category is None:
+            return None
+        subject_id = category.id
+    return {"id": global_id_text.encode(kind.capitalize(), subject_id)}
 
 
 def _actor(snapshot: Snapshot, actor_id: str) -> dict[str, Any]:

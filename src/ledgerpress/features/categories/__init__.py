@@ -7,7 +7,14 @@ from `categories.pages`: see docs/reference/public-modules.md.
 from typing import Final
 
 from ledgerpress.feature import Feature
-from ledgerpress.features.categories import article_counts_and_listings, commands, model, projector, queries
+from ledgerpress.features.categories import (
+    article_counts_and_listings,
+    commands,
+    model,
+    projector,
+    queries,
+    unmerge_command,
+)
 from ledgerpress.features.categories.commands import (
     WRITE_CATEGORIES,
     CreateCategory,
@@ -20,8 +27,10 @@ from ledgerpress.features.categories.commands import (
 from ledgerpress.features.categories.model import (
     CATEGORY_CYCLE,
     CATEGORY_NOT_EMPTY,
+    CATEGORY_NOT_MERGED,
     CATEGORY_TOO_DEEP,
     TAXONOMY,
+    UNMERGE_CONFLICT,
     Category,
     CategoryCreated,
     CategoryDeleted,
@@ -30,15 +39,19 @@ from ledgerpress.features.categories.model import (
     CategoryMoved,
     CategoryRef,
     CategoryRenamed,
+    CategoryUnmerged,
     Taxonomy,
 )
+from ledgerpress.features.categories.unmerge_command import UnmergeCategory
 
 __all__ = [
     "CATEGORY_CYCLE",
     "CATEGORY_NOT_EMPTY",
+    "CATEGORY_NOT_MERGED",
     "CATEGORY_TOO_DEEP",
     "FEATURE",
     "TAXONOMY",
+    "UNMERGE_CONFLICT",
     "WRITE_CATEGORIES",
     "Category",
     "CategoryCreated",
@@ -48,6 +61,7 @@ __all__ = [
     "CategoryMoved",
     "CategoryRef",
     "CategoryRenamed",
+    "CategoryUnmerged",
     "CreateCategory",
     "DeleteCategory",
     "DescribeCategory",
@@ -55,6 +69,7 @@ __all__ = [
     "MoveCategory",
     "RenameCategory",
     "Taxonomy",
+    "UnmergeCategory",
 ]
 
 FEATURE: Final = Feature(
@@ -62,7 +77,7 @@ FEATURE: Final = Feature(
     requires=("slugs",),
     events=model.EVENTS,
     permissions=(commands.WRITE_CATEGORIES,),
-    commands=commands.COMMANDS,
+    commands=(*commands.COMMANDS, *unmerge_command.COMMANDS),
     error_codes=model.ERROR_CODES,
     projectors=(projector.PROJECTOR,),
     listings=(article_counts_and_listings.LISTINGS,),

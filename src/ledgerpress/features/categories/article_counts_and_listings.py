@@ -1,8 +1,8 @@
 """The article listings of categories, and their article counts: direct, and with subcategories.
 
 Each count includes an article at most once. Counts are stored as step functions of the position: a count as of any
-position is one lookup, and pages of a listing are never counted. Moving or merging a category rewrites no post; only
-the counts of the categories above it are computed again.
+position is one lookup, and pages of a listing are never counted. Moving or merging a category, and undoing that, rewrites no
+post; only the counts of the categories above it are computed again.
 """
 
 import sqlite3
@@ -87,6 +87,8 @@ class _CategoryListings(ListingWriter[CategorizedItem]):
                 self._move(category_id, parent_id, at)
             case model.CategoryMerged(category_id=category_id, into_id=into_id):
                 self._merge(category_id, into_id, at)
+            case model.CategoryUnmerged():
+                self._unmerge(recorded.event, at)
             case model.CategoryDeleted(category_id=category_id):
                 # An item that was added to it concurrently is not counted in the categories above it.
                 self._move(category_id, None, at)
@@ -120,13 +122,29 @@ class _CategoryListings(ListingWriter[CategorizedItem]):
     def _merge(self, category_id: str, into_id: str, at: int) -> None:
         """Merge a category and its children into another. If the other is unknown, they have no parent afterwards."""
         k, into = self._key(category_id), self._key(into_id)
-        if k is None:
+        if k is None or self._is_taken_over(k) or (into is not None and k in self._path(into, DIRECT)):
             return
         affected = self._upwards(k)
         self._change_tree(
             "UPDATE listed_category SET above = ? WHERE above = ? AND NOT taken_over", (into, k)
         )
         self._change_tree("UPDATE listed_category SET above = ?, taken_over = 1 WHERE k = ?", (into, k))
+        self._recount(affected | self._upwards(k), at)
+
+    def _unmerge(self, event: model.CategoryUnmerged, at: int) -> None:
+        """Take a category, and the subcategories that move back, out of the category that it was merged into."""
+        k = self._key(event.category_id)
+        if k is None or not self._is_taken_over(k):
+            return
+        affected = self._upwards(k)
+        above = self._key(event.parent_id) if event.parent_id else None
+        self._change_tree("UPDATE listed_category SET above = ?, taken_over = 0 WHERE k = ?", (above, k))
+        for category_id in event.subcategory_ids:
+            if category_id != event.from_id:
+                self._change_tree(
+                    "UPDATE listed_category SET above = ? WHERE k = ? AND NOT taken_over",
+                    (k, self._key(category_id)),
+                )
         self._recount(affected | self._upwards(k), at)
 
     def item_changed(self, before: CategorizedItem | None, after: CategorizedItem, position: int) -> None:
@@ -192,6 +210,10 @@ class _CategoryListings(ListingWriter[CategorizedItem]):
             path = self._counted_in[k, scope] = frozenset(reached)
         return path
 
+    def _is_taken_over(self, k: int) -> bool:
+        row = self._db.execute("SELECT taken_over FROM listed_category WHERE k = ?", (k,)).fetchone()
+        return bool(row and row[0])
+
     def _change_tree(self, statement: str, parameters: tuple[int | None, ...]) -> None:
         self._db.execute(statement, parameters)
         self._counted_in.clear()
@@ -223,7 +245,13 @@ LISTINGS: Final = ListingContribution(
     name="categories",
     schema=_SCHEMA,
     events=frozenset(
-        {model.CategoryCreated, model.CategoryMoved, model.CategoryMerged, model.CategoryDeleted}
+        {
+            model.CategoryCreated,
+            model.CategoryMoved,
+            model.CategoryMerged,
+            model.CategoryUnmerged,
+            model.CategoryDeleted,
+        }
     ),
     begin=_CategoryListings,
 )

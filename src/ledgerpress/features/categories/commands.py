@@ -11,7 +11,7 @@ from msgspec import UNSET, UnsetType
 from ledgerpress.commands import text_rules
 from ledgerpress.commands.command_and_guard_declarations import commands
 from ledgerpress.commands.command_request_and_context import CommandContext, Facts
-from ledgerpress.commands.errors import Rejection, version_conflict
+from ledgerpress.commands.errors import ErrorCode, Rejection, version_conflict
 from ledgerpress.commands.roles_and_permissions import Permission, RequiredPermission, Role
 from ledgerpress.commands.streams_and_append_plan import AppendPlan, PlannedWrite
 from ledgerpress.eventlog.log import NO_STREAM
@@ -28,8 +28,9 @@ TaxonomyEvents: TypeAlias = tuple[TaxonomyEvent, ...]
 class CategoryFacts(Facts):
     """The facts for a command on a category.
 
-    `expected_version` is the expected version of the category, not of the stream. `other_id` is the id of the parent,
-    or of the category to merge into. `has_posts` comes from the views.
+    `category_id` is the id that the client names, which may be that of a merged category. `expected_version` is the
+    expected version of the category, not of the stream. `other_id` is the id of the parent, or of the category to merge
+    into. `has_posts` comes from the views.
     """
 
     category_id: str = ""
@@ -98,6 +99,8 @@ class CategoryCommand(ABC):
         """Return the events; none if there is nothing to do. Raises `Rejection`."""
         category = model.known(taxonomy, facts.category_id, field="id")
         expected = facts.expected_version
+        if expected is not None and category.id != facts.category_id:
+            raise _merged_since(category)
         if expected is not None and expected != category.version:
             raise version_conflict(expected=expected, current=category.version)
         return self.change(taxonomy, category, facts)
@@ -111,7 +114,7 @@ class CategoryCommand(ABC):
         taxonomy = loaded.state
         category = taxonomy.find(self.category, field="category")
         facts = CategoryFacts(
-            category_id=category.id,
+            category_id=taxonomy.id_of(self.category),
             expected_version=context.expected_version,
             other_id=self.other_id(taxonomy),
             has_posts=await self.has_posts(context, taxonomy, category),
@@ -257,6 +260,19 @@ class DeleteCategory(CategoryCommand):
             await release_slug(context, SlugKind.CATEGORY, slug, owner_id=owner_id)
             for slug, owner_id in owners
         ]
+
+
+def _merged_since(category: Category) -> Rejection:
+    """Return the rejection of a command with an expected version of a category that was merged into `category`.
+
+    Versions of two categories cannot be compared: both count from 1.
+    """
+    return Rejection(
+        ErrorCode.VERSION_CONFLICT,
+        f"The category was merged into “{category.name}”. Read that category, then repeat the change with its id.",
+        field=("expectedVersion",),
+        current_version=category.version,
+    )
 
 
 def _description(text: str | None) -> str | None:

@@ -1,6 +1,7 @@
 """Categories: a tree in one stream, `taxonomy`, so that two concurrent moves cannot create a cycle.
 
-The version of a category is the stream version of its last change.
+The version of a category counts its own changes, from 1. A merge, and undoing it, changes both categories and the
+subcategories that it moves.
 """
 
 from collections.abc import Mapping
@@ -19,8 +20,16 @@ MAX_DEPTH: Final = 20
 """The maximum number of levels of the tree."""
 CATEGORY_CYCLE: Final = "CATEGORY_CYCLE"
 CATEGORY_NOT_EMPTY: Final = "CATEGORY_NOT_EMPTY"
+CATEGORY_NOT_MERGED: Final = "CATEGORY_NOT_MERGED"
 CATEGORY_TOO_DEEP: Final = "CATEGORY_TOO_DEEP"
-ERROR_CODES: Final = (CATEGORY_CYCLE, CATEGORY_NOT_EMPTY, CATEGORY_TOO_DEEP)
+UNMERGE_CONFLICT: Final = "UNMERGE_CONFLICT"
+ERROR_CODES: Final = (
+    CATEGORY_CYCLE,
+    CATEGORY_NOT_EMPTY,
+    CATEGORY_NOT_MERGED,
+    CATEGORY_TOO_DEEP,
+    UNMERGE_CONFLICT,
+)
 
 
 class CategoryCreated(Event, frozen=True):
@@ -62,6 +71,18 @@ class CategoryMerged(Event, frozen=True):
     into_id: str
 
 
+class CategoryUnmerged(Event, frozen=True):
+    """The merge of a category into `from_id` was undone: the category exists again, with its posts and slugs.
+
+    It is below `parent_id` (null: at the top level), and `subcategory_ids` are the subcategories that moved back.
+    """
+
+    category_id: str
+    from_id: str
+    parent_id: str | None
+    subcategory_ids: tuple[str, ...]
+
+
 class CategoryDeleted(Event, frozen=True):
     """An empty category was deleted."""
 
@@ -69,7 +90,13 @@ class CategoryDeleted(Event, frozen=True):
 
 
 TaxonomyChange: TypeAlias = (
-    CategoryCreated | CategoryRenamed | CategoryDescribed | CategoryMoved | CategoryMerged | CategoryDeleted
+    CategoryCreated
+    | CategoryRenamed
+    | CategoryDescribed
+    | CategoryMoved
+    | CategoryMerged
+    | CategoryUnmerged
+    | CategoryDeleted
 )
 TaxonomyEvent: TypeAlias = TaxonomyChange | Withdrawn
 
@@ -93,16 +120,28 @@ class Category:
 
 
 @dataclass(frozen=True, slots=True)
+class Merge:
+    """A merge that was not undone: the merged category as it was, and the category that it was merged into.
+
+    `subcategory_ids` are the subcategories that the merge moved, without those that were moved again since.
+    """
+
+    category: Category
+    into_id: str
+    subcategory_ids: frozenset[str]
+
+
+@dataclass(frozen=True, slots=True)
 class Taxonomy:
     """The tree: `categories` contains all existing categories by id.
 
-    `merged` maps the id of each merged category to the id of the category that it was merged into. `slugs` maps each
-    current or former slug to the id of the category that claimed it.
+    `merged` contains the merge of each merged category by the id of the category. `slugs` maps each current or former
+    slug to the id of the category that claimed it.
     """
 
     version: int = 0
     categories: Mapping[str, Category] = field(default_factory=dict)
-    merged: Mapping[str, str] = field(default_factory=dict)
+    merged: Mapping[str, Merge] = field(default_factory=dict)
     slugs: Mapping[str, str] = field(default_factory=dict)
 
     def resolve(self, category_id: str) -> Category | None:
@@ -110,24 +149,32 @@ class Taxonomy:
         visited: set[str] = set()
         while category_id in self.merged and category_id not in visited:
             visited.add(category_id)
-            category_id = self.merged[category_id]
+            category_id = self.merged[category_id].into_id
         return self.categories.get(category_id)
 
     def equivalents(self, category_id: str) -> frozenset[str]:
         """Return the id of the category and the ids of all categories that were merged into it."""
         ids = {category_id}
-        while more := {old for old, new in self.merged.items() if new in ids} - ids:
+        while more := {old for old, merge in self.merged.items() if merge.into_id in ids} - ids:
             ids |= more
         return frozenset(ids)
 
     def by_slug(self, slug: str) -> Category | None:
         """Return the category that a current or former slug leads to."""
-        owner = self.slugs.get(normalized(slug))
-        return None if owner is None else self.resolve(owner)
+        return self.resolve(self.slugs.get(normalized(slug), ""))
+
+    def id_of(self, ref: CategoryRef) -> str:
+        """Return the id of the category that `ref` names, which may have been merged; empty for an unknown slug."""
+        if ref.id is not None:
+            return ref.id
+        slug = normalized(ref.slug or "")
+        owner = self.slugs.get(slug, "")
+        category = self.resolve(owner)
+        return category.id if category is not None and category.slug == slug else owner
 
     def find(self, ref: CategoryRef, *, field: str) -> Category:
-        """Return the category that `ref` names. Raises `Rejection` if there is none."""
-        category = self.by_slug(ref.slug or "") if ref.id is None else self.resolve(ref.id)
+        """Return the category that `ref` leads to. Raises `Rejection` if there is none."""
+        category = self.resolve(self.id_of(ref))
         if category is None:
             named = f" “{ref.slug}”" if ref.slug else ""
             raise Rejection(ErrorCode.NOT_FOUND, f"There is no such category{named}.", field=(field,))
@@ -155,46 +202,84 @@ class Taxonomy:
 
 def evolve(taxonomy: Taxonomy, event: TaxonomyEvent) -> Taxonomy:
     """Return the taxonomy after `event`. An event about an unknown category only increases the version."""
-    version = taxonomy.version + 1
-    if not isinstance(event, TaxonomyChange):
-        return replace(taxonomy, version=version)
-    categories = dict(taxonomy.categories)
-    if isinstance(event, CategoryCreated):
-        categories[event.category_id] = Category(
-            event.category_id, event.slug, event.name, event.description, event.parent_id, version
-        )
-        slugs = {**taxonomy.slugs, event.slug: event.category_id}
-        return replace(taxonomy, version=version, categories=categories, slugs=slugs)
-    old = categories.get(event.category_id)
-    if old is None:
-        return replace(taxonomy, version=version)
-    merged, slugs = taxonomy.merged, dict(taxonomy.slugs)
+    taxonomy = replace(taxonomy, version=taxonomy.version + 1)
+    match event:
+        case CategoryCreated(category_id=category_id, slug=slug):
+            created = Category(category_id, slug, event.name, event.description, event.parent_id, version=1)
+            return replace(
+                taxonomy,
+                categories={**taxonomy.categories, category_id: created},
+                slugs={**taxonomy.slugs, slug: category_id},
+            )
+        case CategoryUnmerged(category_id=category_id) if category_id in taxonomy.merged:
+            return _unmerge(taxonomy, event)
+        case CategoryRenamed() | CategoryDescribed() | CategoryMoved() | CategoryMerged() | CategoryDeleted():
+            category = taxonomy.categories.get(event.category_id)
+            return taxonomy if category is None else _change(taxonomy, category, event)
+        case _:
+            return taxonomy
+
+
+def _change(
+    taxonomy: Taxonomy,
+    old: Category,
+    event: CategoryRenamed | CategoryDescribed | CategoryMoved | CategoryMerged | CategoryDeleted,
+) -> Taxonomy:
+    categories, slugs = dict(taxonomy.categories), taxonomy.slugs
     match event:
         case CategoryRenamed(name=name, slug=slug):
             if slug is not UNSET:
                 slugs = {slug: old.id, **slugs}
-            categories[old.id] = replace(
-                old,
-                name=old.name if name is UNSET else name,
-                slug=old.slug if slug is UNSET else slug,
-                version=version,
+            categories[old.id] = _changed(
+                old, name=old.name if name is UNSET else name, slug=old.slug if slug is UNSET else slug
             )
         case CategoryDescribed(description=description):
-            categories[old.id] = replace(old, description=description, version=version)
+            categories[old.id] = _changed(old, description=description)
         case CategoryMoved(parent_id=parent_id):
-            categories[old.id] = replace(old, parent_id=parent_id, version=version)
+            categories[old.id] = _changed(old, parent_id=parent_id)
+            merged = {
+                category_id: replace(merge, subcategory_ids=merge.subcategory_ids - {old.id})
+                for category_id, merge in taxonomy.merged.items()
+            }
+            return replace(taxonomy, categories=categories, merged=merged)
         case CategoryMerged(into_id=into_id):
-            del categories[old.id]
-            merged = {**merged, old.id: into_id}
-            for child in [category for category in categories.values() if category.parent_id == old.id]:
-                categories[child.id] = replace(child, parent_id=into_id, version=version)
-            if into_id in categories:
-                categories[into_id] = replace(categories[into_id], version=version)
+            return _merge(taxonomy, old, into_id)
         case CategoryDeleted():
             del categories[old.id]
             released = taxonomy.slugs_of(old.id)
             slugs = {slug: owner for slug, owner in slugs.items() if slug not in released}
-    return Taxonomy(version, categories, merged, slugs)
+    return replace(taxonomy, categories=categories, slugs=slugs)
+
+
+def _merge(taxonomy: Taxonomy, old: Category, into_id: str) -> Taxonomy:
+    """Merge a category. A merge into itself changes nothing: if undoing a merge was withdrawn, an event can be one."""
+    if into_id in taxonomy.equivalents(old.id):
+        return taxonomy
+    categories = dict(taxonomy.categories)
+    del categories[old.id]
+    moved = children(taxonomy, {old.id}) - {old.id}
+    for category_id in moved:
+        categories[category_id] = _changed(categories[category_id], parent_id=into_id)
+    if into_id in categories and into_id not in moved:
+        categories[into_id] = _changed(categories[into_id])
+    merge = Merge(_changed(old), into_id, frozenset(moved))
+    return replace(taxonomy, categories=categories, merged={**taxonomy.merged, old.id: merge})
+
+
+def _unmerge(taxonomy: Taxonomy, event: CategoryUnmerged) -> Taxonomy:
+    categories, merged = dict(taxonomy.categories), dict(taxonomy.merged)
+    merge = merged.pop(event.category_id)
+    if merge.into_id in categories:
+        categories[merge.into_id] = _changed(categories[merge.into_id])
+    for category_id in event.subcategory_ids:
+        if category_id in categories and category_id != merge.into_id:
+            categories[category_id] = _changed(categories[category_id], parent_id=event.category_id)
+    categories[event.category_id] = _changed(merge.category, parent_id=event.parent_id)
+    return replace(taxonomy, categories=categories, merged=merged)
+
+
+def _changed(category: Category, **changes: str | None) -> Category:
+    return replace(category, version=category.version + 1, **changes)  # type: ignore[arg-type]
 
 
 def known(taxonomy: Taxonomy, category_id: str, *, field: str) -> Category:
@@ -237,5 +322,6 @@ EVENTS: Final = (
     EventType[Event]("category.described", 1, CategoryDescribed),
     EventType[Event]("category.moved", 1, CategoryMoved),
     EventType[Event]("category.merged", 1, CategoryMerged),
+    EventType[Event]("category.unmerged", 1, CategoryUnmerged),
     EventType[Event]("category.deleted", 1, CategoryDeleted),
 )

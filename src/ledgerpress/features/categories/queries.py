@@ -44,7 +44,7 @@ def count_topic(k: int) -> Topic:
 DEPENDENCIES: Final = DependencyRule.by_type(
     {
         f"category.{change}": [TAXONOMY]
-        for change in ("created", "renamed", "described", "moved", "merged", "deleted")
+        for change in ("created", "renamed", "described", "moved", "merged", "unmerged", "deleted")
     }
 )
 
@@ -68,7 +68,7 @@ _MERGED: Final = """
     WITH RECURSIVE merged (k) AS (
         VALUES (:seq)
         UNION SELECT edge.category FROM category_edge AS edge JOIN merged ON edge.parent = merged.k
-        WHERE edge.from_pos <= :position AND edge.kind = 1
+        WHERE edge.from_pos <= :position AND edge.to_pos > :position AND edge.kind = 1
     )
     SELECT seq, id FROM category JOIN merged ON seq = k
 """

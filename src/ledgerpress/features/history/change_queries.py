@@ -38,6 +38,23 @@ _ENTERED: Final = """
         SELECT 1 FROM change_in_category AS entered
         WHERE entered.category = ? AND entered.type = ? AND entered.position = change.position
     )"""
+# The recorded categories of a post, each followed to the category that it led to, with the positions between which it
+# did. A merge while the post was in the category begins such a step, and its undoing ends it.
+_MERGES_OF_POST: Final = """
+    WITH RECURSIVE led_to (category, low, high) AS (
+        SELECT category.seq, inside.from_pos, inside.to_pos
+        FROM post JOIN post_category AS inside ON inside.seq = post.seq JOIN category ON category.id = category_id
+        WHERE post.id = ?
+        UNION
+        SELECT edge.parent, max(edge.from_pos, led_to.low), min(edge.to_pos, led_to.high)
+        FROM led_to JOIN category_edge AS edge ON edge.category = led_to.category
+        WHERE edge.kind = 1 AND edge.from_pos < led_to.high AND edge.to_pos > led_to.low
+    )
+    SELECT edge.from_pos FROM led_to JOIN category_edge AS edge ON edge.category = led_to.category
+    WHERE edge.kind = 1 AND edge.from_pos > led_to.low AND edge.from_pos < led_to.high
+    UNION SELECT edge.to_pos FROM led_to JOIN category_edge AS edge ON edge.category = led_to.category
+    WHERE edge.kind = 1 AND edge.to_pos > led_to.low AND edge.to_pos < led_to.high
+"""
 # One index lookup for each type of event that the actor has recorded.
 _TYPES_OF_ACTOR: Final = """
     WITH RECURSIVE types (k) AS (
@@ -66,7 +83,8 @@ _SKIPPED: Final = "SELECT 1 FROM change WHERE type = (SELECT k FROM change_key W
 class ChangeQuery:
     """A filter for changes; a field that is `None` does not restrict them.
 
-    `subject` names the changed object, such as `post.<id>`. `category_id` selects the changes of a category and of the
+    `subject` names the changed object, such as `post.<id>`. The changes of a post include the merges of its categories,
+    and their undoing: they change the categories of the post, but are events of the categories. `category_id` selects the changes of a category and of the
     categories merged into it; with `members`, also the changes by which posts entered or left it. `low` and `high` are
     positions, both inclusive.
     """
@@ -82,7 +100,9 @@ class ChangeQuery:
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """One recorded event. `recorded_at` is in microseconds since 1970, UTC; `version` is the stream version.
+    """One recorded event. `recorded_at` is in microseconds since 1970, UTC; `version` is that of the event's stream.
+
+    `subject` is the changed object: in the changes of a post, the subject of the merge of a category is the category.
 
     `withdrawn` is the position at which the payload was withdrawn, `None` if it was not.
     """
@@ -181,7 +201,7 @@ def _about(snapshot: Snapshot, query: ChangeQuery) -> sqlite3.Connection:
     """
     kind, _, subject_id = (query.subject or "").partition(".")
     if topic := _TOPICS.get(kind):
-        return snapshot.about(topic(subject_id))
+        return snapshot.about(topic(subject_id), *([categories.TAXONOMY] if kind == "post" else []))
     if kind == "category" or (query.category_id is not None and not query.members):
         return snapshot.about(categories.TAXONOMY)
     return snapshot.db
@@ -190,6 +210,7 @@ def _about(snapshot: Snapshot, query: ChangeQuery) -> sqlite3.Connection:
 def _index_ranges(snapshot: Snapshot, query: ChangeQuery) -> Iterator[_IndexRange]:
     """Yield parts that together contain each change that `query` selects exactly once."""
     actor = types = subject = None
+    post_id = _post_id(query)
     if query.types is not None:
         types = _keys(snapshot, dict.fromkeys(query.types))
     if query.actor_id is not None and (actor := _key(snapshot, query.actor_id)) is None:
@@ -201,6 +222,9 @@ def _index_ranges(snapshot: Snapshot, query: ChangeQuery) -> Iterator[_IndexRang
     elif subject is not None:
         where, values = _rest(types, actor, None)
         yield _IndexRange("change", f"subject = ?{where}", (subject, *values))
+        if post_id is not None:
+            merges = f"position IN ({_MERGES_OF_POST}){where}"
+            yield _IndexRange("change", merges, (post_id, *values), place="+position")
     elif actor is not None:
         for type_ in _types_of(snapshot, actor) if types is None else types:
             yield _IndexRange("change", "actor = ? AND type = ?", (actor, type_))
@@ -221,7 +245,10 @@ def _of_category(
     """Yield the changes of the category itself, which are few, and the changes by which posts entered or left it."""
     merged = categories.with_merged(snapshot, query.category_id or "")
     seqs = [seq for seq, _ in merged]
-    where, values = _rest(types, actor, subject)
+    post_id = _post_id(query)
+    where, values = _rest(types, actor, subject if post_id is None else None)
+    if post_id is not None:
+        where, values = f"{where} AND +position IN ({_MERGES_OF_POST})", (*values, post_id)
     own = f"position IN (SELECT from_pos FROM category_state WHERE seq IN ({_marks(seqs)})){where}"  # noqa: S608
     yield _IndexRange("change", own, (*seqs, *values), place="+position")
     if not query.members:
@@ -239,6 +266,12 @@ def _of_category(
             else:
                 by_actor = "category = ? AND actor = ? AND type = ?"
                 yield _IndexRange("change_in_category", by_actor, (category, actor, type_))
+
+
+def _post_id(query: ChangeQuery) -> str | None:
+    """Return the id of the post whose changes are queried, `None` if they are those of another object, or of all."""
+    kind, _, subject_id = (query.subject or "").partition(".")
+    return subject_id if kind == "post" else None
 
 
 def _types_of(snapshot: Snapshot, actor: int) -> list[int]:

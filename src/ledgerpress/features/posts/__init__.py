@@ -55,6 +55,7 @@ from ledgerpress.features.posts.lifecycle_commands import (
 )
 from ledgerpress.features.posts.listings_projection import EVERY_ARTICLE
 from ledgerpress.features.posts.model import (
+    NOTHING_TO_REVERT,
     POST_ARCHIVED,
     POST_NOT_PUBLISHED,
     POSTS,
@@ -84,6 +85,7 @@ __all__ = [
     "CORRECTION_RETRACTED",
     "EVERY_ARTICLE",
     "FEATURE",
+    "NOTHING_TO_REVERT",
     "PASSAGE_NOT_FOUND",
     "POSTS",
     "POST_ARCHIVED",

@@ -21,8 +21,14 @@ from ledgerpress.features.categories.model import TAXONOMY, CategoryRef
 from ledgerpress.features.posts import model, permissions
 from ledgerpress.features.posts.corrections.decisions import never_published
 from ledgerpress.features.posts.model import CONTENT, POSTS, Post
+from ledgerpress.features.posts.slug_changes import (
+    NewSlug,
+    claim_post_slug,
+    derived_slug_change,
+    slug_change,
+)
 from ledgerpress.features.slugs import model as slugs
-from ledgerpress.features.slugs.claim_and_release_writes import claim_derived_slug, claim_slug, release_slug
+from ledgerpress.features.slugs.claim_and_release_writes import claim_derived_slug
 from ledgerpress.features.slugs.model import SlugKind
 
 WRITE_ANY_OR_OWN_POST: Final = RequiredPermission(permissions.WRITE_POSTS, own=permissions.WRITE_OWN_POSTS)
@@ -61,22 +67,47 @@ class PostCommand(ABC, Generic[F]):
         post = await context.load_existing(POSTS, self.post_id, "post")
         facts = await self.facts(context, post)
         events = self.decide(post.state, facts)
-        slug = next((event.slug for event in events if isinstance(event, model.ContentChanged)), UNSET)
-        slug_writes = () if slug is UNSET else await self.change_slug(context, post.state, slug, facts)
+        slug_writes = await self.slug_writes(context, post.state, events, facts)
         return AppendPlan.of(post.state.id, post.write(events), *slug_writes)
 
-    async def change_slug(
-        self, context: CommandContext, post: Post, slug: str, facts: F
+    async def slug_writes(
+        self, context: CommandContext, post: Post, events: Sequence[Event], facts: F
     ) -> Sequence[PlannedWrite]:
-        """Return the writes that change the slug of the post. Raises `Rejection` if it is malformed or taken."""
-        return await slug_change(context, post, slugs.checked(slug))
+        """Return the writes that claim and release slugs together with `events`. Raises `Rejection`."""
+        return ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ContentFacts(Facts):
-    """The time, and `added`: the events that change content of features above together with the post's own content."""
+    """The time, and `added`: the events that change content of features above together with the post's own content.
+
+    `new_slug` is the slug that the post gets without stating it, because it is derived or restored.
+    """
 
     added: tuple[Event, ...] = ()
+    new_slug: NewSlug | None = None
+
+
+C = TypeVar("C", bound=ContentFacts)
+
+
+class ContentCommand(PostCommand[C], Generic[C]):
+    """A command that changes the content of a post."""
+
+    __slots__ = ()
+
+    async def slug_writes(
+        self, context: CommandContext, post: Post, events: Sequence[Event], facts: C
+    ) -> Sequence[PlannedWrite]:
+        """Return the writes that change the slug of the post. Raises `Rejection` if it is malformed or taken."""
+        slug = next((event.slug for event in events if isinstance(event, model.ContentChanged)), UNSET)
+        if slug is UNSET:
+            return ()
+        return (facts.new_slug or await self.slug_change(context, post, slug)).writes
+
+    async def slug_change(self, context: CommandContext, post: Post, slug: str) -> NewSlug:
+        """Change the slug to one that the client states. Raises `Rejection` if it is malformed or taken."""
+        return await slug_change(context, post, slugs.checked(slug))
 
 
 def changed(
@@ -86,12 +117,21 @@ def changed(
     facts: ContentFacts,
     *,
     publish: bool,
+    slug_derived: bool,
     **cause: int,
 ) -> tuple[Event, ...]:
     """Return the events that change the content; with `publish`, also the publication of the result.
 
     If only content of features above changes, `event` is recorded without values, because it raises the revision.
+    `slug_derived` states whether the slug is derived from the title after the change. It matters until the post is
+    published, and is recorded with every change of the slug.
     """
+    values = dict(values)
+    if facts.new_slug is not None:
+        values.pop("slug", None)
+        values |= differing({"slug": facts.new_slug.slug}, {"slug": post.content.slug})
+    if "slug" in values or (slug_derived is not post.slug_derived and not post.was_published):
+        values["slug_derived"] = slug_derived
     events: tuple[Event, ...] = ()
     after: Post | None = post
     if values or facts.added:
@@ -128,36 +168,6 @@ def publication(
         post_id=post.id, revision=lifecycle.revision, published_at=date, correction=correction
     )
     return (published,)
-
-
-async def slug_change(context: CommandContext, post: Post, slug: str) -> Sequence[PlannedWrite]:
-    """Return the writes that change the slug of a post. Raises `Rejection` if the slug is taken.
-
-    The old slug is released, unless it was ever published.
-    """
-    old = post.content.slug
-    if slug == old:
-        return ()
-    claim = await _claim_slug(context, slug, post.id)
-    if old in post.published_slugs:
-        return (claim,)
-    return claim, await release_slug(context, SlugKind.POST, old, owner_id=post.id)
-
-
-async def _claim_slug(context: CommandContext, slug: str, post_id: str) -> PlannedWrite:
-    """Return the write that claims a slug for a post. Raises `Rejection` if it is taken.
-
-    The rejection names the post that has the slug; for clients that do not see the post, its article, if the slug is
-    public.
-    """
-    try:
-        return await claim_slug(context, SlugKind.POST, slug, owner_id=post_id)
-    except Rejection as rejection:
-        for _, holder_id in rejection.holders:
-            holder = (await context.load(POSTS, holder_id)).state
-            if holder and slug in holder.published_slugs:
-                rejection.holders += (("Article", holder_id),)
-        raise
 
 
 async def check_own_post(command: Any, states: StateLoader, actor_id: str) -> None:
@@ -199,7 +209,7 @@ class CreatePost:
     def decide(self, post: None, facts: NewPostFacts) -> tuple[Event, ...]:
         """Return the events of the new post. Raises `Rejection`."""
         values = checked(CONTENT, self) | {"slug": facts.slug}
-        created = model.PostCreated(post_id=facts.new_id, **values)
+        created = model.PostCreated(post_id=facts.new_id, slug_derived=self.slug is None, **values)
         categorized = tuple(
             model.PostCategorized(post_id=facts.new_id, category_id=category_id)
             for category_id in dict.fromkeys(facts.category_ids)
@@ -224,32 +234,33 @@ class CreatePost:
             slug, claim = await claim_derived_slug(context, SlugKind.POST, self.title, owner_id=post_id)
         else:
             slug = slugs.checked(self.slug)
-            claim = await _claim_slug(context, slug, post_id)
+            claim = await claim_post_slug(context, slug, post_id)
         facts = NewPostFacts(now=context.now, new_id=post_id, slug=slug, category_ids=category_ids)
         events = self.decide(None, facts)
         return AppendPlan.of(post_id, PlannedWrite(POSTS.stream(post_id), NO_STREAM, events), claim)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class EditPost(PostCommand[ContentFacts]):
-    """Edit the content of a post. `UNSET` means unchanged, `None` means cleared."""
+class EditPost(ContentCommand[ContentFacts]):
+    """Edit the content of a post. `UNSET` means unchanged, `None` means cleared; for the slug, derived again."""
 
     fingerprint_name: ClassVar[str] = "EditPost"
 
     title: str | UnsetType = UNSET
     teaser: str | UnsetType | None = UNSET
     body: str | UnsetType = UNSET
-    slug: str | UnsetType = UNSET
+    slug: str | UnsetType | None = UNSET
     author_ids: tuple[str, ...] | UnsetType = UNSET
     publish: bool = False
 
     def change(self, post: Post, facts: ContentFacts) -> tuple[Event, ...]:
         """Return the edit if it changes anything, and with `publish` the publication. Raises `Rejection`."""
         values = differing(checked(CONTENT, self), values_of(CONTENT, post.content))
-        return changed(model.PostEdited, post, values, facts, publish=self.publish)
+        slug_derived = post.slug_derived if self.slug is UNSET else self.slug is None
+        return changed(model.PostEdited, post, values, facts, publish=self.publish, slug_derived=slug_derived)
 
     async def facts(self, context: CommandContext, post: LoadedStream[Post]) -> ContentFacts:
-        """Return the changes of content of features above. Raises `Rejection` if an author is unknown."""
+        """Return the derived slug, and changes of content of features above. Raises `Rejection` for unknown authors."""
         if self.author_ids is not UNSET:
             await _check_authors(context, self.author_ids)
         added: list[Event] = []
@@ -260,7 +271,26 @@ class EditPost(PostCommand[ContentFacts]):
                 added += content.change(
                     post.state.id, differing(checked(content.fields, content_input), current)
                 )
-        return ContentFacts(now=context.now, added=tuple(added))
+        title = self._title_of_slug(post.state)
+        new_slug = None if title is None else await derived_slug_change(context, post.state, title)
+        return ContentFacts(now=context.now, added=tuple(added), new_slug=new_slug)
+
+    def _title_of_slug(self, post: Post) -> str | None:
+        """Return the title from which to derive a new slug, `None` if the slug stays or is stated."""
+        title = post.content.title if self.title is UNSET else self.title
+        if self.slug is None:
+            return title
+        if self.slug is not UNSET or title.strip() == post.content.title:
+            return None
+        return title if follows_title(post, post.content.slug, title) else None
+
+
+def follows_title(post: Post, slug: str, title: str, *, slug_derived: bool | None = None) -> bool:
+    """Return whether a post with a derived slug needs another one for a title. A published post keeps its slug."""
+    is_derived = post.slug_derived if slug_derived is None else slug_derived
+    if not is_derived or post.was_published:
+        return False
+    return not slugs.is_derived(slug, title, fallback=SlugKind.POST)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

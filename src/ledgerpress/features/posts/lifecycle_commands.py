@@ -1,12 +1,13 @@
 """The commands that change the status of a post: publish, unpublish, archive, unarchive."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar, Final
 
 from ledgerpress.commands.command_and_guard_declarations import commands
 from ledgerpress.commands.command_request_and_context import CommandContext, Facts
 from ledgerpress.commands.errors import Rejection
-from ledgerpress.commands.streams_and_append_plan import LoadedStream
+from ledgerpress.commands.streams_and_append_plan import LoadedStream, PlannedWrite
 from ledgerpress.eventlog.event_and_withdrawn_event import Event
 from ledgerpress.features.posts import model
 from ledgerpress.features.posts.create_edit_categorize_commands import (
@@ -16,6 +17,7 @@ from ledgerpress.features.posts.create_edit_categorize_commands import (
     publication,
 )
 from ledgerpress.features.posts.model import Post
+from ledgerpress.features.posts.slug_changes import NewSlug, claimed_again, release_current_slug
 
 
 class TimedCommand(PostCommand[Facts]):
@@ -62,20 +64,55 @@ class ArchivePost(TimedCommand):
     allows_archived = True
 
     def change(self, post: Post, facts: Facts) -> tuple[Event, ...]:
-        is_archived = post.lifecycle.status is model.PostStatus.ARCHIVED
-        return () if is_archived else (model.PostArchived(post_id=post.id),)
+        """Return the event, or nothing if the post is archived. The slug of a draft is free afterwards."""
+        if post.lifecycle.status is model.PostStatus.ARCHIVED:
+            return ()
+        return (model.PostArchived(post_id=post.id, slug_released=not post.was_published),)
+
+    async def slug_writes(
+        self, context: CommandContext, post: Post, events: Sequence[Event], facts: Facts
+    ) -> Sequence[PlannedWrite]:
+        return () if post.was_published or not events else (await release_current_slug(context, post),)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class UnarchivePost(TimedCommand):
-    """Bring the post back from the archive."""
+class UnarchiveFacts(Facts):
+    """The slug for a draft whose slug was free while it was archived; `None` if the post has its slug."""
+
+    new_slug: NewSlug | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UnarchivePost(PostCommand[UnarchiveFacts]):
+    """Bring the post back from the archive.
+
+    A draft gets its slug again. If another post has it by now, it gets a slug with a number.
+    """
 
     fingerprint_name: ClassVar[str] = "UnarchivePost"
     allows_archived = True
 
-    def change(self, post: Post, facts: Facts) -> tuple[Event, ...]:
-        is_archived = post.lifecycle.status is model.PostStatus.ARCHIVED
-        return (model.PostUnarchived(post_id=post.id),) if is_archived else ()
+    def change(self, post: Post, facts: UnarchiveFacts) -> tuple[Event, ...]:
+        """Return the event, and an edit if the post gets another slug; nothing if the post is not archived."""
+        if post.lifecycle.status is not model.PostStatus.ARCHIVED:
+            return ()
+        unarchived = model.PostUnarchived(post_id=post.id)
+        if facts.new_slug is None or facts.new_slug.slug == post.content.slug:
+            return (unarchived,)
+        edited = model.PostEdited(post_id=post.id, slug=facts.new_slug.slug, slug_derived=post.slug_derived)
+        return (unarchived, edited)
+
+    async def facts(self, context: CommandContext, post: LoadedStream[Post]) -> UnarchiveFacts:
+        state = post.state
+        if state.has_slug:
+            return UnarchiveFacts(now=context.now)
+        text = state.content.title if state.slug_derived else state.content.slug
+        return UnarchiveFacts(now=context.now, new_slug=await claimed_again(context, state, text))
+
+    async def slug_writes(
+        self, context: CommandContext, post: Post, events: Sequence[Event], facts: UnarchiveFacts
+    ) -> Sequence[PlannedWrite]:
+        return facts.new_slug.writes if events and facts.new_slug else ()
 
 
 COMMANDS: Final = commands(

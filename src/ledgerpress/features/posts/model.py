@@ -14,7 +14,7 @@ from msgspec import UNSET, UnsetType
 from ledgerpress.commands import text_rules
 from ledgerpress.commands.content_field_declarations_and_revert import ContentField, Merge, values_of
 from ledgerpress.commands.streams_and_append_plan import StreamCategory
-from ledgerpress.eventlog.codec import EventType
+from ledgerpress.eventlog.codec import EventType, JsonObject
 from ledgerpress.eventlog.event_and_withdrawn_event import Event, Withdrawn
 from ledgerpress.features.posts.three_way_merge import merge
 from ledgerpress.features.slugs import model as slugs
@@ -23,7 +23,14 @@ POST_ARCHIVED: Final = "POST_ARCHIVED"
 POST_NOT_PUBLISHED: Final = "POST_NOT_PUBLISHED"
 PUBLISHED_AT_IN_FUTURE: Final = "PUBLISHED_AT_IN_FUTURE"
 REVERT_CONFLICT: Final = "REVERT_CONFLICT"
-ERROR_CODES: Final = (POST_ARCHIVED, POST_NOT_PUBLISHED, PUBLISHED_AT_IN_FUTURE, REVERT_CONFLICT)
+NOTHING_TO_REVERT: Final = "NOTHING_TO_REVERT"
+ERROR_CODES: Final = (
+    POST_ARCHIVED,
+    POST_NOT_PUBLISHED,
+    PUBLISHED_AT_IN_FUTURE,
+    REVERT_CONFLICT,
+    NOTHING_TO_REVERT,
+)
 
 # --- events --------------------------------------------------------------------------------------
 
@@ -37,6 +44,8 @@ class PostCreated(Event, frozen=True):
     teaser: str | None
     body: str
     author_ids: tuple[str, ...]
+    slug_derived: bool | UnsetType = UNSET
+    """Whether the slug was derived from the title. Absent in earlier events: yes if it equals the derived slug."""
 
 
 class PostChange(Event, frozen=True):
@@ -53,6 +62,8 @@ class ContentChanged(PostChange, frozen=True):
     teaser: str | UnsetType | None = UNSET
     body: str | UnsetType = UNSET
     author_ids: tuple[str, ...] | UnsetType = UNSET
+    slug_derived: bool | UnsetType = UNSET
+    """Whether the slug is derived from the title from now on. As in `PostCreated`, absent in earlier events."""
 
 
 class PostEdited(ContentChanged, frozen=True):
@@ -96,24 +107,34 @@ class PostUnpublished(PostChange, frozen=True):
 
 
 class PostArchived(PostChange, frozen=True):
-    """The post was archived: it has no article and cannot be edited."""
+    """The post was archived: it has no article and cannot be edited.
+
+    `slug_released` states whether its slug is free: that of a post that was never published.
+    """
+
+    slug_released: bool = False
 
 
 class PostUnarchived(PostChange, frozen=True):
     """The post was brought back from the archive, unpublished."""
 
 
+def _with_absent_fields(data: JsonObject) -> JsonObject:
+    """Return data of version 1 as version 2: the new fields of `slug_derived` and `slug_released` may be absent."""
+    return data
+
+
 EVENTS: Final = (
-    EventType[Event]("post.created", 1, PostCreated),
-    EventType[Event]("post.edited", 1, PostEdited),
+    EventType[Event]("post.created", 2, PostCreated, (_with_absent_fields,)),
+    EventType[Event]("post.edited", 2, PostEdited, (_with_absent_fields,)),
     EventType[Event]("post.categorized", 1, PostCategorized),
     EventType[Event]("post.uncategorized", 1, PostUncategorized),
     EventType[Event]("post.published", 1, PostPublished),
     EventType[Event]("post.unpublished", 1, PostUnpublished),
-    EventType[Event]("post.archived", 1, PostArchived),
+    EventType[Event]("post.archived", 2, PostArchived, (_with_absent_fields,)),
     EventType[Event]("post.unarchived", 1, PostUnarchived),
-    EventType[Event]("post.restored", 1, PostRestored),
-    EventType[Event]("post.reverted", 1, PostReverted),
+    EventType[Event]("post.restored", 2, PostRestored, (_with_absent_fields,)),
+    EventType[Event]("post.reverted", 2, PostReverted, (_with_absent_fields,)),
 )
 CONTENT_EVENTS: Final = frozenset({"post.created", "post.edited", "post.restored", "post.reverted"})
 """The stored names of the events that contain content."""
@@ -233,7 +254,7 @@ def known_event(withdrawn: Withdrawn, lifecycle: Lifecycle | None) -> Event:
         case "post.unpublished":
             return PostUnpublished(post_id=post_id)
         case "post.archived":
-            return PostArchived(post_id=post_id)
+            return PostArchived(post_id=post_id, slug_released=lifecycle.published_at is None)
         case "post.unarchived":
             return PostUnarchived(post_id=post_id)
         case _:
@@ -245,35 +266,62 @@ def known_event(withdrawn: Withdrawn, lifecycle: Lifecycle | None) -> Event:
 
 @dataclass(frozen=True, slots=True)
 class Post:
-    """The state of a post: its current content and lifecycle. `published_slugs` are all slugs that it had in public."""
+    """The state of a post: its current content and lifecycle. `published_slugs` are all slugs that it had in public.
+
+    `slug_derived` states whether the slug was derived from the title. `has_slug` is false while the post is archived and
+    its slug is free.
+    """
 
     id: str
     content: Content
     lifecycle: Lifecycle = DRAFT
     category_ids: frozenset[str] = frozenset()
     published_slugs: frozenset[str] = frozenset()
+    slug_derived: bool = False
+    has_slug: bool = True
+
+    @property
+    def was_published(self) -> bool:
+        """Whether readers have seen the post. Until then, a derived slug follows the title."""
+        return self.lifecycle.published_at is not None
 
 
 def evolve(post: Post | None, event: Event) -> Post | None:
     """Return the post after `event`. Recorded events are never rejected: one that cannot apply changes nothing."""
     known = known_event(event, post.lifecycle if post else None) if isinstance(event, Withdrawn) else event
     if isinstance(known, PostCreated):
-        return Post(known.post_id, Content(**values_of(CONTENT, known)))
+        content = Content(**values_of(CONTENT, known))
+        return Post(known.post_id, content, slug_derived=_is_slug_derived(known, content))
     if post is None:
         return None
     content, category_ids, published_slugs = post.content, post.category_ids, post.published_slugs
+    slug_derived, has_slug = post.slug_derived, post.has_slug
     match known:
         case ContentChanged():
             content = replace(content, **values_of(CONTENT, known))
+            if known.slug is not UNSET or known.slug_derived is not UNSET:
+                slug_derived = _is_slug_derived(known, content)
         case PostPublished():
             published_slugs |= {content.slug}
         case PostCategorized(category_id=category_id):
             category_ids |= {category_id}
         case PostUncategorized(category_id=category_id):
             category_ids -= {category_id}
+        case PostArchived(slug_released=slug_released):
+            has_slug = not slug_released
+        case PostUnarchived():
+            has_slug = True
         case _:
             pass
-    return Post(post.id, content, advance(post.lifecycle, known), category_ids, published_slugs)
+    lifecycle = advance(post.lifecycle, known)
+    return Post(post.id, content, lifecycle, category_ids, published_slugs, slug_derived, has_slug)
+
+
+def _is_slug_derived(event: PostCreated | ContentChanged, content: Content) -> bool:
+    """Return whether the slug that an event set was derived from the title. `content` is that after the event."""
+    if event.slug_derived is not UNSET:
+        return event.slug_derived
+    return slugs.is_derived(content.slug, content.title, fallback=slugs.SlugKind.POST)
 
 
 POSTS: Final = StreamCategory[Post | None]("post", None, evolve)

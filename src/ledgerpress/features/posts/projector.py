@@ -164,8 +164,14 @@ class _Posts:
                     self._categories.put([seq, category_id, at, OPEN])
             case model.PostUncategorized(category_id=category_id):
                 self._categories.close(at, seq, category_id)
-            case model.PostUnpublished() | model.PostArchived():
+            case model.PostUnpublished():
                 self._articles.close(at, seq)
+            case model.PostArchived(slug_released=slug_released):
+                self._articles.close(at, seq)
+                if slug_released:
+                    self._close_slug(self._content(content)[_SLUG], seq, at)
+            case model.PostUnarchived():
+                self._open_slug(self._content(content)[_SLUG], seq, at)
         self._put_state(post_id, recorded, (seq, content, model.advance(lifecycle, event)))
 
     def _withdrawn(self, recorded: Recorded[Event], withdrawn: Withdrawn) -> None:
@@ -182,9 +188,7 @@ class _Posts:
         if event.body is not UNSET:
             self._rows["body"].append((at, event.body))
         if slug is not UNSET and slug != old_slug:
-            row = self._slugs.find(old_slug)
-            if row is not None and row[_SLUG_SEQ] == seq and row[_PUBLIC_FROM] is None:
-                self._slugs.close(at, old_slug)
+            self._close_slug(old_slug, seq, at)
             self._open_slug(slug, seq, at)
         self._put_content(at, _row_after(old, event, at))
 
@@ -198,6 +202,12 @@ class _Posts:
         if row is not None and row[_SLUG_SEQ] == seq and row[_PUBLIC_FROM] is None:
             row[_PUBLIC_FROM] = at
             self._slugs.put(row)
+
+    def _close_slug(self, slug: str, seq: int, at: int) -> None:
+        """Release a slug of a post, unless an article has had it."""
+        row = self._slugs.find(slug)
+        if row is not None and row[_SLUG_SEQ] == seq and row[_PUBLIC_FROM] is None:
+            self._slugs.close(at, slug)
 
     def _open_slug(self, slug: str, seq: int, at: int) -> None:
         if self._slugs.find(slug) is None:

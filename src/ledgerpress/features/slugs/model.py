@@ -142,6 +142,14 @@ def derived_formerly(text: str) -> str:
     return hyphenated(_lower_with_dots(cut(text, _READ)), fallback="")
 
 
+def is_derived(slug: str, text: str, *, fallback: str) -> bool:
+    """Return whether this or an earlier version could derive a slug from a text, with or without a number."""
+    number = slug.rpartition("-")[2]
+    numbers = (1, int(number)) if number.isascii() and number.isdigit() and int(number) > 1 else (1,)
+    bases = (derive(text, fallback=fallback), derived_formerly(text) or fallback)
+    return any(slug == numbered(base, number) for base in bases for number in numbers)
+
+
 def anchor(title: str) -> tuple[str, bool]:
     """Return the anchor of a heading, and whether it differs from the one that the heading had in earlier versions.
 

@@ -19,6 +19,7 @@ from ledgerpress.features.categories.schema.mutations import (
     CategoryMutations,
     CategoryPayload,
     CategoryRenameInput,
+    CategoryUnmergeInput,
 )
 from ledgerpress.graphql.feature_declarations import SchemaContribution
 
@@ -33,6 +34,7 @@ __all__ = [
     "CategoryMoveInput",
     "CategoryPayload",
     "CategoryRenameInput",
+    "CategoryUnmergeInput",
     "category_of",
     "load_category",
     "named_category",

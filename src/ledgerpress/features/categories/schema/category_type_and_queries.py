@@ -15,7 +15,7 @@ class Category(Node):
     record: strawberry.Private[queries.Category]
     moment: strawberry.Private[PointInTime]
     version: int = strawberry.field(
-        description="Increases with every change of the category. Pass it as `expectedVersion`."
+        description="The number of changes of the category, from 1. Pass it as `expectedVersion`."
     )
     slug: str
     name: str

@@ -4,7 +4,7 @@ from functools import partial
 
 import strawberry
 
-from ledgerpress.features.categories import commands
+from ledgerpress.features.categories import commands, unmerge_command
 from ledgerpress.features.categories.model import CategoryRef
 from ledgerpress.features.categories.schema.category_type_and_queries import Category, load_category
 from ledgerpress.graphql.input_rules import given_value, kept_field, stated_field
@@ -96,6 +96,17 @@ class CategoryMergeInput(_CategoryInput):
 
 
 @strawberry.input
+class CategoryUnmergeInput(_CategoryInput):
+    """A merged category, by its id or a slug that it had before the merge.
+
+    `expectedVersion` is that of the category it was merged into.
+    """
+
+    def command(self) -> unmerge_command.UnmergeCategory:
+        return unmerge_command.UnmergeCategory(category=self.ref)
+
+
+@strawberry.input
 class CategoryDeleteInput(_CategoryInput):
     def command(self) -> commands.DeleteCategory:
         return commands.DeleteCategory(category=self.ref)
@@ -128,6 +139,13 @@ class CategoryMutations:
         CategoryMergeInput,
         "Merge a category into another one, which takes over its posts, subcategories and slugs. "
         "The payload contains the other category.",
+    )
+    category_unmerge = _mutation(
+        unmerge_command.UnmergeCategory,
+        CategoryUnmergeInput,
+        "Undo the merge of a category: it gets back its posts, its slugs and those of its subcategories that were not "
+        "moved since. Posts that were added to the other category since stay there. Fails with `UNMERGE_CONFLICT` and "
+        "the reason if a later change conflicts.",
     )
     category_delete = _mutation(
         commands.DeleteCategory,

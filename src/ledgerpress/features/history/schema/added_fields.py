@@ -17,7 +17,10 @@ from ledgerpress.views.paging import PageRequest
 
 @strawberry.type
 class PostFields:
-    @strawberry.field(description="All changes of the post, newest first by default.")
+    @strawberry.field(
+        description="All changes of the post, newest first by default. Merges of its categories are included, and their "
+        "undoing: their `subject` is the category, and they do not change the version of the post."
+    )
     @staticmethod
     def history(
         post: strawberry.Parent[Post],

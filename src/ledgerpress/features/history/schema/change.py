@@ -20,7 +20,10 @@ class Change:
     record: strawberry.Private[changes.Change]
     moment: strawberry.Private[PointInTime]
     position: Position
-    version: int = strawberry.field(description="The version of the event's stream after the change.")
+    version: int = strawberry.field(
+        description="The version of the event's stream after the change. All categories share a stream: it is neither "
+        "`Category.version` nor, for a merge in the history of a post, a version of the post."
+    )
     type: str = strawberry.field(description="The event's stored name, such as post.edited.")
     recorded_at: DateTime = strawberry.field(description="When it was recorded.")
     withdrawn: bool = strawberry.field(

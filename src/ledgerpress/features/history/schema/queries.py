@@ -41,7 +41,9 @@ class ChangeOrder(Enum):
 @strawberry.input(description="A filter for changes; a change must match every field that is set.")
 class ChangeFilter:
     stream: strawberry.ID | None = strawberry.field(
-        default=None, description="Changes of one post, category, author or actor, by id."
+        default=None,
+        description="Changes of one post, category, author or actor, by id. Those of a post include the merges of its "
+        "categories.",
     )
     types: list[str] | None = strawberry.field(
         default=None, description="Changes with one of these stored event names, such as post.edited."

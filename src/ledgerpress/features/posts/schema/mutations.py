@@ -17,7 +17,13 @@ from ledgerpress.features.posts.schema.correction_mutations import CorrectionInp
 from ledgerpress.features.posts.schema.types import Post, load_post, slug_differs
 from ledgerpress.graphql.context import RequestInfo
 from ledgerpress.graphql.feature_declarations import runs
-from ledgerpress.graphql.input_rules import clearable_field, given_value, given_value_or_null, kept_field
+from ledgerpress.graphql.input_rules import (
+    clearable_field,
+    derived_field,
+    given_value,
+    given_value_or_null,
+    kept_field,
+)
 from ledgerpress.graphql.mutations import MutationInput, Payload, command_mutation, run_command
 from ledgerpress.graphql.relay import global_ids
 from ledgerpress.graphql.scalars import DateTime
@@ -28,7 +34,10 @@ class PostCreateInput(MutationInput):
     title: str
     body: str = strawberry.field(default="", description="CommonMark, at most 262,144 bytes of UTF-8.")
     teaser: str | None = None
-    slug: str | None = strawberry.field(default=None, description="Default: derived from the title.")
+    slug: str | None = strawberry.field(
+        default=None,
+        description="Default: derived from the title, which it follows until the first publication.",
+    )
     authors: list[strawberry.ID] = strawberry.field(default_factory=list)
     categories: list[CategoryBy] = strawberry.field(default_factory=list)
     publish: bool = strawberry.field(default=False, description="Also publish the post, in the same step.")
@@ -67,7 +76,9 @@ class PostEditInput(_PostInput):
     title: str | None = kept_field()
     teaser: str | None = clearable_field()
     body: str | None = kept_field()
-    slug: str | None = kept_field()
+    slug: str | None = derived_field(
+        "Default: that of the post. Until the first publication, a derived slug follows the title."
+    )
     authors: list[strawberry.ID] | None = kept_field(
         "The ids of the authors, in order. An empty list clears them."
     )
@@ -88,7 +99,7 @@ class PostEditInput(_PostInput):
             title=given_value(self.title),
             teaser=given_value_or_null(self.teaser),
             body=given_value(self.body),
-            slug=given_value(self.slug),
+            slug=given_value_or_null(self.slug),
             author_ids=UNSET if authors is UNSET else _author_ids(authors),
             publish=self.publish,
         )
@@ -198,7 +209,7 @@ class PostRestorePayload(Payload):
     to_version: strawberry.Private[int]
 
     @strawberry.field(
-        description="Whether the post kept its slug because another post now has the slug of the restored version."
+        description="Whether the post does not have the slug of the restored version, because another post has it now."
     )
     def slug_kept(self) -> bool | None:
         if self.post is None or self.position is None:
@@ -243,7 +254,8 @@ class PostMutations:
     post_archive = post_mutation(
         lifecycle_commands.ArchivePost,
         PostArchiveInput,
-        "Archive a post: it has no article and cannot be changed until it is unarchived.",
+        "Archive a post: it has no article and cannot be changed until it is unarchived. If it was never published, "
+        "other posts can take its slug.",
     )
     post_unarchive = post_mutation(
         lifecycle_commands.UnarchivePost,
@@ -254,7 +266,8 @@ class PostMutations:
         restore_version_and_revert_change_commands.RevertPost,
         PostRevertInput,
         "Undo the change that created one version, and keep all later changes. The result is a new version. "
-        "Fails with `REVERT_CONFLICT` if later changes conflict with it.",
+        "Fails with `REVERT_CONFLICT` if later changes conflict with it, and with `NOTHING_TO_REVERT` if it no longer "
+        "has an effect.",
     )
 
     @strawberry.mutation(
