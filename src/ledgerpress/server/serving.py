@@ -88,6 +88,7 @@ async def serve(
                     progress=report,
                     instrumentation=command_metrics,
                     log_timeout=server.log_wait_seconds,
+                    clock_limits=server.clock_limits,
                     serve_while_rebuilding=True,
                 )
             )

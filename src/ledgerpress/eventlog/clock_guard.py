@@ -1,0 +1,164 @@
+"""Decides whether the clock may be used to record events.
+
+A process trusts the clock that it starts with, unless that clock is far ahead of the last recorded time. While it runs,
+it compares the clock with a monotonic clock. NTP adjusts the speed of both, so their difference changes only if the
+clock is set. The monotonic clock also counts the time while the machine is suspended (`CLOCK_BOOTTIME`), where the
+system has such a clock.
+"""
+
+import logging
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Final
+
+from ledgerpress import rfc3339
+from ledgerpress.eventlog.clock_randomness_ids import Clock
+
+logger = logging.getLogger(__name__)
+
+_SECOND: Final = 1_000_000
+_DAY: Final = 86_400 * _SECOND
+REPORTED_SILENCE: Final = 30 * _DAY
+"""A start reports a clock that is further ahead of the last recorded time, in microseconds."""
+
+Elapsed = Callable[[], int]
+"""Returns the microseconds since some fixed moment; setting the clock does not change it."""
+RecordedTime = Callable[[], int | None]
+"""Returns the last recorded time, in microseconds since 1970, UTC; `None` if it is not known."""
+
+
+@dataclass(frozen=True, slots=True)
+class ClockLimits:
+    """The limits within which a clock is trusted.
+
+    `max_jump` is the largest change of the clock against the monotonic clock, in microseconds; `max_ahead` is the
+    largest time by which the clock of a starting process may be ahead of the last recorded time.
+    """
+
+    max_jump: int = 60 * _SECOND
+    max_ahead: int = 400 * _DAY
+
+    @classmethod
+    def of(cls, jump_seconds: float, ahead_days: float) -> "ClockLimits":
+        return cls(round(jump_seconds * _SECOND), round(ahead_days * _DAY))
+
+
+def monotonic_microseconds() -> int:
+    """Return the microseconds since the machine was started, including the time while it was suspended, if possible."""
+    if sys.platform == "linux":
+        return time.clock_gettime_ns(time.CLOCK_BOOTTIME) // 1_000
+    return time.clock_gettime_ns(time.CLOCK_MONOTONIC) // 1_000
+
+
+class ClockGuard:
+    """Checks one clock. `check` and the properties never wait for the log."""
+
+    def __init__(self, clock: Clock, limits: ClockLimits, recorded_time: RecordedTime, elapsed: Elapsed | None) -> None:
+        """Trust the current time, unless it is too far ahead of the recorded time.
+
+        Without `elapsed`, a monotonic clock, jumps are not noticed: the clock is not that of a machine.
+        """
+        self._clock = clock
+        self._limits = limits
+        self._recorded_time = recorded_time
+        self._elapsed = elapsed
+        self._offset = self._current_offset()
+        self._jump = 0
+        self._ahead_of: int | None = None
+        """The recorded time of which the clock is too far ahead, until that is confirmed."""
+        self._behind: int | None = None
+        """The recorded time that the clock has not reached yet."""
+        self._compare_with_log()
+
+    @property
+    def problem(self) -> str | None:
+        """The reason why nothing is recorded, and what to do; `None` if the clock is trusted."""
+        now = self._clock.now()
+        if self._jump:
+            direction = "ahead" if self._jump > 0 else "back"
+            return (
+                f"the clock jumped {direction} by {duration(self._jump)} while this process was running: it shows "
+                f"{shown(now)} instead of {shown(now - self._jump)}, so nothing is recorded. Set the clock; if it is "
+                "right now, restart this process"
+            )
+        if self._ahead_of is not None:
+            return (
+                f"the clock shows {shown(now)}, {duration(now - self._ahead_of)} after the last recorded time, "
+                f"{shown(self._ahead_of)}, so nothing is recorded. If the clock is right, run `ledgerpress clock confirm`; "
+                "otherwise set the clock"
+            )
+        return None
+
+    @property
+    def notice(self) -> str | None:
+        """A notice for operators about a clock that is trusted, but far from the last recorded time."""
+        if self._behind is None:
+            return None
+        now = self._clock.now()
+        return (
+            f"the clock shows {shown(now)}, {duration(now - self._behind)} before the last recorded time, "
+            f"{shown(self._behind)}. If it is wrong, set it; if events were recorded with a wrong clock, run "
+            "`ledgerpress clock correct`"
+        )
+
+    def check(self) -> str | None:
+        """Compare the clock again, and return `problem`. Log it once if it begins or ends."""
+        before = self._jump
+        self._compare_with_monotonic_clock()
+        if self._jump and not before:
+            logger.error("%s", self.problem)
+        elif before and not self._jump:
+            logger.warning("the clock is right again; events are recorded")
+        if self._ahead_of is not None or self._behind is not None:
+            self._compare_with_log()
+        return self.problem
+
+    def _compare_with_monotonic_clock(self) -> None:
+        if (offset := self._current_offset()) is None or self._offset is None:
+            return
+        difference = offset - self._offset
+        if abs(difference) > self._limits.max_jump:
+            self._jump = difference
+        else:
+            # Small steps do not add up to a jump.
+            self._jump, self._offset = 0, offset
+
+    def _current_offset(self) -> int | None:
+        return None if self._elapsed is None else self._clock.now() - self._elapsed()
+
+    def _compare_with_log(self) -> None:
+        last = self._recorded_time()
+        if last is None:
+            return
+        ahead = self._clock.now() - last
+        was_ahead, was_behind = self._ahead_of is not None, self._behind is not None
+        self._ahead_of = last if ahead > self._limits.max_ahead else None
+        self._behind = last if -ahead > self._limits.max_jump else None
+        if self._ahead_of is not None and not was_ahead:
+            logger.error("%s", self.problem)
+        elif was_ahead and self._ahead_of is None:
+            logger.warning("the clock was confirmed; events are recorded")
+        elif self._behind is not None and not was_behind:
+            logger.warning("%s", self.notice)
+        elif ahead > REPORTED_SILENCE and not (was_ahead or was_behind):
+            logger.warning(
+                "the clock shows %s, %s after the last recorded time, %s",
+                shown(last + ahead), duration(ahead), shown(last),
+            )  # fmt: skip
+
+
+def shown(time: int) -> str:
+    """Return a time in seconds as text, in UTC."""
+    try:
+        return rfc3339.format_time(time // _SECOND * _SECOND)
+    except OverflowError:
+        return f"{time:,} microseconds since 1970"
+
+
+def duration(microseconds: int) -> str:
+    """Return the length of a span of time as text, such as `3,652 days` or `2:30:00`."""
+    span = timedelta(microseconds=abs(microseconds) // _SECOND * _SECOND)
+    return f"{span.days:,} day{'' if span.days == 1 else 's'}" if span.days else str(span)
