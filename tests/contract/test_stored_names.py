@@ -53,7 +53,7 @@ DIGEST: Final = "745eb72d"
 
 SUBJECT_FIELDS: Final = {
     "log.opened": "log", "site.named": "site", "site.localized": "site", "payload.withdrawn": None, "projection.skipped": None,
-    "lease.taken": None, "actor.registered": "actorId", "actor.renamed": "actorId",
+    "lease.taken": None, "clock.confirmed": "clock", "clock.corrected": "clock", "actor.registered": "actorId", "actor.renamed": "actorId",
     "token.created": "tokenId", "token.revoked": "tokenId",
     "author.registered": "authorId", "author.renamed": "authorId",
     "category.created": "categoryId", "category.renamed": "categoryId", "category.described": "categoryId",

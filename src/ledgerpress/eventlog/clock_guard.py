@@ -73,6 +73,19 @@ class ClockGuard:
         """The recorded time that the clock has not reached yet."""
         self._compare_with_log()
 
+    def report(self) -> None:
+        """Log if the clock is far from the last recorded time. Call it once, when a process begins to serve."""
+        last = self._recorded_time()
+        if (problem := self.problem) is not None:
+            logger.error("%s", problem)
+        elif (notice := self.notice) is not None:
+            logger.warning("%s", notice)
+        elif last is not None and (ahead := self._clock.now() - last) > REPORTED_SILENCE:
+            logger.warning(
+                "the clock shows %s, %s after the last recorded time, %s",
+                shown(last + ahead), duration(ahead), shown(last),
+            )  # fmt: skip
+
     @property
     def problem(self) -> str | None:
         """The reason why nothing is recorded, and what to do; `None` if the clock is trusted."""
@@ -106,15 +119,20 @@ class ClockGuard:
 
     def check(self) -> str | None:
         """Compare the clock again, and return `problem`. Log it once if it begins or ends."""
-        before = self._jump
+        was_rejected = self.is_rejected
         self._compare_with_monotonic_clock()
-        if self._jump and not before:
-            logger.error("%s", self.problem)
-        elif before and not self._jump:
-            logger.warning("the clock is right again; events are recorded")
         if self._ahead_of is not None or self._behind is not None:
             self._compare_with_log()
+        if self.is_rejected and not was_rejected:
+            logger.error("%s", self.problem)
+        elif was_rejected and not self.is_rejected:
+            logger.warning("the clock is right again, or was confirmed; events are recorded")
         return self.problem
+
+    @property
+    def is_rejected(self) -> bool:
+        """Whether nothing is recorded because of the clock."""
+        return self._jump != 0 or self._ahead_of is not None
 
     def _compare_with_monotonic_clock(self) -> None:
         if (offset := self._current_offset()) is None or self._offset is None:
@@ -134,20 +152,8 @@ class ClockGuard:
         if last is None:
             return
         ahead = self._clock.now() - last
-        was_ahead, was_behind = self._ahead_of is not None, self._behind is not None
         self._ahead_of = last if ahead > self._limits.max_ahead else None
         self._behind = last if -ahead > self._limits.max_jump else None
-        if self._ahead_of is not None and not was_ahead:
-            logger.error("%s", self.problem)
-        elif was_ahead and self._ahead_of is None:
-            logger.warning("the clock was confirmed; events are recorded")
-        elif self._behind is not None and not was_behind:
-            logger.warning("%s", self.notice)
-        elif ahead > REPORTED_SILENCE and not (was_ahead or was_behind):
-            logger.warning(
-                "the clock shows %s, %s after the last recorded time, %s",
-                shown(last + ahead), duration(ahead), shown(last),
-            )  # fmt: skip
 
 
 def shown(time: int) -> str:

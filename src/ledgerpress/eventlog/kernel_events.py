@@ -15,6 +15,8 @@ LEASE_TAKEN: Final = "lease.taken"
 """The stored name of `LeaseTaken`."""
 CLOCK_STREAM: Final = "clock"
 """The stream of `ClockConfirmed` and `ClockCorrected`."""
+CLOCK_CONFIRMATION: Final = "clock.confirmed"
+"""The stored name of `ClockConfirmed`."""
 CLOCK_CORRECTION: Final = "clock.corrected"
 """The stored name of `ClockCorrected`."""
 
@@ -79,7 +81,7 @@ LOG_EVENTS: Final[tuple[EventType[Event], ...]] = (
     EventType(WITHDRAWAL, 1, PayloadWithdrawn),
     EventType(SKIP, 1, ProjectionSkipped),
     EventType(LEASE_TAKEN, 1, LeaseTaken),
-    EventType("clock.confirmed", 1, ClockConfirmed),
+    EventType(CLOCK_CONFIRMATION, 1, ClockConfirmed),
     EventType(CLOCK_CORRECTION, 1, ClockCorrected),
 )
 

@@ -168,6 +168,9 @@ def _change(store: Store, snapshot: Snapshot, record: changes.Change) -> dict[st
         "version": record.version,
         "type": record.type,
         "recordedAt": rfc3339.format_time(record.recorded_at),
+        "uncorrectedRecordedAt": (
+            None if record.clock_time == record.recorded_at else rfc3339.format_time(record.clock_time)
+        ),
         "occurredAt": None if time is None else rfc3339.format_time(time),
         "reason": None,
         "changedFields": values.fields,

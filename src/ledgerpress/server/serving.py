@@ -168,6 +168,8 @@ def application(
     allowed_hosts: Sequence[str],
 ) -> Starlette:
     """Return the application that the settings describe. Raises `InvalidSettings` and `SchemaError`."""
+    if store.log_health.clock is not None:
+        store.log_health.clock.report()
     if unknown := store.unknown_events():
         logger.warning(
             "Events of features that are not installed: %d (%s). This process does not apply their rules",
