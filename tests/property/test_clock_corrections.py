@@ -44,7 +44,9 @@ steps: Final = st.lists(
 
 def event(position: int, step: Step) -> Recorded[Event]:
     """Return the event of a step."""
-    header = Header(1, ID, position, ID, "clock", 1, "clock.confirmed", 1, step.time, ID, None, ID, ID, None, "")
+    header = Header(
+        1, ID, position, ID, "clock", 1, "clock.confirmed", 1, step.time, ID, None, ID, ID, None, ""
+    )
     if step.correction is None or position == 1:
         return Recorded(header, ClockConfirmed(last_recorded_time=0))
     first, last = sorted(1 + int(part * (position - 2)) for part in step.correction[:2])
@@ -65,7 +67,9 @@ def times_as_of(events: list[Recorded[Event]], now: int) -> list[int]:
 
 @settings(max_examples=EXAMPLES, deadline=None)
 @given(steps, st.lists(st.integers(1, 40)))
-def test_recorded_times_follow_the_last_correction_of_each_event(steps: list[Step], commits: list[int]) -> None:
+def test_recorded_times_follow_the_last_correction_of_each_event(
+    steps: list[Step], commits: list[int]
+) -> None:
     events = [event(position, step) for position, step in enumerate(steps, 1)]
     with closing(sqlite3.connect(":memory:", isolation_level=None)) as db:
         db.executescript(f"{MomentsProjector.schema}{MomentsProjector.indexes}")
@@ -102,7 +106,7 @@ def test_rows_do_not_depend_on_when_they_are_committed() -> None:
                         batch = MomentsProjector().begin(db)
                 batch.flush()
                 tables = ("moment", "earlier_time", "clock_correction")
-                rows.append([db.execute(f"SELECT * FROM {table}").fetchall() for table in tables])  # noqa: S608
+                rows.append([db.execute(f"SELECT * FROM {table}").fetchall() for table in tables])
         assert rows[0] == rows[1]
 
     check()

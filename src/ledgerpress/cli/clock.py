@@ -117,9 +117,7 @@ def correct(
     undo: Annotated[
         bool, typer.Option("--undo", help="Take back earlier corrections of these events.")
     ] = False,
-    preview: Annotated[
-        bool, typer.Option("--preview", help="Show the effect, and record nothing.")
-    ] = False,
+    preview: Annotated[bool, typer.Option("--preview", help="Show the effect, and record nothing.")] = False,
     yes: YesOption = False,
     data: DataOption = DEFAULT_DATA,
     log: LogOption = DEFAULT_LOG,
@@ -180,18 +178,28 @@ def _time(text: str | None) -> int | None:
     try:
         return None if text is None else rfc3339.parse(text)
     except rfc3339.InvalidTime as error:
-        raise typer.BadParameter(f"--time {text!r} is not a time such as 2026-11-29T09:00:00Z: {error}") from None
+        raise typer.BadParameter(
+            f"--time {text!r} is not a time such as 2026-11-29T09:00:00Z: {error}"
+        ) from None
 
 
 def _show_effect(effect: ClockCorrectionPreview) -> None:
-    out.print(f"{sum(effect.types.values()):,} events would be corrected: {task.describe_shift(effect.shift)}.")
+    out.print(
+        f"{sum(effect.types.values()):,} events would be corrected: {task.describe_shift(effect.shift)}."
+    )
     if effect.before is not None:
         out.print(f"  position {effect.first - 1:,}  {shown(effect.before)}  (not corrected)")
-    out.print(f"  position {effect.first:,}  {shown(effect.first_times[0])}  →  {shown(effect.first_times[1])}")
+    out.print(
+        f"  position {effect.first:,}  {shown(effect.first_times[0])}  →  {shown(effect.first_times[1])}"
+    )
     if effect.last != effect.first:
-        out.print(f"  position {effect.last:,}  {shown(effect.last_times[0])}  →  {shown(effect.last_times[1])}")
+        out.print(
+            f"  position {effect.last:,}  {shown(effect.last_times[0])}  →  {shown(effect.last_times[1])}"
+        )
     if effect.after is not None:
         out.print(f"  position {effect.last + 1:,}  {shown(effect.after)}  (not corrected)")
     out.print("  " + ", ".join(f"{count:,} {type_}" for type_, count in sorted(effect.types.items())))
     if effect.types.get("token.created"):
-        err.print("Expiry times of tokens are not corrected: revoke the tokens that would be valid for too long.")
+        err.print(
+            "Expiry times of tokens are not corrected: revoke the tokens that would be valid for too long."
+        )

@@ -7,7 +7,6 @@ system has such a clock.
 """
 
 import logging
-import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -21,6 +20,7 @@ logger = logging.getLogger(__name__)
 
 _SECOND: Final = 1_000_000
 _DAY: Final = 86_400 * _SECOND
+_MONOTONIC_CLOCK: Final[int] = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
 REPORTED_SILENCE: Final = 30 * _DAY
 """A start reports a clock that is further ahead of the last recorded time, in microseconds."""
 
@@ -48,15 +48,15 @@ class ClockLimits:
 
 def monotonic_microseconds() -> int:
     """Return the microseconds since the machine was started, including the time while it was suspended, if possible."""
-    if sys.platform == "linux":
-        return time.clock_gettime_ns(time.CLOCK_BOOTTIME) // 1_000
-    return time.clock_gettime_ns(time.CLOCK_MONOTONIC) // 1_000
+    return time.clock_gettime_ns(_MONOTONIC_CLOCK) // 1_000
 
 
 class ClockGuard:
     """Checks one clock. `check` and the properties never wait for the log."""
 
-    def __init__(self, clock: Clock, limits: ClockLimits, recorded_time: RecordedTime, elapsed: Elapsed | None) -> None:
+    def __init__(
+        self, clock: Clock, limits: ClockLimits, recorded_time: RecordedTime, elapsed: Elapsed | None
+    ) -> None:
         """Trust the current time, unless it is too far ahead of the recorded time.
 
         Without `elapsed`, a monotonic clock, jumps are not noticed: the clock is not that of a machine.
@@ -166,5 +166,5 @@ def shown(time: int) -> str:
 
 def duration(microseconds: int) -> str:
     """Return the length of a span of time as text, such as `3,652 days` or `2:30:00`."""
-    span = timedelta(microseconds=abs(microseconds) // _SECOND * _SECOND)
+    span = timedelta(seconds=round(abs(microseconds) / _SECOND))
     return f"{span.days:,} day{'' if span.days == 1 else 's'}" if span.days else str(span)

@@ -107,9 +107,7 @@ async def correct_clock(
     """Record a correction; return its effect and its position. Raises `Rejection` if it is not possible."""
     async with open_store(data, log=log, features=features, create=False, progress=progress) as store:
         preview = await _preview(store, wanted)
-        command = CorrectClock(
-            first_position=preview.first, last_position=preview.last, shift=preview.shift
-        )
+        command = CorrectClock(first_position=preview.first, last_position=preview.last, shift=preview.shift)
         return preview, (await store.commands.handle(command, request)).position
 
 
@@ -127,7 +125,9 @@ async def _preview(store: Store, wanted: ClockCorrectionRequest) -> ClockCorrect
     first = last if first is None else first
     last = first if last is None else last
     if first is None or last is None or not 0 < first <= last <= head:
-        raise _invalid(f"The events to correct must be at positions from 1 to {head:,}, the first one first.", "first")
+        raise _invalid(
+            f"The events to correct must be at positions from 1 to {head:,}, the first one first.", "first"
+        )
     preview = await _effect(store, wanted, first, last)
     earliest, latest = preview.extremes
     if earliest < 0 or latest > now:
@@ -201,12 +201,16 @@ async def _effect(
 
 def _without_time(first: int, last: int, times: Mapping[int, int]) -> Rejection:
     previous, following = times.get(first - 1), times.get(last + 1)
-    parts = [f"The events from position {first:,} ({shown(times[first])}) to {last:,} ({shown(times[last])}) need a time."]
+    parts = [
+        f"The events from position {first:,} ({shown(times[first])}) to {last:,} ({shown(times[last])}) need a time."
+    ]
     if previous is not None:
         parts.append(f"The event before them was recorded at {shown(previous)}.")
     if following is not None:
         parts.append(f"The event after them was recorded at {shown(following)}.")
-    parts.append("Give the correct time of the first one: --time TIME, or how far the clock was ahead: --ahead SPAN.")
+    parts.append(
+        "Give the correct time of the first one: --time TIME, or how far the clock was ahead: --ahead SPAN."
+    )
     return _invalid(" ".join(parts), "time")
 
 

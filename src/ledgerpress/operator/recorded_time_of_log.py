@@ -11,9 +11,7 @@ from ledgerpress.views.recorded_time_positions import ClockCorrection, ClockCorr
 _BATCH: Final = 1_000
 
 
-async def recorded_time_of(
-    log: EventLog, codec: Codec[Event], size: int, greatest: int | None
-) -> int | None:
+async def recorded_time_of(log: EventLog, codec: Codec[Event], size: int, greatest: int | None) -> int | None:
     """Return the recorded time at the position `size`; `None` for an empty log.
 
     `greatest` is the greatest `recorded_at` in the headers up to that position. If a clock was corrected, the headers are

@@ -53,7 +53,7 @@ def corrected_sql(time: str, recorded: str, now: str) -> str:
     return f"({time} + coalesce(({_SHIFT.format(recorded=recorded, now=now)}), 0))"
 
 
-_CORRECTED: Final = f"SELECT {corrected_sql('?1', '?2', '?3')}"  # noqa: S608
+_CORRECTED: Final = f"SELECT {corrected_sql('?1', '?2', '?3')}"
 
 
 def corrected_time(snapshot: Snapshot, recorded_at: int, position: int) -> int:
@@ -164,8 +164,8 @@ class _Moments:
         corrections = [position for (position,) in db.execute(_CORRECTIONS)]
         valid = [db.execute(_NEWEST, (from_pos, OPEN)).fetchone() for from_pos in (0, *corrections)]
         uncorrected = [db.execute(_NEWEST, (0, to_pos)).fetchone() for to_pos in (*corrections, OPEN)]
-        _, self._time = max(filter(None, valid), default=(0, _BEFORE_EVERY_TIME))
-        _, self._last = max(filter(None, uncorrected), default=(0, _BEFORE_EVERY_TIME))
+        self._time: int = max(filter(None, valid), default=(0, _BEFORE_EVERY_TIME))[1]
+        self._last: int = max(filter(None, uncorrected), default=(0, _BEFORE_EVERY_TIME))[1]
 
     def apply(self, recorded: Recorded[Event]) -> None:
         time, position = recorded.header.recorded_at, recorded.position
@@ -178,7 +178,7 @@ class _Moments:
             self._correct(position, recorded.event)
 
     def flush(self) -> None:
-        write_all(self._db, f"INSERT INTO moment VALUES (0, {OPEN}, ?, ?)", self._rows)
+        write_all(self._db, f"INSERT INTO moment VALUES (0, {OPEN}, ?, ?)", self._rows)  # noqa: S608
         write_all(self._db, "INSERT INTO earlier_time VALUES (?, ?)", self._earlier)
         self._rows, self._earlier = [], []
 
@@ -195,14 +195,16 @@ class _Moments:
             (_BEFORE_EVERY_TIME, OPEN, first),
         ).fetchone()
         db.execute("UPDATE moment SET to_pos = ? WHERE to_pos = ? AND position >= ?", (now, OPEN, first))
-        rows = [ClockCorrection(*row) for row in db.execute("SELECT * FROM clock_correction ORDER BY position")]
+        rows = [
+            ClockCorrection(*row) for row in db.execute("SELECT * FROM clock_correction ORDER BY position")
+        ]
         self._time = before
         new_rows: list[_Time] = []
         for position, time in self._corrected(first, now, ClockCorrections(rows)):
             if time > self._time:
                 self._time = time
                 new_rows.append((time, position))
-        write_all(db, f"INSERT INTO moment VALUES ({now}, {OPEN}, ?, ?)", new_rows)
+        write_all(db, f"INSERT INTO moment VALUES ({now:d}, {OPEN}, ?, ?)", new_rows)  # noqa: S608
 
     def _corrected(self, first: int, now: int, corrections: ClockCorrections) -> Iterator[_Time]:
         """Yield the corrected recorded time of each event from `first` to `now` whose time may exceed the one before."""

@@ -122,7 +122,6 @@ class _PostListings(ListingWriter[ListedPost]):
             [(post_id, msgspec.msgpack.encode(post)) for post_id, post in self._changed.items()],
         )
 
-
     def _correct_clock(self, event: ClockCorrected, changes: ListingChanges) -> None:
         """Move the posts whose dates are recorded times of the corrected events."""
         self._write_dated()
@@ -138,7 +137,9 @@ class _PostListings(ListingWriter[ListedPost]):
             if new != old:
                 self._replace(post_id, old, new, changes)
 
-    def _replace(self, post_id: str, old: ListedPost | None, new: ListedPost, changes: ListingChanges) -> None:
+    def _replace(
+        self, post_id: str, old: ListedPost | None, new: ListedPost, changes: ListingChanges
+    ) -> None:
         self._posts[post_id] = self._changed[post_id] = new
         if old is None or (old.status, old.creation_date) != (new.status, new.creation_date):
             if old is not None:
