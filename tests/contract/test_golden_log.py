@@ -27,7 +27,7 @@ HEADER = {
     "actorId", "onBehalfOfActorId", "commandId", "correlationId", "causationId", "payloadCommitment",
 }  # fmt: skip
 PAYLOAD = {"data", "reason", "idempotencyKey", "traceId", "fingerprint"}
-NOT_RECORDED = {"payload.withdrawn", "site.localized"}
+NOT_RECORDED = {"payload.withdrawn", "site.localized", "clock.confirmed", "clock.corrected"}
 """Event types that no command of the sequence records, or that are newer than it: `schema/events` has samples of all."""
 
 

@@ -24,7 +24,14 @@ BUILD_TABLES: Final = ("views", "projection_digest")
 REPLACED_TABLES: Final = {"site_name"}
 """Tables of the version that wrote the store which later versions do not have."""
 CHANGED_TABLES: Final = {
-    "projection": [9, "1abdf33f0d0f649a690abacfc48606844749a83822ff2c6bc6c39ecade277e51"],
+    "article": [265, "75a124d7c0a1763ddb65a5960c951f2d84973db2c782fe864eb8367b21b44c3d"],
+    "clock_correction": [0, "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"],
+    "dated_post": [267, "5b6823fa7f19b094ad24e617bbd663a3a8f281b69b0c9b1695c5e27b82c471b1"],
+    "earlier_time": [0, "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"],
+    "listed": [265, "fff4d469f52a507a396cd4a7b726be624ce0e7edd5bd34ffd3202d701260195f"],
+    "moment": [361, "80c3e2ec8cd5760304726d629290b41e7cdc3ecc24c81ce802bd69c383f5fc30"],
+    "post_state": [763, "28f79691a525cfdf444bfdf185e8d8c66ba37e7ee25cd4b2eb5dd16b8d195acf"],
+    "projection": [9, "35eda7d54bb580710d0eb42bbc1010f1260dc15d35f98ba4f69e8c7301fdda75"],
     "site_state": [2, "7fe0334441c21e11b7bbd1eb3fd6327abcf0d63b499fa1de6ac980c1271de7c8"],
 }
 """The tables that later versions write differently: how many rows they have, and the SHA-256 of all of them."""

@@ -151,8 +151,13 @@ async def browser_of(server: Server) -> AsyncIterator[Browser]:
         yield Browser(http)
 
 
+def now() -> int:
+    """Return the time of the real machine."""
+    return time.time_ns() // 1_000
+
+
 def utc_now() -> str:
-    return format_time(time.time_ns() // 1_000)
+    return format_time(now())
 
 
 @pytest.mark.slow
