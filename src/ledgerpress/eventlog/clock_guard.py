@@ -55,12 +55,9 @@ class ClockGuard:
     """Checks one clock. `check` and the properties never wait for the log."""
 
     def __init__(
-        self, clock: Clock, limits: ClockLimits, recorded_time: RecordedTime, elapsed: Elapsed | None
+        self, clock: Clock, limits: ClockLimits, recorded_time: RecordedTime, elapsed: Elapsed
     ) -> None:
-        """Trust the current time, unless it is too far ahead of the recorded time.
-
-        Without `elapsed`, a monotonic clock, jumps are not noticed: the clock is not that of a machine.
-        """
+        """Trust the current time, unless it is too far ahead of the recorded time. `elapsed` is a monotonic clock."""
         self._clock = clock
         self._limits = limits
         self._recorded_time = recorded_time
@@ -135,8 +132,7 @@ class ClockGuard:
         return self._jump != 0 or self._ahead_of is not None
 
     def _compare_with_monotonic_clock(self) -> None:
-        if (offset := self._current_offset()) is None or self._offset is None:
-            return
+        offset = self._current_offset()
         difference = offset - self._offset
         if abs(difference) > self._limits.max_jump:
             self._jump = difference
@@ -144,8 +140,8 @@ class ClockGuard:
             # Small steps do not add up to a jump.
             self._jump, self._offset = 0, offset
 
-    def _current_offset(self) -> int | None:
-        return None if self._elapsed is None else self._clock.now() - self._elapsed()
+    def _current_offset(self) -> int:
+        return self._clock.now() - self._elapsed()
 
     def _compare_with_log(self) -> None:
         last = self._recorded_time()

@@ -118,7 +118,7 @@ async def open_store(
 
     `features` are the features of the process. With `create`, a missing or empty directory becomes a new store, and a
     missing log is created. `clock_limits` are the limits within which the clock is trusted; otherwise the store is only
-    read, and appends raise `ClockRejected`. `elapsed` belongs to `clock`, by default the clocks of the machine. While the views are built or catch up, at most `batch_size` events are applied at a time,
+    read, and appends raise `ClockRejected`. `elapsed` is a monotonic clock; a `clock` without one is not checked. By default, both are those of the machine. While the views are built or catch up, at most `batch_size` events are applied at a time,
     and `progress` is called with the position reached and the head. With `resume`, paused projections are tried again.
     With `serve_while_rebuilding`, if there are no views of these projectors, the store uses a copy of the views of
     another version; the caller MUST then rebuild the views. Raises `LogUnusable` if the directory contains something
@@ -229,7 +229,10 @@ async def store_on_log(
             name_key=name_key,
             observer=instrumentation,
         )
-        checked_log.health.clock = ClockGuard(clock, clock_limits, partial(_recorded_time, views), elapsed)
+        if elapsed is not None:
+            checked_log.health.clock = ClockGuard(
+                clock, clock_limits, partial(_recorded_time, views), elapsed
+            )
         computed = ComputedValues()
         caches += [commands.clear_cache, computed.clear]
         checked_log.verify_applied(lambda: views.applied)
