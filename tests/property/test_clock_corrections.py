@@ -163,8 +163,8 @@ def expected_dates(events: list[Recorded[Event]]) -> dict[str, int]:
             case _:
                 pass
     dates = {
-        post_id: raw[post_id] if origins[post_id] is None else times[origins[post_id] - 1]
-        for post_id in raw
+        post_id: date if (origin := origins[post_id]) is None else times[origin - 1]
+        for post_id, date in raw.items()
         if public[post_id]
     }
     return dict(sorted(dates.items(), key=lambda item: (item[1], created[item[0]]), reverse=True))
