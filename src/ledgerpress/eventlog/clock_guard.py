@@ -43,7 +43,23 @@ class ClockLimits:
 
     @classmethod
     def of(cls, jump_seconds: float, ahead_days: float) -> "ClockLimits":
+        """Return limits in other units. Raises `ValueError` unless both are above 0 and finite."""
+        if not (0 < jump_seconds < float("inf") and 0 < ahead_days < float("inf")):
+            raise ValueError("the limits of a clock must be above 0 and finite")
         return cls(round(jump_seconds * _SECOND), round(ahead_days * _DAY))
+
+
+_DEFAULT: Final = [ClockLimits()]
+
+
+def default_limits() -> ClockLimits:
+    """Return the limits of the stores that this process opens without limits of their own."""
+    return _DEFAULT[0]
+
+
+def set_default_limits(limits: ClockLimits) -> None:
+    """Set the limits of the stores that this process opens without limits of their own."""
+    _DEFAULT[0] = limits
 
 
 def monotonic_microseconds() -> int:

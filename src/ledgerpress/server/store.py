@@ -11,7 +11,13 @@ from typing import Final
 
 from ledgerpress.commands.command_handler import NO_INSTRUMENTATION, CommandHandler, Instrumentation
 from ledgerpress.commands.first_events_of_publication import open_publication
-from ledgerpress.eventlog.clock_guard import ClockGuard, ClockLimits, Elapsed, monotonic_microseconds
+from ledgerpress.eventlog.clock_guard import (
+    ClockGuard,
+    ClockLimits,
+    Elapsed,
+    default_limits,
+    monotonic_microseconds,
+)
 from ledgerpress.eventlog.clock_randomness_ids import Clock, Randomness, SystemClock, SystemRandomness, uuid7
 from ledgerpress.eventlog.codec import Codec
 from ledgerpress.eventlog.event_and_withdrawn_event import Event
@@ -38,7 +44,6 @@ from ledgerpress.views.snapshot_and_cache_dependencies import Snapshot, ViewsVer
 
 FOLLOW_BATCH_SIZE: Final = 500
 """Events that are applied in one transaction while requests are served."""
-DEFAULT_CLOCK_LIMITS: Final = ClockLimits()
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +108,7 @@ async def open_store(
     features: FeatureSet = FEATURES,
     create: bool = True,
     clock: Clock | None = None,
-    clock_limits: ClockLimits = DEFAULT_CLOCK_LIMITS,
+    clock_limits: ClockLimits | None = None,
     elapsed: Elapsed | None = None,
     randomness: Randomness | None = None,
     projectors: Sequence[Projector] | None = None,
@@ -177,7 +182,7 @@ async def store_on_log(
     *,
     features: FeatureSet = FEATURES,
     clock: Clock,
-    clock_limits: ClockLimits = DEFAULT_CLOCK_LIMITS,
+    clock_limits: ClockLimits | None = None,
     elapsed: Elapsed | None = None,
     randomness: Randomness,
     projectors: Sequence[Projector] | None = None,
@@ -230,9 +235,8 @@ async def store_on_log(
             observer=instrumentation,
         )
         if elapsed is not None:
-            checked_log.health.clock = ClockGuard(
-                clock, clock_limits, partial(_recorded_time, views), elapsed
-            )
+            limits = clock_limits or default_limits()
+            checked_log.health.clock = ClockGuard(clock, limits, partial(_recorded_time, views), elapsed)
         computed = ComputedValues()
         caches += [commands.clear_cache, computed.clear]
         checked_log.verify_applied(lambda: views.applied)

@@ -88,6 +88,7 @@ class ServerSettings(msgspec.Struct, frozen=True, kw_only=True):
         float,
         Meta(
             gt=0,
+            le=31_536_000,
             description="How far the clock may jump while the server runs; it may differ by as much from the last "
             "recorded time. After a larger jump, the server records nothing until the clock is right again, or the "
             "server is restarted. Raise it in a virtual machine that is paused: its clock jumps when it continues.",
@@ -97,6 +98,7 @@ class ServerSettings(msgspec.Struct, frozen=True, kw_only=True):
         float,
         Meta(
             gt=0,
+            le=36_500,
             description="How many days the clock of a starting server may be ahead of the last recorded time. Beyond "
             "that, the server records nothing until `ledgerpress clock confirm` has recorded that the clock is right.",
         ),
