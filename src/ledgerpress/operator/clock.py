@@ -141,24 +141,22 @@ async def _preview(store: Store, wanted: ClockCorrectionRequest) -> ClockCorrect
 
 async def _recorded_after(store: Store, time: int, head: int) -> tuple[int, int]:
     """Return the positions of the first and the last event whose recorded time is after `time`."""
-    positions = []
+    first = last = 0
     with store.snapshot() as snapshot:
-        first = recorded_time.position_at(snapshot, time) + 1
-        after = first - 1
+        after = recorded_time.position_at(snapshot, time)
         while after < head and (batch := await store.log.read(after, _BATCH)):
-            positions += [
-                event.position
-                for event in batch
-                if recorded_time.corrected_time(snapshot, event.header.recorded_at, event.position) > time
-            ]
+            for event in batch:
+                corrected = recorded_time.corrected_time(snapshot, event.header.recorded_at, event.position)
+                if corrected > time:
+                    first, last = first or event.position, event.position
             after = batch[-1].position
-    if not positions:
+    if not first:
         raise Rejection(
             ErrorCode.NOT_FOUND,
             f"No event has a recorded time after the clock, {shown(time)}. Name the events: --from POSITION --to POSITION.",
             field=("first",),
         )
-    return positions[0], positions[-1]
+    return first, last
 
 
 async def _effect(

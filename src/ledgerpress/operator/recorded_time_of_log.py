@@ -22,9 +22,8 @@ async def recorded_time_of(log: EventLog, codec: Codec[Event], size: int, greate
         if event.position > size:
             break
         if isinstance(fact := codec.decode(event).event, ClockCorrected):
-            corrections.append(
-                ClockCorrection(event.position, fact.first_position, fact.last_position, fact.shift)
-            )
+            last = min(fact.last_position, event.position)
+            corrections.append(ClockCorrection(event.position, fact.first_position, last, fact.shift))
     if not corrections:
         return greatest
     shifts, after = ClockCorrections(corrections), 0

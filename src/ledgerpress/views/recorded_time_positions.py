@@ -188,7 +188,7 @@ class _Moments:
         db, first = self._db, event.first_position
         db.execute(
             "INSERT INTO clock_correction VALUES (?, ?, ?, ?)",
-            (now, first, event.last_position, event.shift),
+            (now, first, min(event.last_position, now), event.shift),
         )
         (before,) = db.execute(
             "SELECT coalesce(max(recorded_time), ?) FROM moment WHERE to_pos = ? AND position < ?",
