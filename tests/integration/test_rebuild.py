@@ -22,6 +22,8 @@ from tests.integration.other_version_program import FAILS_AT, changed_projectors
 from tests.integration.program_runs import done, program
 from tests.property.view_rows import Rows, rebuilt, rows_of, views_in_use
 
+pytestmark = pytest.mark.usefixtures("any_silence")
+
 POSTS: Final = 12
 
 
