@@ -233,6 +233,25 @@ async def test_a_clock_that_is_too_far_ahead_must_be_confirmed(machine: Machine)
 
 
 @pytest.mark.slow
+async def test_a_server_without_tokens_starts_and_creates_the_first_one_after_the_confirmation(
+    machine: Machine,
+) -> None:
+    await machine.done("demo")
+    environment = {**machine.servers.environment}
+    del environment["LEDGERPRESS_ANONYMOUS_ROLE"]
+    machine.servers.environment = environment
+    machine.set_clock(401 * DAY)
+    server = await machine.serve()
+    async with browser_of(server) as browser:
+        assert len(await browser.recent()) > 1
+    assert server.admin_token() is None
+    await server.stop()
+    await machine.done("clock", "confirm", "--yes")
+    server = await (await machine.serve()).ready()
+    assert server.admin_token() is not None
+
+
+@pytest.mark.slow
 async def test_after_a_year_without_events_nothing_needs_a_confirmation(machine: Machine) -> None:
     await machine.done("demo")
     machine.set_clock(366 * DAY)
