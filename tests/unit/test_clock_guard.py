@@ -2,11 +2,14 @@
 
 import logging
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import pytest
 
 from ledgerpress.eventlog.clock_guard import ClockGuard, ClockLimits, duration, monotonic_microseconds, shown
 from ledgerpress.eventlog.clock_randomness_ids import SystemClock
+from ledgerpress.server.settings import InvalidSettings
+from ledgerpress.server.settings.store_location import clock_limits
 
 SECOND = 1_000_000
 DAY = 86_400 * SECOND
@@ -125,3 +128,19 @@ def test_times_and_spans_as_text() -> None:
     assert shown(NOW + 1) == "2024-05-04T08:00:00Z"
     assert shown(10**30) == f"{10**30:,} microseconds since 1970"
     assert (duration(-90 * SECOND), duration(DAY), duration(366 * DAY)) == ("0:01:30", "1 day", "366 days")
+
+
+def test_commands_use_the_limits_in_the_settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert clock_limits({}) == ClockLimits()
+    environment = {"LEDGERPRESS_MAX_CLOCK_AHEAD_DAYS": "10", "LEDGERPRESS_MAX_CLOCK_JUMP_SECONDS": "2.5"}
+    assert clock_limits(environment) == ClockLimits(max_jump=2_500_000, max_ahead=10 * DAY)
+    (tmp_path / "ledgerpress.toml").write_text("[server]\nmax_clock_ahead_days = 800\n", "utf-8")
+    assert clock_limits({}) == ClockLimits(max_ahead=800 * DAY)
+
+
+@pytest.mark.parametrize("value", ["0", "-1", "nan", "inf", "a year"])
+def test_invalid_limits_are_rejected(value: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(InvalidSettings, match="numbers above 0"):
+        clock_limits({"LEDGERPRESS_MAX_CLOCK_AHEAD_DAYS": value})
