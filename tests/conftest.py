@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, settings
 
+from ledgerpress.eventlog.clock_guard import ClockLimits, default_limits, set_default_limits
 from tests.engines.fixtures import (
     jetstream_url,
     log_url,
@@ -40,6 +41,17 @@ def unchanged_priority() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(os, "nice", lambda _: 0)
         yield
+
+
+@pytest.fixture
+def any_silence(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Trust the clock of the machine however far it is ahead of a log that was recorded with a clock of tests."""
+    days = 36_500
+    monkeypatch.setenv("LEDGERPRESS_MAX_CLOCK_AHEAD_DAYS", str(days))
+    before = default_limits()
+    set_default_limits(ClockLimits.of(60, days))
+    yield
+    set_default_limits(before)
 
 
 @pytest.hookimpl(wrapper=True)

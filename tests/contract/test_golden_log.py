@@ -30,7 +30,7 @@ HEADER = {
 }  # fmt: skip
 PAYLOAD = {"data", "reason", "idempotencyKey", "traceId", "fingerprint"}
 NOT_RECORDED = {
-    *("payload.withdrawn", "site.localized"),
+    *("payload.withdrawn", "site.localized", "clock.confirmed", "clock.corrected"),
     *("correction.recorded", "correction.reworded", "correction.retracted"),
 }
 """Event types that no command of the sequence records, or that are newer than it: `schema/events` has samples of all."""

@@ -26,9 +26,16 @@ REPLACED_TABLES: Final = {"site_name"}
 """Tables of the version that wrote the store which later versions do not have."""
 CHANGED_TABLES: Final = {
     "category_state": [16, "c0b840b20f3a00d77f0d51ac2a5259757b80d7fc40172e62a5d95b0a405d6a2a"],
-    "correction": [1, "34205d9b1e4027465002c3bc78d91bda523e3738366f2c9fab59cf5dfbac10c7"],
+    "correction": [1, "1c267591397ef73129ac9d56bfbbd979736dd9401c9f83d4c680fc2762182de9"],
     "correction_text": [1, "f23a3a5214a67ef7996836e29d447be6dcce05455c633c1c624b254456799833"],
-    "projection": [9, "79f2ca1b460c665f82c144d893ce69c91031fed9c2287132d0a67092ae0e4c65"],
+    "article": [265, "75a124d7c0a1763ddb65a5960c951f2d84973db2c782fe864eb8367b21b44c3d"],
+    "clock_correction": [0, "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"],
+    "dated_post": [267, "5b6823fa7f19b094ad24e617bbd663a3a8f281b69b0c9b1695c5e27b82c471b1"],
+    "earlier_time": [0, "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"],
+    "listed": [265, "fff4d469f52a507a396cd4a7b726be624ce0e7edd5bd34ffd3202d701260195f"],
+    "moment": [361, "80c3e2ec8cd5760304726d629290b41e7cdc3ecc24c81ce802bd69c383f5fc30"],
+    "post_state": [763, "28f79691a525cfdf444bfdf185e8d8c66ba37e7ee25cd4b2eb5dd16b8d195acf"],
+    "projection": [9, "e5bc83d0adcf9780dc550cfd8a585c01295732211e4f7cbd792d2b2fd9e5451f"],
     "site_state": [2, "7fe0334441c21e11b7bbd1eb3fd6327abcf0d63b499fa1de6ac980c1271de7c8"],
 }
 """The tables that later versions write differently: how many rows they have, and the SHA-256 of all of them."""

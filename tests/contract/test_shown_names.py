@@ -43,7 +43,8 @@ SOURCE: Final = Path(ledgerpress.__file__).parent
 
 SETTINGS: Final = {
     "server": """
-        host port unix_socket root_path data log allow_unsynced log_wait_seconds allowed_hosts trusted_proxies
+        host port unix_socket root_path data log allow_unsynced log_wait_seconds max_clock_jump_seconds
+        max_clock_ahead_days allowed_hosts trusted_proxies
         max_head_bytes head_seconds max_connections max_unfinished_bodies open_past
         stop_delay_seconds stop_seconds
     """,
@@ -96,6 +97,7 @@ SETTINGS: Final = {
 METRICS: Final = """
     ledgerpress_answers_kept_bytes{}
     ledgerpress_answers_total{kind}
+    ledgerpress_clock_rejected{}
     ledgerpress_events_appended_total{}
     ledgerpress_info{version}
     ledgerpress_lag_events{}
@@ -128,6 +130,9 @@ METRICS: Final = """
 
 COMMAND_LINE: Final = """
     blame SLUG --data --json --log --no-pager --version
+    clock confirm --data --log --reason --yes -y
+    clock correct --ahead --behind --data --from --log --preview --reason --time --to --undo --yes -y
+    clock show --data --json --log
     demo --data --log
     diff SLUG OLD NEW --data --json --log --no-pager --unified -u
     events export FILE --data --log
@@ -178,7 +183,7 @@ async def test_files_in_a_data_directory(tmp_path: Path) -> None:
     async with open_store(tmp_path / "data"):
         pass
     names = {file.name for file in (tmp_path / "data").iterdir() if not file.name.endswith(("-wal", "-shm"))}
-    views = "views-760c87a9-1.sqlite"
+    views = "views-ab330be2-1.sqlite"
     assert names == {"log.sqlite", views, "views.json", "views.lock", "views.build.lock"}
     assert (tmp_path / "data" / "views.json").read_bytes() == f'{{"current":"{views}"}}'.encode()
     in_use = ViewsPointer("a", "b", "c")

@@ -13,6 +13,7 @@ from msgspec import UNSET
 from ledgerpress.commands.command_and_guard_declarations import Command
 from ledgerpress.commands.command_handler import fingerprint
 from ledgerpress.commands.command_request_and_context import CommandRequest
+from ledgerpress.commands.confirm_and_correct_clock import ConfirmClock, CorrectClock
 from ledgerpress.commands.roles_and_permissions import Role
 from ledgerpress.commands.skip_event import SkipEvent
 from ledgerpress.features.actors.commands import RegisterActor, RenameActor
@@ -155,6 +156,8 @@ FINGERPRINTS: Final[Sequence[tuple[str, Command, CommandRequest]]] = (
     ),
     ("f9ff10bab7fe339d146614d6c761f59f0813b4f43a9afc3c01cf0deff8c22913", RevokeToken(token_id=ID), BARE),
     ("898183648ebdc0ab672b9e7ac7d36654dd9a782a4a408576a317e3f8aa3d35d7", SkipEvent(projection="listings", position=41), BARE),
+    ("82073ed5e2e4d516fa9b113fb7e052f05d031494cd8646e33b4859ce77da5964", ConfirmClock(last_recorded_time=1_734_858_000_000_000), BARE),
+    ("d8e271541c75911fa3ab2b23a486a4d2456435e9c994137cb3939bfe04c6c984", CorrectClock(first_position=226, last_position=228, shift=-60_000_000), BARE),
 )  # fmt: skip
 
 CONTENT_KEYS: Final[Sequence[tuple[str, Command, int | None]]] = (
@@ -181,7 +184,7 @@ def test_every_command_has_a_pinned_fingerprint_and_a_unique_name() -> None:
     names = {command.fingerprint_name for _, command, _ in FINGERPRINTS}
     assert len(names) == len(FEATURES.declarations.commands)
     assert names == {
-        "ArchivePost", "CategorizePost", "CreateCategory", "CreatePost", "CreateToken", "DeleteCategory",
+        "ArchivePost", "ConfirmClock", "CorrectClock", "CategorizePost", "CreateCategory", "CreatePost", "CreateToken", "DeleteCategory",
         "DescribeCategory", "EditPost", "LocalizeSite", "MergeCategory", "MoveCategory", "NameSite", "PublishPost",
         "RegisterActor", "RegisterAuthor", "RenameActor", "RenameAuthor", "RenameCategory", "RestorePost",
         "RevertPost", "RevokeToken", "SkipEvent", "UnarchivePost", "UncategorizePost", "UnmergeCategory",

@@ -29,7 +29,7 @@ async def page(tmp_path: Path) -> AsyncIterator[Page]:
 
 
 @pytest.fixture(params=["server", "FastAPI"])
-async def site(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[str]:
+async def site(request: pytest.FixtureRequest, tmp_path: Path, any_silence: None) -> AsyncIterator[str]:
     """The address of a site with a few articles: of the program, or below a prefix in a FastAPI application."""
     data = tmp_path / "store"
     async with client(data) as newsroom:

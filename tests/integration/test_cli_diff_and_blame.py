@@ -16,7 +16,7 @@ from tests.integration.graphql_client import Client, client
 
 CHANGES = """
 query ($slug: String!) { post(slug: $slug) { history(first: 50) { nodes {
-  position version type recordedAt occurredAt reason changedFields before after withdrawn
+  position version type recordedAt uncorrectedRecordedAt occurredAt reason changedFields before after withdrawn
   subject { id } actor { id kind name } onBehalfOf { id kind name }
 } } } }
 """

@@ -79,6 +79,7 @@ def test_an_unknown_slug_or_a_missing_store_is_an_error(data: Path, tmp_path: Pa
     assert history("fog", "--data", tmp_path / "nowhere").exit_code == 3
 
 
+@pytest.mark.usefixtures("any_silence")
 def test_withdrawn_content_is_marked_and_cannot_be_restored_or_reverted(data: Path) -> None:
     (newest, *_) = map(json.loads, history("tide-mill", "--data", data, "--json").stdout.splitlines())
     withdraw = ["withdraw", str(newest["position"]), "--reason", "An order.", "--yes", "--data", str(data)]

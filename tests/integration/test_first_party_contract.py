@@ -9,6 +9,7 @@ from typing import Final
 import pytest
 from graphql import GraphQLObjectType, GraphQLSchema, get_named_type, is_leaf_type
 
+from ledgerpress.commands.confirm_and_correct_clock import ConfirmClock, CorrectClock
 from ledgerpress.commands.roles_and_permissions import Role
 from ledgerpress.features.actors.commands import RegisterActor, RenameActor
 from ledgerpress.features.authors.commands import RegisterAuthor, RenameAuthor
@@ -86,6 +87,10 @@ async def scenario(client: StoreClient) -> dict[str, str]:
     )
     await client.command(PublishPost(post_id=tide, correction="It has three wheels."))
     await client.command(PublishPost(post_id=ebb))
+    await client.command(ConfirmClock(last_recorded_time=client.now))
+    await client.command(
+        CorrectClock(first_position=5, last_position=9, shift=-60_000_000), reason="It was ahead."
+    )
     await client.command(CategorizePost(post_id=ebb, category=NIGHT))
     await client.command(UncategorizePost(post_id=ebb, category=TOWN))
     await client.command(RenameAuthor(author_id=author, name="Ada Brook-Lind"))

@@ -137,6 +137,7 @@ async def test_no_first_token_is_created_if_an_admin_token_exists_or_none_is_nee
     )
 
 
+@pytest.mark.usefixtures("any_silence")
 async def test_a_withdrawn_token_is_rejected_like_an_unknown_token(tmp_path: Path) -> None:
     data = tmp_path / "store"
     async with visitors(data) as api:

@@ -31,6 +31,8 @@ from ledgerpress.server.authenticator_and_first_admin_token import make_authenti
 from ledgerpress.server.store import Store, open_store
 from tests.integration.graphql_client import client
 
+pytestmark = pytest.mark.usefixtures("any_silence")
+
 DAMAGES = {
     "type": (
         "xray.taken",

@@ -26,6 +26,8 @@ from tests.integration.program_runs import done, program
 from tests.integration.server_process import Servers
 from tests.property.view_rows import Rows, rebuilt, rows_of, views_in_use
 
+pytestmark = pytest.mark.usefixtures("any_silence")
+
 SECRET: Final = "The heron nests behind number nine"
 LARGE: Final = 200_000
 """Characters: more than fits into a pipe."""

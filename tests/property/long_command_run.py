@@ -12,6 +12,7 @@ from typing import Any, ClassVar, Final
 
 from ledgerpress.commands.command_and_guard_declarations import Command
 from ledgerpress.commands.command_request_and_context import CommandContext, CommandRequest, CommandResult
+from ledgerpress.commands.confirm_and_correct_clock import ConfirmClock, CorrectClock
 from ledgerpress.commands.errors import Rejection
 from ledgerpress.commands.skip_event import SkipEvent
 from ledgerpress.commands.streams_and_append_plan import AppendPlan
@@ -121,6 +122,7 @@ class Run:
             self.rejected_appends,
             self.withdraw,
             self.skip,
+            self.clock,
             self.restart,
             self.query,
         )
@@ -202,6 +204,14 @@ class Run:
     async def skip(self) -> None:
         """Record that a projection may skip an event."""
         await self.handle(SkipEvent(projection="posts", position=self.chance.randrange(1, 50)))
+
+    async def clock(self) -> None:
+        """Confirm the clock, and correct the recorded times of some events."""
+        first, last = sorted(self.chance.choices(range(1, len(self.session.history)), k=2))
+        await self.handle(ConfirmClock(last_recorded_time=self.session.clock.time))
+        shift = self.chance.choice((-86_400, -60, 0, 7_200)) * SECOND
+        command = CorrectClock(first_position=first, last_position=last, shift=shift)
+        await self.handle(command, CommandRequest(reason="The clock was wrong."))
 
     async def restart(self) -> None:
         """Reopen the store, sometimes with rebuilt views."""

@@ -30,6 +30,8 @@ NOT_RECORDED: Final = {
     "payload.withdrawn",
     "projection.skipped",
     "lease.taken",
+    "clock.confirmed",
+    "clock.corrected",
 }
 """Event types that no response as of a moment shows, or that affect all responses at once."""
 

@@ -30,6 +30,8 @@ from tests.property.store_session import Action, Session, actions
 from tests.property.test_views import EXAMPLES
 from tests.property.view_rows import rebuilt, rows_of, views_in_use
 
+pytestmark = pytest.mark.usefixtures("any_silence")
+
 NAMES: Final = [projector.name for projector in all_projectors()]
 SECRETS: Final = [f"the heron nests behind number {number}" for number in range(4)]
 REASON: Final = "Order 7/24 of the district court."

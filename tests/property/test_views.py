@@ -44,7 +44,13 @@ from tests.property.store_session import Action, Session, actions
 from tests.property.view_rows import rebuilt, rows_of, views_in_use
 
 EXAMPLES: Final = int(os.environ.get("LEDGERPRESS_TEST_EXAMPLES", "24"))
-NOT_COMMANDED: Final = {"payload.withdrawn", "projection.skipped", "lease.taken"}
+NOT_COMMANDED: Final = {
+    "payload.withdrawn",
+    "projection.skipped",
+    "lease.taken",
+    "clock.confirmed",
+    "clock.corrected",
+}
 """Events that none of these commands records: an operator or a node records them."""
 REJECTIONS: Final = {
     ErrorCode.VERSION_CONFLICT, SLUG_TAKEN, SLUG_MALFORMED, ErrorCode.NOT_FOUND, ErrorCode.BLANK,

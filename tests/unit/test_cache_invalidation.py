@@ -3,7 +3,7 @@
 from ledgerpress.features.registry import EVENT_TYPES, declared_views
 from ledgerpress.views import cache_invalidation
 
-EVERYTHING = {"log.opened", "payload.withdrawn", "projection.skipped"}
+EVERYTHING = {"log.opened", "payload.withdrawn", "projection.skipped", "clock.corrected"}
 """Event types that invalidate everything, because they are rare or change very much."""
 
 

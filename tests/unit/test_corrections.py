@@ -240,11 +240,13 @@ def test_a_new_correction_is_of_a_published_revision(
 ) -> None:
     now = state(*history)
     rejection: Rejection | None = None
+    recorded: CorrectionRecorded | None = None
     try:
         recorded = decisions.record(now, NewCorrection(note=note), id="new", revision=revision)
     except Rejection as error:
         rejection = error
-    if rejection is not None:
+    if recorded is None:
+        assert rejection is not None
         assert rejection.code in {POST_NOT_PUBLISHED, REVISION_NOT_PUBLISHED}
         return
     assert revision in {None, recorded.revision}

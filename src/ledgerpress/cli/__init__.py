@@ -47,6 +47,10 @@ _COMMANDS: Final = {
         "resume_and_skip_projection:commands",
         "Resume a paused projection, or skip the event at which it failed.",
     ),
+    "clock": (
+        "clock:commands",
+        "Show and confirm the clock, and correct the times that a wrong clock has recorded.",
+    ),
     "token": ("token:commands", "Create, list and revoke API tokens, the credentials of programs."),
 }
 """Each command with its module in this package, its function or `typer.Typer`, and its line in `ledgerpress --help`."""

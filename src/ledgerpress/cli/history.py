@@ -61,6 +61,10 @@ def _show(change: dict[str, Any]) -> None:
     if change["onBehalfOf"]:
         actor += f", for {_name(change['onBehalfOf'])}"
     out.print(f"{shown_time(change['recordedAt'])}  {actor}")
+    if change["uncorrectedRecordedAt"]:
+        out.print(
+            f"the clock showed {shown_time(change['uncorrectedRecordedAt'])}; it was corrected", style="dim"
+        )
     if change["occurredAt"]:
         out.print(f"occurred {shown_time(change['occurredAt'])}")
     if change["reason"]:

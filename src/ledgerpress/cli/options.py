@@ -7,9 +7,10 @@ from typing import Annotated, Final
 import typer
 
 from ledgerpress.cli.printing_and_exit_codes import clear_errors
+from ledgerpress.eventlog.clock_guard import set_default_limits
 from ledgerpress.server.log_url import LOCAL
 from ledgerpress.server.settings import FILE, FILE_VARIABLE
-from ledgerpress.server.settings.store_location import data_directory, log_url
+from ledgerpress.server.settings.store_location import clock_limits, data_directory, log_url
 
 MAX_POSITION: Final = 2**53 - 1
 """The largest position that the command line accepts."""
@@ -28,6 +29,7 @@ def _configured_log(context: typer.Context, value: str) -> str:
     if context.resilient_parsing:
         return value
     with clear_errors():
+        set_default_limits(clock_limits(os.environ))
         return log_url(os.environ, None if _is_default(context, "log") else value)
 
 

@@ -92,6 +92,10 @@ class LogReplaced(LogUnavailable):
     """
 
 
+class ClockRejected(LogUnavailable):
+    """The clock of this machine is not trusted. Nothing was recorded; an operator must set or confirm the clock."""
+
+
 class AppendUnresolved(LogUnavailable):
     """The engine failed during an append, and it could not be determined whether the events were recorded.
 

@@ -162,6 +162,8 @@ class HealthCheckedLog:
 
     async def check(self) -> bool:
         """Check the log, even while contact is lost; return whether it is reachable and is the log that was opened."""
+        if self.health.clock is not None:
+            self.health.clock.check()
         if self._stopped:
             return False
         try:

@@ -13,6 +13,12 @@ SKIP: Final = "projection.skipped"
 """The stored name of `ProjectionSkipped`."""
 LEASE_TAKEN: Final = "lease.taken"
 """The stored name of `LeaseTaken`."""
+CLOCK_STREAM: Final = "clock"
+"""The stream of `ClockConfirmed` and `ClockCorrected`."""
+CLOCK_CONFIRMATION: Final = "clock.confirmed"
+"""The stored name of `ClockConfirmed`."""
+CLOCK_CORRECTION: Final = "clock.corrected"
+"""The stored name of `ClockCorrected`."""
 
 _LEASE: Final = re.compile(r"[a-z][a-z0-9-]{0,63}")
 
@@ -48,11 +54,35 @@ class LeaseTaken(Event, frozen=True):
     node: str
 
 
+class ClockConfirmed(Event, frozen=True):
+    """An operator has confirmed the clock, which was far ahead of the last recorded time.
+
+    `last_recorded_time` is that time, in microseconds since 1970, UTC. The recorded time of this event is the
+    confirmed time.
+    """
+
+    last_recorded_time: int
+
+
+class ClockCorrected(Event, frozen=True):
+    """The events from `first_position` to `last_position` were recorded with a wrong clock.
+
+    Their correct recorded times are `shift` microseconds later than in their headers; a negative shift means earlier.
+    The last correction of an event counts; a shift of 0 takes earlier corrections back.
+    """
+
+    first_position: int
+    last_position: int
+    shift: int
+
+
 LOG_EVENTS: Final[tuple[EventType[Event], ...]] = (
     EventType("log.opened", 1, LogOpened),
     EventType(WITHDRAWAL, 1, PayloadWithdrawn),
     EventType(SKIP, 1, ProjectionSkipped),
     EventType(LEASE_TAKEN, 1, LeaseTaken),
+    EventType(CLOCK_CONFIRMATION, 1, ClockConfirmed),
+    EventType(CLOCK_CORRECTION, 1, ClockCorrected),
 )
 
 

@@ -5,8 +5,10 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Final, Literal, NamedTuple, TypeAlias
 
+from ledgerpress.eventlog.clock_guard import ClockGuard
 from ledgerpress.eventlog.errors import (
     AppendUnresolved,
+    ClockRejected,
     LogAccessDenied,
     LogDamaged,
     LogReplaced,
@@ -61,6 +63,8 @@ class LogHealth:
         self._lost_reason = ""
         self.failed_write: Failure | None = None
         """The last failure of a write, until a write succeeds."""
+        self.clock: ClockGuard | None = None
+        """The guard of the clock that writes use, if there is one."""
         self.damage: LogDamaged | None = None
         """The first failure because of which the log counts as damaged."""
 
@@ -83,13 +87,22 @@ class LogHealth:
             return dict.fromkeys(OPERATIONS, str(self.damage))
         if self.is_lost:
             return dict.fromkeys(OPERATIONS, self._lost_reason)
+        if (problem := self.clock_problem) is not None:
+            return {"write": problem}
         return {} if self.failed_write is None else {"write": str(self.failed_write.error)}
+
+    @property
+    def clock_problem(self) -> str | None:
+        """The reason why nothing is recorded with the current clock; `None` if there is none."""
+        return None if self.clock is None else self.clock.problem
 
     @property
     def notices(self) -> tuple[str, ...]:
         """Notices for operators: those of the log about its storage, and the reasons why operations fail now."""
+        clock_notice = None if self.clock is None else self.clock.notice
         return (
             *self._notices,
+            *(() if clock_notice is None else (clock_notice,)),
             *(f"{operation}s fail: {reason}" for operation, reason in self.failing.items()),
         )
 
@@ -149,6 +162,9 @@ class LogHealth:
             return LogUnavailable(f"the log cannot be reached; its last answer was {self.silence:.0f} s ago")
         if operation == "write" and self.damage is not None:
             return LogDamaged(str(self.damage))
+        if operation == "write" and self.clock is not None and (problem := self.clock.check()) is not None:
+            self.failed["write"] += 1
+            return ClockRejected(problem)
         return None
 
 

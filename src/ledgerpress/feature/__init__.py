@@ -65,6 +65,7 @@ from ledgerpress.views.projection.projector_interface_and_composition import (
     Projector,
     ProjectorBatch,
 )
+from ledgerpress.views.recorded_time_positions import corrected_time
 from ledgerpress.views.snapshot_and_cache_dependencies import Snapshot, Topic
 
 __all__ = [
@@ -121,6 +122,7 @@ __all__ = [
     "Withdrawn",
     "changed_listings",
     "commands",
+    "corrected_time",
     "load",
     "plain",
     "text_rules",

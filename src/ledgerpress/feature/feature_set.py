@@ -6,6 +6,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Final, TypeVar
 
 from ledgerpress.commands.command_and_guard_declarations import CommandDeclarations
+from ledgerpress.commands.confirm_and_correct_clock import CLOCK_COMMANDS
 from ledgerpress.commands.errors import ErrorCode
 from ledgerpress.commands.executed_commands_view import CommandsProjector
 from ledgerpress.commands.roles_and_permissions import RolePermissions
@@ -59,7 +60,7 @@ class FeatureSet:
                 )
             known.add(feature.name)
         self.events = (*LOG_EVENTS, *self._all(lambda feature: feature.events))
-        commands = (*LOG_COMMANDS, *self._all(lambda feature: feature.commands))
+        commands = (*LOG_COMMANDS, *CLOCK_COMMANDS, *self._all(lambda feature: feature.commands))
         self.error_codes = self._all(lambda feature: feature.error_codes)
         self.first_events = self._all(lambda feature: feature.first_events)
         self.declarations = CommandDeclarations(

@@ -21,6 +21,7 @@ _CODE: Final = re.compile(r"[A-Z0-9]+(?:_[A-Z0-9]+)*")
 RESERVED_COMMANDS: Final = frozenset(
     [
         "blame",
+        "clock",
         "demo",
         "diff",
         "events",

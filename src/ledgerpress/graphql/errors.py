@@ -9,7 +9,13 @@ from typing import Any, Final
 
 from graphql import GraphQLError
 
-from ledgerpress.eventlog.errors import AppendUnresolved, LogAccessDenied, LogReplaced, LogUnavailable
+from ledgerpress.eventlog.errors import (
+    AppendUnresolved,
+    ClockRejected,
+    LogAccessDenied,
+    LogReplaced,
+    LogUnavailable,
+)
 from ledgerpress.grapheme_clusters import shortened
 from ledgerpress.graphql.request_telemetry_record import note_error
 from ledgerpress.sqlite.faults import is_damage, is_failure_of_machine
@@ -30,6 +36,7 @@ APPEND_UNRESOLVED: Final = "APPEND_UNRESOLVED"
 _UNAVAILABLE: Final = "The log cannot be reached at the moment. Try again."
 VIEWS_UNAVAILABLE_MESSAGE: Final = "The views of this server cannot be read at the moment. Try again."
 _REJECTED: Final = "The log does not accept writes from this node: nothing was recorded."
+_CLOCK: Final = "The clock of this server is wrong or not confirmed: nothing was recorded. An operator has to correct this."
 _REPLACED: Final = "The log of this server was replaced by another log. An operator has to correct this."
 _UNRESOLVED: Final = (
     "The log became unreachable, and the command may have been recorded. "
@@ -51,11 +58,12 @@ class LogUnavailableError(GraphQLError):
     def __init__(self, errors: Iterable[GraphQLError] = ()) -> None:
         """`is_unavailable` MUST be true for all `errors`."""
         rejections = [
-            failure for error in errors if isinstance(failure := _server_failure(error), LogAccessDenied)
+            failure
+            for error in errors
+            if isinstance(failure := _server_failure(error), LogAccessDenied | ClockRejected)
         ]
-        super().__init__(
-            _rejected(rejections[0]) if rejections else _UNAVAILABLE, extensions={"code": LOG_UNAVAILABLE}
-        )
+        message = _rejected(rejections[0]) if rejections else _UNAVAILABLE
+        super().__init__(message, extensions={"code": LOG_UNAVAILABLE})
 
 
 def client_error(error: GraphQLError, *, suggestions: bool = True) -> dict[str, Any]:
@@ -125,7 +133,7 @@ def _unavailable(failure: LogUnavailable, error: GraphQLError | None) -> dict[st
     match failure:
         case AppendUnresolved():
             code, message = APPEND_UNRESOLVED, _UNRESOLVED
-        case LogAccessDenied():
+        case LogAccessDenied() | ClockRejected():
             code, message = LOG_UNAVAILABLE, _rejected(failure)
         case LogReplaced():
             code, message = LOG_UNAVAILABLE, _REPLACED
@@ -135,7 +143,9 @@ def _unavailable(failure: LogUnavailable, error: GraphQLError | None) -> dict[st
     return dict(GraphQLError(message, nodes=nodes, path=path, extensions={"code": code}).formatted)
 
 
-def _rejected(failure: LogAccessDenied) -> str:
+def _rejected(failure: LogAccessDenied | ClockRejected) -> str:
+    if isinstance(failure, ClockRejected):  # logged when it began
+        return _CLOCK
     logger.warning("the log rejects the command of a client: %s", failure)
     return _REJECTED
 

@@ -21,6 +21,7 @@ from ledgerpress.features.registry import event_codec
 from ledgerpress.operator import Progress
 from ledgerpress.operator.log_copy import copy_of
 from ledgerpress.operator.log_verifier import LogVerifier
+from ledgerpress.operator.recorded_time_of_log import recorded_time_of
 from ledgerpress.server.data_directory import is_vacant, replace_directory
 from ledgerpress.server.log_factory import existing_log, open_copy_target
 from ledgerpress.server.log_url import LOCAL, LogUrl
@@ -48,6 +49,7 @@ async def export_events(data: Path, log: str, target: BinaryIO, progress: Progre
                 target.write(to_line(event) + b"\n")
             after = batch[-1].position
             progress(after, head)
+        recorded_time = await recorded_time_of(opened, event_codec(), head, recorded_time)
         end = TreeHead(TREE_HEAD_VERSION, opened.publication, head, tree.root().hex(), recorded_time)
         target.write(to_end_line(end) + b"\n")
         return head

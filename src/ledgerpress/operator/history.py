@@ -171,6 +171,9 @@ def _change(store: Store, snapshot: Snapshot, record: changes.Change) -> dict[st
         "type": record.type,
         "subject": _subject(snapshot, record.subject),
         "recordedAt": rfc3339.format_time(record.recorded_at),
+        "uncorrectedRecordedAt": (
+            None if record.clock_time == record.recorded_at else rfc3339.format_time(record.clock_time)
+        ),
         "occurredAt": None if time is None else rfc3339.format_time(time),
         "reason": None,
         "changedFields": values.fields,

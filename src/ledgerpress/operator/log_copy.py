@@ -23,6 +23,7 @@ from ledgerpress.features.registry import event_codec
 from ledgerpress.operator import Progress
 from ledgerpress.operator.event_verification import EventInvalid, verified_leaf_hash, verify_payload
 from ledgerpress.operator.log_verifier import LogVerifier
+from ledgerpress.operator.recorded_time_of_log import recorded_time_of
 from ledgerpress.server.data_directory import LOG_FILE
 from ledgerpress.server.log_factory import existing_log, open_copy_target, open_log
 from ledgerpress.server.log_url import LogUrl
@@ -158,7 +159,8 @@ class LogCopier:
                     progress(self._tree.size, end)
         await self._save()
         size, root = self._tree.size, self._tree.root().hex()
-        return TreeHead(TREE_HEAD_VERSION, self._source.publication, size, root, self._recorded_time)
+        time = await recorded_time_of(self._source, self._codec, size, self._recorded_time)
+        return TreeHead(TREE_HEAD_VERSION, self._source.publication, size, root, time)
 
     async def _resume(self) -> None:
         """Load the progress of an earlier run. Raises `LogUnusable` if that run copied another log."""

@@ -22,6 +22,7 @@ from ledgerpress.eventlog.log import EventLog
 from ledgerpress.eventlog.merkle import TREE_HEAD_VERSION, Frontier, TreeHead
 from ledgerpress.operator import Progress
 from ledgerpress.operator.event_verification import EventInvalid, verified_leaf_hash, verify_payload
+from ledgerpress.operator.recorded_time_of_log import recorded_time_of
 
 BATCH: Final = 1_000
 
@@ -44,7 +45,7 @@ class Finding(NamedTuple):
 class LogVerification:
     """The result of a verification: the head over all events before the finding, and the number of withdrawn payloads.
 
-    `unknown` counts the events of third-party features that are not loaded, by type; their data was not decoded.
+    If there is a finding, the recorded time of the head is without corrections of clocks. `unknown` counts the events of third-party features that are not loaded, by type; their data was not decoded.
     `roots` contains the roots at the requested sizes that were reached.
     """
 
@@ -109,7 +110,10 @@ class LogVerifier:
         finally:
             self._versions.close()
         size, root = self._tree.size, self._tree.root().hex()
-        head = TreeHead(TREE_HEAD_VERSION, self._log.publication, size, root, self._recorded_time)
+        time = self._recorded_time
+        if finding is None:
+            time = await recorded_time_of(self._log, self._codec, size, time)
+        head = TreeHead(TREE_HEAD_VERSION, self._log.publication, size, root, time)
         return LogVerification(head, self._withdrawn, finding, dict(self._unknown), self._roots)
 
     async def _read(self, end: int) -> Sequence[StoredEvent] | EventLogError:

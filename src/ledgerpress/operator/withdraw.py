@@ -29,6 +29,7 @@ SWITCH_TIMEOUT: Final = 30.0
 NEVER_WITHDRAWN: Final = {
     "log.opened": "it contains the key for the names of streams",
     "payload.withdrawn": "it contains no text except the reason of the withdrawal, and proves the withdrawal",
+    "clock.corrected": "it contains no text except the reason of the correction, and all recorded times depend on it",
     "projection.skipped": "it contains no text except the reason of the skip, and a rebuild depends on it",
 }
 """Types of events whose payload cannot be withdrawn, and why."""

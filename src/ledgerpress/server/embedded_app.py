@@ -164,6 +164,7 @@ class EmbeddedApp:
                     features=self._features,
                     instrumentation=command_metrics,
                     log_timeout=server.log_wait_seconds,
+                    clock_limits=server.clock_limits,
                     serve_while_rebuilding=True,
                 )
             )

@@ -13,6 +13,7 @@ from starlette.applications import Starlette
 from ledgerpress.commands.client_identity import Authenticator
 from ledgerpress.commands.command_handler import NO_INSTRUMENTATION
 from ledgerpress.commands.roles_and_permissions import Role
+from ledgerpress.eventlog.errors import ClockRejected
 from ledgerpress.feature import FeatureSet
 from ledgerpress.feature.feature_set import THIRD_PARTY_SECTION
 from ledgerpress.features.registry import FEATURES
@@ -88,6 +89,7 @@ async def serve(
                     progress=report,
                     instrumentation=command_metrics,
                     log_timeout=server.log_wait_seconds,
+                    clock_limits=server.clock_limits,
                     serve_while_rebuilding=True,
                 )
             )
@@ -115,7 +117,7 @@ async def serve(
             begin_to_listen(listener)
         # If every client is an administrator, no client needs a token.
         needs_token = settings.access.anonymous_role is not Role.ADMIN
-        token = await first_admin_token(store) if needs_token else None
+        token = await _first_admin_token(store) if needs_token else None
         announce(await store.log.head(), token)
         rebuilding = asyncio.create_task(
             rebuild_in_background(server.data, server.log, program, features), name="background rebuild"
@@ -128,6 +130,17 @@ async def serve(
             rebuilding.cancel()
             with suppress(asyncio.CancelledError):
                 await rebuilding
+
+
+async def _first_admin_token(store: Store) -> str | None:
+    """Return the secret of the first admin token, if it was created. With a clock that is not trusted, none is."""
+    try:
+        return await first_admin_token(store)
+    except ClockRejected:
+        logger.warning(
+            "if there is no admin token yet, it is created at the first start after the clock is right"
+        )
+        return None
 
 
 @contextmanager
@@ -167,6 +180,8 @@ def application(
     allowed_hosts: Sequence[str],
 ) -> Starlette:
     """Return the application that the settings describe. Raises `InvalidSettings` and `SchemaError`."""
+    if store.log_health.clock is not None:
+        store.log_health.clock.report()
     if unknown := store.unknown_events():
         logger.warning(
             "Events of features that are not installed: %d (%s). This process does not apply their rules",

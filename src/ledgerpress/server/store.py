@@ -1,8 +1,9 @@
 """Open a data directory as a store that handles commands and answers queries."""
 
 import asyncio
+import sqlite3
 from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import AbstractContextManager, asynccontextmanager
+from contextlib import AbstractContextManager, asynccontextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -10,6 +11,13 @@ from typing import Final
 
 from ledgerpress.commands.command_handler import NO_INSTRUMENTATION, CommandHandler, Instrumentation
 from ledgerpress.commands.first_events_of_publication import open_publication
+from ledgerpress.eventlog.clock_guard import (
+    ClockGuard,
+    ClockLimits,
+    Elapsed,
+    default_limits,
+    monotonic_microseconds,
+)
 from ledgerpress.eventlog.clock_randomness_ids import Clock, Randomness, SystemClock, SystemRandomness, uuid7
 from ledgerpress.eventlog.codec import Codec
 from ledgerpress.eventlog.event_and_withdrawn_event import Event
@@ -22,12 +30,14 @@ from ledgerpress.features.registry import FEATURES
 from ledgerpress.server.data_directory import check_data_directory, check_node_directory, claim_directory
 from ledgerpress.server.log_factory import open_when_available
 from ledgerpress.server.log_url import LOCAL, LogUrl
+from ledgerpress.views import recorded_time_positions as recorded_time
 from ledgerpress.views.computed_values import ComputedValues
 from ledgerpress.views.feature_declarations import DeclaredViews
 from ledgerpress.views.files.active_views import ActiveViews
 from ledgerpress.views.files.copy_of_another_set import copy_from_another_set
 from ledgerpress.views.files.rebuild_compare_and_switch import ViewsBuilder
 from ledgerpress.views.files.views_directory import ViewsDirectory
+from ledgerpress.views.files.views_health import ViewsUnavailable
 from ledgerpress.views.projection.checkpoints import Checkpoint
 from ledgerpress.views.projection.projector_interface_and_composition import Projector
 from ledgerpress.views.snapshot_and_cache_dependencies import Snapshot, ViewsVersion
@@ -98,6 +108,8 @@ async def open_store(
     features: FeatureSet = FEATURES,
     create: bool = True,
     clock: Clock | None = None,
+    clock_limits: ClockLimits | None = None,
+    elapsed: Elapsed | None = None,
     randomness: Randomness | None = None,
     projectors: Sequence[Projector] | None = None,
     progress: Callable[[int, int], None] | None = None,
@@ -110,13 +122,16 @@ async def open_store(
     """Open the store in the directory `data`, with views that have caught up with the log at the URL `log`.
 
     `features` are the features of the process. With `create`, a missing or empty directory becomes a new store, and a
-    missing log is created. While the views are built or catch up, at most `batch_size` events are applied at a time,
+    missing log is created. `clock_limits` are the limits within which the clock is trusted; otherwise the store is only
+    read, and appends raise `ClockRejected`. `elapsed` is a monotonic clock; a `clock` without one is not checked. By default, both are those of the machine. While the views are built or catch up, at most `batch_size` events are applied at a time,
     and `progress` is called with the position reached and the head. With `resume`, paused projections are tried again.
     With `serve_while_rebuilding`, if there are no views of these projectors, the store uses a copy of the views of
     another version; the caller MUST then rebuild the views. Raises `LogUnusable` if the directory contains something
     else, and `LogUnavailable` if the log's server cannot be reached for `log_timeout` seconds.
     """
-    clock, randomness = clock or SystemClock(), randomness or SystemRandomness()
+    if clock is None:
+        clock, elapsed = SystemClock(), elapsed or monotonic_microseconds
+    randomness = randomness or SystemRandomness()
     url = LogUrl.parse(log)
     if url.is_local:
         check_data_directory(data, create=create)
@@ -133,6 +148,8 @@ async def open_store(
             data,
             features=features,
             clock=clock,
+            clock_limits=clock_limits,
+            elapsed=elapsed,
             randomness=randomness,
             projectors=projectors,
             progress=progress,
@@ -144,6 +161,13 @@ async def open_store(
             yield store
     finally:
         await opened.aclose()
+
+
+def _recorded_time(views: ActiveViews) -> int | None:
+    """Return the recorded time at the position that the views have reached; `None` if they cannot be read."""
+    with suppress(ViewsUnavailable, sqlite3.Error), views.snapshot() as snapshot:
+        return recorded_time.time_of(snapshot)
+    return None
 
 
 def _last_withdrawal(snapshot: Snapshot) -> int:
@@ -158,6 +182,8 @@ async def store_on_log(
     *,
     features: FeatureSet = FEATURES,
     clock: Clock,
+    clock_limits: ClockLimits | None = None,
+    elapsed: Elapsed | None = None,
     randomness: Randomness,
     projectors: Sequence[Projector] | None = None,
     progress: Callable[[int, int], None] | None = None,
@@ -208,6 +234,9 @@ async def store_on_log(
             name_key=name_key,
             observer=instrumentation,
         )
+        if elapsed is not None:
+            limits = clock_limits or default_limits()
+            checked_log.health.clock = ClockGuard(clock, limits, partial(_recorded_time, views), elapsed)
         computed = ComputedValues()
         caches += [commands.clear_cache, computed.clear]
         checked_log.verify_applied(lambda: views.applied)

@@ -6,14 +6,14 @@ declares, to events that a projection may have skipped, and to more than `MAX_EV
 
 from typing import Final
 
-from ledgerpress.eventlog.kernel_events import LEASE_TAKEN
+from ledgerpress.eventlog.kernel_events import CLOCK_CONFIRMATION, LEASE_TAKEN
 from ledgerpress.views.feature_declarations import DeclaredViews
 from ledgerpress.views.snapshot_and_cache_dependencies import Snapshot, Topic
 
 MAX_EVENTS: Final = 250
 """The most events for which topics are computed, in about 25 milliseconds. More events invalidate everything."""
 
-_KERNEL_EVENTS: Final = frozenset({LEASE_TAKEN})
+_KERNEL_EVENTS: Final = frozenset({LEASE_TAKEN, CLOCK_CONFIRMATION})
 """Events of the kernel that change no read model."""
 
 

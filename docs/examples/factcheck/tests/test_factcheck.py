@@ -227,7 +227,9 @@ def test_the_program_finds_the_installed_package(tmp_path: Path) -> None:
 
     def ledgerpress(*arguments: str, path: str = "") -> str:
         command = [sys.executable, "-m", "ledgerpress", *arguments]
-        environment = {**os.environ, "PYTHONPATH": path}
+        # The clock of the example is years behind that of the machine.
+        clock = {"LEDGERPRESS_MAX_CLOCK_AHEAD_DAYS": "36500"}
+        environment = {**os.environ, **clock, "PYTHONPATH": path}
         done = subprocess.run(
             command, check=True, cwd=tmp_path, env=environment, capture_output=True, text=True
         )

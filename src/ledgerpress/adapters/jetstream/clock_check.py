@@ -6,7 +6,7 @@ from typing import Final
 
 from ledgerpress import rfc3339
 from ledgerpress.adapters.jetstream.stream_leader_api import LeaderRequests, StreamInfo
-from ledgerpress.eventlog.errors import EventLogError, LogUnavailable
+from ledgerpress.eventlog.errors import ClockRejected, EventLogError
 
 MAX_DIFFERENCE: Final = 5.0
 """Seconds by which the clocks may differ."""
@@ -32,7 +32,7 @@ class ClockCheck:
             self._difference = 0.0
 
     async def check(self) -> None:
-        """Raise `LogUnavailable` if the clocks differ by more than `MAX_DIFFERENCE`.
+        """Raise `ClockRejected` if the clocks differ by more than `MAX_DIFFERENCE`.
 
         If the last comparison is older than `CHECK_INTERVAL`, compare again in the background.
         """
@@ -41,7 +41,7 @@ class ClockCheck:
         elif time.monotonic() - self._compared_at > CHECK_INTERVAL and self._comparison is None:
             self._comparison = asyncio.get_running_loop().create_task(self._compare_in_background())
         if abs(self._difference) > MAX_DIFFERENCE:
-            raise LogUnavailable(
+            raise ClockRejected(
                 f"the clock of this machine is {abs(self._difference):.0f} seconds {'ahead of' if self._difference > 0 else 'behind'} "
                 "the clock of the NATS servers, so nothing is recorded: synchronize both clocks with NTP"
             )

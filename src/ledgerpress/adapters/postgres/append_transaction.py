@@ -10,7 +10,7 @@ from ledgerpress.adapters.postgres import connection as connections
 from ledgerpress.adapters.postgres import event_rows
 from ledgerpress.adapters.postgres.connection import Connection
 from ledgerpress.eventlog.envelope import Row
-from ledgerpress.eventlog.errors import LogUnavailable
+from ledgerpress.eventlog.errors import ClockRejected, LogUnavailable
 from ledgerpress.eventlog.group_commit import AppendGroup, AppendRequest
 from ledgerpress.eventlog.write_probe import probe_writes
 
@@ -39,7 +39,7 @@ SELECT event_id::text, payload_commitment FROM ledgerpress.event WHERE log = $1 
 """
 
 
-class ClocksDiffer(LogUnavailable):
+class ClocksDiffer(ClockRejected):
     """The clock of this machine differs too much from the clock of the server."""
 
 

@@ -20,6 +20,7 @@ from ledgerpress.features.authors.projector_and_queries import author_topic
 from ledgerpress.features.categories import queries as categories
 from ledgerpress.features.posts.post_queries import post_topic
 from ledgerpress.views.feature_declarations import RecentEvent
+from ledgerpress.views.recorded_time_positions import corrected_sql
 from ledgerpress.views.snapshot_and_cache_dependencies import Snapshot
 from ledgerpress.views.temporal_and_step_rows import OPEN
 
@@ -63,13 +64,14 @@ _TYPES_OF_ACTOR: Final = """
     )
     SELECT k FROM types WHERE k IS NOT NULL
 """
-_AT_POSITIONS: Final = """
-    SELECT position, subject.name, version, type.name, actor.name, represented.name, recorded_at, withdrawn
+_AT_POSITIONS: Final = f"""
+    SELECT position, subject.name, version, type.name, actor.name, represented.name,
+        {corrected_sql("recorded_at", "change.position", "?2")}, recorded_at, withdrawn
     FROM change JOIN change_key AS subject ON subject.k = subject
     JOIN change_key AS type ON type.k = type JOIN change_key AS actor ON actor.k = actor
     LEFT JOIN change_key AS represented ON represented.k = on_behalf_of
-    WHERE position IN (SELECT value FROM json_each(?)) AND position <= ?
-"""
+    WHERE position IN (SELECT value FROM json_each(?1)) AND position <= ?2
+"""  # noqa: S608
 _RECENT: Final = """
     SELECT type.name, subject.name FROM change
     JOIN change_key AS type ON type.k = type JOIN change_key AS subject ON subject.k = subject
@@ -100,11 +102,12 @@ class ChangeQuery:
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """One recorded event. `recorded_at` is in microseconds since 1970, UTC; `version` is that of the event's stream.
+    """One recorded event. Times are in microseconds since 1970, UTC; `version` is that of the event's stream.
 
     `subject` is the changed object: in the changes of a post, the subject of the merge of a category is the category.
 
-    `withdrawn` is the position at which the payload was withdrawn, `None` if it was not.
+    `recorded_at` is the recorded time as of the snapshot. `clock_time` is that in the header of the event: it differs if
+    the clock was corrected. `withdrawn` is the position at which the payload was withdrawn, `None` if it was not.
     """
 
     position: int
@@ -114,6 +117,7 @@ class Change:
     actor_id: str
     on_behalf_of_id: str | None
     recorded_at: int
+    clock_time: int
     withdrawn: int | None
 
 

@@ -9,6 +9,7 @@ from ledgerpress.features.posts.listings_projection import EVERY_ARTICLE
 from ledgerpress.features.posts.projector import COLUMNS, ContentRow, values_of_row
 from ledgerpress.features.slugs.model import normalized
 from ledgerpress.views.listings.queries import count, listing_topic
+from ledgerpress.views.recorded_time_positions import corrected_sql
 from ledgerpress.views.snapshot_and_cache_dependencies import NO_POSITION, Snapshot, Topic
 
 __all__ = [
@@ -23,17 +24,19 @@ __all__ = [
     "public_slug_topic",
 ]
 
-_COLUMNS: Final = f"post.seq, post.id, article.published_at, article.updated_at, {COLUMNS}"
+_COLUMNS: Final = f"""post.seq, post.id,
+    {corrected_sql("article.published_at", "article.dated_by", "?2")},
+    {corrected_sql("article.republished_at", "article.from_pos", "?2")}, {COLUMNS}"""
 _ARTICLE: Final = """
     SELECT {columns}
     FROM post
     JOIN article ON article.seq = post.seq
     JOIN content ON content.position = article.content
-    WHERE {condition} AND article.from_pos <= ? AND article.to_pos > ?
+    WHERE {condition} AND article.from_pos <= ?2 AND article.to_pos > ?2
     ORDER BY article.from_pos DESC LIMIT 1
 """
-_BY_SEQ: Final = _ARTICLE.format(columns=_COLUMNS, condition="post.seq = ?")
-_BY_ID: Final = _ARTICLE.format(columns=_COLUMNS, condition="post.id = ?")
+_BY_SEQ: Final = _ARTICLE.format(columns=_COLUMNS, condition="post.seq = ?1")
+_BY_ID: Final = _ARTICLE.format(columns=_COLUMNS, condition="post.id = ?1")
 _SEQ_OF_SLUG: Final = (
     "SELECT seq FROM post_slug WHERE slug = ?1 AND from_pos <= ?2 AND to_pos > ?2 AND public_from <= ?2"
 )
@@ -131,14 +134,15 @@ def count_articles(snapshot: Snapshot, k: int = EVERY_ARTICLE) -> int:
 
 def _article(snapshot: Snapshot, query: str, key: int | str) -> Article | None:
     db = snapshot.about(article_topic(key))
-    row = db.execute(query, (key, snapshot.position, snapshot.position)).fetchone()
+    row = db.execute(query, (key, snapshot.position)).fetchone()
     is_hidden = row is None or (snapshot.only and not snapshot.only.among([row[0]]))
     return None if is_hidden else _article_of(row)
 
 
 def _article_of(row: tuple[Any, ...]) -> Article:
-    seq, post_id, published_at, updated_at, *content = row
+    seq, post_id, published_at, republished_at, *content = row
     values = values_of_row(content)
+    updated_at = published_at if republished_at is None else max(republished_at, published_at)
     return Article(seq=seq, id=post_id, published_at=published_at, updated_at=updated_at, **values)
 
 

@@ -10,6 +10,7 @@ from msgspec import UNSET
 
 from ledgerpress.eventlog.codec import Recorded
 from ledgerpress.eventlog.event_and_withdrawn_event import Event, Withdrawn
+from ledgerpress.eventlog.kernel_events import ClockCorrected
 from ledgerpress.features.posts import model
 from ledgerpress.views.feature_declarations import HiddenRule
 from ledgerpress.views.listings.projector import Entry, ListingChanges, ListingContribution, ListingWriter
@@ -37,8 +38,12 @@ NO_LONGER_PUBLIC: Final = (STATUS_KEYS[model.PostStatus.UNPUBLISHED], STATUS_KEY
 """The keys of the listings that contain all posts that are no longer public; they also contain archived drafts."""
 
 
-class ListedPost(msgspec.Struct, frozen=True, gc=False):
-    """The state that determines the listings of a post. `article_author_ids` are the authors as last published."""
+class ListedPost(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
+    """The state that determines the listings of a post. `article_author_ids` are the authors as last published.
+
+    `created_at` and `published_at` are the times in the events. `dated_by` is the position of the event whose recorded
+    time is `published_at`; `None` if the date was given. The shifts are corrections of clocks, in microseconds.
+    """
 
     seq: int
     created_at: int
@@ -47,11 +52,21 @@ class ListedPost(msgspec.Struct, frozen=True, gc=False):
     published_at: int | None = None
     article_author_ids: tuple[str, ...] = ()
     category_ids: tuple[str, ...] = ()
+    dated_by: int | None = None
+    created_shift: int = 0
+    published_shift: int = 0
+
+    @property
+    def creation_date(self) -> int:
+        """The date by which editors' listings are sorted."""
+        return self.created_at + self.created_shift
 
     @property
     def public_date(self) -> int | None:
         """The publication date, by which readers' listings are sorted; `None` if the post is not public."""
-        return self.published_at if self.status is model.PostStatus.PUBLISHED else None
+        if self.published_at is None or self.status is not model.PostStatus.PUBLISHED:
+            return None
+        return self.published_at + self.published_shift
 
 
 class _PostListings(ListingWriter[ListedPost]):
@@ -59,6 +74,7 @@ class _PostListings(ListingWriter[ListedPost]):
         self._db = db
         self._posts: dict[str, ListedPost] = {}
         self._changed: dict[str, ListedPost] = {}
+        self._dated: list[tuple[int, str]] = []
 
     def find(self, item_id: str) -> ListedPost | None:
         post = self._posts.get(item_id)
@@ -73,6 +89,9 @@ class _PostListings(ListingWriter[ListedPost]):
 
     def apply(self, recorded: Recorded[Event], changes: ListingChanges) -> None:
         event = recorded.event
+        if isinstance(event, ClockCorrected):
+            self._correct_clock(event, changes)
+            return
         if not isinstance(event, Withdrawn):
             post_id = getattr(event, "post_id", None)
         else:
@@ -83,7 +102,7 @@ class _PostListings(ListingWriter[ListedPost]):
         if isinstance(event, Withdrawn):
             event = model.known_event(event, _lifecycle(old) if old else None)
         if old is not None:
-            new = _after(old, event)
+            new = _after(old, event, recorded)
         elif isinstance(event, model.PostCreated):
             at, created_at = recorded.position, recorded.header.recorded_at
             new = ListedPost(at, created_at, model.PostStatus.DRAFT, event.author_ids)
@@ -91,26 +110,56 @@ class _PostListings(ListingWriter[ListedPost]):
             return
         if new == old:
             return
-        self._posts[post_id] = self._changed[post_id] = new
-        if old is None or old.status is not new.status:
-            if old is not None:
-                changes.leave(STATUS_KEYS[old.status], old.created_at, old)
-            changes.enter(STATUS_KEYS[new.status], new.created_at, new)
-        changes.replace(old, new)
+        if old is None or new.dated_by == recorded.position:
+            self._dated.append((recorded.position, post_id))
+        self._replace(post_id, old, new, changes)
 
     def flush(self) -> None:
+        self._write_dated()
         write_all(
             self._db,
             "INSERT OR REPLACE INTO listed VALUES (?, ?)",
             [(post_id, msgspec.msgpack.encode(post)) for post_id, post in self._changed.items()],
         )
 
+    def _correct_clock(self, event: ClockCorrected, changes: ListingChanges) -> None:
+        """Move the posts whose dates are recorded times of the corrected events."""
+        self._write_dated()
+        first, last = event.first_position, event.last_position
+        for (post_id,) in self._db.execute(_DATED, (first, last)).fetchall():
+            if (old := self.find(post_id)) is None:
+                continue
+            new = old
+            if first <= old.seq <= last:
+                new = msgspec.structs.replace(new, created_shift=event.shift)
+            if old.dated_by is not None and first <= old.dated_by <= last:
+                new = msgspec.structs.replace(new, published_shift=event.shift)
+            if new != old:
+                self._replace(post_id, old, new, changes)
+
+    def _replace(
+        self, post_id: str, old: ListedPost | None, new: ListedPost, changes: ListingChanges
+    ) -> None:
+        self._posts[post_id] = self._changed[post_id] = new
+        if old is None or (old.status, old.creation_date) != (new.status, new.creation_date):
+            if old is not None:
+                changes.leave(STATUS_KEYS[old.status], old.creation_date, old)
+            changes.enter(STATUS_KEYS[new.status], new.creation_date, new)
+        changes.replace(old, new)
+
+    def _write_dated(self) -> None:
+        write_all(self._db, "INSERT INTO dated_post VALUES (?, ?)", self._dated)
+        self._dated = []
+
+
+_DATED: Final = "SELECT DISTINCT id FROM dated_post WHERE position BETWEEN ? AND ? ORDER BY id"
+
 
 def _lifecycle(post: ListedPost) -> model.Lifecycle:
     return model.Lifecycle(post.status, published_at=post.published_at)
 
 
-def _after(post: ListedPost, event: Event) -> ListedPost:
+def _after(post: ListedPost, event: Event, recorded: Recorded[Event]) -> ListedPost:
     change = msgspec.structs.replace
     match event:
         case model.ContentChanged(author_ids=author_ids):
@@ -120,13 +169,17 @@ def _after(post: ListedPost, event: Event) -> ListedPost:
         case model.PostUncategorized(category_id=category_id):
             return change(post, category_ids=tuple(sorted({*post.category_ids} - {category_id})))
         case _:
-            after = model.advance(_lifecycle(post), event)
-            is_published = isinstance(event, model.PostPublished)
+            before = _lifecycle(post)
+            after = model.advance(before, event)
+            post = change(post, status=after.status, published_at=after.published_at)
+            if not isinstance(event, model.PostPublished):
+                return post
+            is_same_date = after.published_at == before.published_at
             return change(
                 post,
-                status=after.status,
-                published_at=after.published_at,
-                article_author_ids=post.author_ids if is_published else post.article_author_ids,
+                dated_by=model.dating_position(before, post.dated_by, event, recorded),
+                published_shift=post.published_shift if is_same_date else 0,
+                article_author_ids=post.author_ids,
             )
 
 
@@ -167,8 +220,13 @@ def _no_longer_public(db: sqlite3.Connection, position: int) -> list[int]:
 
 LISTINGS: Final = ListingContribution(
     name="posts",
+    version=2,
     schema="""
         CREATE TABLE listed (id TEXT PRIMARY KEY, state BLOB NOT NULL) STRICT, WITHOUT ROWID;
+        CREATE TABLE dated_post (
+            position INTEGER PRIMARY KEY,       -- of an event whose recorded time is a date of the post
+            id TEXT NOT NULL
+        ) STRICT;
     """,
     begin=_PostListings,
     listings_of=_listings_of,

@@ -14,7 +14,7 @@ from msgspec import UNSET, UnsetType
 from ledgerpress.commands import text_rules
 from ledgerpress.commands.content_field_declarations_and_revert import ContentField, Merge, values_of
 from ledgerpress.commands.streams_and_append_plan import StreamCategory
-from ledgerpress.eventlog.codec import EventType, JsonObject
+from ledgerpress.eventlog.codec import EventType, JsonObject, Recorded
 from ledgerpress.eventlog.event_and_withdrawn_event import Event, Withdrawn
 from ledgerpress.features.posts.three_way_merge import merge
 from ledgerpress.features.slugs import model as slugs
@@ -232,6 +232,19 @@ def advance(lifecycle: Lifecycle, event: Event) -> Lifecycle:
         case _:
             return lifecycle
     return Lifecycle(status, revision, live_revision, published_at)
+
+
+def dating_position(
+    lifecycle: Lifecycle, dated_by: int | None, event: PostPublished, recorded: Recorded[Event]
+) -> int | None:
+    """Return the position of the event whose recorded time is the publication date; `None` if the date was given.
+
+    A later publication with the same date does not change it. `lifecycle` and `dated_by` are those before `event`. If the
+    recorded time is corrected, so is the publication date.
+    """
+    if event.published_at == lifecycle.published_at:
+        return dated_by
+    return recorded.position if event.published_at == recorded.header.recorded_at else None
 
 
 def known_event(withdrawn: Withdrawn, lifecycle: Lifecycle | None) -> Event:

@@ -14,6 +14,7 @@ from ledgerpress.features.posts.model import PostStatus
 from ledgerpress.features.posts.projector import COLUMNS, ContentRow, values_of_row
 from ledgerpress.features.slugs.model import normalized
 from ledgerpress.views.listings.queries import count, listing_topic
+from ledgerpress.views.recorded_time_positions import corrected_sql
 from ledgerpress.views.snapshot_and_cache_dependencies import NO_POSITION, Snapshot, Topic
 
 __all__ = [
@@ -29,16 +30,17 @@ __all__ = [
 ]
 
 _POST: Final = f"""
-    SELECT post.seq, post.id, post.created_at, state.version, state.status, state.revision, state.live_revision,
-        state.published_at, {COLUMNS}
+    SELECT post.seq, post.id, {corrected_sql("post.created_at", "post.seq", "?2")},
+        state.version, state.status, state.revision, state.live_revision,
+        {corrected_sql("state.published_at", "state.dated_by", "?2")}, {COLUMNS}
     FROM post
     JOIN post_state AS state ON state.seq = post.seq
     JOIN content ON content.position = state.content
-    WHERE {{condition}} AND state.from_pos <= ?
+    WHERE {{condition}} AND state.from_pos <= ?2
     ORDER BY state.from_pos DESC LIMIT 1
 """  # noqa: S608
-_BY_SEQ: Final = _POST.format(condition="post.seq = ?")
-_BY_ID: Final = _POST.format(condition="post.id = ?")
+_BY_SEQ: Final = _POST.format(condition="post.seq = ?1")
+_BY_ID: Final = _POST.format(condition="post.id = ?1")
 _CATEGORIES: Final = """
     SELECT inside.seq, inside.category_id
     FROM json_each(?1) AS wanted CROSS JOIN post_category AS inside ON inside.seq = wanted.value

@@ -69,17 +69,17 @@ def _row_after(
     return tuple(row)
 
 
-_State: TypeAlias = tuple[int, int, model.Lifecycle]
-"""The `seq` of a post, the position of its content, and its lifecycle."""
+_State: TypeAlias = tuple[int, int, model.Lifecycle, int | None]
+"""The `seq` of a post, the position of its content, its lifecycle, and the event that dated it (`dating_position`)."""
 
 _INSERTS: Final = {
     "post": "INSERT INTO post VALUES (?, ?, ?)",
     "body": "INSERT INTO body VALUES (?, ?)",
     "content": _INSERT_CONTENT,
-    "post_state": "INSERT INTO post_state VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+    "post_state": "INSERT INTO post_state VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
 }
 _ARTICLES: Final = TemporalTable(
-    "article", "seq, from_pos, to_pos, content, published_at, updated_at", key="seq"
+    "article", "seq, from_pos, to_pos, content, published_at, dated_by, republished_at", key="seq"
 )
 _SLUGS: Final = TemporalTable("post_slug", "slug, from_pos, seq, to_pos, public_from", key="slug")
 _CATEGORIES: Final = TemporalTable(
@@ -147,18 +147,19 @@ class _Posts:
         self._rows["post"].append((at, event.post_id, header.recorded_at))
         self._rows["body"].append((at, event.body))
         self._put_content(at, _row_after((), event, at))
-        self._put_state(event.post_id, recorded, (at, at, model.DRAFT))
+        self._put_state(event.post_id, recorded, (at, at, model.DRAFT, None))
         self._open_slug(event.slug, at, at)
 
     def _changed(self, recorded: Recorded[Event], event: Event, post_id: str, state: _State) -> None:
         at = recorded.position
-        seq, content, lifecycle = state
+        seq, content, lifecycle, dated_by = state
         match event:
             case model.ContentChanged():
                 self._edit(seq, at, content, event)
                 content = at
             case model.PostPublished():
-                self._publish(recorded, state, event)
+                dated_by = model.dating_position(lifecycle, dated_by, event, recorded)
+                self._publish(recorded, state, event, dated_by)
             case model.PostCategorized(category_id=category_id):
                 if self._categories.find(seq, category_id) is None:
                     self._categories.put([seq, category_id, at, OPEN])
@@ -172,7 +173,7 @@ class _Posts:
                     self._close_slug(self._content(content)[_SLUG], seq, at)
             case model.PostUnarchived():
                 self._open_slug(self._content(content)[_SLUG], seq, at)
-        self._put_state(post_id, recorded, (seq, content, model.advance(lifecycle, event)))
+        self._put_state(post_id, recorded, (seq, content, model.advance(lifecycle, event), dated_by))
 
     def _withdrawn(self, recorded: Recorded[Event], withdrawn: Withdrawn) -> None:
         state = self._state(withdrawn.subject_id)
@@ -192,12 +193,14 @@ class _Posts:
             self._open_slug(slug, seq, at)
         self._put_content(at, _row_after(old, event, at))
 
-    def _publish(self, recorded: Recorded[Event], state: _State, event: model.PostPublished) -> None:
+    def _publish(
+        self, recorded: Recorded[Event], state: _State, event: model.PostPublished, dated_by: int | None
+    ) -> None:
         at, now = recorded.position, recorded.header.recorded_at
-        seq, content, lifecycle = state
-        updated_at = event.published_at if lifecycle.live_revision is None else max(now, event.published_at)
+        seq, content, lifecycle, _ = state
+        republished_at = None if lifecycle.live_revision is None else now
         self._articles.close(at, seq)
-        self._articles.put([seq, at, OPEN, content, event.published_at, updated_at])
+        self._articles.put([seq, at, OPEN, content, event.published_at, dated_by, republished_at])
         row = self._slugs.find(self._content(content)[_SLUG])
         if row is not None and row[_SLUG_SEQ] == seq and row[_PUBLIC_FROM] is None:
             row[_PUBLIC_FROM] = at
@@ -217,22 +220,22 @@ class _Posts:
         state = self._states.get(post_id)
         if state is None:
             row = self._db.execute(
-                "SELECT post.seq, content, status, revision, live_revision, published_at"
+                "SELECT post.seq, content, status, revision, live_revision, published_at, dated_by"
                 " FROM post JOIN post_state USING (seq) WHERE id = ? ORDER BY from_pos DESC LIMIT 1",
                 (post_id,),
             ).fetchone()
             if row is None:
                 return None
-            seq, content, status, *rest = row
-            state = seq, content, model.Lifecycle(model.PostStatus(status), *rest)
+            seq, content, status, *rest, dated_by = row
+            state = seq, content, model.Lifecycle(model.PostStatus(status), *rest), dated_by
         return state
 
     def _put_state(self, post_id: str, recorded: Recorded[Event], state: _State) -> None:
         self._states[post_id] = state
-        seq, content, lifecycle = state
+        seq, content, lifecycle, dated_by = state
         status, revision, live_revision, published_at = lifecycle
         at, version = recorded.position, recorded.header.stream_version
-        row = (seq, at, version, status, content, revision, live_revision, published_at)
+        row = (seq, at, version, status, content, revision, live_revision, published_at, dated_by)
         self._rows["post_state"].append(row)
 
     def _content(self, position: int) -> _ContentValues:
@@ -264,11 +267,13 @@ class PostsProjector:
             version INTEGER NOT NULL, status TEXT NOT NULL,
             content INTEGER NOT NULL, revision INTEGER NOT NULL,
             live_revision INTEGER, published_at INTEGER,
+            dated_by INTEGER,                   -- the event whose recorded time is published_at; NULL if it was given
             PRIMARY KEY (seq, from_pos)
         ) STRICT, WITHOUT ROWID;
         CREATE TABLE article (
             seq INTEGER NOT NULL, from_pos INTEGER NOT NULL, to_pos INTEGER NOT NULL,
-            content INTEGER NOT NULL, published_at INTEGER NOT NULL, updated_at INTEGER NOT NULL,
+            content INTEGER NOT NULL, published_at INTEGER NOT NULL, dated_by INTEGER,
+            republished_at INTEGER,             -- the recorded time of from_pos; NULL for a first publication
             PRIMARY KEY (seq, from_pos)
         ) STRICT, WITHOUT ROWID;
         CREATE TABLE post_slug (

@@ -11,6 +11,7 @@ from ledgerpress.eventlog.codec import Recorded
 from ledgerpress.eventlog.event_and_withdrawn_event import Event, Withdrawn
 from ledgerpress.features.tokens.model import TokenCreated, TokenRevoked
 from ledgerpress.views.projection.projector_interface_and_composition import ImmediateProjector
+from ledgerpress.views.recorded_time_positions import corrected_sql
 from ledgerpress.views.snapshot_and_cache_dependencies import Snapshot
 
 
@@ -67,9 +68,9 @@ PROJECTOR: Final = ImmediateProjector(
 )
 
 
-_COLUMNS: Final = (
-    "seq, id, actor_id, name, role, scopes, expires_at, created_at, revoked_pos, revoked_at, secret_hash"
-)
+_COLUMNS: Final = f"""seq, id, actor_id, name, role, scopes, expires_at,
+    {corrected_sql("created_at", "seq", ":now")}, revoked_pos, {corrected_sql("revoked_at", "revoked_pos", ":now")},
+    secret_hash"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -102,8 +103,8 @@ def by_secret_hash(snapshot: Snapshot, secret_hash: str) -> Token | None:
     once.
     """
     row = snapshot.db.execute(
-        f"SELECT {_COLUMNS} FROM token WHERE secret_hash = ?",  # noqa: S608
-        (secret_hash,),
+        f"SELECT {_COLUMNS} FROM token WHERE secret_hash = :hash",  # noqa: S608
+        {"hash": secret_hash, "now": snapshot.position},
     ).fetchone()
     return _token(row, None) if row else None
 
@@ -123,8 +124,8 @@ def ended(snapshot: Snapshot, token_ids: Collection[str]) -> dict[str, int]:
 
 def by_id(snapshot: Snapshot, token_id: str) -> Token | None:
     row = snapshot.db.execute(
-        f"SELECT {_COLUMNS} FROM token WHERE id = ? AND seq <= ?",  # noqa: S608
-        (token_id, snapshot.position),
+        f"SELECT {_COLUMNS} FROM token WHERE id = :id AND seq <= :now",  # noqa: S608
+        {"id": token_id, "now": snapshot.position},
     ).fetchone()
     return _token(row, snapshot.position) if row else None
 
@@ -132,8 +133,8 @@ def by_id(snapshot: Snapshot, token_id: str) -> Token | None:
 def tokens_after(snapshot: Snapshot, seq: int, limit: int) -> Sequence[Token]:
     """Return up to `limit` tokens created after the position `seq`, in order of creation."""
     rows = snapshot.db.execute(
-        f"SELECT {_COLUMNS} FROM token WHERE seq > ? AND seq <= ? ORDER BY seq LIMIT ?",  # noqa: S608
-        (seq, snapshot.position, limit),
+        f"SELECT {_COLUMNS} FROM token WHERE seq > :seq AND seq <= :now ORDER BY seq LIMIT :limit",  # noqa: S608
+        {"seq": seq, "now": snapshot.position, "limit": limit},
     )
     return [_token(row, snapshot.position) for row in rows.fetchall()]
 

@@ -185,6 +185,10 @@ def _views(store: Store, points: Mapping[str, Checkpoint], lag: Mapping[str, Lag
 def _log(contact: LogHealth, node: Lag) -> Iterator[Metric]:
     gauges = {
         "log_reachable": ("1 while the log can be reached, otherwise 0.", float(node.is_known)),
+        "clock_rejected": (
+            "1 while nothing is recorded because the clock jumped, or is far ahead of the last recorded time.",
+            float(contact.clock_problem is not None),
+        ),
         "log_head": ("The greatest position that the log has reported.", contact.head),
         "log_silence_seconds": ("Time since the last contact with the log.", contact.silence),
         "lag_seconds": ("How long this node is, or may be, behind the log.", node.seconds),

@@ -38,6 +38,8 @@ PROFILE: Final = "profile"
 DATA: Final = "server.data"
 LOG: Final = "server.log"
 UNSYNCED: Final = "server.allow_unsynced"
+CLOCK_JUMP: Final = "server.max_clock_jump_seconds"
+CLOCK_AHEAD: Final = "server.max_clock_ahead_days"
 _TEST_PREFIX: Final = f"{PREFIX}TEST_"
 _YES: Final = {"1", "true", "yes", "on"}
 _NO: Final = {"0", "false", "no", "off"}
@@ -86,8 +88,8 @@ def load(
 
 
 def store_settings(environment: Mapping[str, str]) -> dict[str, object]:
-    """Return `data`, `log` and `allow_unsynced` of the section `server`, if they are set. Raises `InvalidSettings`."""
-    values = _only(environment, DATA, LOG, UNSYNCED)
+    """Return the settings of the section `server` that every command needs, if they are set. Raises `InvalidSettings`."""
+    values = _only(environment, DATA, LOG, UNSYNCED, CLOCK_JUMP, CLOCK_AHEAD)
     return {name.partition(".")[2]: value for name, value in values.items()}
 
 

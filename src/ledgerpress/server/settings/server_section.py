@@ -6,6 +6,7 @@ from typing import Annotated, Final
 import msgspec
 from msgspec import Meta
 
+from ledgerpress.eventlog.clock_guard import ClockLimits
 from ledgerpress.eventlog.errors import LogUnusable
 from ledgerpress.network_names import HostName, ProxyAddress
 from ledgerpress.server.log_url import LOCAL, LogUrl
@@ -83,6 +84,25 @@ class ServerSettings(msgspec.Struct, frozen=True, kw_only=True):
             "an SQLite log that another process has locked; then it exits.",
         ),
     ] = 30.0
+    max_clock_jump_seconds: Annotated[
+        float,
+        Meta(
+            gt=0,
+            le=31_536_000,
+            description="How far the clock may jump while the server runs; it may differ by as much from the last "
+            "recorded time. After a larger jump, the server records nothing until the clock is right again, or the "
+            "server is restarted. Raise it in a virtual machine that is paused: its clock jumps when it continues.",
+        ),
+    ] = 60.0
+    max_clock_ahead_days: Annotated[
+        float,
+        Meta(
+            gt=0,
+            le=36_500,
+            description="How many days the clock of a starting server may be ahead of the last recorded time. Beyond "
+            "that, the server records nothing until `ledgerpress clock confirm` has recorded that the clock is right.",
+        ),
+    ] = 400.0
     allowed_hosts: Annotated[
         tuple[HostName, ...],
         Meta(
@@ -167,6 +187,11 @@ class ServerSettings(msgspec.Struct, frozen=True, kw_only=True):
             if url.engine != "nats":
                 raise ValueError(f"allow_unsynced applies only to a log in NATS, but the log is {url}")
             msgspec.structs.force_setattr(self, "log", url.allowing_unsynced().text)
+
+    @property
+    def clock_limits(self) -> ClockLimits:
+        """The limits within which the clock is trusted."""
+        return ClockLimits.of(self.max_clock_jump_seconds, self.max_clock_ahead_days)
 
     @property
     def hosts(self) -> tuple[str, ...]:

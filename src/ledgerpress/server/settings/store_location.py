@@ -1,4 +1,4 @@
-"""The settings `server.data` and `server.log`, for commands that need no other setting.
+"""The settings `server.data`, `server.log` and the limits of the clock, for commands that need no other setting.
 
 Only the section `server` of the settings file is checked: the others would import the server, and a mistake in them must
 not stop a withdrawal. A server and `ledgerpress settings` report it.
@@ -6,8 +6,10 @@ not stop a withdrawal. A server and `ledgerpress settings` report it.
 
 from collections.abc import Mapping
 from pathlib import Path
+from types import UnionType
 from typing import Final
 
+from ledgerpress.eventlog.clock_guard import ClockLimits
 from ledgerpress.eventlog.errors import LogUnusable
 from ledgerpress.server.log_url import LogUrl
 from ledgerpress.server.settings import (
@@ -23,7 +25,15 @@ from ledgerpress.server.settings.server_section import ServerSettings
 
 _DATA_VARIABLE: Final = f"{PREFIX}DATA"
 _UNSYNCED_VARIABLE: Final = f"{PREFIX}ALLOW_UNSYNCED"
-_TYPES: Final = {"data": str, "log": str, "allow_unsynced": bool}
+_JUMP_VARIABLE: Final = f"{PREFIX}MAX_CLOCK_JUMP_SECONDS"
+_AHEAD_VARIABLE: Final = f"{PREFIX}MAX_CLOCK_AHEAD_DAYS"
+_TYPES: Final[dict[str, type | UnionType]] = {
+    "data": str,
+    "log": str,
+    "allow_unsynced": bool,
+    "max_clock_jump_seconds": int | float,
+    "max_clock_ahead_days": int | float,
+}
 
 
 def data_directory(environment: Mapping[str, str]) -> Path:
@@ -44,14 +54,35 @@ def log_url(environment: Mapping[str, str], log: str | None = None) -> str:
     return (url.allowing_unsynced() if values.get("allow_unsynced") else url).text
 
 
+def clock_limits(environment: Mapping[str, str]) -> ClockLimits:
+    """Return the limits of the clock. Raises `InvalidSettings`."""
+    values, defaults = _values(environment), ServerSettings()
+    numbers = [
+        values.get(name, getattr(defaults, name))
+        for name in ("max_clock_jump_seconds", "max_clock_ahead_days")
+    ]
+    try:
+        jump, ahead = (float(str(number)) for number in numbers)
+        return ClockLimits.of(jump, ahead)
+    except ValueError:
+        raise InvalidSettings(
+            "server.max_clock_jump_seconds and server.max_clock_ahead_days must be numbers above 0"
+        ) from None
+
+
 def _values(environment: Mapping[str, str]) -> Mapping[str, object]:
-    """Return the values of `data`, `log` and `allow_unsynced` that are set."""
+    """Return the values of `_TYPES` that are set."""
     values = _of_file(environment)
     if values is None or _UNSYNCED_VARIABLE in environment:
         from ledgerpress.server.settings.loading import store_settings  # noqa: PLC0415 - imports every section
 
         return store_settings(environment)
-    variables = {"data": _DATA_VARIABLE, "log": LOG_VARIABLE}
+    variables = {
+        "data": _DATA_VARIABLE,
+        "log": LOG_VARIABLE,
+        "max_clock_jump_seconds": _JUMP_VARIABLE,
+        "max_clock_ahead_days": _AHEAD_VARIABLE,
+    }
     return values | {
         name: text
         for name, variable in variables.items()

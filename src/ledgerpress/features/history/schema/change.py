@@ -25,7 +25,12 @@ class Change:
         "`Category.version` nor, for a merge in the history of a post, a version of the post."
     )
     type: str = strawberry.field(description="The event's stored name, such as post.edited.")
-    recorded_at: DateTime = strawberry.field(description="When it was recorded.")
+    recorded_at: DateTime = strawberry.field(
+        description="When it was recorded. If the clock was corrected since, this is the corrected time."
+    )
+    uncorrected_recorded_at: DateTime | None = strawberry.field(
+        description="The time that a wrong clock showed when it was recorded, if that time was corrected since."
+    )
     withdrawn: bool = strawberry.field(
         description="Whether the event's payload was withdrawn: its content is erased, and only the header remains."
     )
@@ -98,5 +103,8 @@ def change_of(record: changes.Change, moment: PointInTime) -> Change:
         version=record.version,
         type=record.type,
         recorded_at=DateTime(record.recorded_at),
+        uncorrected_recorded_at=(
+            None if record.clock_time == record.recorded_at else DateTime(record.clock_time)
+        ),
         withdrawn=record.withdrawn is not None,
     )

@@ -18,19 +18,19 @@ from ledgerpress.views.temporal_and_step_rows import OPEN
 
 _TEXT: Final = "INSERT INTO correction_text VALUES (?, ?, ?)"
 _RECORD: Final = """
-    INSERT INTO correction SELECT ?1, ?2, ?3, ?4, ?2, ?5, ?6, ?7, ?2, ?8, NULL, NULL
+    INSERT INTO correction SELECT ?1, ?2, ?3, ?4, ?2, ?5, ?6, ?7, ?2, ?8, NULL, NULL, NULL, NULL
     WHERE NOT EXISTS (SELECT 1 FROM correction WHERE id = ?1)
 """
 # A new state of a correction that is not retracted; null leaves a value unchanged.
 _REWORD: Final = """
     INSERT INTO correction
     SELECT id, :at, to_pos, post_id, position, recorded_at, revision, coalesce(:kind, kind),
-        coalesce(:note, note), CASE WHEN :sets_passage THEN :passage ELSE passage END, :now, NULL
+        coalesce(:note, note), CASE WHEN :sets_passage THEN :passage ELSE passage END, :now, :at, NULL, NULL
     FROM correction WHERE id = :id AND to_pos = :open AND retracted_at IS NULL
 """
 _RETRACT: Final = """
     INSERT INTO correction
-    SELECT id, :at, to_pos, post_id, position, recorded_at, revision, kind, note, passage, reworded_at, :now
+    SELECT id, :at, to_pos, post_id, position, recorded_at, revision, kind, note, passage, reworded_at, reworded_by, :now, :at
     FROM correction WHERE {which} AND to_pos = :open AND retracted_at IS NULL
 """
 _RETRACT_ONE: Final = _RETRACT.format(which="id = :id")
@@ -86,7 +86,7 @@ PROJECTOR: Final = ImmediateProjector(
             position INTEGER NOT NULL,          -- at which it was recorded
             recorded_at INTEGER NOT NULL, revision INTEGER NOT NULL, kind TEXT NOT NULL,
             note INTEGER NOT NULL, passage INTEGER, -- the positions of the texts
-            reworded_at INTEGER, retracted_at INTEGER,
+            reworded_at INTEGER, reworded_by INTEGER, retracted_at INTEGER, retracted_by INTEGER,
             PRIMARY KEY (id, from_pos)
         ) STRICT, WITHOUT ROWID;
         CREATE INDEX correction_of ON correction (post_id, from_pos);

@@ -14,6 +14,7 @@ from ledgerpress.features.posts.model import POSTS
 from ledgerpress.features.posts.post_queries import markdown
 from ledgerpress.features.posts.projector import ContentRow
 from ledgerpress.views.feature_declarations import DependencyRule, HiddenRule, RecentEvent
+from ledgerpress.views.recorded_time_positions import corrected_sql
 from ledgerpress.views.snapshot_and_cache_dependencies import Snapshot, Topic
 
 __all__ = [
@@ -26,15 +27,16 @@ __all__ = [
     "of_post",
 ]
 
-_SELECT: Final = """
-    SELECT correction.id, correction.post_id, correction.position, recorded_at, revision, kind,
-        noted.note, quoted.passage, reworded_at, retracted_at
+_SELECT: Final = f"""
+    SELECT correction.id, correction.post_id, correction.position,
+        {corrected_sql("recorded_at", "correction.position", "?2")}, revision, kind, noted.note, quoted.passage,
+        {corrected_sql("reworded_at", "reworded_by", "?2")}, {corrected_sql("retracted_at", "retracted_by", "?2")}
     FROM correction
     JOIN correction_text AS noted ON noted.position = correction.note
     LEFT JOIN correction_text AS quoted ON quoted.position = correction.passage
-    WHERE {condition}
+    WHERE {{condition}}
     ORDER BY correction.position
-"""
+"""  # noqa: S608
 _AS_OF: Final = "from_pos <= ?2 AND to_pos > ?2"
 _OF_POST: Final = _SELECT.format(condition=f"post_id = ?1 AND {_AS_OF}")
 _BY_ID: Final = _SELECT.format(condition=f"correction.id = ?1 AND {_AS_OF}")
