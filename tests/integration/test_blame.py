@@ -174,6 +174,7 @@ async def test_a_timeout_keeps_the_progress_and_does_not_blame_the_client(
     assert followed == list(range(1, VERSIONS + 1)), "no version is followed twice"
 
 
+@pytest.mark.usefixtures("any_silence")
 async def test_a_withdrawn_version_is_never_taken_from_the_cache(api: Client, tmp_path: Path) -> None:
     await api.ask(BLAME)
     assert len(api.store.computed) == 1
@@ -185,6 +186,7 @@ async def test_a_withdrawn_version_is_never_taken_from_the_cache(api: Client, tm
     assert f"version {VERSIONS}" not in str(blamed)
 
 
+@pytest.mark.usefixtures("any_silence")
 async def test_a_result_of_before_a_withdrawal_is_not_cached_after_it(api: Client, tmp_path: Path) -> None:
     computed = api.store.computed
     before = computed.generation(0)
