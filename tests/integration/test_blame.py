@@ -201,6 +201,7 @@ async def test_a_request_that_meets_a_turn_that_has_just_ended_computes_the_rest
     assert [{"text": span.text, "version": span.version} for span in blamed.spans] == expected(VERSIONS)
 
 
+@pytest.mark.usefixtures("any_silence")
 async def test_a_withdrawn_version_is_never_taken_from_the_cache(api: Client, tmp_path: Path) -> None:
     await api.ask(BLAME)
     assert len(api.store.computed) == 1
@@ -212,6 +213,7 @@ async def test_a_withdrawn_version_is_never_taken_from_the_cache(api: Client, tm
     assert f"version {VERSIONS}" not in str(blamed)
 
 
+@pytest.mark.usefixtures("any_silence")
 async def test_a_result_of_before_a_withdrawal_is_not_cached_after_it(api: Client, tmp_path: Path) -> None:
     computed = api.store.computed
     before = computed.generation(0)

@@ -374,6 +374,7 @@ async def test_users_with_different_permissions_do_not_share_messages(store: Sto
         await server.nothing_is_left()
 
 
+@pytest.mark.usefixtures("any_silence")
 async def test_events_of_another_process_are_sent(socket: Socket, tmp_path: Path) -> None:
     await socket.subscribe(CHANGES)
     await settled(socket)
