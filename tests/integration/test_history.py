@@ -53,7 +53,13 @@ async def test_the_history_of_a_post_shows_who_changed_what_when_and_why(api: Cl
     await api.do("postPublish", id=post["id"], publishedAt="2024-05-02T00:00:00Z", correction="Not first.")
 
     created, edited, categorized, published, again = await history_of(api, "one")
-    assert [change["version"] for change in (created, edited, categorized, published, again)] == [1, 2, 3, 4, 5]
+    assert [change["version"] for change in (created, edited, categorized, published, again)] == [
+        1,
+        2,
+        3,
+        4,
+        5,
+    ]
     assert created["reason"] == "A call from the pier."
     assert created["changedFields"] == ["slug", "title", "body", "status"]
     assert created["before"] == {}

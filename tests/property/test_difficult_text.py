@@ -95,7 +95,9 @@ async def write(api: Client, post: Written) -> str:
         assert edited["userErrors"] == []
     published = await api.do("postPublish", id=created["id"], correction=post.note, reason=post.note)
     assert published["userErrors"] == []
-    passage = await api.do("correctionAdd", id=created["id"], note="Quoted.", passage=post.title, reason=post.note)
+    passage = await api.do(
+        "correctionAdd", id=created["id"], note="Quoted.", passage=post.title, reason=post.note
+    )
     assert passage["userErrors"] == []
     post_id: str = created["id"]
     return post_id
