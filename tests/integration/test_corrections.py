@@ -190,6 +190,10 @@ async def test_a_correction_is_reworded_with_history(api: Client) -> None:
     assert note["rewordedAt"] > note["at"]
     (former,) = await notes(api, position=added["position"])
     assert (former["note"], former["rewordedAt"]) == ("It was six.", None)
+    refetched = await api.ask(
+        f"query ($id: ID!) {{ node(id: $id) {{ ... on Correction {{ id {NOTES} }} }} }}", id=former["id"]
+    )
+    assert refetched == {"node": former}
     first, second = await changes(api)
     assert (first["type"], first["reason"], first["before"]) == ("correction.recorded", "A reader wrote.", {})
     assert first["after"] == {

@@ -78,7 +78,7 @@ def reword(
     passage: str | UnsetType | None = UNSET,
 ) -> tuple[model.CorrectionReworded, ...]:
     """Return the event that changes the wording, or nothing if it changes nothing. Raises `Rejection`."""
-    correction = _existing(state, correction_id)
+    post_id, correction = _existing(state, correction_id)
     if correction.is_retracted:
         message = "The correction was retracted. Add a new one."
         raise Rejection(model.CORRECTION_RETRACTED, message, field=("correction",))
@@ -94,14 +94,12 @@ def reword(
     }
     if not changed:
         return ()
-    _, post_id = _published(state)
     return (model.CorrectionReworded(post_id=post_id, correction_id=correction.id, **changed),)
 
 
 def retract(state: CorrectedPost, correction_id: str) -> tuple[model.CorrectionRetracted, ...]:
     """Return the event that retracts a correction, or nothing if it is retracted. Raises `Rejection`."""
-    correction = _existing(state, correction_id)
-    _, post_id = _published(state)
+    post_id, correction = _existing(state, correction_id)
     if correction.is_retracted:
         return ()
     return (model.CorrectionRetracted(post_id=post_id, correction_id=correction.id),)
@@ -123,11 +121,12 @@ def never_published(*field: str) -> Rejection:
     return Rejection(posts.POST_NOT_PUBLISHED, message, field=field or ("id",))
 
 
-def _existing(state: CorrectedPost, correction_id: str) -> Correction:
+def _existing(state: CorrectedPost, correction_id: str) -> tuple[str, Correction]:
+    """Return the id of the post, and one of its corrections. Raises `Rejection` if it has no such correction."""
     correction = state.corrections.get(correction_id)
-    if correction is None:
+    if state.post is None or correction is None:
         raise Rejection(ErrorCode.NOT_FOUND, "The post has no such correction.", field=("correction",))
-    return correction
+    return state.post.id, correction
 
 
 def _note(value: str) -> str:
