@@ -162,6 +162,7 @@ class Editor:
         publish = self._random.random() < 0.7
         input = {
             **content,
+            "slug": _slug(text),
             "publish": publish,
             "categories": [{"id": category_id} for category_id in category_ids],
         }
@@ -178,7 +179,7 @@ class Editor:
         return "postEdit", {"id": post["id"], "title": text, "publish": True}, edit, ("post.published", {})
 
     def _readdress(self, text: str, post: dict[str, Any]) -> tuple[Any, ...]:
-        slug = {"slug": text.replace(",", "").replace(" ", "-").lower()}
+        slug = {"slug": _slug(text)}
         released: list[Fact] = (
             [("slug.released", {"slug": post["slug"]})] if post["slug"] not in self._public_slugs else []
         )
@@ -204,7 +205,7 @@ class Editor:
         return mutation, input, (name, {"category_id": _plain(category_id)})
 
     def _rename_category(self, text: str, _: dict[str, Any]) -> tuple[Any, ...]:
-        new = {"name": text, "slug": text.replace(",", "").replace(" ", "-").lower()}
+        new = {"name": text, "slug": _slug(text)}
         input = {"category": {"id": self._random.choice(self._book.categories)}, **new}
         return "categoryRename", input, ("category.renamed", new), ("slug.claimed", {"slug": new["slug"]})
 
@@ -221,6 +222,10 @@ def _sorted(post: dict[str, Any]) -> dict[str, Any]:
     The server sorts them by name, and other editors may rename categories.
     """
     return {**post, "categories": sorted(post["categories"], key=lambda category: str(category["id"]))}
+
+
+def _slug(text: str) -> str:
+    return text.replace(",", "").replace(" ", "-").lower()
 
 
 def _plain(global_id: str) -> str:

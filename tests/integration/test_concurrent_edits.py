@@ -92,7 +92,7 @@ async def test_of_64_edits_of_one_version_exactly_one_succeeds(tmp_path: Path, p
 async def test_edits_without_an_expected_version_are_all_recorded(tmp_path: Path, processes: int) -> None:
     data = tmp_path / "data"
     async with connected(data, processes=processes, clients=64) as clients:
-        post = (await clients[0].mutate("postCreate", title="Much edited")).done
+        post = (await clients[0].mutate("postCreate", title="Much edited", slug="much-edited")).done
         outcomes, busy = await until_done(clients, "postEdit", id=post["id"], title="Title {}")
         assert Counter(outcome.code for outcome in outcomes) == {None: 64}
         assert busy <= (0 if processes == 1 else 32)
