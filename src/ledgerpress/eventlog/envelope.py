@@ -150,10 +150,14 @@ class NewEvent(msgspec.Struct, frozen=True, gc=False, kw_only=True):
 
 
 class StoredEvent(msgspec.Struct, frozen=True, gc=False):
-    """An event as stored in the log. `payload` is `None` once it has been withdrawn."""
+    """An event as stored in the log. `payload` is `None` once it has been withdrawn.
+
+    Then `record` is the event that records the withdrawal. It is `None` for an event that was not read from a log.
+    """
 
     header: Header
     payload: SealedPayload | None
+    record: "StoredEvent | None" = None
 
     @classmethod
     def of_row(cls, row: Iterable[Any], publication: str) -> Self:

@@ -10,8 +10,8 @@ from ledgerpress.commands.errors import ErrorCode, Rejection
 from ledgerpress.eventlog.clock_randomness_ids import Clock, Randomness, SystemRandomness, uuid7, uuid8
 from ledgerpress.eventlog.codec import Codec
 from ledgerpress.eventlog.envelope import SALT_BYTES, NewEvent, StoredEvent
-from ledgerpress.eventlog.errors import WithdrawalUnfinished, WrongExpectedVersion
-from ledgerpress.eventlog.event_and_withdrawn_event import Event
+from ledgerpress.eventlog.errors import UndecodableEvent, WithdrawalUnfinished, WrongExpectedVersion
+from ledgerpress.eventlog.event_and_withdrawn_event import Event, Remainder
 from ledgerpress.eventlog.kernel_events import PayloadWithdrawn, withdrawal_stream
 from ledgerpress.eventlog.log import NO_STREAM, EventLog, StreamWrite
 from ledgerpress.feature import FeatureSet
@@ -91,7 +91,7 @@ async def withdraw_payload(
     event = await event_to_withdraw(log, position)
     if event.payload is None:
         return await log.withdraw(position, [])
-    fact = PayloadWithdrawn(header=msgspec.to_builtins(event.header))
+    fact = PayloadWithdrawn(header=msgspec.to_builtins(event.header), remainder=_remainder(codec, event))
     name, version = codec.name_of(fact)
     now = clock.now()
     command_id = uuid7(now, randomness.bytes(10))
@@ -115,6 +115,14 @@ async def withdraw_payload(
     except WrongExpectedVersion:
         # Another process has recorded the withdrawal.
         return await log.withdraw(position, [])
+
+
+def _remainder(codec: Codec[Event], event: StoredEvent) -> Remainder | None:
+    """Return what is kept of the event's data; `None` if this program cannot read the event."""
+    try:
+        return codec.remainder(codec.decode(event).event)
+    except UndecodableEvent:
+        return None
 
 
 def checked_reason(request: CommandRequest) -> str:

@@ -9,7 +9,11 @@ from typing import Final
 
 from ledgerpress.eventlog.codec import Recorded
 from ledgerpress.eventlog.event_and_withdrawn_event import Event
-from ledgerpress.views.projection.projector_interface_and_composition import ProjectorBatch, write_all
+from ledgerpress.views.projection.projector_interface_and_composition import (
+    ProjectorBatch,
+    no_text_to_erase,
+    write_all,
+)
 from ledgerpress.views.snapshot_and_cache_dependencies import Snapshot
 
 
@@ -52,6 +56,8 @@ class MomentsProjector:
 
     def begin(self, db: sqlite3.Connection) -> ProjectorBatch:
         return _Moments(db)
+
+    erase = no_text_to_erase
 
 
 class _Moments:

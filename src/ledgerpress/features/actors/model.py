@@ -22,6 +22,8 @@ class ActorKind(StrEnum):
 class ActorRegistered(Event, frozen=True):
     """An actor was registered."""
 
+    TEXT = {"name": ""}
+
     actor_id: str
     kind: ActorKind
     name: str
@@ -29,6 +31,8 @@ class ActorRegistered(Event, frozen=True):
 
 class ActorRenamed(Event, frozen=True):
     """An actor was renamed."""
+
+    TEXT = {"name": ""}
 
     actor_id: str
     name: str
@@ -56,6 +60,8 @@ def evolve(actor: Actor | None, event: Event) -> Actor | None:
             return Actor(actor_id, kind, name)
         case ActorRenamed(actor_id=actor_id, name=name):
             return Actor(actor_id, actor.kind if actor else ActorKind.HUMAN, name)
+        case Withdrawn(remaining=ActorRegistered(actor_id=actor_id, kind=kind)):
+            return actor or Actor(actor_id, kind, "")
         case Withdrawn():
             return actor or Actor(event.subject_id, ActorKind.HUMAN, "")
         case _:

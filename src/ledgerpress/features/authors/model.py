@@ -11,12 +11,16 @@ from ledgerpress.eventlog.event_and_withdrawn_event import Event, Withdrawn
 class AuthorRegistered(Event, frozen=True):
     """An author was added."""
 
+    TEXT = {"name": ""}
+
     author_id: str
     name: str
 
 
 class AuthorRenamed(Event, frozen=True):
     """The author's name was changed."""
+
+    TEXT = {"name": ""}
 
     author_id: str
     name: str

@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from typing import Final, Protocol
 
 from ledgerpress.eventlog.codec import Recorded
-from ledgerpress.eventlog.event_and_withdrawn_event import Event
+from ledgerpress.eventlog.event_and_withdrawn_event import Event, Withdrawn, remaining_event
 from ledgerpress.features.categories import model
 from ledgerpress.views.listings.projector import (
     Entry,
@@ -80,7 +80,7 @@ class _CategoryListings(ListingWriter[CategorizedItem]):
 
     def apply(self, recorded: Recorded[Event], changes: ListingChanges) -> None:
         at = recorded.position
-        match recorded.event:
+        match remaining_event(recorded.event):
             case model.CategoryCreated(category_id=category_id, parent_id=parent_id):
                 self._add(category_id, at, parent_id)
             case model.CategoryMoved(category_id=category_id, parent_id=parent_id):
@@ -223,7 +223,8 @@ LISTINGS: Final = ListingContribution(
     name="categories",
     schema=_SCHEMA,
     events=frozenset(
-        {model.CategoryCreated, model.CategoryMoved, model.CategoryMerged, model.CategoryDeleted}
+        {model.CategoryCreated, model.CategoryMoved, model.CategoryMerged, model.CategoryDeleted, Withdrawn}
     ),
+    text_of=frozenset(),
     begin=_CategoryListings,
 )

@@ -12,7 +12,7 @@ from msgspec import UNSET, UnsetType
 from ledgerpress.commands.errors import ErrorCode, Rejection
 from ledgerpress.commands.streams_and_append_plan import StreamCategory
 from ledgerpress.eventlog.codec import EventType
-from ledgerpress.eventlog.event_and_withdrawn_event import Event, Withdrawn
+from ledgerpress.eventlog.event_and_withdrawn_event import Event, ValueOf, Withdrawn, remaining_event
 from ledgerpress.features.slugs.model import normalized
 
 MAX_DEPTH: Final = 20
@@ -26,6 +26,8 @@ ERROR_CODES: Final = (CATEGORY_CYCLE, CATEGORY_NOT_EMPTY, CATEGORY_TOO_DEEP)
 class CategoryCreated(Event, frozen=True):
     """A category was created."""
 
+    TEXT = {"slug": ValueOf("category_id"), "name": "", "description": None}
+
     category_id: str
     slug: str
     name: str
@@ -36,6 +38,8 @@ class CategoryCreated(Event, frozen=True):
 class CategoryRenamed(Event, frozen=True):
     """The name, the slug or both of a category were changed. Absent means unchanged."""
 
+    TEXT = {"name": UNSET, "slug": UNSET}
+
     category_id: str
     name: str | UnsetType = UNSET
     slug: str | UnsetType = UNSET
@@ -44,12 +48,16 @@ class CategoryRenamed(Event, frozen=True):
 class CategoryDescribed(Event, frozen=True):
     """The description of a category was changed, or cleared (null)."""
 
+    TEXT = {"description": None}
+
     category_id: str
     description: str | None
 
 
 class CategoryMoved(Event, frozen=True):
     """A category was moved to another parent, or to the top level (null)."""
+
+    TEXT = {}
 
     category_id: str
     parent_id: str | None
@@ -58,12 +66,16 @@ class CategoryMoved(Event, frozen=True):
 class CategoryMerged(Event, frozen=True):
     """A category was merged into another, which took over its posts, subcategories and slugs."""
 
+    TEXT = {}
+
     category_id: str
     into_id: str
 
 
 class CategoryDeleted(Event, frozen=True):
     """An empty category was deleted."""
+
+    TEXT = {}
 
     category_id: str
 
@@ -153,9 +165,9 @@ class Taxonomy:
         return False
 
 
-def evolve(taxonomy: Taxonomy, event: TaxonomyEvent) -> Taxonomy:
+def evolve(taxonomy: Taxonomy, event: Event) -> Taxonomy:
     """Return the taxonomy after `event`. An event about an unknown category only increases the version."""
-    version = taxonomy.version + 1
+    version, event = taxonomy.version + 1, remaining_event(event)
     if not isinstance(event, TaxonomyChange):
         return replace(taxonomy, version=version)
     categories = dict(taxonomy.categories)

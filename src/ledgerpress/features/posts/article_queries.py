@@ -38,6 +38,7 @@ _BY_SEQ: Final = _ARTICLE.format(columns=_COLUMNS, condition="post.seq = ?")
 _BY_ID: Final = _ARTICLE.format(columns=_COLUMNS, condition="post.id = ?")
 _SEQ_OF_SLUG: Final = (
     "SELECT seq FROM post_slug WHERE slug = ?1 AND from_pos <= ?2 AND to_pos > ?2 AND public_from <= ?2"
+    " ORDER BY from_pos LIMIT 1"
 )
 _BY_SEQS: Final = f"""
     SELECT {_COLUMNS}

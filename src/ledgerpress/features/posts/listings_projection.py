@@ -170,6 +170,7 @@ LISTINGS: Final = ListingContribution(
     schema="""
         CREATE TABLE listed (id TEXT PRIMARY KEY, state BLOB NOT NULL) STRICT, WITHOUT ROWID;
     """,
+    text_of=frozenset(),
     begin=_PostListings,
     listings_of=_listings_of,
 )

@@ -18,7 +18,7 @@ from ledgerpress.commands.content_field_declarations_and_revert import Values
 from ledgerpress.eventlog.codec import Recorded
 from ledgerpress.eventlog.event_and_withdrawn_event import Event, Withdrawn
 from ledgerpress.features.posts import model
-from ledgerpress.views.projection.projector_interface_and_composition import write_all
+from ledgerpress.views.projection.projector_interface_and_composition import Effect, Erasure, write_all
 from ledgerpress.views.temporal_and_step_rows import OPEN, TemporalRows, TemporalTable
 
 
@@ -82,13 +82,24 @@ _INSERTS: Final = {
 _ARTICLES: Final = TemporalTable(
     "article", "seq, from_pos, to_pos, content, published_at, updated_at", key="seq"
 )
-_SLUGS: Final = TemporalTable("post_slug", "slug, from_pos, seq, to_pos, public_from", key="slug")
+_SLUGS: Final = TemporalTable("post_slug", "slug, from_pos, seq, to_pos, public_from", key="slug, seq")
 _CATEGORIES: Final = TemporalTable(
     "post_category", "seq, category_id, from_pos, to_pos", key="seq, category_id"
 )
-_SLUG_SEQ: Final = 2
 _PUBLIC_FROM: Final = 4
-"""Indexes in a row of `post_slug`."""
+"""The index in a row of `post_slug`."""
+
+
+_TYPES: Final = frozenset(event.type for event in model.EVENTS)
+_CONTENT_OF: Final = "SELECT content FROM post_state WHERE seq = ?"
+_DELETE_POST: Final = (
+    f"DELETE FROM body WHERE position IN (SELECT body FROM content WHERE position IN ({_CONTENT_OF}))",  # noqa: S608
+    f"DELETE FROM content WHERE position IN ({_CONTENT_OF})",  # noqa: S608
+    *(
+        f"DELETE FROM {table} WHERE seq = ?"  # noqa: S608
+        for table in ("post", "post_state", "article", "correction", "post_slug", "post_category")
+    ),
+)
 
 
 class _Posts:
@@ -183,9 +194,9 @@ class _Posts:
         if event.body is not UNSET:
             self._rows["body"].append((at, event.body))
         if slug is not UNSET and slug != old_slug:
-            row = self._slugs.find(old_slug)
-            if row is not None and row[_SLUG_SEQ] == seq and row[_PUBLIC_FROM] is None:
-                self._slugs.close(at, old_slug)
+            row = self._slugs.find(old_slug, seq)
+            if row is not None and row[_PUBLIC_FROM] is None:
+                self._slugs.close(at, old_slug, seq)
             self._open_slug(slug, seq, at)
         self._put_content(at, _row_after(old, event, at))
 
@@ -195,15 +206,15 @@ class _Posts:
         updated_at = event.published_at if lifecycle.live_revision is None else max(now, event.published_at)
         self._articles.close(at, seq)
         self._articles.put([seq, at, OPEN, content, event.published_at, updated_at])
-        row = self._slugs.find(self._content(content)[_SLUG])
-        if row is not None and row[_SLUG_SEQ] == seq and row[_PUBLIC_FROM] is None:
+        row = self._slugs.find(self._content(content)[_SLUG], seq)
+        if row is not None and row[_PUBLIC_FROM] is None:
             row[_PUBLIC_FROM] = at
             self._slugs.put(row)
         if event.correction is not None:
             self._rows["correction"].append((seq, at, now, event.correction))
 
     def _open_slug(self, slug: str, seq: int, at: int) -> None:
-        if self._slugs.find(slug) is None:
+        if self._slugs.find(slug, seq) is None:
             self._slugs.put([slug, at, seq, OPEN, None])
 
     def _state(self, post_id: str) -> _State | None:
@@ -281,3 +292,13 @@ class PostsProjector:
     indexes: Final = "CREATE INDEX post_slug_of ON post_slug (seq, public_from);"
 
     begin: Final = _Posts
+
+    def erase(self, erasure: Erasure, db: sqlite3.Connection) -> Effect:
+        """Delete the rows of the post. They depend only on its stream, so its other rows are the same after a replay."""
+        if not (erasure.is_in("post") and erasure.has_text and erasure.event_type in _TYPES):
+            return Effect.NONE
+        post_id = erasure.event.header.stream.removeprefix("post.")
+        row = db.execute("SELECT seq FROM post WHERE id = ?", (post_id,)).fetchone()
+        for statement in _DELETE_POST if row else ():
+            db.execute(statement, row)
+        return Effect.REPLAY

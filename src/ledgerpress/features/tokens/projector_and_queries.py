@@ -40,6 +40,10 @@ def _revoke(db: sqlite3.Connection, token_id: str, position: int, at: int) -> No
     db.execute("UPDATE token SET revoked_pos = ?, revoked_at = ? WHERE id = ?", (position, at, token_id))
 
 
+def _delete_rows(db: sqlite3.Connection, stream: str) -> None:
+    db.execute("DELETE FROM token WHERE id = ?", (stream.removeprefix("token."),))
+
+
 # One row for each token. If a token's creation was withdrawn, it has no hash, so no secret matches it.
 PROJECTOR: Final = ImmediateProjector(
     name="tokens",
@@ -64,6 +68,7 @@ PROJECTOR: Final = ImmediateProjector(
     """,
     events=frozenset({TokenCreated, TokenRevoked, Withdrawn}),
     apply=_apply,
+    delete_rows={"token": _delete_rows},
 )
 
 

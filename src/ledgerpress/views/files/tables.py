@@ -66,6 +66,13 @@ def recreate(db: sqlite3.Connection, projectors: Sequence[Projector], *, began_a
     create_tables(db, projectors, began_at=began_at)
 
 
+def empty_tables(db: sqlite3.Connection, projectors: Sequence[Projector]) -> None:
+    """Delete all rows of the projectors' tables."""
+    for projector in projectors:
+        for table in tables_of(projector):
+            db.execute(f'DELETE FROM "{table}"')  # noqa: S608 - a name of a table of the views
+
+
 def check_tables(db: sqlite3.Connection, projectors: Sequence[Projector], *, indexes: bool = True) -> None:
     """Raise `ViewsDamaged` or `ViewsOfOtherVersions` unless every table and every checkpoint is there.
 

@@ -21,7 +21,7 @@ from ledgerpress.sqlite.connection import (
     transaction,
     uri,
 )
-from ledgerpress.views.files.tables import check_tables, create_tables, is_damage, recreate
+from ledgerpress.views.files.tables import check_tables, create_tables, empty_tables, is_damage, recreate
 from ledgerpress.views.files.views_health import READ_TOO_LONG, ViewsHealth, ViewsUnavailable
 from ledgerpress.views.projection import checkpoints
 from ledgerpress.views.projection.checkpoints import Checkpoint
@@ -32,7 +32,7 @@ T = TypeVar("T")
 
 SWEPT: Final = 0
 UNSWEPT: Final = 1
-"""Stored as `user_version`: pages that a renewal deleted may still be in the write-ahead log, or in the file."""
+"""Stored as `user_version`: pages that an erasure changed may still be in the write-ahead log, or in the file."""
 
 WRITER_PRAGMAS: Final[dict[str, str | int]] = {
     "journal_mode": "WAL",
@@ -94,7 +94,7 @@ class ViewsFile:
 
     @asynccontextmanager
     async def renewal(self) -> AsyncIterator[SerialConnection]:
-        """Open one long transaction in which the views are emptied and rebuilt.
+        """Open one transaction of several steps, in which withdrawn text is erased from the views.
 
         It is committed at the end, and rolled back on an error. Until the commit, readers see the old views, and other
         writers wait. Deleted content is overwritten when `sweep` has returned true.
@@ -110,16 +110,26 @@ class ViewsFile:
                     self._write_failed(error)
                 raise
 
-    def empty(self, db: sqlite3.Connection, began_at: int) -> None:
-        """Delete all rows and checkpoints permanently. `began_at` is the current head of the log."""
-        recreate(db, self._projectors, began_at=began_at)
+    def finish_erasure(
+        self, db: sqlite3.Connection, began_at: int, rebuilt: Sequence[Projector]
+    ) -> None:
+        """Record that no row contains a payload that was withdrawn up to the position `began_at`.
+
+        Delete all rows and the checkpoints of the projectors `rebuilt`, whose rows can contain such payloads. The new
+        `began_at` also shows other processes that cached content is stale.
+        """
+        if len(rebuilt) == len(self._projectors):
+            recreate(db, self._projectors, began_at=began_at)
+        else:
+            empty_tables(db, rebuilt)
+            checkpoints.finish_erasure(db, began_at, [projector.name for projector in rebuilt])
         db.execute(f"PRAGMA user_version = {UNSWEPT}")
 
     async def sweep(self) -> bool:
-        """Overwrite the content that the last renewal deleted; return whether that is done.
+        """Overwrite the content that the last erasure deleted; return whether that is done.
 
         Returns false while there are readers; they prevent it. If no such content is left, it does nothing and returns
-        true. If a process was killed after a renewal, the next process overwrites the content.
+        true. If a process was killed after an erasure, the next process overwrites the content.
         """
         async with self._turn:
             return await self._writer.run(_sweep)
