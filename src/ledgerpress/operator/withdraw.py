@@ -52,25 +52,33 @@ async def withdraw(
         record = await withdraw_payload(
             store.log, store.codec, store.clock, SystemRandomness(), position, request
         )
-        directory = ViewsDirectory(data, features.projectors)
-        while True:
-            # Former views and views that are being built may contain the text. A running rebuild starts again.
+        await erase_in_views(store, data, record)
+        return record
+
+
+async def erase_in_views(store: Store, data: Path, record: int) -> None:
+    """Wait until no views file of the data directory contains a payload that was withdrawn up to the position `record`.
+
+    Raises `WithdrawalUnfinished`.
+    """
+    directory = ViewsDirectory(data, store.features.projectors)
+    while True:
+        # Former views and views that are being built may contain the text. A running rebuild starts again.
+        directory.drop()
+        reached = await store.views.wait_for(record, 1.0) and await store.views.sweep()
+        if reached and directory.current == store.views.path and directory.former is None:
+            break
+        if any(point.is_paused and point.position < record for point in store.checkpoints.values()):
+            # This projection will not reach the withdrawal. Rebuilt views never contain the text.
+            await rebuild_now(store.log, data, store.features)
+            if not await _switched(store, directory):
+                raise WithdrawalUnfinished(
+                    "the payload is withdrawn from the log, but servers still use views that contain it: "
+                    "stop the servers and withdraw it again"
+                )
             directory.drop()
-            reached = await store.views.wait_for(record, 1.0) and await store.views.sweep()
-            if reached and directory.current == store.views.path and directory.former is None:
-                await _reach_other_sets(directory, record)
-                return record
-            if any(point.is_paused and point.position < record for point in store.checkpoints.values()):
-                # This projection will not reach the withdrawal. Rebuilt views never contain the text.
-                await rebuild_now(store.log, data, features)
-                if not await _switched(store, directory):
-                    raise WithdrawalUnfinished(
-                        "the payload is withdrawn from the log, but servers still use views that contain it: "
-                        "stop the servers and withdraw it again"
-                    )
-                directory.drop()
-                await _reach_other_sets(directory, record)
-                return record
+            break
+    await _reach_other_sets(directory, record)
 
 
 async def withdraw_payload(

@@ -143,6 +143,15 @@ def tokens_after(snapshot: Snapshot, seq: int, limit: int) -> Sequence[Token]:
     return [_token(row, snapshot.position) for row in rows.fetchall()]
 
 
+def of_actor(snapshot: Snapshot, actor_id: str) -> Sequence[Token]:
+    """Return all tokens that act for an actor, in order of creation."""
+    rows = snapshot.db.execute(
+        f"SELECT {_COLUMNS} FROM token WHERE actor_id = ? AND seq <= ? ORDER BY seq",  # noqa: S608
+        (actor_id, snapshot.position),
+    )
+    return [_token(row, snapshot.position) for row in rows.fetchall()]
+
+
 def count_tokens(snapshot: Snapshot) -> int:
     """Return the number of all tokens ever created, as of the snapshot."""
     row = snapshot.db.execute("SELECT count(*) FROM token WHERE seq <= ?", (snapshot.position,)).fetchone()
