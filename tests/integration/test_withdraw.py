@@ -22,6 +22,7 @@ from ledgerpress.features.posts.body import html_rendering_and_sections
 from ledgerpress.features.registry import all_projectors, event_codec
 from ledgerpress.operator.withdraw import withdraw_payload
 from ledgerpress.server.store import open_store
+from ledgerpress.views.files import views_file_connections
 from ledgerpress.views.files.views_file_connections import ViewsFile
 from ledgerpress.views.projection.runner import ProjectionRunner
 from tests.fixed_sources import SeededBytes, SetClock
@@ -247,6 +248,29 @@ async def test_the_next_process_finishes_the_erasure_of_a_killed_process(tmp_pat
         await api.write("Something to follow")
         with api.store.snapshot() as snapshot:
             assert snapshot.db.execute("PRAGMA user_version").fetchone() == (0,)
+
+
+async def test_an_erasure_during_a_sweep_is_swept_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Between the steps of one process's sweep, another process erases more: its old pages must not count as swept."""
+    path = tmp_path / "views.sqlite"
+    views, empty = await ViewsFile.open(path, all_projectors()), views_file_connections.empty_write_ahead_log
+    try:
+        with closing(sqlite3.connect(path)) as db:
+            db.execute("PRAGMA user_version = 4")
+
+            def empty_and_erase(writer: sqlite3.Connection) -> bool:
+                is_empty = empty(writer)
+                db.execute("PRAGMA user_version = 5")
+                return is_empty
+
+            monkeypatch.setattr(views_file_connections, "empty_write_ahead_log", empty_and_erase)
+            assert not await views.sweep()
+            monkeypatch.undo()
+            assert db.execute("PRAGMA user_version").fetchone() == (5,)
+            assert await views.sweep()
+            assert db.execute("PRAGMA user_version").fetchone() == (0,)
+    finally:
+        await views.aclose()
 
 
 async def test_a_repeated_withdrawal_records_nothing(tmp_path: Path) -> None:

@@ -13,6 +13,7 @@ from ledgerpress.eventlog.codec import Codec
 from ledgerpress.eventlog.envelope import ATTRIBUTES, NewEvent, StoredEvent
 from ledgerpress.eventlog.errors import EventLogError, LogUnusable, WrongExpectedVersion
 from ledgerpress.eventlog.event_and_withdrawn_event import Event
+from ledgerpress.eventlog.kernel_events import WITHDRAWAL
 from ledgerpress.eventlog.log import NO_STREAM, EventLog, StreamWrite
 from ledgerpress.operator.log_copy import place_of
 from ledgerpress.operator.log_verifier import LogVerifier
@@ -84,6 +85,8 @@ async def _copied(
     copied = []
     for event in events:
         for own in await copy.read(event.position - 1, 1):
+            if own.header.type == WITHDRAWAL:
+                continue  # The copy ends before the event; an earlier erasure was recorded at its end.
             if own.header != event.header:
                 raise LogUnusable(
                     f"{place} is no copy of this log: it has another event at position {event.position:,}"

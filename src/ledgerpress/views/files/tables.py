@@ -66,11 +66,12 @@ def recreate(db: sqlite3.Connection, projectors: Sequence[Projector], *, began_a
     create_tables(db, projectors, began_at=began_at)
 
 
-def empty_tables(db: sqlite3.Connection, projectors: Sequence[Projector]) -> None:
-    """Delete all rows of the projectors' tables."""
+def recreate_tables(db: sqlite3.Connection, projectors: Sequence[Projector]) -> None:
+    """Create the projectors' tables and indexes again, as for an empty log."""
     for projector in projectors:
         for table in tables_of(projector):
-            db.execute(f'DELETE FROM "{table}"')  # noqa: S608 - a name of a table of the views
+            db.execute(f'DROP TABLE "{table}"')
+        _run(db, projector.schema, projector.indexes)
 
 
 def check_tables(db: sqlite3.Connection, projectors: Sequence[Projector], *, indexes: bool = True) -> None:
