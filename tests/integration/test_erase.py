@@ -70,7 +70,9 @@ async def test_nothing_of_a_person_is_left(tmp_path: Path) -> None:
     async with client(data) as api:
         post = await write_heron(api)
         await api.do("authorRename", id=post["authorId"], name=f"{AUTHOR} the Younger")
-    result = await run_in_thread("erase", "person", post["authorId"], "--yes", "--reason", REASON, "--data", data)
+    result = await run_in_thread(
+        "erase", "person", post["authorId"], "--yes", "--reason", REASON, "--data", data
+    )
     assert result.exit_code == 0, result.stderr
     assert files_with(data, AUTHOR) == []
     async with client(data) as api:
@@ -79,9 +81,13 @@ async def test_nothing_of_a_person_is_left(tmp_path: Path) -> None:
         assert by_title[TEXTS[0]] == [{"id": post["authorId"], "name": ""}]
     assert (await run_in_thread("verify", "--data", data)).exit_code == 0
     for unknown in ("nobody", "00000000-0000-8000-8000-0000000000ff"):
-        assert (await run_in_thread("erase", "person", unknown, "--yes", "--reason", REASON, "--data", data)).exit_code == 1
+        assert (
+            await run_in_thread("erase", "person", unknown, "--yes", "--reason", REASON, "--data", data)
+        ).exit_code == 1
     reserved = "00000000-0000-8000-8000-000000000001"
-    assert (await run_in_thread("erase", "person", reserved, "--yes", "--reason", REASON, "--data", data)).exit_code == 1
+    assert (
+        await run_in_thread("erase", "person", reserved, "--yes", "--reason", REASON, "--data", data)
+    ).exit_code == 1
 
 
 async def test_names_of_revoked_tokens_are_erased_with_their_actor(tmp_path: Path) -> None:
@@ -95,7 +101,9 @@ async def test_names_of_revoked_tokens_are_erased_with_their_actor(tmp_path: Pat
         await api.do("tokenRevoke", id=first["id"])
     preview = await run_in_thread("erase", "person", actor, "--preview", "--reason", REASON, "--data", data)
     assert "still works" in preview.stderr, preview.stderr
-    assert (await run_in_thread("erase", "person", actor, "--yes", "--reason", REASON, "--data", data)).exit_code == 0
+    assert (
+        await run_in_thread("erase", "person", actor, "--yes", "--reason", REASON, "--data", data)
+    ).exit_code == 0
     assert files_with(data, names[0]) == []
     assert files_with(data, names[1])
 
@@ -113,7 +121,7 @@ async def test_the_same_is_erased_in_backups_and_copies(tmp_path: Path) -> None:
         post = await api.ask('{ post(slug: "heron-colony") { id } }')
         await api.do("postEdit", id=post["post"]["id"], title="Gone")
     await copy_log(LogUrl.parse("sqlite:"), LogUrl.parse(f"sqlite:{backups}/copy.sqlite"), data)
-    also = [
+    also: list[str | Path] = [
         *("--also", backups / "empty.sqlite", "--also", backups / "early.sqlite"),
         *("--also", f"sqlite:{backups}/copy.sqlite"),
     ]
@@ -126,23 +134,34 @@ async def test_the_same_is_erased_in_backups_and_copies(tmp_path: Path) -> None:
     assert left(data) == []
     assert left(backups) == []
     for name in ("empty", "early", "copy"):
-        assert (await run_in_thread("log", "restore", backups / f"{name}.sqlite", "--data", tmp_path / name)).exit_code == 0
+        assert (
+            await run_in_thread("log", "restore", backups / f"{name}.sqlite", "--data", tmp_path / name)
+        ).exit_code == 0
         verified = await run_in_thread("verify", "--data", tmp_path / name)
         assert verified.exit_code == 0, verified.stderr
-    again = await run_in_thread("erase", "post", post["post"]["id"], "--yes", "--reason", REASON, "--data", data, *also)
+    again = await run_in_thread(
+        "erase", "post", post["post"]["id"], "--yes", "--reason", REASON, "--data", data, *also
+    )
     assert again.exit_code == 0, again.stderr
     assert again.stderr.count(": 0 payloads erased") == 3
 
 
-async def test_what_is_no_copy_is_rejected_before_anything_is_erased(tmp_path: Path) -> None:
+async def test_another_log_is_rejected_before_anything_is_erased(tmp_path: Path) -> None:
     data = tmp_path / "store"
     async with client(data) as api:
         await write_heron(api)
     async with open_store(tmp_path / "other"):
         pass
-    places = (tmp_path / "other" / "log.sqlite", tmp_path / "missing.sqlite", data / "log.sqlite", "nats:wrong")
+    places = (
+        tmp_path / "other" / "log.sqlite",
+        tmp_path / "missing.sqlite",
+        data / "log.sqlite",
+        "nats:wrong",
+    )
     for place in places:
-        result = await run_in_thread("erase", "post", TEXTS[1], "--yes", "--reason", REASON, "--data", data, "--also", place)
+        result = await run_in_thread(
+            "erase", "post", TEXTS[1], "--yes", "--reason", REASON, "--data", data, "--also", place
+        )
         assert result.exit_code in (2, 3), (place, result.stderr)
         assert {text.partition(":")[0] for text in left(data)} == set(TEXTS)
 

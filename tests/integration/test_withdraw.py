@@ -22,6 +22,7 @@ from ledgerpress.features.posts.body import html_rendering_and_sections
 from ledgerpress.features.registry import all_projectors, event_codec
 from ledgerpress.operator.withdraw import withdraw_payload
 from ledgerpress.server.store import open_store
+from ledgerpress.sqlite import connection
 from ledgerpress.views.files import views_file_connections
 from ledgerpress.views.files.views_file_connections import ViewsFile
 from ledgerpress.views.projection.runner import ProjectionRunner
@@ -250,12 +251,14 @@ async def test_the_next_process_finishes_the_erasure_of_a_killed_process(tmp_pat
             assert snapshot.db.execute("PRAGMA user_version").fetchone() == (0,)
 
 
-async def test_an_erasure_during_a_sweep_is_swept_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_an_erasure_during_a_sweep_is_swept_too(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Between the steps of one process's sweep, another process erases more: its old pages must not count as swept."""
     path = tmp_path / "views.sqlite"
-    views, empty = await ViewsFile.open(path, all_projectors()), views_file_connections.empty_write_ahead_log
+    views, empty = await ViewsFile.open(path, all_projectors()), connection.empty_write_ahead_log
     try:
-        with closing(sqlite3.connect(path)) as db:
+        with closing(sqlite3.connect(path, check_same_thread=False)) as db:
             db.execute("PRAGMA user_version = 4")
 
             def empty_and_erase(writer: sqlite3.Connection) -> bool:

@@ -19,7 +19,8 @@ from ledgerpress.commands.errors import Rejection
 from ledgerpress.eventlog.event_and_withdrawn_event import Withdrawn
 from ledgerpress.eventlog.log import EventLog
 from ledgerpress.features.posts.create_edit_categorize_commands import EditPost
-from ledgerpress.features.registry import event_codec
+from ledgerpress.features.registry import all_projectors, event_codec
+from ledgerpress.operator import withdraw
 from ledgerpress.operator.withdraw import NEVER_WITHDRAWN, withdraw_payload
 from ledgerpress.server.data_directory import LOG_FILE
 from ledgerpress.server.store import Store, open_store
@@ -99,7 +100,9 @@ async def _edit_every_post(store: Store, number: int) -> None:
     for stream in sorted(stream for stream in streams if stream.startswith("post.")):
         try:
             command = EditPost(
-                post_id=stream.removeprefix("post."), title=f"Fog {number}", slug=f"fog-{stream[-12:]}-{number}"
+                post_id=stream.removeprefix("post."),
+                title=f"Fog {number}",
+                slug=f"fog-{stream[-12:]}-{number}",
             )
             await store.commands.handle(command)
         except Rejection:
@@ -155,3 +158,13 @@ def test_a_withdrawal_of_any_event_changes_only_rows_with_text(
         assert [event.type for event in withdrawn if event.remaining is None] == []
 
     asyncio.run(holds())
+
+
+def test_after_a_withdrawal_that_records_no_remainder_the_views_are_rebuilt(
+    day: Path, tmp_path: Path, rebuilt_projections: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Records of version 1 contain no remainder: what was known after such a withdrawal stays the same."""
+    monkeypatch.setattr(withdraw, "_remainder", lambda _codec, _event: None)
+    shutil.copytree(day, tmp_path / "data")
+    asyncio.run(compare(tmp_path / "data", [{9, 10, 11, 12, 20}], 20))
+    assert set(rebuilt_projections) == {projector.name for projector in all_projectors()}

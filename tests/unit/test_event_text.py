@@ -4,7 +4,7 @@ from typing import Any, ClassVar
 
 import msgspec
 import pytest
-from msgspec import UNSET, UnsetType
+from msgspec import UnsetType
 
 from ledgerpress.eventlog.event_and_withdrawn_event import Event, ValueOf, without_text
 from ledgerpress.features.posts import model as posts
@@ -31,10 +31,10 @@ def test_fields_that_can_hold_text_are_found_in_every_type() -> None:
 
         post_id: str
         number: int | None
-        text: str | UnsetType | None = UNSET
-        tags: tuple[str, ...] = ()
-        notes: tuple[Note, ...] = ()
-        more: dict[str, int] = {}
+        text: str | UnsetType | None
+        tags: tuple[str, ...]
+        notes: tuple[Note, ...]
+        more: dict[str, int]
 
     class Undeclared(Event, frozen=True):
         text: str

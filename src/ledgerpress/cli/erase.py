@@ -30,9 +30,13 @@ _MOST_LINES: Final = 200
 
 ReasonOption = Annotated[
     str,
-    typer.Option("--reason", help="The reason. It is stored permanently: do not repeat the erased text in it."),
+    typer.Option(
+        "--reason", help="The reason. It is stored permanently: do not repeat the erased text in it."
+    ),
 ]
-PreviewOption = Annotated[bool, typer.Option("--preview", help="Show what would be erased, and change nothing.")]
+PreviewOption = Annotated[
+    bool, typer.Option("--preview", help="Show what would be erased, and change nothing.")
+]
 AlsoOption = Annotated[
     list[str] | None,
     typer.Option(
@@ -46,7 +50,9 @@ AlsoOption = Annotated[
 
 @commands.command()
 def post(
-    name: Annotated[str, typer.Argument(metavar="POST", help="A current or former slug of the post, or its id.")],
+    name: Annotated[
+        str, typer.Argument(metavar="POST", help="A current or former slug of the post, or its id.")
+    ],
     reason: ReasonOption,
     preview: PreviewOption = False,
     yes: YesOption = False,
@@ -134,7 +140,9 @@ def _show(kind: task.Kind, erasure: task.Erasure) -> None:
     for event in new[:_MOST_LINES]:
         recorded = rfc3339.to_datetime(event.recorded_at).strftime("%Y-%m-%d %H:%M:%S UTC")
         texts = ", ".join(event.texts) or "no text"
-        err.print_parts((f"  {event.position:>11,}  {recorded}  ", "dim"), (f"{event.type:<20} ", ""), (texts, "red"))
+        err.print_parts(
+            (f"  {event.position:>11,}  {recorded}  ", "dim"), (f"{event.type:<20} ", ""), (texts, "red")
+        )
     if len(new) > _MOST_LINES:
         err.print(f"  … and {len(new) - _MOST_LINES:,} more")
     for sentence in erasure.consequences:

@@ -35,7 +35,10 @@ commands = command_group("Copy, back up and restore the log.")
 @commands.command()
 def copy(
     source: Annotated[
-        str, typer.Argument(metavar="FROM_URL", callback=log_url_or_file, help="The log to copy; it may be in use.")
+        str,
+        typer.Argument(
+            metavar="FROM_URL", callback=log_url_or_file, help="The log to copy; it may be in use."
+        ),
     ],
     target: Annotated[
         str,

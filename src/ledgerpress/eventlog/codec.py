@@ -75,8 +75,8 @@ class Recorded(msgspec.Struct, Generic[E], frozen=True, gc=False):
 class Codec(Generic[E]):
     """A codec for the events of one catalogue, which decodes every stored version of them.
 
-    `withdrawn` returns the replacement for a withdrawn event, from its type, stream and recorded-at, from what remains
-    of it, and from the names of the fields whose text was erased. An event of an unknown type is decoded as an
+    `withdrawn` returns the replacement for a withdrawn event, from its type, stream and recorded-at, from the event
+    without its text, and from the names of the fields whose text was erased. An event of an unknown type is decoded as an
     `UnknownEvent` if `passes_over` accepts the type.
     """
 
@@ -211,7 +211,7 @@ class Codec(Generic[E]):
         return [self.decode(event) for event in stored]
 
     def _remaining(self, stored: StoredEvent) -> tuple[E | None, tuple[str, ...]]:
-        """Return what remains of a withdrawn event, and the names of its erased fields. Raises `UndecodableEvent`."""
+        """Return a withdrawn event without its text, and the names of its erased fields. Raises `UndecodableEvent`."""
         header, record = stored.header, stored.record
         if record is None or record.payload is None:
             return None, ()

@@ -16,11 +16,11 @@ class ValueOf(NamedTuple):
     field: str
 
 
-class _Kept:
+class _NoText:
     """The type of `KEPT`."""
 
 
-KEPT: Final = _Kept()
+KEPT: Final = _NoText()
 """In `Event.TEXT`: the field can hold a string, but never a text that a person wrote. A withdrawal keeps it."""
 
 
@@ -74,7 +74,7 @@ def withdrawn(
 
 
 def remaining_event(event: Event) -> Event:
-    """Return what remains of a withdrawn event, if that is known; otherwise `event` itself."""
+    """Return a withdrawn event without its text, if that is known; otherwise `event` itself."""
     return event.remaining if isinstance(event, Withdrawn) and event.remaining is not None else event
 
 

@@ -1,7 +1,7 @@
 """The events that the kernel records, independent of features, and the names of their streams."""
 
 import re
-from typing import Final
+from typing import ClassVar, Final
 
 from ledgerpress.eventlog.codec import EventType, JsonObject
 from ledgerpress.eventlog.event_and_withdrawn_event import KEPT, Event, Remainder
@@ -48,7 +48,7 @@ class LeaseTaken(Event, frozen=True):
     a lease twice counts as two holders.
     """
 
-    TEXT = {"lease": KEPT, "node": ""}
+    TEXT: ClassVar = {"lease": KEPT, "node": ""}
 
     lease: str
     node: str

@@ -121,7 +121,9 @@ async def erase(
             await count_in_copy(url, data, store.log.publication, target.events)
         record = 0
         # A slug leads to its post until its last event is erased, so that a repeated run finds the post.
-        for done, event in enumerate(sorted(target.events, key=lambda event: (_has_slug(event), event.position))):
+        for done, event in enumerate(
+            sorted(target.events, key=lambda event: (_has_slug(event), event.position))
+        ):
             request = CommandRequest(reason=reason)
             position = await withdraw_payload(
                 store.log, store.codec, store.clock, SystemRandomness(), event.position, request
@@ -131,9 +133,7 @@ async def erase(
                 progress(done + 1, len(target.events))
         await erase_in_views(store, data, record)
         erased = [(await store.log.read(event.position - 1, 1))[0] for event in target.events]
-        copies = [
-            await erase_in_copy(url, data, store.log.publication, erased, store.codec) for url in also
-        ]
+        copies = [await erase_in_copy(url, data, store.log.publication, erased, store.codec) for url in also]
         return Erased(target.id, len(erased), record, copies)
 
 
@@ -156,12 +156,12 @@ async def _find_post(store: Store, name: str) -> _Target:
         for other in await _command_of(store.log, event):
             if other.header.stream.startswith(f"{SLUGS.prefix}.") and _owner(store, other) == post.id:
                 events[other.position] = other
-    consequences = (
+    effect = (
         "Readers and editors see the post without slug, title, teaser, body, corrections and reasons, at every point "
-        f"in time. Its address is /{post.id}. Its place in lists, its dates, categories and authors remain.",
-        "Not found, so not erased: copies of its text in other posts, and posts that link to it.",
+        f"in time. Its address is /{post.id}. Its place in lists, its dates, categories and authors remain."
     )
-    return _Target(post.id, [events[position] for position in sorted(events)], consequences)
+    limit = "Not found, so not erased: copies of its text in other posts, and posts that link to it."
+    return _Target(post.id, [events[position] for position in sorted(events)], (effect, limit))
 
 
 async def _find_person(store: Store, name: str) -> _Target:
@@ -169,16 +169,19 @@ async def _find_person(store: Store, name: str) -> _Target:
     events: list[StoredEvent] = []
     if person_id is not None:
         if person_id in {actor.id for actor in RESERVED}:
-            raise Rejection(ErrorCode.INVALID_VALUE, "An actor of LedgerPress itself cannot be erased.", field=("id",))
+            raise Rejection(
+                ErrorCode.INVALID_VALUE, "An actor of LedgerPress itself cannot be erased.", field=("id",)
+            )
         for category in (AUTHORS, ACTORS):
             events += await store.log.read_stream(category.stream(person_id))
     if person_id is None or not events:
         raise NotFound(f"no author or actor has the id “{name}”")
-    consequences = [
-        "Readers and editors see an empty name for this person, in bylines and in the history, at every point in time.",
+    effect = "Readers and editors see an empty name for this person, in bylines and in the history, at all times."
+    limit = (
         "Not found, so not erased: mentions of the person in posts, categories, corrections and reasons, and slugs and "
-        "names of other objects. Withdraw these events one by one, or erase the posts.",
-    ]
+        "names of other objects. Withdraw these events one by one, or erase the posts."
+    )
+    consequences = [effect, limit]
     with store.snapshot() as snapshot:
         of_actor = tokens.of_actor(snapshot, person_id)
     for token in of_actor:

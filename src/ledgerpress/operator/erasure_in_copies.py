@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from ledgerpress.eventlog.codec import Codec
-from ledgerpress.eventlog.envelope import ATTRIBUTES, NewEvent, StoredEvent
+from ledgerpress.eventlog.envelope import ATTRIBUTES, Header, NewEvent, SealedPayload, StoredEvent
 from ledgerpress.eventlog.errors import EventLogError, LogUnusable, WrongExpectedVersion
 from ledgerpress.eventlog.event_and_withdrawn_event import Event
 from ledgerpress.eventlog.kernel_events import WITHDRAWAL
@@ -52,23 +52,22 @@ async def erase_in_copy(
         records = {event.position: event.record for event in events}
         for event in copied:
             record = records[event.position]
-            if record is None:
+            if record is None or record.payload is None:
                 raise EventLogError(f"position {event.position}: no withdrawal of this event is recorded")
-            await _withdraw(copy, event, record)
+            await _withdraw(copy, event, record.header, record.payload)
         verification = await LogVerifier(copy, codec).run()
         if verification.finding is not None:
             raise EventLogError(f"{place} is invalid: {verification.finding}")
         return CopyErasure(place, sum(event.payload is not None for event in copied), await copy.head())
 
 
-async def _withdraw(copy: EventLog, event: StoredEvent, record: StoredEvent) -> None:
-    """Record `record` in the copy and erase the payload of `event`; finish an interrupted erasure."""
+async def _withdraw(copy: EventLog, event: StoredEvent, record: Header, payload: SealedPayload) -> None:
+    """Record a withdrawal in the copy and erase the payload of `event`; finish an interrupted erasure."""
     if event.payload is None:
         await copy.withdraw(event.position, [])
         return
-    assert record.payload is not None  # no withdrawal of a withdrawal is possible
-    attributes = {name: getattr(record.header, name) for name in ATTRIBUTES}
-    write = StreamWrite(record.header.stream, NO_STREAM, (NewEvent(**attributes, payload=record.payload),))
+    attributes = {name: getattr(record, name) for name in ATTRIBUTES}
+    write = StreamWrite(record.stream, NO_STREAM, (NewEvent(**attributes, payload=payload),))
     try:
         await copy.withdraw(event.position, [write])
     except WrongExpectedVersion:
@@ -89,7 +88,7 @@ async def _copied(
                 continue  # The copy ends before the event; an earlier erasure was recorded at its end.
             if own.header != event.header:
                 raise LogUnusable(
-                    f"{place} is no copy of this log: it has another event at position {event.position:,}"
+                    f"{place} does not contain a copy of this log: it has another event at position {event.position:,}"
                 )
             copied.append(own)
     return copied

@@ -11,8 +11,8 @@ from typing import Final
 from ledgerpress.adapters.sqlite_log.errors import LOCK_TIMEOUT, log_error
 from ledgerpress.eventlog.envelope import ATTRIBUTES, StoredEvent
 from ledgerpress.eventlog.errors import EventLogError
-from ledgerpress.eventlog.kernel_events import withdrawal_stream
 from ledgerpress.eventlog.group_commit import AppendGroup, AppendRequest, AppendResult, ReportResults
+from ledgerpress.eventlog.kernel_events import withdrawal_stream
 from ledgerpress.eventlog.log import MAX_BATCH_BYTES
 from ledgerpress.sqlite.connection import SerialConnection, retry_while_busy, transaction
 

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Final
+from typing import ClassVar, Final
 
 from ledgerpress.commands import text_rules
 from ledgerpress.commands.client_identity import OPERATOR_ACTOR_ID
@@ -22,7 +22,7 @@ class ActorKind(StrEnum):
 class ActorRegistered(Event, frozen=True):
     """An actor was registered."""
 
-    TEXT = {"name": ""}
+    TEXT: ClassVar = {"name": ""}
 
     actor_id: str
     kind: ActorKind
@@ -32,7 +32,7 @@ class ActorRegistered(Event, frozen=True):
 class ActorRenamed(Event, frozen=True):
     """An actor was renamed."""
 
-    TEXT = {"name": ""}
+    TEXT: ClassVar = {"name": ""}
 
     actor_id: str
     name: str

@@ -1,7 +1,7 @@
 """Authors: the names in the byline of an article."""
 
 from dataclasses import dataclass
-from typing import Final
+from typing import ClassVar, Final
 
 from ledgerpress.commands.streams_and_append_plan import StreamCategory
 from ledgerpress.eventlog.codec import EventType
@@ -11,7 +11,7 @@ from ledgerpress.eventlog.event_and_withdrawn_event import Event, Withdrawn
 class AuthorRegistered(Event, frozen=True):
     """An author was added."""
 
-    TEXT = {"name": ""}
+    TEXT: ClassVar = {"name": ""}
 
     author_id: str
     name: str
@@ -20,7 +20,7 @@ class AuthorRegistered(Event, frozen=True):
 class AuthorRenamed(Event, frozen=True):
     """The author's name was changed."""
 
-    TEXT = {"name": ""}
+    TEXT: ClassVar = {"name": ""}
 
     author_id: str
     name: str

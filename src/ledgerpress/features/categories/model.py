@@ -5,7 +5,7 @@ The version of a category is the stream version of its last change.
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from typing import Final, TypeAlias
+from typing import ClassVar, Final, TypeAlias
 
 from msgspec import UNSET, UnsetType
 
@@ -26,7 +26,7 @@ ERROR_CODES: Final = (CATEGORY_CYCLE, CATEGORY_NOT_EMPTY, CATEGORY_TOO_DEEP)
 class CategoryCreated(Event, frozen=True):
     """A category was created."""
 
-    TEXT = {"slug": ValueOf("category_id"), "name": "", "description": None}
+    TEXT: ClassVar = {"slug": ValueOf("category_id"), "name": "", "description": None}
 
     category_id: str
     slug: str
@@ -38,7 +38,7 @@ class CategoryCreated(Event, frozen=True):
 class CategoryRenamed(Event, frozen=True):
     """The name, the slug or both of a category were changed. Absent means unchanged."""
 
-    TEXT = {"name": UNSET, "slug": UNSET}
+    TEXT: ClassVar = {"name": UNSET, "slug": UNSET}
 
     category_id: str
     name: str | UnsetType = UNSET
@@ -48,7 +48,7 @@ class CategoryRenamed(Event, frozen=True):
 class CategoryDescribed(Event, frozen=True):
     """The description of a category was changed, or cleared (null)."""
 
-    TEXT = {"description": None}
+    TEXT: ClassVar = {"description": None}
 
     category_id: str
     description: str | None
@@ -57,7 +57,7 @@ class CategoryDescribed(Event, frozen=True):
 class CategoryMoved(Event, frozen=True):
     """A category was moved to another parent, or to the top level (null)."""
 
-    TEXT = {}
+    TEXT: ClassVar = {}
 
     category_id: str
     parent_id: str | None
@@ -66,7 +66,7 @@ class CategoryMoved(Event, frozen=True):
 class CategoryMerged(Event, frozen=True):
     """A category was merged into another, which took over its posts, subcategories and slugs."""
 
-    TEXT = {}
+    TEXT: ClassVar = {}
 
     category_id: str
     into_id: str
@@ -75,7 +75,7 @@ class CategoryMerged(Event, frozen=True):
 class CategoryDeleted(Event, frozen=True):
     """An empty category was deleted."""
 
-    TEXT = {}
+    TEXT: ClassVar = {}
 
     category_id: str
 

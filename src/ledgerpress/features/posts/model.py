@@ -7,7 +7,7 @@ live one.
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from functools import partial
-from typing import Final, NamedTuple
+from typing import ClassVar, Final, NamedTuple
 
 from msgspec import UNSET, UnsetType
 
@@ -31,7 +31,7 @@ ERROR_CODES: Final = (POST_ARCHIVED, POST_NOT_PUBLISHED, PUBLISHED_AT_IN_FUTURE,
 class PostCreated(Event, frozen=True):
     """A post was created, with its first revision."""
 
-    TEXT = {"slug": ValueOf("post_id"), "title": "", "teaser": None, "body": ""}
+    TEXT: ClassVar = {"slug": ValueOf("post_id"), "title": "", "teaser": None, "body": ""}
 
     post_id: str
     slug: str
@@ -44,7 +44,7 @@ class PostCreated(Event, frozen=True):
 class PostChange(Event, frozen=True):
     """An event of an existing post. Each raises the version of the post."""
 
-    TEXT = {}
+    TEXT: ClassVar = {}
 
     post_id: str
 
@@ -56,7 +56,7 @@ class ContentChanged(PostChange, frozen=True):
     to another post since.
     """
 
-    TEXT = {"slug": ValueOf("post_id"), "title": UNSET, "teaser": UNSET, "body": UNSET}
+    TEXT: ClassVar = {"slug": ValueOf("post_id"), "title": UNSET, "teaser": UNSET, "body": UNSET}
 
     slug: str | UnsetType = UNSET
     title: str | UnsetType = UNSET
@@ -96,7 +96,7 @@ class PostUncategorized(PostChange, frozen=True):
 class PostPublished(PostChange, frozen=True):
     """The content of `revision` was published. `published_at` is the date that readers see."""
 
-    TEXT = {"correction": None}
+    TEXT: ClassVar = {"correction": None}
 
     revision: int
     published_at: int
@@ -226,7 +226,7 @@ def advance(lifecycle: Lifecycle, event: Event) -> Lifecycle:
 
 
 def known_event(withdrawn: Withdrawn, lifecycle: Lifecycle | None) -> Event:
-    """Return what remains of a withdrawn event, or a replacement if only its type is known.
+    """Return a withdrawn event without its text, or a replacement if only its type is known.
 
     A post whose creation was withdrawn or is unknown (`lifecycle` is `None`) has empty content, and its id as its slug.
     Returns `withdrawn` itself if it affects only the version of the post.

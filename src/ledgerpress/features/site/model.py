@@ -1,7 +1,7 @@
 """The site: its name, its language and its time zone. Events, state and stream."""
 
 from dataclasses import dataclass, replace
-from typing import Final
+from typing import ClassVar, Final
 
 from msgspec import UNSET, UnsetType
 
@@ -18,7 +18,7 @@ DEFAULT_TIME_ZONE: Final = "UTC"
 class SiteNamed(Event, frozen=True):
     """The site was named."""
 
-    TEXT = {"name": ""}
+    TEXT: ClassVar = {"name": ""}
 
     name: str
 
@@ -26,7 +26,7 @@ class SiteNamed(Event, frozen=True):
 class SiteLocalized(Event, frozen=True):
     """The language (a BCP 47 tag), the time zone (an IANA name) or both of the site were set. Absent means unchanged."""
 
-    TEXT = {"language": KEPT, "time_zone": KEPT}
+    TEXT: ClassVar = {"language": KEPT, "time_zone": KEPT}
 
     language: str | UnsetType = UNSET
     time_zone: str | UnsetType = UNSET

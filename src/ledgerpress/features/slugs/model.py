@@ -8,7 +8,7 @@ import hmac
 import unicodedata
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Final, TypeAlias
+from typing import ClassVar, Final, TypeAlias
 
 import regex
 
@@ -49,7 +49,7 @@ HOLDER_TYPES: Final = {SlugKind.POST: "Post", SlugKind.CATEGORY: "Category"}
 class SlugClaimed(Event, frozen=True):
     """The slug was assigned to the post or category `owner_id`."""
 
-    TEXT = {"slug": ""}
+    TEXT: ClassVar = {"slug": ""}
 
     kind: SlugKind
     slug: str
@@ -59,7 +59,7 @@ class SlugClaimed(Event, frozen=True):
 class SlugReleased(Event, frozen=True):
     """The slug is free again: a post changed it before publishing it, or its category was deleted."""
 
-    TEXT = {"slug": ""}
+    TEXT: ClassVar = {"slug": ""}
 
     kind: SlugKind
     slug: str

@@ -1,7 +1,7 @@
 """API tokens, with which programs act for actors. Only a hash of each secret is stored."""
 
 from dataclasses import dataclass, replace
-from typing import Final
+from typing import ClassVar, Final
 
 from ledgerpress.commands.streams_and_append_plan import StreamCategory
 from ledgerpress.eventlog.codec import EventType
@@ -15,7 +15,7 @@ class TokenCreated(Event, frozen=True):
     `expires_at` is in microseconds since 1970, UTC. `secret_hash` is the SHA-256 of the secret, in hex.
     """
 
-    TEXT = {"name": "", "role": KEPT, "scopes": KEPT, "secret_hash": ""}
+    TEXT: ClassVar = {"name": "", "role": KEPT, "scopes": KEPT, "secret_hash": ""}
 
     token_id: str
     actor_id: str
@@ -29,7 +29,7 @@ class TokenCreated(Event, frozen=True):
 class TokenRevoked(Event, frozen=True):
     """A token was revoked: it no longer works."""
 
-    TEXT = {}
+    TEXT: ClassVar = {}
 
     token_id: str
 

@@ -12,7 +12,7 @@ def undeclared_text_fields(event_type: type[Event]) -> list[str]:
     """Return the names of the fields that a withdrawal would keep although they can hold text.
 
     A class without a declaration has none: a withdrawal erases all of its data. Fields whose names end with `_id` or
-    `_ids` are ids, and values of an enumeration are no text.
+    `_ids` are ids, and values of an enumeration cannot be text.
     """
     if event_type.TEXT is None:
         return []

@@ -111,9 +111,7 @@ class ViewsFile:
                     self._write_failed(error)
                 raise
 
-    def finish_erasure(
-        self, db: sqlite3.Connection, began_at: int, rebuilt: Sequence[Projector]
-    ) -> None:
+    def finish_erasure(self, db: sqlite3.Connection, began_at: int, rebuilt: Sequence[Projector]) -> None:
         """Record that no row contains a payload that was withdrawn up to the position `began_at`.
 
         Delete all rows and the checkpoints of the projectors `rebuilt`, whose rows can contain such payloads. The new

@@ -79,7 +79,9 @@ class Erasure:
     @property
     def has_text(self) -> bool:
         """Whether the data of the event contained text."""
-        return not (isinstance(self.event.event, Withdrawn) and self.changes_only_text and not self.event.event.erased)
+        return not (
+            isinstance(self.event.event, Withdrawn) and self.changes_only_text and not self.event.event.erased
+        )
 
     def is_in(self, category: str) -> bool:
         """Return whether the event is in the stream `category`, or in one of the streams `category.<id>`."""

@@ -53,9 +53,7 @@ class ViewsWriter(Protocol):
         """Open one transaction of several steps, in which withdrawn text is erased from the views."""
         ...
 
-    def finish_erasure(
-        self, db: sqlite3.Connection, began_at: int, rebuilt: Sequence[Projector]
-    ) -> None:
+    def finish_erasure(self, db: sqlite3.Connection, began_at: int, rebuilt: Sequence[Projector]) -> None:
         """Record that no row contains a payload that was withdrawn up to the position `began_at`.
 
         Delete all rows and the checkpoints of the projectors `rebuilt`, whose rows can contain such payloads.
@@ -265,22 +263,22 @@ class ProjectionRunner:
         """Apply `batch`, which withdraws payloads, and leave nothing of these payloads in the views.
 
         Nothing has to be erased if no projection had reached these events yet, if the views were begun after the
-        withdrawal, or if another process has already applied it. If it is unknown what remains of an event, all rows
-        are rebuilt from the log as it is now.
+        withdrawal, or if another process has already applied it. If the rest of an event is unknown, all rows are
+        rebuilt from the log as it is now.
         """
         points = await self._views.write(checkpoints.read)
-        new = [one for one in withdrawals if any(point.position < one.record for point in points.values())]
+        lowest = min(point.position for point in points.values())
+        new = [withdrawal for withdrawal in withdrawals if withdrawal.record > lowest]
         erasures = await load_erasures(self._log, self._codec, new)
         async with self._views.renewal() as views:
             points = await views.run(checkpoints.read)
             positions = [point.position for point in points.values()]
             began_at = await views.run(checkpoints.began_at)
-            applied = [
-                one
-                for one in new
-                if any(one.position <= position < one.record > began_at for position in positions)
-            ]
-            if not applied:
+            if not any(
+                withdrawal.position <= position < withdrawal.record > began_at
+                for withdrawal in new
+                for position in positions
+            ):
                 return await self._applier.apply(views.run, batch)
             end = batch[-1].position
             if erasures is None:

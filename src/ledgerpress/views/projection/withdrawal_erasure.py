@@ -19,8 +19,8 @@ from ledgerpress.views.projection import checkpoints
 from ledgerpress.views.projection.projector_interface_and_composition import (
     ComposedProjector,
     Effect,
-    Erasure,
     ErasingProjector,
+    Erasure,
     Projector,
 )
 
@@ -53,15 +53,17 @@ async def load_erasures(
 ) -> list[Erasure] | None:
     """Return the erasures of `withdrawals`, read from the log.
 
-    Returns `None` if it is unknown what remains of an event, as after a withdrawal of version 1: then every row can
-    depend on it. Raises `EventLogError` if a payload is still in the log.
+    Returns `None` if the rest of an event is unknown, as after a withdrawal of version 1: then every row can depend on
+    it. Raises `EventLogError` if a payload is still in the log.
     """
     streams: dict[str, list[Recorded[Event]]] = {}
     erasures = []
     for position, record in withdrawals:
         events = await log.read(max(position - 2, 0), min(position, 2))
         if not events or events[-1].position != position or events[-1].payload is not None:
-            raise EventLogError(f"the payload at position {position} was withdrawn, but the log still returns it")
+            raise EventLogError(
+                f"the payload at position {position} was withdrawn, but the log still returns it"
+            )
         header = events[-1].header
         event = codec.decode(events[-1])
         if header.stream not in streams:
@@ -94,9 +96,7 @@ def erase_rows(
     rebuilt = []
     for projector in projectors:
         position = points[projector.name].position
-        applied = [
-            erasure for erasure in erasures if erasure.event.position <= position < erasure.record
-        ]
+        applied = [erasure for erasure in erasures if erasure.event.position <= position < erasure.record]
         is_skipped = any((projector.name, erasure.event.position) in skipped for erasure in applied)
         parts = projector.parts if isinstance(projector, ComposedProjector) else (projector,)
         if is_skipped or not all(_erase(db, part, applied, position, replay) for part in parts):

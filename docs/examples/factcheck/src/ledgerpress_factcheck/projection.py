@@ -17,6 +17,10 @@ def apply(recorded: Recorded[Event], db: sqlite3.Connection) -> None:
         db.execute("INSERT INTO x_factcheck_check VALUES (?, ?, ?, ?)", row)
 
 
+def delete_rows(db: sqlite3.Connection, stream: str) -> None:
+    db.execute("DELETE FROM x_factcheck_check WHERE post_id = ?", (CHECKS.id_in(stream),))
+
+
 def listed(recorded: Recorded[Event]) -> list[MemberChange]:
     is_check = recorded.header.type == CHECKED
     return [MemberChange(CHECKS.id_in(recorded.header.stream))] if is_check else []
@@ -44,6 +48,9 @@ PROJECTOR: Final = feature.ImmediateProjector(
     """,
     events=EVENTS,
     apply=apply,
+    delete_rows={CHECKS.prefix: delete_rows},
 )
-LISTINGS: Final = feature.NamedListings("x.factcheck", tables="x_factcheck", events=EVENTS, changes=listed)
+LISTINGS: Final = feature.NamedListings(
+    "x.factcheck", tables="x_factcheck", events=EVENTS, changes=listed, text_of=frozenset()
+)
 DEPENDENCIES: Final = (feature.DependencyRule.by_type({CHECKED: []}, subject=topic), LISTINGS.dependencies)
