@@ -176,7 +176,9 @@ async def _find_person(store: Store, name: str) -> _Target:
             events += await store.log.read_stream(category.stream(person_id))
     if person_id is None or not events:
         raise NotFound(f"no author or actor has the id “{name}”")
-    effect = "Readers and editors see an empty name for this person, in bylines and in the history, at all times."
+    effect = (
+        "Readers and editors see an empty name for this person, in bylines and in the history, at all times."
+    )
     limit = (
         "Not found, so not erased: mentions of the person in posts, categories, corrections and reasons, and slugs and "
         "names of other objects. Withdraw these events one by one, or erase the posts."

@@ -20,9 +20,9 @@ from ledgerpress.eventlog.envelope import (
 from ledgerpress.eventlog.errors import UndecodableEvent
 from ledgerpress.feature import load
 from ledgerpress.testing.checks.cache_and_past import check_answer
+from ledgerpress.testing.checks.text_declarations import undeclared_text_fields
 from ledgerpress.testing.definition import Definition
 from ledgerpress.testing.probes import CLIENTS, QueryProbe
-from ledgerpress.testing.checks.text_declarations import undeclared_text_fields
 from ledgerpress.testing.recording import Recording, record, replayed
 
 _SALT: Final = bytes(SALT_BYTES)
