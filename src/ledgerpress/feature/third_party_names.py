@@ -23,6 +23,7 @@ RESERVED_COMMANDS: Final = frozenset(
         "blame",
         "demo",
         "diff",
+        "erase",
         "events",
         "head",
         "history",
