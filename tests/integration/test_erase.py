@@ -1,8 +1,10 @@
 """`ledgerpress erase` leaves no text of a post or a person in the log, the views, backups and copies."""
 
+import asyncio
 from pathlib import Path
 from typing import Any, Final
 
+import httpx2
 import pytest
 
 from ledgerpress.adapters.sqlite_log.event_log import SqliteEventLog
@@ -11,8 +13,10 @@ from ledgerpress.operator import erase as task
 from ledgerpress.operator.log_copy import copy_log
 from ledgerpress.server.log_url import LogUrl
 from ledgerpress.server.store import open_store
+from tests.integration import sse_client
 from tests.integration.graphql_client import Client, client
 from tests.integration.log_history import recorded
+from tests.integration.server_process import Server, serving
 from tests.integration.test_withdraw import files_with, run_in_thread
 
 REASON: Final = "Order 7/24 of the district court."
@@ -63,6 +67,52 @@ async def test_nothing_of_a_post_is_left_and_nothing_else_is_lost(tmp_path: Path
         assert not any(text in repr(after) for text in TEXTS)
     result = await run_in_thread("verify", "--data", data)
     assert result.exit_code == 0, result.stderr
+
+
+HISTORY: Final = """
+query ($id: ID!, $position: Position!) {
+  post(id: $id, asOf: { position: $position }) { title slug teaser body { markdown html } blame { text } }
+  changes(first: 100) { nodes { after before reason event } }
+}
+"""
+
+
+async def _texts_in(server: Server, post_id: str, head: int) -> list[str]:
+    """Return the texts that a server process sends in responses, pages or messages of a subscription."""
+    sent = list[Any]()
+    async with await server.connect() as reader:
+        sent += [
+            (await reader.answer(HISTORY, id=post_id, position=position))[1]
+            for position in range(8, head + 1)
+        ]
+        sent += [(await reader.fetch(path)).decode() for path in ("/", f"/articles/{TEXTS[1]}")]
+    host, port = await server.address()
+    query = "subscription { changes(fromPosition: 1) { position after before reason } }"
+    async with (
+        httpx2.AsyncClient(base_url=f"http://{host}:{port}") as http,
+        sse_client.opened(http, "POST", "/graphql", query) as stream,
+    ):
+        sent += [(await stream.next()).text for _ in range(head - 1)]
+    return [text for text in TEXTS if text in repr(sent)]
+
+
+async def test_no_process_sends_an_erased_text_in_a_response_a_page_or_a_message(tmp_path: Path) -> None:
+    data = tmp_path / "store"
+    async with client(data) as api:
+        post = await write_heron(api)
+    async with serving(data, 2) as servers:
+        async with await servers[0].connect() as reader:
+            _, head = await reader.execute("{ site { version } }")
+        for server in servers:
+            assert set(await _texts_in(server, post["id"], head)) == set(TEXTS)
+        result = await run_in_thread("erase", "post", TEXTS[1], "--yes", "--reason", REASON, "--data", data)
+        assert result.exit_code == 0, result.stderr
+        for server in servers:
+            async with asyncio.timeout(10):
+                while await _texts_in(server, post["id"], head):  # noqa: ASYNC110 - the other process follows the log
+                    await asyncio.sleep(0.1)
+        assert left(data) == []
+    assert left(data) == []
 
 
 async def test_nothing_of_a_person_is_left(tmp_path: Path) -> None:
