@@ -38,7 +38,11 @@ async def test_a_withdrawn_event_is_read_with_the_record_of_its_withdrawal(log: 
     for reader in (log, await logs.open()):
         events = await reader.read(0, 10)
         assert [event.record for event in events] == [events[4], None, events[3], None, None]
-        assert [event.record for event in await reader.read_stream("taxonomy")] == [events[4], None, events[3]]
+        assert [event.record for event in await reader.read_stream("taxonomy")] == [
+            events[4],
+            None,
+            events[3],
+        ]
         assert [event.record for event in await reader.read(0, 1)] == [events[4]]
 
 
