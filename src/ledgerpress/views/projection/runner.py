@@ -76,11 +76,11 @@ class ProjectionRunner:
         projectors: Sequence[Projector],
         *,
         batch_size: int = 500,
-        forget: Callable[[], None] = lambda: None,
+        forget: Callable[[Collection[int]], None] = lambda _: None,
     ) -> None:
         """`batch_size` is the maximum number of events in one transaction.
 
-        `forget` is called when payloads were withdrawn: caches in memory may contain them.
+        `forget` is called with the positions of withdrawn payloads: caches in memory may contain them.
         """
         self._forget = forget
         self._swept = False
@@ -152,10 +152,11 @@ class ProjectionRunner:
                 return False
             if withdrawals := withdrawals_in(self._codec, batch):
                 points = await self._erase(batch, withdrawals)
-                self._forget()
+                erased = {withdrawal.position for withdrawal in withdrawals}
+                self._forget(erased)
                 self._swept = await self._views.sweep()
                 # A read that began before the erasure may have cached withdrawn content since the first call.
-                self._forget()
+                self._forget(erased)
             else:
                 points = await self._applier.apply(self._views.write, batch)
             self._read_to = max(self._read_to, batch[-1].position)
