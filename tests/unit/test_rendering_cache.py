@@ -15,15 +15,15 @@ def empty_caches() -> Iterator[None]:
 
 
 def test_only_the_bodies_at_erased_positions_are_removed() -> None:
-    kept = rendering.render("*Tide*", 7)
+    other = rendering.render("*Tide*", 7)
     for position in (8, None):
         rendering.render("The heron nests low.", position)
         rendering.teaser_of("The heron nests low.", position)
     rendering.forget({8})
-    assert rendering.render("*Tide*", 7) is kept
+    assert rendering.render("*Tide*", 7) is other
     assert "heron" not in repr((rendering._bodies._entries, rendering._teasers._entries))
     rendering.forget()
-    assert rendering.render("*Tide*", 7) is not kept
+    assert rendering.render("*Tide*", 7) is not other
 
 
 def test_the_same_text_that_another_event_recorded_stays() -> None:
