@@ -71,6 +71,11 @@ class BoundedCache(Generic[K, V]):
         self.bytes -= entry[1]
         return entry[0]
 
+    def remove(self, is_removed: Callable[[K], bool]) -> None:
+        """Remove the entries whose keys `is_removed` accepts."""
+        for key in [key for key in self._entries if is_removed(key)]:
+            self.pop(key)
+
     def values(self) -> list[V]:
         """Return the values, least recently used first."""
         return [value for value, _ in self._entries.values()]

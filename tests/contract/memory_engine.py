@@ -62,7 +62,8 @@ class MemoryEngine:
         if stream not in ({write.stream for write in writes} or self.streams):
             raise InvalidEnvelope(f"position {position}: its withdrawal is not recorded")
         head = self.record(writes) if writes else len(self.events)
-        self.events[position - 1] = StoredEvent(header, None)
+        record = self.events[self.streams[stream][0] - 1]
+        self.events[position - 1] = StoredEvent(header, None, record)
         return head
 
 

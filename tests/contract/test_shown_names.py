@@ -135,6 +135,8 @@ COMMAND_LINE: Final = """
     clock show --data --json --log
     demo --data --log
     diff SLUG OLD NEW --data --json --log --no-pager --unified -u
+    erase person PERSON_ID --also --data --log --preview --reason --yes -y
+    erase post NAME --also --data --log --preview --reason --yes -y
     events export FILE --data --log
     events import FILE --data --head --log --without-end-record
     events show POSITION --data --log

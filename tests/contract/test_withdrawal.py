@@ -31,6 +31,21 @@ async def test_a_withdrawal_erases_the_payload_and_nothing_else(log: EventLog, l
         assert await reader.head() == 4
 
 
+async def test_a_withdrawn_event_is_read_with_the_record_of_its_withdrawal(log: EventLog, logs: Logs) -> None:
+    await log.append([sample_write("taxonomy", NO_STREAM, events=3)])
+    await log.withdraw(3, [await withdrawal_of(log, 3)])
+    await log.withdraw(1, [await withdrawal_of(log, 1)])
+    for reader in (log, await logs.open()):
+        events = await reader.read(0, 10)
+        assert [event.record for event in events] == [events[4], None, events[3], None, None]
+        assert [event.record for event in await reader.read_stream("taxonomy")] == [
+            events[4],
+            None,
+            events[3],
+        ]
+        assert [event.record for event in await reader.read(0, 1)] == [events[4]]
+
+
 async def test_a_withdrawal_can_be_finished_but_not_recorded_twice(log: EventLog) -> None:
     await log.append([sample_write("taxonomy", NO_STREAM, events=3)])
     await log.withdraw(2, [await withdrawal_of(log, 2)])

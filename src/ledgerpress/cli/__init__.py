@@ -36,6 +36,7 @@ _COMMANDS: Final = {
         "verify_and_head:verify",
         "Check every stored event, and compare the views with rebuilt ones.",
     ),
+    "erase": ("erase:commands", "Erase everything of a post or of a person permanently."),
     "withdraw": ("withdraw_payload:withdraw", "Erase the payload of an event permanently."),
     "rebuild": ("rebuild_and_compare:rebuild", "Rebuild the views alongside those in use, and compare them."),
     "schema": ("graphql_and_event_schemas:schema", "Write the GraphQL schema and the event schemas."),

@@ -7,7 +7,14 @@ import msgspec
 import typer
 
 from ledgerpress.cli.click_commands import command_group
-from ledgerpress.cli.options import DEFAULT_DATA, DEFAULT_LOG, DataOption, JsonOption, LogOption
+from ledgerpress.cli.options import (
+    DEFAULT_DATA,
+    DEFAULT_LOG,
+    DataOption,
+    JsonOption,
+    LogOption,
+    log_url_or_file,
+)
 from ledgerpress.cli.printing_and_exit_codes import (
     INCOMPLETE,
     MISUSED,
@@ -19,41 +26,26 @@ from ledgerpress.cli.printing_and_exit_codes import (
     reading,
     run,
 )
-from ledgerpress.eventlog.errors import LogUnusable
 from ledgerpress.operator.log_copy import copy_log, place_of, place_of_store
 from ledgerpress.operator.sqlite_log_backup_and_restore import backup_log, restore_log
-from ledgerpress.server.log_url import LogUrl, mask
-from ledgerpress.system_errors import reason_of
+from ledgerpress.server.log_url import LogUrl
 
 commands = command_group("Copy, back up and restore the log.")
-
-
-def _url(text: str) -> str:
-    """Return the URL in `text`, or in the file that follows an @.
-
-    A file hides a password: every user of a machine can see the arguments of programs.
-    """
-    try:
-        if text.startswith("@"):
-            text = Path(text[1:]).read_text("utf-8-sig").strip()
-        return LogUrl.parse(text).text
-    except (OSError, UnicodeDecodeError) as error:
-        reason = reason_of(error) if isinstance(error, OSError) else "it is not UTF-8 text"
-        fail(f"the file {mask(text[1:])} cannot be read: {reason}", MISUSED)
-    except LogUnusable as error:
-        fail(str(error), MISUSED)
 
 
 @commands.command()
 def copy(
     source: Annotated[
-        str, typer.Argument(metavar="FROM_URL", callback=_url, help="The log to copy; it may be in use.")
+        str,
+        typer.Argument(
+            metavar="FROM_URL", callback=log_url_or_file, help="The log to copy; it may be in use."
+        ),
     ],
     target: Annotated[
         str,
         typer.Argument(
             metavar="TO_URL",
-            callback=_url,
+            callback=log_url_or_file,
             help="A URL that has no log yet, or an unfinished copy of the same log.",
         ),
     ],

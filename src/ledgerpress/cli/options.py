@@ -6,11 +6,13 @@ from typing import Annotated, Final
 
 import typer
 
-from ledgerpress.cli.printing_and_exit_codes import clear_errors
+from ledgerpress.cli.printing_and_exit_codes import MISUSED, clear_errors, fail
 from ledgerpress.eventlog.clock_guard import set_default_limits
-from ledgerpress.server.log_url import LOCAL
+from ledgerpress.eventlog.errors import LogUnusable
+from ledgerpress.server.log_url import LOCAL, LogUrl, mask
 from ledgerpress.server.settings import FILE, FILE_VARIABLE
 from ledgerpress.server.settings.store_location import clock_limits, data_directory, log_url
+from ledgerpress.system_errors import reason_of
 
 MAX_POSITION: Final = 2**53 - 1
 """The largest position that the command line accepts."""
@@ -77,3 +79,19 @@ ConfigOption = Annotated[
         show_default=f"{FILE}, if it exists",
     ),
 ]
+
+
+def log_url_or_file(text: str) -> str:
+    """Return the URL in `text`, or in the file that follows an @.
+
+    A file hides a password: every user of a machine can see the arguments of programs.
+    """
+    try:
+        if text.startswith("@"):
+            text = Path(text[1:]).read_text("utf-8-sig").strip()
+        return LogUrl.parse(text).text
+    except (OSError, UnicodeDecodeError) as error:
+        reason = reason_of(error) if isinstance(error, OSError) else "it is not UTF-8 text"
+        fail(f"the file {mask(text[1:])} cannot be read: {reason}", MISUSED)
+    except LogUnusable as error:
+        fail(str(error), MISUSED)

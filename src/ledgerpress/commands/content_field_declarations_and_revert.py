@@ -11,7 +11,7 @@ from msgspec import UNSET
 
 from ledgerpress.commands.streams_and_append_plan import StreamCategory
 from ledgerpress.eventlog.codec import EventType
-from ledgerpress.eventlog.event_and_withdrawn_event import Event, Withdrawn
+from ledgerpress.eventlog.event_and_withdrawn_event import Event, Withdrawn, remaining_event
 
 Values: TypeAlias = dict[str, Any]
 """Values of some content fields, by field name."""
@@ -83,10 +83,13 @@ class ContentHistory:
     ) -> "ContentHistory":
         """Apply those of `events` that have a type in `changes`, with stored names `names`. Return this history."""
         for event in events:
-            if isinstance(event, changes):
-                new_values = values_of(self._fields, event)
+            known = remaining_event(event)
+            if isinstance(known, changes):
+                new_values = values_of(self._fields, known)
                 self.values |= new_values
                 self.unknown -= new_values.keys()
+                if isinstance(event, Withdrawn):
+                    self.unknown |= {field.name for field in self._fields} & set(event.erased)
             elif isinstance(event, Withdrawn) and event.type in names:
                 self.unknown = {field.name for field in self._fields}
         return self

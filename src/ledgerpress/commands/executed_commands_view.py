@@ -4,9 +4,14 @@ import sqlite3
 from typing import Final, NamedTuple
 
 from ledgerpress.eventlog.codec import Recorded
-from ledgerpress.eventlog.event_and_withdrawn_event import Event
+from ledgerpress.eventlog.event_and_withdrawn_event import Event, remaining_event
 from ledgerpress.eventlog.unknown_third_party_events import feature_of
-from ledgerpress.views.projection.projector_interface_and_composition import ProjectorBatch, write_all
+from ledgerpress.views.projection.projector_interface_and_composition import (
+    Effect,
+    Erasure,
+    ProjectorBatch,
+    write_all,
+)
 from ledgerpress.views.snapshot_and_cache_dependencies import Snapshot
 
 
@@ -43,6 +48,13 @@ class CommandsProjector:
 
     def begin(self, db: sqlite3.Connection) -> ProjectorBatch:
         return _CommandRows(db)
+
+    def erase(self, erasure: Erasure, db: sqlite3.Connection) -> Effect:
+        """Clear the fingerprint of the command, which is that of its first event."""
+        if erasure.is_first_of_command:
+            command_id = erasure.event.header.command_id
+            db.execute("UPDATE command SET fingerprint = NULL WHERE id = ?", (command_id,))
+        return Effect.NONE
 
 
 class _CommandRows:
@@ -92,7 +104,7 @@ def _subject_id(recorded: Recorded[Event]) -> str:
     For an event of a third-party feature, it is always the latter, so that processes without the feature write the
     same row.
     """
-    event, header = recorded.event, recorded.header
+    event, header = remaining_event(recorded.event), recorded.header
     if feature_of(header.type) is None:
         for name in event.__struct_fields__[:1]:
             if name.endswith("_id"):

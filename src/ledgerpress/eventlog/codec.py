@@ -7,7 +7,7 @@ import msgspec
 
 from ledgerpress.eventlog.envelope import JSON_ENCODING, Header, NewEvent, SealedPayload, StoredEvent
 from ledgerpress.eventlog.errors import UndecodableEvent
-from ledgerpress.eventlog.event_and_withdrawn_event import SYSTEM_ACTOR_ID
+from ledgerpress.eventlog.event_and_withdrawn_event import SYSTEM_ACTOR_ID, Event, Remainder, without_text
 from ledgerpress.eventlog.unknown_third_party_events import PassOver, UnknownEvent
 
 E = TypeVar("E")
@@ -33,6 +33,16 @@ class PayloadBody(
     idempotency_key: str | None
     trace_id: str | None
     fingerprint: str | None
+
+
+class _Record(msgspec.Struct, frozen=True, gc=False):
+    """The part of the data of `payload.withdrawn`, in any version, that restores the withdrawn event without text."""
+
+    remainder: Remainder | None = None
+
+
+class _RecordBody(msgspec.Struct, frozen=True, gc=False):
+    data: _Record
 
 
 class EventType(NamedTuple, Generic[E]):
@@ -65,14 +75,15 @@ class Recorded(msgspec.Struct, Generic[E], frozen=True, gc=False):
 class Codec(Generic[E]):
     """A codec for the events of one catalogue, which decodes every stored version of them.
 
-    `withdrawn` returns the replacement for a withdrawn event, from its type, stream and recorded-at. An event of an
-    unknown type is decoded as an `UnknownEvent` if `passes_over` accepts the type.
+    `withdrawn` returns the replacement for a withdrawn event, from its type, stream and recorded-at, from the event
+    without its text, and from the names of the fields whose text was erased. An event of an unknown type is decoded as an
+    `UnknownEvent` if `passes_over` accepts the type.
     """
 
     def __init__(
         self,
         catalogue: Iterable[EventType[E]],
-        withdrawn: Callable[[str, str, int], E],
+        withdrawn: Callable[[str, str, int, E | None, tuple[str, ...]], E],
         passes_over: PassOver = lambda _type: False,
     ) -> None:
         """Create a codec. `catalogue` has one entry per event class."""
@@ -92,6 +103,7 @@ class Codec(Generic[E]):
         self._withdrawn = withdrawn
         self._passes_over = passes_over
         self._older = msgspec.json.Decoder(PayloadBody[JsonObject])
+        self._records = msgspec.json.Decoder(_RecordBody)
         self._encode = msgspec.json.Encoder().encode
 
     def name_of(self, event: E) -> tuple[str, int]:
@@ -101,6 +113,21 @@ class Codec(Generic[E]):
     def knows(self, type: str) -> bool:
         """Return whether the catalogue contains an event type with this stored name."""
         return type in self._versions
+
+    def class_of(self, type: str) -> type[E] | None:
+        """Return the class of the events with this stored name, if the catalogue contains it."""
+        return self._types.get(type)
+
+    def remainder(self, event: E) -> Remainder | None:
+        """Return what a withdrawal keeps of `event`; `None` if its class does not declare its text."""
+        if type(event) not in self._names or not isinstance(event, Event):
+            return None
+        if (result := without_text(event)) is None:
+            return None
+        remaining, erased = result
+        stored_names = dict(zip(event.__struct_fields__, event.__struct_encode_fields__, strict=True))
+        data = msgspec.json.decode(self._encode(remaining), type=JsonObject)
+        return Remainder(self.name_of(event)[1], data, tuple(stored_names[name] for name in erased))
 
     def encode(
         self,
@@ -148,7 +175,10 @@ class Codec(Generic[E]):
         if not is_passed_over and (newest is None or header.schema_version > newest):
             raise self._undecodable(header, "is unknown: a newer LedgerPress wrote it", is_unknown=True)
         if stored.payload is None:
-            return Recorded(header, self._withdrawn(header.type, header.stream, header.recorded_at))
+            remaining = self._remaining(stored) if newest is not None else (None, ())
+            return Recorded(
+                header, self._withdrawn(header.type, header.stream, header.recorded_at, *remaining)
+            )
         if newest is None:
             return self._unknown(stored)
         if stored.payload.encoding != JSON_ENCODING:
@@ -160,7 +190,7 @@ class Codec(Generic[E]):
                 event = body.data
             else:
                 body = self._older.decode(stored.payload.plaintext)
-                event = self._upcast(header, body.data, newest)
+                event = self._upcast(header, body.data, header.schema_version, newest)
         except (msgspec.MsgspecError, UnicodeDecodeError) as error:
             raise self._undecodable(header, f"cannot be read: {error}") from error
         return Recorded(header, event, body.reason, body.idempotency_key, body.trace_id, body.fingerprint)
@@ -180,8 +210,29 @@ class Codec(Generic[E]):
     def decode_all(self, stored: Sequence[StoredEvent]) -> list[Recorded[E]]:
         return [self.decode(event) for event in stored]
 
-    def _upcast(self, header: Header, fields: JsonObject, newest: int) -> E:
-        for version in range(header.schema_version, newest):
+    def _remaining(self, stored: StoredEvent) -> tuple[E | None, tuple[str, ...]]:
+        """Return a withdrawn event without its text, and the names of its erased fields. Raises `UndecodableEvent`."""
+        header, record = stored.header, stored.record
+        if record is None or record.payload is None:
+            return None, ()
+        newest = self._versions[header.type]
+        try:
+            remainder = self._records.decode(record.payload.plaintext).data.remainder
+            if remainder is None:
+                return None, ()
+            if remainder.schema_version > newest:
+                why = "was withdrawn by a newer LedgerPress"
+                raise self._undecodable(header, why, is_unknown=True)
+            event = self._upcast(header, remainder.data, remainder.schema_version, newest)
+        except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+            raise self._undecodable(header, f"has an unreadable withdrawal: {error}") from error
+        names = zip(self._types[header.type].__struct_encode_fields__, event.__struct_fields__, strict=True)  # type: ignore[attr-defined]
+        attributes = dict(names)
+        return event, tuple(attributes[name] for name in remainder.erased if name in attributes)
+
+    def _upcast(self, header: Header, fields: JsonObject, stored: int, newest: int) -> E:
+        """Return the event with the data `fields` of the schema version `stored`."""
+        for version in range(stored, newest):
             step = self._upcasters.get((header.type, version))
             if step is None:
                 raise self._undecodable(header, f"has no upcaster from version {version}")

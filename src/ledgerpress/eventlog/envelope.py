@@ -150,10 +150,23 @@ class NewEvent(msgspec.Struct, frozen=True, gc=False, kw_only=True):
 
 
 class StoredEvent(msgspec.Struct, frozen=True, gc=False):
-    """An event as stored in the log. `payload` is `None` once it has been withdrawn."""
+    """An event as stored in the log. `payload` is `None` once it has been withdrawn.
+
+    Then `record` is the event that records the withdrawal. It is `None` for an event that was not read from a log. Two
+    events are equal if their headers and payloads are.
+    """
 
     header: Header
     payload: SealedPayload | None
+    record: "StoredEvent | None" = None
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, StoredEvent):
+            return NotImplemented
+        return (self.header, self.payload) == (other.header, other.payload)
+
+    def __hash__(self) -> int:
+        return hash((self.header, self.payload))
 
     @classmethod
     def of_row(cls, row: Iterable[Any], publication: str) -> Self:

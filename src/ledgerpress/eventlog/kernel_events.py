@@ -1,10 +1,10 @@
 """The events that the kernel records, independent of features, and the names of their streams."""
 
 import re
-from typing import Final
+from typing import ClassVar, Final
 
-from ledgerpress.eventlog.codec import EventType
-from ledgerpress.eventlog.event_and_withdrawn_event import Event
+from ledgerpress.eventlog.codec import EventType, JsonObject
+from ledgerpress.eventlog.event_and_withdrawn_event import KEPT, Event, Remainder
 
 LOG_STREAM: Final = "log"
 WITHDRAWAL: Final = "payload.withdrawn"
@@ -31,9 +31,13 @@ class LogOpened(Event, frozen=True):
 
 
 class PayloadWithdrawn(Event, frozen=True):
-    """The payload of one event was withdrawn (legal erasure). `header` is the complete header of that event."""
+    """The payload of one event was withdrawn (legal erasure). `header` is the complete header of that event.
+
+    `remainder` is the data of that event without text. It is null if nothing of the data is kept, as in version 1.
+    """
 
     header: dict[str, str | int | None]
+    remainder: Remainder | None = None
 
 
 class ProjectionSkipped(Event, frozen=True):
@@ -50,6 +54,8 @@ class LeaseTaken(Event, frozen=True):
     a lease twice counts as two holders.
     """
 
+    TEXT: ClassVar = {"lease": KEPT, "node": ""}
+
     lease: str
     node: str
 
@@ -60,6 +66,8 @@ class ClockConfirmed(Event, frozen=True):
     `last_recorded_time` is that time, in microseconds since 1970, UTC. The recorded time of this event is the
     confirmed time.
     """
+
+    TEXT: ClassVar = {}
 
     last_recorded_time: int
 
@@ -76,9 +84,14 @@ class ClockCorrected(Event, frozen=True):
     shift: int
 
 
+def _without_remainder(data: JsonObject) -> JsonObject:
+    """Convert `payload.withdrawn` version 1, which keeps nothing of the data, to version 2."""
+    return {**data, "remainder": None}
+
+
 LOG_EVENTS: Final[tuple[EventType[Event], ...]] = (
     EventType("log.opened", 1, LogOpened),
-    EventType(WITHDRAWAL, 1, PayloadWithdrawn),
+    EventType(WITHDRAWAL, 2, PayloadWithdrawn, (_without_remainder,)),
     EventType(SKIP, 1, ProjectionSkipped),
     EventType(LEASE_TAKEN, 1, LeaseTaken),
     EventType(CLOCK_CONFIRMATION, 1, ClockConfirmed),

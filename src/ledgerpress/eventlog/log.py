@@ -80,7 +80,10 @@ class EventLog(Protocol):
         ...
 
     async def read(self, after: int, limit: int) -> list[StoredEvent]:
-        """Return up to `limit` events with positions greater than `after`, in order; fewer if they are large."""
+        """Return up to `limit` events with positions greater than `after`, in order; fewer if they are large.
+
+        `read` and `read_stream` return each withdrawn event with the record of its withdrawal.
+        """
         ...
 
     async def read_stream(self, stream: str, after: int = 0) -> list[StoredEvent]:

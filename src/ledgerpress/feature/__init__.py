@@ -35,7 +35,7 @@ from ledgerpress.commands.streams_and_append_plan import (
     StreamCategory,
 )
 from ledgerpress.eventlog.codec import EventType, Recorded
-from ledgerpress.eventlog.event_and_withdrawn_event import Event, Withdrawn
+from ledgerpress.eventlog.event_and_withdrawn_event import KEPT, Event, ValueOf, Withdrawn, remaining_event
 from ledgerpress.eventlog.unknown_third_party_events import UnknownEvent
 from ledgerpress.feature.feature_set import FeatureSet
 from ledgerpress.feature.lazy_references import load
@@ -61,6 +61,8 @@ from ledgerpress.views.listings.projector import (
 from ledgerpress.views.listings.queries import changed_listings
 from ledgerpress.views.named_listings import MemberChange, NamedListings
 from ledgerpress.views.projection.projector_interface_and_composition import (
+    Effect,
+    Erasure,
     ImmediateProjector,
     Projector,
     ProjectorBatch,
@@ -69,6 +71,7 @@ from ledgerpress.views.recorded_time_positions import corrected_time
 from ledgerpress.views.snapshot_and_cache_dependencies import Snapshot, Topic
 
 __all__ = [
+    "KEPT",
     "READ_HISTORY",
     "READ_OPERATIONS",
     "WRITE_OPERATIONS",
@@ -81,7 +84,9 @@ __all__ = [
     "ContentDeclaration",
     "ContentField",
     "DependencyRule",
+    "Effect",
     "Entry",
+    "Erasure",
     "ErrorCode",
     "Event",
     "EventType",
@@ -119,11 +124,13 @@ __all__ = [
     "Subject",
     "Topic",
     "UnknownEvent",
+    "ValueOf",
     "Withdrawn",
     "changed_listings",
     "commands",
     "corrected_time",
     "load",
     "plain",
+    "remaining_event",
     "text_rules",
 ]

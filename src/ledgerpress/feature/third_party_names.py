@@ -24,6 +24,7 @@ RESERVED_COMMANDS: Final = frozenset(
         "clock",
         "demo",
         "diff",
+        "erase",
         "events",
         "head",
         "history",

@@ -129,10 +129,10 @@ async def blame_of(
 
 def _query(snapshot: Snapshot, slug_or_id: str) -> ChangeQuery:
     """Return the query for the changes of the post or the category. Raises `NotFound`."""
-    if post := _found_post(snapshot, slug_or_id):
+    if post := found_post(snapshot, slug_or_id):
         return ChangeQuery(subject=f"post.{post.id}")
     category = categories.by_slug(snapshot, slug_or_id)
-    if category is None and (category_id := _id(slug_or_id, "Category")):
+    if category is None and (category_id := id_of(slug_or_id, "Category")):
         category = categories.by_id(snapshot, category_id)
     if category is None:
         raise NotFound(f"no post or category has or had the slug or the id “{slug_or_id}”")
@@ -140,20 +140,21 @@ def _query(snapshot: Snapshot, slug_or_id: str) -> ChangeQuery:
 
 
 def _post(snapshot: Snapshot, slug_or_id: str) -> post_queries.Post:
-    post = _found_post(snapshot, slug_or_id)
+    post = found_post(snapshot, slug_or_id)
     if post is None:
         raise NotFound(f"no post has or had the slug or the id “{slug_or_id}”")
     return post
 
 
-def _found_post(snapshot: Snapshot, slug_or_id: str) -> post_queries.Post | None:
+def found_post(snapshot: Snapshot, slug_or_id: str) -> post_queries.Post | None:
+    """Return the post that a current or former slug or an id leads to."""
     post = post_queries.by_slug(snapshot, slug_or_id)
-    if post is None and (post_id := _id(slug_or_id, "Post", "Article")):
+    if post is None and (post_id := id_of(slug_or_id, "Post", "Article")):
         return post_queries.by_id(snapshot, post_id)
     return post
 
 
-def _id(text: str, *types: str) -> str | None:
+def id_of(text: str, *types: str) -> str | None:
     """Return the id in `text`, which is an id as events contain it, or a global id as GraphQL returns it."""
     if _UUID.fullmatch(text.lower()):
         return text.lower()

@@ -10,8 +10,8 @@ from ledgerpress.commands.errors import ErrorCode, Rejection
 from ledgerpress.eventlog.clock_randomness_ids import Clock, Randomness, SystemRandomness, uuid7, uuid8
 from ledgerpress.eventlog.codec import Codec
 from ledgerpress.eventlog.envelope import SALT_BYTES, NewEvent, StoredEvent
-from ledgerpress.eventlog.errors import WithdrawalUnfinished, WrongExpectedVersion
-from ledgerpress.eventlog.event_and_withdrawn_event import Event
+from ledgerpress.eventlog.errors import UndecodableEvent, WithdrawalUnfinished, WrongExpectedVersion
+from ledgerpress.eventlog.event_and_withdrawn_event import Event, Remainder
 from ledgerpress.eventlog.kernel_events import PayloadWithdrawn, withdrawal_stream
 from ledgerpress.eventlog.log import NO_STREAM, EventLog, StreamWrite
 from ledgerpress.feature import FeatureSet
@@ -53,25 +53,33 @@ async def withdraw(
         record = await withdraw_payload(
             store.log, store.codec, store.clock, SystemRandomness(), position, request
         )
-        directory = ViewsDirectory(data, features.projectors)
-        while True:
-            # Former views and views that are being built may contain the text. A running rebuild starts again.
+        await erase_in_views(store, data, record)
+        return record
+
+
+async def erase_in_views(store: Store, data: Path, record: int) -> None:
+    """Wait until no views file of the data directory contains a payload that was withdrawn up to the position `record`.
+
+    Raises `WithdrawalUnfinished`.
+    """
+    directory = ViewsDirectory(data, store.features.projectors)
+    while True:
+        # Former views and views that are being built may contain the text. A running rebuild starts again.
+        directory.drop()
+        reached = await store.views.wait_for(record, 1.0) and await store.views.sweep()
+        if reached and directory.current == store.views.path and directory.former is None:
+            break
+        if any(point.is_paused and point.position < record for point in store.checkpoints.values()):
+            # This projection will not reach the withdrawal. Rebuilt views never contain the text.
+            await rebuild_now(store.log, data, store.features)
+            if not await _switched(store, directory):
+                raise WithdrawalUnfinished(
+                    "the payload is withdrawn from the log, but servers still use views that contain it: "
+                    "stop the servers and withdraw it again"
+                )
             directory.drop()
-            reached = await store.views.wait_for(record, 1.0) and await store.views.sweep()
-            if reached and directory.current == store.views.path and directory.former is None:
-                await _reach_other_sets(directory, record)
-                return record
-            if any(point.is_paused and point.position < record for point in store.checkpoints.values()):
-                # This projection will not reach the withdrawal. Rebuilt views never contain the text.
-                await rebuild_now(store.log, data, features)
-                if not await _switched(store, directory):
-                    raise WithdrawalUnfinished(
-                        "the payload is withdrawn from the log, but servers still use views that contain it: "
-                        "stop the servers and withdraw it again"
-                    )
-                directory.drop()
-                await _reach_other_sets(directory, record)
-                return record
+            break
+    await _reach_other_sets(directory, record)
 
 
 async def withdraw_payload(
@@ -92,7 +100,7 @@ async def withdraw_payload(
     event = await event_to_withdraw(log, position)
     if event.payload is None:
         return await log.withdraw(position, [])
-    fact = PayloadWithdrawn(header=msgspec.to_builtins(event.header))
+    fact = PayloadWithdrawn(header=msgspec.to_builtins(event.header), remainder=_remainder(codec, event))
     name, version = codec.name_of(fact)
     now = clock.now()
     command_id = uuid7(now, randomness.bytes(10))
@@ -116,6 +124,14 @@ async def withdraw_payload(
     except WrongExpectedVersion:
         # Another process has recorded the withdrawal.
         return await log.withdraw(position, [])
+
+
+def _remainder(codec: Codec[Event], event: StoredEvent) -> Remainder | None:
+    """Return what is kept of the event's data; `None` if this program cannot read the event."""
+    try:
+        return codec.remainder(codec.decode(event).event)
+    except UndecodableEvent:
+        return None
 
 
 def checked_reason(request: CommandRequest) -> str:

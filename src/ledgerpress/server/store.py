@@ -2,7 +2,7 @@
 
 import asyncio
 import sqlite3
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Sequence
 from contextlib import AbstractContextManager, asynccontextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
@@ -201,7 +201,7 @@ async def store_on_log(
     checked_log = HealthCheckedLog(opened)
     name_key = await open_publication(checked_log, codec, clock, randomness, features.first_events)
     directory = ViewsDirectory(data, projectors)
-    caches = [_forget_rendered_bodies]
+    caches = list[Callable[[], None]]()
     views = ActiveViews(
         checked_log,
         codec,
@@ -266,13 +266,11 @@ async def store_on_log(
         await views.aclose()
 
 
-def _forget_rendered_bodies() -> None:
+def _clear(caches: Sequence[Callable[[], None]], positions: Collection[int] | None) -> None:
+    """Clear all caches; from those of rendered bodies, remove only the bodies at `positions`, or all if it is `None`."""
     from ledgerpress.features.posts.body import html_rendering_and_sections  # noqa: PLC0415 - imports a parser
 
-    html_rendering_and_sections.forget()
-
-
-def _clear(caches: Sequence[Callable[[], None]]) -> None:
+    html_rendering_and_sections.forget(positions)
     for clear in caches:
         clear()
 

@@ -41,7 +41,7 @@ class NamedListings:
     """The named listings of one feature, with items of other features that it builds on, such as posts.
 
     `tables` is the prefix of the table names. `changes` receives the events whose types are in `events`. A listing
-    contains an item only while the item is public.
+    contains an item only while the item is public. `text_of` has the meaning that it has in `ListingContribution`.
     """
 
     def __init__(
@@ -52,6 +52,7 @@ class NamedListings:
         events: frozenset[type[Event]],
         changes: MemberChanges,
         version: int = 1,
+        text_of: frozenset[type[Event]] | None = None,
     ) -> None:
         self._tables = tables
         self.contribution: Final = ListingContribution(
@@ -65,6 +66,7 @@ class NamedListings:
                 ) STRICT, WITHOUT ROWID;
             """,
             events=events,
+            text_of=text_of,
             begin=lambda db: _Writer(db, tables, changes),
             listings_of=self._listings_of,
         )

@@ -14,7 +14,11 @@ from typing import Final, NamedTuple, TypeAlias
 from ledgerpress.eventlog.codec import Recorded
 from ledgerpress.eventlog.event_and_withdrawn_event import Event
 from ledgerpress.eventlog.kernel_events import ClockCorrected
-from ledgerpress.views.projection.projector_interface_and_composition import ProjectorBatch, write_all
+from ledgerpress.views.projection.projector_interface_and_composition import (
+    ProjectorBatch,
+    no_text_to_erase,
+    write_all,
+)
 from ledgerpress.views.snapshot_and_cache_dependencies import Snapshot
 from ledgerpress.views.temporal_and_step_rows import OPEN
 
@@ -152,6 +156,8 @@ class MomentsProjector:
 
     def begin(self, db: sqlite3.Connection) -> ProjectorBatch:
         return _Moments(db)
+
+    erase = no_text_to_erase
 
 
 class _Moments:

@@ -23,6 +23,7 @@ from ledgerpress.adapters.jetstream.stream_heads import StreamHead
 from ledgerpress.adapters.jetstream.stream_leader_api import StoredMessage, polls, retry_request
 from ledgerpress.eventlog.envelope import Header, StoredEvent
 from ledgerpress.eventlog.errors import EventLogError, GapInLog
+from ledgerpress.eventlog.kernel_events import withdrawal_stream
 from ledgerpress.eventlog.log import MAX_BATCH_BYTES
 
 _LAG_DELAYS: Final = (0.0, 0.01, 0.02, 0.05, 0.1)
@@ -56,6 +57,7 @@ class Reader:
         self._leader = stream.leader
         self._names = stream.names
         self._withdrawals = stream.withdrawals
+        self._records: dict[str, StoredEvent] = {}
 
     async def read(self, after: int, limit: int) -> list[StoredEvent]:
         """Return up to `limit` events after a position; fewer if they are large.
@@ -78,7 +80,7 @@ class Reader:
         for event in events[:limit]:
             header = event.header
             self._stream.heads.note(header.stream, StreamHead(header.stream_version, header.position))
-        return events[:limit]
+        return await self._with_records(events[:limit])
 
     async def read_stream(self, stream: str, after: int) -> list[StoredEvent]:
         subjects = self._names.guarded(stream)
@@ -103,7 +105,23 @@ class Reader:
                     break
         if version is not None:
             raise GapInLog(expected=version, actual=max(events))
-        return [events[version] for version in sorted(events) if version > after]
+        return await self._with_records([events[version] for version in sorted(events) if version > after])
+
+    async def _with_records(self, events: list[StoredEvent]) -> list[StoredEvent]:
+        """Return `events`, and with each withdrawn event the record of its withdrawal."""
+        return [
+            event if event.payload is not None else StoredEvent(event.header, None, await self._record(event))
+            for event in events
+        ]
+
+    async def _record(self, event: StoredEvent) -> StoredEvent | None:
+        event_id = event.header.event_id
+        if event_id not in self._records:
+            records = await self.read_stream(withdrawal_stream(event_id), 0)
+            if not records:
+                return None
+            self._records[event_id] = records[0]
+        return self._records[event_id]
 
     def _missing_version(self, events: dict[int, StoredEvent], stream: str) -> int | None:
         """Add the withdrawn events in the index to `events`; return the first version that is still missing."""

@@ -1,11 +1,12 @@
 """Maps events to rows of the table `ledgerpress.event`, and back."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any, Final
 
 from ledgerpress.adapters.postgres.connection import Connection
 from ledgerpress.adapters.postgres.log_registry import LogLocation
 from ledgerpress.eventlog.envelope import ATTRIBUTES, Row, StoredEvent
+from ledgerpress.eventlog.kernel_events import withdrawal_stream
 from ledgerpress.eventlog.log import MAX_BATCH_BYTES
 
 _COLUMN_TYPES: Final = {
@@ -67,7 +68,7 @@ async def read_after(
 ) -> list[StoredEvent]:
     """Return up to `limit` events with positions greater than `after`; fewer if they are large."""
     records = await connection.fetch(SELECT_AFTER, location.log, after, max(limit, 0), MAX_BATCH_BYTES)
-    return [StoredEvent.of_row(record, location.publication) for record in records]
+    return await _with_records(connection, location, records)
 
 
 async def read_stream(
@@ -75,7 +76,21 @@ async def read_stream(
 ) -> list[StoredEvent]:
     """Return the events of a stream with versions greater than `after`."""
     records = await connection.fetch(SELECT_STREAM, location.log, stream, after)
-    return [StoredEvent.of_row(record, location.publication) for record in records]
+    return await _with_records(connection, location, records)
+
+
+async def _with_records(
+    connection: Connection, location: LogLocation, rows: Sequence[Any]
+) -> list[StoredEvent]:
+    """Return the events of `rows`, and with each withdrawn event the record of its withdrawal."""
+    events = [StoredEvent.of_row(row, location.publication) for row in rows]
+    for index, event in enumerate(events):
+        if event.payload is None:
+            stream = withdrawal_stream(event.header.event_id)
+            records = await connection.fetch(SELECT_STREAM, location.log, stream, 0)
+            record = StoredEvent.of_row(records[0], location.publication) if records else None
+            events[index] = StoredEvent(event.header, None, record)
+    return events
 
 
 def columns(rows: Iterable[Row]) -> list[tuple[Any, ...]]:

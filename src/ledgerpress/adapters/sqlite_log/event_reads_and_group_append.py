@@ -12,6 +12,7 @@ from ledgerpress.adapters.sqlite_log.errors import LOCK_TIMEOUT, log_error
 from ledgerpress.eventlog.envelope import ATTRIBUTES, StoredEvent
 from ledgerpress.eventlog.errors import EventLogError
 from ledgerpress.eventlog.group_commit import AppendGroup, AppendRequest, AppendResult, ReportResults
+from ledgerpress.eventlog.kernel_events import withdrawal_stream
 from ledgerpress.eventlog.log import MAX_BATCH_BYTES
 from ledgerpress.sqlite.connection import SerialConnection, retry_while_busy, transaction
 
@@ -35,7 +36,7 @@ def read_batch(db: sqlite3.Connection, *, publication: str, after: int, limit: i
     size = 0
     with closing(db.execute(SELECT_AFTER, (after, max(limit, 0)))) as rows:
         for row in rows:
-            event = StoredEvent.of_row(row, publication)
+            event = _with_record(db, StoredEvent.of_row(row, publication))
             events.append(event)
             if event.payload is not None:
                 size += len(event.payload.plaintext)
@@ -47,7 +48,17 @@ def read_batch(db: sqlite3.Connection, *, publication: str, after: int, limit: i
 def read_stream(db: sqlite3.Connection, *, publication: str, stream: str, after: int) -> list[StoredEvent]:
     """Return the events of a stream with versions greater than `after`."""
     rows = db.execute(_SELECT_STREAM, (stream, after))
-    return [StoredEvent.of_row(row, publication) for row in rows]
+    return [_with_record(db, StoredEvent.of_row(row, publication)) for row in rows]
+
+
+def _with_record(db: sqlite3.Connection, event: StoredEvent) -> StoredEvent:
+    """Return a withdrawn event with the record of its withdrawal, and any other event as it is."""
+    if event.payload is not None:
+        return event
+    stream = withdrawal_stream(event.header.event_id)
+    row = db.execute(_SELECT_STREAM, (stream, 0)).fetchone()
+    record = StoredEvent.of_row(row, event.header.publication) if row else None
+    return StoredEvent(event.header, None, record)
 
 
 def read_head(db: sqlite3.Connection) -> int:

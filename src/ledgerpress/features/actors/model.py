@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Final
+from typing import ClassVar, Final
 
 from ledgerpress.commands import text_rules
 from ledgerpress.commands.client_identity import OPERATOR_ACTOR_ID
@@ -22,6 +22,8 @@ class ActorKind(StrEnum):
 class ActorRegistered(Event, frozen=True):
     """An actor was registered."""
 
+    TEXT: ClassVar = {"name": ""}
+
     actor_id: str
     kind: ActorKind
     name: str
@@ -29,6 +31,8 @@ class ActorRegistered(Event, frozen=True):
 
 class ActorRenamed(Event, frozen=True):
     """An actor was renamed."""
+
+    TEXT: ClassVar = {"name": ""}
 
     actor_id: str
     name: str
@@ -56,6 +60,8 @@ def evolve(actor: Actor | None, event: Event) -> Actor | None:
             return Actor(actor_id, kind, name)
         case ActorRenamed(actor_id=actor_id, name=name):
             return Actor(actor_id, actor.kind if actor else ActorKind.HUMAN, name)
+        case Withdrawn(remaining=ActorRegistered(actor_id=actor_id, kind=kind)):
+            return actor or Actor(actor_id, kind, "")
         case Withdrawn():
             return actor or Actor(event.subject_id, ActorKind.HUMAN, "")
         case _:

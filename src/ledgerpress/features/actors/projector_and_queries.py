@@ -23,10 +23,16 @@ def _apply(recorded: Recorded[Event], db: sqlite3.Connection) -> None:
                 " WHERE actor_id = ? ORDER BY from_pos DESC LIMIT 1",
                 (position, name, actor_id),
             )
+        case Withdrawn(remaining=ActorRegistered(actor_id=actor_id, kind=kind)):
+            db.execute("INSERT INTO actor_name VALUES (?, ?, ?, '')", (actor_id, position, kind.value))
         case Withdrawn(type="actor.registered") as event:
             db.execute("INSERT INTO actor_name VALUES (?, ?, NULL, '')", (event.subject_id, position))
         case _:
             pass
+
+
+def _delete_rows(db: sqlite3.Connection, stream: str) -> None:
+    db.execute("DELETE FROM actor_name WHERE actor_id = ?", (stream.removeprefix("actor."),))
 
 
 # A name is valid from its position to the position of the next row; a withdrawn registration has an empty name.
@@ -41,6 +47,7 @@ PROJECTOR: Final = ImmediateProjector(
     """,
     events=frozenset({ActorRegistered, ActorRenamed, Withdrawn}),
     apply=_apply,
+    delete_rows={"actor": _delete_rows},
 )
 
 

@@ -1,7 +1,7 @@
 """Authors: the names in the byline of an article."""
 
 from dataclasses import dataclass
-from typing import Final
+from typing import ClassVar, Final
 
 from ledgerpress.commands.streams_and_append_plan import StreamCategory
 from ledgerpress.eventlog.codec import EventType
@@ -11,12 +11,16 @@ from ledgerpress.eventlog.event_and_withdrawn_event import Event, Withdrawn
 class AuthorRegistered(Event, frozen=True):
     """An author was added."""
 
+    TEXT: ClassVar = {"name": ""}
+
     author_id: str
     name: str
 
 
 class AuthorRenamed(Event, frozen=True):
     """The author's name was changed."""
+
+    TEXT: ClassVar = {"name": ""}
 
     author_id: str
     name: str

@@ -45,6 +45,12 @@ def _apply(recorded: Recorded[Event], db: sqlite3.Connection) -> None:
             pass
 
 
+def _delete_rows(db: sqlite3.Connection, stream: str) -> None:
+    author_id = stream.removeprefix("author.")
+    db.execute("DELETE FROM author WHERE id = ?", (author_id,))
+    db.execute("DELETE FROM author_name WHERE author_id = ?", (author_id,))
+
+
 # A name is valid from its position until the next row of the author. If the registration was withdrawn, it is empty.
 PROJECTOR: Final = ImmediateProjector(
     name="people",
@@ -59,6 +65,7 @@ PROJECTOR: Final = ImmediateProjector(
     """,
     events=frozenset({AuthorRegistered, AuthorRenamed, Withdrawn}),
     apply=_apply,
+    delete_rows={"author": _delete_rows},
 )
 
 
@@ -106,6 +113,7 @@ LISTINGS: Final = ListingContribution(
         CREATE TABLE listed_author (id TEXT PRIMARY KEY, k INTEGER NOT NULL) STRICT, WITHOUT ROWID;
     """,
     events=frozenset({AuthorRegistered, Withdrawn}),
+    text_of=frozenset(),
     begin=_AuthorListings,
 )
 

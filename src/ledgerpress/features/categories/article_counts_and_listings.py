@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from typing import Final, Protocol
 
 from ledgerpress.eventlog.codec import Recorded
-from ledgerpress.eventlog.event_and_withdrawn_event import Event
+from ledgerpress.eventlog.event_and_withdrawn_event import Event, Withdrawn, remaining_event
 from ledgerpress.features.categories import model
 from ledgerpress.views.listings.projector import (
     Entry,
@@ -80,15 +80,15 @@ class _CategoryListings(ListingWriter[CategorizedItem]):
 
     def apply(self, recorded: Recorded[Event], changes: ListingChanges) -> None:
         at = recorded.position
-        match recorded.event:
+        match remaining_event(recorded.event):
             case model.CategoryCreated(category_id=category_id, parent_id=parent_id):
                 self._add(category_id, at, parent_id)
             case model.CategoryMoved(category_id=category_id, parent_id=parent_id):
                 self._move(category_id, parent_id, at)
             case model.CategoryMerged(category_id=category_id, into_id=into_id):
                 self._merge(category_id, into_id, at)
-            case model.CategoryUnmerged():
-                self._unmerge(recorded.event, at)
+            case model.CategoryUnmerged() as unmerged:
+                self._unmerge(unmerged, at)
             case model.CategoryDeleted(category_id=category_id):
                 # An item that was added to it concurrently is not counted in the categories above it.
                 self._move(category_id, None, at)
@@ -251,7 +251,9 @@ LISTINGS: Final = ListingContribution(
             model.CategoryMerged,
             model.CategoryUnmerged,
             model.CategoryDeleted,
+            Withdrawn,
         }
     ),
+    text_of=frozenset(),
     begin=_CategoryListings,
 )

@@ -6,14 +6,14 @@ subcategories that it moves.
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from typing import Final, TypeAlias
+from typing import ClassVar, Final, TypeAlias
 
 from msgspec import UNSET, UnsetType
 
 from ledgerpress.commands.errors import ErrorCode, Rejection
 from ledgerpress.commands.streams_and_append_plan import StreamCategory
 from ledgerpress.eventlog.codec import EventType
-from ledgerpress.eventlog.event_and_withdrawn_event import Event, Withdrawn
+from ledgerpress.eventlog.event_and_withdrawn_event import Event, ValueOf, Withdrawn, remaining_event
 from ledgerpress.features.slugs.model import normalized
 
 MAX_DEPTH: Final = 20
@@ -35,6 +35,8 @@ ERROR_CODES: Final = (
 class CategoryCreated(Event, frozen=True):
     """A category was created."""
 
+    TEXT: ClassVar = {"slug": ValueOf("category_id"), "name": "", "description": None}
+
     category_id: str
     slug: str
     name: str
@@ -45,6 +47,8 @@ class CategoryCreated(Event, frozen=True):
 class CategoryRenamed(Event, frozen=True):
     """The name, the slug or both of a category were changed. Absent means unchanged."""
 
+    TEXT: ClassVar = {"name": UNSET, "slug": UNSET}
+
     category_id: str
     name: str | UnsetType = UNSET
     slug: str | UnsetType = UNSET
@@ -53,6 +57,8 @@ class CategoryRenamed(Event, frozen=True):
 class CategoryDescribed(Event, frozen=True):
     """The description of a category was changed, or cleared (null)."""
 
+    TEXT: ClassVar = {"description": None}
+
     category_id: str
     description: str | None
 
@@ -60,12 +66,16 @@ class CategoryDescribed(Event, frozen=True):
 class CategoryMoved(Event, frozen=True):
     """A category was moved to another parent, or to the top level (null)."""
 
+    TEXT: ClassVar = {}
+
     category_id: str
     parent_id: str | None
 
 
 class CategoryMerged(Event, frozen=True):
     """A category was merged into another, which took over its posts, subcategories and slugs."""
+
+    TEXT: ClassVar = {}
 
     category_id: str
     into_id: str
@@ -77,6 +87,8 @@ class CategoryUnmerged(Event, frozen=True):
     It is below `parent_id` (null: at the top level), and `subcategory_ids` are the subcategories that moved back.
     """
 
+    TEXT: ClassVar = {}
+
     category_id: str
     from_id: str
     parent_id: str | None
@@ -85,6 +97,8 @@ class CategoryUnmerged(Event, frozen=True):
 
 class CategoryDeleted(Event, frozen=True):
     """An empty category was deleted."""
+
+    TEXT: ClassVar = {}
 
     category_id: str
 
@@ -200,10 +214,10 @@ class Taxonomy:
         return False
 
 
-def evolve(taxonomy: Taxonomy, event: TaxonomyEvent) -> Taxonomy:
+def evolve(taxonomy: Taxonomy, event: Event) -> Taxonomy:
     """Return the taxonomy after `event`. An event about an unknown category only increases the version."""
     taxonomy = replace(taxonomy, version=taxonomy.version + 1)
-    match event:
+    match event := remaining_event(event):
         case CategoryCreated(category_id=category_id, slug=slug):
             created = Category(category_id, slug, event.name, event.description, event.parent_id, version=1)
             return replace(

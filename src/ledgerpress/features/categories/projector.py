@@ -7,7 +7,7 @@ from typing import Final
 from msgspec import UNSET
 
 from ledgerpress.eventlog.codec import Recorded
-from ledgerpress.eventlog.event_and_withdrawn_event import Event
+from ledgerpress.eventlog.event_and_withdrawn_event import Event, Withdrawn, remaining_event
 from ledgerpress.features.categories import model
 from ledgerpress.views.projection.projector_interface_and_composition import ImmediateProjector
 from ledgerpress.views.temporal_and_step_rows import OPEN, TemporalRows, TemporalTable
@@ -34,7 +34,7 @@ _SLUGS: Final = TemporalTable("category_slug", "slug, from_pos, seq, to_pos", ke
 
 def _apply(recorded: Recorded[Event], db: sqlite3.Connection) -> None:
     at = recorded.position
-    match recorded.event:
+    match remaining_event(recorded.event):
         case model.CategoryCreated() as created:
             db.execute("INSERT INTO category VALUES (?, ?)", (at, created.category_id))
             parent = _seq(db, created.parent_id)
@@ -151,6 +151,11 @@ def _close_slugs(db: sqlite3.Connection, seq: int, position: int) -> None:
     )
 
 
+def _delete_rows(db: sqlite3.Connection, _: str) -> None:
+    for table in ("category", "category_state", "category_edge", "category_slug"):
+        db.execute(f"DELETE FROM {table}")  # noqa: S608
+
+
 # One state row for each change, and edges that are valid from one position to another. `seq` is the position at which a
 # category was created. An edge of the kind `TAKEN_OVER` leads from a category to one that was merged into it.
 PROJECTOR: Final = ImmediateProjector(
@@ -181,6 +186,7 @@ PROJECTOR: Final = ImmediateProjector(
         ) STRICT, WITHOUT ROWID;
         CREATE INDEX category_slug_open ON category_slug (seq) WHERE to_pos = 9007199254740991;
     """,
-    events=frozenset(event.type for event in model.EVENTS),
+    events=frozenset({*(event.type for event in model.EVENTS), Withdrawn}),
     apply=_apply,
+    delete_rows={"taxonomy": _delete_rows},
 )

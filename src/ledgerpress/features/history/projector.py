@@ -9,10 +9,10 @@ from collections import defaultdict
 from typing import Final
 
 from ledgerpress.eventlog.codec import Recorded
-from ledgerpress.eventlog.event_and_withdrawn_event import Event
+from ledgerpress.eventlog.event_and_withdrawn_event import Event, remaining_event
 from ledgerpress.eventlog.kernel_events import PayloadWithdrawn
 from ledgerpress.eventlog.unknown_third_party_events import feature_of
-from ledgerpress.views.projection.projector_interface_and_composition import write_all
+from ledgerpress.views.projection.projector_interface_and_composition import no_text_to_erase, write_all
 
 _INSERT_CHANGE: Final = "INSERT INTO change VALUES (?, ?, ?, ?, ?, ?, ?, NULL)"
 _INSERT_IN_CATEGORY: Final = "INSERT INTO change_in_category VALUES (?, ?, ?, ?)"
@@ -97,6 +97,8 @@ class ChangesProjector:
 
     begin: Final = _Changes
 
+    erase = no_text_to_erase
+
 
 def _subject(stream: str, type_: str, event: Event) -> str:
     """Return the name of the subject that the event changed; for a withdrawal, that of the withdrawn event."""
@@ -115,4 +117,4 @@ def _category_id(type_: str, event: Event) -> str | None:
     Return `None` for events of third-party features, so that processes write the same rows with and without the
     feature.
     """
-    return None if feature_of(type_) is not None else getattr(event, "category_id", None)
+    return None if feature_of(type_) is not None else getattr(remaining_event(event), "category_id", None)

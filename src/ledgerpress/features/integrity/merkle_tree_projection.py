@@ -15,7 +15,7 @@ from ledgerpress.eventlog.errors import EventLogError
 from ledgerpress.eventlog.event_and_withdrawn_event import Event
 from ledgerpress.eventlog.merkle import TREE_HEAD_VERSION, TreeHead
 from ledgerpress.views import recorded_time_positions as recorded_time
-from ledgerpress.views.projection.projector_interface_and_composition import write_all
+from ledgerpress.views.projection.projector_interface_and_composition import no_text_to_erase, write_all
 from ledgerpress.views.snapshot_and_cache_dependencies import Snapshot
 
 
@@ -133,3 +133,5 @@ class IntegrityProjector:
     indexes: Final = ""
 
     begin: Final = _Subtrees
+
+    erase = no_text_to_erase

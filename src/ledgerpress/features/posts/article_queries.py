@@ -39,6 +39,7 @@ _BY_SEQ: Final = _ARTICLE.format(columns=_COLUMNS, condition="post.seq = ?1")
 _BY_ID: Final = _ARTICLE.format(columns=_COLUMNS, condition="post.id = ?1")
 _SEQ_OF_SLUG: Final = (
     "SELECT seq FROM post_slug WHERE slug = ?1 AND from_pos <= ?2 AND to_pos > ?2 AND public_from <= ?2"
+    " ORDER BY from_pos LIMIT 1"
 )
 _PUBLISHED_REVISIONS: Final = f"""
     SELECT state.revision, {COLUMNS}

@@ -119,7 +119,7 @@ def article_list(
 
 
 def article_content(snapshot: Snapshot, article: article_queries.Article, now: int) -> ArticleContent:
-    body, zone = render(post_queries.markdown(snapshot, article.body)), site_tzinfo(snapshot)
+    body, zone = render(post_queries.markdown(snapshot, article.body), article.body), site_tzinfo(snapshot)
     was_updated = article.updated_at > article.published_at
     return ArticleContent(
         **_card_fields(snapshot, article, now),
@@ -156,7 +156,9 @@ def _card_fields(snapshot: Snapshot, article: article_queries.Article, now: int)
     return {
         "title": article.title,
         "href": article_href(article.slug),
-        "teaser": teaser_of(post_queries.markdown(snapshot, article.body)) if teaser is None else teaser,
+        "teaser": teaser_of(post_queries.markdown(snapshot, article.body), article.body)
+        if teaser is None
+        else teaser,
         "authors": [author.name for author in authors if author.name],
         "categories": [category_link(category) for category in categories],
         "published": _moment(article.published_at, now, site_tzinfo(snapshot)),

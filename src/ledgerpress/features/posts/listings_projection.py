@@ -228,6 +228,7 @@ LISTINGS: Final = ListingContribution(
             id TEXT NOT NULL
         ) STRICT;
     """,
+    text_of=frozenset(),
     begin=_PostListings,
     listings_of=_listings_of,
 )

@@ -7,7 +7,7 @@ live one.
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from functools import partial
-from typing import Final, NamedTuple
+from typing import ClassVar, Final, NamedTuple
 
 from msgspec import UNSET, UnsetType
 
@@ -15,7 +15,7 @@ from ledgerpress.commands import text_rules
 from ledgerpress.commands.content_field_declarations_and_revert import ContentField, Merge, values_of
 from ledgerpress.commands.streams_and_append_plan import StreamCategory
 from ledgerpress.eventlog.codec import EventType, JsonObject, Recorded
-from ledgerpress.eventlog.event_and_withdrawn_event import Event, Withdrawn
+from ledgerpress.eventlog.event_and_withdrawn_event import Event, ValueOf, Withdrawn
 from ledgerpress.features.posts.three_way_merge import merge
 from ledgerpress.features.slugs import model as slugs
 
@@ -38,6 +38,8 @@ ERROR_CODES: Final = (
 class PostCreated(Event, frozen=True):
     """A post was created, with its first revision."""
 
+    TEXT: ClassVar = {"slug": ValueOf("post_id"), "title": "", "teaser": None, "body": ""}
+
     post_id: str
     slug: str
     title: str
@@ -51,11 +53,19 @@ class PostCreated(Event, frozen=True):
 class PostChange(Event, frozen=True):
     """An event of an existing post. Each raises the version of the post."""
 
+    TEXT: ClassVar = {}
+
     post_id: str
 
 
 class ContentChanged(PostChange, frozen=True):
-    """A change of content. It contains the new values in full; absent means unchanged, null means cleared."""
+    """A change of content. It contains the new values in full; absent means unchanged, null means cleared.
+
+    Without its text, it changes neither title, teaser nor body. The post still leaves its former slug, which may belong
+    to another post since.
+    """
+
+    TEXT: ClassVar = {"slug": ValueOf("post_id"), "title": UNSET, "teaser": UNSET, "body": UNSET}
 
     slug: str | UnsetType = UNSET
     title: str | UnsetType = UNSET
@@ -96,6 +106,8 @@ class PostUncategorized(PostChange, frozen=True):
 
 class PostPublished(PostChange, frozen=True):
     """The content of `revision` was published. `published_at` is the date that readers see."""
+
+    TEXT: ClassVar = {"correction": None}
 
     revision: int
     published_at: int
@@ -248,11 +260,14 @@ def dating_position(
 
 
 def known_event(withdrawn: Withdrawn, lifecycle: Lifecycle | None) -> Event:
-    """Return a replacement for a withdrawn event, of which the type is known, but not the values.
+    """Return a withdrawn event without its text, or a replacement if only its type is known.
 
     A post whose creation was withdrawn or is unknown (`lifecycle` is `None`) has empty content, and its id as its slug.
     Returns `withdrawn` itself if it affects only the version of the post.
     """
+    remaining = withdrawn.remaining
+    if remaining is not None and (lifecycle is not None or isinstance(remaining, PostCreated)):
+        return remaining
     post_id = withdrawn.subject_id
     if lifecycle is None or withdrawn.type == "post.created":
         return PostCreated(post_id=post_id, **{**EMPTY, "slug": post_id})

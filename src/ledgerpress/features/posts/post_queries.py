@@ -97,7 +97,10 @@ def by_slug(snapshot: Snapshot, slug: str) -> Post | None:
 
     Executes the same number of statements for unknown slugs, so that response times do not reveal which slugs exist.
     """
-    query = "SELECT seq FROM post_slug WHERE slug = ?1 AND from_pos <= ?2 AND to_pos > ?2"
+    query = (
+        "SELECT seq FROM post_slug WHERE slug = ?1 AND from_pos <= ?2 AND to_pos > ?2"
+        " ORDER BY from_pos LIMIT 1"
+    )
     slug = normalized(slug)
     row = snapshot.about(post_slug_topic(slug)).execute(query, (slug, snapshot.position)).fetchone()
     return by_seq(snapshot, row[0] if row else NO_POSITION)

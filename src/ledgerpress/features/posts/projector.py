@@ -18,7 +18,7 @@ from ledgerpress.commands.content_field_declarations_and_revert import Values
 from ledgerpress.eventlog.codec import Recorded
 from ledgerpress.eventlog.event_and_withdrawn_event import Event, Withdrawn
 from ledgerpress.features.posts import model
-from ledgerpress.views.projection.projector_interface_and_composition import write_all
+from ledgerpress.views.projection.projector_interface_and_composition import Effect, Erasure, write_all
 from ledgerpress.views.temporal_and_step_rows import OPEN, TemporalRows, TemporalTable
 
 
@@ -81,13 +81,24 @@ _INSERTS: Final = {
 _ARTICLES: Final = TemporalTable(
     "article", "seq, from_pos, to_pos, content, published_at, dated_by, republished_at", key="seq"
 )
-_SLUGS: Final = TemporalTable("post_slug", "slug, from_pos, seq, to_pos, public_from", key="slug")
+_SLUGS: Final = TemporalTable("post_slug", "slug, from_pos, seq, to_pos, public_from", key="slug, seq")
 _CATEGORIES: Final = TemporalTable(
     "post_category", "seq, category_id, from_pos, to_pos", key="seq, category_id"
 )
-_SLUG_SEQ: Final = 2
 _PUBLIC_FROM: Final = 4
-"""Indexes in a row of `post_slug`."""
+"""The index in a row of `post_slug`."""
+
+
+_TYPES: Final = frozenset(event.type for event in model.EVENTS)
+_CONTENT_OF: Final = "SELECT content FROM post_state WHERE seq = ?"
+_DELETE_POST: Final = (
+    f"DELETE FROM body WHERE position IN (SELECT body FROM content WHERE position IN ({_CONTENT_OF}))",  # noqa: S608
+    f"DELETE FROM content WHERE position IN ({_CONTENT_OF})",  # noqa: S608
+    *(
+        f"DELETE FROM {table} WHERE seq = ?"  # noqa: S608
+        for table in ("post", "post_state", "article", "post_slug", "post_category")
+    ),
+)
 
 
 class _Posts:
@@ -201,19 +212,19 @@ class _Posts:
         republished_at = None if lifecycle.live_revision is None else now
         self._articles.close(at, seq)
         self._articles.put([seq, at, OPEN, content, event.published_at, dated_by, republished_at])
-        row = self._slugs.find(self._content(content)[_SLUG])
-        if row is not None and row[_SLUG_SEQ] == seq and row[_PUBLIC_FROM] is None:
+        row = self._slugs.find(self._content(content)[_SLUG], seq)
+        if row is not None and row[_PUBLIC_FROM] is None:
             row[_PUBLIC_FROM] = at
             self._slugs.put(row)
 
     def _close_slug(self, slug: str, seq: int, at: int) -> None:
         """Release a slug of a post, unless an article has had it."""
-        row = self._slugs.find(slug)
-        if row is not None and row[_SLUG_SEQ] == seq and row[_PUBLIC_FROM] is None:
-            self._slugs.close(at, slug)
+        row = self._slugs.find(slug, seq)
+        if row is not None and row[_PUBLIC_FROM] is None:
+            self._slugs.close(at, slug, seq)
 
     def _open_slug(self, slug: str, seq: int, at: int) -> None:
-        if self._slugs.find(slug) is None:
+        if self._slugs.find(slug, seq) is None:
             self._slugs.put([slug, at, seq, OPEN, None])
 
     def _state(self, post_id: str) -> _State | None:
@@ -289,3 +300,13 @@ class PostsProjector:
     indexes: Final = "CREATE INDEX post_slug_of ON post_slug (seq, public_from);"
 
     begin: Final = _Posts
+
+    def erase(self, erasure: Erasure, db: sqlite3.Connection) -> Effect:
+        """Delete the rows of the post. They depend only on its stream, so its other rows are the same after a replay."""
+        if not (erasure.is_in("post") and erasure.has_text and erasure.event_type in _TYPES):
+            return Effect.NONE
+        post_id = erasure.event.header.stream.removeprefix("post.")
+        row = db.execute("SELECT seq FROM post WHERE id = ?", (post_id,)).fetchone()
+        for statement in _DELETE_POST if row else ():
+            db.execute(statement, row)
+        return Effect.REPLAY

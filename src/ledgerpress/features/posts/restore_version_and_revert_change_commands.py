@@ -19,7 +19,7 @@ from ledgerpress.commands.content_field_declarations_and_revert import (
 )
 from ledgerpress.commands.errors import ErrorCode, Rejection
 from ledgerpress.commands.streams_and_append_plan import LoadedStream
-from ledgerpress.eventlog.event_and_withdrawn_event import Event, Withdrawn
+from ledgerpress.eventlog.event_and_withdrawn_event import Event, Withdrawn, remaining_event
 from ledgerpress.features.categories.model import TAXONOMY
 from ledgerpress.features.posts import create_edit_categorize_commands as post_commands
 from ledgerpress.features.posts import model
@@ -157,6 +157,8 @@ class RevertPost(post_commands.ContentCommand[RevertFacts]):
         _check_version(self.version, post.version, field="version")
         events = await context.events(post.name)
         change, past = events[self.version - 1], events[: self.version - 1]
+        if isinstance(change, Withdrawn) and not change.erased:
+            change = remaining_event(change)
         before, set_values = Values(), Values()
         category_ids: tuple[str, ...] = ()
         added: tuple[Event, ...] = ()

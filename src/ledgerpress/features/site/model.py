@@ -1,13 +1,13 @@
 """The site: its name, its language and its time zone. Events, state and stream."""
 
 from dataclasses import dataclass, replace
-from typing import Final
+from typing import ClassVar, Final
 
 from msgspec import UNSET, UnsetType
 
 from ledgerpress.commands.streams_and_append_plan import StreamCategory
 from ledgerpress.eventlog.codec import EventType
-from ledgerpress.eventlog.event_and_withdrawn_event import Event
+from ledgerpress.eventlog.event_and_withdrawn_event import KEPT, Event, Withdrawn
 
 DEFAULT_LANGUAGE: Final = "en"
 """The language of a site whose language was never set."""
@@ -18,11 +18,15 @@ DEFAULT_TIME_ZONE: Final = "UTC"
 class SiteNamed(Event, frozen=True):
     """The site was named."""
 
+    TEXT: ClassVar = {"name": ""}
+
     name: str
 
 
 class SiteLocalized(Event, frozen=True):
     """The language (a BCP 47 tag), the time zone (an IANA name) or both of the site were set. Absent means unchanged."""
+
+    TEXT: ClassVar = {"language": KEPT, "time_zone": KEPT}
 
     language: str | UnsetType = UNSET
     time_zone: str | UnsetType = UNSET
@@ -41,7 +45,10 @@ def evolve(site: Site, event: Event) -> Site:
     match event:
         case SiteNamed(name=name):
             return replace(site, name=name)
-        case SiteLocalized(language=language, time_zone=time_zone):
+        case (
+            SiteLocalized(language=language, time_zone=time_zone)
+            | Withdrawn(remaining=SiteLocalized(language=language, time_zone=time_zone))
+        ):
             return replace(
                 site,
                 language=site.language if language is UNSET else language,

@@ -43,6 +43,7 @@ PROJECTOR: Final = ImmediateProjector(
     """,
     events=frozenset({SiteNamed, SiteLocalized, Withdrawn}),
     apply=_apply,
+    delete_rows={"site": lambda db, _: db.execute("DELETE FROM site_state")},
 )
 
 

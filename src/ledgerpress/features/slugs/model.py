@@ -8,14 +8,14 @@ import hmac
 import unicodedata
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Final, TypeAlias
+from typing import ClassVar, Final, TypeAlias
 
 import regex
 
 from ledgerpress.commands.errors import ErrorCode, Rejection
 from ledgerpress.commands.streams_and_append_plan import StreamCategory
 from ledgerpress.eventlog.codec import EventType
-from ledgerpress.eventlog.event_and_withdrawn_event import Event, Withdrawn
+from ledgerpress.eventlog.event_and_withdrawn_event import Event, Withdrawn, remaining_event
 from ledgerpress.features.slugs.elisions_and_compatibility_forms import separate_words, to_compatible_forms
 from ledgerpress.grapheme_clusters import cut
 
@@ -49,6 +49,8 @@ HOLDER_TYPES: Final = {SlugKind.POST: "Post", SlugKind.CATEGORY: "Category"}
 class SlugClaimed(Event, frozen=True):
     """The slug was assigned to the post or category `owner_id`."""
 
+    TEXT: ClassVar = {"slug": ""}
+
     kind: SlugKind
     slug: str
     owner_id: str
@@ -56,6 +58,8 @@ class SlugClaimed(Event, frozen=True):
 
 class SlugReleased(Event, frozen=True):
     """The slug is free again: a post changed it before publishing it, or its category was deleted."""
+
+    TEXT: ClassVar = {"slug": ""}
 
     kind: SlugKind
     slug: str
@@ -73,7 +77,7 @@ class Slug:
 
 
 def evolve(state: Slug, event: Event) -> Slug:
-    match event:
+    match remaining_event(event):
         case SlugClaimed(owner_id=owner_id):
             return Slug(owner_id)
         case SlugReleased():

@@ -1,11 +1,11 @@
 """API tokens, with which programs act for actors. Only a hash of each secret is stored."""
 
 from dataclasses import dataclass, replace
-from typing import Final
+from typing import ClassVar, Final
 
 from ledgerpress.commands.streams_and_append_plan import StreamCategory
 from ledgerpress.eventlog.codec import EventType
-from ledgerpress.eventlog.event_and_withdrawn_event import Event, Withdrawn
+from ledgerpress.eventlog.event_and_withdrawn_event import KEPT, Event, Withdrawn
 
 
 class TokenCreated(Event, frozen=True):
@@ -14,6 +14,8 @@ class TokenCreated(Event, frozen=True):
     `role` and `scopes` are the names in use at that time; without scopes, the token has all permissions of the role.
     `expires_at` is in microseconds since 1970, UTC. `secret_hash` is the SHA-256 of the secret, in hex.
     """
+
+    TEXT: ClassVar = {"name": "", "role": KEPT, "scopes": KEPT, "secret_hash": ""}
 
     token_id: str
     actor_id: str
@@ -26,6 +28,8 @@ class TokenCreated(Event, frozen=True):
 
 class TokenRevoked(Event, frozen=True):
     """A token was revoked: it no longer works."""
+
+    TEXT: ClassVar = {}
 
     token_id: str
 

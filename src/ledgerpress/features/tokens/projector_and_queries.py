@@ -41,6 +41,10 @@ def _revoke(db: sqlite3.Connection, token_id: str, position: int, at: int) -> No
     db.execute("UPDATE token SET revoked_pos = ?, revoked_at = ? WHERE id = ?", (position, at, token_id))
 
 
+def _delete_rows(db: sqlite3.Connection, stream: str) -> None:
+    db.execute("DELETE FROM token WHERE id = ?", (stream.removeprefix("token."),))
+
+
 # One row for each token. If a token's creation was withdrawn, it has no hash, so no secret matches it.
 PROJECTOR: Final = ImmediateProjector(
     name="tokens",
@@ -65,6 +69,7 @@ PROJECTOR: Final = ImmediateProjector(
     """,
     events=frozenset({TokenCreated, TokenRevoked, Withdrawn}),
     apply=_apply,
+    delete_rows={"token": _delete_rows},
 )
 
 
@@ -135,6 +140,15 @@ def tokens_after(snapshot: Snapshot, seq: int, limit: int) -> Sequence[Token]:
     rows = snapshot.db.execute(
         f"SELECT {_COLUMNS} FROM token WHERE seq > :seq AND seq <= :now ORDER BY seq LIMIT :limit",  # noqa: S608
         {"seq": seq, "now": snapshot.position, "limit": limit},
+    )
+    return [_token(row, snapshot.position) for row in rows.fetchall()]
+
+
+def of_actor(snapshot: Snapshot, actor_id: str) -> Sequence[Token]:
+    """Return all tokens that act for an actor, in order of creation."""
+    rows = snapshot.db.execute(
+        f"SELECT {_COLUMNS} FROM token WHERE actor_id = ? AND seq <= ? ORDER BY seq",  # noqa: S608
+        (actor_id, snapshot.position),
     )
     return [_token(row, snapshot.position) for row in rows.fetchall()]
 

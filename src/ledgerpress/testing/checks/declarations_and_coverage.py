@@ -20,6 +20,7 @@ from ledgerpress.eventlog.envelope import (
 from ledgerpress.eventlog.errors import UndecodableEvent
 from ledgerpress.feature import load
 from ledgerpress.testing.checks.cache_and_past import check_answer
+from ledgerpress.testing.checks.text_declarations import undeclared_text_fields
 from ledgerpress.testing.definition import Definition
 from ledgerpress.testing.probes import CLIENTS, QueryProbe
 from ledgerpress.testing.recording import Recording, record, replayed
@@ -36,6 +37,13 @@ async def check_declarations(definition: Definition, directory: Path, log: str) 
     known = {type_ for rule in definition.feature_set.views.dependencies for type_ in rule.events}
     for feature in definition.features:
         for event in feature.events:
+            if fields := undeclared_text_fields(event.type):
+                raise definition.violation(
+                    f"a withdrawal of {event.name} would keep {', '.join(fields)}, which can contain text.",
+                    feature=feature.name,
+                    event=event.name,
+                    todo=f"add these fields to {event.type.__name__}.TEXT, each with its replacement, or with KEPT.",
+                )
             if event.name not in known:
                 raise definition.violation(
                     f"no DependencyRule of {feature.name} covers {event.name}, so each such event invalidates every "

@@ -68,9 +68,12 @@ class ActiveViews:
         clock: Clock,
         *,
         batch_size: int,
-        clear_caches: Callable[[], None],
+        clear_caches: Callable[[Collection[int] | None], None],
     ) -> None:
-        """`start` opens the views. `clear_caches` is called when caches of their content may be stale."""
+        """`start` opens the views.
+
+        `clear_caches` gets the positions of withdrawn payloads, or `None` if all of the content may have changed.
+        """
         self._log = log
         self._codec = codec
         self._directory = directory
@@ -270,7 +273,7 @@ class ActiveViews:
         # No await between the comparison and this line: a client that saw a position never sees an older one.
         former, self._live, self._inode, self._since = self._live, new, inode, self._clock.now()
         new.follow()
-        self._clear_caches()
+        self._clear_caches(None)
         logger.info("switched to the views %s at position %d", path.name, new.position)
         self._closing.append(former)
         await former.aclose()
@@ -319,12 +322,12 @@ class ActiveViews:
             raise
         return _FollowedViews(views, runner)
 
-    def _withdrawn(self, views: ViewsFile) -> None:
+    def _withdrawn(self, views: ViewsFile, positions: Collection[int]) -> None:
         """Clear the caches, and schedule the deletion of other views files, which may contain withdrawn payloads.
 
         The withdrawal may come from another node, which does not know the files of this node.
         """
-        self._clear_caches()
+        self._clear_caches(positions)
         self._own_files_hold_text = True
         # The runner has committed the withdrawal to this file already.
         reached = max(point.position for point in views.checkpoints().values())

@@ -26,9 +26,10 @@ from ledgerpress.views.files.tables import (
 )
 from ledgerpress.views.files.views_file_connections import WRITER_PRAGMAS
 from ledgerpress.views.projection import checkpoints
-from ledgerpress.views.projection.batch_apply import apply_batch, decode, withdrawn_by
+from ledgerpress.views.projection.batch_apply import apply_batch, decode
 from ledgerpress.views.projection.checkpoints import Checkpoint
 from ledgerpress.views.projection.projector_interface_and_composition import Projector
+from ledgerpress.views.projection.withdrawal_erasure import Withdrawal, withdrawals_in
 
 BATCH: Final = 10_000
 """The number of events that are read at once, and applied in one transaction."""
@@ -111,7 +112,7 @@ class ViewsBuild:
             if not stored:
                 raise EventLogError(f"the log ends at position {after:,}; {until:,} was expected")
             check_gapless(stored, after)
-            self._check_withdrawn(withdrawn_by(codec, stored))
+            self._check_withdrawn(withdrawals_in(codec, stored))
             events, undecodable = decode(codec, stored)
             with transaction(self.db):
                 apply_batch(self.db, self._projectors, events, undecodable, skipped)
@@ -150,19 +151,18 @@ class ViewsBuild:
                 (projector.name,),
             )
 
-    def _check_withdrawn(self, withdrawn: Sequence[tuple[int, int]]) -> None:
+    def _check_withdrawn(self, withdrawals: Sequence[Withdrawal]) -> None:
         """Raise `PayloadWithdrawnDuringBuild` if rows may contain withdrawn payloads.
 
-        `withdrawn` contains the position of each payload, and the position of its withdrawal. Rows that were built here
-        contain no payload that was withdrawn before the file was begun. Rows that were copied contain the payloads that
+        Rows that were built here contain no payload that was withdrawn before the file was begun. Rows that were copied contain the payloads that
         the log had at their checkpoint.
         """
-        if not withdrawn:
+        if not withdrawals:
             return
         began_at, taken_over = checkpoints.began_at(self.db), self.taken_over
         for name, point in self.checkpoints.items():
             if any(
-                payload <= point.position < withdrawal and (name in taken_over or withdrawal > began_at)
-                for payload, withdrawal in withdrawn
+                position <= point.position < record and (name in taken_over or record > began_at)
+                for position, record in withdrawals
             ):
                 raise PayloadWithdrawnDuringBuild("a payload was withdrawn during the build: build again")

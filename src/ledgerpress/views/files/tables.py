@@ -66,6 +66,14 @@ def recreate(db: sqlite3.Connection, projectors: Sequence[Projector], *, began_a
     create_tables(db, projectors, began_at=began_at)
 
 
+def recreate_tables(db: sqlite3.Connection, projectors: Sequence[Projector]) -> None:
+    """Create the projectors' tables and indexes again, as for an empty log."""
+    for projector in projectors:
+        for table in tables_of(projector):
+            db.execute(f'DROP TABLE "{table}"')
+        _run(db, projector.schema, projector.indexes)
+
+
 def check_tables(db: sqlite3.Connection, projectors: Sequence[Projector], *, indexes: bool = True) -> None:
     """Raise `ViewsDamaged` or `ViewsOfOtherVersions` unless every table and every checkpoint is there.
 

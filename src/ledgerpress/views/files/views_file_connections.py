@@ -21,7 +21,7 @@ from ledgerpress.sqlite.connection import (
     transaction,
     uri,
 )
-from ledgerpress.views.files.tables import check_tables, create_tables, is_damage, recreate
+from ledgerpress.views.files.tables import check_tables, create_tables, is_damage, recreate, recreate_tables
 from ledgerpress.views.files.views_health import READ_TOO_LONG, ViewsHealth, ViewsUnavailable
 from ledgerpress.views.projection import checkpoints
 from ledgerpress.views.projection.checkpoints import Checkpoint
@@ -31,8 +31,9 @@ from ledgerpress.views.snapshot_and_cache_dependencies import Snapshot, ViewsVer
 T = TypeVar("T")
 
 SWEPT: Final = 0
-UNSWEPT: Final = 1
-"""Stored as `user_version`: pages that a renewal deleted may still be in the write-ahead log, or in the file."""
+"""Stored as `user_version`: no deleted content is left. Any other value: pages that an erasure changed may still be in
+the write-ahead log, or in the file. Each erasure stores another value."""
+_MAX_USER_VERSION: Final = 2**31 - 1
 
 WRITER_PRAGMAS: Final[dict[str, str | int]] = {
     "journal_mode": "WAL",
@@ -94,7 +95,7 @@ class ViewsFile:
 
     @asynccontextmanager
     async def renewal(self) -> AsyncIterator[SerialConnection]:
-        """Open one long transaction in which the views are emptied and rebuilt.
+        """Open one transaction of several steps, in which withdrawn text is erased from the views.
 
         It is committed at the end, and rolled back on an error. Until the commit, readers see the old views, and other
         writers wait. Deleted content is overwritten when `sweep` has returned true.
@@ -110,16 +111,24 @@ class ViewsFile:
                     self._write_failed(error)
                 raise
 
-    def empty(self, db: sqlite3.Connection, began_at: int) -> None:
-        """Delete all rows and checkpoints permanently. `began_at` is the current head of the log."""
-        recreate(db, self._projectors, began_at=began_at)
-        db.execute(f"PRAGMA user_version = {UNSWEPT}")
+    def finish_erasure(self, db: sqlite3.Connection, began_at: int, rebuilt: Sequence[Projector]) -> None:
+        """Record that no row contains a payload that was withdrawn up to the position `began_at`.
+
+        Delete all rows and the checkpoints of the projectors `rebuilt`, whose rows can contain such payloads. The new
+        `began_at` also shows other processes that cached content is stale.
+        """
+        if len(rebuilt) == len(self._projectors):
+            recreate(db, self._projectors, began_at=began_at)
+        else:
+            recreate_tables(db, rebuilt)
+            checkpoints.finish_erasure(db, began_at, [projector.name for projector in rebuilt])
+        db.execute(f"PRAGMA user_version = {1 + began_at % _MAX_USER_VERSION}")
 
     async def sweep(self) -> bool:
-        """Overwrite the content that the last renewal deleted; return whether that is done.
+        """Overwrite the content that the last erasure deleted; return whether that is done.
 
         Returns false while there are readers; they prevent it. If no such content is left, it does nothing and returns
-        true. If a process was killed after a renewal, the next process overwrites the content.
+        true. If a process was killed after an erasure, the next process overwrites the content.
         """
         async with self._turn:
             return await self._writer.run(_sweep)
@@ -270,7 +279,7 @@ def _is_past(views: Path, position: int) -> bool:
             return True
         with closing(open_to_read(views)) as db:
             points = checkpoints.read(db).values()
-            is_swept = db.execute("PRAGMA user_version").fetchone()[0] != UNSWEPT
+            is_swept = _user_version(db) == SWEPT
             ((began_at, copied),) = db.execute("SELECT began_at, taken_over <> '[]' FROM views")
             if began_at >= position and not copied:
                 return bool(is_swept)
@@ -296,12 +305,20 @@ def _empty_write_ahead_log_soon(db: sqlite3.Connection) -> bool:
 
 
 def _sweep(db: sqlite3.Connection) -> bool:
-    if db.execute("PRAGMA user_version").fetchone()[0] != UNSWEPT:
+    erasure = _user_version(db)
+    if erasure == SWEPT:
         return True
     if not empty_write_ahead_log(db):
         return False
-    db.execute(f"PRAGMA user_version = {SWEPT}")
+    with transaction(db):
+        if _user_version(db) != erasure:  # another process has erased more since
+            return False
+        db.execute(f"PRAGMA user_version = {SWEPT}")
     return True
+
+
+def _user_version(db: sqlite3.Connection) -> int:
+    return int(db.execute("PRAGMA user_version").fetchone()[0])
 
 
 class ChangeDetector:

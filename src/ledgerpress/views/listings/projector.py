@@ -13,10 +13,15 @@ from functools import cached_property
 from typing import Any, Final, Generic, Protocol, TypeAlias, TypeVar
 
 from ledgerpress.eventlog.codec import Recorded
-from ledgerpress.eventlog.event_and_withdrawn_event import Event
+from ledgerpress.eventlog.event_and_withdrawn_event import Event, Withdrawn
 from ledgerpress.views.listings import membership_btree
 from ledgerpress.views.listings.membership_btree import Memberships
-from ledgerpress.views.projection.projector_interface_and_composition import ProjectorBatch, composed_version
+from ledgerpress.views.projection.projector_interface_and_composition import (
+    Effect,
+    Erasure,
+    ProjectorBatch,
+    composed_version,
+)
 
 Entry: TypeAlias = tuple[int, int]
 """The key of a listing, and the date of an item in that listing."""
@@ -74,14 +79,24 @@ class ListingContribution:
     events whose types are in `events` are applied; all events if it is `None`. `listings_of` takes items that were
     public as of a position, and that position. It returns (listing, item) for each listing of this contribution that
     contained such an item, so that counts can exclude items that are hidden today.
+
+    The rows depend on the text of events whose types are in `text_of`; of every event if it is `None`. A withdrawal of
+    such an event rebuilds all listings.
     """
 
     name: str
     version: int = 1
     schema: str
     events: frozenset[type[Event]] | None = None
+    text_of: frozenset[type[Event]] | None = None
     begin: Callable[[sqlite3.Connection], ListingWriter[Any]]
     listings_of: Callable[[sqlite3.Connection, Sequence[int], int], Iterable[tuple[int, int]]] | None = None
+
+    def depends_on(self, erasure: Erasure) -> bool:
+        """Return whether rows can change if the text of the event is erased."""
+        if self.text_of is not None:
+            return erasure.event_type in self.text_of
+        return self.events is None or not self.events.isdisjoint({erasure.event_type, Withdrawn})
 
 
 class ListingChanges:
@@ -195,3 +210,8 @@ class ListingsProjector:
 
     def begin(self, db: sqlite3.Connection) -> ProjectorBatch:
         return ListingChanges(db, self._contributions)
+
+    def erase(self, erasure: Erasure, db: sqlite3.Connection) -> Effect:
+        """Do nothing, or require a rebuild if rows of a contribution depend on text of such events."""
+        depends = any(contribution.depends_on(erasure) for contribution in self._contributions)
+        return Effect.REBUILD if depends else Effect.NONE

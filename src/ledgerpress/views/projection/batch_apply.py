@@ -5,28 +5,28 @@ The result depends only on the events, on the existing rows, and on the events t
 
 import logging
 import sqlite3
-from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
-from typing import NamedTuple, TypeAlias
+from typing import NamedTuple, Protocol, TypeVar
 
 from ledgerpress.eventlog.codec import Codec, Recorded
 from ledgerpress.eventlog.envelope import StoredEvent
 from ledgerpress.eventlog.errors import UndecodableEvent
 from ledgerpress.eventlog.event_and_withdrawn_event import Event
-from ledgerpress.eventlog.kernel_events import (
-    SKIP,
-    WITHDRAWAL,
-    PayloadWithdrawn,
-    ProjectionSkipped,
-    projection_stream,
-)
+from ledgerpress.eventlog.kernel_events import SKIP, ProjectionSkipped, projection_stream
 from ledgerpress.eventlog.log import EventLog
 from ledgerpress.sqlite.faults import is_damage, is_failure_of_machine
 from ledgerpress.views.projection import checkpoints
 from ledgerpress.views.projection.checkpoints import Checkpoint
-from ledgerpress.views.projection.projector_interface_and_composition import ImmediateProjector, Projector
+from ledgerpress.views.projection.projector_interface_and_composition import (
+    Erasure,
+    ImmediateProjector,
+    Projector,
+)
+from ledgerpress.views.projection.withdrawal_erasure import erase_rows
 
+T = TypeVar("T")
 logger = logging.getLogger(__name__)
 
 
@@ -41,20 +41,6 @@ def decode(
         except UndecodableEvent as error:
             return events, error
     return events, None
-
-
-def withdrawn_by(codec: Codec[Event], batch: Sequence[StoredEvent]) -> list[tuple[int, int]]:
-    """Return the positions of the payloads that `batch` withdraws, each with the position of its withdrawal."""
-    withdrawals = [event for event in batch if event.header.type == WITHDRAWAL]
-    if not withdrawals:
-        return []
-    events, _ = decode(codec, withdrawals)
-    return [
-        (position, recorded.position)
-        for recorded in events
-        if isinstance(recorded.event, PayloadWithdrawn)
-        and isinstance(position := recorded.event.header.get("position"), int)
-    ]
 
 
 def apply_batch(
@@ -171,10 +157,10 @@ def _was_undecodable(point: Checkpoint) -> bool:
     return point.error is not None and point.error.startswith(f"{UndecodableEvent.__name__}:")
 
 
-Write: TypeAlias = Callable[
-    [Callable[[sqlite3.Connection], dict[str, Checkpoint]]], Awaitable[dict[str, Checkpoint]]
-]
-"""Runs a function on writable views, in its own transaction or as part of one, and returns the function's result."""
+class Write(Protocol):
+    """Runs a function on writable views, in its own transaction or as part of one, and returns the function's result."""
+
+    async def __call__(self, work: Callable[[sqlite3.Connection], T], /) -> T: ...
 
 
 async def recorded_skips(log: EventLog, codec: Codec[Event], names: Iterable[str]) -> set[tuple[str, int]]:
@@ -203,9 +189,7 @@ class BatchApplier:
 
     async def apply(self, write: Write, batch: Sequence[StoredEvent]) -> dict[str, Checkpoint]:
         """Apply `batch` in as many transactions as necessary, and return the checkpoint of each projection."""
-        if not self._has_read_skips:
-            self._skipped |= await self._recorded(projector.name for projector in self._projectors)
-            self._has_read_skips = True
+        await self._read_skips()
         events, undecodable = decode(self._codec, batch)
 
         def work(db: sqlite3.Connection, resumable: Sequence[str] = ()) -> dict[str, Checkpoint]:
@@ -217,6 +201,31 @@ class BatchApplier:
         while resumable := await self._resumable(points):
             points = await write(partial(work, resumable=resumable))
         return points
+
+    async def erase(self, write: Write, erasures: Sequence[Erasure]) -> list[Projector]:
+        """Erase withdrawn text from the rows, and return the projectors that must be rebuilt."""
+        await self._read_skips()
+
+        def replay(db: sqlite3.Connection, projector: Projector, events: Sequence[Recorded[Event]]) -> bool:
+            return (
+                _attempt(db, projector, events) is None
+                or _apply_one_by_one(db, projector, events, self._skipped)[1] is None
+            )
+
+        return await write(
+            partial(
+                erase_rows,
+                projectors=self._projectors,
+                erasures=erasures,
+                skipped=self._skipped,
+                replay=replay,
+            )
+        )
+
+    async def _read_skips(self) -> None:
+        if not self._has_read_skips:
+            self._skipped |= await self._recorded(projector.name for projector in self._projectors)
+            self._has_read_skips = True
 
     async def read(self, write: Write) -> dict[str, Checkpoint]:
         """Resume the paused projections that can continue, and return the checkpoint of each projection."""

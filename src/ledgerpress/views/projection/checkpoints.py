@@ -91,6 +91,19 @@ def began_at(db: sqlite3.Connection) -> int:
     return int(db.execute("SELECT began_at FROM views").fetchone()[0])
 
 
+def finish_erasure(db: sqlite3.Connection, began_at: int, emptied: Iterable[str]) -> None:
+    """Record that no row contains a payload that was withdrawn up to the position `began_at`.
+
+    The projections `emptied` have no rows: they begin again. Stored digests are of rows with such payloads.
+    """
+    db.execute("UPDATE views SET began_at = ?", (began_at,))
+    db.execute("DELETE FROM projection_digest")
+    db.executemany(
+        "UPDATE projection SET position = 0, leaf_hash = NULL, error = NULL WHERE name = ?",
+        [(name,) for name in emptied],
+    )
+
+
 def digests(db: sqlite3.Connection) -> dict[str, tuple[int, str]]:
     """Return the last digest of each projection's rows (SHA-256, in hex), preceded by its position."""
     rows = db.execute("SELECT name, position, sha256 FROM projection_digest")

@@ -1,12 +1,13 @@
 """Projectors: pure code that turns events, one by one, into rows of the projector's own tables."""
 
 import sqlite3
-from collections.abc import Callable, Collection, Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import Enum
 from typing import Any, Protocol, TypeAlias, runtime_checkable
 
 from ledgerpress.eventlog.codec import Recorded
-from ledgerpress.eventlog.event_and_withdrawn_event import Event
+from ledgerpress.eventlog.event_and_withdrawn_event import Event, Withdrawn
 
 
 class ProjectorBatch(Protocol):
@@ -56,6 +57,66 @@ class Projector(Protocol):
         ...
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Erasure:
+    """The withdrawal of the payload of an event that projections may have applied with its text.
+
+    `event` is that event as it is decoded now, a `Withdrawn`; `event_type` is its class, `None` if the class is
+    unknown. `stream` contains all events of its stream. `record` is the position of the withdrawal.
+    """
+
+    event: Recorded[Event]
+    event_type: type[Event] | None
+    stream: Sequence[Recorded[Event]]
+    record: int
+    is_first_of_command: bool
+
+    @property
+    def changes_only_text(self) -> bool:
+        """Whether the event without its text is known, so that rows without text stay as they are."""
+        return isinstance(self.event.event, Withdrawn) and self.event.event.remaining is not None
+
+    @property
+    def has_text(self) -> bool:
+        """Whether the data of the event contained text."""
+        return not (
+            isinstance(self.event.event, Withdrawn) and self.changes_only_text and not self.event.event.erased
+        )
+
+    def is_in(self, category: str) -> bool:
+        """Return whether the event is in the stream `category`, or in one of the streams `category.<id>`."""
+        stream = self.event.header.stream
+        return stream == category or stream.startswith(f"{category}.")
+
+
+class Effect(Enum):
+    """What an erasure requires of a projector."""
+
+    NONE = "none"
+    """Nothing more: no row depends on the text, or the projector has changed the rows."""
+    REPLAY = "replay"
+    """Apply the events of the stream again: the projector has deleted all rows that they produced."""
+    REBUILD = "rebuild"
+    """Delete all rows, and apply all events again."""
+
+
+@runtime_checkable
+class ErasingProjector(Protocol):
+    """A projector that can erase the text of one event, without a rebuild of its projection."""
+
+    def erase(self, erasure: Erasure, db: sqlite3.Connection) -> Effect:
+        """Begin to change the rows as if the event had been recorded without its text; return what is left to do.
+
+        The result MUST be the rows of a rebuild. `REPLAY` requires that these rows depend on no other stream.
+        """
+        ...
+
+
+def no_text_to_erase(_projector: object, _erasure: Erasure, _db: sqlite3.Connection) -> Effect:
+    """Require nothing: the `erase` method of projectors whose rows depend only on headers and ids."""
+    return Effect.NONE
+
+
 class ProjectorPart(Protocol):
     """A part of a projection that one feature contributes, with tables of its own."""
 
@@ -77,11 +138,17 @@ class ProjectorOfParts(Protocol):
 
 
 Apply: TypeAlias = Callable[[Recorded[Event], sqlite3.Connection], None]
+DeleteRows: TypeAlias = Callable[[sqlite3.Connection, str], object]
+"""Deletes all rows that the events of the stream with this name produced."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ImmediateProjector:
-    """A projector for rare events, which buffers no rows. `apply` is called for events whose types are in `events`."""
+    """A projector for rare events, which buffers no rows. `apply` is called for events whose types are in `events`.
+
+    If `delete_rows` is given, it contains a function for each category of streams whose events produce rows. Then the
+    rows of a stream MUST depend on no other stream, and a withdrawal replays the stream instead of the whole log.
+    """
 
     name: str
     version: int
@@ -89,9 +156,20 @@ class ImmediateProjector:
     indexes: str = ""
     events: frozenset[type[Event]]
     apply: Apply
+    delete_rows: Mapping[str, DeleteRows] = field(default_factory=dict)
 
     def begin(self, db: sqlite3.Connection) -> ProjectorBatch:
         return _ImmediateBatch(db, self)
+
+    def erase(self, erasure: Erasure, db: sqlite3.Connection) -> Effect:
+        if not self.delete_rows:
+            ignores = self.events.isdisjoint({erasure.event_type, Withdrawn})
+            return Effect.NONE if ignores else Effect.REBUILD
+        for category, delete_rows in self.delete_rows.items():
+            if erasure.is_in(category):
+                delete_rows(db, erasure.event.header.stream)
+                return Effect.REPLAY
+        return Effect.NONE
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,10 +22,11 @@ from ledgerpress.eventlog.log import EventLog, check_gapless
 from ledgerpress.retry import Backoff
 from ledgerpress.sqlite.connection import SerialConnection
 from ledgerpress.views.projection import checkpoints
-from ledgerpress.views.projection.batch_apply import BatchApplier, withdrawn_by
+from ledgerpress.views.projection.batch_apply import BatchApplier
 from ledgerpress.views.projection.checkpoints import Checkpoint
 from ledgerpress.views.projection.pause_logging import PauseLogging
 from ledgerpress.views.projection.projector_interface_and_composition import Projector
+from ledgerpress.views.projection.withdrawal_erasure import Withdrawal, load_erasures, withdrawals_in
 
 T = TypeVar("T")
 logger = logging.getLogger(__name__)
@@ -49,15 +50,18 @@ class ViewsWriter(Protocol):
         ...
 
     def renewal(self) -> AbstractAsyncContextManager[SerialConnection]:
-        """Open one long transaction, in which the views are emptied and rebuilt."""
+        """Open one transaction of several steps, in which withdrawn text is erased from the views."""
         ...
 
-    def empty(self, db: sqlite3.Connection, began_at: int) -> None:
-        """Delete all rows and checkpoints permanently. `began_at` is the current head of the log."""
+    def finish_erasure(self, db: sqlite3.Connection, began_at: int, rebuilt: Sequence[Projector]) -> None:
+        """Record that no row contains a payload that was withdrawn up to the position `began_at`.
+
+        Delete all rows and the checkpoints of the projectors `rebuilt`, whose rows can contain such payloads.
+        """
         ...
 
     async def sweep(self) -> bool:
-        """Overwrite the content that the last renewal deleted; return whether all of it is overwritten."""
+        """Overwrite the content that the last erasure deleted; return whether all of it is overwritten."""
         ...
 
 
@@ -72,11 +76,11 @@ class ProjectionRunner:
         projectors: Sequence[Projector],
         *,
         batch_size: int = 500,
-        forget: Callable[[], None] = lambda: None,
+        forget: Callable[[Collection[int]], None] = lambda _: None,
     ) -> None:
         """`batch_size` is the maximum number of events in one transaction.
 
-        `forget` is called when payloads were withdrawn: caches in memory may contain them.
+        `forget` is called with the positions of withdrawn payloads: caches in memory may contain them.
         """
         self._forget = forget
         self._swept = False
@@ -84,6 +88,7 @@ class ProjectionRunner:
         self._codec = codec
         self._views = views
         self._batch_size = batch_size
+        self._projectors = tuple(projectors)
         self._applier = BatchApplier(log, codec, projectors)
         self._pauses = PauseLogging(log)
         self._set({})
@@ -145,12 +150,13 @@ class ProjectionRunner:
                 self._swept = await self._views.sweep()
             if self._all_paused or not (batch := await self._next_batch()):
                 return False
-            if withdrawn := withdrawn_by(self._codec, batch):
-                points = await self._renew(batch, withdrawn)
-                self._forget()
+            if withdrawals := withdrawals_in(self._codec, batch):
+                points = await self._erase(batch, withdrawals)
+                erased = {withdrawal.position for withdrawal in withdrawals}
+                self._forget(erased)
                 self._swept = await self._views.sweep()
-                # A read that began before the renewal may have cached withdrawn content since the first call.
-                self._forget()
+                # A read that began before the erasure may have cached withdrawn content since the first call.
+                self._forget(erased)
             else:
                 points = await self._applier.apply(self._views.write, batch)
             self._read_to = max(self._read_to, batch[-1].position)
@@ -252,27 +258,37 @@ class ProjectionRunner:
         """
         return min(self._read_to, self._reached)
 
-    async def _renew(
-        self, batch: Sequence[StoredEvent], withdrawn: Sequence[tuple[int, int]]
+    async def _erase(
+        self, batch: Sequence[StoredEvent], withdrawals: Sequence[Withdrawal]
     ) -> dict[str, Checkpoint]:
         """Apply `batch`, which withdraws payloads, and leave nothing of these payloads in the views.
 
-        Rows that were built from such a payload may have influenced other rows, so all rows are rebuilt from the log as
-        it is now. A rebuild is unnecessary if no projection had reached these events yet, if the views were begun after
-        the withdrawal, or if another process has already applied it.
+        Nothing has to be erased if no projection had reached these events yet, if the views were begun after the
+        withdrawal, or if another process has already applied it. If the rest of an event is unknown, all rows are
+        rebuilt from the log as it is now.
         """
+        points = await self._views.write(checkpoints.read)
+        lowest = min(point.position for point in points.values())
+        new = [withdrawal for withdrawal in withdrawals if withdrawal.record > lowest]
+        erasures = await load_erasures(self._log, self._codec, new)
         async with self._views.renewal() as views:
             points = await views.run(checkpoints.read)
             positions = [point.position for point in points.values()]
             began_at = await views.run(checkpoints.began_at)
             if not any(
-                payload <= position < withdrawal > began_at
-                for payload, withdrawal in withdrawn
+                withdrawal.position <= position < withdrawal.record > began_at
+                for withdrawal in new
                 for position in positions
             ):
                 return await self._applier.apply(views.run, batch)
-            end = await self._log.head()
-            await views.run(partial(self._views.empty, began_at=end))
+            end = batch[-1].position
+            if erasures is None:
+                end, rebuilt = await self._log.head(), self._projectors
+            else:
+                rebuilt = tuple(await self._applier.erase(views.run, erasures))
+            await views.run(partial(self._views.finish_erasure, began_at=end, rebuilt=rebuilt))
+            if not rebuilt:
+                return await self._applier.apply(views.run, batch)
             points = await views.run(checkpoints.read)
             while (running := _running(points)) and (after := min(running)) < end:
                 events = await self._log.read(after, min(self._batch_size, end - after))

@@ -1,6 +1,6 @@
 """The checks of posts: one stream for each post, whose state is whether the post passed its last check."""
 
-from typing import Final
+from typing import ClassVar, Final
 
 from ledgerpress.feature import Event, EventType, StreamCategory, Withdrawn
 
@@ -10,6 +10,8 @@ FAILED_CHECK: Final = "X_FACTCHECK_FAILED"
 
 class PostChecked(Event, frozen=True):
     """The facts of a post were checked."""
+
+    TEXT: ClassVar = {"note": ""}
 
     post_id: str
     passed: bool

@@ -18,8 +18,7 @@ def apply(recorded: Recorded[Event], db: sqlite3.Connection) -> None:
 
 
 def listed(recorded: Recorded[Event]) -> list[MemberChange]:
-    is_check = recorded.header.type == CHECKED
-    return [MemberChange(CHECKS.id_in(recorded.header.stream))] if is_check else []
+    return [MemberChange(CHECKS.id_in(recorded.header.stream))] if recorded.header.type == CHECKED else []
 
 
 def topic(post_id: str) -> Topic:
@@ -32,18 +31,19 @@ def checks_of(snapshot: Snapshot, post_id: str) -> list[tuple[bool | None, str |
     return snapshot.about(topic(post_id)).execute(query, (post_id, snapshot.position)).fetchall()
 
 
+DELETE_ROWS: Final = "DELETE FROM x_factcheck_check WHERE post_id = ?"
 EVENTS: Final = frozenset[type[Event]]({PostChecked, Withdrawn})
 PROJECTOR: Final = feature.ImmediateProjector(
     name="x.factcheck",
     version=1,
-    schema="""
-        CREATE TABLE x_factcheck_check (
-            post_id TEXT NOT NULL, position INTEGER NOT NULL, passed INTEGER, note TEXT,
-            PRIMARY KEY (post_id, position)
-        ) STRICT, WITHOUT ROWID;
-    """,
+    schema="""CREATE TABLE x_factcheck_check (
+        post_id TEXT NOT NULL, position INTEGER NOT NULL, passed INTEGER, note TEXT, PRIMARY KEY (post_id, position)
+    ) STRICT, WITHOUT ROWID;""",
     events=EVENTS,
     apply=apply,
+    delete_rows={CHECKS.prefix: lambda db, stream: db.execute(DELETE_ROWS, (CHECKS.id_in(stream),))},
 )
-LISTINGS: Final = feature.NamedListings("x.factcheck", tables="x_factcheck", events=EVENTS, changes=listed)
+LISTINGS: Final = feature.NamedListings(
+    "x.factcheck", tables="x_factcheck", events=EVENTS, changes=listed, text_of=frozenset()
+)
 DEPENDENCIES: Final = (feature.DependencyRule.by_type({CHECKED: []}, subject=topic), LISTINGS.dependencies)

@@ -7,9 +7,10 @@ it, and takes time linear in its length.
 """
 
 import re
+from collections.abc import Collection
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import Final
+from typing import Final, TypeAlias
 
 import nh3
 
@@ -81,42 +82,52 @@ class RenderedBody:
     reading_minutes: int
 
 
-_bodies: Final = BoundedCache[str, RenderedBody](
+_Key: TypeAlias = tuple[int | None, str]
+"""The position at which a body was recorded, and the body."""
+_bodies: Final = BoundedCache[_Key, RenderedBody](
     max_bytes=_MAX_CACHED_BODIES,
-    size_of=lambda markdown, body: len(markdown) + len(body.html) + len(body.text),
+    size_of=lambda key, body: len(key[1]) + len(body.html) + len(body.text),
 )
-_teasers: Final = BoundedCache[str, str](
-    max_bytes=_MAX_CACHED_TEASERS, size_of=lambda markdown, teaser: len(markdown) + len(teaser)
+_teasers: Final = BoundedCache[_Key, str](
+    max_bytes=_MAX_CACHED_TEASERS, size_of=lambda key, teaser: len(key[1]) + len(teaser)
 )
 
 
-def render(markdown: str) -> RenderedBody:
+def render(markdown: str, position: int | None = None) -> RenderedBody:
     """Render a body. Never raises, for any string.
 
     Links may use http, https, mailto, tel and sms, images http and https; both may be relative. Any other link or image
     is shown as the text that the author wrote, and so are the markers of quotes and lists nested deeper than 20 levels
     (a list counts as two levels). A long body that is almost only markup is shown unparsed: see
     `bounded_markdown_parsing.MOST_STEPS`. Recently used results are cached.
+    `position` is the position at which the body was recorded.
     """
-    body = _bodies.get(markdown)
+    key = (position, markdown)
+    body = _bodies.get(key)
     if body is None:
         body = _render(markdown)
-        _bodies.put(markdown, body)
+        _bodies.put(key, body)
     return body
 
 
-def teaser_of(markdown: str) -> str:
-    """Return a teaser derived from a body. Recently used teasers are cached."""
-    teaser = _teasers.get(markdown)
+def teaser_of(markdown: str, position: int | None = None) -> str:
+    """Return a teaser derived from a body, which was recorded at `position`. Recently used teasers are cached."""
+    key = (position, markdown)
+    teaser = _teasers.get(key)
     if teaser is None:
-        teaser = plain_text.derived_teaser(render(markdown).lead)
-        _teasers.put(markdown, teaser)
+        teaser = plain_text.derived_teaser(render(markdown, position).lead)
+        _teasers.put(key, teaser)
     return teaser
 
 
-def forget() -> None:
-    _teasers.clear()
-    _bodies.clear()
+def forget(positions: Collection[int] | None = None) -> None:
+    """Remove the bodies that were recorded at `positions`, or at an unknown position, from the caches; `None`: all."""
+
+    def is_removed(key: _Key) -> bool:
+        return positions is None or key[0] is None or key[0] in positions
+
+    _teasers.remove(is_removed)
+    _bodies.remove(is_removed)
 
 
 def _render(markdown: str) -> RenderedBody:

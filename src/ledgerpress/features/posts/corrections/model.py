@@ -7,13 +7,13 @@ short form of `PublishPost`: a correction of the published revision, without a p
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
-from typing import Final
+from typing import ClassVar, Final
 
 from msgspec import UNSET, UnsetType
 
 from ledgerpress.eventlog.clock_randomness_ids import uuid8
 from ledgerpress.eventlog.codec import EventType
-from ledgerpress.eventlog.event_and_withdrawn_event import Event, Withdrawn
+from ledgerpress.eventlog.event_and_withdrawn_event import Event, Withdrawn, remaining_event
 from ledgerpress.features.posts import model as posts
 from ledgerpress.features.posts.model import Content, PostChange, PostPublished
 
@@ -32,6 +32,8 @@ class CorrectionKind(StrEnum):
 class CorrectionRecorded(PostChange, frozen=True):
     """A public note on the published revision `revision` was recorded. `passage` quotes the text that it is about."""
 
+    TEXT: ClassVar = {"note": "", "passage": None}
+
     correction_id: str
     revision: int
     kind: CorrectionKind
@@ -41,6 +43,8 @@ class CorrectionRecorded(PostChange, frozen=True):
 
 class CorrectionReworded(PostChange, frozen=True):
     """A correction was reworded. Absent fields are unchanged; null clears the passage."""
+
+    TEXT: ClassVar = {"note": UNSET, "passage": UNSET}
 
     correction_id: str
     kind: CorrectionKind | UnsetType = UNSET
@@ -68,7 +72,10 @@ def id_of_note(post_id: str, version: int) -> str:
 
 
 def recorded_correction(event: Event, version: int) -> CorrectionRecorded | None:
-    """Return the correction that an event with the stream version `version` records, if it records one."""
+    """Return the correction that an event with the stream version `version` records, if it records one.
+
+    An event without its text records none.
+    """
     match event:
         case CorrectionRecorded():
             return event
@@ -88,10 +95,16 @@ def recorded_correction(event: Event, version: int) -> CorrectionRecorded | None
 def retracts_all(event: Event) -> bool:
     """Return whether an event retracts all corrections of the post.
 
-    If the payload of a retraction was withdrawn, it is unknown which correction it retracted. No reader may see that
+    If nothing of a withdrawn retraction was kept, it is unknown which correction it retracted. No reader may see that
     note again, so all corrections that were recorded before count as retracted.
     """
-    return isinstance(event, Withdrawn) and event.type == RETRACTED.name
+    return isinstance(event, Withdrawn) and event.remaining is None and event.type == RETRACTED.name
+
+
+def remaining_change(event: Event) -> Event:
+    """Return a withdrawn event on corrections without its text; the recording of a correction has no effect then."""
+    remaining = remaining_event(event)
+    return event if isinstance(remaining, CorrectionRecorded) else remaining
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,7 +138,7 @@ class CorrectedPost:
 
 def evolve(state: CorrectedPost, event: Event) -> CorrectedPost:
     """Return the state after an event. One that cannot apply changes nothing but the version."""
-    post, version = posts.evolve(state.post, event), state.version + 1
+    post, version, event = posts.evolve(state.post, event), state.version + 1, remaining_change(event)
     published, corrections = state.published, state.corrections
     if post is not None and post.lifecycle.live_revision == post.lifecycle.revision:
         published = {**published, post.lifecycle.revision: post.content}

@@ -43,7 +43,7 @@ _CLOSE: Final = """
 
 
 def _apply(recorded: Recorded[Event], db: sqlite3.Connection) -> None:
-    event, at, header = recorded.event, recorded.position, recorded.header
+    event, at, header = model.remaining_change(recorded.event), recorded.position, recorded.header
     post_id = POSTS.id_in(header.stream)
     new = model.recorded_correction(event, header.stream_version)
     values = {"at": at, "now": header.recorded_at, "open": OPEN, "post_id": post_id}
@@ -71,6 +71,15 @@ def _apply(recorded: Recorded[Event], db: sqlite3.Connection) -> None:
             db.execute(_CLOSE, values)
     elif model.retracts_all(event) and db.execute(_RETRACT_ALL, values).rowcount:
         db.execute(_CLOSE, values)
+
+
+def _delete_rows(db: sqlite3.Connection, stream: str) -> None:
+    post_id = (POSTS.id_in(stream),)
+    db.execute(
+        "DELETE FROM correction_text WHERE position IN (SELECT from_pos FROM correction WHERE post_id = ?)",
+        post_id,
+    )
+    db.execute("DELETE FROM correction WHERE post_id = ?", post_id)
 
 
 PROJECTOR: Final = ImmediateProjector(
@@ -102,4 +111,5 @@ PROJECTOR: Final = ImmediateProjector(
         }
     ),
     apply=_apply,
+    delete_rows={POSTS.prefix: _delete_rows},
 )

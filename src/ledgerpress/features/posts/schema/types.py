@@ -44,6 +44,7 @@ class Body:
     """A body. It is rendered when a query selects a derived field."""
 
     markdown: str
+    position: strawberry.Private[int]
 
     @strawberry.field(description="Sanitised HTML. It contains every word of the body.")
     def html(self) -> str:
@@ -74,7 +75,7 @@ class Body:
 
     @property
     def _rendered(self) -> RenderedBody:
-        return render(self.markdown)
+        return render(self.markdown, self.position)
 
 
 @strawberry.type
@@ -115,7 +116,7 @@ class Article(ContentFields, Node):
 
     @strawberry.field
     def body(self) -> Body:
-        return Body(markdown=self.page.markdown(self.record))
+        return Body(markdown=self.page.markdown(self.record), position=self.record.body)
 
     @strawberry.field
     def categories(self) -> list[Category]:
@@ -140,7 +141,7 @@ class Article(ContentFields, Node):
     def _teaser(self) -> str:
         if self.record.teaser is not None:
             return self.record.teaser
-        return teaser_of(self.page.markdown(self.record))
+        return teaser_of(self.page.markdown(self.record), self.record.body)
 
 
 def article_of(
@@ -212,7 +213,9 @@ class Post(ContentFields, Node):
 
     @strawberry.field
     def body(self) -> Body:
-        return Body(markdown=post_queries.markdown(self.moment.snapshot, self.record.body))
+        return Body(
+            markdown=post_queries.markdown(self.moment.snapshot, self.record.body), position=self.record.body
+        )
 
     @strawberry.field
     def categories(self) -> list[Category]:
