@@ -70,10 +70,7 @@ class ActiveViews:
         batch_size: int,
         clear_caches: Callable[[Collection[int] | None], None],
     ) -> None:
-        """`start` opens the views.
-
-        `clear_caches` gets the positions of withdrawn payloads, or `None` if all of the content may have changed.
-        """
+        """`start` opens the views. `clear_caches` gets the positions of withdrawn payloads, or `None` for all content."""
         self._log = log
         self._codec = codec
         self._directory = directory
