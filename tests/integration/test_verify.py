@@ -245,7 +245,9 @@ class TestLogAlone:
         with closing(sqlite3.connect(data / "log.sqlite")) as db:
             events = db.execute("SELECT position, type FROM event").fetchall()
         (first_post,) = [position for position, type_ in events if type_ == "post.created"][:1]
-        forged = sql("UPDATE event SET type = 'log.opened', schema_version = 1 WHERE position = ?", first_post)
+        forged = sql(
+            "UPDATE event SET type = 'log.opened', schema_version = 1 WHERE position = ?", first_post
+        )
         self.check(data, forged, first_post, "cannot be read", without_views=without_views)
 
 
