@@ -1,5 +1,6 @@
 """The deciders of categories, and the taxonomy that their events give."""
 
+from contextlib import suppress
 from dataclasses import replace
 from functools import reduce
 from typing import Final, NamedTuple
@@ -481,6 +482,23 @@ def test_no_sequence_of_commands_creates_a_cycle(sequence: list[CommandWithFacts
         for category in taxonomy.categories.values():
             assert category.parent_id is None or category.parent_id in taxonomy.categories
             assert not taxonomy.is_within(category.parent_id, category.id)
+
+
+@for_all(st.lists(commands, max_size=30), _ids, _ids)
+def test_undoing_any_merge_at_once_restores_the_tree(
+    sequence: list[CommandWithFacts], category_id: str, into_id: str
+) -> None:
+    taxonomy = taxonomy_of(*TREE)
+    for command in sequence:
+        with suppress(Rejection):
+            taxonomy = reduce(categories.evolve, decide(taxonomy, command), taxonomy)
+    try:
+        merged = reduce(categories.evolve, decide(taxonomy, merge(category_id, into_id)), taxonomy)
+    except Rejection:
+        return
+    (category,) = taxonomy.categories.keys() - merged.categories.keys()
+    after = reduce(categories.evolve, decide(merged, unmerge(category)), merged)
+    assert without_versions(after) == without_versions(taxonomy)
 
 
 def test_a_cycle_after_a_withdrawn_move_does_not_cause_an_endless_loop() -> None:
