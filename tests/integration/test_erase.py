@@ -8,6 +8,7 @@ import httpx2
 import pytest
 
 from ledgerpress.adapters.sqlite_log.event_log import SqliteEventLog
+from ledgerpress.eventlog.clock_randomness_ids import SystemClock
 from ledgerpress.eventlog.errors import WithdrawalUnfinished
 from ledgerpress.operator import erase as task
 from ledgerpress.operator.log_copy import copy_log
@@ -18,6 +19,8 @@ from tests.integration.graphql_client import Client, client
 from tests.integration.log_history import recorded
 from tests.integration.server_process import Server, serving
 from tests.integration.test_withdraw import files_with, run_in_thread
+
+pytestmark = pytest.mark.usefixtures("any_silence")
 
 REASON: Final = "Order 7/24 of the district court."
 TEXTS: Final = ("Herons of the marsh", "heron-colony", "They nest low", "number nine", "east bank", "rumour")
@@ -98,7 +101,7 @@ async def _texts_in(server: Server, post_id: str, head: int) -> list[str]:
 
 async def test_no_process_sends_an_erased_text_in_a_response_a_page_or_a_message(tmp_path: Path) -> None:
     data = tmp_path / "store"
-    async with client(data) as api:
+    async with client(data, clock=SystemClock()) as api:
         post = await write_heron(api)
     async with serving(data, 2) as servers:
         async with await servers[0].connect() as reader:

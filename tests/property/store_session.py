@@ -22,6 +22,7 @@ from ledgerpress.features.categories import commands as categories
 from ledgerpress.features.categories.model import CategoryRef
 from ledgerpress.features.posts import create_edit_categorize_commands as posts
 from ledgerpress.features.registry import all_projectors, event_codec
+from ledgerpress.features.site.commands import LocalizeSite, NameSite
 from ledgerpress.features.tokens.model import TokenCreated
 from ledgerpress.server.log_url import LOCAL
 from ledgerpress.server.store import Store, open_store
@@ -242,7 +243,8 @@ class Session:
         for kind in ("post", "author", "actor", "token"):
             if subject_id := getattr(command, f"{kind}_id", None):
                 return None if subject_id == UNKNOWN else self._versions.get(f"{kind}.{subject_id}")
-        return self._versions.get(command.lock_key or "", 0) if type(command).__name__ == "NameSite" else 0
+        is_of_site = isinstance(command, NameSite | LocalizeSite)
+        return self._versions.get(command.lock_key or "", 0) if is_of_site else 0
 
     def _names_merged(self, command: Command) -> bool:
         """Return whether the command names a category that was merged: its versions are not those of the other one."""

@@ -147,8 +147,8 @@ def tokens_after(snapshot: Snapshot, seq: int, limit: int) -> Sequence[Token]:
 def of_actor(snapshot: Snapshot, actor_id: str) -> Sequence[Token]:
     """Return all tokens that act for an actor, in order of creation."""
     rows = snapshot.db.execute(
-        f"SELECT {_COLUMNS} FROM token WHERE actor_id = ? AND seq <= ? ORDER BY seq",  # noqa: S608
-        (actor_id, snapshot.position),
+        f"SELECT {_COLUMNS} FROM token WHERE actor_id = :actor AND seq <= :now ORDER BY seq",  # noqa: S608
+        {"actor": actor_id, "now": snapshot.position},
     )
     return [_token(row, snapshot.position) for row in rows.fetchall()]
 
