@@ -18,7 +18,7 @@ from ledgerpress.commands.command_request_and_context import CommandRequest
 from ledgerpress.commands.errors import Rejection
 from ledgerpress.eventlog.event_and_withdrawn_event import Withdrawn
 from ledgerpress.eventlog.log import EventLog
-from ledgerpress.features.posts.create_edit_categorize_commands import EditPost
+from ledgerpress.features.posts.create_edit_categorize_commands import CreatePost, EditPost
 from ledgerpress.features.registry import all_projectors, event_codec
 from ledgerpress.operator import withdraw
 from ledgerpress.operator.withdraw import NEVER_WITHDRAWN, withdraw_payload
@@ -168,3 +168,21 @@ def test_after_a_withdrawal_that_records_no_remainder_the_views_are_rebuilt(
     shutil.copytree(day, tmp_path / "data")
     asyncio.run(compare(tmp_path / "data", [{9, 10, 11, 12, 20}], 20))
     assert set(rebuilt_projections) == {projector.name for projector in all_projectors()}
+
+
+async def test_on_each_engine_live_rows_equal_rebuilt_rows(
+    tmp_path: Path, log_url: str, rebuilt_projections: list[str]
+) -> None:
+    data = tmp_path / "data"
+    async with open_store(data, log=log_url, clock=SetClock(), randomness=SeededBytes("rows")) as store:
+        for number in range(3):
+            command = CreatePost(title=f"Heron {number}", body=f"They nest on bank {number}.", publish=True)
+            await store.commands.handle(command)
+        await _edit_every_post(store, 1)
+        for position in range(1, await store.log.head() + 1):
+            record = await withdraw_in_log(store.log, position)
+            assert await store.views.wait_for(record, 30)
+        rows = rows_of(views_in_use(data))
+        assert rows == await rebuilt(store.log, tmp_path / "rebuilt.sqlite", batch_size=4)
+    assert rebuilt_projections == []
+    assert [text for text in ("Heron", "bank", "fog-", "Fog") if text in repr(rows)] == []
