@@ -10,6 +10,7 @@ import httpx2
 import msgspec
 
 from ledgerpress.commands.client_identity import ANONYMOUS, LOCAL_OPERATOR, Authenticator, Identity
+from ledgerpress.eventlog.clock_randomness_ids import Clock
 from ledgerpress.features.registry import graphql_schema, page_contributions
 from ledgerpress.graphql.limits.settings import Limits
 from ledgerpress.http.app import make_app
@@ -100,7 +101,7 @@ async def client(
     data: Path,
     *,
     open_past: bool = False,
-    clock: SetClock | None = None,
+    clock: Clock | None = None,
     settings: HttpSettings | None = None,
     authenticator: Authenticator | None = None,
     projectors: Sequence[Projector] | None = None,
