@@ -242,7 +242,7 @@ def test_deleting_the_views_loses_nothing(store: Path) -> None:
 def test_the_schema_check_finds_changed_files(tmp_path: Path) -> None:
     assert run("schema", "--directory", tmp_path).exit_code == 0
     assert run("schema", "--directory", tmp_path, "--check").exit_code == 0
-    (tmp_path / "events" / "post.created.v1.schema.json").write_text("{}")
+    (tmp_path / "events" / "post.created.v2.schema.json").write_text("{}")
     (tmp_path / "schema.graphql").write_text("")
     drifted = run("schema", "--directory", tmp_path, "--check")
     assert drifted.exit_code == 1
