@@ -28,7 +28,8 @@ def _apply(writing: ProjectorBatch, recorded: Recorded[Event]) -> None:
 
 
 def _begin(self: ComposedProjector, db: sqlite3.Connection) -> ProjectorBatch:
-    return AlteredWriting(_sound(self, db), _apply)
+    batch = _sound(self, db)
+    return AlteredWriting(batch, _apply) if self.name == "people" else batch
 
 
 if __name__ == "__main__":

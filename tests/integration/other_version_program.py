@@ -12,12 +12,15 @@ import msgspec
 from ledgerpress.cli import main
 from ledgerpress.eventlog.codec import Recorded
 from ledgerpress.eventlog.event_and_withdrawn_event import Event
+from ledgerpress.feature import Feature, FeatureSet
 from ledgerpress.features import registry
 from ledgerpress.features.posts.model import PostCreated, PostEdited
 from ledgerpress.features.posts.projector import PostsProjector
-from ledgerpress.features.registry import all_projectors
 from ledgerpress.views.files import rebuild_compare_and_switch
-from ledgerpress.views.projection.projector_interface_and_composition import Projector, ProjectorBatch
+from ledgerpress.views.projection.projector_interface_and_composition import (
+    Projector,
+    ProjectorBatch,
+)
 from tests.altered_projectors import AlteredWriting
 
 FAILS_AT: Final = 9
@@ -96,18 +99,29 @@ CHANGES: Final[dict[str, Callable[[], Projector]]] = {
 }
 
 
+def changed_features(change: str) -> list[Feature]:
+    """Return all features, one of which has another projector of posts."""
+    return [
+        replace(
+            feature,
+            projectors=tuple(
+                CHANGES[change]() if isinstance(projector, PostsProjector) else projector
+                for projector in feature.projectors
+            ),
+        )
+        for feature in registry.FIRST_PARTY
+    ]
+
+
 def changed_projectors(change: str) -> Sequence[Projector]:
     """Return all projectors of the changed program."""
-    return [CHANGES[change]() if projector.name == "posts" else projector for projector in all_projectors()]
+    return FeatureSet(tuple(changed_features(change))).projectors
 
 
 def changed_main() -> None:
     """Run the program with the change that the first argument names."""
     change = sys.argv.pop(1)
-    vars(registry)["FIRST_PARTY"] = [
-        replace(feature, projectors=(CHANGES[change](),)) if feature.name == "posts" else feature
-        for feature in registry.FIRST_PARTY
-    ]
+    vars(registry)["FIRST_PARTY"] = tuple(changed_features(change))
     if change == "small-batches":
         vars(rebuild_compare_and_switch)["BATCH"] = SMALL_BATCH
     main()

@@ -5,6 +5,7 @@ from pathlib import Path
 import httpx2
 import pytest
 
+from ledgerpress.eventlog.clock_randomness_ids import SystemClock
 from tests.integration.graphql_client import client
 from tests.integration.program_runs import done
 from tests.integration.server_process import Server, Servers
@@ -78,7 +79,7 @@ async def test_the_demo_is_closed_in_production_behind_a_proxy_and_if_the_role_i
 
 async def test_another_store_stays_closed_even_if_the_server_starts_with_demo(tmp_path: Path) -> None:
     data = tmp_path / "store"
-    async with client(data) as newsroom:
+    async with client(data, clock=SystemClock()) as newsroom:
         await newsroom.do("siteName", name="The Pellwick Tidings")
         await newsroom.write("A draft", slug="draft")
     async with Servers(tmp_path, environment={}) as servers:

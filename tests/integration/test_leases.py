@@ -122,16 +122,16 @@ async def test_a_command_under_a_lease_fails_after_another_node_took_the_lease(
         head = await log.head()
         for request in (CommandRequest(fence=fence), CommandRequest(fence=fence, idempotency_key="at-seven")):
             with pytest.raises(LeaseLost):
-                await store.commands.handle(EditPost(post_id=created.subject_id, title="At seven"), request)
+                await store.commands.handle(EditPost(post_id=created.subject_id, body="At seven."), request)
         assert await log.head() == head
         edited = await store.commands.handle(
-            EditPost(post_id=created.subject_id, title="At seven"),
+            EditPost(post_id=created.subject_id, body="At seven."),
             CommandRequest(fence=later, idempotency_key="at-seven"),
         )
         assert edited.position == head + 1
         # A recorded result is replayed even after the lease is lost, because that writes nothing.
         replayed = await store.commands.handle(
-            EditPost(post_id=created.subject_id, title="At seven"),
+            EditPost(post_id=created.subject_id, body="At seven."),
             CommandRequest(fence=fence, idempotency_key="at-seven"),
         )
         assert (replayed.replayed, replayed.position) == (True, edited.position)

@@ -265,6 +265,8 @@ def test_invalid_urls_and_missing_logs_are_rejected(store: Path, tmp_path: Path)
 
 @pytest.mark.parametrize("command", [("backup",), ("restore",)])
 def test_backups_of_other_engines_refer_to_their_own_tools(command: tuple[str], tmp_path: Path) -> None:
+    if command == ("restore",):
+        (tmp_path / "file").touch()
     for url, tool in (
         ("postgresql://ann:secret@there/db?publication=daily", "pg_dump"),
         ("nats://ann:secret@there?publication=daily", "nats stream"),

@@ -11,7 +11,6 @@ from typing import IO, TYPE_CHECKING, Any, Final, NoReturn, TypeVar
 import typer
 
 from ledgerpress.cli import exit_codes
-from ledgerpress.system_errors import reason_of
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -208,6 +207,8 @@ def reading(file: str | Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
+        from ledgerpress.system_errors import reason_of  # noqa: PLC0415 - imports sqlite3, and is rarely needed
+
         fail(f"{file} cannot be read: {reason_of(error)}", MISUSED)
     except UnicodeDecodeError:
         fail(f"{file} is not UTF-8 text", MISUSED)
