@@ -147,7 +147,8 @@ def _article_of(row: tuple[Any, ...]) -> Article:
     return Article(seq=seq, id=post_id, published_at=published_at, updated_at=updated_at, **values)
 
 
-# An article changes where one of its rows begins or ends: of its slug, its content, its categories or a correction.
+# An article changes where one of its rows begins or ends: of its slug, its content, its categories or a correction. It
+# also changes where a clock is corrected that recorded one of its dates.
 _CANDIDATES: Final = """
     WITH owner AS (
         SELECT seq, from_pos, to_pos, public_from FROM post_slug WHERE slug = ?1 AND public_from IS NOT NULL
@@ -163,6 +164,19 @@ _CANDIDATES: Final = """
         WHERE inside.to_pos BETWEEN ?2 AND ?3
     UNION SELECT correction.from_pos FROM owner JOIN post USING (seq) JOIN correction ON correction.post_id = post.id
         WHERE correction.from_pos BETWEEN ?2 AND ?3
+    UNION SELECT clock.position FROM owner JOIN article USING (seq) JOIN clock_correction AS clock
+        ON article.from_pos < clock.position AND article.to_pos > clock.position AND (
+            article.dated_by BETWEEN clock.first_position AND clock.last_position
+            OR article.republished_at IS NOT NULL
+            AND article.from_pos BETWEEN clock.first_position AND clock.last_position
+        )
+        WHERE clock.position BETWEEN ?2 AND ?3
+    UNION SELECT clock.position FROM owner JOIN post USING (seq) JOIN correction ON correction.post_id = post.id
+        JOIN clock_correction AS clock ON correction.from_pos < clock.position AND correction.to_pos > clock.position AND (
+            correction.position BETWEEN clock.first_position AND clock.last_position
+            OR correction.reworded_by BETWEEN clock.first_position AND clock.last_position
+        )
+        WHERE correction.retracted_at IS NULL AND clock.position BETWEEN ?2 AND ?3
     ORDER BY position
 """
 
