@@ -369,3 +369,12 @@ async def test_a_span_beyond_all_times_is_rejected(machine: Machine) -> None:
         )
         assert result.code == 1, result.err
         assert "must be after 1970" in result.err
+
+
+@pytest.mark.slow
+async def test_a_preview_names_what_taking_back_a_correction_does(machine: Machine) -> None:
+    await machine.done("demo")
+    correct = ("clock", "correct", "--reason", "x", "--from", "3")
+    await machine.done(*correct, "--ahead", "1h", "--yes")
+    preview = await machine.done(*correct, "--undo", "--preview")
+    assert "1 event would be corrected: to the times that the clock showed." in preview

@@ -183,9 +183,9 @@ def _time(text: str | None) -> int | None:
 
 
 def _show_effect(effect: ClockCorrectionPreview) -> None:
-    out.print(
-        f"{sum(effect.types.values()):,} events would be corrected: {task.describe_shift(effect.shift)}."
-    )
+    count = sum(effect.types.values())
+    events = "1 event" if count == 1 else f"{count:,} events"
+    out.print(f"{events} would be corrected: {task.describe_shift(effect.shift)}.")
     if effect.before is not None:
         out.print(f"  position {effect.first - 1:,}  {shown(effect.before)}  (not corrected)")
     out.print(

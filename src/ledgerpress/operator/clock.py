@@ -223,4 +223,6 @@ def _invalid(message: str, name: str) -> Rejection:
 
 def describe_shift(shift: int) -> str:
     """Return a shift as text: `3,652 days earlier`."""
+    if shift == 0:
+        return "to the times that the clock showed"
     return f"{duration(shift)} {'earlier' if shift < 0 else 'later'}"
