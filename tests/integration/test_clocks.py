@@ -3,6 +3,7 @@
 import asyncio
 import json
 import os
+import re
 import sys
 import time
 from collections.abc import AsyncIterator
@@ -339,3 +340,41 @@ async def test_a_correction_repairs_what_a_wrong_clock_has_recorded(machine: Mac
     assert json.loads(await machine.done("head", "--json")) == head
     async with browser_of(await machine.serve()) as browser:
         assert await browser.recent() == ["After", "Ten years ahead", "Before"]
+
+
+@pytest.mark.slow
+async def test_a_correction_leaves_events_that_the_right_clock_recorded_between_wrong_ones(
+    machine: Machine,
+) -> None:
+    await machine.done("demo")
+    for clock, name in ((TEN_YEARS, "wrong"), (0, "right"), (TEN_YEARS, "wrong again")):
+        machine.set_clock(clock)
+        if name == "wrong":
+            await machine.done("clock", "confirm", "--yes")  # a mistake
+        await machine.done("token", "create", name, "--role", "editor")
+    machine.set_clock(0)
+    correct = ("clock", "correct", "--reason", "The clock was ahead.", "--ahead", "3652d", "--yes")
+    (first,) = re.findall("position ([0-9]+) to ([0-9]+)", (await machine.program(*correct)).err)
+    (second,) = re.findall("position ([0-9]+) to ([0-9]+)", (await machine.program(*correct)).err)
+    assert int(second[0]) - int(first[1]) == 3, "the events of the right token were corrected"
+    assert "No event" in (await machine.program(*correct)).err
+
+
+@pytest.mark.slow
+async def test_a_span_beyond_all_times_is_rejected(machine: Machine) -> None:
+    await machine.done("demo")
+    for option in ("--ahead", "--behind"):
+        result = await machine.program(
+            "clock", "correct", "--reason", "x", "--from", "3", option, "9999999999d"
+        )
+        assert result.code == 1, result.err
+        assert "must be after 1970" in result.err
+
+
+@pytest.mark.slow
+async def test_a_preview_names_what_taking_back_a_correction_does(machine: Machine) -> None:
+    await machine.done("demo")
+    correct = ("clock", "correct", "--reason", "x", "--from", "3")
+    await machine.done(*correct, "--ahead", "1h", "--yes")
+    preview = await machine.done(*correct, "--undo", "--preview")
+    assert "1 event would be corrected: to the times that the clock showed." in preview

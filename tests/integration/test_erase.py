@@ -1,6 +1,7 @@
 """`ledgerpress erase` leaves no text of a post or a person in the log, the views, backups and copies."""
 
 import asyncio
+import re
 from pathlib import Path
 from typing import Any, Final
 
@@ -12,6 +13,7 @@ from ledgerpress.eventlog.clock_randomness_ids import SystemClock
 from ledgerpress.eventlog.errors import WithdrawalUnfinished
 from ledgerpress.operator import erase as task
 from ledgerpress.operator.log_copy import copy_log
+from ledgerpress.rfc3339 import format_time
 from ledgerpress.server.log_url import LogUrl
 from ledgerpress.server.store import open_store
 from tests.integration import sse_client
@@ -25,6 +27,7 @@ pytestmark = pytest.mark.usefixtures("any_silence")
 REASON: Final = "Order 7/24 of the district court."
 TEXTS: Final = ("Herons of the marsh", "heron-colony", "They nest low", "number nine", "east bank", "rumour")
 AUTHOR: Final = "Wilhelmina Dray"
+HOUR: Final = 3_600_000_000
 
 
 async def write_heron(api: Client) -> dict[str, Any]:
@@ -244,3 +247,35 @@ async def test_an_interrupted_erasure_can_be_repeated(
     records = [record for record in await recorded(data) if record.header.type == "payload.withdrawn"]
     assert len(records) == erased.events
     assert (await run_in_thread("verify", "--data", data)).exit_code == 0
+
+
+async def test_the_name_of_an_expired_token_is_erased_with_its_actor(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    data, name = tmp_path / "store", "Dray's phone"
+    now = SystemClock.now
+    async with client(data) as api:
+        expiry = format_time(SystemClock().now() + HOUR)
+        created = await api.do(
+            "tokenCreate", "token { actor { id } }", name=name, role="AUTHOR", expiresAt=expiry
+        )
+    monkeypatch.setattr(SystemClock, "now", lambda clock: now(clock) + 2 * HOUR)
+    result = await run_in_thread(
+        "erase", "person", created["token"]["actor"]["id"], "--yes", "--reason", REASON, "--data", data
+    )
+    assert result.exit_code == 0, result.stderr
+    assert files_with(data, name) == []
+
+
+async def test_the_preview_names_the_address_of_an_erased_article(tmp_path: Path) -> None:
+    data = tmp_path / "store"
+    async with client(data) as api:
+        await write_heron(api)
+        preview = await run_in_thread(
+            "erase", "post", TEXTS[1], "--preview", "--reason", REASON, "--data", data
+        )
+        (address,) = re.findall(r"Its address is (\S+)\.", " ".join(preview.stderr.split()))
+        erased = await run_in_thread("erase", "post", TEXTS[1], "--yes", "--reason", REASON, "--data", data)
+        assert erased.exit_code == 0, erased.stderr
+        assert await api.store.views.wait_for(await api.store.log.head(), 10)
+        assert (await api.http.get(address)).status_code == 200

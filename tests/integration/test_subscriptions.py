@@ -9,10 +9,15 @@ from typing import Any
 import pytest
 
 from ledgerpress.commands.client_identity import ANONYMOUS, LOCAL_OPERATOR, FixedIdentity, Identity
+from ledgerpress.commands.command_and_guard_declarations import Command
 from ledgerpress.commands.command_request_and_context import CommandRequest
+from ledgerpress.commands.confirm_and_correct_clock import CorrectClock
 from ledgerpress.features.authors.commands import RegisterAuthor
 from ledgerpress.features.categories.commands import CreateCategory, MergeCategory
 from ledgerpress.features.categories.model import CategoryRef
+from ledgerpress.features.categories.unmerge_command import UnmergeCategory
+from ledgerpress.features.posts.correction_commands import AddCorrection
+from ledgerpress.features.posts.corrections.decisions import NewCorrection
 from ledgerpress.features.posts.create_edit_categorize_commands import (
     CategorizePost,
     CreatePost,
@@ -264,6 +269,58 @@ async def test_an_article_changes_with_its_categories(reader: Socket, store: Sto
     await store.commands.handle(CategorizePost(post_id=post.subject_id, category=ref))
     event = (await reader.next())["data"]["articleChanged"]
     assert event["article"] == {"categories": [{"name": "Sea"}]}
+
+
+async def test_an_article_changes_with_merges_of_its_categories(reader: Socket, store: Store) -> None:
+    names = ("Sea", "Tides", "Water")
+    sea, tides, water = [
+        CategoryRef(id=(await store.commands.handle(CreateCategory(name=name))).subject_id) for name in names
+    ]
+    create = CreatePost(title="The tide", slug="tide", categories=(tides,), publish=True)
+    post = await store.commands.handle(create)
+    await reader.subscribe(
+        'subscription { articleChanged(slug: "tide") { article { categories { name } } } }'
+    )
+    await settled(reader)
+
+    async def shown_after(command: Command) -> list[str]:
+        await store.commands.handle(command)
+        article = (await reader.next())["data"]["articleChanged"]["article"]
+        return [category["name"] for category in article["categories"]]
+
+    assert await shown_after(MergeCategory(category=tides, into=sea)) == ["Sea"]
+    assert await shown_after(MergeCategory(category=sea, into=water)) == ["Water"]
+    assert await shown_after(UnmergeCategory(category=sea)) == ["Sea"]
+    assert await shown_after(UnmergeCategory(category=tides)) == ["Tides"]
+    assert await shown_after(UncategorizePost(post_id=post.subject_id, category=tides)) == []
+    await store.commands.handle(MergeCategory(category=tides, into=sea))
+    await reader.quiet()
+
+
+async def test_an_article_changes_with_the_clock_that_recorded_its_dates(
+    reader: Socket, store: Store
+) -> None:
+    post = await store.commands.handle(CreatePost(title="The tide", slug="tide", publish=True))
+    added = await store.commands.handle(
+        AddCorrection(post_id=post.subject_id, correction=NewCorrection(note="It was low."))
+    )
+    await reader.subscribe(
+        'subscription { articleChanged(slug: "tide") { article { publishedAt corrections { at } } } }'
+    )
+    await settled(reader)
+
+    async def correct(first: int, last: int) -> None:
+        command = CorrectClock(first_position=first, last_position=last, shift=-60_000_000)
+        await store.commands.handle(command, CommandRequest(reason="It was a minute ahead."))
+
+    await correct(post.position - 1, post.position)
+    first = (await reader.next())["data"]["articleChanged"]["article"]
+    await correct(added.position, added.position)
+    second = (await reader.next())["data"]["articleChanged"]["article"]
+    assert first["publishedAt"] == second["publishedAt"] < first["corrections"][0]["at"]
+    assert second["corrections"][0]["at"] < first["corrections"][0]["at"]
+    await correct(1, 1)
+    await reader.quiet()
 
 
 async def test_changes_to_posts_that_are_not_public_are_not_sent(reader: Socket, store: Store) -> None:

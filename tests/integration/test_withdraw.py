@@ -391,3 +391,37 @@ async def test_verify_finds_a_record_that_withdraws_something_else(tmp_path: Pat
     forge(data, "UPDATE event SET stream = ? WHERE position = ?", other, record.position)
     result = await run_in_thread("verify", "--data", data)
     assert (result.exit_code, f"position {position}: " in result.stderr) == (1, True), result.stderr
+
+
+async def test_the_preview_names_public_corrections_and_only_values_that_are_lost(tmp_path: Path) -> None:
+    data = tmp_path / "data"
+    async with client(data) as api:
+        post = await api.write("Tram", slug="tram", body="Line nine.", publish=True)
+        added = await api.do(
+            "correctionAdd", "correction { id }", id=post["id"], note="Not eight.", passage="nine"
+        )
+        published = await api.do("postPublish", id=post["id"], correction="It runs daily.")
+        reworded = await api.do(
+            "correctionReword", id=post["id"], correction=added["correction"]["id"], note="It is not eight."
+        )
+        moved = await api.do("postEdit", id=post["id"], slug="tram-nine", publish=True)
+
+    async def preview(position: int) -> str:
+        result = await run_in_thread("withdraw", str(position), "--reason", "Order", "--data", data)
+        assert result.exit_code == 5, result.stderr
+        return " ".join(result.stderr.split())
+
+    address = "The public article /articles/tram-nine shows its"
+    assert f"{address} passage now. It will no longer show this correction." in await preview(
+        added["position"]
+    )
+    shown = await preview(published["position"])
+    assert f"{address} correction now. It will no longer show this correction." in shown
+    assert "will be lost" not in shown
+    assert f"{address} note now. It will show what it had" in await preview(reworded["position"])
+    texts = [await preview(position) for position in range(reworded["position"] + 1, moved["position"])]
+    (edit,) = [text for text in texts if "post.edited" in text]
+    assert (
+        f"{address} slug now. It will show what it had before this event, and have its id in its address."
+        in edit
+    )

@@ -1,7 +1,6 @@
 """`ledgerpress clock`: show and confirm the clock, and correct the times that a wrong clock has recorded."""
 
 import re
-from datetime import timedelta
 from typing import Annotated, Final
 
 import typer
@@ -29,7 +28,7 @@ commands = command_group("Show and confirm the clock, and correct the times that
 
 _SPAN: Final = re.compile(r"([0-9]{1,10})([dhms])")
 _SECONDS: Final = {"d": 86_400, "h": 3_600, "m": 60, "s": 1}
-_MICROSECOND: Final = timedelta(microseconds=1)
+_MICROSECONDS: Final = 1_000_000
 
 
 @commands.command()
@@ -100,8 +99,8 @@ def correct(
             "--to",
             min=1,
             max=MAX_POSITION,
-            help="The position of the last event to correct; by default, that of --from, or of the last one recorded "
-            "after the clock.",
+            help="The position of the last event to correct; by default, that of --from, or of the last one in a row "
+            "recorded after the clock.",
         ),
     ] = None,
     time: Annotated[
@@ -171,7 +170,7 @@ def _span(option: str, text: str) -> int:
     match = _SPAN.fullmatch(text)
     if match is None:
         raise typer.BadParameter(f"{option} {text!r} is not a span of time such as 3652d, 2h, 90m or 30s")
-    return timedelta(seconds=int(match[1]) * _SECONDS[match[2]]) // _MICROSECOND
+    return int(match[1]) * _SECONDS[match[2]] * _MICROSECONDS
 
 
 def _time(text: str | None) -> int | None:
@@ -184,9 +183,9 @@ def _time(text: str | None) -> int | None:
 
 
 def _show_effect(effect: ClockCorrectionPreview) -> None:
-    out.print(
-        f"{sum(effect.types.values()):,} events would be corrected: {task.describe_shift(effect.shift)}."
-    )
+    count = sum(effect.types.values())
+    events = "1 event" if count == 1 else f"{count:,} events"
+    out.print(f"{events} would be corrected: {task.describe_shift(effect.shift)}.")
     if effect.before is not None:
         out.print(f"  position {effect.first - 1:,}  {shown(effect.before)}  (not corrected)")
     out.print(

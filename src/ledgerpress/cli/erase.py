@@ -78,7 +78,7 @@ def person(
     data: DataOption = DEFAULT_DATA,
     log: LogOption = DEFAULT_LOG,
 ) -> None:
-    """Erase the names of an author or an actor, and of the actor's revoked tokens. There is no undo.
+    """Erase the names of an author or an actor, and of the actor's revoked or expired tokens. There is no undo.
 
     Shows what would be erased, and asks. Without a terminal it changes nothing, unless --yes is used. An interrupted
     run can be repeated. Mentions of the person in other texts are not found.

@@ -17,6 +17,13 @@ _MOST_LINES: Final = 12
 _MOST_CHARACTERS: Final = 2_000
 """The number of characters of a text that are shown."""
 _INDENT: Final = " " * 15
+_NO_CORRECTION: Final = "It will no longer show this correction."
+_INSTEAD: Final = {
+    "post.created": "It will have an empty title and text, and its id in its address.",
+    "post.published": _NO_CORRECTION,
+    "correction.recorded": _NO_CORRECTION,
+}
+"""What a public article shows instead of a text, by the type of the event that contains the text."""
 
 
 def withdraw(
@@ -96,12 +103,12 @@ def _effects(preview: WithdrawalPreview) -> list[str]:
         ]
     lines = []
     if preview.public:
-        instead = (
-            "It will have an empty title and text, and its id in its address."
-            if preview.header.type == "post.created"
-            else "It will show what it had before this event."
+        instead = _INSTEAD.get(preview.header.type, "It will show what it had before this event.")
+        if "slug" in preview.public and preview.header.type not in _INSTEAD:
+            instead = "It will show what it had before this event, and have its id in its address."
+        lines.append(
+            f"The public article /articles/{preview.slug} shows its {_names(preview.public)} now. {instead}"
         )
-        lines.append(f"The public article /{preview.slug} shows its {_names(preview.public)} now. {instead}")
     elif preview.header.stream.startswith("post."):
         lines.append("No public article shows a text of this event now.")
     if hidden := [name for name in preview.current if name not in preview.public]:

@@ -33,8 +33,8 @@ class ClockState:
 class ClockCorrectionRequest:
     """The events to correct, and by how much.
 
-    Without positions: all events whose recorded time is after the current time. Either `shift` (microseconds) or `time`,
-    the correct time of the first event, is set.
+    Without positions: the first events in a row whose recorded time is after the current time. Either `shift`
+    (microseconds) or `time`, the correct time of the first event, is set.
     """
 
     first: int | None = None
@@ -140,15 +140,20 @@ async def _preview(store: Store, wanted: ClockCorrectionRequest) -> ClockCorrect
 
 
 async def _recorded_after(store: Store, time: int, head: int) -> tuple[int, int]:
-    """Return the positions of the first and the last event whose recorded time is after `time`."""
+    """Return the positions of the first and the last of the first events in a row that were recorded after `time`.
+
+    An event between them that was recorded by then had another clock, and needs no correction.
+    """
     first = last = 0
     with store.snapshot() as snapshot:
         after = recorded_time.position_at(snapshot, time)
-        while after < head and (batch := await store.log.read(after, _BATCH)):
+        while after < head and last in {0, after} and (batch := await store.log.read(after, _BATCH)):
             for event in batch:
                 corrected = recorded_time.corrected_time(snapshot, event.header.recorded_at, event.position)
                 if corrected > time:
                     first, last = first or event.position, event.position
+                elif first:
+                    break
             after = batch[-1].position
     if not first:
         raise Rejection(
@@ -218,4 +223,6 @@ def _invalid(message: str, name: str) -> Rejection:
 
 def describe_shift(shift: int) -> str:
     """Return a shift as text: `3,652 days earlier`."""
+    if shift == 0:
+        return "to the times that the clock showed"
     return f"{duration(shift)} {'earlier' if shift < 0 else 'later'}"

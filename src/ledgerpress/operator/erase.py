@@ -158,7 +158,7 @@ async def _find_post(store: Store, name: str) -> _Target:
                 events[other.position] = other
     effect = (
         "Readers and editors see the post without slug, title, teaser, body, corrections and reasons, at every point "
-        f"in time. Its address is /{post.id}. Its place in lists, its dates, categories and authors remain."
+        f"in time. Its address is /articles/{post.id}. Its place in lists, its dates, categories and authors remain."
     )
     limit = "Not found, so not erased: copies of its text in other posts, and posts that link to it."
     return _Target(post.id, [events[position] for position in sorted(events)], (effect, limit))
@@ -187,7 +187,8 @@ async def _find_person(store: Store, name: str) -> _Target:
     with store.snapshot() as snapshot:
         of_actor = tokens.of_actor(snapshot, person_id)
     for token in of_actor:
-        if token.revoked_at is not None:
+        is_expired = token.expires_at is not None and token.expires_at <= store.clock.now()
+        if token.revoked_at is not None or is_expired:
             events += await store.log.read_stream(TOKENS.stream(token.id))
         elif token.secret_hash is not None:
             consequences.append(

@@ -6,16 +6,18 @@ from pathlib import Path
 from typing import Any
 
 from ledgerpress.commands.command_request_and_context import CommandRequest
-from ledgerpress.eventlog.envelope import Header, plaintext
+from ledgerpress.eventlog.envelope import Header, StoredEvent, plaintext
+from ledgerpress.eventlog.errors import UndecodableEvent
 from ledgerpress.feature import FeatureSet
 from ledgerpress.features.actors import projector_and_queries as actors
 from ledgerpress.features.history import change_queries as changes
 from ledgerpress.features.posts import article_queries
+from ledgerpress.features.posts.corrections import queries as corrections
 from ledgerpress.features.registry import FEATURES
 from ledgerpress.operator import Progress
 from ledgerpress.operator.withdraw import checked_reason, event_to_withdraw
 from ledgerpress.server.log_url import LOCAL
-from ledgerpress.server.store import open_store
+from ledgerpress.server.store import Store, open_store
 from ledgerpress.views.feature_declarations import Subject, kind_and_id
 from ledgerpress.views.snapshot_and_cache_dependencies import Snapshot
 
@@ -53,6 +55,7 @@ async def preview_withdrawal(
         event = await event_to_withdraw(store.log, position)
         payload = plaintext(event)
         fields: dict[str, Any] | None = None if payload is None else dict(payload.get("data") or {})
+        texts = _texts(store, event, fields or {})
         with store.snapshot() as snapshot:
             actor = actors.actor(snapshot, event.header.actor_id)
             article = _article(snapshot, event.header.stream)
@@ -63,10 +66,8 @@ async def preview_withdrawal(
                 reason=(payload or {}).get("reason"),
                 fields=fields,
                 slug=article.slug if article else None,
-                public=_public(article, position, fields or {}),
-                current=_current(
-                    snapshot, store.declared.subjects, change.subject if change else "", fields or {}
-                ),
+                public=_public(snapshot, article, position, fields or {}),
+                current=_current(snapshot, store.declared.subjects, change.subject if change else "", texts),
             )
 
 
@@ -75,15 +76,30 @@ def _article(snapshot: Snapshot, stream: str) -> article_queries.Article | None:
     return article_queries.by_id(snapshot, post_id) if kind == "post" else None
 
 
+def _texts(store: Store, event: StoredEvent, fields: Mapping[str, Any]) -> dict[str, Any]:
+    """Return those of the fields that are erased: the texts, or all if it is unknown which ones are texts."""
+    try:
+        remainder = store.codec.remainder(store.codec.decode(event).event)
+    except UndecodableEvent:
+        remainder = None
+    return {name: value for name, value in fields.items() if remainder is None or name in remainder.erased}
+
+
 def _public(
-    article: article_queries.Article | None, position: int, fields: Mapping[str, Any]
+    snapshot: Snapshot, article: article_queries.Article | None, position: int, fields: Mapping[str, Any]
 ) -> tuple[str, ...]:
     """Return the names of the fields whose values the article shows."""
     if article is None:
         return ()
     plain = ("slug", "title", "teaser")
     shown = [name for name in plain if fields.get(name) and getattr(article, name) == fields[name]]
-    return (*shown, *(("body",) if article.body == position else ()))
+    if article.body == position:
+        shown.append("body")
+    for correction in corrections.of_article(snapshot, article.id):
+        if correction.position == position or correction.id == fields.get("correctionId"):
+            values = {"note": correction.note, "passage": correction.passage, "correction": correction.note}
+            shown += [name for name, value in values.items() if value and fields.get(name) == value]
+    return tuple(shown)
 
 
 def _current(

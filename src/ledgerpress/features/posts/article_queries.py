@@ -147,10 +147,19 @@ def _article_of(row: tuple[Any, ...]) -> Article:
     return Article(seq=seq, id=post_id, published_at=published_at, updated_at=updated_at, **values)
 
 
-# An article changes where one of its rows begins or ends: of its slug, its content, its categories or a correction.
+# An article changes where one of its rows begins or ends: of its slug, its content, its categories or a correction. It
+# also changes where one of its categories is merged, and where a clock is corrected that recorded one of its dates.
 _CANDIDATES: Final = """
-    WITH owner AS (
+    WITH RECURSIVE owner AS (
         SELECT seq, from_pos, to_pos, public_from FROM post_slug WHERE slug = ?1 AND public_from IS NOT NULL
+    ), inside_of (category, from_pos, to_pos) AS (
+        SELECT category.seq, inside.from_pos, inside.to_pos FROM owner JOIN post_category AS inside USING (seq)
+            JOIN category ON category.id = inside.category_id
+        UNION SELECT edge.parent, inside_of.from_pos, inside_of.to_pos
+            FROM inside_of JOIN category_edge AS edge USING (category) WHERE edge.kind = 1
+    ), merge (from_pos, to_pos) AS (
+        SELECT edge.from_pos, edge.to_pos FROM inside_of JOIN category_edge AS edge USING (category)
+        WHERE edge.kind = 1 AND edge.to_pos > inside_of.from_pos AND edge.from_pos < inside_of.to_pos
     )
     SELECT from_pos AS position FROM owner WHERE from_pos BETWEEN ?2 AND ?3
     UNION SELECT to_pos FROM owner WHERE to_pos BETWEEN ?2 AND ?3
@@ -161,8 +170,23 @@ _CANDIDATES: Final = """
         WHERE inside.from_pos BETWEEN ?2 AND ?3
     UNION SELECT inside.to_pos FROM owner JOIN post_category AS inside USING (seq)
         WHERE inside.to_pos BETWEEN ?2 AND ?3
+    UNION SELECT from_pos FROM merge WHERE from_pos BETWEEN ?2 AND ?3
+    UNION SELECT to_pos FROM merge WHERE to_pos BETWEEN ?2 AND ?3
     UNION SELECT correction.from_pos FROM owner JOIN post USING (seq) JOIN correction ON correction.post_id = post.id
         WHERE correction.from_pos BETWEEN ?2 AND ?3
+    UNION SELECT clock.position FROM owner JOIN article USING (seq) JOIN clock_correction AS clock
+        ON article.from_pos < clock.position AND article.to_pos > clock.position AND (
+            article.dated_by BETWEEN clock.first_position AND clock.last_position
+            OR article.republished_at IS NOT NULL
+            AND article.from_pos BETWEEN clock.first_position AND clock.last_position
+        )
+        WHERE clock.position BETWEEN ?2 AND ?3
+    UNION SELECT clock.position FROM owner JOIN post USING (seq) JOIN correction ON correction.post_id = post.id
+        JOIN clock_correction AS clock ON correction.from_pos < clock.position AND correction.to_pos > clock.position AND (
+            correction.position BETWEEN clock.first_position AND clock.last_position
+            OR correction.reworded_by BETWEEN clock.first_position AND clock.last_position
+        )
+        WHERE correction.retracted_at IS NULL AND clock.position BETWEEN ?2 AND ?3
     ORDER BY position
 """
 

@@ -145,7 +145,7 @@ class CategoryMutations:
         CategoryUnmergeInput,
         "Undo the merge of a category: it gets back its posts, its slugs and those of its subcategories that were not "
         "moved since. Posts that were added to the other category since stay there. Fails with `UNMERGE_CONFLICT` and "
-        "the reason if a later change conflicts.",
+        "the reason if a later change conflicts. `expectedVersion` is the version of the other category.",
     )
     category_delete = _mutation(
         commands.DeleteCategory,
