@@ -163,7 +163,9 @@ async def test_the_history_of_a_post_shows_merges_without_a_new_version(api: Cli
     assert (merged["version"], merged["reason"]) == (5, "Too small.")
     assert (unmerged["version"], unmerged["reason"]) == (6, "Readers asked.")
     assert merged["subject"] == {"__typename": "Category"}
-    assert merged["changedFields"] == ["mergedInto"]
+    assert set(merged["changedFields"]) == {"category", "mergedInto"}
+    assert merged["before"]["category"]["name"] == unmerged["after"]["category"]["name"]
+    assert merged["before"]["category"]["name"] != "Sport"
     assert merged["after"]["mergedInto"]["name"] == unmerged["before"]["mergedInto"]["name"] == "Sport"
 
     pages, after = [], None

@@ -412,6 +412,7 @@ async def test_adding_to_and_removing_from_a_category_can_be_reverted(api: Clien
     conflict = await api.do("postRevert", CONFLICTS, id=post["id"], version=3)
     assert conflict["userErrors"][0]["conflicts"] == ["categories"]
     rejected = await api.do("postRevert", id=post["id"], version=1)
+    assert "Version 1 created the post" in rejected["userErrors"][0]["message"]
     assert rejected["userErrors"][0]["code"] == "INVALID_VALUE"
 
 

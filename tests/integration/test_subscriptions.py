@@ -271,6 +271,41 @@ async def test_an_article_changes_with_its_categories(reader: Socket, store: Sto
     assert event["article"] == {"categories": [{"name": "Sea"}]}
 
 
+async def test_an_article_changes_when_its_text_is_withdrawn(reader: Socket, store: Store) -> None:
+    draft = await store.commands.handle(CreatePost(title="Never public", slug="draft"))
+    created = await store.commands.handle(CreatePost(title="The tide", slug="tide", publish=True))
+    edited = await store.commands.handle(EditPost(post_id=created.subject_id, title="The ebb", publish=True))
+    await reader.subscribe(ARTICLE, slug="tide")
+    await settled(reader)
+
+    async def withdraw(position: int) -> int:
+        return await withdraw_payload(
+            store.log,
+            store.codec,
+            store.clock,
+            SeededBytes(str(position)),
+            position,
+            CommandRequest(reason="An order."),
+        )
+
+    async def shown_after(position: int) -> Any:
+        record = await withdraw(position)
+        message = (await reader.next())["data"]["articleChanged"]
+        assert message["position"] == record
+        return message["article"]
+
+    await withdraw(draft.position)
+    await reader.quiet()
+    of_edit = edited.position - 1
+    assert await shown_after(of_edit) == {"title": "The tide", "slug": "tide"}
+    (creation,) = [
+        event.position
+        for event in await store.log.read_stream(f"post.{created.subject_id}")
+        if event.header.stream_version == 1
+    ]
+    assert await shown_after(creation) is None, "the slug is withdrawn too"
+
+
 async def test_an_article_changes_with_merges_of_its_categories(reader: Socket, store: Store) -> None:
     names = ("Sea", "Tides", "Water")
     sea, tides, water = [

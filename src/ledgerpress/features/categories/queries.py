@@ -227,7 +227,26 @@ def _reference_at(snapshot: Snapshot, seq: int | None) -> Reference | None:
     return reference(snapshot, row[0]) if row else None
 
 
-SUBJECT: Final = Subject(kind="category", values=_values)
+def _values_before_event(snapshot: Snapshot, category_id: str, event_type: str) -> FieldValues:
+    """Return the category that an event merged: its own changes lead to the other category afterwards."""
+    return _itself(snapshot, category_id) if event_type == "category.merged" else {}
+
+
+def _values_after_event(snapshot: Snapshot, category_id: str, event_type: str) -> FieldValues:
+    """Return the category that exists again because an event undid its merge."""
+    return _itself(snapshot, category_id) if event_type == "category.unmerged" else {}
+
+
+def _itself(snapshot: Snapshot, category_id: str) -> FieldValues:
+    return {"category": FieldValue(category_id, lambda: reference(snapshot, category_id))}
+
+
+SUBJECT: Final = Subject(
+    kind="category",
+    values=_values,
+    event_values=_values_after_event,
+    event_values_before=_values_before_event,
+)
 
 
 def _last(snapshot: Snapshot, query: str, key: int | str) -> tuple[Any, ...] | None:

@@ -191,13 +191,36 @@ _CANDIDATES: Final = """
 """
 
 
+_HAS_OWNER: Final = "SELECT 1 FROM post_slug WHERE slug = ? AND public_from IS NOT NULL LIMIT 1"
+# The withdrawals of events of posts that were public, each with whether the post still has the slug ?1.
+_WITHDRAWALS: Final = """
+    SELECT DISTINCT record.position, EXISTS (
+        SELECT 1 FROM post_slug WHERE post_slug.seq = post.seq AND slug = ?1 AND public_from IS NOT NULL
+    )
+    FROM change_key AS type CROSS JOIN change AS record ON record.type = type.k
+    CROSS JOIN change_key AS subject ON subject.k = record.subject
+    CROSS JOIN post ON post.id = substr(subject.name, length('post.') + 1)
+    WHERE type.name = 'payload.withdrawn' AND record.position BETWEEN ?2 AND ?3 AND subject.name LIKE 'post.%'
+        AND EXISTS (SELECT 1 FROM article WHERE article.seq = post.seq)
+"""
+
+
 def next_change(snapshot: Snapshot, slug: str, after: int) -> int | None:
     """Return the first position after `after` at which an article with this slug appeared, changed or disappeared.
 
-    Only public changes count, so this reveals nothing about drafts.
+    Only public changes count, so this reveals nothing about drafts. If no article has had the slug, it may have been
+    withdrawn: then each withdrawal from a post that was public counts.
     """
-    rows = snapshot.db.execute(_CANDIDATES, (normalized(slug), after + 1, snapshot.position)).fetchall()
-    for (position,) in rows:
-        if any(by_slug(replace(snapshot, position=at), slug) for at in (position - 1, position)):
+    values = (normalized(slug), after + 1, snapshot.position)
+    positions = {position for (position,) in snapshot.db.execute(_CANDIDATES, values)}
+    withdrawals = dict(snapshot.db.execute(_WITHDRAWALS, values).fetchall())
+    has_owner = snapshot.db.execute(_HAS_OWNER, (normalized(slug),)).fetchone() is not None
+    for position in sorted(positions | withdrawals.keys()):
+        if position in withdrawals and not has_owner:
+            return int(position)
+        is_candidate = position in positions or withdrawals[position]
+        if is_candidate and any(
+            by_slug(replace(snapshot, position=at), slug) for at in (position - 1, position)
+        ):
             return int(position)
     return None

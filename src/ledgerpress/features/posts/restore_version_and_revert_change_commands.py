@@ -206,6 +206,9 @@ class RevertPost(post_commands.ContentCommand[RevertFacts]):
                 if conflicts:
                     raise _conflict(self.version, conflicts)
                 return content.change(post.id, values)
+        if self.version == 1:
+            message = "Version 1 created the post, so it cannot be reverted. To remove the post from its lists, archive it."
+            raise Rejection(ErrorCode.INVALID_VALUE, message, field=("version",))
         message = (
             f"Version {self.version} changed neither the content nor the categories, so it cannot be reverted. "
             "Use the command that does the opposite."
