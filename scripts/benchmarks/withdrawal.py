@@ -13,6 +13,7 @@ import argparse
 import asyncio
 import http.client
 import json
+import os
 import statistics
 import sys
 import tempfile
@@ -27,10 +28,12 @@ from pathlib import Path
 from random import Random
 from typing import Any, Final
 
+from ledgerpress.eventlog.clock_guard import set_default_limits
 from ledgerpress.operator.verify import verify_views
 from ledgerpress.operator.withdraw import withdraw
 from ledgerpress.server.log_factory import open_log
 from ledgerpress.server.log_url import LogUrl
+from ledgerpress.server.settings.store_location import clock_limits
 from scripts.benchmarks.join import CHECKOUT, make_log, place, ready
 from tests.integration.server_process import Servers
 
@@ -161,6 +164,7 @@ def main() -> None:
         "--folder", type=Path, default=CHECKOUT, help="directory for the files (the checkout)"
     )
     options = parser.parse_args()
+    set_default_limits(clock_limits(os.environ))
     results = []
     for events in FULL_SIZES if options.full else options.events:
         with tempfile.TemporaryDirectory(prefix=".bench-", dir=options.folder) as folder:
