@@ -378,3 +378,13 @@ async def test_a_preview_names_what_taking_back_a_correction_does(machine: Machi
     await machine.done(*correct, "--ahead", "1h", "--yes")
     preview = await machine.done(*correct, "--undo", "--preview")
     assert "1 event would be corrected: to the times that the clock showed." in preview
+    assert re.search(
+        r"corrected +positions 3 to 3: 1:00:00 earlier  \(at position \d+\)",
+        await machine.done("clock", "show"),
+    )
+    (correction,) = json.loads(await machine.done("clock", "show", "--json"))["corrections"]
+    assert (correction["firstPosition"], correction["lastPosition"], correction["shift"]) == (
+        3,
+        3,
+        -3_600_000_000,
+    )

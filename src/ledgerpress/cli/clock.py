@@ -33,7 +33,7 @@ _MICROSECONDS: Final = 1_000_000
 
 @commands.command()
 def show(data: DataOption = DEFAULT_DATA, log: LogOption = DEFAULT_LOG, json: JsonOption = False) -> None:
-    """Show the time of the clock and the last recorded time."""
+    """Show the time of the clock, the last recorded time, and all corrections of clocks."""
     with progress("Building the views") as report:
         state = run(task.read_clock_state(data, log, progress=report, features=installed_features()))
     if json:
@@ -42,10 +42,24 @@ def show(data: DataOption = DEFAULT_DATA, log: LogOption = DEFAULT_LOG, json: Js
                 "clock": rfc3339.format_time(state.now),
                 "lastRecordedTime": rfc3339.format_time(state.last_recorded_time),
                 "position": state.head,
+                "corrections": [
+                    {
+                        "position": correction.position,
+                        "firstPosition": correction.first,
+                        "lastPosition": correction.last,
+                        "shift": correction.shift,
+                    }
+                    for correction in state.corrections
+                ],
             }
         )
         return
     _show_state(state)
+    for correction in state.corrections:
+        out.print(
+            f"corrected           positions {correction.first:,} to {correction.last:,}: "
+            f"{task.describe_shift(correction.shift)}  (at position {correction.position:,})"
+        )
 
 
 def _show_state(state: ClockState) -> None:

@@ -1,6 +1,6 @@
 """Confirm the clock of this machine, or correct the times of events that were recorded with a wrong clock."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
@@ -22,11 +22,15 @@ _BATCH: Final = 1_000
 
 @dataclass(frozen=True, slots=True)
 class ClockState:
-    """The time of the clock, and the last recorded time, in microseconds since 1970, UTC. `head` is its position."""
+    """The time of the clock, and the last recorded time, in microseconds since 1970, UTC. `head` is its position.
+
+    `corrections` are all corrections of clocks, oldest first.
+    """
 
     now: int
     last_recorded_time: int
     head: int
+    corrections: Sequence[recorded_time.ClockCorrection]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -113,7 +117,12 @@ async def correct_clock(
 
 def _state(store: Store) -> ClockState:
     with store.snapshot() as snapshot:
-        return ClockState(store.clock.now(), recorded_time.time_of(snapshot) or 0, snapshot.position)
+        return ClockState(
+            now=store.clock.now(),
+            last_recorded_time=recorded_time.time_of(snapshot) or 0,
+            head=snapshot.position,
+            corrections=recorded_time.clock_corrections(snapshot),
+        )
 
 
 async def _preview(store: Store, wanted: ClockCorrectionRequest) -> ClockCorrectionPreview:

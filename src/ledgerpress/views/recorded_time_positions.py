@@ -102,6 +102,12 @@ class ClockCorrection(NamedTuple):
     shift: int
 
 
+def clock_corrections(snapshot: Snapshot) -> list[ClockCorrection]:
+    """Return the corrections of clocks as of the snapshot, in the order of their positions."""
+    query = "SELECT * FROM clock_correction WHERE position <= ? ORDER BY position"
+    return [ClockCorrection(*row) for row in snapshot.about().execute(query, (snapshot.position,))]
+
+
 class ClockCorrections:
     """Corrections of clocks, in the order of their positions. The last correction of an event counts."""
 
