@@ -6,6 +6,7 @@ the entry lock and takes the run lock exclusively: it waits for the running test
 
 import fcntl
 import os
+import signal
 from collections.abc import Generator, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -33,6 +34,17 @@ settings.register_profile(
     "tests", suppress_health_check=[*settings().suppress_health_check, HealthCheck.too_slow]
 )
 settings.load_profile("tests")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def heeded_signals() -> None:
+    """Let the programs that tests start heed signals: they inherit ignored ones.
+
+    nohup(1) ignores SIGHUP, and shells ignore SIGINT in programs in the background of a script.
+    """
+    for number, handler in ((signal.SIGHUP, signal.SIG_DFL), (signal.SIGINT, signal.default_int_handler)):
+        if signal.getsignal(number) == signal.SIG_IGN:
+            signal.signal(number, handler)
 
 
 @pytest.fixture(scope="session", autouse=True)

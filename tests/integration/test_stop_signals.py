@@ -4,7 +4,7 @@ import asyncio
 import signal
 import sqlite3
 import sys
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, closing
 from pathlib import Path
 from typing import Final
@@ -55,14 +55,6 @@ async def main():
 
 uvloop.run(main())
 """
-
-
-@pytest.fixture(autouse=True)
-def sighup_is_not_ignored() -> Iterator[None]:
-    """Processes inherit ignored signals, and the tests may run under nohup(1)."""
-    before = signal.signal(signal.SIGHUP, signal.SIG_DFL)
-    yield
-    signal.signal(signal.SIGHUP, before)
 
 
 @asynccontextmanager
