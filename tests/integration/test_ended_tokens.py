@@ -60,6 +60,13 @@ class Newsroom:
         assert response.status_code == 200
         return secret, result.subject_id, result.position
 
+    async def caught_up(self, subscriptions: int) -> None:
+        """Wait until this number of subscriptions waits for the next event."""
+        groups = self.server.subscriptions.hub._shared
+        async with asyncio.timeout(20):
+            while sum(len(shared.at_front) for shared in groups.values()) < subscriptions:  # noqa: ASYNC110 - it changes in other tasks
+                await asyncio.sleep(0.01)
+
     async def rename(self, times: int) -> list[int]:
         """Record events, and return their positions."""
         return [
@@ -110,6 +117,7 @@ async def test_a_socket_gets_no_event_after_the_revocation_of_its_token(
             await connection.subscribe(query)
             if query is RECENT:
                 await connection.next()
+        await newsroom.caught_up(2)
         await newsroom.store.commands.handle(posts.CreatePost(title="Before", publish=True))
         revocation = (await newsroom.store.commands.handle(RevokeToken(token_id=token))).position
         await newsroom.store.commands.handle(posts.CreatePost(title="After", publish=True))
