@@ -77,7 +77,7 @@ class LongScenario:
             (5, self._unpublish), (4, self._archive), (4, self._unarchive), (10, self._categorize),
             (4, self._uncategorize), (2, self._restore), (2, self._revert), (0.3, self._categorize_too_late),
             (1, self._create_category), (1.5, self._rename_category), (0.5, self._describe_category),
-            (2, self._move_category), (0.4, self._merge_category), (0.4, self._unmerge_category),
+            (2, self._move_category), (0.6, self._merge_category), (0.2, self._unmerge_category),
             (0.4, self._delete_category),
             (0.3, self._register_author), (0.5, self._rename_author), (0.2, self._name_site),
             (0.2, self._localize_site),

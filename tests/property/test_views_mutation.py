@@ -86,7 +86,7 @@ async def test_views_that_miss_the_last_event_of_a_command_have_other_commands_a
         log, path = session.store.log, tmp_path / "views.sqlite"
         sound = await rebuilt(log, path, batch_size=500)
         last_of_commands = {recorded.header.command_id: recorded.position for recorded in session.history}
-        moments = {position for _, position in sound["moment"]}
+        moments = {row[-1] for row in sound["moment"]}
         for position in {*last_of_commands.values(), *moments}:
             path.unlink()
             projectors = [without_event(projector, position) for projector in all_projectors()]
