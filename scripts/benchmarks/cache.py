@@ -20,8 +20,9 @@ from ledgerpress.features.posts import article_queries
 from ledgerpress.features.posts.create_edit_categorize_commands import EditPost
 from ledgerpress.features.posts.listings_projection import EVERY_ARTICLE
 from ledgerpress.features.registry import declared_views, graphql_schema
-from ledgerpress.graphql.cached_executor import CachedExecutor, CacheSettings
+from ledgerpress.graphql.cached_executor import CachedExecutor
 from ledgerpress.graphql.executor import Executor
+from ledgerpress.graphql.limits.settings import CacheSettings
 from ledgerpress.graphql.relay import global_ids
 from ledgerpress.server.store import Store, open_store
 from ledgerpress.views.cache_invalidation import MAX_EVENTS, invalidated_topics

@@ -17,8 +17,7 @@ from ledgerpress.commands.client_identity import (
 from ledgerpress.commands.roles_and_permissions import Role
 from ledgerpress.features.registry import graphql_schema, page_contributions
 from ledgerpress.http.app import Runtime, make_app
-from ledgerpress.http.health.metrics import MetricsSettings
-from ledgerpress.http.health.probes import HealthSettings
+from ledgerpress.http.health.settings import HealthSettings, MetricsSettings
 from ledgerpress.server.serving import CommandMetrics
 from ledgerpress.server.store import Store, open_store
 from tests.identities import identity

@@ -22,6 +22,7 @@ COMMANDS: Final = [
     ("--help", 0, NEVER | TERMINAL | FEATURES),
     ("status --help", 0, NEVER | TERMINAL),
     ("frobnicate", 2, NEVER | TERMINAL | FEATURES),
+    ("settings", 0, (NEVER | TERMINAL) - {"starlette"}),
     ("status --json", 0, NEVER | TERMINAL),
     ("status", 0, NEVER | {"markdown_it", "rapidfuzz"}),
     ("history tide-mill", 0, NEVER | {"rich", "markdown_it"}),

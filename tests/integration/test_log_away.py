@@ -11,7 +11,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from ledgerpress.commands.roles_and_permissions import Role
 from ledgerpress.eventlog.errors import LogUnavailable
 from ledgerpress.http.graphql_over_http_settings import HttpSettings
-from ledgerpress.http.health.probes import HealthSettings
+from ledgerpress.http.health.settings import HealthSettings
 from tests.integration.authenticated_client import visitors
 from tests.integration.graphql_client import Client, client
 from tests.integration.production_application import OPERATOR, operated

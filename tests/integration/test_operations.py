@@ -6,8 +6,7 @@ from pathlib import Path
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from ledgerpress.http.health.metrics import MetricsSettings
-from ledgerpress.http.health.probes import HealthSettings
+from ledgerpress.http.health.settings import HealthSettings, MetricsSettings
 from ledgerpress.views.projection.lag import Lag
 from ledgerpress.views.projection.projector_interface_and_composition import ComposedProjector, ProjectorBatch
 from tests.altered_projectors import AlteredWriting

@@ -14,8 +14,9 @@ from ledgerpress.features.categories.model import CategoryRef
 from ledgerpress.features.posts.create_edit_categorize_commands import CategorizePost, CreatePost, EditPost
 from ledgerpress.features.posts.lifecycle_commands import PublishPost, UnpublishPost
 from ledgerpress.features.registry import graphql_schema
-from ledgerpress.graphql.cached_executor import CachedExecutor, CacheSettings
+from ledgerpress.graphql.cached_executor import CachedExecutor
 from ledgerpress.graphql.executor import Executor
+from ledgerpress.graphql.limits.settings import CacheSettings
 from ledgerpress.graphql.relay import global_ids
 from ledgerpress.graphql.results import EncodedResult, ResponseMap, Result
 from ledgerpress.server.store import Store, open_store

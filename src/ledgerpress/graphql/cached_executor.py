@@ -10,7 +10,7 @@ import hashlib
 from collections.abc import Awaitable, Callable, Hashable, Mapping
 from dataclasses import dataclass, replace
 from functools import lru_cache, partial
-from typing import Annotated, Any, Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 import msgspec
 
@@ -18,6 +18,7 @@ from ledgerpress.commands.client_identity import LOCAL_OPERATOR, Identity
 from ledgerpress.commands.roles_and_permissions import RolePermissions
 from ledgerpress.graphql.documents import Operation
 from ledgerpress.graphql.executor import Executor
+from ledgerpress.graphql.limits.settings import CacheSettings
 from ledgerpress.graphql.response_cache import CacheableStore, Invalidation, ResponseCache
 from ledgerpress.graphql.results import EncodedResult, ResponseMap, Result, encoded
 from ledgerpress.graphql.schema import Schema
@@ -26,14 +27,6 @@ from ledgerpress.views.snapshot_and_cache_dependencies import END_OF_TIME, Cache
 
 _CLIENT_ERRORS: Final = frozenset({"BAD_USER_INPUT", "FORBIDDEN", "UNAUTHENTICATED"})
 """Codes of errors that depend only on the request and on the data read. Results with other errors are not cached."""
-
-
-class CacheSettings(msgspec.Struct, frozen=True, kw_only=True):
-    """The memory limit of the response cache."""
-
-    max_bytes: Annotated[
-        int, msgspec.Meta(ge=0, description="Memory for cached responses, in bytes; 0 turns the cache off.")
-    ] = 64 * 2**20
 
 
 @dataclass(slots=True)

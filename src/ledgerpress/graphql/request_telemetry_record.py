@@ -3,16 +3,17 @@
 from contextlib import AbstractContextManager, nullcontext
 from contextvars import ContextVar
 from dataclasses import dataclass, field
-from typing import Final, Protocol
+from typing import TYPE_CHECKING, Final, Protocol
 
-from graphql import OperationType
+if TYPE_CHECKING:
+    from graphql import OperationType
 
 
 @dataclass(frozen=True, eq=False)
 class OperationInfo:
     """The type and the name of an operation, for logging and metrics."""
 
-    type: OperationType
+    type: "OperationType"
     name: str | None
 
 

@@ -16,11 +16,11 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from ledgerpress.commands.client_identity import Authenticator
 from ledgerpress.eventlog.errors import LogReplaced
-from ledgerpress.graphql.cached_executor import CachedExecutor, CacheSettings
+from ledgerpress.graphql.cached_executor import CachedExecutor
 from ledgerpress.graphql.context import Store
 from ledgerpress.graphql.errors import VIEWS_UNAVAILABLE_MESSAGE
 from ledgerpress.graphql.executor import Executor
-from ledgerpress.graphql.limits.settings import Limits
+from ledgerpress.graphql.limits.settings import CacheSettings, Limits
 from ledgerpress.graphql.response_cache import CacheableStore
 from ledgerpress.graphql.subscriptions.hub import SubscriptionHub
 from ledgerpress.graphql.subscriptions.settings import SubscriptionSettings
@@ -30,8 +30,9 @@ from ledgerpress.http.content_negotiation import prefers_event_stream
 from ledgerpress.http.fast_path.fast_path import FastPath
 from ledgerpress.http.graphql_endpoint import GraphQLEndpoint
 from ledgerpress.http.graphql_over_http_settings import HttpSettings
-from ledgerpress.http.health.metrics import Metrics, MetricsSettings
-from ledgerpress.http.health.probes import Health, HealthSettings, may_see_operations
+from ledgerpress.http.health.metrics import Metrics
+from ledgerpress.http.health.probes import Health, may_see_operations
+from ledgerpress.http.health.settings import HealthSettings, MetricsSettings
 from ledgerpress.http.limits import ConcurrencyLimit, ConcurrencySlots, RateLimiter
 from ledgerpress.http.middleware.access_log import AccessLog
 from ledgerpress.http.middleware.cors import Cors, CorsSettings

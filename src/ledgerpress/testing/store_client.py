@@ -19,8 +19,7 @@ from ledgerpress.commands.errors import ErrorCode, Rejection
 from ledgerpress.commands.roles_and_permissions import Role
 from ledgerpress.eventlog.clock_randomness_ids import Clock, Randomness, uuid8
 from ledgerpress.feature import FeatureSet
-from ledgerpress.graphql.cached_executor import CacheSettings
-from ledgerpress.graphql.limits.settings import Limits
+from ledgerpress.graphql.limits.settings import CacheSettings, Limits
 from ledgerpress.graphql.relay import global_ids
 from ledgerpress.graphql.schema import Schema
 from ledgerpress.http.app import make_app

@@ -125,3 +125,11 @@ class Limits(msgspec.Struct, kw_only=True, frozen=True):
             introspection=True,
             suggestions=True,
         )
+
+
+class CacheSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """The memory limit of the response cache."""
+
+    max_bytes: Annotated[
+        int, msgspec.Meta(ge=0, description="Memory for cached responses, in bytes; 0 turns the cache off.")
+    ] = 64 * 2**20

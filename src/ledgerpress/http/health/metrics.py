@@ -6,10 +6,8 @@ Each label has few values, and clients cannot choose any: no document, operation
 from bisect import bisect_left
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Annotated, Final, Literal
+from typing import Final, Literal
 
-import msgspec
-from msgspec import Meta
 from prometheus_client import CollectorRegistry, ProcessCollector
 from prometheus_client.core import (
     CounterMetricFamily,
@@ -29,35 +27,6 @@ from ledgerpress.views.projection.lag import Lag, lags, node_lag
 
 BOUNDS: Final = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 """The upper bounds of the histogram's buckets, in seconds."""
-
-
-class MetricsSettings(msgspec.Struct, frozen=True, kw_only=True):
-    """Settings of the metrics: whether and where they are served, and which clients may read them."""
-
-    enabled: Annotated[bool, Meta(description="Serve metrics for Prometheus at `/metrics`.")] = True
-    public: Annotated[
-        bool,
-        Meta(
-            description="Every client may read `/metrics`. Otherwise this requires a token with the permission "
-            "`operations:read`."
-        ),
-    ] = False
-    port: Annotated[
-        int | None,
-        Meta(
-            description="A separate port for `/metrics` and `/health` only, without authentication; the server's own "
-            "port then has no `/metrics`. Empty: no separate port. 0: a free port."
-        ),
-    ] = None
-    host: Annotated[str, Meta(description="The address on which the separate port listens.")] = "127.0.0.1"
-
-    @classmethod
-    def development(cls) -> "MetricsSettings":
-        return cls(public=True)
-
-    def __post_init__(self) -> None:
-        if self.port is not None and not 0 <= self.port <= 65535:
-            raise ValueError(f"port is {self.port}; it must be from 0 to 65535, or empty")
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,10 +6,8 @@ the log do not fail.
 
 import asyncio
 from dataclasses import dataclass
-from typing import Annotated, Any, Final
+from typing import Any, Final
 
-import msgspec
-from msgspec import Meta
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
@@ -18,48 +16,12 @@ from ledgerpress.commands.roles_and_permissions import READ_OPERATIONS
 from ledgerpress.eventlog.errors import LogUnavailable
 from ledgerpress.graphql.context import Store
 from ledgerpress.graphql.scalars import iso_time
+from ledgerpress.http.health.settings import HealthSettings
 from ledgerpress.views.files.views_health import ViewsUnavailable
-from ledgerpress.views.projection.lag import Lag, lags, node_lag
+from ledgerpress.views.projection.lag import lags, node_lag
 
 UNKNOWN_HOST: Final = "ledgerpress.unknown_host"
 """The key of the mark in the ASGI scope of a request whose Host is not allowed. A page of any site could have sent it."""
-
-
-class HealthSettings(msgspec.Struct, frozen=True, kw_only=True):
-    """Settings of the health routes: when a server is ready, and who may see the details."""
-
-    lag_events: Annotated[
-        int,
-        Meta(
-            ge=0,
-            description="The server is not ready if a projection has more than this many events still to apply.",
-        ),
-    ] = 1_000
-    lag_seconds: Annotated[
-        float,
-        Meta(
-            ge=0,
-            description="The server is not ready if the next event of a projection is older than this many seconds, or "
-            "if the log has been unreachable for longer.",
-        ),
-    ] = 10.0
-    details: Annotated[
-        bool,
-        Meta(
-            description="Show every client why a projection is paused and which views file is in use. Otherwise this "
-            "requires a token with the permission `operations:read`."
-        ),
-    ] = False
-
-    @classmethod
-    def development(cls) -> "HealthSettings":
-        """Return the settings for development: the server is ready if all events are applied."""
-        return cls(lag_events=0, lag_seconds=0.0, details=True)
-
-    def is_behind(self, lag: Lag) -> bool:
-        """Return whether a projection is, or may be, too far behind."""
-        may_be = lag.events > 0 or not lag.is_known
-        return lag.events > self.lag_events or (may_be and lag.seconds > self.lag_seconds)
 
 
 @dataclass(frozen=True, slots=True)

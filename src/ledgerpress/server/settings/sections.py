@@ -7,12 +7,10 @@ from typing import Any, TypeAlias
 import msgspec
 
 from ledgerpress.features.tokens.anonymous_role_and_oidc_settings import AccessSettings
-from ledgerpress.graphql.cached_executor import CacheSettings
-from ledgerpress.graphql.limits.settings import Limits
+from ledgerpress.graphql.limits.settings import CacheSettings, Limits
 from ledgerpress.graphql.subscriptions.settings import SubscriptionSettings
 from ledgerpress.http.graphql_over_http_settings import HttpSettings
-from ledgerpress.http.health.metrics import MetricsSettings
-from ledgerpress.http.health.probes import HealthSettings
+from ledgerpress.http.health.settings import HealthSettings, MetricsSettings
 from ledgerpress.http.middleware.cors import CorsSettings
 from ledgerpress.http.middleware.security_headers import HeaderSettings
 from ledgerpress.server.logging import LogSettings
