@@ -6,6 +6,7 @@ from functools import reduce
 from typing import Final, NamedTuple
 
 import pytest
+from hypothesis import assume
 from hypothesis import given as for_all
 from hypothesis import strategies as st
 from msgspec import UNSET, UnsetType
@@ -492,6 +493,8 @@ def test_undoing_any_merge_at_once_restores_the_tree(
     for command in sequence:
         with suppress(Rejection):
             taxonomy = reduce(categories.evolve, decide(taxonomy, command), taxonomy)
+    # The streams of slugs, which are not part of this test, prevent two categories with one slug.
+    assume(len({category.slug for category in taxonomy.categories.values()}) == len(taxonomy.categories))
     try:
         merged = reduce(categories.evolve, decide(taxonomy, merge(category_id, into_id)), taxonomy)
     except Rejection:

@@ -40,7 +40,9 @@ def claimed(streams: Streams) -> tuple[int, PlannedWrite]:
     return int(slug.removeprefix("w").removeprefix("-") or 1), write
 
 
-@pytest.mark.parametrize("posts", [0, 1, 2, 7, 8, 9, 15, 16, 17, 100, 3_500, 1_000_000])
+@pytest.mark.parametrize(
+    "posts", [0, 1, 2, 7, 8, 9, 15, 16, 17, 100, 3_500, pytest.param(1_000_000, marks=pytest.mark.slow)]
+)
 def test_without_released_numbers_the_next_number_is_found(posts: int) -> None:
     streams = Streams(set(range(1, posts + 1)))
     number, write = claimed(streams)
