@@ -214,7 +214,8 @@ def next_change(snapshot: Snapshot, slug: str, after: int) -> int | None:
     values = (normalized(slug), after + 1, snapshot.position)
     positions = {position for (position,) in snapshot.db.execute(_CANDIDATES, values)}
     withdrawals = dict(snapshot.db.execute(_WITHDRAWALS, values).fetchall())
-    has_owner = snapshot.db.execute(_HAS_OWNER, (normalized(slug),)).fetchone() is not None
+    # Withdrawals are rare: most steps need not know whether an article has had the slug.
+    has_owner = not withdrawals or snapshot.db.execute(_HAS_OWNER, values[:1]).fetchone() is not None
     for position in sorted(positions | withdrawals.keys()):
         if position in withdrawals and not has_owner:
             return int(position)
