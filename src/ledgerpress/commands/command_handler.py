@@ -6,7 +6,7 @@ the command is rejected instead. A command that is rejected or has nothing to do
 
 import asyncio
 import hashlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractAsyncContextManager, AbstractContextManager, nullcontext
 from dataclasses import dataclass, fields
 from typing import Any, Final, Protocol
@@ -27,7 +27,7 @@ from ledgerpress.commands.executed_commands_view import PreviousResult, check_su
 from ledgerpress.commands.roles_and_permissions import Permission, PermissionDenied, RequiredPermission
 from ledgerpress.commands.streams_and_append_plan import AppendPlan, PlannedWrite, StateLoader
 from ledgerpress.eventlog.clock_randomness_ids import Clock, Randomness, uuid7, uuid8
-from ledgerpress.eventlog.codec import Codec
+from ledgerpress.eventlog.codec import Codec, Recorded
 from ledgerpress.eventlog.envelope import SALT_BYTES, NewEvent
 from ledgerpress.eventlog.errors import (
     DuplicateEvent,
@@ -100,8 +100,13 @@ class CommandHandler:
         name_key: bytes,
         timeout: float = 5.0,
         observer: Instrumentation = NO_INSTRUMENTATION,
+        hand_over: Callable[[Sequence[Recorded[Event]]], None] | None = None,
     ) -> None:
-        """Create a handler. `timeout` limits each wait for the views, in seconds."""
+        """Create a handler. `timeout` limits each wait for the views, in seconds.
+
+        `hand_over` receives the recorded events of each command. It MUST be `None` if an append to the log can succeed
+        although the log was replaced.
+        """
         self._log = log
         self._codec = codec
         self._declarations = declarations
@@ -111,6 +116,7 @@ class CommandHandler:
         self._name_key = name_key
         self._timeout = timeout
         self._observer = observer
+        self._hand_over = hand_over
         self._states = StateLoader(log, codec)
         self._locks: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
 
@@ -176,8 +182,7 @@ class CommandHandler:
                 previous = await self._previous_result(execution)
                 return previous or (plan.subject_id, await self._log.head(), False)
             try:
-                writes = self._stream_writes(plan, execution, now)
-                return plan.subject_id, await self._append(writes, execution.request.fence), False
+                return plan.subject_id, await self._append(plan, execution, now), False
             except (WrongExpectedVersion, DuplicateEvent) as error:
                 conflict = error
             except PayloadTooLarge as error:
@@ -210,10 +215,16 @@ class CommandHandler:
         """Yield the types of the events lazily: commands of first-party features do not need them."""
         return (self._codec.name_of(event)[0] for write in writes for event in write.events)
 
-    async def _append(self, writes: Sequence[StreamWrite], fence: Fence | None) -> int:
+    async def _append(self, plan: AppendPlan, execution: _Execution, now: int) -> int:
+        """Record the events of a plan, and return the position of the last one."""
+        writes, fence = self._stream_writes(plan, execution, now), execution.request.fence
         with self._observer.span("append"):
             position = await (fence.append(self._log, writes) if fence else self._log.append(writes))
         self._observer.appended(sum(len(write.events) for write in writes))
+        for write in plan.writes:
+            self._states.advance(write)
+        if self._hand_over is not None and fence is None:
+            self._hand_over(self._recorded(plan, writes, position, execution))
         return position
 
     def _retry_delay(self, attempt: int) -> float:
@@ -269,9 +280,9 @@ class CommandHandler:
 
     def _lock(self, command: Command) -> AbstractAsyncContextManager[object]:
         """Return the lock of the command's key, so that commands of this process do not conflict with each other."""
-        if command.lock_key is None:
+        if (key := command.lock_key) is None:
             return nullcontext()
-        return self._locks.setdefault(command.lock_key, asyncio.Lock())
+        return self._locks.setdefault(key, asyncio.Lock())
 
     def _context(self, execution: _Execution, now: int) -> CommandContext:
         return CommandContext(
@@ -306,6 +317,34 @@ class CommandHandler:
                 index += 1
             writes.append(StreamWrite(write.stream, write.expected, tuple(events)))
         return writes
+
+    def _recorded(
+        self, plan: AppendPlan, writes: Sequence[StreamWrite], last_position: int, execution: _Execution
+    ) -> list[Recorded[Event]]:
+        """Return the events of `plan` as the log returns them, decoded; they end at `last_position`."""
+        position = last_position - sum(len(write.events) for write in writes)
+        recorded = []
+        for planned, write in zip(plan.writes, writes, strict=True):
+            for version, (event, new) in enumerate(
+                zip(planned.events, write.events, strict=True), write.expected + 1
+            ):
+                position += 1
+                recorded.append(
+                    Recorded(
+                        new.header(
+                            publication=self._log.publication,
+                            position=position,
+                            stream=write.stream,
+                            stream_version=version,
+                        ),
+                        event,
+                        execution.reason,
+                        execution.idempotency_key,
+                        execution.request.trace_id,
+                        execution.fingerprint,
+                    )
+                )
+        return recorded
 
     def _new_event(self, event: Event, execution: _Execution, index: int, now: int) -> NewEvent:
         name, version = self._codec.name_of(event)

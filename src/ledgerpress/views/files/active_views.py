@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Final
 
 from ledgerpress.eventlog.clock_randomness_ids import Clock
-from ledgerpress.eventlog.codec import Codec
+from ledgerpress.eventlog.codec import Codec, Recorded
 from ledgerpress.eventlog.errors import EventLogError, LogUnusable
 from ledgerpress.eventlog.event_and_withdrawn_event import Event
 from ledgerpress.eventlog.log import EventLog
@@ -176,6 +176,10 @@ class ActiveViews:
         """The position and the leaf hash, in hex, of the last event applied."""
         last = max(self.checkpoints.values(), key=lambda point: point.position)
         return last.position, last.leaf_hash
+
+    def hand_over(self, events: Sequence[Recorded[Event]]) -> None:
+        """Hand over events that this process has just recorded, so that they are not read from the log and decoded."""
+        self._live.runner.hand_over(events)
 
     def snapshot(self) -> AbstractContextManager[Snapshot]:
         return self._live.views.snapshot()

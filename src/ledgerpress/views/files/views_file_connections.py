@@ -4,7 +4,8 @@ import asyncio
 import sqlite3
 import time
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence
-from contextlib import asynccontextmanager, closing, contextmanager
+from contextlib import asynccontextmanager, closing, contextmanager, suppress
+from enum import Enum
 from functools import partial
 from pathlib import Path
 from typing import Final, TypeVar
@@ -43,9 +44,23 @@ WRITER_PRAGMAS: Final[dict[str, str | int]] = {
     "journal_size_limit": MAX_WRITE_AHEAD_LOG,
     "temp_store": "MEMORY",
 }
+_SHARED_THREAD_PRAGMAS: Final[dict[str, str | int]] = {
+    "wal_autocheckpoint": 0,  # see `ViewsFile._checkpoint`
+    "busy_timeout": 0,  # `retry_while_busy` waits
+}
+"""Settings of a connection that also writes on the thread of the event loop, which must not wait for a disk or lock."""
+_CHANGES_PER_CHECKPOINT: Final = 1_000
+"""The number of changed rows after which the write-ahead log is moved into the file."""
 _VIEWS_VERSION: Final = """
     SELECT min(position), min(position) = max(position) AND count(error) = 0, (SELECT began_at FROM views) FROM projection
 """
+
+
+class _NotWritten(Enum):
+    NOT_WRITTEN = "not written"
+
+
+NOT_WRITTEN: Final = _NotWritten.NOT_WRITTEN
 
 
 class ViewsFile:
@@ -61,6 +76,8 @@ class ViewsFile:
         self._reads: dict[sqlite3.Connection, float] = {}
         self.health = ViewsHealth(path)
         self._watch = ChangeDetector(self._connect, self._version_failed)
+        self._checkpointing: asyncio.Task[None] | None = None
+        self._changes = 0
         self._closed = False
 
     @classmethod
@@ -69,7 +86,8 @@ class ViewsFile:
 
         Raises `ViewsDamaged` or `ViewsOfOtherVersions` if the tables do not match `projectors`, and `sqlite3.Error`.
         """
-        writer = await open_connection(path, create=create, pragmas=WRITER_PRAGMAS)
+        pragmas = WRITER_PRAGMAS | _SHARED_THREAD_PRAGMAS
+        writer = await open_connection(path, create=create, pragmas=pragmas)
         views = cls(path, writer, projectors)
         try:
             await views._write(partial(create_tables, projectors=projectors))
@@ -83,14 +101,21 @@ class ViewsFile:
     def path(self) -> Path:
         return self._path
 
-    async def write(self, work: Callable[[sqlite3.Connection], T]) -> T:
-        """Run `work` in one transaction, and return its result: committed if it returns, rolled back if it raises."""
+    async def write(self, work: Callable[[sqlite3.Connection], T], *, is_brief: bool = False) -> T:
+        """Run `work` in one transaction, and return its result: committed if it returns, rolled back if it raises.
+
+        Work that `is_brief` runs on the thread of the event loop, if the file is not in use: a switch to another thread
+        and back takes longer.
+        """
         try:
-            result = await self._write(work)
+            result = self._write_now(work) if is_brief else NOT_WRITTEN
+            if result is NOT_WRITTEN:
+                result = await self._write(work)
         except sqlite3.Error as error:
             self._write_failed(error)
             raise
         self.health.unwritable = None
+        self._checkpoint()
         return result
 
     @asynccontextmanager
@@ -176,7 +201,7 @@ class ViewsFile:
         Waits for reads for at most `READ_TIMEOUT`: other processes cannot write meanwhile.
         """
         async with self._turn:
-            return await self._writer.run(_empty_write_ahead_log_soon)
+            return await self._writer.run(partial(empty_write_ahead_log, timeout=READ_TIMEOUT))
 
     def checkpoints(self) -> dict[str, Checkpoint]:
         with self.snapshot() as snapshot:
@@ -202,6 +227,37 @@ class ViewsFile:
 
         async with self._turn:
             return await self._writer.run(write)
+
+    def _write_now(self, work: Callable[[sqlite3.Connection], T]) -> T | _NotWritten:
+        """Do the same as `_write` on the caller's thread; return `NOT_WRITTEN` if it would have to wait."""
+        has_begun = False
+
+        def write(db: sqlite3.Connection) -> T:
+            nonlocal has_begun
+            with transaction(db, timeout=0):
+                has_begun = True
+                return work(db)
+
+        if self._turn.locked():
+            return NOT_WRITTEN
+        try:
+            return self._writer.run_now(write)
+        except BlockingIOError:
+            return NOT_WRITTEN
+        except sqlite3.OperationalError as error:
+            if has_begun or not faults.is_lock(error):
+                raise
+            return NOT_WRITTEN
+
+    def _checkpoint(self) -> None:
+        """If enough has changed, move the write-ahead log into the file, on the thread of the connection.
+
+        SQLite's automatic checkpoint would do so in a transaction, and the event loop would wait for the disk.
+        """
+        is_running = self._checkpointing is not None and not self._checkpointing.done()
+        if not is_running and self._writer.total_changes > self._changes + _CHANGES_PER_CHECKPOINT:
+            self._changes = self._writer.total_changes
+            self._checkpointing = asyncio.create_task(self._writer.run(_move_write_ahead_log))
 
     def _connect(self) -> sqlite3.Connection:
         db = open_to_read(self._path, timeout=READ_TIMEOUT)
@@ -295,13 +351,10 @@ def _end(db: sqlite3.Connection, statement: str) -> None:
         db.execute(statement)
 
 
-def _empty_write_ahead_log_soon(db: sqlite3.Connection) -> bool:
-    ((former_timeout,),) = db.execute("PRAGMA busy_timeout")
-    try:
-        db.execute("PRAGMA busy_timeout = 0")
-        return empty_write_ahead_log(db, timeout=READ_TIMEOUT)
-    finally:
-        db.execute(f"PRAGMA busy_timeout = {former_timeout}")
+def _move_write_ahead_log(db: sqlite3.Connection) -> None:
+    """Move as much of the write-ahead log into the file as possible without waiting for other connections."""
+    with suppress(sqlite3.Error):  # the next write reports it
+        db.execute("PRAGMA wal_checkpoint(PASSIVE)")
 
 
 def _sweep(db: sqlite3.Connection) -> bool:
