@@ -36,7 +36,6 @@ from ledgerpress.eventlog.errors import (
     WrongExpectedVersion,
 )
 from ledgerpress.eventlog.event_and_withdrawn_event import Event
-from ledgerpress.eventlog.leases import Fence
 from ledgerpress.eventlog.log import EventLog, StreamWrite
 from ledgerpress.eventlog.unknown_third_party_events import THIRD_PARTY
 
