@@ -48,7 +48,7 @@ EDIT: Final = "mutation ($input: PostEditInput!) { postEdit(input: $input) { pos
 CREATE: Final = (
     "mutation ($input: PostCreateInput!) { postCreate(input: $input) { position userErrors { code } } }"
 )
-BODY: Final = "The council met again and said that the night market would move before winter. " * 30
+BODY: Final = "The council met again: the night market will move before winter. " * 30
 
 
 @dataclass

@@ -39,7 +39,7 @@ BARE: Final = "bare loop"
 EDIT: Final = "edit"
 CREATE: Final = "create"
 ONE_AGAINST_BARE: Final = 0.3
-BODY: Final = "The council met again and said that the night market would move before winter. " * 30
+BODY: Final = "The council met again: the night market will move before winter. " * 30
 
 Figures: TypeAlias = dict[str, tuple[float, float]]
 """Commands per second, and milliseconds of processor time per command, by name."""
@@ -69,7 +69,7 @@ class Newsroom:
         result = await self._handle(
             CreatePost(
                 title=f"Post {number} of the night market",
-                teaser="What the council said about it.",
+                teaser="What the council decided about it.",
                 body=BODY,
                 categories=categories,
                 publish=True,

@@ -5,14 +5,11 @@ the command is rejected instead. A command that is rejected or has nothing to do
 """
 
 import asyncio
-import hashlib
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractAsyncContextManager, AbstractContextManager, nullcontext
-from dataclasses import dataclass, fields
-from typing import Any, Final, Protocol
+from dataclasses import dataclass
+from typing import Final, Protocol
 from weakref import WeakValueDictionary
-
-import msgspec
 
 from ledgerpress.commands.client_identity import Identity
 from ledgerpress.commands.command_and_guard_declarations import Command, CommandDeclarations
@@ -24,7 +21,8 @@ from ledgerpress.commands.command_request_and_context import (
 )
 from ledgerpress.commands.errors import ErrorCode, Rejection, unreadable_event
 from ledgerpress.commands.executed_commands_view import PreviousResult, check_subject, previous_result
-from ledgerpress.commands.roles_and_permissions import Permission, PermissionDenied, RequiredPermission
+from ledgerpress.commands.fingerprint import fingerprint
+from ledgerpress.commands.roles_and_permissions import PermissionDenied, RequiredPermission
 from ledgerpress.commands.streams_and_append_plan import AppendPlan, PlannedWrite, StateLoader
 from ledgerpress.eventlog.clock_randomness_ids import Clock, Randomness, uuid7, uuid8
 from ledgerpress.eventlog.codec import Codec, Recorded
@@ -377,40 +375,3 @@ def _unverifiable(previous: PreviousResult) -> Rejection:
         "use a new key.",
         field=("idempotencyKey",),
     )
-
-
-def fingerprint(command: Command, request: CommandRequest) -> str:
-    """Return the SHA-256, in hex, of a command. Raises `Rejection` for text that is not valid Unicode.
-
-    Fields with their default value are omitted. So if an upgrade adds fields to the class of a command, a repeated
-    command still has the same fingerprint. Inputs of other features are included only if the client sends them. Fields
-    with `compare=False` are omitted, too. The names of all other fields, including those of nested classes, are part of
-    the fingerprint: they are stored names.
-    """
-    parts: tuple[object, ...] = (
-        command.fingerprint_name,
-        _values(command),
-        request.reason,
-        request.expected_version,
-    )
-    if request.inputs:
-        parts += ({value.fingerprint_name: _values(value) for value in request.inputs},)
-    try:
-        return hashlib.sha256(msgspec.json.encode(parts, order="sorted", enc_hook=_plain)).hexdigest()
-    except UnicodeEncodeError as error:
-        raise Rejection(ErrorCode.INVALID_TEXT, "Some of the text is not valid Unicode.") from error
-
-
-def _plain(value: object) -> str:
-    """Return a permission as a plain string. Raises `NotImplementedError` for other objects."""
-    if isinstance(value, Permission):
-        return str(value)
-    raise NotImplementedError(f"{type(value).__name__} cannot be part of a command")
-
-
-def _values(command: Any) -> dict[str, object]:
-    return {
-        field.name: value
-        for field in fields(command)
-        if field.compare and (value := getattr(command, field.name)) != field.default
-    }

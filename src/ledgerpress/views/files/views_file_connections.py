@@ -22,6 +22,7 @@ from ledgerpress.sqlite.connection import (
     transaction,
     uri,
 )
+from ledgerpress.views.files.change_detector import ChangeDetector, unknown_version
 from ledgerpress.views.files.tables import check_tables, create_tables, is_damage, recreate, recreate_tables
 from ledgerpress.views.files.views_health import READ_TOO_LONG, ViewsHealth, ViewsUnavailable
 from ledgerpress.views.projection import checkpoints
@@ -51,9 +52,6 @@ _SHARED_THREAD_PRAGMAS: Final[dict[str, str | int]] = {
 """Settings of a connection that also writes on the thread of the event loop, which must not wait for a disk or lock."""
 _CHANGES_PER_CHECKPOINT: Final = 1_000
 """The number of changed rows after which the write-ahead log is moved into the file."""
-_VIEWS_VERSION: Final = """
-    SELECT min(position), min(position) = max(position) AND count(error) = 0, (SELECT began_at FROM views) FROM projection
-"""
 
 
 class _NotWritten(Enum):
@@ -209,7 +207,7 @@ class ViewsFile:
 
     def views_version(self) -> ViewsVersion:
         """Return the version of the views: the same object until a process changes the views."""
-        return _unknown() if self.health.is_locked else self._watch.read()
+        return unknown_version() if self.health.is_locked else self._watch.read()
 
     async def aclose(self) -> None:
         """Close every connection; the connection of an open snapshot is closed at the end of the snapshot."""
@@ -372,56 +370,3 @@ def _sweep(db: sqlite3.Connection) -> bool:
 
 def _user_version(db: sqlite3.Connection) -> int:
     return int(db.execute("PRAGMA user_version").fetchone()[0])
-
-
-class ChangeDetector:
-    """Detects changes of the views: reads SQLite's data version with its own connection, on the caller's thread.
-
-    The data version changes with every commit of another connection, in this process or another, and only then
-    (https://sqlite.org/pragma.html#pragma_data_version).
-    """
-
-    def __init__(
-        self,
-        connect: Callable[[], sqlite3.Connection],
-        failed: Callable[[sqlite3.Error], None] = lambda _: None,
-    ) -> None:
-        """`connect` opens a connection for reading; `failed` is called if it cannot be opened or read."""
-        self._connect = connect
-        self._failed = failed
-        self._db: sqlite3.Connection | None = None
-        self._ask: Callable[[str], sqlite3.Cursor]
-        self._data_version: int | None = None
-        self._views_version = _unknown()
-
-    def read(self) -> ViewsVersion:
-        """Return the version of the views: the same object until they change.
-
-        If the views cannot be read, they count as not settled.
-        """
-        try:
-            if self._db is None:
-                self._db = self._connect()
-                self._ask = self._db.cursor().execute
-                self._data_version = None
-            (version,) = self._ask("PRAGMA data_version").fetchone()
-            if version != self._data_version:
-                # A commit between the two statements is included now, and detected again by the next read.
-                ((position, is_settled, began_at),) = self._db.execute(_VIEWS_VERSION).fetchall()
-                self._views_version = ViewsVersion(position, (self, began_at), bool(is_settled))
-                self._data_version = version
-        except sqlite3.Error as error:
-            self.close()
-            self._failed(error)
-        return self._views_version
-
-    def close(self) -> None:
-        """Close the connection; the next read opens another."""
-        if self._db is not None:
-            self._db.close()
-            self._db = None
-        self._views_version = _unknown()
-
-
-def _unknown() -> ViewsVersion:
-    return ViewsVersion(0, None, is_settled=False)

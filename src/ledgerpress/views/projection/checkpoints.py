@@ -89,8 +89,8 @@ def read_shared(db: sqlite3.Connection, count: int) -> Checkpoint | None:
 
     Returns `None` if they have different ones, if one of them is paused, or if there are other projections.
     """
-    ((position, is_shared, leaf_hash, found),) = db.execute(_SHARED).fetchall()
-    return Checkpoint(position, leaf_hash) if is_shared and found == count else None
+    ((position, is_shared, leaf_hash, known),) = db.execute(_SHARED).fetchall()
+    return Checkpoint(position, leaf_hash) if is_shared and known == count else None
 
 
 def versions(db: sqlite3.Connection) -> dict[str, int]:
