@@ -41,6 +41,14 @@ COMMANDS: Final = [
 ]
 
 
+COLLECTS: Final = """
+import atexit, gc
+from ledgerpress.cli import main
+atexit.register(lambda: print("collects:", gc.isenabled()))
+main()
+"""
+
+
 @pytest.fixture(scope="module")
 def store(tmp_path_factory: pytest.TempPathFactory) -> Path:
     data = tmp_path_factory.mktemp("startup") / "store"
@@ -69,3 +77,15 @@ def test_a_command_imports_only_what_it_needs(
     imported = {line.rpartition("|")[2].strip() for line in done.stderr.splitlines() if "|" in line}
     assert "ledgerpress.cli" in imported
     assert not imported & unneeded
+
+
+@pytest.mark.parametrize("command", ["settings", "views list", "token list", "status"])
+def test_garbage_is_collected_while_a_command_runs(store: Path, command: str) -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", COLLECTS, *command.split()],
+        capture_output=True,
+        text=True,
+        env={**os.environ, "LEDGERPRESS_CONFIG": str(store.parent / "ledgerpress.toml")},
+        check=True,
+    )
+    assert "collects: True" in done.stdout
