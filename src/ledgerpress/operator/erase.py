@@ -147,7 +147,7 @@ async def _find_post(store: Store, name: str) -> _Target:
         post = found_post(snapshot, name)
     if post is None:
         raise NotFound(f"no post has or had the slug or the id “{name}”; an erased post has only its id")
-    prefixes = [prefix for prefix in store.features.declarations.streams if prefix.startswith("x.")]
+    prefixes = [prefix for prefix in store.features.stream_prefixes if prefix.startswith("x.")]
     events: dict[int, StoredEvent] = {}
     for stream in (POSTS.stream(post.id), *(f"{prefix}.{post.id}" for prefix in prefixes)):
         for event in await store.log.read_stream(stream):

@@ -10,7 +10,6 @@ from ledgerpress.commands.roles_and_permissions import Role
 from ledgerpress.feature import FeatureSet
 from ledgerpress.features.registry import FEATURES
 from ledgerpress.features.tokens import projector_and_queries as queries
-from ledgerpress.features.tokens.commands import CreateToken, RevokeToken, new_secret, secret_hash
 from ledgerpress.features.tokens.model import TOKENS, TokenCreated
 from ledgerpress.operator import Progress
 from ledgerpress.rfc3339 import to_datetime, to_microseconds
@@ -42,6 +41,12 @@ async def create_token(
     features: FeatureSet = FEATURES,
 ) -> NewToken:
     """Create a token. `expires` is a lifetime or a time."""
+    from ledgerpress.features.tokens.commands import (  # noqa: PLC0415 - `list_tokens` needs no commands
+        CreateToken,
+        new_secret,
+        secret_hash,
+    )
+
     async with open_store(data, log=log, features=features, create=False, progress=progress) as store:
         if isinstance(expires, timedelta):
             expires = to_datetime(store.clock.now()) + expires
@@ -109,5 +114,7 @@ async def revoke_token(
     features: FeatureSet = FEATURES,
 ) -> None:
     """Revoke a token immediately, in every process."""
+    from ledgerpress.features.tokens.commands import RevokeToken  # noqa: PLC0415 - `list_tokens` needs no commands
+
     async with open_store(data, log=log, features=features, create=False, progress=progress) as store:
         await store.commands.handle(RevokeToken(token_id=token_id), CommandRequest(reason=reason))
