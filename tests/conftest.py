@@ -12,6 +12,7 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import pytest
+import regex  # noqa: F401 - otherwise the first example of a property imports it, and exceeds its deadline
 from hypothesis import HealthCheck, settings
 
 from ledgerpress.eventlog.clock_guard import ClockLimits, default_limits, set_default_limits

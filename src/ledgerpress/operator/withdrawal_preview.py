@@ -1,4 +1,4 @@
-"""Show what a withdrawal would erase, before it is recorded."""
+"""Show what a withdrawal would erase, and withdraw it after a confirmation."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -14,8 +14,8 @@ from ledgerpress.features.history import change_queries as changes
 from ledgerpress.features.posts import article_queries
 from ledgerpress.features.posts.corrections import queries as corrections
 from ledgerpress.features.registry import FEATURES
-from ledgerpress.operator import Progress
-from ledgerpress.operator.withdraw import checked_reason, event_to_withdraw
+from ledgerpress.operator import Confirm, Progress
+from ledgerpress.operator.withdraw import checked_reason, event_to_withdraw, withdraw_from
 from ledgerpress.server.log_url import LOCAL
 from ledgerpress.server.store import Store, open_store
 from ledgerpress.views.feature_declarations import Subject, kind_and_id
@@ -40,35 +40,42 @@ class WithdrawalPreview:
     current: tuple[str, ...]
 
 
-async def preview_withdrawal(
+async def withdraw_if_confirmed(
     data: Path,
     position: int,
     reason: str,
+    confirm: Confirm[WithdrawalPreview],
     *,
     log: str = LOCAL,
     features: FeatureSet = FEATURES,
     progress: Progress | None = None,
-) -> WithdrawalPreview:
-    """Return what `withdraw` would erase, and change nothing. Raises the errors that `withdraw` raises at its start."""
+) -> int:
+    """Withdraw a payload as `withdraw` does, if `confirm` raises no error. Raises the errors of `withdraw`."""
     checked_reason(CommandRequest(reason=reason))
     async with open_store(data, log=log, features=features, create=False, progress=progress) as store:
-        event = await event_to_withdraw(store.log, position)
-        payload = plaintext(event)
-        fields: dict[str, Any] | None = None if payload is None else dict(payload.get("data") or {})
-        texts = _texts(store, event, fields or {})
-        with store.snapshot() as snapshot:
-            actor = actors.actor(snapshot, event.header.actor_id)
-            article = _article(snapshot, event.header.stream)
-            change = changes.by_position(snapshot, position)
-            return WithdrawalPreview(
-                header=event.header,
-                actor=actor.name if actor and actor.name else event.header.actor_id,
-                reason=(payload or {}).get("reason"),
-                fields=fields,
-                slug=article.slug if article else None,
-                public=_public(snapshot, article, position, fields or {}),
-                current=_current(snapshot, store.declared.subjects, change.subject if change else "", texts),
-            )
+        await confirm(await _preview(store, position))
+        return await withdraw_from(store, data, position, reason)
+
+
+async def _preview(store: Store, position: int) -> WithdrawalPreview:
+    """Return what a withdrawal would erase. Raises `Rejection` if it is not possible."""
+    event = await event_to_withdraw(store.log, position)
+    payload = plaintext(event)
+    fields: dict[str, Any] | None = None if payload is None else dict(payload.get("data") or {})
+    texts = _texts(store, event, fields or {})
+    with store.snapshot() as snapshot:
+        actor = actors.actor(snapshot, event.header.actor_id)
+        article = _article(snapshot, event.header.stream)
+        change = changes.by_position(snapshot, position)
+        return WithdrawalPreview(
+            header=event.header,
+            actor=actor.name if actor and actor.name else event.header.actor_id,
+            reason=(payload or {}).get("reason"),
+            fields=fields,
+            slug=article.slug if article else None,
+            public=_public(snapshot, article, position, fields or {}),
+            current=_current(snapshot, store.declared.subjects, change.subject if change else "", texts),
+        )
 
 
 def _article(snapshot: Snapshot, stream: str) -> article_queries.Article | None:
