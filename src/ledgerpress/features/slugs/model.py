@@ -246,14 +246,18 @@ def _in_slug(character: str) -> str:
 
 
 class _Replacements(dict[int, str]):
-    """The replacements of characters for `str.translate`, in native code for the most frequent characters."""
+    """The replacements of characters for `str.translate`, which keeps those of the most frequent characters."""
 
     def __missing__(self, code_point: int) -> str:
-        return _in_slug(chr(code_point))
+        replacement = _in_slug(chr(code_point))
+        if code_point < _FREQUENT:
+            self[code_point] = replacement
+        return replacement
 
 
-_IN_SLUG: Final = _Replacements({code_point: _in_slug(chr(code_point)) for code_point in range(0x180)})
-"""With the letters of ASCII and of the most frequent Latin scripts."""
+_FREQUENT: Final = 0x180
+"""The end of the code points of ASCII and of the most frequent Latin scripts."""
+_IN_SLUG: Final = _Replacements()
 
 
 def _without_leading_marks(word: str) -> str:
