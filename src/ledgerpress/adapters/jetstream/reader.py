@@ -30,6 +30,9 @@ _LAG_DELAYS: Final = (0.0, 0.01, 0.02, 0.05, 0.1)
 """Seconds before each retry if a replica lags. Then the messages are requested from the leader."""
 MAX_MESSAGES: Final = 1_000
 """Messages per request."""
+FEW: Final = 2
+"""Events that a read requests one by one. With each batch, the server counts the messages after it: in a log with gaps,
+by a search of all subjects."""
 _END: Final = "204"
 _NOTHING: Final = "404"
 _SEQUENCE: Final = "Nats-Sequence"
@@ -66,6 +69,36 @@ class Reader:
         """
         if limit <= 0:
             return []
+        events = await self._read_few(after, limit) if limit <= FEW else None
+        if events is None:
+            events = await self._read_many(after, limit)
+        for event in events:
+            header = event.header
+            self._stream.heads.note(header.stream, StreamHead(header.stream_version, header.position))
+        return await self._with_records(events)
+
+    async def _read_few(self, after: int, limit: int) -> list[StoredEvent] | None:
+        """Return the events at the next positions; `None` if an event is missing that may have been withdrawn."""
+        positions = range(after + 1, after + limit + 1)
+        answers = await asyncio.gather(*map(self._leader.at, positions))
+        stored = [self._of_leader(message) for message in answers if message is not None]
+        if limit > 1 and not await self._begins_with(stored):
+            return None
+        messages = {message.position: message for message in await self._complete_commands(stored)}
+        events: list[StoredEvent] = []
+        for position in positions:
+            if (message := messages.get(position)) is not None:
+                self._note_withdrawal(message)
+                events.append(self._stored_event(message))
+            elif position > await self._leader.head():
+                break
+            elif (header := self._withdrawals.get(position)) is not None:
+                events.append(StoredEvent(header, None))
+            else:
+                return None
+        return events
+
+    async def _read_many(self, after: int, limit: int) -> list[StoredEvent]:
         head = asyncio.ensure_future(self._leader.head())
         try:
             messages = await self._read_up_to(head, after, limit)
@@ -77,13 +110,13 @@ class Reader:
                 events.append(StoredEvent(await self._withdrawn(missing_position, message.position), None))
             self._note_withdrawal(message)
             events.append(self._stored_event(message))
-        for event in events[:limit]:
-            header = event.header
-            self._stream.heads.note(header.stream, StreamHead(header.stream_version, header.position))
-        return await self._with_records(events[:limit])
+        return events[:limit]
 
     async def read_stream(self, stream: str, after: int) -> list[StoredEvent]:
-        subjects = self._names.guarded(stream)
+        return await self._read_subjects(stream, after, self._withdrawals.subjects(stream))
+
+    async def _read_subjects(self, stream: str, after: int, subjects: str) -> list[StoredEvent]:
+        """Return the events of a stream after a version; `subjects` is a pattern that matches its messages."""
         last = await self._leader.last_of(subjects)
         if last is None:
             return []
@@ -117,7 +150,9 @@ class Reader:
     async def _record(self, event: StoredEvent) -> StoredEvent | None:
         event_id = event.header.event_id
         if event_id not in self._records:
-            records = await self.read_stream(withdrawal_stream(event_id), 0)
+            stream = withdrawal_stream(event_id)
+            subject = self._names.subject(stream, event.header.stream)
+            records = await self._read_subjects(stream, 0, subject)
             if not records:
                 return None
             self._records[event_id] = records[0]
