@@ -378,8 +378,9 @@ async def test_a_leader_that_forgets_withdrawals_returns_the_complete_stream(
     await withdraw(log, 2)
     read_subject = other._reader._read_subject
 
-    async def without_records(subject: str, last: int) -> object:
-        return [message for message in await read_subject(subject, last) if message.body.withdraws is None]
+    async def without_records(subject: str, last: int, count: int) -> object:
+        messages = await read_subject(subject, last, count)
+        return [message for message in messages if message.body.withdraws is None]
 
     monkeypatch.setattr(other._reader, "_read_subject", without_records)
     Forgetful(other).begin(2, monkeypatch)
@@ -556,3 +557,28 @@ async def test_a_read_of_one_or_two_events_makes_the_server_count_no_messages(
             assert await log.read(after, limit) == everything_read[after : after + limit]
     assert not [request for request in requests.data if "batch" in request]
     await log.aclose()
+
+
+async def test_a_read_of_a_stream_makes_the_server_search_no_further_than_its_last_message(
+    jetstream_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A search for one more message on a pattern can load all later blocks of the log."""
+    log, other = await opened(jetstream_url), await opened(jetstream_url)
+    await log.append([sample_write("post.b", NO_STREAM)])
+    for version in range(3):
+        await log.append([sample_write("post.a", version)])
+    requests = Requests(monkeypatch)
+    assert len(await other.read_stream("post.a")) == 3
+    assert [request["batch"] for request in requests.data if "batch" in request] == [3]
+    await withdraw(log, 3)
+    (record_subject,) = [guard for guard in requests.guards if ".w." in guard]
+    await log.append([sample_write("post.b", 1)])
+    await other.read(0, 10)
+    requests.data.clear()
+    events = await other.read_stream("post.a")
+    assert [event.payload is None for event in events] == [False, True, False]
+    assert [request["next_by_subj"] for request in requests.data if "next_by_subj" in request] == [
+        f"{record_subject.partition('.w.')[0]}.e"
+    ]
+    await log.aclose()
+    await other.aclose()

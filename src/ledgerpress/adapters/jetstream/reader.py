@@ -120,15 +120,15 @@ class Reader:
         last = await self._leader.last_of(subjects)
         if last is None:
             return []
-        # The rest of the last command may be in other streams.
-        messages = await self._complete_commands(await self._read_subject(subjects, last.sequence))
-        for message in messages:
-            self._note_withdrawal(message)
-        events = {
-            message.body.stream_version: self._stored_event(message)
-            for message in messages
-            if message.stream == stream
-        }
+        if self._names.stream_of(last.subject) != stream:
+            if (complete := await self._read_withdrawn(stream)) is not None:
+                return await self._with_records(
+                    [event for event in complete if event.header.stream_version > after]
+                )
+            count = MAX_MESSAGES
+        else:
+            count = read_body(last.sequence, last.data).stream_version
+        events = await self._events_on(subjects, stream, last.sequence, count)
         version = self._missing_version(events, stream)
         if version is not None:
             # The event was erased during the read, and its withdrawal was recorded after these messages.
@@ -139,6 +139,34 @@ class Reader:
         if version is not None:
             raise GapInLog(expected=version, actual=max(events))
         return await self._with_records([events[version] for version in sorted(events) if version > after])
+
+    async def _read_withdrawn(self, stream: str) -> list[StoredEvent] | None:
+        """Return the events of a stream whose last message is a withdrawal; `None` if not all of them were found.
+
+        A search from the last event to the withdrawal can make the server load all blocks between them, so this reads
+        only the subject of the events.
+        """
+        version, _ = await self._stream.heads.version_and_head(stream)
+        subject = self._names.subject(stream)
+        last = await self._leader.last_of(subject)
+        events: dict[int, StoredEvent] = {}
+        if last is not None:
+            events = await self._events_on(subject, stream, last.sequence, MAX_MESSAGES)
+        if self._missing_version(events, stream) is not None or max(events, default=0) < version:
+            return None
+        return [events[number] for number in sorted(events)]
+
+    async def _events_on(self, subjects: str, stream: str, last: int, count: int) -> dict[int, StoredEvent]:
+        """Return the events of a stream up to the position `last` by version, and note the withdrawals on `subjects`."""
+        # The rest of the last command may be in other streams.
+        messages = await self._complete_commands(await self._read_subject(subjects, last, count))
+        for message in messages:
+            self._note_withdrawal(message)
+        return {
+            message.body.stream_version: self._stored_event(message)
+            for message in messages
+            if message.stream == stream
+        }
 
     async def _with_records(self, events: list[StoredEvent]) -> list[StoredEvent]:
         """Return `events`, and with each withdrawn event the record of its withdrawal."""
@@ -207,14 +235,17 @@ class Reader:
         message = await self._leader.at(messages[0].position)
         return message is not None and self._of_leader(message) == messages[0]
 
-    async def _read_subject(self, subject: str, last: int) -> list[ReadMessage]:
-        """Return the messages on a subject up to the position `last`."""
+    async def _read_subject(self, subject: str, last: int, count: int) -> list[ReadMessage]:
+        """Return the messages on a subject up to the position `last`.
+
+        Request at most `count` messages at once: to find another one, the server may load all later blocks of the log.
+        """
         messages: list[ReadMessage] = []
         requests = 0
         delays = iter(_LAG_DELAYS)
         while not messages or messages[-1].position < last:
             after = messages[-1].position if messages else 0
-            batch, _ = await self._request_batch(after, last - after, MAX_BATCH_BYTES, subject)
+            batch, _ = await self._request_batch(after, min(last - after, count), MAX_BATCH_BYTES, subject)
             requests += 1
             messages += batch
             if batch:
@@ -227,7 +258,7 @@ class Reader:
             else:
                 break
         if requests > 1 and not await self._begins_with(messages):
-            return await self._read_subject(subject, last)
+            return await self._read_subject(subject, last, count)
         return messages
 
     async def _complete_commands(self, messages: list[ReadMessage]) -> list[ReadMessage]:
