@@ -99,6 +99,7 @@ class Reader:
         return events
 
     async def _read_many(self, after: int, limit: int) -> list[StoredEvent]:
+        """Return up to `limit` events after a position, read in batches. Raises `GapInLog`."""
         head = asyncio.ensure_future(self._leader.head())
         try:
             messages = await self._read_up_to(head, after, limit)
