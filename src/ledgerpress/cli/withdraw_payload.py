@@ -111,6 +111,11 @@ def _effects(preview: WithdrawalPreview) -> list[str]:
         lines.append(
             f"The public article /articles/{preview.slug} shows its {_names(preview.public)} now. {instead}"
         )
+    elif preview.shows_correction:
+        lines.append(
+            f"The public article /articles/{preview.slug} shows the correction that this event recorded, in a later "
+            f"wording. {_NO_CORRECTION}"
+        )
     elif preview.header.stream.startswith("post."):
         lines.append("No public article shows a text of this event now.")
     if hidden := [name for name in preview.current if name not in preview.public]:

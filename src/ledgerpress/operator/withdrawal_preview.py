@@ -1,6 +1,6 @@
 """Show what a withdrawal would erase, and withdraw it after a confirmation."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -27,7 +27,8 @@ class WithdrawalPreview:
     """The event whose payload would be erased, and what is visible of it now.
 
     `fields` are the values in the payload; `None` if it is already withdrawn. `public` are the names of the fields whose
-    values the public article at `slug` shows now. `current` are the names of those that are the current values of the
+    values the public article at `slug` shows now. `shows_correction`: whether the article shows a correction that the
+    event recorded, in this or in a later wording: it disappears with the event. `current` are the names of those that are the current values of the
     changed object, which only editors see of a post.
     """
 
@@ -37,6 +38,7 @@ class WithdrawalPreview:
     fields: Mapping[str, Any] | None
     slug: str | None
     public: tuple[str, ...]
+    shows_correction: bool
     current: tuple[str, ...]
 
 
@@ -66,6 +68,7 @@ async def _preview(store: Store, position: int) -> WithdrawalPreview:
     with store.snapshot() as snapshot:
         actor = actors.actor(snapshot, event.header.actor_id)
         article = _article(snapshot, event.header.stream)
+        shown = corrections.of_article(snapshot, article.id) if article else []
         change = changes.by_position(snapshot, position)
         return WithdrawalPreview(
             header=event.header,
@@ -73,7 +76,8 @@ async def _preview(store: Store, position: int) -> WithdrawalPreview:
             reason=(payload or {}).get("reason"),
             fields=fields,
             slug=article.slug if article else None,
-            public=_public(snapshot, article, position, fields or {}),
+            public=_public(article, shown, position, fields or {}),
+            shows_correction=any(correction.position == position for correction in shown),
             current=_current(snapshot, store.declared.subjects, change.subject if change else "", texts),
         )
 
@@ -93,7 +97,10 @@ def _texts(store: Store, event: StoredEvent, fields: Mapping[str, Any]) -> dict[
 
 
 def _public(
-    snapshot: Snapshot, article: article_queries.Article | None, position: int, fields: Mapping[str, Any]
+    article: article_queries.Article | None,
+    shown_corrections: Sequence[corrections.Correction],
+    position: int,
+    fields: Mapping[str, Any],
 ) -> tuple[str, ...]:
     """Return the names of the fields whose values the article shows."""
     if article is None:
@@ -102,7 +109,7 @@ def _public(
     shown = [name for name in plain if fields.get(name) and getattr(article, name) == fields[name]]
     if article.body == position:
         shown.append("body")
-    for correction in corrections.of_article(snapshot, article.id):
+    for correction in shown_corrections:
         if correction.position == position or correction.id == fields.get("correctionId"):
             values = {"note": correction.note, "passage": correction.passage, "correction": correction.note}
             shown += [name for name, value in values.items() if value and fields.get(name) == value]
