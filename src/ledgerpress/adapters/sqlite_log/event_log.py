@@ -1,6 +1,7 @@
 """The event log in one SQLite file, shared by any number of processes on one machine."""
 
 import asyncio
+import os
 import sqlite3
 from collections.abc import Callable, Sequence
 from functools import partial
@@ -178,7 +179,7 @@ def _note_result(task: asyncio.Task[None]) -> None:
 def _identity(path: Path) -> tuple[int, int] | None:
     """Return the device and inode of a file, which identify it, or `None` if there is no file."""
     try:
-        status = path.stat()
+        status = os.stat(path)  # noqa: PTH116 - half the time of `Path.stat`, for each group
     except OSError:
         return None
     return status.st_dev, status.st_ino
