@@ -71,10 +71,11 @@ class OperationPlans:
     """The compiled plans of an operation (`compiled.query_compiler`), by the values of its `conditions`.
 
     `conditions` are the names of the variables in its @skip and @include directives. A plan of `None` means that the
-    operation cannot be compiled.
+    operation cannot be compiled. `coerce` coerces the variables (`compiled.variable_coercion`).
     """
 
     conditions: tuple[str, ...] | None = None
+    coerce: Callable[[Mapping[str, Any]], Any] = lambda _: None
     by_values: BoundedCache[tuple[Any, ...], Any] = field(
         default_factory=lambda: BoundedCache(max_entries=MAX_PLANS)
     )
