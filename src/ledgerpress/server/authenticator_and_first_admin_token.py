@@ -30,6 +30,7 @@ def make_authenticator(store: Store, settings: AccessSettings) -> Authenticator:
         store.log.publication,
         anonymous=anonymous(settings.anonymous_role, store.features.roles),
         roles=store.features.roles,
+        views_version=store.views_version,
         verifier=_verifier(store, settings),
         is_paused=lambda: store.checkpoints[PROJECTOR.name].is_paused,
         is_current=lambda token: _is_current(store, token),
