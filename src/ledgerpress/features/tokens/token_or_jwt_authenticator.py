@@ -3,7 +3,6 @@
 import hmac
 import re
 from collections.abc import Awaitable, Callable, Collection, Mapping
-from contextlib import AbstractContextManager
 from dataclasses import replace
 from typing import Final
 
@@ -28,9 +27,8 @@ _CREDENTIALS: Final = re.compile(r"([A-Za-z0-9!#$%&'*+.^_`|~-]+)(?: +([A-Za-z0-9
 _LONGEST: Final = 16_384
 """The maximum length of a header, in characters; a JWT has a few thousand at most."""
 _NO_HASH: Final = "0" * 64
-_REVOKED: Final = "This token has been revoked."
-MAX_CACHED: Final = 1_000
-"""How many identities are cached, by the hashes of their tokens."""
+_MAX_IDENTITIES: Final = 1_000
+"""How many identities are kept, each by the content of its token."""
 _LEAST_FIRST: Final = (Role.READER, Role.AUTHOR, Role.EDITOR, Role.AUDITOR, Role.ADMIN)
 
 
@@ -48,35 +46,32 @@ def anonymous(role: Role, roles: RolePermissions) -> Identity:
 class TokenAuthenticator:
     """Authenticates by API token, by JWT if there is a verifier, or anonymously.
 
-    A token is looked up again as soon as any process has changed the views, so that a revocation takes effect at once.
-    While the views of tokens may be out of date, tokens are not cached, and `is_current` checks each token as well.
+    Tokens are looked up for each request and never cached, so that a revocation by any process takes effect at once.
+    While the views of tokens may be out of date, `is_current` checks each token as well.
     """
 
     def __init__(
         self,
-        snapshot: Callable[[], AbstractContextManager[Snapshot]],
+        read: tokens.ReadLatest,
         clock: Clock,
         publication: str,
         *,
         roles: RolePermissions,
-        views_version: Callable[[], object],
         anonymous: Identity = ANONYMOUS,
         verifier: Verifier | None = None,
         is_paused: Callable[[], bool] = lambda: False,
-        is_current: Callable[[tokens.Token], Awaitable[bool]] | None = None,
+        is_current: Callable[[str, str], Awaitable[bool]] | None = None,
     ) -> None:
-        """`views_version` returns the same object until a process changes the views.
+        """`is_paused` returns whether the projection of tokens is paused, so that the views may be out of date.
 
-        `is_paused` returns whether the projection of tokens is paused, so that the views may be out of date.
+        `is_current` returns whether the token with an id is valid and has a hash, according to the log.
         """
-        self._snapshot = snapshot
+        self._read = read
         self._clock = clock
         self._publication = publication
         self._anonymous = anonymous
         self._roles = roles
-        self._views_version = views_version
-        self._cached_at: object = None
-        self._cached = BoundedCache[str, Identity](max_entries=MAX_CACHED)
+        self._identities = BoundedCache[tokens.PresentedToken, Identity](max_entries=_MAX_IDENTITIES)
         self._verifier = verifier
         self._is_paused = is_paused
         self._is_current = is_current
@@ -97,56 +92,36 @@ class TokenAuthenticator:
 
     async def _by_token(self, secret: str) -> Identity:
         presented_hash = secret_hash(secret)
-        if self._is_paused():
-            token = self._token(presented_hash)
-            if self._is_current and not await self._is_current(token):
-                raise Unauthenticated(_REVOKED)
-            return self._checked(self._identity(token))
-        version = self._views_version()  # before the lookup, which may read a later version
-        if version is not self._cached_at:
-            self._cached.clear()
-            self._cached_at = version
-        known = self._cached.get(presented_hash)
-        if known is None:
-            known = self._identity(self._token(presented_hash))
-            self._cached.put(presented_hash, known)
-        return self._checked(known)
-
-    def _token(self, presented_hash: str) -> tokens.Token:
-        """Return the token with a hash. Raises `Unauthenticated` if there is none, or if it was revoked."""
-        with self._snapshot() as snapshot:
-            token = tokens.by_secret_hash(snapshot, presented_hash)
-        stored_hash = (token.secret_hash if token else None) or _NO_HASH
-        if not hmac.compare_digest(stored_hash, presented_hash) or token is None:
+        found = tokens.by_secret_hash(self._read, presented_hash)
+        token, stored_hash, is_revoked = found or (None, None, False)
+        if not hmac.compare_digest(stored_hash or _NO_HASH, presented_hash) or token is None:
             raise Unauthenticated("Unknown token.")
-        if token.revoked_at is not None:
-            raise Unauthenticated(_REVOKED)
-        return token
+        if is_revoked or (
+            self._is_paused() and self._is_current and not await self._is_current(token.id, presented_hash)
+        ):
+            raise Unauthenticated("This token has been revoked.")
+        if token.expires_at is not None and token.expires_at <= self._clock.now():
+            raise Unauthenticated("This token has expired.")
+        known = self._identities.get(token)
+        if known is None:
+            known = self._identity(token)
+            self._identities.put(token, known)
+        return known
 
-    def _identity(self, token: tokens.Token) -> Identity:
-        """Return the identity of a token. Raises `Unauthenticated` for an unknown role."""
+    def _identity(self, token: tokens.PresentedToken) -> Identity:
         if token.role not in set(Role):
-            self._check_expiry(token.expires_at)
             raise Unauthenticated(
                 "This token has a role that only a newer version of this server knows. Use another token."
             )
-        scopes = None if token.scopes is None else self._roles.named(token.scopes)
+        scopes = token.scope_names
         return identity(
             Role(token.role),
             token.actor_id,
-            scopes=scopes,
+            scopes=None if scopes is None else self._roles.named(scopes),
             token_id=token.id,
             roles=self._roles,
             expires_at=token.expires_at,
         )
-
-    def _checked(self, identity: Identity) -> Identity:
-        self._check_expiry(identity.expires_at)
-        return identity
-
-    def _check_expiry(self, expires_at: int | None) -> None:
-        if expires_at is not None and expires_at <= self._clock.now():
-            raise Unauthenticated("This token has expired.")
 
     def ended_tokens(self, snapshot: Snapshot, token_ids: Collection[str]) -> Mapping[str, int]:
         """Return those of `token_ids` that have ended, each with the position of the revocation, 0 if it is unknown."""

@@ -10,7 +10,7 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from ledgerpress.eventlog.clock_randomness_ids import Clock
 from ledgerpress.eventlog.codec import Codec
@@ -179,6 +179,10 @@ class ActiveViews:
 
     def snapshot(self) -> AbstractContextManager[Snapshot]:
         return self._live.views.snapshot()
+
+    def latest_row(self, query: str, parameters: tuple[str, ...]) -> tuple[Any, ...] | None:
+        """Return the first row of a query on the views as of their last commit."""
+        return self._live.views.latest_row(query, parameters)
 
     def views_version(self) -> ViewsVersion:
         """Return the version of the views: the same object until a process changes the views."""
