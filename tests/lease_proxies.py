@@ -47,6 +47,7 @@ class LogProxy:
     """
 
     staleness = 0.0
+    detects_replacement = False
 
     def __init__(self, log: MemoryLog, register: MemoryRegister) -> None:
         self.log = log

@@ -37,23 +37,40 @@ def ask(port: int, request: bytes) -> bytes:
 
 
 def load(
-    port: int, request: Callable[[], bytes], *, connections: int = 16, seconds: float
+    port: int,
+    request: Callable[[], bytes],
+    *,
+    connections: int = 16,
+    seconds: float,
+    answered: Callable[[bytes, float], None] | None = None,
 ) -> tuple[int, float]:
-    """Send requests for `seconds`, one at a time on each connection; return the number of responses and the seconds."""
+    """Send requests for `seconds`, one at a time on each connection; return the number of responses and the seconds.
+
+    `answered` receives each request that was answered, and the seconds until its response was complete.
+    """
     sockets = {connection.fileno(): connection for connection in (_connect(port) for _ in range(connections))}
     pending = {number: _PendingResponse() for number in sockets}
+    sent: dict[int, tuple[bytes, float]] = {}
+
+    def send(number: int) -> None:
+        sent[number] = request(), time.perf_counter()
+        sockets[number].sendall(sent[number][0])
+
     poll = select.epoll()
     try:
-        for number, connection in sockets.items():
+        for number in sockets:
             poll.register(number, select.EPOLLIN)
-            connection.sendall(request())
+            send(number)
         responses, started = 0, time.perf_counter()
         end = started + seconds
         while (now := time.perf_counter()) < end or not responses:
             for number, _ in poll.poll(1):
                 if _arrived(sockets[number].recv(_RECEIVE_BYTES), pending[number]):
                     responses += 1
-                    sockets[number].sendall(request())
+                    if answered:
+                        question, sent_at = sent[number]
+                        answered(question, time.perf_counter() - sent_at)
+                    send(number)
         return responses, now - started
     finally:
         poll.close()

@@ -71,6 +71,7 @@ class MemoryLog:
     """An `OpenedLog` on a `MemoryEngine`, for one process."""
 
     staleness = 0.0
+    detects_replacement = False
     notices: Sequence[str] = ()
     counts: Mapping[str, int] = {}
 

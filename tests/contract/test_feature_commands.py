@@ -23,11 +23,12 @@ from ledgerpress.commands.command_and_guard_declarations import (
     InputDeclaration,
     commands,
 )
-from ledgerpress.commands.command_handler import CommandHandler, fingerprint
+from ledgerpress.commands.command_handler import CommandHandler
 from ledgerpress.commands.command_request_and_context import CommandContext, CommandRequest
 from ledgerpress.commands.content_field_declarations_and_revert import ContentDeclaration, ContentField
 from ledgerpress.commands.errors import ErrorCode, Rejection
 from ledgerpress.commands.executed_commands_view import CommandsProjector
+from ledgerpress.commands.fingerprint import fingerprint
 from ledgerpress.commands.first_events_of_publication import open_publication
 from ledgerpress.commands.roles_and_permissions import PermissionDenied, RequiredPermission, Role
 from ledgerpress.commands.streams_and_append_plan import AppendPlan, PlannedWrite, StreamCategory

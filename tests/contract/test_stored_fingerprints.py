@@ -11,9 +11,9 @@ import pytest
 from msgspec import UNSET
 
 from ledgerpress.commands.command_and_guard_declarations import Command
-from ledgerpress.commands.command_handler import fingerprint
 from ledgerpress.commands.command_request_and_context import CommandRequest
 from ledgerpress.commands.confirm_and_correct_clock import ConfirmClock, CorrectClock
+from ledgerpress.commands.fingerprint import fingerprint
 from ledgerpress.commands.roles_and_permissions import Role
 from ledgerpress.commands.skip_event import SkipEvent
 from ledgerpress.features.actors.commands import RegisterActor, RenameActor

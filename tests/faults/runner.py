@@ -72,7 +72,9 @@ class _Node:
             await self._log.end(self._fault.name)
         await _until(lambda: not server.is_running or "/graphql" in server.output.read_text("utf-8"))
         if not server.is_running:
-            assert server.words().startswith("ledgerpress: "), server.words()
+            words = server.words()
+            assert any(line.startswith("ledgerpress: ") for line in words.splitlines()), words
+            assert "Traceback" not in words, words
             return f"exit {await server.ended()}"
         return expected if expected == "waits" else "starts"
 

@@ -8,6 +8,7 @@ import logging
 import os
 import tempfile
 from collections import Counter
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -16,6 +17,8 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from ledgerpress.commands.errors import ErrorCode
+from ledgerpress.eventlog.codec import Recorded
+from ledgerpress.eventlog.event_and_withdrawn_event import Event
 from ledgerpress.features.categories.model import (
     CATEGORY_CYCLE,
     CATEGORY_NOT_EMPTY,
@@ -34,6 +37,7 @@ from ledgerpress.features.posts.model import (
 )
 from ledgerpress.features.registry import EVENT_TYPES
 from ledgerpress.features.slugs.model import SLUG_MALFORMED, SLUG_TAKEN
+from ledgerpress.views.files.active_views import ActiveViews
 from ledgerpress.views.snapshot_and_cache_dependencies import Snapshot
 from tests.newsroom_model import Newsroom
 from tests.property.command_generator import KINDS, NOW
@@ -66,23 +70,40 @@ def quiet(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.CRITICAL, "ledgerpress.views.projection")
 
 
-def test_views_have_the_same_rows_however_they_are_built_and_agree_with_the_model() -> None:
+def test_views_have_the_same_rows_however_they_are_built_and_agree_with_the_model(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     counts: Counter[str] = Counter()
+    handed_over: dict[int, Recorded[Event]] = {}
+    hand_over = ActiveViews.hand_over
+
+    def noting(views: ActiveViews, events: Sequence[Recorded[Event]]) -> None:
+        handed_over.update((event.position, event) for event in events)
+        counts["handed over"] += len(events)
+        hand_over(views, events)
+
+    monkeypatch.setattr(ActiveViews, "hand_over", noting)
 
     @settings(max_examples=EXAMPLES, deadline=None, print_blob=True, suppress_health_check=list(HealthCheck))
     @example(WHOLE_DAY, False, [0.2, 0.4, 0.6, 0.8], 2)
     @given(actions, st.booleans(), st.lists(st.floats(0, 1), min_size=4, max_size=4), st.integers(1, 5))
     def holds(chosen: list[Action], empty: bool, moments: list[float], page: int) -> None:
-        asyncio.run(_holds(chosen, empty, moments, page, counts))
+        handed_over.clear()
+        asyncio.run(_holds(chosen, empty, moments, page, counts, handed_over))
 
     holds()
     assert {kind.__name__ for kind in KINDS} <= counts.keys()
     assert {name for name, *_ in EVENT_TYPES} - counts.keys() == NOT_COMMANDED
-    assert {"replayed", "nothing to do", "failed to open", *REJECTIONS} <= counts.keys()
+    assert {"handed over", "replayed", "nothing to do", "failed to open", *REJECTIONS} <= counts.keys()
 
 
 async def _holds(
-    chosen: list[Action], empty: bool, moments: list[float], page: int, counts: Counter[str]
+    chosen: list[Action],
+    empty: bool,
+    moments: list[float],
+    page: int,
+    counts: Counter[str],
+    handed_over: Mapping[int, Recorded[Event]],
 ) -> None:
     with tempfile.TemporaryDirectory() as folder:
         async with Session(Path(folder) / "data", counts=counts) as session:
@@ -91,6 +112,8 @@ async def _holds(
             for action in chosen:
                 await session.do(action)
             await _assert_sound(session, Path(folder), moments, page)
+            decoded = {event.position: event for event in session.history}
+            assert handed_over == {position: decoded[position] for position in handed_over}
 
 
 async def _assert_sound(session: Session, folder: Path, moments: list[float], page: int) -> None:

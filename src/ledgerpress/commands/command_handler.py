@@ -5,14 +5,11 @@ the command is rejected instead. A command that is rejected or has nothing to do
 """
 
 import asyncio
-import hashlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractAsyncContextManager, AbstractContextManager, nullcontext
-from dataclasses import dataclass, fields
-from typing import Any, Final, Protocol
+from dataclasses import dataclass
+from typing import Final, Protocol
 from weakref import WeakValueDictionary
-
-import msgspec
 
 from ledgerpress.commands.client_identity import Identity
 from ledgerpress.commands.command_and_guard_declarations import Command, CommandDeclarations
@@ -24,10 +21,11 @@ from ledgerpress.commands.command_request_and_context import (
 )
 from ledgerpress.commands.errors import ErrorCode, Rejection, unreadable_event
 from ledgerpress.commands.executed_commands_view import PreviousResult, check_subject, previous_result
-from ledgerpress.commands.roles_and_permissions import Permission, PermissionDenied, RequiredPermission
+from ledgerpress.commands.fingerprint import fingerprint
+from ledgerpress.commands.roles_and_permissions import PermissionDenied, RequiredPermission
 from ledgerpress.commands.streams_and_append_plan import AppendPlan, PlannedWrite, StateLoader
 from ledgerpress.eventlog.clock_randomness_ids import Clock, Randomness, uuid7, uuid8
-from ledgerpress.eventlog.codec import Codec
+from ledgerpress.eventlog.codec import Codec, Recorded
 from ledgerpress.eventlog.envelope import SALT_BYTES, NewEvent
 from ledgerpress.eventlog.errors import (
     DuplicateEvent,
@@ -36,7 +34,6 @@ from ledgerpress.eventlog.errors import (
     WrongExpectedVersion,
 )
 from ledgerpress.eventlog.event_and_withdrawn_event import Event
-from ledgerpress.eventlog.leases import Fence
 from ledgerpress.eventlog.log import EventLog, StreamWrite
 from ledgerpress.eventlog.unknown_third_party_events import THIRD_PARTY
 
@@ -100,8 +97,13 @@ class CommandHandler:
         name_key: bytes,
         timeout: float = 5.0,
         observer: Instrumentation = NO_INSTRUMENTATION,
+        hand_over: Callable[[Sequence[Recorded[Event]]], None] | None = None,
     ) -> None:
-        """Create a handler. `timeout` limits each wait for the views, in seconds."""
+        """Create a handler. `timeout` limits each wait for the views, in seconds.
+
+        `hand_over` receives the recorded events of each command. It MUST be `None` if an append to the log can succeed
+        although the log was replaced.
+        """
         self._log = log
         self._codec = codec
         self._declarations = declarations
@@ -111,6 +113,7 @@ class CommandHandler:
         self._name_key = name_key
         self._timeout = timeout
         self._observer = observer
+        self._hand_over = hand_over
         self._states = StateLoader(log, codec)
         self._locks: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
 
@@ -176,8 +179,7 @@ class CommandHandler:
                 previous = await self._previous_result(execution)
                 return previous or (plan.subject_id, await self._log.head(), False)
             try:
-                writes = self._stream_writes(plan, execution, now)
-                return plan.subject_id, await self._append(writes, execution.request.fence), False
+                return plan.subject_id, await self._append(plan, execution, now), False
             except (WrongExpectedVersion, DuplicateEvent) as error:
                 conflict = error
             except PayloadTooLarge as error:
@@ -210,10 +212,16 @@ class CommandHandler:
         """Yield the types of the events lazily: commands of first-party features do not need them."""
         return (self._codec.name_of(event)[0] for write in writes for event in write.events)
 
-    async def _append(self, writes: Sequence[StreamWrite], fence: Fence | None) -> int:
+    async def _append(self, plan: AppendPlan, execution: _Execution, now: int) -> int:
+        """Record the events of a plan, and return the position of the last one."""
+        writes, fence = self._stream_writes(plan, execution, now), execution.request.fence
         with self._observer.span("append"):
             position = await (fence.append(self._log, writes) if fence else self._log.append(writes))
         self._observer.appended(sum(len(write.events) for write in writes))
+        for write in plan.writes:
+            self._states.advance(write)
+        if self._hand_over is not None and fence is None:
+            self._hand_over(self._recorded(plan, writes, position, execution))
         return position
 
     def _retry_delay(self, attempt: int) -> float:
@@ -269,9 +277,9 @@ class CommandHandler:
 
     def _lock(self, command: Command) -> AbstractAsyncContextManager[object]:
         """Return the lock of the command's key, so that commands of this process do not conflict with each other."""
-        if command.lock_key is None:
+        if (key := command.lock_key) is None:
             return nullcontext()
-        return self._locks.setdefault(command.lock_key, asyncio.Lock())
+        return self._locks.setdefault(key, asyncio.Lock())
 
     def _context(self, execution: _Execution, now: int) -> CommandContext:
         return CommandContext(
@@ -307,6 +315,34 @@ class CommandHandler:
             writes.append(StreamWrite(write.stream, write.expected, tuple(events)))
         return writes
 
+    def _recorded(
+        self, plan: AppendPlan, writes: Sequence[StreamWrite], last_position: int, execution: _Execution
+    ) -> list[Recorded[Event]]:
+        """Return the events of `plan` as the log returns them, decoded; they end at `last_position`."""
+        position = last_position - sum(len(write.events) for write in writes)
+        recorded = []
+        for planned, write in zip(plan.writes, writes, strict=True):
+            for version, (event, new) in enumerate(
+                zip(planned.events, write.events, strict=True), write.expected + 1
+            ):
+                position += 1
+                recorded.append(
+                    Recorded(
+                        new.header(
+                            publication=self._log.publication,
+                            position=position,
+                            stream=write.stream,
+                            stream_version=version,
+                        ),
+                        event,
+                        execution.reason,
+                        execution.idempotency_key,
+                        execution.request.trace_id,
+                        execution.fingerprint,
+                    )
+                )
+        return recorded
+
     def _new_event(self, event: Event, execution: _Execution, index: int, now: int) -> NewEvent:
         name, version = self._codec.name_of(event)
         request = execution.request
@@ -339,40 +375,3 @@ def _unverifiable(previous: PreviousResult) -> Rejection:
         "use a new key.",
         field=("idempotencyKey",),
     )
-
-
-def fingerprint(command: Command, request: CommandRequest) -> str:
-    """Return the SHA-256, in hex, of a command. Raises `Rejection` for text that is not valid Unicode.
-
-    Fields with their default value are omitted. So if an upgrade adds fields to the class of a command, a repeated
-    command still has the same fingerprint. Inputs of other features are included only if the client sends them. Fields
-    with `compare=False` are omitted, too. The names of all other fields, including those of nested classes, are part of
-    the fingerprint: they are stored names.
-    """
-    parts: tuple[object, ...] = (
-        command.fingerprint_name,
-        _values(command),
-        request.reason,
-        request.expected_version,
-    )
-    if request.inputs:
-        parts += ({value.fingerprint_name: _values(value) for value in request.inputs},)
-    try:
-        return hashlib.sha256(msgspec.json.encode(parts, order="sorted", enc_hook=_plain)).hexdigest()
-    except UnicodeEncodeError as error:
-        raise Rejection(ErrorCode.INVALID_TEXT, "Some of the text is not valid Unicode.") from error
-
-
-def _plain(value: object) -> str:
-    """Return a permission as a plain string. Raises `NotImplementedError` for other objects."""
-    if isinstance(value, Permission):
-        return str(value)
-    raise NotImplementedError(f"{type(value).__name__} cannot be part of a command")
-
-
-def _values(command: Any) -> dict[str, object]:
-    return {
-        field.name: value
-        for field in fields(command)
-        if field.compare and (value := getattr(command, field.name)) != field.default
-    }

@@ -106,13 +106,18 @@ class LoadedStream(NamedTuple, Generic[S]):
         return PlannedWrite(self.name, self.version, events)
 
 
+class _CachedState(NamedTuple):
+    loaded: LoadedStream[Any]
+    evolve: Callable[[Any, Any], Any]
+
+
 class StateLoader:
     """A loader of stream states. It caches recently used states, and reads only the events after them."""
 
     def __init__(self, log: EventLog, codec: Codec[Event]) -> None:
         self._log = log
         self._codec = codec
-        self._cache: BoundedCache[str, LoadedStream[Any]] = BoundedCache(max_entries=MAX_CACHED_STATES)
+        self._cache: BoundedCache[str, _CachedState] = BoundedCache(max_entries=MAX_CACHED_STATES)
         self._clearings = 0
 
     def clear(self) -> None:
@@ -124,14 +129,26 @@ class StateLoader:
         """Return the current state of a stream."""
         stream, clearings = category.stream(id), self._clearings
         cached = self._cache.get(stream)
-        _, version, state, created_by = cached or LoadedStream(stream, 0, category.initial, None)
+        _, version, state, created_by = (
+            cached.loaded if cached else LoadedStream(stream, 0, category.initial, None)
+        )
         for recorded in self._codec.decode_all(await self._log.read_stream(stream, version)):
             version, state = recorded.header.stream_version, category.evolve(state, recorded.event)
             created_by = created_by or recorded.header.actor_id
         loaded = LoadedStream(stream, version, state, created_by)
         if version and clearings == self._clearings:
-            self._cache.put(stream, loaded)
+            self._cache.put(stream, _CachedState(loaded, category.evolve))
         return loaded
+
+    def advance(self, write: PlannedWrite) -> None:
+        """Apply the events of a write that was recorded to the cached state of its stream, if it was loaded before."""
+        cached = self._cache.get(write.stream)
+        if cached is None or not write.events or cached.loaded.version != write.expected:
+            return
+        name, version, state, created_by = cached.loaded
+        for event in write.events:
+            version, state = version + 1, cached.evolve(state, event)
+        self._cache.put(name, _CachedState(LoadedStream(name, version, state, created_by), cached.evolve))
 
     async def events(self, stream: str) -> list[Event]:
         """Return all events of a stream, beginning with version 1."""

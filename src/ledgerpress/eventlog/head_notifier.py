@@ -1,6 +1,7 @@
 """Waits until the head of the log advances, in this process or in another."""
 
 import asyncio
+import math
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from typing import Final
@@ -22,6 +23,7 @@ class HeadNotifier:
         self._read_head = read_head
         self._interval = interval
         self._head = 0
+        self._read_at = -math.inf
         self._announced = asyncio.Event()
         self._waiting: dict[asyncio.Future[bool], int] = {}
         self._poller: asyncio.Task[None] | None = None
@@ -33,12 +35,13 @@ class HeadNotifier:
         Raises `LogClosed` if the log is closed meanwhile.
         """
         self._check_open()
-        if self._head <= position:
-            self.advance(await self._read_head())
+        loop = asyncio.get_running_loop()
+        is_recent = loop.time() < self._read_at + min(self._interval, POLL_INTERVAL)
+        if self._head <= position and (self._announced.is_set() or not is_recent):
+            await self._read()
         if self._head > position:
             return True
         self._check_open()
-        loop = asyncio.get_running_loop()
         is_beyond: asyncio.Future[bool] = loop.create_future()
         self._waiting[is_beyond] = position
         if self._poller is None:
@@ -82,11 +85,16 @@ class HeadNotifier:
                     async with asyncio.timeout(self._interval):
                         await self._announced.wait()
                 self._announced.clear()
-                self.advance(await self._read_head())
+                await self._read()
         except Exception as error:  # noqa: BLE001 - every waiting caller gets the error, of any class
             self._fail(error)
         finally:
             self._poller = None
+
+    async def _read(self) -> None:
+        head = await self._read_head()
+        self._read_at = asyncio.get_running_loop().time()
+        self.advance(head)
 
     def _fail(self, error: Exception) -> None:
         for is_beyond in self._waiting:

@@ -99,6 +99,11 @@ class OpenedLog(EventLog, Protocol):
     """A log that the caller must close."""
 
     @property
+    def detects_replacement(self) -> bool:
+        """Whether every append fails with `LogReplaced` if the log was replaced since it was opened."""
+        ...
+
+    @property
     def leases(self) -> LeaseRegister:
         """The lease registers of the publication."""
         ...

@@ -238,6 +238,7 @@ async def store_on_log(
             randomness=randomness,
             name_key=name_key,
             observer=instrumentation,
+            hand_over=views.hand_over if opened.detects_replacement else None,
         )
         if elapsed is not None:
             limits = clock_limits or default_limits()

@@ -32,6 +32,10 @@ class LogPrefix:
         return self._log.staleness
 
     @property
+    def detects_replacement(self) -> bool:
+        return self._log.detects_replacement
+
+    @property
     def leases(self) -> LeaseRegister:
         return self._log.leases
 

@@ -43,6 +43,8 @@ _TOO_FEW_REPLICAS: Final = (
 class JetStreamEventLog:
     """An `EventLog` in the order of one stream's sequence. It belongs to the event loop in which it was opened."""
 
+    detects_replacement = False
+
     def __init__(self, stream: LogStream, info: StreamInfo, *, unsynced: bool, replicas: int) -> None:
         """Open the log in a stream that should have `replicas` replicas.
 

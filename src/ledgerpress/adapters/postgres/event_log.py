@@ -33,6 +33,7 @@ class PostgresEventLog:
     notices = ()
     """Always empty: a server without durable commits is rejected."""
     staleness = 0.0
+    detects_replacement = False
 
     def __init__(
         self, connection: ReconnectingConnection, location: LogLocation, clock: Callable[[], float]

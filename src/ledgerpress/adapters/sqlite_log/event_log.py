@@ -37,6 +37,7 @@ class SqliteEventLog:
     notices = ()
     counts = MappingProxyType[str, int]({})
     staleness = 0.0
+    detects_replacement = True
 
     def __init__(
         self, path: Path, writer: SerialConnection, reader: SerialConnection, publication: str

@@ -201,10 +201,8 @@ class CreatePost:
 
     @property
     def lock_key(self) -> str | None:
-        """The base of a derived slug, so that posts created concurrently with the same title do not conflict."""
-        if self.slug is not None:
-            return None
-        return f"slug.{SlugKind.POST}.{slugs.derive(self.title, fallback=SlugKind.POST)}"
+        """The title, so that posts created concurrently with the same derived slug do not conflict, as a rule."""
+        return None if self.slug is not None else f"title.{self.title}"
 
     def decide(self, post: None, facts: NewPostFacts) -> tuple[Event, ...]:
         """Return the events of the new post. Raises `Rejection`."""

@@ -168,7 +168,7 @@ def anchor(title: str) -> tuple[str, bool]:
 
 def hyphenated(text: str, *, fallback: str) -> str:
     """Return the words of a lower-case text with hyphens between them, or `fallback` if there are no words."""
-    words = "".join(map(_in_slug, text)).split()
+    words = text.translate(_IN_SLUG).split()
     slug = unicodedata.normalize("NFC", "-".join(filter(None, map(_without_leading_marks, words))))
     if len(slug) > _DERIVED_LENGTH:
         slug = slug[: _DERIVED_LENGTH + 1].rpartition("-")[0] or cut(slug, _DERIVED_LENGTH)
@@ -201,7 +201,8 @@ def _has_the_form(slug: str) -> bool:
         and all(
             word
             and word == _without_leading_marks(word)
-            and all(_in_slug(character) == character != " " for character in word)
+            and word == word.translate(_IN_SLUG)
+            and " " not in word
             for word in slug.split("-")
         )
     )
@@ -239,6 +240,17 @@ def _in_slug(character: str) -> str:
     if category in _NO_TRACE or character in _APOSTROPHES or _INVISIBLE.match(character):
         return ""
     return character if category[0] in "LMN" else " "
+
+
+class _Replacements(dict[int, str]):
+    """The replacements of characters for `str.translate`, in native code for the most frequent characters."""
+
+    def __missing__(self, code_point: int) -> str:
+        return _in_slug(chr(code_point))
+
+
+_IN_SLUG: Final = _Replacements({code_point: _in_slug(chr(code_point)) for code_point in range(0x180)})
+"""With the letters of ASCII and of the most frequent Latin scripts."""
 
 
 def _without_leading_marks(word: str) -> str:

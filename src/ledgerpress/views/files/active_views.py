@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from ledgerpress.eventlog.clock_randomness_ids import Clock
-from ledgerpress.eventlog.codec import Codec
+from ledgerpress.eventlog.codec import Codec, Recorded
 from ledgerpress.eventlog.errors import EventLogError, LogUnusable
 from ledgerpress.eventlog.event_and_withdrawn_event import Event
 from ledgerpress.eventlog.log import EventLog
@@ -95,11 +95,10 @@ class ActiveViews:
         *,
         resume: bool,
     ) -> None:
-        """Open the views in use, and apply all events up to the head.
+        """Open the views in use, and apply all events up to the head; if there are none, `build` them first.
 
-        If there are no views that this program can use, `build` them first. With `resume`, paused projections try
-        again. `progress` is called with each position reached. Raises `LogUnusable` if the views cannot be built or
-        used.
+        With `resume`, paused projections try again. `progress` is called with each position reached. Raises
+        `LogUnusable` if the views cannot be built or used.
         """
         while True:
             # Record the use before opening the views: from then on, no process drops them as unused.
@@ -177,6 +176,10 @@ class ActiveViews:
         last = max(self.checkpoints.values(), key=lambda point: point.position)
         return last.position, last.leaf_hash
 
+    def hand_over(self, events: Sequence[Recorded[Event]]) -> None:
+        """Hand over events that this process has just recorded, so that they are not read from the log and decoded."""
+        self._live.runner.hand_over(events)
+
     def snapshot(self) -> AbstractContextManager[Snapshot]:
         return self._live.views.snapshot()
 
@@ -189,10 +192,7 @@ class ActiveViews:
         return self._live.views.views_version()
 
     async def wait_for(self, position: int, timeout: float, names: Collection[str] = ()) -> bool:
-        """Wait until the named projections, or all, have reached `position`; return whether they have.
-
-        `timeout` is in seconds. The method does not wait for a paused projection.
-        """
+        """Wait for at most `timeout` seconds, as `ProjectionRunner.wait_for` does."""
         deadline = time.monotonic() + timeout
         while True:
             live = self._live
@@ -337,8 +337,8 @@ class ActiveViews:
     def _drop_withdrawn(self) -> None:
         """Delete other files that may contain withdrawn payloads, once this process uses the current file.
 
-        Processes of other sets apply the withdrawal to their own files. Files of other sets that no process has open
-        are deleted at once, and the others if they are still behind after `OTHER_SETS_TIMEOUT`.
+        Files of other sets that no process has open are deleted at once, and the others if they are still behind after
+        `OTHER_SETS_TIMEOUT`: their processes apply the withdrawal themselves.
         """
         if self._own_files_hold_text and self._directory.current == self.path:
             self._directory.drop()

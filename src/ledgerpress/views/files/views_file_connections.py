@@ -4,7 +4,8 @@ import asyncio
 import sqlite3
 import time
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence
-from contextlib import asynccontextmanager, closing, contextmanager
+from contextlib import asynccontextmanager, closing, contextmanager, suppress
+from enum import Enum
 from functools import partial
 from pathlib import Path
 from typing import Any, Final, TypeVar
@@ -21,6 +22,7 @@ from ledgerpress.sqlite.connection import (
     transaction,
     uri,
 )
+from ledgerpress.views.files.change_detector import ChangeDetector, unknown_version
 from ledgerpress.views.files.tables import check_tables, create_tables, is_damage, recreate, recreate_tables
 from ledgerpress.views.files.views_health import READ_TOO_LONG, ViewsHealth, ViewsUnavailable
 from ledgerpress.views.projection import checkpoints
@@ -43,9 +45,20 @@ WRITER_PRAGMAS: Final[dict[str, str | int]] = {
     "journal_size_limit": MAX_WRITE_AHEAD_LOG,
     "temp_store": "MEMORY",
 }
-_VIEWS_VERSION: Final = """
-    SELECT min(position), min(position) = max(position) AND count(error) = 0, (SELECT began_at FROM views) FROM projection
-"""
+_SHARED_THREAD_PRAGMAS: Final[dict[str, str | int]] = {
+    "wal_autocheckpoint": 0,  # see `ViewsFile._checkpoint`
+    "busy_timeout": 0,  # `retry_while_busy` waits
+}
+"""Settings of a connection that also writes on the thread of the event loop, which must not wait for a disk or lock."""
+_CHANGES_PER_CHECKPOINT: Final = 1_000
+"""The number of changed rows after which the write-ahead log is moved into the file."""
+
+
+class _NotWritten(Enum):
+    NOT_WRITTEN = "not written"
+
+
+NOT_WRITTEN: Final = _NotWritten.NOT_WRITTEN
 
 
 class ViewsFile:
@@ -61,6 +74,8 @@ class ViewsFile:
         self._reads: dict[sqlite3.Connection, float] = {}
         self.health = ViewsHealth(path)
         self._watch = ChangeDetector(self._connect, self._version_failed)
+        self._checkpointing: asyncio.Task[None] | None = None
+        self._changes = 0
         self._closed = False
 
     @classmethod
@@ -69,7 +84,8 @@ class ViewsFile:
 
         Raises `ViewsDamaged` or `ViewsOfOtherVersions` if the tables do not match `projectors`, and `sqlite3.Error`.
         """
-        writer = await open_connection(path, create=create, pragmas=WRITER_PRAGMAS)
+        pragmas = WRITER_PRAGMAS | _SHARED_THREAD_PRAGMAS
+        writer = await open_connection(path, create=create, pragmas=pragmas)
         views = cls(path, writer, projectors)
         try:
             await views._write(partial(create_tables, projectors=projectors))
@@ -83,14 +99,21 @@ class ViewsFile:
     def path(self) -> Path:
         return self._path
 
-    async def write(self, work: Callable[[sqlite3.Connection], T]) -> T:
-        """Run `work` in one transaction, and return its result: committed if it returns, rolled back if it raises."""
+    async def write(self, work: Callable[[sqlite3.Connection], T], *, is_brief: bool = False) -> T:
+        """Run `work` in one transaction, and return its result: committed if it returns, rolled back if it raises.
+
+        Work that `is_brief` runs on the thread of the event loop, if the file is not in use: a switch to another thread
+        and back takes longer.
+        """
         try:
-            result = await self._write(work)
+            result = self._write_now(work) if is_brief else NOT_WRITTEN
+            if result is NOT_WRITTEN:
+                result = await self._write(work)
         except sqlite3.Error as error:
             self._write_failed(error)
             raise
         self.health.unwritable = None
+        self._checkpoint()
         return result
 
     @asynccontextmanager
@@ -200,7 +223,7 @@ class ViewsFile:
         Waits for reads for at most `READ_TIMEOUT`: other processes cannot write meanwhile.
         """
         async with self._turn:
-            return await self._writer.run(_empty_write_ahead_log_soon)
+            return await self._writer.run(partial(empty_write_ahead_log, timeout=READ_TIMEOUT))
 
     def checkpoints(self) -> dict[str, Checkpoint]:
         with self.snapshot() as snapshot:
@@ -208,7 +231,7 @@ class ViewsFile:
 
     def views_version(self) -> ViewsVersion:
         """Return the version of the views: the same object until a process changes the views."""
-        return _unknown() if self.health.is_locked else self._watch.read()
+        return unknown_version() if self.health.is_locked else self._watch.read()
 
     async def aclose(self) -> None:
         """Close every connection; the connection of an open snapshot is closed at the end of the snapshot."""
@@ -226,6 +249,37 @@ class ViewsFile:
 
         async with self._turn:
             return await self._writer.run(write)
+
+    def _write_now(self, work: Callable[[sqlite3.Connection], T]) -> T | _NotWritten:
+        """Do the same as `_write` on the caller's thread; return `NOT_WRITTEN` if it would have to wait."""
+        has_begun = False
+
+        def write(db: sqlite3.Connection) -> T:
+            nonlocal has_begun
+            with transaction(db, timeout=0):
+                has_begun = True
+                return work(db)
+
+        if self._turn.locked():
+            return NOT_WRITTEN
+        try:
+            return self._writer.run_now(write)
+        except BlockingIOError:
+            return NOT_WRITTEN
+        except sqlite3.OperationalError as error:
+            if has_begun or not faults.is_lock(error):
+                raise
+            return NOT_WRITTEN
+
+    def _checkpoint(self) -> None:
+        """If enough has changed, move the write-ahead log into the file, on the thread of the connection.
+
+        SQLite's automatic checkpoint would do so in a transaction, and the event loop would wait for the disk.
+        """
+        is_running = self._checkpointing is not None and not self._checkpointing.done()
+        if not is_running and self._writer.total_changes > self._changes + _CHANGES_PER_CHECKPOINT:
+            self._changes = self._writer.total_changes
+            self._checkpointing = asyncio.create_task(self._writer.run(_move_write_ahead_log))
 
     def _connect(self) -> sqlite3.Connection:
         db = open_to_read(self._path, timeout=READ_TIMEOUT)
@@ -319,13 +373,10 @@ def _end(db: sqlite3.Connection, statement: str) -> None:
         db.execute(statement)
 
 
-def _empty_write_ahead_log_soon(db: sqlite3.Connection) -> bool:
-    ((former_timeout,),) = db.execute("PRAGMA busy_timeout")
-    try:
-        db.execute("PRAGMA busy_timeout = 0")
-        return empty_write_ahead_log(db, timeout=READ_TIMEOUT)
-    finally:
-        db.execute(f"PRAGMA busy_timeout = {former_timeout}")
+def _move_write_ahead_log(db: sqlite3.Connection) -> None:
+    """Move as much of the write-ahead log into the file as possible without waiting for other connections."""
+    with suppress(sqlite3.Error):  # the next write reports it
+        db.execute("PRAGMA wal_checkpoint(PASSIVE)")
 
 
 def _sweep(db: sqlite3.Connection) -> bool:
@@ -343,56 +394,3 @@ def _sweep(db: sqlite3.Connection) -> bool:
 
 def _user_version(db: sqlite3.Connection) -> int:
     return int(db.execute("PRAGMA user_version").fetchone()[0])
-
-
-class ChangeDetector:
-    """Detects changes of the views: reads SQLite's data version with its own connection, on the caller's thread.
-
-    The data version changes with every commit of another connection, in this process or another, and only then
-    (https://sqlite.org/pragma.html#pragma_data_version).
-    """
-
-    def __init__(
-        self,
-        connect: Callable[[], sqlite3.Connection],
-        failed: Callable[[sqlite3.Error], None] = lambda _: None,
-    ) -> None:
-        """`connect` opens a connection for reading; `failed` is called if it cannot be opened or read."""
-        self._connect = connect
-        self._failed = failed
-        self._db: sqlite3.Connection | None = None
-        self._ask: Callable[[str], sqlite3.Cursor]
-        self._data_version: int | None = None
-        self._views_version = _unknown()
-
-    def read(self) -> ViewsVersion:
-        """Return the version of the views: the same object until they change.
-
-        If the views cannot be read, they count as not settled.
-        """
-        try:
-            if self._db is None:
-                self._db = self._connect()
-                self._ask = self._db.cursor().execute
-                self._data_version = None
-            (version,) = self._ask("PRAGMA data_version").fetchone()
-            if version != self._data_version:
-                # A commit between the two statements is included now, and detected again by the next read.
-                ((position, is_settled, began_at),) = self._db.execute(_VIEWS_VERSION).fetchall()
-                self._views_version = ViewsVersion(position, (self, began_at), bool(is_settled))
-                self._data_version = version
-        except sqlite3.Error as error:
-            self.close()
-            self._failed(error)
-        return self._views_version
-
-    def close(self) -> None:
-        """Close the connection; the next read opens another."""
-        if self._db is not None:
-            self._db.close()
-            self._db = None
-        self._views_version = _unknown()
-
-
-def _unknown() -> ViewsVersion:
-    return ViewsVersion(0, None, is_settled=False)

@@ -58,6 +58,8 @@ def apply_batch(
     first of `events` keeps its checkpoint. Rows and checkpoints belong to the transaction that the caller has begun.
     Raises `sqlite3.Error` for damaged views and for a failure of the machine; the caller must then roll back.
     """
+    if undecodable is None and (shared := _apply_together(db, projectors, events)) is not None:
+        return {projector.name: shared for projector in projectors}
     points = checkpoints.read(db)
     # Projections at the same position lack the same events.
     batches: dict[int, _Missing] = {}
@@ -70,10 +72,7 @@ def apply_batch(
         if point.error is not None or missing.has_gap:
             continue
         count, error = len(missing.events), None
-        is_for_others = isinstance(projector, ImmediateProjector) and projector.events.isdisjoint(
-            missing.types
-        )
-        if not is_for_others and _attempt(db, projector, missing.events) is not None:
+        if _concerns(projector, missing.types) and _attempt(db, [projector], missing.events) is not None:
             count, error = _apply_one_by_one(db, projector, missing.events, skipped)
         new_point = point
         if count and count == len(missing.events) and missing.end:
@@ -92,6 +91,32 @@ def apply_batch(
             new_points[name] = new_point
     checkpoints.save(db, new_points)
     return {**points, **new_points}
+
+
+def _apply_together(
+    db: sqlite3.Connection, projectors: Sequence[Projector], events: Sequence[Recorded[Event]]
+) -> Checkpoint | None:
+    """Apply `events` to all projections at once, and return their checkpoint; `None` if that is not possible.
+
+    It is possible if all projections have the same checkpoint and none fails: as a rule. Then one savepoint and one
+    checkpoint are enough. Otherwise nothing is changed.
+    """
+    point = checkpoints.read_shared(db, len(projectors))
+    if point is None:
+        return None
+    missing = _missing_after(point.position, events)
+    if missing.end is None or missing.has_gap:
+        return None if missing.has_gap else point
+    concerned = [projector for projector in projectors if _concerns(projector, missing.types)]
+    if _attempt(db, concerned, missing.events) is not None:
+        return None
+    checkpoints.save_shared(db, missing.end)
+    return missing.end
+
+
+def _concerns(projector: Projector, types: frozenset[type[Event]]) -> bool:
+    """Return whether a projector may produce rows for events of these types."""
+    return not (isinstance(projector, ImmediateProjector) and projector.events.isdisjoint(types))
 
 
 class _Missing(NamedTuple):
@@ -123,7 +148,7 @@ def _apply_one_by_one(
     batch, buffered rows may fail only when they are written; one by one, the failing event is known.
     """
     for count, event in enumerate(events):
-        error = _attempt(db, projector, [event])
+        error = _attempt(db, [projector], [event])
         if error is None:
             continue
         if (projector.name, event.position) not in skipped:
@@ -134,15 +159,19 @@ def _apply_one_by_one(
 
 
 def _attempt(
-    db: sqlite3.Connection, projector: Projector, events: Sequence[Recorded[Event]]
+    db: sqlite3.Connection, projectors: Sequence[Projector], events: Sequence[Recorded[Event]]
 ) -> Exception | None:
-    """Apply all of `events` or none; return the error, if any. Raises damage and failures of the machine."""
+    """Apply all of `events` to all `projectors`, or none to any; return the error, if any.
+
+    Raises damage and failures of the machine.
+    """
     db.execute("SAVEPOINT projection")
     try:
-        batch = projector.begin(db)
-        for event in events:
-            batch.apply(event)
-        batch.flush()
+        for projector in projectors:
+            batch = projector.begin(db)
+            for event in events:
+                batch.apply(event)
+            batch.flush()
     except Exception as error:
         if is_damage(error) or is_failure_of_machine(error):
             raise  # the projector is not wrong
@@ -189,8 +218,16 @@ class BatchApplier:
 
     async def apply(self, write: Write, batch: Sequence[StoredEvent]) -> dict[str, Checkpoint]:
         """Apply `batch` in as many transactions as necessary, and return the checkpoint of each projection."""
+        return await self.apply_decoded(write, *decode(self._codec, batch))
+
+    async def apply_decoded(
+        self,
+        write: Write,
+        events: Sequence[Recorded[Event]],
+        undecodable: UndecodableEvent | None = None,
+    ) -> dict[str, Checkpoint]:
+        """Do the same as `apply` for events that are decoded already, and the error of the event after them, if any."""
         await self._read_skips()
-        events, undecodable = decode(self._codec, batch)
 
         def work(db: sqlite3.Connection, resumable: Sequence[str] = ()) -> dict[str, Checkpoint]:
             if resumable:
@@ -208,7 +245,7 @@ class BatchApplier:
 
         def replay(db: sqlite3.Connection, projector: Projector, events: Sequence[Recorded[Event]]) -> bool:
             return (
-                _attempt(db, projector, events) is None
+                _attempt(db, [projector], events) is None
                 or _apply_one_by_one(db, projector, events, self._skipped)[1] is None
             )
 

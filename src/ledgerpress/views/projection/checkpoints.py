@@ -34,6 +34,9 @@ SCHEMA: Final = """
         taken_over TEXT NOT NULL         -- the projections whose rows were copied from other views, a JSON array
     ) STRICT;
 """
+_SHARED: Final = """
+    SELECT min(position), min(position) = max(position) AND count(error) = 0, max(leaf_hash), count(*) FROM projection
+"""
 BOOKKEEPING: Final = frozenset({"projection", "projection_digest", "views"})
 """The tables that belong to no projection."""
 LOG_POLL_INTERVAL: Final = 0.25
@@ -79,6 +82,15 @@ def read(db: sqlite3.Connection) -> dict[str, Checkpoint]:
     """Return the checkpoints by projection name."""
     rows = db.execute("SELECT name, position, leaf_hash, error FROM projection ORDER BY name")
     return {name: Checkpoint(position, leaf_hash, error) for name, position, leaf_hash, error in rows}
+
+
+def read_shared(db: sqlite3.Connection, count: int) -> Checkpoint | None:
+    """Return the checkpoint that all of `count` projections share.
+
+    Returns `None` if they have different ones, if one of them is paused, or if there are other projections.
+    """
+    ((position, is_shared, leaf_hash, known),) = db.execute(_SHARED).fetchall()
+    return Checkpoint(position, leaf_hash) if is_shared and known == count else None
 
 
 def versions(db: sqlite3.Connection) -> dict[str, int]:
@@ -134,6 +146,11 @@ def save(db: sqlite3.Connection, points: Mapping[str, Checkpoint]) -> None:
         "UPDATE projection SET position = ?, leaf_hash = ?, error = ? WHERE name = ?",
         [(point.position, point.leaf_hash, point.error, name) for name, point in points.items()],
     )
+
+
+def save_shared(db: sqlite3.Connection, point: Checkpoint) -> None:
+    """Save the checkpoint of all projections. None of them is paused."""
+    db.execute("UPDATE projection SET position = ?, leaf_hash = ?", (point.position, point.leaf_hash))
 
 
 async def belong_to_log(log: EventLog, points: Iterable[Checkpoint]) -> bool:

@@ -10,11 +10,11 @@ import asyncio
 import logging
 import sqlite3
 from collections.abc import Callable, Collection, Mapping, Sequence
-from contextlib import AbstractAsyncContextManager, suppress
+from contextlib import AbstractAsyncContextManager
 from functools import partial
 from typing import Final, Protocol, TypeVar
 
-from ledgerpress.eventlog.codec import Codec
+from ledgerpress.eventlog.codec import Codec, Recorded
 from ledgerpress.eventlog.envelope import StoredEvent
 from ledgerpress.eventlog.errors import EventLogError, LogClosed, LogReplaced, LogUnavailable
 from ledgerpress.eventlog.event_and_withdrawn_event import Event
@@ -22,7 +22,7 @@ from ledgerpress.eventlog.log import EventLog, check_gapless
 from ledgerpress.retry import Backoff
 from ledgerpress.sqlite.connection import SerialConnection
 from ledgerpress.views.projection import checkpoints
-from ledgerpress.views.projection.batch_apply import BatchApplier
+from ledgerpress.views.projection.batch_apply import BatchApplier, Write
 from ledgerpress.views.projection.checkpoints import Checkpoint
 from ledgerpress.views.projection.pause_logging import PauseLogging
 from ledgerpress.views.projection.projector_interface_and_composition import Projector
@@ -35,6 +35,10 @@ _POLL_INTERVAL: Final = 1.0
 """Seconds between two polls of the log, or of projections that are all paused."""
 
 
+MAX_BRIEF_BATCH: Final = 64
+"""The number of events up to which a batch is applied on the thread of the event loop."""
+MAX_EVENTS_HANDED_OVER: Final = 10_000
+"""The number of events handed over that are kept until they are applied; if there are more, they are read instead."""
 FIRST_RETRY_DELAY: Final = 0.05
 MAX_RETRY_DELAY: Final = 5.0
 """Seconds before a failed batch is retried: the first delay, and the longest."""
@@ -45,8 +49,11 @@ _RETRY: Final = 0.25
 class ViewsWriter(Protocol):
     """A writer to the views file."""
 
-    async def write(self, work: Callable[[sqlite3.Connection], T]) -> T:
-        """Run `work` in one transaction, and return its result: committed if it returns, rolled back if it raises."""
+    async def write(self, work: Callable[[sqlite3.Connection], T], *, is_brief: bool = False) -> T:
+        """Run `work` in one transaction, and return its result: committed if it returns, rolled back if it raises.
+
+        Work that `is_brief` may run on the thread of the event loop.
+        """
         ...
 
     def renewal(self) -> AbstractAsyncContextManager[SerialConnection]:
@@ -94,7 +101,8 @@ class ProjectionRunner:
         self._set({})
         self._read_to = 0
         self._turn = asyncio.Lock()
-        self._moved = asyncio.Condition()
+        self._own_events: dict[int, Recorded[Event]] = {}
+        self._waiting: dict[asyncio.Future[None], Callable[[], bool]] = {}
         self.changes = 0
         """The number of times that a projection has advanced, paused or resumed."""
         self._released = False
@@ -111,11 +119,17 @@ class ProjectionRunner:
         self._pauses.known(self._checkpoints)
         self._read_to = self._reached
 
+    def hand_over(self, events: Sequence[Recorded[Event]]) -> None:
+        """Hand over events that this process has just recorded, so that they are not read from the log and decoded."""
+        if len(self._own_events) > MAX_EVENTS_HANDED_OVER or self._all_paused:
+            self._own_events.clear()
+        self._own_events.update((event.header.position, event) for event in events)
+
     async def run(self) -> None:
         backoff, delays, last_error = Backoff(FIRST_RETRY_DELAY, MAX_RETRY_DELAY), None, ""
         while True:
             try:
-                if not await self.step():
+                if await self._apply_own_events() or not await self.step():
                     await self._wait()
                 if last_error:
                     logger.warning("the views follow the log again, at position %d", self._reached)
@@ -148,7 +162,9 @@ class ProjectionRunner:
         async with self._turn:
             if not self._swept:
                 self._swept = await self._views.sweep()
-            if self._all_paused or not (batch := await self._next_batch()):
+            if self._all_paused:
+                return False
+            if not (batch := await self._next_batch()):
                 return False
             if withdrawals := withdrawals_in(self._codec, batch):
                 points = await self._erase(batch, withdrawals)
@@ -158,10 +174,40 @@ class ProjectionRunner:
                 # A read that began before the erasure may have cached withdrawn content since the first call.
                 self._forget(erased)
             else:
-                points = await self._applier.apply(self._views.write, batch)
+                points = await self._applier.apply(self._write_for(batch), batch)
             self._read_to = max(self._read_to, batch[-1].position)
             await self._note(points)
             return True
+
+    async def _apply_own_events(self) -> bool:
+        """Apply the next events if this process recorded them; return whether it did."""
+        if not self._own_events:
+            return False
+        async with self._turn:
+            if not (events := self._next_own_events()):
+                return False
+            points = await self._applier.apply_decoded(self._write_for(events), events)
+            self._read_to = events[-1].header.position
+            await self._note(points)
+            return True
+
+    def _next_own_events(self) -> Sequence[Recorded[Event]]:
+        """Return the events after the last one read, if this process recorded them; none if it did not."""
+        own, position = self._own_events, self._next_after
+        if not own:
+            return ()
+        events: list[Recorded[Event]] = []
+        while len(events) < self._batch_size and (event := own.pop(position + 1, None)) is not None:
+            events.append(event)
+            position += 1
+        if not events:
+            # Events before these are read from the log, and these with them.
+            own.clear()
+        return events
+
+    def _write_for(self, events: Sequence[object]) -> Write:
+        """Return the function that writes a batch, which keeps other work waiting only for a short time."""
+        return partial(self._views.write, is_brief=len(events) <= MAX_BRIEF_BATCH)
 
     async def resume(self, name: str) -> None:
         """Let a paused projection try again, in this and every other process on the same views."""
@@ -195,44 +241,55 @@ class ProjectionRunner:
     async def _note(self, points: dict[str, Checkpoint]) -> None:
         self._set(points)
         self.changes += 1
-        async with self._moved:
-            self._moved.notify_all()
+        self._wake()
         await self._pauses.log_changes(points)
 
     async def release(self) -> None:
         """Wake all waiting tasks: the runner has stopped."""
         self._released = True
-        async with self._moved:
-            self._moved.notify_all()
+        self._wake()
 
     async def wait_for(self, position: int, timeout: float, names: Collection[str] = ()) -> bool:
         """Wait until the named projections, or all, have reached `position`; return whether they have.
 
         `timeout` is in seconds. The method does not wait for a paused projection.
         """
-
-        def settled() -> bool:
-            return self._released or not self._is_behind(position, names, paused=False)
-
-        async with self._moved:
-            try:
-                await asyncio.wait_for(self._moved.wait_for(settled), timeout)
-            except TimeoutError:
-                return False
-        return not self._is_behind(position, names, paused=True)
+        if await self._wait_until(lambda: not self._is_behind(position, names, paused=False), timeout):
+            return not self._is_behind(position, names, paused=True)
+        return False
 
     async def wait_for_change(self, after: int, timeout: float) -> None:
         """Wait for at most `timeout` seconds until `changes` is no longer `after`."""
         if self._released:
             await asyncio.sleep(min(timeout, _POLL_INTERVAL))
             return
-        async with self._moved:
-            with suppress(TimeoutError):
-                change = self._moved.wait_for(lambda: self._released or self.changes != after)
-                await asyncio.wait_for(change, timeout)
+        await self._wait_until(lambda: self.changes != after, timeout)
+
+    async def _wait_until(self, condition: Callable[[], bool], timeout: float) -> bool:
+        """Wait for at most `timeout` seconds until `condition` is true or the runner has stopped; return whether."""
+        if condition() or self._released:
+            return True
+        loop = asyncio.get_running_loop()
+        woken = loop.create_future()
+        self._waiting[woken] = condition
+        expiry = loop.call_later(timeout, _settle, woken)
+        try:
+            await woken
+        finally:
+            expiry.cancel()
+            self._waiting.pop(woken, None)
+        return condition() or self._released
+
+    def _wake(self) -> None:
+        """Wake the tasks whose condition is true."""
+        for woken, condition in self._waiting.items():
+            if self._released or condition():
+                _settle(woken)
 
     def _is_behind(self, position: int, names: Collection[str], *, paused: bool) -> bool:
         """Return whether a projection has not reached `position`; paused projections count only with `paused`."""
+        if position <= self._reached and not (paused and self._any_paused):
+            return False
         for name, point in self._checkpoints.items():
             if point.position < position and (not names or name in names) and (paused or point.error is None):
                 return True
@@ -295,6 +352,11 @@ class ProjectionRunner:
                 check_gapless(events, after)
                 points = await self._applier.apply(views.run, events)
             return points
+
+
+def _settle(future: asyncio.Future[None]) -> None:
+    if not future.done():
+        future.set_result(None)
 
 
 def _running(points: Mapping[str, Checkpoint]) -> list[int]:
