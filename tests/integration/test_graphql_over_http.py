@@ -10,7 +10,10 @@ import httpx2
 import pytest
 import pytest_asyncio
 
+from ledgerpress.http import graphql_endpoint
 from ledgerpress.http.graphql_over_http_settings import HttpSettings
+from ledgerpress.http.requests import graphql_request
+from ledgerpress.http.requests.graphql_request import GraphQLRequest
 from tests.conformance.serving import serving
 from tests.integration.graphql_client import Client, client
 
@@ -339,3 +342,24 @@ async def test_a_client_that_disconnects_during_its_request_causes_no_error(
                 response = await http.post(f"{url}/graphql", json={"query": SITE})
             assert response.status_code == 200
     assert not [record for record in caplog.records if record.levelname == "ERROR"]
+
+
+async def test_mutations_do_not_replace_the_parsed_queries_in_memory(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    parsed: list[bytes] = []
+
+    def from_json(body: bytes, **settings: Any) -> GraphQLRequest:
+        parsed.append(body)
+        return original(body, **settings)
+
+    original = graphql_request.from_json
+    monkeypatch.setattr(graphql_endpoint, "from_json", from_json)
+    monkeypatch.setattr(graphql_endpoint, "_MAX_PARSED", 1)
+    async with client(tmp_path / "store") as api:
+        for name in ("Harbour", "Hill"):
+            # The header excludes the fast path, which does not parse requests.
+            response = await post(api, {"query": SITE}, traceparent=f"00-{'a' * 32}-{'b' * 16}-01")
+            assert response.status_code == 200
+            await api.do("siteName", name=name)
+    assert len(parsed) == 3, "the query was parsed once, and each mutation"

@@ -245,6 +245,23 @@ async def test_a_revocation_takes_effect_even_while_the_tokens_projection_is_pau
         assert (await api.authenticator.identify(f"Bearer {valid}")).role is Role.ADMIN
 
 
+async def test_a_token_is_read_as_of_the_last_commit_of_any_process(tmp_path: Path) -> None:
+    async with (
+        visitors(tmp_path / "store") as api,
+        open_store(tmp_path / "store", clock=api.clock) as other,
+    ):
+        first, second = await api.new_token(), await api.new_token(Role.AUTHOR)
+        identify = api.authenticator.identify
+        with api.store.snapshot():  # a request in progress, which reads an older state
+            for _ in range(2):
+                assert (await identify(f"Bearer {first}")).role is Role.ADMIN
+                assert (await identify(f"Bearer {second}")).role is Role.AUTHOR
+            token_id = (await identify(f"Bearer {second}")).token_id
+            await other.commands.handle(RevokeToken(token_id=token_id or ""))
+            assert await api.refusal(f"Bearer {second}") == "This token has been revoked."
+            assert (await identify(f"Bearer {first}")).role is Role.ADMIN
+
+
 async def test_a_store_from_before_the_tokens_projection_can_be_opened(tmp_path: Path) -> None:
     older = [projector for projector in all_projectors() if projector.name != "tokens"]
     async with open_store(tmp_path / "store", projectors=older) as store:

@@ -15,6 +15,7 @@ from graphql import (
     GraphQLNonNull,
     GraphQLObjectType,
     GraphQLSchema,
+    OperationType,
     Undefined,
     get_named_type,
     is_leaf_type,
@@ -51,13 +52,17 @@ class Author:
     selected: set[tuple[str, str]] = field(default_factory=set)
     """The fields that the document selects."""
 
-    def request(self) -> Request:
+    def request(self, type_: OperationType = OperationType.QUERY) -> Request:
         """Return a document with one operation."""
-        query = self.schema.query_type
-        assert query is not None
-        body = self.selection(query, 0, self.chance.choice((1, 1, 2, 3)))
+        root = self.schema.get_root_type(type_)
+        assert root is not None
+        body = self.selection(root, 0, self.chance.choice((1, 1, 2, 3)))
         declared = " ".join(f"${name}: {text}" for name, (text, _) in self.variables.items())
-        head = f"query Q ({declared}) " if declared else self.chance.choice(("", "query Q "))
+        head = f"{type_.value} Q "
+        if declared:
+            head += f"({declared}) "
+        elif type_ is OperationType.QUERY:
+            head = self.chance.choice(("", head))
         values = {name: value for name, (_, value) in self.variables.items() if value is not Undefined}
         return Request("\n".join((head + body, *self.fragments.values())), values)
 

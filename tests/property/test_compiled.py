@@ -21,9 +21,7 @@ from ledgerpress.features.registry import graphql_schema
 from ledgerpress.graphql.compiled.compiled_executor import execute_compiled
 from ledgerpress.graphql.context import Context
 from ledgerpress.graphql.documents import Documents, Operation, RequestError
-from ledgerpress.graphql.relay import global_ids
-from ledgerpress.views.listings.queries import ListingKey
-from ledgerpress.views.paging import encode_cursor
+from tests.property.argument_values import scalar_values
 from tests.property.day_scenario import WHOLE_DAY
 from tests.property.document_generator import Author, Pools, Request
 from tests.property.fault_injection import FAILURES, FieldFault, injected_faults
@@ -98,10 +96,10 @@ def _compare(
     for variables in (request.variables, request.variables, _inverted(request.variables)):
         expected = run(partial(_by_graphql_core, schema, operation, variables))
         compiled = run(partial(execute_compiled, operation, variables))
-        if compiled is None or not isinstance(expected, ExecutionResult):
+        if not isinstance(compiled, ExecutionResult) or not isinstance(expected, ExecutionResult):
             counts["left to graphql-core"] += 1
             return
-        assert _bytes(compiled) == _bytes(expected), request.text
+        assert response_bytes(compiled) == response_bytes(expected), request.text
         counts["compiled"] += 1
         counts["with errors"] += bool(expected.errors)
         counts["no data"] += expected.data is None and any(error.path for error in expected.errors or ())
@@ -120,7 +118,8 @@ def _inverted(variables: dict[str, Any]) -> dict[str, Any]:
     return {name: not value if isinstance(value, bool) else value for name, value in variables.items()}
 
 
-def _bytes(result: ExecutionResult) -> str:
+def response_bytes(result: ExecutionResult) -> str:
+    """Return everything that clients and logging see of a result, with the order of keys and errors."""
     errors = [
         (
             error.formatted,
@@ -148,25 +147,6 @@ def _faults(chance: Random, fields: list[tuple[str, str]]) -> list[FieldFault]:
 
 def _pools(schema: GraphQLSchema, session: Session) -> Pools:
     """Return values for arguments, and all fields of queries that are not asynchronous."""
-    room = session.room
-    with session.store.snapshot() as snapshot:
-        head = snapshot.position
-    posts = list(room.posts.values())
-    known = [
-        *(global_ids.encode(kind, post.id) for kind in ("Post", "Article") for post in posts),
-        *(global_ids.encode("Category", category_id) for category_id in room.categories),
-        *(global_ids.encode("Author", author_id) for author_id in room.authors),
-    ]
-    cursors = [encode_cursor(ListingKey(post.created_at, post.seq)) for post in posts]
-    slugs = [*(post.slug for post in posts), *(category.slug for category in room.categories.values())]
-    scalars: dict[str, list[Any]] = {
-        "ID": [*known, "bad", global_ids.encode("Post", "0" * 8)],
-        "String": [*slugs * 5, *cursors, "post.edited", "nowhere"],
-        "Int": [0, 1, 1, 1, 1, 2, 2, 2, 2, 3, 3, 3, 5, 5, 100, 101, -1],
-        "Boolean": [True, False],
-        "Position": [0, 1, head // 3, head // 2, head * 2 // 3, head - 1, head, head + 1],
-        "DateTime": ["1970-01-01T00:00:00Z", "2199-01-01T00:00:00+01:00", "2024-06-01T00:00:00Z"],
-    }
     fields = {
         (type_.name, name)
         for type_ in schema.type_map.values()
@@ -177,4 +157,4 @@ def _pools(schema: GraphQLSchema, session: Session) -> Pools:
         if "strawberry-definition" in field.extensions
         and not field.extensions["strawberry-definition"].is_async
     }
-    return Pools(scalars, frozenset(fields | {("Node", "id")}))
+    return Pools(scalar_values(session), frozenset(fields | {("Node", "id")}))

@@ -88,14 +88,14 @@ def schema() -> GraphQLSchema:
 def execute_both(
     schema: GraphQLSchema, text: str, root: Any = None, variables: Mapping[str, Any] | None = None
 ) -> ExecutionResult:
-    """Execute with graphql-core and, twice, with a compiled plan. Return the result if they agree."""
+    """Execute a query with graphql-core and, twice, with a compiled plan. Return the result if they agree."""
     root = ROOT if root is None else root
     operation = operation_of(schema, text)
     expected = execute(schema, operation.document, root, {}, dict(variables or {}))
     assert isinstance(expected, ExecutionResult)
     for _ in range(2):
         result = execute_compiled(operation, variables, {}, root)
-        assert result is not None
+        assert isinstance(result, ExecutionResult)
         assert result.formatted == expected.formatted
         assert str(result.data) == str(expected.data)  # including the order of the keys
         assert [error.locations for error in result.errors or ()] == [
@@ -207,7 +207,7 @@ def test_plans_for_conditions_are_bounded_and_contain_no_other_data_of_requests(
     for number in range(64):
         values: dict[str, Any] = {name: bool(number >> bit & 1) for bit, name in enumerate(names)}
         result = execute_compiled(operation, {**values, "n": 1}, {}, ROOT)
-        assert result is not None
+        assert isinstance(result, ExecutionResult)
         assert set(result.data or ()) == {name for name in names if not values[name]} | {"ships"}
     assert len(operation.plans.by_values) == MAX_PLANS
     for plan in operation.plans.by_values.values():
@@ -217,9 +217,9 @@ def test_plans_for_conditions_are_bounded_and_contain_no_other_data_of_requests(
 
 @pytest.mark.parametrize(
     "text",
-    ["{ __schema { types { name } } }", "mutation { nothing }", '{ a: __type(name: "Ship") { name } }'],
+    ["{ __schema { types { name } } }", '{ a: __type(name: "Ship") { name } }'],
 )
-def test_introspection_and_mutations_are_left_to_graphql_core(schema: GraphQLSchema, text: str) -> None:
+def test_introspection_is_left_to_graphql_core(schema: GraphQLSchema, text: str) -> None:
     operation = operation_of(schema, text)
     assert execute_compiled(operation, None, {}, ROOT) is None
     assert execute_compiled(operation, None, {}, ROOT) is None
@@ -260,12 +260,12 @@ def test_a_request_stops_within_a_list_after_its_deadline(schema: GraphQLSchema)
         SimpleNamespace(deadline=time.monotonic() + 60),
     )
     result = execute_compiled(operation, None, late, ROOT)
-    assert result is not None
+    assert isinstance(result, ExecutionResult)
     assert result.data is None
     assert result.errors is not None
     assert [error.extensions for error in result.errors] == [{"code": "TIMEOUT"}]
     in_time = execute_compiled(operation, None, early, ROOT)
-    assert in_time is not None
+    assert isinstance(in_time, ExecutionResult)
     assert in_time.errors is None
 
 
@@ -308,7 +308,7 @@ def test_strawberry_resolvers_get_the_same_arguments_as_from_strawberry() -> Non
     operation = operation_of(schema, BOATS)
     for size in (1, 5):
         result = execute_compiled(operation, {"size": size}, {"who": "me"})
-        assert result is not None
+        assert isinstance(result, ExecutionResult)
         assert result.errors is None
         assert result.data is not None
         assert result.data["boats"] == [
@@ -344,7 +344,7 @@ def test_a_resolver_that_wraps_the_strawberry_resolver_is_always_called(is_marke
         guarded.extensions = {**guarded.extensions, "ledgerpress-guarded": True}
     operation = operation_of(schema, "{ boats { name secret } }")
     result = execute_compiled(operation, None, {"who": "me"})
-    assert result is not None
+    assert isinstance(result, ExecutionResult)
     assert result.data is None
     assert [error.message for error in result.errors or ()] == ["secret is not for you"]
     assert result.formatted == execute(schema, operation.document, context_value={"who": "me"}).formatted  # type: ignore[union-attr]

@@ -5,7 +5,8 @@ permission. `docs/reference/access.md` lists the access of each role.
 """
 
 from collections.abc import Callable, Mapping
-from functools import wraps
+from dataclasses import dataclass
+from functools import partial, wraps
 from inspect import iscoroutinefunction
 from typing import Any, Final
 
@@ -23,6 +24,20 @@ from ledgerpress.commands.roles_and_permissions import RequiredPermission, RoleP
 
 GUARDED: Final = "ledgerpress-guarded"
 """The field extension with the required permission. The field's resolver checks it, so it must always be called."""
+_GUARD: Final = "ledgerpress-guard"
+"""The field extension with the `Guard` of a field that is resolved."""
+
+
+@dataclass(frozen=True, slots=True)
+class Guard:
+    """A resolver that requires a permission. `check` raises `AccessDenied` for a source object and an identity.
+
+    `checking` calls `check` and then `resolve`.
+    """
+
+    check: Callable[[Any, Identity], None]
+    resolve: Callable[..., Any]
+    checking: Callable[..., Any]
 
 
 class AccessDenied(GraphQLError):
@@ -44,6 +59,12 @@ def required_permission(field: GraphQLField) -> RequiredPermission | None:
     return need
 
 
+def guard_of(field: GraphQLField) -> Guard | None:
+    """Return the guard of a field, `None` if the field's resolver is not that of the guard."""
+    guard: Guard | None = field.extensions.get(_GUARD)
+    return guard if guard is not None and field.resolve is guard.checking else None
+
+
 def guard_fields(
     schema: GraphQLSchema, permissions: Mapping[str, RequiredPermission | None], roles: RolePermissions
 ) -> None:
@@ -63,31 +84,32 @@ def guard_fields(
 
 
 def _guard(field: GraphQLField, need: RequiredPermission, roles: RolePermissions) -> None:
-    if field.subscribe:
-        field.subscribe = _checking(field.subscribe, need, roles)
-    else:
-        field.resolve = _checking(field.resolve or default_field_resolver, need, roles)
-        if isinstance(field.type, GraphQLNonNull):
-            field.type = field.type.of_type
+    check = partial(_check, need, roles)
     field.extensions = {**field.extensions, GUARDED: need}
+    if field.subscribe:
+        field.subscribe = _checking(field.subscribe, check)
+        return
+    resolve = field.resolve or default_field_resolver
+    field.resolve = _checking(resolve, check)
+    field.extensions[_GUARD] = Guard(check, resolve, field.resolve)
+    if isinstance(field.type, GraphQLNonNull):
+        field.type = field.type.of_type
 
 
-def _checking(
-    resolve: Callable[..., Any], need: RequiredPermission, roles: RolePermissions
-) -> Callable[..., Any]:
-    """Return a resolver that calls `resolve` if the viewer has the required permission, else raises `AccessDenied`.
+def _check(need: RequiredPermission, roles: RolePermissions, source: Any, identity: Identity) -> None:
+    if not (
+        identity.meets(need, roles) or (identity.meets_with_own(need) and (source is None or source.is_own))
+    ):
+        raise AccessDenied(identity, need.permission)
 
-    It is a coroutine function if `resolve` is one.
-    """
+
+def _checking(resolve: Callable[..., Any], check: Callable[[Any, Identity], None]) -> Callable[..., Any]:
+    """Return a resolver that calls `resolve` after `check`. It is a coroutine function if `resolve` is one."""
 
     @wraps(resolve)
     def checking(source: Any, info: Any, **arguments: Any) -> Any:
-        identity: Identity = info.context.identity
-        if identity.meets(need, roles) or (
-            identity.meets_with_own(need) and (source is None or source.is_own)
-        ):
-            return resolve(source, info, **arguments)
-        raise AccessDenied(identity, need.permission)
+        check(source, info.context.identity)
+        return resolve(source, info, **arguments)
 
     if not iscoroutinefunction(resolve):
         return checking

@@ -71,10 +71,11 @@ class OperationPlans:
     """The compiled plans of an operation (`compiled.query_compiler`), by the values of its `conditions`.
 
     `conditions` are the names of the variables in its @skip and @include directives. A plan of `None` means that the
-    operation cannot be compiled.
+    operation cannot be compiled. `coerce` coerces the variables (`compiled.variable_coercion`).
     """
 
     conditions: tuple[str, ...] | None = None
+    coerce: Callable[[Mapping[str, Any]], Any] = lambda _: None
     by_values: BoundedCache[tuple[Any, ...], Any] = field(
         default_factory=lambda: BoundedCache(max_entries=MAX_PLANS)
     )
@@ -124,9 +125,10 @@ def check_variables(variables: Mapping[str, Any], limits: Limits) -> None:
     while level:
         below: list[Any] = []
         for value in level:
-            if isinstance(value, str):
-                is_text = is_text and lone_surrogates.is_unicode(value)
-            elif isinstance(value, Mapping):
+            kind = type(value)  # the check of an abstract class takes much longer
+            if kind is str or isinstance(value, str):
+                is_text = is_text and (value.isascii() or lone_surrogates.is_unicode(value))
+            elif kind is dict or isinstance(value, Mapping):
                 is_text = is_text and all(map(lone_surrogates.is_unicode, map(str, value)))
                 below.extend(value.values())
             elif isinstance(value, list | tuple):

@@ -4,6 +4,7 @@ import asyncio
 import logging
 import time
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from contextlib import nullcontext
 from functools import partial
 from typing import Any, Final, cast
 
@@ -36,6 +37,8 @@ from ledgerpress.views.files.views_health import ViewsUnavailable
 from ledgerpress.views.snapshot_and_cache_dependencies import CacheDependencies
 
 logger = logging.getLogger(__name__)
+
+_NO_TIMEOUT: Final = nullcontext()
 
 
 class Executor:
@@ -100,7 +103,7 @@ class Executor:
                 seconds = None if is_mutation else self.limits.seconds
                 if seconds is not None:
                     context.deadline = time.monotonic() + seconds
-                async with asyncio.timeout(seconds):
+                async with _NO_TIMEOUT if seconds is None else asyncio.timeout(seconds):
                     result = self._run(operation, variables, context)
                     if not isinstance(result, ExecutionResult):
                         result = await result
@@ -158,11 +161,11 @@ class Executor:
     def _run(
         self, operation: Operation, variables: Mapping[str, Any] | None, context: Context
     ) -> ExecutionResult | Awaitable[ExecutionResult]:
-        """Execute a query with a compiled plan if possible, and everything else with graphql-core."""
+        """Execute a query or a mutation with a compiled plan if possible, and everything else with graphql-core."""
         if self.has_extensions:
             execute = partial(self._execute_for_extensions, context)
             return execute_with_extensions(self.schema, operation, variables, context, execute)
-        if operation.type is OperationType.QUERY and self._execute_compiled is not None:
+        if operation.type is not OperationType.SUBSCRIPTION and self._execute_compiled is not None:
             compiled = self._execute_compiled(operation, variables, context)
             if compiled is not None:
                 return compiled

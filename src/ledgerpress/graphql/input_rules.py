@@ -5,14 +5,17 @@ its kind here; its description and the check follow from that.
 """
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from enum import Enum
-from typing import Any, Final, TypeVar
+from functools import lru_cache
+from typing import Any, Final, NewType, TypeVar
 
 import strawberry
 from graphql import GraphQLInputField, GraphQLInputObjectType, GraphQLNonNull, GraphQLSchema
 from msgspec import UNSET, UnsetType
 from strawberry.schema.schema_converter import GraphQLCoreConverter
 from strawberry.types.base import StrawberryObjectDefinition
+from strawberry.types.enum import StrawberryEnumDefinition
 from strawberry.types.field import StrawberryField
 from strawberry.utils.str_converters import to_camel_case
 
@@ -23,6 +26,9 @@ T = TypeVar("T")
 
 _RULE: Final = "ledgerpress-null-rule"
 """The key of a field's rule in its metadata."""
+_LEAVES: Final = (str, int, float, bool)
+_MAX_CLASSES: Final = 1_000
+"""How many classes of values are remembered: those of all inputs, and of the values in them."""
 
 
 class NullRule(Enum):
@@ -73,26 +79,62 @@ def given_value_or_null(value: T) -> T | UnsetType:
     return UNSET if value is strawberry.UNSET else value
 
 
+@dataclass(frozen=True, slots=True)
+class _CheckedField:
+    """A field of an input that has a rule to check, or that may contain inputs."""
+
+    field: StrawberryField
+    name: str
+    place: str
+    rule: object
+    contains_inputs: bool
+
+
 def check_input(value: object, path: tuple[str, ...] = ()) -> None:
     """Raise `Rejection` if a field of an input, or of an input in it, breaks the rule of its kind."""
     if isinstance(value, list):
         for item in value:
             check_input(item, path)
-    definition = getattr(type(value), "__strawberry_definition__", None)
-    if not isinstance(definition, StrawberryObjectDefinition):  # an enum has a definition without fields
         return
-    for field in definition.fields:
-        content = getattr(value, field.python_name)
-        place = (*path, to_camel_case(field.python_name))
-        rule = field.metadata.get(_RULE)
-        if content is None and rule is NullRule.KEPT:
-            replacement = "[] for none" if _is_list(field) else "a value"
-            message = f"The {_words(field)} cannot be null: send {replacement}, or leave the field out."
-            raise Rejection(ErrorCode.INVALID_VALUE, message, field=place)
-        if content is strawberry.UNSET and rule is NullRule.STATED:
-            message = f"Give a {_words(field)}, or null for none."
-            raise Rejection(ErrorCode.INVALID_VALUE, message, field=place)
-        check_input(content, place)
+    for checked in _checked_fields(type(value)):  # type: ignore[arg-type]  # mypy sees the hash of an instance
+        content = getattr(value, checked.name)
+        if content is None and checked.rule is NullRule.KEPT:
+            replacement = "[] for none" if _is_list(checked.field) else "a value"
+            message = (
+                f"The {_words(checked.field)} cannot be null: send {replacement}, or leave the field out."
+            )
+            raise Rejection(ErrorCode.INVALID_VALUE, message, field=(*path, checked.place))
+        if content is strawberry.UNSET and checked.rule is NullRule.STATED:
+            message = f"Give a {_words(checked.field)}, or null for none."
+            raise Rejection(ErrorCode.INVALID_VALUE, message, field=(*path, checked.place))
+        if checked.contains_inputs:
+            check_input(content, (*path, checked.place))
+
+
+@lru_cache(maxsize=_MAX_CLASSES)
+def _checked_fields(class_: type) -> tuple[_CheckedField, ...]:
+    definition = getattr(class_, "__strawberry_definition__", None)
+    if not isinstance(definition, StrawberryObjectDefinition):  # an enum has a definition without fields
+        return ()
+    fields = (
+        _CheckedField(
+            field,
+            field.python_name,
+            to_camel_case(field.python_name),
+            field.metadata.get(_RULE),
+            _may_contain_inputs(field.type),
+        )
+        for field in definition.fields
+    )
+    return tuple(
+        field for field in fields if field.contains_inputs or field.rule in (NullRule.KEPT, NullRule.STATED)
+    )
+
+
+def _may_contain_inputs(type_: object) -> bool:
+    while (inner := getattr(type_, "of_type", None)) is not None:
+        type_ = inner
+    return type_ not in _LEAVES and not isinstance(type_, NewType | StrawberryEnumDefinition)
 
 
 def _words(field: StrawberryField) -> str:

@@ -8,7 +8,7 @@ import logging
 import secrets
 from collections.abc import Hashable
 from dataclasses import dataclass
-from typing import Final, NamedTuple
+from typing import Final, NamedTuple, TypeAlias
 
 from graphql import OperationType
 from starlette.types import ASGIApp, Receive, Scope, Send
@@ -63,10 +63,18 @@ _MAX_PARSED_BYTES: Final = 4_096
 """Larger requests are parsed each time, so that the cache holds at most 4 MB of request texts."""
 
 
+_RequestText: TypeAlias = tuple[bool, bytes]
+"""The text of a request, and whether it is a query string."""
+
+
 class _AdmittedRequest(NamedTuple):
-    """A request that may be executed. `position` is the minimum position that the response must show."""
+    """A request that may be executed. `position` is the minimum position that the response must show.
+
+    `uncached_text` is the text of the request if it was parsed now.
+    """
 
     request: GraphQLRequest
+    uncached_text: _RequestText | None
     document: RequestedDocument
     body: bytes
     identity: Identity
@@ -96,7 +104,7 @@ class GraphQLEndpoint:
 
     def __post_init__(self) -> None:
         self._responses = GraphQLResponses(self.settings, self.store.clock)
-        self._parsed = BoundedCache[tuple[bool, bytes], GraphQLRequest](
+        self._parsed = BoundedCache[_RequestText, GraphQLRequest](
             max_entries=_MAX_PARSED, max_entry_bytes=_MAX_PARSED_BYTES, size_of=lambda key, _: len(key[1])
         )
 
@@ -169,7 +177,13 @@ class GraphQLEndpoint:
         body = b""
         if not is_safe:
             body = await read_body(receive, max_bytes=settings.max_body_bytes, seconds=settings.body_seconds)
-        request = self._parse(scope["query_string"] if is_safe else body, is_safe)
+        text = is_safe, scope["query_string"] if is_safe else body
+        request = cached = self._parsed.get(text)
+        if request is None:
+            parse = from_query_string if is_safe else from_json
+            request = parse(
+                text[1], max_depth=settings.max_json_depth, ill_formed=settings.unprocessable_status
+            )
         position = 0
         if request.extensions or MIN_POSITION in headers:
             position = minimum_position(headers, request.extensions)
@@ -181,7 +195,8 @@ class GraphQLEndpoint:
             document = self.persisted.find(request)
         else:
             document = RequestedDocument(request.query or "")
-        return _AdmittedRequest(request, document, body, identity, position, rate_headers)
+        uncached_text = text if cached is None else None
+        return _AdmittedRequest(request, uncached_text, document, body, identity, position, rate_headers)
 
     def _response(
         self,
@@ -192,7 +207,7 @@ class GraphQLEndpoint:
         executed: _ExecutedRequest,
     ) -> Response:
         """Return the response. Registers the document, and marks the request if the fast path may answer it again."""
-        request, document, body, identity, position, rate_headers = admitted
+        request, _, document, body, identity, position, rate_headers = admitted
         result, operation, key = executed
         if document.register_as and result.executed:
             self.persisted.register(document)
@@ -237,6 +252,8 @@ class GraphQLEndpoint:
         cached, store = self.cached_executor, self.store
         identity, variables = admitted.identity, admitted.request.variables
         if operation.type is OperationType.QUERY:
+            if admitted.uncached_text is not None:  # mutations do not repeat
+                self._parsed.put(admitted.uncached_text, admitted.request)
             key = cached.key_of(operation, variables, identity, open_past=self.open_past)
             if key is not None and (hit := cached.get(store, key)):
                 cached.counts.hits += 1
@@ -263,19 +280,6 @@ class GraphQLEndpoint:
             store, operation, variables=variables, identity=identity, open_past=self.open_past
         )
         return _ExecutedRequest(encoded(executed), operation)
-
-    def _parse(self, text: bytes, is_query_string: bool) -> GraphQLRequest:
-        key = is_query_string, text
-        request = self._parsed.get(key)
-        if request is None:
-            parse = from_query_string if is_query_string else from_json
-            request = parse(
-                text,
-                max_depth=self.settings.max_json_depth,
-                ill_formed=self.settings.unprocessable_status,
-            )
-            self._parsed.put(key, request)
-        return request
 
 
 def _wants_page(accept: bytes, query_string: bytes) -> bool:

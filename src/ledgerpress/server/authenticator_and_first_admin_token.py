@@ -1,5 +1,6 @@
 """Authentication for an open store, and the first ADMIN token of a publication."""
 
+from functools import partial
 from pathlib import Path
 
 from ledgerpress.adapters.oidc.discovery import DiscoveredKeys
@@ -25,14 +26,14 @@ _FIRST_TOKEN = "First admin token"  # noqa: S105 - a name, not a secret
 def make_authenticator(store: Store, settings: AccessSettings) -> Authenticator:
     """Return the authenticator of `store`. Raises `ValueError` for invalid settings."""
     return TokenAuthenticator(
-        store.snapshot,
+        store.latest_row,
         store.clock,
         store.log.publication,
         anonymous=anonymous(settings.anonymous_role, store.features.roles),
         roles=store.features.roles,
         verifier=_verifier(store, settings),
         is_paused=lambda: store.checkpoints[PROJECTOR.name].is_paused,
-        is_current=lambda token: _is_current(store, token),
+        is_current=partial(_is_current, store),
     )
 
 
@@ -52,19 +53,19 @@ async def first_admin_token(store: Store) -> str | None:
     return secret if token and token.secret_hash == hashed else None
 
 
-async def _is_current(store: Store, token: tokens.Token) -> bool:
-    """Return whether a token is valid according to the log, which is ahead of paused views.
+async def _is_current(store: Store, token_id: str, hashed: str) -> bool:
+    """Return whether a token is valid and has this hash according to the log, which is ahead of paused views.
 
     Raises `Unauthenticated` if the log contains a change of the token that this program does not know.
     """
     try:
-        recorded = (await StateLoader(store.log, store.codec).load(TOKENS, token.id)).state
+        recorded = (await StateLoader(store.log, store.codec).load(TOKENS, token_id)).state
     except UndecodableEvent as error:
         raise Unauthenticated(
             f"The log contains a change of this token, at position {error.position:,}, that this server does not know. "
             "Use another token, or another server."
         ) from error
-    return recorded is not None and recorded.secret_hash == token.secret_hash and not recorded.is_revoked
+    return recorded is not None and recorded.secret_hash == hashed and not recorded.is_revoked
 
 
 def _verifier(store: Store, settings: AccessSettings) -> JwtVerifier | None:

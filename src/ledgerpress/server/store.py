@@ -7,7 +7,7 @@ from contextlib import AbstractContextManager, asynccontextmanager, suppress
 from dataclasses import dataclass
 from functools import cached_property, partial
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from ledgerpress.commands.command_handler import NO_INSTRUMENTATION, CommandHandler, Instrumentation
 from ledgerpress.commands.first_events_of_publication import open_publication
@@ -91,6 +91,11 @@ class Store:
         """Open a snapshot of the views, as of the position that every projection has reached. Raises `LogReplaced`."""
         self.log.check_not_replaced()
         return self.views.snapshot()
+
+    def latest_row(self, query: str, parameters: tuple[str, ...]) -> tuple[Any, ...] | None:
+        """Return the first row of a query on the views as of their last commit. Raises `LogReplaced`."""
+        self.log.check_not_replaced()
+        return self.views.latest_row(query, parameters)
 
     @property
     def declared(self) -> DeclaredViews:

@@ -1,9 +1,9 @@
 """API tokens: table, projector and queries. Lookups by secret read the current state, all others a snapshot."""
 
 import sqlite3
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
 
 import msgspec
 
@@ -78,6 +78,13 @@ _COLUMNS: Final = f"""seq, id, actor_id, name, role, scopes, expires_at,
     secret_hash"""
 
 
+_PRESENTED: Final = """
+    SELECT id, actor_id, role, scopes, expires_at, secret_hash, revoked_pos FROM token WHERE secret_hash = ?
+"""
+ReadLatest: TypeAlias = Callable[[str, tuple[str, ...]], tuple[Any, ...] | None]
+"""Returns the first row of a query on the views as of their last commit."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Token:
     """A token; `seq` is the position at which it was created. Times are in microseconds since 1970, UTC.
@@ -101,17 +108,28 @@ class Token:
         return 1 if self.revoked_at is None else 2
 
 
-def by_secret_hash(snapshot: Snapshot, secret_hash: str) -> Token | None:
-    """Return a token by the SHA-256 of its secret, in hex.
+@dataclass(frozen=True, slots=True)
+class PresentedToken:
+    """What authentication needs of a token."""
 
-    The result is the current state of the views, even past the snapshot's position, so a revocation takes effect at
-    once.
+    id: str
+    actor_id: str | None
+    role: str | None
+    scopes: str | None
+    expires_at: int | None
+
+    @property
+    def scope_names(self) -> tuple[str, ...] | None:
+        return None if self.scopes is None else tuple(msgspec.json.decode(self.scopes, type=list[str]))
+
+
+def by_secret_hash(read: ReadLatest, secret_hash: str) -> tuple[PresentedToken, str | None, bool] | None:
+    """Return a token by the SHA-256 of its secret, in hex, with the stored hash and whether it was revoked.
+
+    The result is the current state of the views, so a revocation takes effect at once.
     """
-    row = snapshot.db.execute(
-        f"SELECT {_COLUMNS} FROM token WHERE secret_hash = :hash",  # noqa: S608
-        {"hash": secret_hash, "now": snapshot.position},
-    ).fetchone()
-    return _token(row, None) if row else None
+    row = read(_PRESENTED, (secret_hash,))
+    return (PresentedToken(*row[:5]), row[5], row[6] is not None) if row else None
 
 
 def ended(snapshot: Snapshot, token_ids: Collection[str]) -> dict[str, int]:
@@ -167,10 +185,10 @@ def any_with_role(snapshot: Snapshot, role: str) -> bool:
     return row is not None
 
 
-def _token(row: tuple[Any, ...], position: int | None) -> Token:
-    """Return the token in a row, as of `position`, or in its current state if `position` is `None`."""
+def _token(row: tuple[Any, ...], position: int) -> Token:
+    """Return the token in a row, as of `position`."""
     seq, id_, actor_id, name, role, scopes, expires_at, created_at, revoked_pos, revoked_at, secret_hash = row
-    is_revoked = revoked_pos is not None and (position is None or revoked_pos <= position)
+    is_revoked = revoked_pos is not None and revoked_pos <= position
     return Token(
         seq=seq,
         id=id_,

@@ -3,10 +3,10 @@
 import hmac
 import re
 from collections.abc import Awaitable, Callable, Collection, Mapping
-from contextlib import AbstractContextManager
 from dataclasses import replace
 from typing import Final
 
+from ledgerpress.bounded_cache import BoundedCache
 from ledgerpress.commands.client_identity import (
     ANONYMOUS,
     LOCAL_OPERATOR,
@@ -27,6 +27,8 @@ _CREDENTIALS: Final = re.compile(r"([A-Za-z0-9!#$%&'*+.^_`|~-]+)(?: +([A-Za-z0-9
 _LONGEST: Final = 16_384
 """The maximum length of a header, in characters; a JWT has a few thousand at most."""
 _NO_HASH: Final = "0" * 64
+_MAX_IDENTITIES: Final = 1_000
+"""How many identities are kept, each by the content of its token."""
 _LEAST_FIRST: Final = (Role.READER, Role.AUTHOR, Role.EDITOR, Role.AUDITOR, Role.ADMIN)
 
 
@@ -50,7 +52,7 @@ class TokenAuthenticator:
 
     def __init__(
         self,
-        snapshot: Callable[[], AbstractContextManager[Snapshot]],
+        read: tokens.ReadLatest,
         clock: Clock,
         publication: str,
         *,
@@ -58,14 +60,18 @@ class TokenAuthenticator:
         anonymous: Identity = ANONYMOUS,
         verifier: Verifier | None = None,
         is_paused: Callable[[], bool] = lambda: False,
-        is_current: Callable[[tokens.Token], Awaitable[bool]] | None = None,
+        is_current: Callable[[str, str], Awaitable[bool]] | None = None,
     ) -> None:
-        """`is_paused` returns whether the projection of tokens is paused, so that the views may be out of date."""
-        self._snapshot = snapshot
+        """`is_paused` returns whether the projection of tokens is paused, so that the views may be out of date.
+
+        `is_current` returns whether the token with an id is valid and has a hash, according to the log.
+        """
+        self._read = read
         self._clock = clock
         self._publication = publication
         self._anonymous = anonymous
         self._roles = roles
+        self._identities = BoundedCache[tokens.PresentedToken, Identity](max_entries=_MAX_IDENTITIES)
         self._verifier = verifier
         self._is_paused = is_paused
         self._is_current = is_current
@@ -86,26 +92,32 @@ class TokenAuthenticator:
 
     async def _by_token(self, secret: str) -> Identity:
         presented_hash = secret_hash(secret)
-        with self._snapshot() as snapshot:
-            token = tokens.by_secret_hash(snapshot, presented_hash)
-        stored_hash = (token.secret_hash if token else None) or _NO_HASH
-        if not hmac.compare_digest(stored_hash, presented_hash) or token is None:
+        row = tokens.by_secret_hash(self._read, presented_hash)
+        token, stored_hash, is_revoked = row or (None, None, False)
+        if not hmac.compare_digest(stored_hash or _NO_HASH, presented_hash) or token is None:
             raise Unauthenticated("Unknown token.")
-        if token.revoked_at is not None or (
-            self._is_paused() and self._is_current and not await self._is_current(token)
+        if is_revoked or (
+            self._is_paused() and self._is_current and not await self._is_current(token.id, presented_hash)
         ):
             raise Unauthenticated("This token has been revoked.")
         if token.expires_at is not None and token.expires_at <= self._clock.now():
             raise Unauthenticated("This token has expired.")
+        known = self._identities.get(token)
+        if known is None:
+            known = self._identity(token)
+            self._identities.put(token, known)
+        return known
+
+    def _identity(self, token: tokens.PresentedToken) -> Identity:
         if token.role not in set(Role):
             raise Unauthenticated(
                 "This token has a role that only a newer version of this server knows. Use another token."
             )
-        scopes = None if token.scopes is None else self._roles.named(token.scopes)
+        scopes = token.scope_names
         return identity(
             Role(token.role),
             token.actor_id,
-            scopes=scopes,
+            scopes=None if scopes is None else self._roles.named(scopes),
             token_id=token.id,
             roles=self._roles,
             expires_at=token.expires_at,

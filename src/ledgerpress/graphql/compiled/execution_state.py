@@ -19,7 +19,19 @@ Field: TypeAlias = Callable[[Any, PathNode | None, "Execution"], Any]
 
 
 class Unsupported(BaseException):
-    """Only graphql-core's executor can execute the operation. Handlers of field errors must not catch this."""
+    """Only graphql-core's executor can execute the operation. Handlers of field errors must not catch this.
+
+    `awaitable` is the value that must be awaited, if that is the cause.
+    """
+
+    def __init__(self, reason: str, awaitable: object = None) -> None:
+        super().__init__(reason)
+        self._awaitable = awaitable
+
+    def close(self) -> None:
+        """Discard the awaitable value. Python warns of a coroutine that is never awaited and never closed."""
+        if hasattr(self._awaitable, "close"):
+            self._awaitable.close()
 
 
 class DeadlineExceeded(BaseException):
@@ -92,9 +104,7 @@ def check_value(value: object) -> None:
     if isinstance(value, Exception):
         raise value
     if is_awaitable(value):
-        if hasattr(value, "close"):
-            value.close()
-        raise Unsupported(_WAITED_FOR)
+        raise Unsupported(_WAITED_FOR, value)
     if len(_plain) < MAX_PLAIN_CLASSES:
         _plain.add(kind)
 

@@ -1,4 +1,4 @@
-"""Plans: an operation as a tree of functions, for one combination of its @skip and @include conditions."""
+"""Plans: a query as a tree of functions, for one combination of its @skip and @include conditions."""
 
 from typing import Any, Final
 
@@ -21,6 +21,7 @@ from graphql.execution.collect_fields import (
 from graphql.execution.values import VariableValues
 
 from ledgerpress.graphql.compiled.completion import (
+    Completer,
     LeafSerializer,
     completer,
     identity_class,
@@ -48,33 +49,30 @@ class Plan:
 
     def __init__(self, operation: Operation, conditions: VariableValues) -> None:
         """`conditions` are the variables in @skip and @include. Raises `Unsupported`."""
-        if operation.type is not OperationType.QUERY or operation.node.directives:
-            raise Unsupported("an operation that is more than a query")
+        root_type = operation.schema.get_root_type(operation.type)
+        if operation.type is OperationType.SUBSCRIPTION or operation.node.directives or root_type is None:
+            raise Unsupported("a subscription, or an operation with directives")
         fragments = [
             node for node in operation.document.definitions if isinstance(node, FragmentDefinitionNode)
         ]
-        if (
-            any(fragment.variable_definitions for fragment in fragments)
-            or operation.schema.query_type is None
-        ):
+        if any(fragment.variable_definitions for fragment in fragments):
             raise Unsupported("fragments with variables")
         self._schema = operation.schema
         self._operation = operation.node
         self._fragments = {fragment.name.value: FragmentDetails(fragment) for fragment in fragments}
         self._conditions = conditions
         self._hide_suggestions = not operation.limits.suggestions
-        self._query: GraphQLObjectType = operation.schema.query_type
+        self._root_type: GraphQLObjectType = root_type
         self._fields: tuple[tuple[str, Field], ...] | None = None
         self._count = 0
 
     def execute(self, variables: VariableValues, context: Any, root: Any) -> ExecutionResult:
         """Execute the operation. Raises `Unsupported` before it does anything that cannot be repeated."""
-        parts = (self._schema, self._fragments, self._operation, self._hide_suggestions)
-        execution = Execution(parts, variables, context, getattr(context, "deadline", None))
+        execution = self._execution(variables, context, getattr(context, "deadline", None))
         data: dict[str, Any] | None = None
         try:
             if self._fields is None:
-                self._fields = self._root_fields()
+                self._fields = self._compiled(self._root_type, self._root_fields())
             data = {key: field(root, None, execution) for key, field in self._fields}
         except GraphQLError as error:
             execution.errors.append(error)
@@ -82,16 +80,20 @@ class Plan:
             return ExecutionResult(None, [TimeLimitExceeded()])
         return ExecutionResult(data, execution.errors or None)
 
-    def _root_fields(self) -> tuple[tuple[str, Field], ...]:
+    def _execution(self, variables: VariableValues, context: Any, deadline: float | None) -> Execution:
+        parts = (self._schema, self._fragments, self._operation, self._hide_suggestions)
+        return Execution(parts, variables, context, deadline)
+
+    def _root_fields(self) -> GroupedFieldSet:
         collected = collect_fields(
             self._schema,
             self._fragments,
             self._conditions,
-            self._query,
+            self._root_type,
             self._operation,
             self._hide_suggestions,
         )
-        return self._compiled(self._query, collected.grouped_field_set)
+        return collected.grouped_field_set
 
     def _subfields(self, type_: GraphQLObjectType, group: FieldDetailsList) -> tuple[tuple[str, Field], ...]:
         collected = collect_subfields(
@@ -112,15 +114,11 @@ class Plan:
         return tuple((key, self._field(parent, key, group)) for key, group in groups.items())
 
     def _field(self, parent: GraphQLObjectType, key: str, group: FieldDetailsList) -> Field:
-        nodes = [details.node for details in group]
-        name = nodes[0].name.value
-        if name == "__typename":
+        requested = self._requested(parent, key, group)
+        if requested is None:
             typename = parent.name
             return lambda _source, _path, _execution: typename
-        definition = self._schema.get_field(parent, name)
-        if definition is None or name.startswith("__"):
-            raise Unsupported("introspection")
-        requested = RequestedField(self._schema, parent, key, definition, nodes, self._hide_suggestions)
+        definition = requested.definition
         inner = definition.type.of_type if isinstance(definition.type, GraphQLNonNull) else definition.type
         if is_leaf_type(inner):
             serialize = leaf_serializer(inner)
@@ -132,6 +130,24 @@ class Plan:
             )
         return self._composite(requested, group)
 
+    def _requested(
+        self, parent: GraphQLObjectType, key: str, group: FieldDetailsList
+    ) -> RequestedField | None:
+        """Return a requested field; `None` for `__typename`."""
+        nodes = [details.node for details in group]
+        name = nodes[0].name.value
+        if name == "__typename":
+            return None
+        definition = self._schema.get_field(parent, name)
+        if definition is None or name.startswith("__"):
+            raise Unsupported("introspection")
+        return RequestedField(self._schema, parent, key, definition, nodes, self._hide_suggestions)
+
+    def _completer(self, requested: RequestedField, group: FieldDetailsList) -> Completer:
+        """Return the completer of a field's values."""
+        type_ = requested.definition.type
+        return completer(type_, requested, group, lambda type_: self._subfields(type_, group))
+
     def _composite(self, requested: RequestedField, group: FieldDetailsList) -> Field:
         type_, nodes, key, parent_name = (
             requested.definition.type,
@@ -142,7 +158,7 @@ class Plan:
         non_null, with_info = isinstance(type_, GraphQLNonNull), needs_info(type_)
         attribute = attribute_of(requested)
         resolver = _attribute_resolver(attribute) if attribute else resolver_of(requested)
-        complete = completer(type_, requested, group, lambda type_: self._subfields(type_, group))
+        complete = self._completer(requested, group)
 
         def field(source: Any, path: PathNode | None, execution: Execution) -> Any:
             here: PathNode = (path, key, parent_name)

@@ -1,11 +1,11 @@
-"""Loads the executor of compiled queries, if the installed releases are those with which it was tested.
+"""Loads the executor of compiled operations, if the installed releases are those with which it was tested.
 
-Compiled queries use internals of graphql-core and strawberry, which may change with any release. With other releases,
-graphql-core executes every query: responses stay the same and take longer.
+Compiled operations use internals of graphql-core and strawberry, which may change with any release. With other
+releases, graphql-core executes every operation: responses stay the same and take longer.
 """
 
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from importlib.metadata import version
 from typing import Any, Final, TypeAlias
 
@@ -15,7 +15,9 @@ from ledgerpress.graphql.documents import Operation
 
 logger = logging.getLogger(__name__)
 
-ExecuteCompiled: TypeAlias = Callable[[Operation, Mapping[str, Any] | None, Any], ExecutionResult | None]
+ExecuteCompiled: TypeAlias = Callable[
+    [Operation, Mapping[str, Any] | None, Any], ExecutionResult | Awaitable[ExecutionResult] | None
+]
 
 TESTED: Final = {
     "graphql-core": ("3.3.2", "3.3.2"),

@@ -14,6 +14,9 @@ _PLAIN: Final = re.compile(
     r"([A-Z][A-Za-z]*):([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})(?:@(0|[1-9][0-9]{0,18}))?"
 )
 
+_MAX_CACHED: Final = 128
+"""The length of the longest text whose parts are cached. The ids of our own types are shorter."""
+
 
 class GlobalId(NamedTuple):
     """The parts of a global id. `position` is the position as of which the object was read, `None` if it is current."""
@@ -32,6 +35,11 @@ def encode(type: str, id: str, position: int | None = None) -> str:
 
 def decode(global_id: str) -> GlobalId | None:
     """Return the parts of a global id, `None` if it is invalid."""
+    return _decode(global_id) if len(global_id) <= _MAX_CACHED else _decode.__wrapped__(global_id)
+
+
+@lru_cache(maxsize=8_192)
+def _decode(global_id: str) -> GlobalId | None:
     try:
         padded = global_id + "=" * (-len(global_id) % 4)
         match = _PLAIN.fullmatch(base64.b64decode(padded, altchars=b"-_", validate=True).decode("ascii"))

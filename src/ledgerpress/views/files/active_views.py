@@ -10,7 +10,7 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from ledgerpress.eventlog.clock_randomness_ids import Clock
 from ledgerpress.eventlog.codec import Codec, Recorded
@@ -183,6 +183,10 @@ class ActiveViews:
     def snapshot(self) -> AbstractContextManager[Snapshot]:
         return self._live.views.snapshot()
 
+    def latest_row(self, query: str, parameters: tuple[str, ...]) -> tuple[Any, ...] | None:
+        """Return the first row of a query on the views as of their last commit."""
+        return self._live.views.latest_row(query, parameters)
+
     def views_version(self) -> ViewsVersion:
         """Return the version of the views: the same object until a process changes the views."""
         return self._live.views.views_version()
@@ -305,13 +309,9 @@ class ActiveViews:
         try:
             if not await belong_to_log(self._log, views.checkpoints().values()):
                 raise _UnusableViews("it was built from another log")
+            forget = partial(self._withdrawn, views)
             runner = ProjectionRunner(
-                self._log,
-                self._codec,
-                views,
-                self._projectors,
-                batch_size=self._batch_size,
-                forget=partial(self._withdrawn, views),
+                self._log, self._codec, views, self._projectors, batch_size=self._batch_size, forget=forget
             )
             await runner.start(resume=resume)
         except BaseException:

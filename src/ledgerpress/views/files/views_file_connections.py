@@ -8,7 +8,7 @@ from contextlib import asynccontextmanager, closing, contextmanager, suppress
 from enum import Enum
 from functools import partial
 from pathlib import Path
-from typing import Final, TypeVar
+from typing import Any, Final, TypeVar
 
 from ledgerpress.sqlite import faults
 from ledgerpress.sqlite.connection import (
@@ -180,6 +180,30 @@ class ViewsFile:
             raise
         finally:
             # If the read was ended, its connection is closed.
+            if db is not None and self._reads.pop(db, None) is not None:
+                self._put_back(db, is_usable=is_usable)
+
+    def latest_row(self, query: str, parameters: tuple[str, ...]) -> tuple[Any, ...] | None:
+        """Return the first row of a query on the views as of their last commit; `None` if there is none.
+
+        It takes one statement, a snapshot four; each releases and takes the lock of Python's interpreter, for which
+        the threads that write compete. Raises `ViewsUnavailable` as `snapshot` does.
+        """
+        if self.health.is_locked:
+            raise ViewsUnavailable(self.health.unreadable)
+        db: sqlite3.Connection | None = None
+        is_usable = True
+        try:
+            db = self._idle.pop() if self._idle else self._connect()
+            self._reads[db] = time.monotonic()
+            row: tuple[Any, ...] | None = db.execute(query, parameters).fetchone()
+            return row
+        except sqlite3.Error as error:
+            is_usable = False
+            if unavailable := self._read_failed(db, error):
+                raise unavailable from error
+            raise
+        finally:
             if db is not None and self._reads.pop(db, None) is not None:
                 self._put_back(db, is_usable=is_usable)
 
