@@ -12,7 +12,7 @@ from tempfile import TemporaryDirectory
 
 import pytest
 
-from ledgerpress.adapters.sqlite_log import event_reads_and_group_append
+from ledgerpress.adapters.sqlite_log import event_reads_and_group_append, short_reads
 from ledgerpress.adapters.sqlite_log.backup import copy_log_file
 from ledgerpress.adapters.sqlite_log.event_log import SqliteEventLog
 from ledgerpress.adapters.sqlite_log.log_file import APPLICATION_ID
@@ -386,3 +386,54 @@ async def test_cancelled_appends_do_not_stop_the_log(log: SqliteEventLog) -> Non
     with pytest.raises(WrongExpectedVersion):
         await log.append([sample_write("post.a", recorded + 1)])
     assert len(await everything(log)) == 30 + recorded
+
+
+# --- reads of streams ------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "sizes",
+    [
+        pytest.param([10] * (short_reads.MAX_EVENTS - 1), id="one event less than are short"),
+        pytest.param([10] * short_reads.MAX_EVENTS, id="as many events as are short"),
+        pytest.param([10] * (short_reads.MAX_EVENTS + 1), id="one event more"),
+        pytest.param([10] * (2 * short_reads.MAX_EVENTS + 3), id="many events"),
+        pytest.param([10, 700_000, 10], id="a large event"),
+        pytest.param([short_reads.MAX_BYTES, 10], id="an event that is as large as a short read"),
+        pytest.param([short_reads.MAX_BYTES - 1, 10, 10], id="an event that is one byte smaller"),
+    ],
+)
+async def test_a_stream_is_read_completely(log: SqliteEventLog, sizes: list[int]) -> None:
+    events = tuple(sample_event(plaintext=bytes(size)) for size in sizes)
+    await log.append([StreamWrite("post.a", NO_STREAM, events)])
+    stored = await everything(log)
+    for after in {0, 1, len(sizes) - 1, len(sizes)}:
+        assert await log.read_stream("post.a", after) == stored[after:]
+    assert await log.read_stream("post.b") == []
+
+
+async def test_the_reader_reads_what_cannot_be_read_on_the_thread_of_the_event_loop(
+    log: SqliteEventLog,
+) -> None:
+    await log.append([sample_write("post.a", NO_STREAM)])
+    stored = await log.read_stream("post.a")
+    log._short_reads._db.set_authorizer(lambda *_: sqlite3.SQLITE_DENY)
+    assert await log.head() == 1
+    assert await log.read_stream("post.a") == stored
+    await log._reader.run(lambda db: db.set_authorizer(lambda *_: sqlite3.SQLITE_DENY))
+    with pytest.raises(EventLogError, match="could not be read"):
+        await log.read_stream("post.a")
+    with pytest.raises(EventLogError, match="could not be read"):
+        await log.head()
+
+
+async def test_short_reads_find_the_events_of_other_processes_and_of_this_one(
+    log: SqliteEventLog, path: Path
+) -> None:
+    other = await open_log(path)
+    for version in range(0, 20, 2):
+        await log.append([sample_write("post.a", version)])
+        assert (await other.head(), len(await other.read_stream("post.a"))) == (version + 1, version + 1)
+        await other.append([sample_write("post.a", version + 1)])
+        assert (await log.head(), len(await log.read_stream("post.a"))) == (version + 2, version + 2)
+    await other.aclose()

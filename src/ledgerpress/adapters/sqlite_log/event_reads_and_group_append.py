@@ -36,7 +36,7 @@ def read_batch(db: sqlite3.Connection, *, publication: str, after: int, limit: i
     size = 0
     with closing(db.execute(SELECT_AFTER, (after, max(limit, 0)))) as rows:
         for row in rows:
-            event = _with_record(db, StoredEvent.of_row(row, publication))
+            event = with_record(db, StoredEvent.of_row(row, publication))
             events.append(event)
             if event.payload is not None:
                 size += len(event.payload.plaintext)
@@ -47,11 +47,16 @@ def read_batch(db: sqlite3.Connection, *, publication: str, after: int, limit: i
 
 def read_stream(db: sqlite3.Connection, *, publication: str, stream: str, after: int) -> list[StoredEvent]:
     """Return the events of a stream with versions greater than `after`."""
-    rows = db.execute(_SELECT_STREAM, (stream, after))
-    return [_with_record(db, StoredEvent.of_row(row, publication)) for row in rows]
+    rows = read_stream_rows(db, stream, after)
+    return [with_record(db, StoredEvent.of_row(row, publication)) for row in rows]
 
 
-def _with_record(db: sqlite3.Connection, event: StoredEvent) -> StoredEvent:
+def read_stream_rows(db: sqlite3.Connection, stream: str, after: int) -> sqlite3.Cursor:
+    """Return a cursor of the rows of a stream with versions greater than `after`, in order."""
+    return db.execute(_SELECT_STREAM, (stream, after))
+
+
+def with_record(db: sqlite3.Connection, event: StoredEvent) -> StoredEvent:
     """Return a withdrawn event with the record of its withdrawal, and any other event as it is."""
     if event.payload is not None:
         return event
