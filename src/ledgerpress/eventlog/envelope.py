@@ -28,8 +28,7 @@ _is_stream: Final = re.compile(r"[a-z]+(?:\.[a-z0-9-]+)*").fullmatch
 _is_type: Final = re.compile(r"[a-z]+\.[a-z]+|x\.[a-z][a-z0-9]*\.[a-z]+").fullmatch
 """`post.created`, or `x.<feature>.<name>` for an event of a third-party feature."""
 
-_canonical = msgspec.json.Encoder(order="sorted")
-
+_canonical = msgspec.json.Encoder(order="sorted").encode
 
 Attributes: TypeAlias = tuple[str, str, int, int, str, str | None, str, str, str | None]
 """The values of an event's fields in `ATTRIBUTES`, in that order. They do not depend on the event's position."""
@@ -78,11 +77,11 @@ class Header(msgspec.Struct, frozen=True, gc=False, rename="camel"):
 
         Keys and strings are ASCII and numbers are integers, so it is enough to sort the keys.
         """
-        return _canonical.encode(self)
+        return _canonical(self)
 
     def leaf_hash(self) -> bytes:
         """Return the hash of the leaf in the Merkle tree, SHA-256(0x00 ‖ leaf) (RFC 9162, section 2.1.1)."""
-        return hashlib.sha256(b"\x00" + self.leaf()).digest()
+        return hashlib.sha256(b"\x00" + _canonical(self)).digest()
 
 
 class SealedPayload(msgspec.Struct, frozen=True, gc=False):
