@@ -136,7 +136,10 @@ class Comparison:
             )
             _say(f"  {loaded.responses / loaded.seconds:,.0f} posts/s")
         if not isinstance(peer, LedgerPress):
-            shutil.copytree(data, cached)
+            unfinished = cached.with_suffix(".unfinished")
+            shutil.rmtree(unfinished, ignore_errors=True)
+            shutil.copytree(data, unfinished)
+            unfinished.rename(cached)
 
     def _start(self, peer: GraphQLPeer, stack: ExitStack, *, identifiers: bool = True) -> Running:
         data = self._place / peer.key
@@ -352,7 +355,7 @@ def _worker_turn(worker: Worker, kind: str) -> Turn:
 
 
 def _units(worker: Worker, kind: str) -> int:
-    return worker.work(kind, 0.2)[0]
+    return worker.work(kind, 1.0)[0]
 
 
 def _say(text: str) -> None:

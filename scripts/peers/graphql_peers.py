@@ -212,7 +212,7 @@ class Django(GraphQLPeer):
     key = "django"
     title = "Django + strawberry-django"
     durability = "One transaction for each post (WAL, synchronous = FULL)."
-    remarks = "One worker of gunicorn with one thread. No middleware."
+    remarks = "One worker of granian with four threads. No middleware."
     front_page = (
         '{ page: posts(filters: {status: "published"}, ordering: [{publishedAt: DESC}], pagination: {limit: 10})'
         f" {{ {_LISTED} }} }}"
@@ -251,15 +251,14 @@ class Django(GraphQLPeer):
 
     def command(self, data: Path, port: int) -> Command:
         arguments = [
-            str(self._environment / "bin" / "gunicorn"),
-            *("--bind", f"127.0.0.1:{port}", "--workers", "1", "--worker-class", "gthread", "--threads", "1"),
-            *("--keep-alive", "60", "--no-control-socket", "--log-level", "warning"),
-            "django.core.wsgi:get_wsgi_application()",
+            *(str(self._environment / "bin" / "granian"), "--interface", "wsgi", "--host", "127.0.0.1"),
+            *("--port", str(port), "--workers", "1", "--blocking-threads", "4", "--log-level", "warning"),
+            *("--factory", "django.core.wsgi:get_wsgi_application"),
         ]
         return Command(arguments, SERVERS / self.key, self._variables(data))
 
     def versions(self) -> dict[str, str]:
-        packages = ("django", "strawberry-graphql-django", "strawberry-graphql", "gunicorn")
+        packages = ("django", "strawberry-graphql-django", "strawberry-graphql", "granian")
         return {name: installation.python_version_of(self._environment, name) for name in packages}
 
     def reference(self, _slug: str, identifier: object) -> object:
@@ -406,4 +405,5 @@ def _execute(data: Path, script: Path) -> None:
 
 
 def _npm_versions(folder: Path, *packages: str) -> dict[str, str]:
-    return {package: installation.npm_version(folder, package) for package in packages}
+    versions = {package: installation.npm_version(folder, package) for package in packages}
+    return {**versions, "Node.js": installation.node_version()}

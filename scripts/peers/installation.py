@@ -77,7 +77,7 @@ def node_environment() -> dict[str, str]:
 
 def node_version() -> str:
     """Return the version of Node.js."""
-    return run(["node", "--version"], CHECKOUT, node_environment()).strip()
+    return run(["node", "--version"], CHECKOUT, node_environment()).strip().removeprefix("v")
 
 
 def npm_version(directory: Path, package: str) -> str:

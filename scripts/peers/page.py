@@ -22,7 +22,7 @@ _METHOD: Final = """\
 ## How it is measured
 
 - **The same data.** {posts} published posts in 50 categories, each post in three, are written through the API of each
-  server. The texts have 700 to 3,000 characters.
+  server. The texts have 600 to 2,700 characters.
 - **The same answers.** Before the measurements, the front page, every category page and twenty articles of each server
   are compared with the data: slugs, titles, teasers, texts, dates, categories and order. The run fails if one value
   differs. After the measurements, each server must have exactly the posts that it acknowledged, and the last one

@@ -1,5 +1,7 @@
 """The parts of `scripts/bench peers` that could be wrong without anyone noticing: ratios, agreement, the page."""
 
+import json
+import re
 import socket
 import threading
 from collections.abc import Callable
@@ -7,11 +9,14 @@ from contextlib import suppress
 from copy import deepcopy
 from dataclasses import replace
 from itertools import repeat
+from pathlib import Path
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
 
 from scripts.benchmarks.peers import PAGE
 from scripts.peers import agreement, newsroom, results
@@ -19,6 +24,7 @@ from scripts.peers.agreement import Disagreement
 from scripts.peers.figures import Measurement, Rounds, Spread, ratios_within_rounds
 from scripts.peers.graphql_peers import LedgerPress
 from scripts.peers.http_requests import Requests
+from scripts.peers.installation import SERVERS
 from scripts.peers.newsroom import Newsroom
 from scripts.peers.page import page
 from scripts.peers.results import Peer, Results
@@ -167,6 +173,15 @@ def test_created_posts_have_different_slugs_and_complete_bodies() -> None:
         assert f"Content-Length: {len(body)}".encode() in head
 
 
+def test_only_mutations_have_the_token() -> None:
+    peer = LedgerPress(cached=False)
+    requests = Requests(peer, NEWSROOM, "lp_token")
+    identifiers = {category.slug: category.slug for category in NEWSROOM.categories}
+    assert b"Bearer lp_token" in next(requests.new_posts(identifiers))
+    for kind in results.READS:
+        assert b"Bearer" not in next(requests.reads(kind, identifiers))
+
+
 @pytest.mark.parametrize("response", [RESPONSE, CHUNKED])
 @pytest.mark.parametrize("size", [1, 7, 1_000])
 def test_responses_are_counted_once_however_they_arrive(response: bytes, size: int) -> None:
@@ -211,6 +226,33 @@ class _server:  # noqa: N801  # used like a function
             while connection.recv(len(b"request")):
                 for part in self._parts:
                     connection.sendall(part)
+
+
+# --- versions -----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "manifest", sorted(SERVERS.glob("*/package.json")), ids=lambda path: path.parent.name
+)
+def test_the_npm_packages_of_a_peer_are_exact_and_locked_without_an_address(manifest: Path) -> None:
+    text = manifest.with_name("package-lock.json").read_text("utf-8")
+    asked, locked = json.loads(manifest.read_text("utf-8")), json.loads(text)
+    assert all(re.fullmatch(r"[0-9.]+", version) for version in asked["dependencies"].values())
+    assert locked["packages"][""]["dependencies"] == asked["dependencies"]
+    assert '"resolved"' not in text
+
+
+@pytest.mark.parametrize(
+    "lock", sorted(SERVERS.glob("*/requirements.txt")), ids=lambda path: path.parent.name
+)
+def test_the_python_packages_of_a_peer_are_locked_without_an_address(lock: Path) -> None:
+    text = lock.read_text("utf-8")
+    pins = {canonicalize_name(pin[1]): pin[2] for pin in re.finditer(r"^(\S+)==(\S+)", text, re.MULTILINE)}
+    for line in lock.with_suffix(".in").read_text("utf-8").splitlines():
+        requirement = Requirement(line)
+        assert pins[canonicalize_name(requirement.name)] in requirement.specifier
+    assert "://" not in text
+    assert text.count("--hash=sha256:") >= len(pins)
 
 
 # --- the page -----------------------------------------------------------------------------------------

@@ -18,7 +18,6 @@ CREATE TABLE "Post" (
     "publishedAt" DATETIME
 );
 CREATE UNIQUE INDEX "Post_slug_key" ON "Post" ("slug");
-CREATE INDEX "Post_status_idx" ON "Post" ("status");
 CREATE INDEX "Post_publishedAt_idx" ON "Post" ("publishedAt");
 
 CREATE TABLE "_Category_posts" (
