@@ -236,9 +236,9 @@ class _server:  # noqa: N801  # used like a function
 )
 def test_the_npm_packages_of_a_peer_are_exact_and_locked_without_an_address(manifest: Path) -> None:
     text = manifest.with_name("package-lock.json").read_text("utf-8")
-    asked, locked = json.loads(manifest.read_text("utf-8")), json.loads(text)
-    assert all(re.fullmatch(r"[0-9.]+", version) for version in asked["dependencies"].values())
-    assert locked["packages"][""]["dependencies"] == asked["dependencies"]
+    wanted, locked = json.loads(manifest.read_text("utf-8")), json.loads(text)
+    assert all(re.fullmatch(r"[0-9.]+", version) for version in wanted["dependencies"].values())
+    assert locked["packages"][""]["dependencies"] == wanted["dependencies"]
     assert '"resolved"' not in text
 
 
