@@ -51,3 +51,33 @@ async def test_an_announced_head_is_checked_immediately_and_not_trusted() -> Non
     notifier.announce(1)
     assert not await notifier.wait_beyond(1, 0)
     await notifier.close()
+
+
+async def test_a_pending_append_of_this_process_is_not_read_before_its_result() -> None:
+    is_appending, polls = True, 0
+
+    async def poll() -> int:
+        nonlocal polls
+        polls += 1
+        return 1
+
+    notifier = HeadNotifier(poll, 30, is_appending=lambda: is_appending)
+    waiting = asyncio.ensure_future(notifier.wait_beyond(0, 30))
+    await asyncio.sleep(0.01)
+    notifier.announce(1)
+    await asyncio.sleep(0.01)
+    assert (polls, waiting.done()) == (0, False)
+    is_appending = False
+    notifier.advance(1)
+    assert await asyncio.wait_for(waiting, 5)
+    assert polls == 0
+    await notifier.close()
+
+
+async def test_events_of_other_processes_are_noticed_while_this_process_appends() -> None:
+    async def poll() -> int:
+        return 1
+
+    notifier = HeadNotifier(poll, 0.001, is_appending=lambda: True)
+    assert await asyncio.wait_for(notifier.wait_beyond(0, 30), 5)
+    await notifier.close()

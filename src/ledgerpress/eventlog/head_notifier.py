@@ -1,7 +1,6 @@
 """Waits until the head of the log advances, in this process or in another."""
 
 import asyncio
-import math
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from typing import Final
@@ -10,6 +9,8 @@ from ledgerpress.eventlog.errors import LogClosed
 
 POLL_INTERVAL: Final = 0.02
 """The default time in seconds between two polls for events of other processes while a caller waits."""
+_MAX_SKIPPED_POLLS: Final = 5
+"""The number of polls in a row that are skipped while this process appends."""
 
 
 class HeadNotifier:
@@ -18,12 +19,21 @@ class HeadNotifier:
     It wakes them immediately after `advance`, after a read of the head for `announce`, and otherwise after a poll.
     """
 
-    def __init__(self, read_head: Callable[[], Awaitable[int]], interval: float = POLL_INTERVAL) -> None:
-        """Poll `read_head`, which returns the head that readers see, every `interval` seconds while a caller waits."""
+    def __init__(
+        self,
+        read_head: Callable[[], Awaitable[int]],
+        interval: float = POLL_INTERVAL,
+        is_appending: Callable[[], bool] = lambda: False,
+    ) -> None:
+        """Poll `read_head`, which returns the head that readers see, every `interval` seconds while a caller waits.
+
+        While this process `is_appending`, it will soon advance the head itself, so some polls are skipped. Otherwise a
+        caller could read an append in the log before this process has its result.
+        """
         self._read_head = read_head
         self._interval = interval
+        self._is_appending = is_appending
         self._head = 0
-        self._read_at = -math.inf
         self._announced = asyncio.Event()
         self._waiting: dict[asyncio.Future[bool], int] = {}
         self._poller: asyncio.Task[None] | None = None
@@ -35,13 +45,12 @@ class HeadNotifier:
         Raises `LogClosed` if the log is closed meanwhile.
         """
         self._check_open()
-        loop = asyncio.get_running_loop()
-        is_recent = loop.time() < self._read_at + min(self._interval, POLL_INTERVAL)
-        if self._head <= position and (self._announced.is_set() or not is_recent):
-            await self._read()
+        if self._head <= position and not self._is_appending():
+            self.advance(await self._read_head())
         if self._head > position:
             return True
         self._check_open()
+        loop = asyncio.get_running_loop()
         is_beyond: asyncio.Future[bool] = loop.create_future()
         self._waiting[is_beyond] = position
         if self._poller is None:
@@ -79,22 +88,22 @@ class HeadNotifier:
         self._fail(LogClosed("the log was closed"))
 
     async def _poll(self) -> None:
+        skipped = 0
         try:
             while self._waiting:
                 with suppress(TimeoutError):
                     async with asyncio.timeout(self._interval):
                         await self._announced.wait()
                 self._announced.clear()
-                await self._read()
+                if self._is_appending() and skipped < _MAX_SKIPPED_POLLS:
+                    skipped += 1
+                    continue
+                skipped = 0
+                self.advance(await self._read_head())
         except Exception as error:  # noqa: BLE001 - every waiting caller gets the error, of any class
             self._fail(error)
         finally:
             self._poller = None
-
-    async def _read(self) -> None:
-        head = await self._read_head()
-        self._read_at = asyncio.get_running_loop().time()
-        self.advance(head)
 
     def _fail(self, error: Exception) -> None:
         for is_beyond in self._waiting:

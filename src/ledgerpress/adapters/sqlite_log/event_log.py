@@ -55,7 +55,7 @@ class SqliteEventLog:
         self._reader = reader
         self._short_reads = short_reads
         self.publication = publication
-        self._head_notifier = HeadNotifier(self.head)
+        self._head_notifier = HeadNotifier(self.head, is_appending=lambda: self._commits.is_writing)
         self._commits = GroupCommit(
             GroupAppender(writer, path, self._check_file), self._head_notifier.advance
         )

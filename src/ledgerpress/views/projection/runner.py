@@ -176,6 +176,12 @@ class ProjectionRunner:
             else:
                 points = await self._applier.apply(self._write_for(batch), batch)
             self._read_to = max(self._read_to, batch[-1].position)
+            if self._own_events:
+                self._own_events = {
+                    position: event
+                    for position, event in self._own_events.items()
+                    if position > self._read_to
+                }
             await self._note(points)
             return True
 
