@@ -71,10 +71,11 @@ class OperationPlans:
     """The compiled plans of an operation (`compiled.query_compiler`), by the values of its `conditions`.
 
     `conditions` are the names of the variables in its @skip and @include directives. A plan of `None` means that the
-    operation cannot be compiled.
+    operation cannot be compiled. `variables` are its variables as `compiled.compiled_executor` reads them.
     """
 
     conditions: tuple[str, ...] | None = None
+    variables: tuple[Any, ...] | None = None
     by_values: BoundedCache[tuple[Any, ...], Any] = field(
         default_factory=lambda: BoundedCache(max_entries=MAX_PLANS)
     )
@@ -118,6 +119,11 @@ class Operation(OperationInfo):
 
 def check_variables(variables: Mapping[str, Any], limits: Limits) -> None:
     """Raise `LimitExceeded` for variables that exceed a limit, in time linear in the limits."""
+    if not variables or (
+        len(variables) <= limits.variables_values
+        and all(map(_is_within_every_limit, variables, variables.values()))
+    ):
+        return
     level: list[Any] = [variables]
     values = depth = 0
     is_text = True
@@ -146,6 +152,17 @@ def check_variables(variables: Mapping[str, Any], limits: Limits) -> None:
         level, depth = below, depth + 1
     if not is_text and (surrogate := lone_surrogates.in_value(variables, "variables")):
         raise LimitExceeded(lone_surrogates.LONE_SURROGATE, surrogate.message)
+
+
+def _is_within_every_limit(name: object, value: object) -> bool:
+    """Return whether a variable has a value that no limit on values can exclude: most variables have one."""
+    if type(name) is not str or not name.isascii():
+        return False
+    if type(value) is str:
+        return value.isascii()
+    return (
+        value is None or type(value) is bool or (type(value) is int and _MIN_INTEGER <= value <= _MAX_INTEGER)
+    )
 
 
 Outcome: TypeAlias = tuple[Operation, ...] | RequestError

@@ -15,6 +15,7 @@ from graphql import (
 from graphql.execution.values import VariableValues, get_variable_values
 
 from ledgerpress.graphql.compiled.execution_state import Unsupported
+from ledgerpress.graphql.compiled.plain_variables import plain_variables
 from ledgerpress.graphql.compiled.query_compiler import Plan
 from ledgerpress.graphql.documents import Operation
 
@@ -32,16 +33,19 @@ def execute_compiled(
     plans = operation.plans
     if plans.conditions is None:
         plans.conditions = _conditions(operation)
-    coerced = get_variable_values(
-        operation.schema,
-        operation.node.variable_definitions or (),
-        dict(variables or {}),
-        MOST_COERCION_ERRORS,
-        not operation.limits.suggestions,
-    )
-    if isinstance(coerced, list):
-        return ExecutionResult(None, coerced)
-    values = tuple(coerced.coerced.get(name, _ABSENT) for name in plans.conditions)
+    coerced = plain_variables(operation, variables or {})
+    if coerced is None:
+        complete = get_variable_values(
+            operation.schema,
+            operation.node.variable_definitions or (),
+            dict(variables or {}),
+            MOST_COERCION_ERRORS,
+            not operation.limits.suggestions,
+        )
+        if isinstance(complete, list):
+            return ExecutionResult(None, complete)
+        coerced = complete
+    values = tuple([coerced.coerced.get(name, _ABSENT) for name in plans.conditions])
     plan: Plan | None = plans.by_values.get(values)
     if plan is None:
         if values not in plans.by_values:

@@ -5,67 +5,27 @@ permissions, is always called.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
-from enum import Enum
-from types import NoneType
+from functools import cached_property
 from typing import Any, Final, TypeAlias
 
-from graphql import (
-    ArgumentNode,
-    FieldNode,
-    GraphQLField,
-    GraphQLObjectType,
-    GraphQLSchema,
-    ListValueNode,
-    ObjectValueNode,
-    ValueNode,
-    VariableNode,
-)
 from graphql.execution.executor import default_field_resolver
-from graphql.execution.values import VariableValues, get_argument_values
 from strawberry.schema.schema_converter import GraphQLCoreConverter
-from strawberry.types.arguments import convert_arguments
 from strawberry.types.field import StrawberryField
+from strawberry.types.info import Info
 
 from ledgerpress.graphql.access_control import GUARDED
+from ledgerpress.graphql.compiled.arguments import RequestedField, ResolverArguments
 from ledgerpress.graphql.compiled.execution_state import (
     Execution,
     PathNode,
     Unsupported,
     check_value,
-    path_of,
 )
 
 Resolver: TypeAlias = Callable[[Any, PathNode, Execution], Any]
 
 _ATTRIBUTE: Final = "GraphQLCoreConverter.from_resolver.<locals>._get_basic_result"
 _RESOLVER: Final = "GraphQLCoreConverter.from_resolver.<locals>._resolver"
-_IMMUTABLE: Final = frozenset({str, int, float, bool, NoneType})
-_NO_VARIABLES: Final = VariableValues({}, {})
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class RequestedField:
-    """A requested field: `nodes` are the nodes of the document that request it under the response key `key`."""
-
-    schema: GraphQLSchema
-    parent: GraphQLObjectType
-    key: str
-    definition: GraphQLField
-    nodes: list[FieldNode]
-    hide_suggestions: bool
-
-    def info(self, path: PathNode, execution: Execution) -> Any:
-        """Return the info that resolvers receive about an execution."""
-        return execution.executor.build_resolve_info(self.definition, self.nodes, self.parent, path_of(path))
-
-    def arguments(self, variables: VariableValues) -> dict[str, Any]:
-        """Return the values of the arguments. Raises `GraphQLError` if one is invalid."""
-        if not self.definition.args:
-            return {}
-        return get_argument_values(
-            self.definition, self.nodes[0], variables, None, hide_suggestions=self.hide_suggestions
-        )
 
 
 def attribute_of(requested: RequestedField) -> str | None:
@@ -104,7 +64,7 @@ def _strawberry_field(requested: RequestedField, qualified_name: str) -> Strawbe
 
 
 def _called_directly(requested: RequestedField, field: StrawberryField) -> Resolver:
-    """Call a resolver as strawberry does, but convert immutable arguments only once per execution."""
+    """Call a resolver as strawberry does, without its checks, which have the same result each time."""
     base = field.base_resolver
     strawberry_schema = requested.schema._strawberry_schema  # type: ignore[attr-defined]
     converter: GraphQLCoreConverter = strawberry_schema.schema_converter
@@ -117,15 +77,8 @@ def _called_directly(requested: RequestedField, field: StrawberryField) -> Resol
     takes_self = base.self_parameter is not None
     as_source = [parameter.name for parameter in (base.parent_parameter, base.root_parameter) if parameter]
     as_info = base.info_parameter.name if base.info_parameter else None
-    constant = _constant_arguments(requested)
-    slot = id(requested)
-
-    def converted(execution: Execution) -> dict[str, Any]:
-        coerced = requested.arguments(execution.variables) if constant is None else constant
-        kwargs = convert_arguments(coerced, field.arguments, converter.scalar_registry, config)
-        if all(type(value) in _IMMUTABLE or isinstance(value, Enum) for value in kwargs.values()):
-            execution.arguments[slot] = kwargs
-        return kwargs
+    has_own_info = config.info_class is Info
+    arguments = ResolverArguments(requested, field, converter)
 
     if takes_self and not as_source and not as_info and not field.arguments:
 
@@ -137,15 +90,17 @@ def _called_directly(requested: RequestedField, field: StrawberryField) -> Resol
         return method
 
     def resolver(source: Any, path: PathNode, execution: Execution) -> Any:
-        kwargs = execution.arguments.get(slot)
-        if kwargs is None:
-            kwargs = converted(execution)
+        kwargs = arguments.of(execution)
         if as_info or as_source:
             kwargs = kwargs.copy()
             for name in as_source:
                 kwargs[name] = source
             if as_info:
-                kwargs[as_info] = config.info_class(_raw_info=requested.info(path, execution), _field=field)
+                kwargs[as_info] = (
+                    _DirectInfo(requested, path, execution, field)
+                    if has_own_info
+                    else config.info_class(_raw_info=requested.info(path, execution), _field=field)
+                )
         value = call(source, **kwargs) if takes_self else call(**kwargs)
         check_value(value)
         return value
@@ -153,25 +108,21 @@ def _called_directly(requested: RequestedField, field: StrawberryField) -> Resol
     return resolver
 
 
-def _constant_arguments(requested: RequestedField) -> dict[str, Any] | None:
-    """Return the values of arguments without variables, `None` if there are variables or a value is invalid."""
-    if any(_has_variable(argument) for argument in requested.nodes[0].arguments or ()):
-        return None
-    try:
-        return requested.arguments(_NO_VARIABLES)
-    except Exception:  # noqa: BLE001 - raised again when the field is executed
-        return None
+class _DirectInfo(Info[Any, Any]):
+    """The info of a resolver. graphql-core's info, which it wraps, is created only if a resolver uses more than this."""
 
+    def __init__(
+        self, requested: RequestedField, path: PathNode, execution: Execution, field: StrawberryField
+    ) -> None:
+        self._field = field
+        self._requested = requested
+        self._path = path
+        self._execution = execution
 
-def _has_variable(node: ArgumentNode | ValueNode) -> bool:
-    match node:
-        case VariableNode():
-            return True
-        case ArgumentNode(value=value):
-            return _has_variable(value)
-        case ListValueNode(values=values):
-            return any(map(_has_variable, values))
-        case ObjectValueNode(fields=fields):
-            return any(_has_variable(field.value) for field in fields)
-        case _:
-            return False
+    @property
+    def context(self) -> Any:
+        return self._execution.context
+
+    @cached_property
+    def _raw_info(self) -> Any:  # type: ignore[override]
+        return self._requested.info(self._path, self._execution)
