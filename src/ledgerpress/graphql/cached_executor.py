@@ -171,7 +171,7 @@ class CachedExecutor:
         self.counts.executed += 1
 
         def cached(response: Result[ResponseMap]) -> _Execution:
-            execution = self._executed(response, reads, identity)
+            execution = self._executed(response, reads, identity, is_cached=True)
             # The cache may have been cleared while the execution waited.
             if execution.reads is not None and cache.catch_up(store) and cache.epoch == epoch:
                 cache.put(key, execution.result, execution.reads, _size_of(key))
@@ -207,12 +207,18 @@ class CachedExecutor:
         self.counts.executed += 1
         reads = CacheDependencies()
         result = begin(reads=reads)
-        return self._executed(result if isinstance(result, Result) else await result, reads, identity)
+        response = result if isinstance(result, Result) else await result
+        return self._executed(response, reads, identity, is_cached=False)
 
     def _executed(
-        self, response: Result[ResponseMap], reads: CacheDependencies, identity: Identity
+        self,
+        response: Result[ResponseMap],
+        reads: CacheDependencies,
+        identity: Identity,
+        *,
+        is_cached: bool,
     ) -> _Execution:
-        """Encode a result.
+        """Encode a result. It gets an entity tag if it `is_cached`.
 
         If changes that are not public can invalidate a result, it is cached only for clients who may see these
         changes. Otherwise a missing entry would reveal that there was a change.
@@ -221,7 +227,7 @@ class CachedExecutor:
         reveals = reads.internal and not self._sees_internal(identity)
         if reveals or not (reads.cacheable and result.executed and _has_client_errors_only(response.body)):
             return _Execution(result, None)
-        etag = hashlib.blake2b(result.body, digest_size=16).hexdigest()
+        etag = hashlib.blake2b(result.body, digest_size=16).hexdigest() if is_cached else None
         expires_at = None if reads.until == END_OF_TIME else reads.until
         return _Execution(Result(result.kind, result.body, result.position, etag, expires_at), reads)
 

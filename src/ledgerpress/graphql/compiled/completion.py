@@ -28,7 +28,13 @@ from graphql.type import GRAPHQL_MAX_INT, GRAPHQL_MIN_INT
 from strawberry.schema.schema_converter import CustomGraphQLEnumType
 
 from ledgerpress.graphql.compiled.arguments import RequestedField
-from ledgerpress.graphql.compiled.execution_state import Execution, PathNode, Unsupported, check_value
+from ledgerpress.graphql.compiled.execution_state import (
+    PLAIN_CLASSES,
+    Execution,
+    PathNode,
+    Unsupported,
+    check_value,
+)
 from ledgerpress.graphql.compiled.object_fields import LeafSerializer, ObjectFields
 
 _NEVER_AWAITED: Final = frozenset({str, int, float, bool})
@@ -87,7 +93,7 @@ def _enum(type_: GraphQLEnumType, any_value: LeafSerializer) -> LeafSerializer:
 
 Completer: TypeAlias = Callable[[Any, PathNode, Execution, Any], Any]
 """Completes a value at a path; `None` for null. The last argument is the resolvers' info if `needs_info` is true."""
-PlainList: TypeAlias = Callable[[list[Any]], list[Any] | None]
+PlainList: TypeAlias = Callable[[list[Any], Execution], list[Any] | None]
 """Completes a list of objects that have only plain fields; `None` if the entries have to be completed one by one."""
 SubFields: TypeAlias = Callable[[GraphQLObjectType], ObjectFields]
 """Returns the requested fields of a type as functions."""
@@ -143,7 +149,7 @@ def _list(
         timed = execution.deadline is not None
         if timed:
             execution.check_time()
-        if plain is not None and type(value) is list and (entries := plain(value)) is not None:
+        if plain is not None and type(value) is list and (entries := plain(value, execution)) is not None:
             return entries
         completed = []
         for index, item in enumerate(value):
@@ -176,7 +182,8 @@ def _object(
         nonlocal compiled
         if value is None or value is Undefined:
             return None
-        check_value(value)
+        if type(value) not in PLAIN_CLASSES:
+            check_value(value)
         if is_type_of is not None and (type(value) is not own or hasattr(value, _CAST)):
             matches = is_type_of(value, info)
             check_value(matches)
@@ -186,12 +193,23 @@ def _object(
             compiled = fields(type_)
         return compiled.complete(value, path, execution)
 
-    def complete_plain(values: list[Any]) -> list[Any] | None:
+    def complete_plain(values: list[Any], execution: Execution) -> list[Any] | None:
         read = None if compiled is None else compiled.plain
         if read is None or {*map(type, values)} != own_only or any(map(hasattr, values, _CASTS)):
             return None
+        # Objects such as the categories of a page are in many lists. They stay alive, so that their ids are not reused.
+        known = execution.plain_objects.setdefault(read, {})
+        completed: list[Any] = []
         try:
-            return [read(value) for value in values]
+            for value in values:
+                former = known.get(id(value))
+                if former is None:
+                    entry = read(value)
+                    known[id(value)] = value, entry
+                else:
+                    entry = former[1].copy()
+                completed.append(entry)
+            return completed
         except Exception:  # noqa: BLE001 - it is raised again, and reported, when the entries are completed
             return None
 

@@ -16,6 +16,7 @@ from strawberry.types.info import Info
 from ledgerpress.graphql.access_control import GUARDED
 from ledgerpress.graphql.compiled.arguments import RequestedField, ResolverArguments
 from ledgerpress.graphql.compiled.execution_state import (
+    PLAIN_CLASSES,
     Execution,
     PathNode,
     Unsupported,
@@ -84,7 +85,8 @@ def _called_directly(requested: RequestedField, field: StrawberryField) -> Resol
 
         def method(source: Any, path: PathNode, execution: Execution) -> Any:
             value = call(source)
-            check_value(value)
+            if type(value) not in PLAIN_CLASSES:
+                check_value(value)
             return value
 
         return method

@@ -15,7 +15,12 @@ from ledgerpress.graphql.documents import Operation
 from ledgerpress.graphql.request_telemetry_record import ABORTED, OperationInfo, RequestContext
 from ledgerpress.graphql.response_cache import CacheableStore
 from ledgerpress.graphql.results import EncodedResult
-from ledgerpress.http.fast_path.uvicorn_fast_send import EncodedHead, send_encoded
+from ledgerpress.http.fast_path.uvicorn_fast_send import (
+    EncodedHead,
+    is_sent_at_once,
+    send_complete,
+    send_encoded,
+)
 from ledgerpress.http.health.metrics import Metrics
 from ledgerpress.http.limits import ConcurrencySlots, RateLimiter
 from ledgerpress.http.middleware.access_log import AccessLog
@@ -114,7 +119,7 @@ class FastPath:
         except TypeError:  # ASGI allows headers that are lists
             return self.app(scope, receive, send)
         if bodies is None:
-            return self.app(scope, receive, self._recording(head, scope, send))
+            return self.app(scope, receive, _Sending(self, head, scope, send))
         return self._answer(head, bodies, scope, receive, send)
 
     async def _answer(
@@ -133,17 +138,7 @@ class FastPath:
             if result is not None:
                 await self._send(known, result, scope, send, started)
                 return
-        await self.app(scope, receive, self._recording(head, scope, send))
-
-    def _recording(self, head: Head, scope: Scope, send: Send) -> Send:
-        """Return a `send` that stores the head of the response, if the endpoint has marked the request."""
-
-        def recording(message: Message) -> Awaitable[None]:
-            if message["type"] == "http.response.start" and NOTE in scope:
-                self.learn(head, scope, message["status"], list(message["headers"]))
-            return send(message)
-
-        return recording
+        await self.app(scope, receive, _Sending(self, head, scope, send))
 
     async def _current_result(self, known: _KnownRequest, scope: Scope) -> EncodedResult | None:
         """Return the result if all checks pass. Count the request only in that case."""
@@ -218,3 +213,32 @@ class FastPath:
             EncodedHead(status, headers),
         )
         self._known.put(head, bodies)
+
+
+class _Sending:
+    """A `send` that stores the head of a response, if the endpoint has marked the request.
+
+    It passes a complete response to uvicorn at once.
+    """
+
+    __slots__ = ("_fast_path", "_head", "_scope", "_send", "_start")
+
+    def __init__(self, fast_path: FastPath, head: Head, scope: Scope, send: Send) -> None:
+        self._fast_path = fast_path
+        self._head = head
+        self._scope = scope
+        self._send = send
+        self._start: Message | None = None
+
+    async def __call__(self, message: Message) -> None:
+        start, self._start = self._start, None
+        if start is not None:
+            await send_complete(self._send, start, message)
+            return
+        if message["type"] == "http.response.start":
+            if NOTE in self._scope:
+                self._fast_path.learn(self._head, self._scope, message["status"], list(message["headers"]))
+            if is_sent_at_once(self._send, message):
+                self._start = message
+                return
+        await self._send(message)

@@ -11,7 +11,7 @@ from ledgerpress.features.authors import projector_and_queries as authors_querie
 from ledgerpress.features.authors.schema import Author, author_of
 from ledgerpress.features.categories.schema.category_type_and_queries import Category, category_of
 from ledgerpress.features.posts import article_queries, post_queries
-from ledgerpress.features.posts.body.html_rendering_and_sections import RenderedBody, render, teaser_of
+from ledgerpress.features.posts.body.html_rendering_and_sections import RenderedBody, render
 from ledgerpress.features.posts.corrections import queries as correction_queries
 from ledgerpress.features.posts.model import PostStatus
 from ledgerpress.features.posts.projector import ContentRow
@@ -108,11 +108,11 @@ class Article(ContentFields, Node):
         description="The teaser; if none was written, the beginning of the first paragraph of text."
     )
     def teaser(self) -> str:
-        return self._teaser()
+        return self.page.teaser(self.record)
 
     @strawberry.field(description="Whether the teaser ends with an ellipsis, which indicates more text.")
     def teaser_is_cut(self) -> bool:
-        return self._teaser().endswith(("…", "..."))
+        return self.page.teaser(self.record).endswith(("…", "..."))
 
     @strawberry.field
     def body(self) -> Body:
@@ -137,11 +137,6 @@ class Article(ContentFields, Node):
     def corrections(self) -> list[Correction]:
         records = correction_queries.of_article(self.moment.snapshot, self.record.id)
         return corrections_of(records, self.moment, self.record.seq)
-
-    def _teaser(self) -> str:
-        if self.record.teaser is not None:
-            return self.record.teaser
-        return teaser_of(self.page.markdown(self.record), self.record.body)
 
 
 def article_of(
