@@ -104,12 +104,12 @@ class RememberedReads:
     def get(self, key: Hashable) -> _RememberedRead | None:
         return self._entries.get(key)
 
-    def put(self, key: Hashable, entry: _RememberedRead, size: int = _RESULT_BYTES) -> None:
-        size += _TOPIC_BYTES * len(entry.reads.topics)
+    def put(self, key: Hashable, value: object, reads: CacheDependencies, size: int = _RESULT_BYTES) -> None:
+        size += _TOPIC_BYTES * len(reads.topics)
         if self._bytes + size > self.max_bytes:
             self.clear()
         if size <= self.max_bytes:
-            self._entries[key] = entry
+            self._entries[key] = _RememberedRead(value, reads)
             self._bytes += size
 
     def clear(self) -> None:
@@ -156,15 +156,16 @@ class Snapshot:
         if remembered is None or remembered.position != self.position or self.only is not None:
             return read(self)
         entry = remembered.get(key)
-        if entry is None:
-            part = CacheDependencies()
-            value = read(replace(self, reads=part))
-            entry = _RememberedRead(value, part)
-            remembered.put(key, entry, *(() if size_of is None else (size_of(value),)))
+        if entry is not None:
+            value: T = entry.value
+            reads = entry.reads
+        else:
+            reads = CacheDependencies()
+            value = read(replace(self, reads=reads))
+            remembered.put(key, value, reads, *(() if size_of is None else (size_of(value),)))
         if self.reads is not None:
-            self.reads.add(entry.reads)
-        result: T = entry.value
-        return result
+            self.reads.add(reads)
+        return value
 
     @property
     def db(self) -> sqlite3.Connection:

@@ -65,6 +65,16 @@ class EncodedHead:
         return _head(cycle, self._status_line, self._lines)
 
 
+def send_now(send: Send, head: EncodedHead, body: bytes) -> bool:
+    """Send a response like `send_encoded` and return true, or return false if that has to wait."""
+    cycle: Any = getattr(send, "__self__", None)
+    if type(cycle) is not _CYCLE or cycle.flow.write_paused or (lines := head.of(cycle)) is None:
+        return False
+    if not cycle.disconnected:
+        _write(cycle, lines, b"" if head.status == NOT_MODIFIED else body)
+    return True
+
+
 async def send_encoded(send: Send, head: EncodedHead, body: bytes) -> None:
     """Send a response. The method of the request MUST NOT be HEAD. A 304 is sent without a body."""
     if head.status == NOT_MODIFIED:
