@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from enum import Enum
-from itertools import repeat
+from time import monotonic
 from typing import Any, Final, TypeAlias
 
 from graphql import (
@@ -30,12 +30,13 @@ from strawberry.schema.schema_converter import CustomGraphQLEnumType
 from ledgerpress.graphql.compiled.arguments import RequestedField
 from ledgerpress.graphql.compiled.execution_state import (
     PLAIN_CLASSES,
+    DeadlineExceeded,
     Execution,
     PathNode,
     Unsupported,
     check_value,
 )
-from ledgerpress.graphql.compiled.object_fields import LeafSerializer, ObjectFields
+from ledgerpress.graphql.compiled.object_fields import LeafSerializer, ObjectFields, PlainObject
 
 _NEVER_AWAITED: Final = frozenset({str, int, float, bool})
 _IDENTITY_CLASSES: Final[dict[object, type]] = {GraphQLString: str, GraphQLID: str, GraphQLBoolean: bool}
@@ -147,14 +148,14 @@ def _list(
                 name = f"{requested.parent}.{nodes[0].name.value}"
                 raise GraphQLError(f"Expected Iterable, but did not find one for field '{name}'.")
         timed = execution.deadline is not None
-        if timed:
-            execution.check_time()
+        if timed and monotonic() >= execution.deadline:  # type: ignore[operator]
+            raise DeadlineExceeded
         if plain is not None and type(value) is list and (entries := plain(value, execution)) is not None:
             return entries
         completed = []
         for index, item in enumerate(value):
             here: PathNode = (path, index, None)
-            if timed:
+            if timed and index:
                 execution.check_time()
             try:
                 entry = complete(item, here, execution, info)
@@ -174,7 +175,6 @@ def _object(
 ) -> tuple[Completer, PlainList]:
     is_type_of = type_.is_type_of
     own = _own_class(type_)
-    own_only = {own}
     # Compiled for the first object: a document may request many fields of objects that do not exist.
     compiled: ObjectFields | None = None
 
@@ -195,25 +195,35 @@ def _object(
 
     def complete_plain(values: list[Any], execution: Execution) -> list[Any] | None:
         read = None if compiled is None else compiled.plain
-        if read is None or {*map(type, values)} != own_only or any(map(hasattr, values, _CASTS)):
-            return None
-        # Objects such as the categories of a page are in many lists. They stay alive, so that their ids are not reused.
-        known = execution.plain_objects.setdefault(read, {})
-        completed: list[Any] = []
-        try:
-            for value in values:
-                former = known.get(id(value))
-                if former is None:
-                    entry = read(value)
-                    known[id(value)] = value, entry
-                else:
-                    entry = former[1].copy()
-                completed.append(entry)
-            return completed
-        except Exception:  # noqa: BLE001 - it is raised again, and reported, when the entries are completed
-            return None
+        return None if read is None else _plain_objects(values, own, read, execution)
 
     return complete_object, complete_plain
+
+
+def _plain_objects(
+    values: list[Any], own: type | None, read: PlainObject, execution: Execution
+) -> list[Any] | None:
+    """Complete a list of objects of the class `own` that have only plain fields; return `None` if that fails.
+
+    Objects such as the categories of a page are in many lists, and are read once. They are kept, so that no other object
+    gets the id of one of them.
+    """
+    known = execution.plain_objects.setdefault(read, {})
+    completed: list[Any] = []
+    try:
+        for value in values:
+            former = known.get(id(value))
+            if former is not None:
+                completed.append(former[1].copy())
+            elif type(value) is own and not hasattr(value, _CAST):
+                entry = read(value)
+                known[id(value)] = value, entry
+                completed.append(entry)
+            else:
+                return None
+    except Exception:  # noqa: BLE001 - it is raised again, and reported, when the entries are completed
+        return None
+    return completed
 
 
 def _abstract(type_: Any, requested: RequestedField, group: FieldDetailsList, fields: SubFields) -> Completer:
@@ -236,7 +246,6 @@ def _abstract(type_: Any, requested: RequestedField, group: FieldDetailsList, fi
 
 
 _CAST: Final = "__as_strawberry_type__"
-_CASTS: Final = repeat(_CAST)
 _IS_TYPE_OF = "GraphQLCoreConverter.from_object.<locals>._get_is_type_of.<locals>.is_type_of"
 
 

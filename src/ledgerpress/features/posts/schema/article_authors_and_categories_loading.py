@@ -17,14 +17,6 @@ class ArticlePage:
     def __init__(self, moment: PointInTime, records: Sequence[article_queries.Article]) -> None:
         self._moment = moment
         self._records = records
-        self._bodies: dict[int, str] = {}
-
-    def markdown(self, record: article_queries.Article) -> str:
-        """Return the text of an article's body. It is read for this article only, because bodies are long."""
-        text = self._bodies.get(record.body)
-        if text is None:
-            text = self._bodies[record.body] = post_queries.markdown(self._moment.snapshot, record.body)
-        return text
 
     def teaser(self, record: article_queries.Article) -> str:
         """Return the written teaser of an article, or the one that is derived from its body."""

@@ -41,10 +41,14 @@ class Section:
 
 @strawberry.type(description="The body of a post or an article, written in CommonMark with extensions.")
 class Body:
-    """A body. It is rendered when a query selects a derived field."""
+    """A body. It is read and rendered when a query selects a field that needs it."""
 
-    markdown: str
+    snapshot: strawberry.Private[Snapshot]
     position: strawberry.Private[int]
+
+    @strawberry.field
+    def markdown(self) -> str:
+        return post_queries.markdown(self.snapshot, self.position)
 
     @strawberry.field(description="Sanitised HTML. It contains every word of the body.")
     def html(self) -> str:
@@ -75,7 +79,14 @@ class Body:
 
     @property
     def _rendered(self) -> RenderedBody:
-        return render(self.markdown, self.position)
+        return self.snapshot.once(("rendered body", self.position), self._render, _size_of_rendered)
+
+    def _render(self, snapshot: Snapshot) -> RenderedBody:
+        return render(post_queries.markdown(snapshot, self.position), self.position)
+
+
+def _size_of_rendered(body: RenderedBody) -> int:
+    return len(body.html) + len(body.text)
 
 
 @strawberry.type
@@ -116,7 +127,7 @@ class Article(ContentFields, Node):
 
     @strawberry.field
     def body(self) -> Body:
-        return Body(markdown=self.page.markdown(self.record), position=self.record.body)
+        return Body(snapshot=self.moment.snapshot, position=self.record.body)
 
     @strawberry.field
     def categories(self) -> list[Category]:
@@ -208,9 +219,7 @@ class Post(ContentFields, Node):
 
     @strawberry.field
     def body(self) -> Body:
-        return Body(
-            markdown=post_queries.markdown(self.moment.snapshot, self.record.body), position=self.record.body
-        )
+        return Body(snapshot=self.moment.snapshot, position=self.record.body)
 
     @strawberry.field
     def categories(self) -> list[Category]:
