@@ -3,7 +3,7 @@
 import sqlite3
 from collections.abc import Iterable
 from contextlib import AbstractContextManager, ExitStack, suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
@@ -194,7 +194,10 @@ class Context:
         """The current moment, the default for reads. It stays the same until it is refreshed after a command."""
         if self._today is None:
             now = self._store.clock.now()
-            snapshot = replace(self._stack.enter_context(self._store.snapshot()), reads=self.reads)
+            opened = self._stack.enter_context(self._store.snapshot())
+            snapshot = Snapshot(
+                opened.connection, opened.position, opened.only, self.reads, opened.remembered
+            )
             self._today = PointInTime(snapshot, now, self.identity, reads=self.reads)
         return self._today
 

@@ -144,6 +144,10 @@ class Author:
 
 
 def author(snapshot: Snapshot, author_id: str) -> Author | None:
+    return snapshot.once(("author", author_id), lambda snapshot: _author(snapshot, author_id))
+
+
+def _author(snapshot: Snapshot, author_id: str) -> Author | None:
     query = (
         "SELECT seq, id, name, version FROM author JOIN author_name ON author_id = id"
         " WHERE id = ? AND from_pos <= ? ORDER BY from_pos DESC LIMIT 1"

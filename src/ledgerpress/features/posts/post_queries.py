@@ -164,6 +164,10 @@ def categories_of(snapshot: Snapshot, seq: int) -> list[Category]:
 
 def categories_of_each(snapshot: Snapshot, seqs: Sequence[int]) -> dict[int, list[Category]]:
     """Return the categories of each post by the `seq` of the post, sorted by name, each once."""
+    return snapshot.once(("categories of posts", *seqs), lambda snapshot: _categories_of_each(snapshot, seqs))
+
+
+def _categories_of_each(snapshot: Snapshot, seqs: Sequence[int]) -> dict[int, list[Category]]:
     db = snapshot.about(*map(categories_topic, seqs))
     rows = db.execute(_CATEGORIES, (json.dumps(seqs), snapshot.position)).fetchall()
     ids = dict.fromkeys(category_id for _, category_id in rows)

@@ -41,7 +41,9 @@ class DeadlineExceeded(BaseException):
 class Execution:
     """One execution. `deadline` is by `time.monotonic`."""
 
-    __slots__ = ("_executor", "_parts", "arguments", "context", "deadline", "errors", "variables")
+    __slots__ = (
+        *("_executor", "_parts", "arguments", "context", "deadline", "errors", "plain_objects", "variables"),
+    )
 
     def __init__(
         self,
@@ -57,6 +59,8 @@ class Execution:
         self.deadline = deadline
         self.errors: list[GraphQLError] = []
         self.arguments: dict[int, dict[str, Any]] = {}
+        self.plain_objects: dict[object, dict[int, tuple[object, dict[str, Any]]]] = {}
+        """Objects that were completed, by their ids, for each function that completes objects with plain fields."""
 
     @property
     def executor(self) -> Executor[Any]:
@@ -92,21 +96,22 @@ class Execution:
 
 
 _WAITED_FOR: Final = "an awaitable value"
-_plain: Final[set[type]] = {str, int, float, bool, list, tuple, dict}
+PLAIN_CLASSES: Final[set[type]] = {str, int, float, bool, list, tuple, dict}
+"""Classes of values that `check_value` accepts. It adds those that it finds."""
 MAX_PLAIN_CLASSES: Final = 1_000
 
 
 def check_value(value: object) -> None:
     """Raise `value` if it is an exception, and `Unsupported` if it must be awaited."""
     kind = type(value)
-    if kind in _plain:
+    if kind in PLAIN_CLASSES:
         return
     if isinstance(value, Exception):
         raise value
     if is_awaitable(value):
         raise Unsupported(_WAITED_FOR, value)
-    if len(_plain) < MAX_PLAIN_CLASSES:
-        _plain.add(kind)
+    if len(PLAIN_CLASSES) < MAX_PLAIN_CLASSES:
+        PLAIN_CLASSES.add(kind)
 
 
 def path_keys(path: PathNode) -> list[str | int]:

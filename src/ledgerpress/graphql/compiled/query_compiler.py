@@ -20,9 +20,9 @@ from graphql.execution.collect_fields import (
 )
 from graphql.execution.values import VariableValues
 
+from ledgerpress.graphql.compiled.arguments import RequestedField
 from ledgerpress.graphql.compiled.completion import (
     Completer,
-    LeafSerializer,
     completer,
     identity_class,
     leaf_serializer,
@@ -36,7 +36,14 @@ from ledgerpress.graphql.compiled.execution_state import (
     PathNode,
     Unsupported,
 )
-from ledgerpress.graphql.compiled.field_resolvers import RequestedField, Resolver, attribute_of, resolver_of
+from ledgerpress.graphql.compiled.field_resolvers import Resolver, attribute_of, resolver_of
+from ledgerpress.graphql.compiled.object_fields import (
+    CompiledField,
+    LeafSerializer,
+    ObjectFields,
+    PlainField,
+    object_fields,
+)
 from ledgerpress.graphql.documents import Operation
 from ledgerpress.graphql.limits.exceeded import TimeLimitExceeded
 
@@ -63,7 +70,7 @@ class Plan:
         self._conditions = conditions
         self._hide_suggestions = not operation.limits.suggestions
         self._root_type: GraphQLObjectType = root_type
-        self._fields: tuple[tuple[str, Field], ...] | None = None
+        self._fields: ObjectFields | None = None
         self._count = 0
 
     def execute(self, variables: VariableValues, context: Any, root: Any) -> ExecutionResult:
@@ -73,7 +80,7 @@ class Plan:
         try:
             if self._fields is None:
                 self._fields = self._compiled(self._root_type, self._root_fields())
-            data = {key: field(root, None, execution) for key, field in self._fields}
+            data = self._fields.complete(root, None, execution)
         except GraphQLError as error:
             execution.errors.append(error)
         except DeadlineExceeded:
@@ -95,7 +102,7 @@ class Plan:
         )
         return collected.grouped_field_set
 
-    def _subfields(self, type_: GraphQLObjectType, group: FieldDetailsList) -> tuple[tuple[str, Field], ...]:
+    def _subfields(self, type_: GraphQLObjectType, group: FieldDetailsList) -> ObjectFields:
         collected = collect_subfields(
             self._schema,
             self._fragments,
@@ -107,28 +114,28 @@ class Plan:
         )
         return self._compiled(type_, collected.grouped_field_set)
 
-    def _compiled(self, parent: GraphQLObjectType, groups: GroupedFieldSet) -> tuple[tuple[str, Field], ...]:
+    def _compiled(self, parent: GraphQLObjectType, groups: GroupedFieldSet) -> ObjectFields:
         self._count += len(groups)
         if self._count > MAX_FIELDS:
             raise Unsupported("very many fields")
-        return tuple((key, self._field(parent, key, group)) for key, group in groups.items())
+        return object_fields([self._field(parent, key, group) for key, group in groups.items()])
 
-    def _field(self, parent: GraphQLObjectType, key: str, group: FieldDetailsList) -> Field:
+    def _field(self, parent: GraphQLObjectType, key: str, group: FieldDetailsList) -> CompiledField:
         requested = self._requested(parent, key, group)
         if requested is None:
             typename = parent.name
-            return lambda _source, _path, _execution: typename
+            return CompiledField(key, lambda _source, _path, _execution: typename)
         definition = requested.definition
         inner = definition.type.of_type if isinstance(definition.type, GraphQLNonNull) else definition.type
         if is_leaf_type(inner):
             serialize = leaf_serializer(inner)
-            attribute = attribute_of(requested)
-            return (
-                _attribute(requested, attribute, serialize, identity_class(inner))
-                if attribute
-                else _value(requested, resolver_of(requested), serialize)
-            )
-        return self._composite(requested, group)
+            if attribute := attribute_of(requested):
+                plain = PlainField(
+                    attribute, serialize, identity_class(inner), isinstance(definition.type, GraphQLNonNull)
+                )
+                return CompiledField(key, _attribute(requested, plain), plain)
+            return CompiledField(key, _value(requested, resolver_of(requested), serialize))
+        return CompiledField(key, self._composite(requested, group))
 
     def _requested(
         self, parent: GraphQLObjectType, key: str, group: FieldDetailsList
@@ -180,11 +187,9 @@ def _attribute_resolver(attribute: str) -> Resolver:
     return lambda source, _path, _execution: getattr(source, attribute)
 
 
-def _attribute(
-    requested: RequestedField, attribute: str, serialize: LeafSerializer, kind: type | None
-) -> Field:
+def _attribute(requested: RequestedField, plain: PlainField) -> Field:
     nodes, key, parent_name = requested.nodes, requested.key, requested.parent.name
-    non_null = isinstance(requested.definition.type, GraphQLNonNull)
+    attribute, serialize, kind, non_null = plain
 
     def field(source: Any, path: PathNode | None, execution: Execution) -> Any:
         try:

@@ -1,7 +1,7 @@
 """Relay's object identification: nodes and their global ids."""
 
 from collections.abc import Callable
-from typing import Final, TypeVar
+from typing import Final, TypeVar, cast
 
 import strawberry
 
@@ -35,7 +35,8 @@ def encode(type: str, id: str, position: int | None = None) -> strawberry.ID:
 
 def id_of(moment: PointInTime, type: str, id: str) -> strawberry.ID:
     """Return the global id of an object as of `moment`."""
-    return encode(type, id, moment.snapshot.position if moment.has_dated_ids else None)
+    position = moment.snapshot.position if moment.has_dated_ids else None
+    return cast("strawberry.ID", global_id_text.encode(type, id, position))
 
 
 def argument(global_id: str, type: str) -> str:
