@@ -92,8 +92,8 @@ class TokenAuthenticator:
 
     async def _by_token(self, secret: str) -> Identity:
         presented_hash = secret_hash(secret)
-        found = tokens.by_secret_hash(self._read, presented_hash)
-        token, stored_hash, is_revoked = found or (None, None, False)
+        row = tokens.by_secret_hash(self._read, presented_hash)
+        token, stored_hash, is_revoked = row or (None, None, False)
         if not hmac.compare_digest(stored_hash or _NO_HASH, presented_hash) or token is None:
             raise Unauthenticated("Unknown token.")
         if is_revoked or (

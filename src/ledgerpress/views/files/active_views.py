@@ -309,13 +309,9 @@ class ActiveViews:
         try:
             if not await belong_to_log(self._log, views.checkpoints().values()):
                 raise _UnusableViews("it was built from another log")
+            forget = partial(self._withdrawn, views)
             runner = ProjectionRunner(
-                self._log,
-                self._codec,
-                views,
-                self._projectors,
-                batch_size=self._batch_size,
-                forget=partial(self._withdrawn, views),
+                self._log, self._codec, views, self._projectors, batch_size=self._batch_size, forget=forget
             )
             await runner.start(resume=resume)
         except BaseException:
