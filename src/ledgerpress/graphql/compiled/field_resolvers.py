@@ -16,7 +16,6 @@ from strawberry.types.info import Info
 from ledgerpress.graphql.access_control import GUARDED
 from ledgerpress.graphql.compiled.arguments import RequestedField, ResolverArguments
 from ledgerpress.graphql.compiled.execution_state import (
-    PLAIN_CLASSES,
     Execution,
     PathNode,
     Unsupported,
@@ -52,6 +51,19 @@ def resolver_of(requested: RequestedField) -> Resolver:
     return resolver
 
 
+def method_of(requested: RequestedField) -> Callable[[Any], Any] | None:
+    """Return the function of a field that needs nothing but the object; `None` if the field does more than call it."""
+    field = _strawberry_field(requested, _RESOLVER)
+    base = field.base_resolver if field and not field.extensions and not field.is_async else None
+    if field is None or base is None or field.arguments or not base.self_parameter:
+        return None
+    strawberry_schema = requested.schema._strawberry_schema  # type: ignore[attr-defined]
+    others = (base.parent_parameter, base.root_parameter, base.info_parameter)
+    if any(others) or strawberry_schema.schema_converter._get_field_exception_handlers(field):
+        return None
+    return base.wrapped_func if callable(base.wrapped_func) else None
+
+
 def _strawberry_field(requested: RequestedField, qualified_name: str) -> StrawberryField | None:
     """Return the strawberry field if its `resolve` is strawberry's own function with this qualified name."""
     definition = requested.definition
@@ -80,16 +92,6 @@ def _called_directly(requested: RequestedField, field: StrawberryField) -> Resol
     as_info = base.info_parameter.name if base.info_parameter else None
     has_own_info = config.info_class is Info
     arguments = ResolverArguments(requested, field, converter)
-
-    if takes_self and not as_source and not as_info and not field.arguments:
-
-        def method(source: Any, path: PathNode, execution: Execution) -> Any:
-            value = call(source)
-            if type(value) not in PLAIN_CLASSES:
-                check_value(value)
-            return value
-
-        return method
 
     def resolver(source: Any, path: PathNode, execution: Execution) -> Any:
         kwargs = arguments.of(execution)
