@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from enum import Enum
 from time import monotonic
-from typing import Any, Final, TypeAlias
+from typing import Any, Final, NamedTuple, TypeAlias
 
 from graphql import (
     GraphQLBoolean,
@@ -16,10 +16,12 @@ from graphql import (
     GraphQLNonNull,
     GraphQLObjectType,
     GraphQLOutputType,
+    GraphQLScalarType,
     GraphQLString,
     Undefined,
     is_abstract_type,
     is_leaf_type,
+    is_specified_scalar_type,
 )
 from graphql.execution.collect_fields import FieldDetailsList
 from graphql.execution.executor import Executor, default_type_resolver, invalid_return_type_error
@@ -36,15 +38,25 @@ from ledgerpress.graphql.compiled.execution_state import (
     Unsupported,
     check_value,
 )
-from ledgerpress.graphql.compiled.object_fields import LeafSerializer, ObjectFields, PlainObject
+from ledgerpress.graphql.compiled.object_fields import (
+    SIMPLE_CLASSES,
+    LeafSerializer,
+    ObjectFields,
+    PlainObject,
+)
 
-_NEVER_AWAITED: Final = frozenset({str, int, float, bool})
 _IDENTITY_CLASSES: Final[dict[object, type]] = {GraphQLString: str, GraphQLID: str, GraphQLBoolean: bool}
 
 
 def identity_class(type_: GraphQLLeafType) -> type | None:
     """Return the class whose values a leaf type serializes unchanged, if there is one."""
     return _IDENTITY_CLASSES.get(type_)
+
+
+def custom_scalar(type_: GraphQLLeafType) -> LeafSerializer | None:
+    """Return the function that serializes the values of a custom scalar, `None` for other types."""
+    is_custom = isinstance(type_, GraphQLScalarType) and not is_specified_scalar_type(type_)
+    return type_.coerce_output_value if is_custom else None
 
 
 def leaf_serializer(type_: GraphQLLeafType) -> LeafSerializer:
@@ -65,7 +77,7 @@ def leaf_serializer(type_: GraphQLLeafType) -> LeafSerializer:
     coerce = type_.coerce_output_value
 
     def scalar(value: Any) -> Any:
-        if type(value) in _NEVER_AWAITED:
+        if type(value) in SIMPLE_CLASSES:
             coerced = coerce(value)
             if coerced is not None and coerced is not Undefined:
                 return coerced
@@ -100,23 +112,31 @@ SubFields: TypeAlias = Callable[[GraphQLObjectType], ObjectFields]
 """Returns the requested fields of a type as functions."""
 
 
-def completer(
+class Completion(NamedTuple):
+    """How values of a type are completed, and first, for lists of objects, lists of which all fields are plain."""
+
+    complete: Completer
+    plain: PlainList | None = None
+
+
+def completion(
     type_: GraphQLOutputType, requested: RequestedField, group: FieldDetailsList, fields: SubFields
-) -> Completer:
-    """Return the completer of values of a type. It treats the type as nullable: the caller handles null."""
+) -> Completion:
+    """Return the completion of values of a type. It treats the type as nullable: the caller handles null."""
     if isinstance(type_, GraphQLNonNull):
-        return completer(type_.of_type, requested, group, fields)
+        return completion(type_.of_type, requested, group, fields)
     if isinstance(type_, GraphQLList):
         entry = type_.of_type.of_type if isinstance(type_.of_type, GraphQLNonNull) else type_.of_type
         if isinstance(entry, GraphQLObjectType):
-            return _list(type_, requested, *_object(entry, group, fields))
-        return _list(type_, requested, completer(entry, requested, group, fields), None)
+            complete, plain = _object(entry, group, fields)
+            return Completion(_list(type_, requested, complete, plain), plain)
+        return Completion(_list(type_, requested, completion(entry, requested, group, fields).complete, None))
     if is_leaf_type(type_):
         serialize = leaf_serializer(type_)
-        return lambda value, _path, _execution, _info: serialize(value)
+        return Completion(lambda value, _path, _execution, _info: serialize(value))
     if isinstance(type_, GraphQLObjectType):
-        return _object(type_, group, fields)[0]
-    return _abstract(type_, requested, group, fields)
+        return Completion(_object(type_, group, fields)[0])
+    return Completion(_abstract(type_, requested, group, fields))
 
 
 def needs_info(type_: GraphQLOutputType) -> bool:
@@ -147,16 +167,14 @@ def _list(
             if not is_iterable(value):
                 name = f"{requested.parent}.{nodes[0].name.value}"
                 raise GraphQLError(f"Expected Iterable, but did not find one for field '{name}'.")
-        timed = execution.deadline is not None
-        if timed and monotonic() >= execution.deadline:  # type: ignore[operator]
-            raise DeadlineExceeded
+        deadline = execution.deadline
         if plain is not None and type(value) is list and (entries := plain(value, execution)) is not None:
             return entries
         completed = []
         for index, item in enumerate(value):
             here: PathNode = (path, index, None)
-            if timed and index:
-                execution.check_time()
+            if deadline is not None and monotonic() >= deadline:
+                raise DeadlineExceeded
             try:
                 entry = complete(item, here, execution, info)
                 if entry is None and non_null:
@@ -208,6 +226,8 @@ def _plain_objects(
     Objects such as the categories of a page are in many lists, and are read once. They are kept, so that no other object
     gets the id of one of them.
     """
+    if execution.deadline is not None and monotonic() >= execution.deadline:
+        raise DeadlineExceeded
     known = execution.plain_objects.setdefault(read, {})
     completed: list[Any] = []
     try:

@@ -1,6 +1,5 @@
 """One execution of a plan: the state that its functions share, and how they report errors."""
 
-import time
 from collections.abc import Callable, Sequence
 from typing import Any, Final, TypeAlias
 
@@ -81,11 +80,6 @@ class Execution:
                 hide_suggestions=hide_suggestions,
             )
         return self._executor
-
-    def check_time(self) -> None:
-        """Raise `DeadlineExceeded` if the deadline has passed."""
-        if self.deadline is not None and time.monotonic() >= self.deadline:
-            raise DeadlineExceeded
 
     def fail(self, error: Exception, nodes: Sequence[FieldNode], path: PathNode, *, non_null: bool) -> None:
         """Record an error at a path, or raise it if the field is not nullable (specification, section 6.4.4)."""

@@ -17,7 +17,6 @@ from strawberry.types.info import Info
 from ledgerpress.graphql.access_control import GUARDED, guard_of
 from ledgerpress.graphql.compiled.arguments import PermissionCheck, RequestedField, ResolverArguments
 from ledgerpress.graphql.compiled.execution_state import (
-    PLAIN_CLASSES,
     Execution,
     PathNode,
     Unsupported,
@@ -71,6 +70,22 @@ def resolver_of(requested: RequestedField, *, may_wait: bool = False) -> Resolve
     return resolver
 
 
+def method_of(requested: RequestedField) -> Callable[[Any], Any] | None:
+    """Return the function of a field that needs nothing but the object; `None` if the field does more than call it."""
+    definition = requested.definition
+    if definition.extensions.get(GUARDED):
+        return None
+    field = _strawberry_field(definition, definition.resolve, _RESOLVER)
+    base = field.base_resolver if field and not field.extensions and not field.is_async else None
+    if field is None or base is None or field.arguments or not base.self_parameter:
+        return None
+    strawberry_schema = requested.schema._strawberry_schema  # type: ignore[attr-defined]
+    others = (base.parent_parameter, base.root_parameter, base.info_parameter)
+    if any(others) or strawberry_schema.schema_converter._get_field_exception_handlers(field):
+        return None
+    return base.wrapped_func if callable(base.wrapped_func) else None
+
+
 def _strawberry_field(
     definition: GraphQLField, resolve: Callable[..., Any] | None, *qualified_names: str
 ) -> StrawberryField | None:
@@ -107,17 +122,6 @@ def _called_directly(
     as_info = base.info_parameter.name if base.info_parameter else None
     has_own_info = config.info_class is Info
     arguments = ResolverArguments(requested, field, converter, check)
-
-    is_method = takes_self and not (as_source or as_info or field.arguments)
-    if is_method and check is None and not may_wait:
-
-        def method(source: Any, path: PathNode, execution: Execution) -> Any:
-            value = call(source)
-            if type(value) not in PLAIN_CLASSES:
-                check_value(value)
-            return value
-
-        return method
 
     def resolver(source: Any, path: PathNode, execution: Execution) -> Any:
         kwargs = arguments.of(source, execution)

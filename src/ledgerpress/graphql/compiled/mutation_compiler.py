@@ -39,7 +39,10 @@ class MutationPlan(Plan):
         if requested is None:
             return None
         return _RootField(
-            requested, group, resolver_of(requested, may_wait=True), self._completer(requested, group)
+            requested,
+            group,
+            resolver_of(requested, may_wait=True),
+            self._completion(requested, group).complete,
         )
 
     async def execute_serially(self, variables: VariableValues, context: Any, root: Any) -> ExecutionResult:

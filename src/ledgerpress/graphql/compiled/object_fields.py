@@ -11,6 +11,8 @@ from functools import partial
 from operator import attrgetter
 from typing import Any, Final, NamedTuple, TypeAlias
 
+from graphql import Undefined
+
 from ledgerpress.graphql.compiled.execution_state import Execution, Field, PathNode
 
 LeafSerializer: TypeAlias = Callable[[Any], Any]
@@ -18,16 +20,22 @@ LeafSerializer: TypeAlias = Callable[[Any], Any]
 PlainObject: TypeAlias = Callable[[Any], dict[str, Any]]
 """Returns an object whose fields are all plain. Raises an exception if a field has to be completed on its own."""
 
+SIMPLE_CLASSES: Final = frozenset({str, int, float, bool})
+"""Classes of values that are neither null nor awaited."""
 _MAX_KNOWN_CLASSES: Final = 64
 
 
 class PlainField(NamedTuple):
-    """How a plain field is read. Values of the class `kind` are not serialized; `None` stands for no class."""
+    """How a plain field is read. Values of the class `kind` are not serialized; `None` stands for no class.
+
+    `coerce` is the function of a custom scalar that serializes values of `SIMPLE_CLASSES`.
+    """
 
     attribute: str
     serialize: LeafSerializer
     kind: type | None
     non_null: bool
+    coerce: LeafSerializer | None = None
 
 
 class CompiledField(NamedTuple):
@@ -85,7 +93,9 @@ def _plain_reader(fields: Sequence[CompiledField]) -> PlainObject | None:
     unchanged = [_classes(field) for _, field in plain]
     expected = tuple(field.kind for _, field in plain)
     known: set[tuple[type, ...]] = set()
-    serialized = tuple((key, field.serialize, field.non_null) for key, field in plain if field.kind is None)
+    serialized = tuple(
+        (key, field.coerce, field.serialize, field.non_null) for key, field in plain if field.kind is None
+    )
     order = None if len(plain) == len(fields) else dict.fromkeys(field.key for field in fields)
 
     def reader(source: Any) -> dict[str, Any]:
@@ -103,10 +113,17 @@ def _plain_reader(fields: Sequence[CompiledField]) -> PlainObject | None:
         else:
             completed = order.copy()
             completed.update(zip(keys, values, strict=True))
-        for key, serialize, non_null in serialized:
-            value = completed[key] = serialize(completed[key])
-            if value is None and non_null:
-                raise _NotPlain
+        for key, coerce, serialize, non_null in serialized:
+            value = completed[key]
+            if coerce is not None and type(value) in SIMPLE_CLASSES:
+                value = coerce(value)
+                if value is None or value is Undefined:
+                    raise _NotPlain
+            else:
+                value = serialize(value)
+                if value is None and non_null:
+                    raise _NotPlain
+            completed[key] = value
         return completed
 
     return reader
