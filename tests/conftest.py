@@ -29,9 +29,10 @@ __all__ = ["jetstream_url", "log_url", "nats_server", "postgres_server", "postgr
 ENTRY_LOCK = Path(__file__)
 RUN_LOCK = Path(__file__).parent
 
-# In a new checkout, the first draw of a text builds a table of Unicode categories, which can take seconds.
+# On a busy machine, or if the first example imports a module, an example takes long. In a new checkout, the first draw of
+# a text builds a table of Unicode categories, which can take seconds.
 settings.register_profile(
-    "tests", suppress_health_check=[*settings().suppress_health_check, HealthCheck.too_slow]
+    "tests", deadline=None, suppress_health_check=[*settings().suppress_health_check, HealthCheck.too_slow]
 )
 settings.load_profile("tests")
 

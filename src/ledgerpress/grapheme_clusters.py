@@ -5,18 +5,17 @@ Limits are in code points, as everywhere.
 
 from typing import Final
 
-import regex
+from ledgerpress.unicode_patterns import unicode_pattern
 
 EXTENDING: Final = r"[\p{GCB=Extend}\p{GCB=SpacingMark}\p{GCB=ZWJ}]"
 """The pattern of a character that belongs to the cluster of the character before it: a mark, a joiner."""
 CLUSTER: Final = rf"(?:\p{{Regional_Indicator}}{{2}}(?!{EXTENDING})|\X)"
 r"""The pattern of one cluster. Two regional indicators are a flag; with `\X` alone, a row of n flags takes n² steps."""
-_CLUSTER: Final = regex.compile(CLUSTER)
 
 
 def clusters(text: str) -> list[str]:
     """Split a text into its clusters."""
-    return _CLUSTER.findall(text)
+    return unicode_pattern(CLUSTER).findall(text)
 
 
 def cut(text: str, limit: int) -> str:
@@ -29,7 +28,7 @@ def cut(text: str, limit: int) -> str:
     if _is_certain(text, limit):
         return text[:limit]
     end = 0
-    for cluster in _CLUSTER.finditer(text):
+    for cluster in unicode_pattern(CLUSTER).finditer(text):
         if cluster.end() > limit:
             break
         end = cluster.end()
@@ -44,7 +43,7 @@ def cut_start(text: str, limit: int) -> str:
     if _is_certain(text, start):
         return text[start:]
     line = text.rfind("\n", 0, start) + 1  # a line feed is always a cluster
-    starts = (cluster.start() for cluster in _CLUSTER.finditer(text, line))
+    starts = (cluster.start() for cluster in unicode_pattern(CLUSTER).finditer(text, line))
     return text[next((at for at in starts if at >= start), len(text)) :]
 
 

@@ -10,6 +10,7 @@ from typing import Final
 import pytest
 
 import ledgerpress
+from ledgerpress.feature.lazy_references import WritingDeclarations
 from ledgerpress.features.registry import FIRST_PARTY
 
 GUIDE: Final = Path(__file__).parents[2] / "docs" / "how-to" / "use-as-a-library.md"
@@ -36,7 +37,9 @@ def test_each_name_is_the_object_that_type_checkers_see() -> None:
 def test_every_command_and_event_on_content_can_be_imported() -> None:
     features = [feature for feature in FIRST_PARTY if feature.name in CONTENT]
     assert len(features) == len(CONTENT)
-    commands = {declared.command for feature in features for declared in feature.commands}
+    commands = {
+        declared.command for feature in features for declared in WritingDeclarations.of(feature).commands
+    }
     events = {event.type for feature in features for event in feature.events}
     assert {getattr(ledgerpress, class_.__name__) for class_ in commands | events} == commands | events
 

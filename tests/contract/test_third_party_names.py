@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from importlib.metadata import EntryPoint
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Final
 
 import msgspec
 import pytest
@@ -294,6 +294,38 @@ def test_the_result_of_a_reference_is_checked(section: str, attribute: str, mess
     features = FeatureSet(FIRST_PARTY, third_party=[referring(section, f"{module}:{attribute}")])
     with pytest.raises(InvalidFeature, match=message):
         sections(features)[section]()
+
+
+LAZY_COMMANDS: Final = feature.commands(feature.RequiredPermission(None), RatePost)
+
+
+@pytest.mark.parametrize("section", ["commands", "guards", "adds"])
+@pytest.mark.parametrize(
+    ("reference", "message"),
+    [
+        ("nope:X", "cannot be loaded: ModuleNotFoundError: No module named 'nope'"),
+        (f"{__name__}:NOTHING", "cannot be loaded: AttributeError"),
+        (f"{__name__}:GROUP", "is not a tuple of declarations"),
+    ],
+)
+def test_a_lazy_reference_to_declarations_is_loaded_with_the_feature(
+    section: str, reference: str, message: str
+) -> None:
+    wrong = replace(STARS, **{section: (reference,)})  # type: ignore[arg-type]
+    with pytest.raises(InvalidFeature, match=rf"^feature stars: {section}='{reference}' {message}"):
+        FeatureSet(FIRST_PARTY, third_party=[wrong])
+
+
+def test_commands_behind_a_lazy_reference_are_checked_as_others() -> None:
+    with pytest.raises(InvalidFeature, match="'RatePost' of RatePost"):
+        FeatureSet(FIRST_PARTY, third_party=[replace(STARS, commands=(f"{__name__}:LAZY_COMMANDS",))])
+    lazy = replace(stars_feature.STARS, commands=(f"{__name__}:COMMANDS_OF_STARS",))
+    (command,) = stars_feature.STARS.commands
+    assert isinstance(command, feature.CommandDeclaration)
+    assert FeatureSet(FIRST_PARTY, third_party=[lazy]).declarations.commands[command.command] is command
+
+
+COMMANDS_OF_STARS: Final = stars_feature.STARS.commands
 
 
 def test_one_error_names_every_mistake() -> None:

@@ -5,6 +5,7 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import Final
 
 import pytest
 from rich.cells import cell_len
@@ -104,6 +105,42 @@ def test_revoking_a_token_asks(store: Path) -> None:
     assert (shown.code, "“Feed”, role reader" in shown.shown) == (0, True)
     assert "revoked" in run("token", "list", "--data", store).stdout
     assert run(*command).exit_code == 0, "nothing changes, so there is no question"
+
+
+COUNTING: Final = """
+import ledgerpress.server.store as store
+original = store.open_when_available
+def counted(*arguments, **options):
+    print("the log is opened")
+    return original(*arguments, **options)
+store.open_when_available = counted
+"""
+
+
+@pytest.mark.parametrize("answer", ["y", "n"])
+@pytest.mark.parametrize(
+    "command",
+    [
+        "withdraw 5 --reason x",
+        "erase post POST --reason x",
+        "clock confirm --reason x",
+        "clock correct --reason x --from 5 --ahead 1h",
+        "token revoke TOKEN",
+    ],
+)
+def test_a_command_that_asks_opens_the_store_once(
+    store: Path, tmp_path: Path, command: str, answer: str
+) -> None:
+    created = json.loads(run("token", "create", "Feed", "--role", "reader", "--json", "--data", store).stdout)
+    before = head(store)
+    (tmp_path / "sitecustomize.py").write_text(COUNTING)
+    arguments = command.replace("TOKEN", created["id"]).replace("POST", slug_of(store)).split()
+    session = on_terminal(
+        *arguments, "--data", store, answers=f"{answer}\n", settings={"PYTHONPATH": str(tmp_path)}
+    )
+    assert session.shown.count("the log is opened") == 1, session.shown
+    assert session.shown.count("[y/N]") == 1
+    assert (session.code, head(store) > before) == ((0, True) if answer == "y" else (5, False))
 
 
 def test_commands_that_can_be_reversed_do_not_ask(store: Path) -> None:

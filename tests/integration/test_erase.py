@@ -2,6 +2,7 @@
 
 import asyncio
 import re
+from contextlib import aclosing
 from pathlib import Path
 from typing import Any, Final
 
@@ -14,6 +15,7 @@ from ledgerpress.eventlog.errors import WithdrawalUnfinished
 from ledgerpress.operator import erase as task
 from ledgerpress.operator.log_copy import copy_log
 from ledgerpress.rfc3339 import format_time
+from ledgerpress.server.log_factory import open_log
 from ledgerpress.server.log_url import LogUrl
 from ledgerpress.server.store import open_store
 from tests.integration import sse_client
@@ -200,6 +202,39 @@ async def test_the_same_is_erased_in_backups_and_copies(tmp_path: Path) -> None:
     )
     assert again.exit_code == 0, again.stderr
     assert again.stderr.count(": 0 payloads erased") == 3
+
+
+@pytest.mark.parametrize("engine", ["postgres", "jetstream"])
+async def test_the_same_is_erased_in_a_copy_on_another_engine(
+    tmp_path: Path, request: pytest.FixtureRequest, engine: str
+) -> None:
+    data, url = tmp_path / "store", LogUrl.parse(request.getfixturevalue(f"{engine}_url"))
+    async with client(data) as api:
+        post = await write_heron(api)
+    await copy_log(LogUrl.parse("sqlite:"), url, data)
+    assert {text for text in TEXTS if text in await texts_in(url)} == set(TEXTS)
+    arguments = ("post", TEXTS[1], "--reason", REASON, "--data", data, "--also", url.text)
+    preview = await run_in_thread("erase", *arguments, "--preview")
+    assert preview.exit_code == 0, preview.stderr
+    assert re.search(r"contains [1-9]\d* of these payloads", preview.stderr)
+    result = await run_in_thread("erase", *arguments, "--yes")
+    assert result.exit_code == 0, result.stderr
+    assert left(data) == []
+    remaining = await texts_in(url)
+    assert [text for text in TEXTS if text in remaining] == []
+    assert "Tram line extended" in remaining
+    verified = await run_in_thread("verify", "--data", tmp_path / "views", "--log", url.text)
+    assert verified.exit_code == 0, verified.stderr
+    again = await run_in_thread("erase", "post", post["id"], *arguments[2:], "--yes")
+    assert again.exit_code == 0, again.stderr
+    assert ": 0 payloads erased" in again.stderr
+
+
+async def texts_in(url: LogUrl) -> str:
+    """Return all payloads of a log as one text."""
+    async with aclosing(await open_log(url, Path(), create_as=None)) as log:
+        events = await log.read(0, 1_000)
+    return "\n".join(event.payload.plaintext.decode() for event in events if event.payload is not None)
 
 
 async def test_another_log_is_rejected_before_anything_is_erased(tmp_path: Path) -> None:

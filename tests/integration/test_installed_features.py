@@ -4,6 +4,8 @@ import json
 import os
 import subprocess
 import sys
+import zipfile
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Final
@@ -93,6 +95,54 @@ def test_the_command_of_a_package_is_a_command_of_the_program(site: Path) -> Non
     assert ledgerpress(site, "stars", "4").stdout == "rated 4\n"
     assert "stars" in ledgerpress(site, "--help").stdout
     assert ledgerpress(site, "suns").returncode == 2
+
+
+def as_dist_info(site: Path, metadata: Path) -> Path:
+    return site
+
+
+def as_egg_info(site: Path, metadata: Path) -> Path:
+    metadata.rename(site / "ledgerpress_stars.egg-info")
+    (site / "ledgerpress_stars.egg-info/METADATA").rename(site / "ledgerpress_stars.egg-info/PKG-INFO")
+    return site
+
+
+def as_zip_file(site: Path, metadata: Path) -> Path:
+    archive = site.parent / "stars.zip"
+    with zipfile.ZipFile(archive, "w") as written:
+        for path in sorted(site.rglob("*")):
+            written.write(path, path.relative_to(site))
+    return archive
+
+
+def as_finder(site: Path, metadata: Path) -> Path:
+    """Move the metadata to where only a finder of another package finds them."""
+    hidden = site.parent / "hidden"
+    hidden.mkdir()
+    metadata.rename(hidden / metadata.name)
+    (site / "sitecustomize.py").write_text(
+        "import sys\n"
+        "from importlib import metadata\n"
+        "class Finder(metadata.DistributionFinder):\n"
+        "    def find_spec(self, *_): return None\n"
+        "    def find_distributions(self, context=metadata.DistributionFinder.Context()):\n"
+        f"        return metadata.MetadataPathFinder.find_distributions(metadata.DistributionFinder.Context(path=[{str(hidden)!r}]))\n"
+        "sys.meta_path.append(Finder())\n"
+    )
+    return site
+
+
+@pytest.mark.parametrize("installed", [as_dist_info, as_egg_info, as_zip_file, as_finder])
+def test_a_package_is_found_however_it_is_installed(
+    site: Path, installed: Callable[[Path, Path], Path]
+) -> None:
+    path = installed(site, next(site.glob("*.dist-info")))
+    program = "from ledgerpress.features.third_party_loading import installed_entry_points as f; print(*f())"
+    environment = {**os.environ, "PYTHONPATH": str(path)}
+    printed = subprocess.run(
+        [sys.executable, "-c", program], env=environment, capture_output=True, text=True, check=True
+    )
+    assert "value='ledgerpress_stars:FEATURE'" in printed.stdout
 
 
 def test_a_package_that_cannot_be_loaded_stops_the_program(site: Path) -> None:

@@ -2,7 +2,7 @@
 
 import asyncio
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -11,8 +11,9 @@ import nats
 import pytest
 
 from ledgerpress.adapters.jetstream import payload_erasure, withdrawal_index
+from ledgerpress.adapters.jetstream.connection_and_request_reply import Connection
 from ledgerpress.adapters.jetstream.event_log import JetStreamEventLog
-from ledgerpress.adapters.jetstream.publisher import Conflict
+from ledgerpress.adapters.jetstream.publisher import EXPECTED_ON, Conflict
 from ledgerpress.adapters.jetstream.stream_leader_api import LeaderRequests, StoredMessage
 from ledgerpress.adapters.jetstream.subject_names import SubjectNames
 from ledgerpress.eventlog.clock_randomness_ids import uuid8
@@ -377,8 +378,9 @@ async def test_a_leader_that_forgets_withdrawals_returns_the_complete_stream(
     await withdraw(log, 2)
     read_subject = other._reader._read_subject
 
-    async def without_records(subject: str, last: int) -> object:
-        return [message for message in await read_subject(subject, last) if message.body.withdraws is None]
+    async def without_records(subject: str, last: int, count: int) -> object:
+        messages = await read_subject(subject, last, count)
+        return [message for message in messages if message.body.withdraws is None]
 
     monkeypatch.setattr(other._reader, "_read_subject", without_records)
     Forgetful(other).begin(2, monkeypatch)
@@ -471,3 +473,112 @@ async def test_a_search_for_withdrawals_starts_where_it_cannot_miss_any(
     assert starts == [6]
     for node in (log, other):
         await node.aclose()
+
+
+class Requests:
+    """The payloads and headers that a process sends to the NATS servers."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.data: list[dict[str, Any]] = []
+        self.guards: list[str] = []
+        send = Connection.send
+
+        async def noted(
+            connection: Connection,
+            subject: str,
+            data: bytes,
+            headers: Mapping[str, str] | None = None,
+            reply: str = "",
+        ) -> None:
+            if subject.startswith("$JS.API.") and data:
+                self.data.append(json.loads(data))
+            if headers is not None and EXPECTED_ON in headers:
+                self.guards.append(headers[EXPECTED_ON])
+            await send(connection, subject, data, headers, reply)
+
+        monkeypatch.setattr(Connection, "send", noted)
+
+    @property
+    def patterns(self) -> list[str]:
+        """The patterns that the server compares with all subjects of the log."""
+        return [
+            pattern
+            for pattern in (
+                *self.guards,
+                *(
+                    request[key]
+                    for request in self.data
+                    for key in ("last_by_subj", "next_by_subj", "subjects_filter")
+                    if key in request
+                ),
+            )
+            if ".*." in pattern
+        ]
+
+
+async def test_a_withdrawal_and_its_readers_search_no_subjects_of_other_streams(
+    jetstream_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    log, other = await opened(jetstream_url), await opened(jetstream_url)
+    await log.append([sample_write("post.a", NO_STREAM)])
+    await log.append([sample_write("post.a", 1)])
+    requests = Requests(monkeypatch)
+    record = await withdraw(log, 1)
+    for node in (log, other):
+        (read_record,) = await node.read(record - 1, 1)
+        for event in (
+            *await node.read(0, 1),
+            *(await node.read(0, 2))[:1],
+            *(await node.read(0, 10))[:1],
+            *(await node.read_stream("post.a"))[:1],
+        ):
+            assert event.payload is None
+            assert event.record == read_record
+        assert await node.read_stream(read_record.header.stream) == [read_record]
+        with pytest.raises(WrongExpectedVersion):
+            await node.append([sample_write(read_record.header.stream, NO_STREAM)])
+    assert requests.patterns == []
+    await log.aclose()
+    await other.aclose()
+
+
+async def test_a_read_of_one_or_two_events_makes_the_server_count_no_messages(
+    jetstream_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With each batch, the server counts the rest of the log, in a log with gaps by a search of all subjects."""
+    log = await opened(jetstream_url)
+    for version in range(4):
+        await log.append([sample_write("post.a", version)])
+    await withdraw(log, 2)
+    everything_read = await log.read(0, 10)
+    requests = Requests(monkeypatch)
+    for limit in (1, 2):
+        for after in range(6):
+            assert await log.read(after, limit) == everything_read[after : after + limit]
+    assert not [request for request in requests.data if "batch" in request]
+    await log.aclose()
+
+
+async def test_a_read_of_a_stream_makes_the_server_search_no_further_than_its_last_message(
+    jetstream_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A search for one more message on a pattern can load all later blocks of the log."""
+    log, other = await opened(jetstream_url), await opened(jetstream_url)
+    await log.append([sample_write("post.b", NO_STREAM)])
+    for version in range(3):
+        await log.append([sample_write("post.a", version)])
+    requests = Requests(monkeypatch)
+    assert len(await other.read_stream("post.a")) == 3
+    assert [request["batch"] for request in requests.data if "batch" in request] == [3]
+    await withdraw(log, 3)
+    (record_subject,) = [guard for guard in requests.guards if ".w." in guard]
+    await log.append([sample_write("post.b", 1)])
+    await other.read(0, 10)
+    requests.data.clear()
+    events = await other.read_stream("post.a")
+    assert [event.payload is None for event in events] == [False, True, False]
+    assert [request["next_by_subj"] for request in requests.data if "next_by_subj" in request] == [
+        f"{record_subject.partition('.w.')[0]}.e"
+    ]
+    await log.aclose()
+    await other.aclose()

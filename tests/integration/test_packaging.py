@@ -1,30 +1,15 @@
 """The source distribution and what installs from it, and the requirements of the extras."""
 
-import os
-import subprocess
 import sys
-import sysconfig
 import tarfile
 from importlib.metadata import requires
 from pathlib import Path
 
 import pytest
 
+from tests.integration.separate_environment import create, install, packages_of, run
+
 ROOT = Path(__file__).parents[2]
-
-
-def run(*command: str | Path, directory: Path, environment: dict[str, str] | None = None) -> str:
-    done = subprocess.run(
-        [str(part) for part in command],
-        cwd=directory,
-        env=environment,
-        capture_output=True,
-        text=True,
-        timeout=300,
-        check=False,
-    )
-    assert done.returncode == 0, done.stdout + done.stderr
-    return done.stdout
 
 
 @pytest.mark.slow
@@ -39,46 +24,12 @@ def test_the_tests_of_the_source_distribution_run_in_an_empty_folder(tmp_path: P
         missing = [name for name in tracked if name and not (source / name).exists()]
         assert missing == []
     # An environment of its own, with the dependencies of this one but not its editable installation of LedgerPress.
-    run(sys.executable, "-m", "venv", "--without-pip", tmp_path / "venv", directory=tmp_path)
-    python = tmp_path / "venv" / "bin" / "python"
-    paths = {"base": str(tmp_path / "venv"), "platbase": str(tmp_path / "venv")}
-    packages = Path(sysconfig.get_path("purelib", vars=paths))
-    (packages / "dependencies.pth").write_text(sysconfig.get_path("purelib") + "\n", "utf-8")
-    pip: list[str | Path] = [
-        sys.executable,
-        "-m",
-        "pip",
-        "--python",
-        python,
-        "install",
-        "-q",
-        "--no-deps",
-        "--no-index",
-    ]
-    run(*pip, "--no-build-isolation", "--ignore-installed", source, directory=tmp_path)
-    environment = {
-        name: value for name, value in os.environ.items() if not name.startswith(("PYTHON", "PYTEST"))
-    }
-    where = run(
-        python,
-        "-c",
-        "import ledgerpress; print(ledgerpress.__file__)",
-        directory=source,
-        environment=environment,
-    )
-    assert Path(where.strip()).is_relative_to(packages)
+    python = create(tmp_path / "venv")
+    install(python, "--no-index", "--no-build-isolation", source)
+    where = run(python, "-c", "import ledgerpress; print(ledgerpress.__file__)", directory=source)
+    assert Path(where.strip()).is_relative_to(packages_of(tmp_path / "venv"))
     tests = ["tests/unit/test_slugs.py", "tests/unit/test_documentation.py", "tests/unit/test_envelope.py"]
-    output = run(
-        python,
-        "-m",
-        "pytest",
-        "-q",
-        "-p",
-        "no:cacheprovider",
-        *tests,
-        directory=source,
-        environment=environment,
-    )
+    output = run(python, "-m", "pytest", "-q", "-p", "no:cacheprovider", *tests, directory=source)
     assert " passed" in output
 
 

@@ -21,8 +21,8 @@ from ledgerpress.features.actors.model import IMPORTER, SYSTEM, ActorKind, Actor
 from ledgerpress.features.posts import READ_POSTS, WRITE_POSTS
 from ledgerpress.features.registry import all_projectors
 from ledgerpress.features.tokens.anonymous_role_and_oidc_settings import AccessSettings
-from ledgerpress.features.tokens.commands import WRITE_TOKENS, RevokeToken, first_token_id, secret_hash
-from ledgerpress.features.tokens.model import TokenCreated, TokenRevoked
+from ledgerpress.features.tokens.commands import RevokeToken, first_token_id, secret_hash
+from ledgerpress.features.tokens.model import WRITE_TOKENS, TokenCreated, TokenRevoked
 from ledgerpress.graphql.relay import global_ids
 from ledgerpress.server.settings.loading import load
 from ledgerpress.server.store import open_store

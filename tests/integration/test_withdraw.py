@@ -425,3 +425,28 @@ async def test_the_preview_names_public_corrections_and_only_values_that_are_los
         f"{address} slug now. It will show what it had before this event, and have its id in its address."
         in edit
     )
+
+
+@pytest.mark.parametrize("recorded_by", ["correctionAdd", "postPublish"])
+async def test_the_preview_names_a_public_correction_that_was_reworded_completely(
+    tmp_path: Path, recorded_by: str
+) -> None:
+    data = tmp_path / "data"
+    async with client(data) as api:
+        post = await api.write("Tram", slug="tram", body="Line nine.", publish=True)
+        text = {"note": "Not eight."} if recorded_by == "correctionAdd" else {"correction": "Not eight."}
+        added = await api.do(recorded_by, id=post["id"], **text)
+        article = await api.ask('{ article(slug: "tram") { corrections { id } } }')
+        correction = article["article"]["corrections"][0]["id"]
+        await api.do("correctionReword", id=post["id"], correction=correction, note="It is not eight.")
+        arguments = ("withdraw", str(added["position"]), "--reason", "Order", "--data", data)
+        shown = " ".join((await run_in_thread(*arguments)).stderr.split())
+        assert (
+            "The public article /articles/tram shows the correction that this event recorded, in a later wording. It "
+            "will no longer show this correction." in shown
+        )
+        assert "No public article" not in shown
+        result = await run_in_thread(*arguments, "--yes")
+        assert result.exit_code == 0, result.stderr
+        article = await api.ask('{ article(slug: "tram") { corrections { id } } }')
+        assert article["article"]["corrections"] == []

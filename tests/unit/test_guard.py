@@ -11,7 +11,7 @@ from graphql import ExecutionResult, GraphQLSchema, build_schema, graphql_sync, 
 from ledgerpress.commands.client_identity import ANONYMOUS, LOCAL_OPERATOR, Identity
 from ledgerpress.commands.roles_and_permissions import READ_HISTORY, READ_OPERATIONS, RequiredPermission, Role
 from ledgerpress.features.registry import FEATURES
-from ledgerpress.features.site.commands import WRITE_SITE
+from ledgerpress.features.site import WRITE_SITE
 from ledgerpress.graphql.access_control import GUARDED, guard_fields
 from tests.identities import identity
 

@@ -17,7 +17,7 @@ from ledgerpress.feature import load
 from ledgerpress.features.posts.schema.mutations import PostCreateInput
 from ledgerpress.features.posts.schema.types import Post
 from ledgerpress.features.registry import FEATURES, FIRST_PARTY, graphql_schema
-from ledgerpress.features.site.commands import WRITE_SITE
+from ledgerpress.features.site import WRITE_SITE
 from ledgerpress.features.site.schema import SCHEMA as SITE
 from ledgerpress.features.site.schema import Site
 from ledgerpress.graphql import cost_directives

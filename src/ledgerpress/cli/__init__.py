@@ -81,6 +81,14 @@ class _Commands(TyperGroup):
                 f"{type(error).__name__}: {error}"
             ) from error
 
+    def resolve_command(self, ctx: Any, args: list[str]) -> Any:
+        """Find and import the command. Then collect garbage again: a server runs for months."""
+        resolved = super().resolve_command(ctx, args)
+        if not gc.isenabled():
+            gc.freeze()  # what is imported stays
+            gc.enable()
+        return resolved
+
     def format_commands(self, ctx: Any, formatter: Any) -> None:
         """Write the list of commands. Only the commands of features are loaded for it."""
         rows = [(name, help_) for name, (_, help_) in _COMMANDS.items()]
@@ -141,3 +149,5 @@ def main() -> None:
     except OutputUnwritable as error:
         print_error(str(error))
         sys.exit(UNUSABLE)
+    finally:
+        gc.freeze()  # the interpreter would search every object for garbage before the process ends

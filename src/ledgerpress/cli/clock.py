@@ -16,7 +16,7 @@ from ledgerpress.cli.options import (
     LogOption,
     YesOption,
 )
-from ledgerpress.cli.printing_and_exit_codes import confirm as ask
+from ledgerpress.cli.printing_and_exit_codes import confirm as ask_on_terminal
 from ledgerpress.cli.printing_and_exit_codes import err, out, print_json, progress, run
 from ledgerpress.commands.command_request_and_context import CommandRequest
 from ledgerpress.eventlog.clock_guard import duration, shown
@@ -82,15 +82,17 @@ def confirm(
 
     This is recorded in the log, so that every server of the publication records events again.
     """
-    if not yes:
-        with progress("Building the views") as report:
-            _show_state(run(task.read_clock_state(data, log, progress=report, features=installed_features())))
-        ask("Is the clock right?", yes=yes, if_not="nothing was recorded")
+    features, request = installed_features(), CommandRequest(reason=reason)
     with progress("Building the views") as report:
+
+        async def ask(state: ClockState) -> None:
+            report.hide("Building the views")
+            _show_state(state)
+            await ask_on_terminal("Is the clock right?", if_not="nothing was recorded")
+
+        confirmation = None if yes else ask
         state = run(
-            task.confirm_clock(
-                data, log, CommandRequest(reason=reason), progress=report, features=installed_features()
-            )
+            task.confirm_clock(data, log, request, progress=report, confirm=confirmation, features=features)
         )
     err.print(f"The clock, {shown(state.now)}, is confirmed.")
 
@@ -143,26 +145,24 @@ def correct(
     wanted = ClockCorrectionRequest(
         first=first, last=last, shift=_shift(time, ahead, behind, undo=undo), time=_time(time)
     )
-    if preview or not yes:
+    features, request = installed_features(), CommandRequest(reason=reason)
+    if preview:
         with progress("Building the views") as report:
-            effect = run(
-                task.preview_correction(data, log, wanted, progress=report, features=installed_features())
-            )
+            effect = run(task.preview_correction(data, log, wanted, progress=report, features=features))
         _show_effect(effect)
-        if preview:
-            return
-        ask("Record this correction?", yes=yes, if_not="nothing was recorded")
+        return
     with progress("Building the views") as report:
-        effect, position = run(
-            task.correct_clock(
-                data,
-                log,
-                wanted,
-                CommandRequest(reason=reason),
-                progress=report,
-                features=installed_features(),
-            )
+
+        async def ask(effect: ClockCorrectionPreview) -> None:
+            report.hide("Building the views")
+            _show_effect(effect)
+            await ask_on_terminal("Record this correction?", if_not="nothing was recorded")
+
+        confirmation = None if yes else ask
+        correction = task.correct_clock(
+            data, log, wanted, request, progress=report, confirm=confirmation, features=features
         )
+        effect, position = run(correction)
     err.print(
         f"The recorded times from position {effect.first:,} to {effect.last:,} are corrected; the log is at position "
         f"{position:,}."

@@ -101,7 +101,7 @@ def _erase(
     own = place_of(LogUrl.parse(log), data)
     if any(place_of(copy, data) == own for copy in copies):
         fail("--also names the log itself: name backups and copies of it", MISUSED)
-    if preview or not yes:
+    if preview:
         with progress("Building the views") as report:
             erasure = run(
                 task.preview_erasure(
@@ -109,13 +109,27 @@ def _erase(
                 )
             )
         _show(kind, erasure)
-        if preview:
-            return
-        confirm("Erase this permanently?", yes=yes, if_not="nothing was erased")
-    with progress("Erasing") as report:
-        erased = run(
-            task.erase(data, kind, name, reason, also=copies, log=log, features=features, progress=report)
+        return
+    with progress("Erasing" if yes else "Building the views") as report:
+
+        async def ask(erasure: task.Erasure) -> None:
+            report.hide("Erasing")
+            _show(kind, erasure)
+            await confirm("Erase this permanently?", if_not="nothing was erased")
+
+        confirmation = None if yes else ask
+        erasing = task.erase(
+            data,
+            kind,
+            name,
+            reason,
+            also=copies,
+            log=log,
+            features=features,
+            progress=report,
+            confirm=confirmation,
         )
+        erased = run(erasing)
     err.print(
         f"The payloads of {erased.events:,} events of the {kind} {erased.id} are erased; the log is at position "
         f"{erased.record:,}."

@@ -2,7 +2,7 @@
 
 import os
 import sys
-from collections.abc import Callable, Coroutine, Iterator, Sequence
+from collections.abc import Coroutine, Iterator, Sequence
 from contextlib import contextmanager
 from enum import StrEnum
 from pathlib import Path
@@ -14,6 +14,7 @@ from ledgerpress.cli import exit_codes
 
 if TYPE_CHECKING:
     from rich.console import Console
+    from rich.progress import Progress
 
 T = TypeVar("T")
 
@@ -223,18 +224,29 @@ def print_warning(message: str) -> None:
     err.print(f"ledgerpress: warning: {message}", style="yellow")
 
 
-def confirm(question: str, *, yes: bool, if_not: str) -> None:
-    """Ask a question on the terminal, unless `yes`. End the program with `UNCONFIRMED` if the answer is not yes.
+async def confirm(question: str, *, if_not: str) -> None:
+    """Ask a question on the terminal. End the program with `UNCONFIRMED` if the answer is not yes.
 
-    Without a terminal there is no answer: the message then names `--yes`.
+    An open store works on until there is an answer. Without a terminal there is none: the message then names `--yes`.
     """
-    if yes:
-        return
     if not (_is_terminal(sys.stdin) and _is_terminal(sys.stderr)):
         fail(f"{if_not}: this needs a confirmation; add --yes if you are sure", UNCONFIRMED)
     err.print(f"{question} [y/N] ", end="")
+    await _until_readable(sys.stdin)
     if sys.stdin.readline().strip().casefold() not in {"y", "yes"}:
         fail(if_not, UNCONFIRMED)
+
+
+async def _until_readable(terminal: IO[str]) -> None:
+    """Wait for a line. A thread that reads could not be stopped by Ctrl+C."""
+    import asyncio  # noqa: PLC0415 - not needed by `--help`
+
+    loop, is_readable = asyncio.get_running_loop(), asyncio.Event()
+    loop.add_reader(terminal.fileno(), is_readable.set)
+    try:
+        await is_readable.wait()
+    finally:
+        loop.remove_reader(terminal.fileno())
 
 
 def _is_terminal(stream: IO[str]) -> bool:
@@ -244,11 +256,30 @@ def _is_terminal(stream: IO[str]) -> bool:
         return False
 
 
+class ProgressBar:
+    """A progress bar, called with the completed number and the total. It does nothing without a terminal."""
+
+    def __init__(self, label: str, bar: "Progress | None") -> None:
+        self._bar = bar
+        self._task = None if bar is None else bar.add_task(label, total=None)
+
+    def __call__(self, done: int, total: int) -> None:
+        if self._bar is not None and self._task is not None:
+            self._bar.start()
+            self._bar.update(self._task, completed=done, total=total)
+
+    def hide(self, next_label: str) -> None:
+        """Make room for a question. The next progress, with another label, shows the bar again."""
+        if self._bar is not None and self._task is not None:
+            self._bar.stop()
+            self._bar.reset(self._task, start=True, total=None, description=next_label)
+
+
 @contextmanager
-def progress(label: str) -> Iterator[Callable[[int, int], None]]:
-    """Show a progress bar on standard error. Call the yielded function with the completed number and the total."""
+def progress(label: str) -> Iterator[ProgressBar]:
+    """Show a progress bar on standard error."""
     if not err.is_terminal:
-        yield lambda _done, _total: None
+        yield ProgressBar(label, None)
         return
     from rich.progress import (  # noqa: PLC0415 - slow to import
         BarColumn,
@@ -260,5 +291,4 @@ def progress(label: str) -> Iterator[Callable[[int, int], None]]:
 
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     with Progress(*columns, console=err.console, transient=True) as bar:
-        task = bar.add_task(label, total=None)
-        yield lambda done, total: bar.update(task, completed=done, total=total)
+        yield ProgressBar(label, bar)

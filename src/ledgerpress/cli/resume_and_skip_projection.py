@@ -8,8 +8,9 @@ from ledgerpress.cli.click_commands import command_group
 from ledgerpress.cli.options import DEFAULT_DATA, DEFAULT_LOG, DataOption, LogOption, YesOption
 from ledgerpress.cli.printing_and_exit_codes import MISUSED, REFUSED, confirm, err, fail, out, progress, run
 from ledgerpress.commands.command_request_and_context import CommandRequest
+from ledgerpress.eventlog.envelope import Header
 from ledgerpress.features.registry import installed_features
-from ledgerpress.operator.resume_projection_or_skip_event import event_to_skip, resume_projection, skip_event
+from ledgerpress.operator.resume_projection_or_skip_event import resume_projection, skip_event
 from ledgerpress.views.projection.checkpoints import Checkpoint
 
 commands = command_group("Resume a paused projection, or skip the event at which it failed.")
@@ -40,16 +41,22 @@ def skip(
     """
     _check_name(name)
     request = CommandRequest(reason=reason)
-    if not yes:
-        with progress("Following the log") as report:
-            skipped, error = run(
-                event_to_skip(data, log, name, request, report, features=installed_features())
-            )
-        err.print(f"Projection {name} is paused at position {skipped.position:,}: {error}")
-        err.print(f"It would continue without {skipped.type} of {skipped.stream}, now and in every rebuild.")
-        confirm("Skip this event?", yes=yes, if_not="nothing was skipped")
+    features = installed_features()
     with progress("Following the log") as report:
-        event, point = run(skip_event(data, log, name, request, report, features=installed_features()))
+
+        async def ask(skipped_and_error: tuple[Header, str]) -> None:
+            report.hide("Following the log")
+            skipped, error = skipped_and_error
+            err.print(f"Projection {name} is paused at position {skipped.position:,}: {error}")
+            err.print(
+                f"It would continue without {skipped.type} of {skipped.stream}, now and in every rebuild."
+            )
+            await confirm("Skip this event?", if_not="nothing was skipped")
+
+        confirmation = None if yes else ask
+        event, point = run(
+            skip_event(data, log, name, request, report, confirm=confirmation, features=features)
+        )
     out.print(f"skipped  position {event.position:,}  {event.type}  {event.stream}")
     _report(name, point)
 

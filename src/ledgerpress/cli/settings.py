@@ -10,7 +10,7 @@ import typer
 
 from ledgerpress.cli.options import ConfigOption, JsonOption, ProfileOption
 from ledgerpress.cli.printing_and_exit_codes import MISUSED, out, print_error
-from ledgerpress.features.registry import installed_features
+from ledgerpress.features.third_party_loading import installed_entry_points
 from ledgerpress.server.log_url import mask
 from ledgerpress.server.settings import InvalidSettings
 
@@ -26,11 +26,20 @@ def loaded(options: Mapping[str, object], config: Path | None) -> "LoadedSetting
 
     try:
         used = {name: value for name, value in options.items() if value is not None}
-        return load(used, os.environ, config, installed_features().settings())
+        return load(used, os.environ, config, _sections_of_features())
     except InvalidSettings as error:
         for mistake in error.mistakes:
             print_error(mistake)
         raise typer.Exit(MISUSED) from None
+
+
+def _sections_of_features() -> "Mapping[str, type[msgspec.Struct]]":
+    """Return the sections that installed features declare. The features that LedgerPress ships declare none."""
+    if not installed_entry_points():
+        return {}
+    from ledgerpress.features.registry import installed_features  # noqa: PLC0415 - slow to import
+
+    return installed_features().settings()
 
 
 def settings(
@@ -55,7 +64,7 @@ def settings(
     }
     default = f"the profile {result.profile.value}"
     rows = []
-    for name, setting in declared(installed_features().settings()).items():
+    for name, setting in declared(_sections_of_features()).items():
         value = getattr(sections[setting.section], setting.field)
         source = result.sources.get(name, default)
         rows.append((name, _HIDDEN if setting.is_secret and value else value, source))

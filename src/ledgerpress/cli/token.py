@@ -23,7 +23,7 @@ from ledgerpress.cli.printing_and_exit_codes import (
 from ledgerpress.commands.roles_and_permissions import Role
 from ledgerpress.features.registry import installed_features
 from ledgerpress.features.tokens.projector_and_queries import Token
-from ledgerpress.operator.tokens import create_token, list_tokens, revoke_token, token_to_revoke
+from ledgerpress.operator.tokens import create_token, list_tokens, revoke_token
 
 commands = command_group("Create, list and revoke API tokens, the credentials of programs.")
 
@@ -131,16 +131,18 @@ def revoke(
 
     Without a terminal it changes nothing, unless --yes is used.
     """
-    if not yes:
-        with progress("Building the views") as report:
-            token = run(token_to_revoke(data, log, token_id.lower(), report, features=installed_features()))
-        if token is not None:
+    features, token_id = installed_features(), token_id.lower()
+    with progress("Building the views") as report:
+
+        async def ask(token: Token) -> None:
+            report.hide("Building the views")
             err.print(f"Token {token.id}: “{token.name or ''}”, role {token.role}, actor {token.actor_id}")
             err.print("Programs that use it are rejected from their next request on. It cannot be restored.")
-            confirm("Revoke it?", yes=yes, if_not="the token was not revoked")
-    with progress("Building the views") as report:
-        run(revoke_token(data, log, token_id.lower(), reason, report, features=installed_features()))
-    err.print(f"Token {token_id.lower()} is revoked.")
+            await confirm("Revoke it?", if_not="the token was not revoked")
+
+        confirmation = None if yes else ask
+        run(revoke_token(data, log, token_id, reason, report, confirm=confirmation, features=features))
+    err.print(f"Token {token_id} is revoked.")
 
 
 def _expiry(value: str | None) -> timedelta | datetime | None:

@@ -10,7 +10,7 @@ from ledgerpress.cli.printing_and_exit_codes import confirm, err, progress, run
 from ledgerpress.features.registry import installed_features
 from ledgerpress.grapheme_clusters import shortened
 from ledgerpress.operator.withdraw import withdraw as withdraw_payload
-from ledgerpress.operator.withdrawal_preview import WithdrawalPreview, preview_withdrawal
+from ledgerpress.operator.withdrawal_preview import WithdrawalPreview, withdraw_if_confirmed
 
 _MOST_LINES: Final = 12
 """The number of lines of a text that are shown."""
@@ -45,18 +45,20 @@ def withdraw(
 
     Shows what would be erased, and asks. Without a terminal it changes nothing, unless --yes is used.
     """
-    if not yes:
-        with progress("Building the views") as report:
-            preview = run(
-                preview_withdrawal(
-                    data, position, reason, log=log, features=installed_features(), progress=report
-                )
-            )
-        _show(preview)
-        confirm("Erase this permanently?", yes=yes, if_not="nothing was erased")
+    features = installed_features()
     with progress("Building the views") as report:
+
+        async def ask(preview: WithdrawalPreview) -> None:
+            report.hide("Building the views")
+            _show(preview)
+            await confirm("Erase this permanently?", if_not="nothing was erased")
+
         record = run(
-            withdraw_payload(data, position, reason, log=log, features=installed_features(), progress=report)
+            withdraw_payload(data, position, reason, log=log, features=features, progress=report)
+            if yes
+            else withdraw_if_confirmed(
+                data, position, reason, ask, log=log, features=features, progress=report
+            )
         )
     err.print(f"The payload at position {position:,} is withdrawn; the log is at position {record:,}.")
     err.print("Earlier backups and exports still contain it: delete them and create new ones.")
@@ -108,6 +110,11 @@ def _effects(preview: WithdrawalPreview) -> list[str]:
             instead = "It will show what it had before this event, and have its id in its address."
         lines.append(
             f"The public article /articles/{preview.slug} shows its {_names(preview.public)} now. {instead}"
+        )
+    elif preview.shows_correction:
+        lines.append(
+            f"The public article /articles/{preview.slug} shows the correction that this event recorded, in a later "
+            f"wording. {_NO_CORRECTION}"
         )
     elif preview.header.stream.startswith("post."):
         lines.append("No public article shows a text of this event now.")

@@ -4,10 +4,9 @@ import re
 import unicodedata
 from typing import Final
 
-import regex
-
 from ledgerpress.commands.errors import ErrorCode, Rejection
 from ledgerpress.grapheme_clusters import cut
+from ledgerpress.unicode_patterns import unicode_pattern
 
 MAX_TITLE: Final = 300
 MAX_TEASER: Final = 1_000
@@ -37,23 +36,21 @@ _LINE_ENDS: Final = (
 """The line ends of Unicode's newline guidelines (section 5.8), with their replacement. U+2029 ends a paragraph."""
 
 # Control characters and surrogates (Cc, Cs); in a line also the separators (Zl, Zp). These categories never change.
-_NOT_TEXT: Final = re.compile("[\0-\x08\x0b\x0d-\x1f\x7f-\x9f\ud800-\udfff]")
-_NOT_IN_LINES: Final = re.compile("[\0-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
+_NOT_TEXT: Final = "[\0-\x08\x0b\x0d-\x1f\x7f-\x9f\ud800-\udfff]"
+_NOT_IN_LINES: Final = "[\0-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]"
 _BREAKS: Final = frozenset("\n\v\f\r\x85\u2028\u2029")
 
 _BLANK_GLYPHS: Final = "\u2800\U00013441\U00013442\U00016fe4\U0001d159"
 """Braille without dots, blank hieroglyphs, a filler and a note without a head: visible by their properties only."""
-_VISIBLE: Final = regex.compile(
-    rf"(?V1)[^\s\p{{Default_Ignorable_Code_Point}}[\p{{Cf}}--\p{{Prepended_Concatenation_Mark}}]{_BLANK_GLYPHS}]"
-)
-_NOT_IN_NAMES: Final = regex.compile(
+_VISIBLE: Final = rf"(?V1)[^\s\p{{Default_Ignorable_Code_Point}}[\p{{Cf}}--\p{{Prepended_Concatenation_Mark}}]{_BLANK_GLYPHS}]"
+_NOT_IN_NAMES: Final = (
     r"(?V1)[[\p{Cc}\p{Cs}\p{Cf}]--[\s\p{GCB=Extend}\p{GCB=ZWJ}\p{Prepended_Concatenation_Mark}]]"
 )
 
 
 def is_blank(value: str) -> bool:
     """Return whether no character of `value` is visible."""
-    return _VISIBLE.search(value) is None
+    return unicode_pattern(_VISIBLE).search(value) is None
 
 
 def line(value: str, *, field: str, limit: int) -> str:
@@ -74,7 +71,7 @@ def name_from_elsewhere(value: str, *, limit: int) -> str:
 
     Characters that change the direction of text, or hide in a name, are omitted; joiners are not.
     """
-    value = " ".join(_NOT_IN_NAMES.sub("", value).split())
+    value = " ".join(unicode_pattern(_NOT_IN_NAMES).sub("", value).split())
     value = cut(unicodedata.normalize("NFC", value), limit).strip(_EDGES)
     return "" if is_blank(value) else value
 
@@ -112,14 +109,14 @@ def _with_line_feeds(value: str) -> str:
     return _MARKS_OF_LINES.sub("", value) if _BYTE_ORDER_MARK in value else value
 
 
-def _check(value: str, not_allowed: re.Pattern[str], *, field: str, limit: int | None = None) -> None:
+def _check(value: str, not_allowed: str, *, field: str, limit: int | None = None) -> None:
     if limit is not None and len(value) > limit:
         raise Rejection(
             ErrorCode.TOO_LONG,
             f"The {_words(field)} has {len(value):,} characters; at most {limit:,} are allowed.",
             field=(field,),
         )
-    if match := not_allowed.search(value):
+    if match := re.search(not_allowed, value):
         name = f"U+{ord(match[0]):04X}"
         problem = (
             f"must be one line, but contains the line end {name}"

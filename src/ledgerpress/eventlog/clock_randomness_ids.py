@@ -4,7 +4,7 @@ Clock and randomness are injected, so that a run can be repeated byte for byte.
 """
 
 import hashlib
-import secrets
+import os
 import time
 from typing import Protocol
 
@@ -32,7 +32,7 @@ class SystemRandomness:
     """The randomness of the operating system."""
 
     def bytes(self, count: int) -> bytes:
-        return secrets.token_bytes(count)
+        return os.urandom(count)
 
 
 def uuid7(now: int, random: bytes) -> str:

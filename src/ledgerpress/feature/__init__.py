@@ -39,8 +39,7 @@ from ledgerpress.eventlog.event_and_withdrawn_event import KEPT, Event, ValueOf,
 from ledgerpress.eventlog.unknown_third_party_events import UnknownEvent
 from ledgerpress.feature.feature_set import FeatureSet
 from ledgerpress.feature.lazy_references import load
-from ledgerpress.feature.manifest import Feature
-from ledgerpress.feature.third_party_names import InvalidFeature
+from ledgerpress.feature.manifest import Feature, InvalidFeature
 from ledgerpress.views.feature_declarations import (
     DependencyRule,
     FieldValue,

@@ -6,18 +6,20 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Final, TypeVar
 
 from ledgerpress.commands.command_and_guard_declarations import CommandDeclarations
-from ledgerpress.commands.confirm_and_correct_clock import CLOCK_COMMANDS
 from ledgerpress.commands.errors import ErrorCode
 from ledgerpress.commands.executed_commands_view import CommandsProjector
 from ledgerpress.commands.roles_and_permissions import RolePermissions
-from ledgerpress.commands.skip_event import LOG_COMMANDS
 from ledgerpress.eventlog.codec import Codec
 from ledgerpress.eventlog.event_and_withdrawn_event import Event, withdrawn
 from ledgerpress.eventlog.kernel_events import LOG_EVENTS
 from ledgerpress.eventlog.unknown_third_party_events import of_features_not_in
-from ledgerpress.feature.lazy_references import load_section, require
-from ledgerpress.feature.manifest import Feature
-from ledgerpress.feature.third_party_names import InvalidFeature, check_names
+from ledgerpress.feature.lazy_references import (
+    WritingDeclarations,
+    load_section,
+    require,
+    with_loaded_declarations,
+)
+from ledgerpress.feature.manifest import Feature, InvalidFeature
 from ledgerpress.graphql.exception_hooks import unchanged_exception_hooks
 from ledgerpress.views.feature_declarations import DeclaredViews
 from ledgerpress.views.projection.projector_interface_and_composition import Projector
@@ -45,8 +47,8 @@ class FeatureSet:
 
         Raises `InvalidFeature` if features conflict, or if the manifest of a third-party feature breaks a rule.
         """
-        for feature in third_party:
-            check_names(feature)
+        if third_party:
+            third_party = _checked(third_party)
         self.features = (*features, *_in_order(features, third_party))
         self.third_party = tuple(feature.name for feature in self.features[len(features) :])
         """The names of the third-party features."""
@@ -60,33 +62,51 @@ class FeatureSet:
                 )
             known.add(feature.name)
         self.events = (*LOG_EVENTS, *self._all(lambda feature: feature.events))
-        commands = (*LOG_COMMANDS, *CLOCK_COMMANDS, *self._all(lambda feature: feature.commands))
         self.error_codes = self._all(lambda feature: feature.error_codes)
         self.first_events = self._all(lambda feature: feature.first_events)
-        self.declarations = CommandDeclarations(
-            commands={declared.command: declared for declared in commands},
-            guards=self._all(lambda feature: feature.guards),
-            adds=self._all(lambda feature: feature.adds),
-            inputs=self._all(lambda feature: feature.inputs),
-            content=self._all(lambda feature: feature.content),
-            roles=RolePermissions(self._all(lambda feature: feature.permissions)),
-            third_party={
-                declared: feature.name
-                for feature in self.features[len(features) :]
-                for declared in (*(command.command for command in feature.commands), *feature.adds)
-            },
-            streams=tuple(category.prefix for category in self._all(lambda feature: feature.streams)),
+        self.roles = RolePermissions(self._all(lambda feature: feature.permissions))
+        """The permissions of the kernel and of the features, and the permissions of each role."""
+        self.stream_prefixes = tuple(
+            category.prefix for category in self._all(lambda feature: feature.streams)
         )
+        """The prefixes of the streams that features declare."""
         _check_unique("event", [event.name for event in self.events])
-        _check_unique("command", [declared.command.__name__ for declared in commands])
         _check_unique("error code", (*ErrorCode, *self.error_codes))
         _check_unique("permission", self.roles.in_order)
         _check_unique("name of a permission", [permission.enum_name for permission in self.roles.in_order])
+        if third_party:
+            _ = self.declarations  # their commands may conflict with others
 
-    @property
-    def roles(self) -> RolePermissions:
-        """The permissions of the kernel and of the features, and the permissions of each role."""
-        return self.declarations.roles
+    @cached_property
+    def declarations(self) -> CommandDeclarations:
+        """The declarations of the features for commands. Raises `InvalidFeature` if two commands have the same name."""
+        from ledgerpress.commands.confirm_and_correct_clock import CLOCK_COMMANDS  # noqa: PLC0415 - as for features
+        from ledgerpress.commands.skip_event import LOG_COMMANDS  # noqa: PLC0415
+
+        loaded = {feature.name: WritingDeclarations.of(feature) for feature in self.features}
+        commands = [
+            *LOG_COMMANDS,
+            *CLOCK_COMMANDS,
+            *(declared for of_feature in loaded.values() for declared in of_feature.commands),
+        ]
+        _check_unique("command", [declared.command.__name__ for declared in commands])
+        return CommandDeclarations(
+            commands={declared.command: declared for declared in commands},
+            guards=tuple(guard for of_feature in loaded.values() for guard in of_feature.guards),
+            adds=tuple(added for of_feature in loaded.values() for added in of_feature.adds),
+            inputs=self._all(lambda feature: feature.inputs),
+            content=self._all(lambda feature: feature.content),
+            roles=self.roles,
+            third_party={
+                declared: name
+                for name in self.third_party
+                for declared in (
+                    *(declared.command for declared in loaded[name].commands),
+                    *loaded[name].adds,
+                )
+            },
+            streams=self.stream_prefixes,
+        )
 
     @cached_property
     def views(self) -> DeclaredViews:
@@ -213,6 +233,16 @@ class FeatureSet:
 
     def _all(self, section: Callable[[Feature], Sequence[T]]) -> tuple[T, ...]:
         return tuple(item for feature in self.features for item in section(feature))
+
+
+def _checked(third_party: Sequence[Feature]) -> list[Feature]:
+    """Return the manifests of third-party features, loaded. Raises `InvalidFeature` if one breaks a rule."""
+    from ledgerpress.feature.third_party_names import check_names  # noqa: PLC0415 - slow to import
+
+    loaded = [with_loaded_declarations(feature) for feature in third_party]
+    for feature in loaded:
+        check_names(feature)
+    return loaded
 
 
 def _in_order(below: Sequence[Feature], features: Sequence[Feature]) -> list[Feature]:

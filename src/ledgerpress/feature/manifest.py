@@ -23,6 +23,10 @@ from ledgerpress.views.listings.projector import ListingContribution
 from ledgerpress.views.projection.projector_interface_and_composition import Projector
 
 
+class InvalidFeature(ValueError):
+    """A feature cannot be used, because its manifest breaks a rule or conflicts with another feature."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Feature:
     """The manifest of a feature: everything that it adds. `requires` names the features that it builds on.
@@ -46,10 +50,15 @@ class Feature:
     """
     permissions: tuple[Permission, ...] = ()
     """The permissions that this feature, and features that require it, check; each names the roles that have it."""
-    commands: tuple[CommandDeclaration, ...] = ()
+    commands: tuple[CommandDeclaration | str, ...] = ()
+    """The commands. In this section, `guards` and `adds`, a lazy reference stands for a tuple of declarations.
+
+    The modules of commands are then imported with the first command. Those of third-party features always are at once,
+    because their declarations are checked.
+    """
     error_codes: tuple[str, ...] = ()
-    guards: tuple[GuardDeclaration, ...] = ()
-    adds: tuple[AddedEvents, ...] = ()
+    guards: tuple[GuardDeclaration | str, ...] = ()
+    adds: tuple[AddedEvents | str, ...] = ()
     inputs: tuple[InputDeclaration, ...] = ()
     content: tuple[ContentDeclaration, ...] = ()
 

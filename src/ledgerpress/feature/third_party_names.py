@@ -11,7 +11,8 @@ from typing import Any, Final
 from ledgerpress.commands.streams_and_append_plan import StreamCategory
 from ledgerpress.eventlog.envelope import check_stream_name, is_event_type_name
 from ledgerpress.eventlog.errors import InvalidEnvelope
-from ledgerpress.feature.manifest import Feature
+from ledgerpress.feature.lazy_references import WritingDeclarations
+from ledgerpress.feature.manifest import Feature, InvalidFeature
 from ledgerpress.feature.manifest_types import wrong_event_types, wrong_types
 from ledgerpress.feature.third_party_sql import sql_mistakes
 
@@ -43,10 +44,6 @@ RESERVED_COMMANDS: Final = frozenset(
     ]
 )
 """The commands of `ledgerpress`, which would hide a feature's command of the same name."""
-
-
-class InvalidFeature(ValueError):
-    """A feature cannot be used, because its manifest breaks a rule or conflicts with another feature."""
 
 
 def check_names(feature: Feature) -> None:
@@ -132,7 +129,7 @@ def _categories(feature: Feature) -> dict[str, str]:
     """Return the prefix and module of each stream category in the modules of a feature's events and commands."""
     classes = [
         *(event.type for event in feature.events),
-        *(declared.command for declared in feature.commands),
+        *(declared.command for declared in WritingDeclarations.of(feature).commands),
     ]
     return {
         value.prefix: module
@@ -147,7 +144,7 @@ def _commands(feature: Feature) -> Iterator[str]:
     own = f"x.{feature.name}."
     classes: list[tuple[str, type[Any]]] = [("input", declared.input) for declared in feature.inputs]
     classes += [("input", declared.input) for declared in feature.content]
-    classes += [("command", declared.command) for declared in feature.commands]
+    classes += [("command", declared.command) for declared in WritingDeclarations.of(feature).commands]
     for kind, class_ in classes:
         name = getattr(class_, "fingerprint_name", None)
         if name is None:

@@ -1,22 +1,54 @@
 """Loads third-party features by entry point."""
 
-from collections.abc import Sequence
-from importlib.metadata import EntryPoint, entry_points
+import os
+import sys
+from collections.abc import Iterator, Sequence
+from importlib.machinery import PathFinder
+from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
+    from importlib.metadata import EntryPoint
+
     from ledgerpress.feature import Feature
 
 GROUP: Final = "ledgerpress.features"
 """The group of entry points. Each names the `Feature` of a package: `factcheck = "ledgerpress_factcheck:FEATURE"`."""
 
 
-def installed_entry_points() -> Sequence[EntryPoint]:
-    """Return the entry points of third-party features, without importing any of them."""
+def installed_entry_points() -> "Sequence[EntryPoint]":
+    """Return the entry points of third-party features, without importing any of them.
+
+    importlib.metadata takes as long as a command runs, so it is used only if a package can have such entry points.
+    """
+    if not _may_exist():
+        return ()
+    from importlib.metadata import entry_points  # noqa: PLC0415 - slow to import
+
     return tuple(entry_points(group=GROUP))
 
 
-def load_features(installed: Sequence[EntryPoint] | None = None) -> "list[Feature]":
+def _may_exist() -> bool:
+    """Return whether metadata in `sys.path` names the group, or there is metadata that this function cannot read."""
+    if any(finder is not PathFinder and hasattr(finder, "find_distributions") for finder in sys.meta_path):
+        return True
+    group = GROUP.encode()
+    try:
+        return any(group in file.read_bytes() for file in _metadata_files() if file.is_file())
+    except OSError:  # such as a zip file in `sys.path`
+        return True
+
+
+def _metadata_files() -> Iterator[Path]:
+    """Yield where the entry points of each package in `sys.path` may be. Raises `OSError`."""
+    for directory in filter(os.path.exists, (path or "." for path in sys.path)):
+        with os.scandir(directory) as entries:
+            for entry in entries:
+                if entry.name.lower().endswith((".dist-info", "egg-info")):
+                    yield Path(entry.path, "entry_points.txt")
+
+
+def load_features(installed: "Sequence[EntryPoint] | None" = None) -> "list[Feature]":
     """Return the features of all installed packages, or of the entry points `installed`, sorted by name.
 
     Raises `InvalidFeature` if an entry point cannot be imported, exits the program, or does not name a `Feature`.
@@ -25,7 +57,7 @@ def load_features(installed: Sequence[EntryPoint] | None = None) -> "list[Featur
     return [_load(point) for point in sorted(points, key=lambda point: point.name)]
 
 
-def _load(point: EntryPoint) -> "Feature":
+def _load(point: "EntryPoint") -> "Feature":
     from ledgerpress.feature import Feature, InvalidFeature  # noqa: PLC0415 - slow to import, and rarely needed
 
     source = f"the entry point {point.name} = {point.value} of {point.dist.name if point.dist else GROUP}"

@@ -12,7 +12,7 @@ from ledgerpress.eventlog.clock_guard import ClockLimits, duration, shown
 from ledgerpress.eventlog.envelope import MAX_INTEGER
 from ledgerpress.feature import FeatureSet
 from ledgerpress.features.registry import FEATURES
-from ledgerpress.operator import Progress
+from ledgerpress.operator import Confirm, Progress
 from ledgerpress.server.store import Store, open_store
 from ledgerpress.views import recorded_time_positions as recorded_time
 
@@ -75,13 +75,21 @@ async def read_clock_state(
 
 
 async def confirm_clock(
-    data: Path, log: str, request: CommandRequest, *, progress: Progress, features: FeatureSet = FEATURES
+    data: Path,
+    log: str,
+    request: CommandRequest,
+    *,
+    progress: Progress,
+    confirm: Confirm[ClockState] | None = None,
+    features: FeatureSet = FEATURES,
 ) -> ClockState:
     """Record that the clock is right, however long nothing was recorded; return the state before."""
     async with open_store(
         data, log=log, features=features, create=False, clock_limits=_ANY_SILENCE, progress=progress
     ) as store:
         state = _state(store)
+        if confirm is not None:
+            await confirm(state)
         await store.commands.handle(ConfirmClock(last_recorded_time=state.last_recorded_time), request)
         return state
 
@@ -106,11 +114,14 @@ async def correct_clock(
     request: CommandRequest,
     *,
     progress: Progress,
+    confirm: Confirm[ClockCorrectionPreview] | None = None,
     features: FeatureSet = FEATURES,
 ) -> tuple[ClockCorrectionPreview, int]:
     """Record a correction; return its effect and its position. Raises `Rejection` if it is not possible."""
     async with open_store(data, log=log, features=features, create=False, progress=progress) as store:
         preview = await _preview(store, wanted)
+        if confirm is not None:
+            await confirm(preview)
         command = CorrectClock(first_position=preview.first, last_position=preview.last, shift=preview.shift)
         return preview, (await store.commands.handle(command, request)).position
 

@@ -24,7 +24,7 @@ from ledgerpress.features.registry import FEATURES
 from ledgerpress.features.slugs.model import SLUGS, SlugClaimed, SlugReleased
 from ledgerpress.features.tokens import projector_and_queries as tokens
 from ledgerpress.features.tokens.model import TOKENS
-from ledgerpress.operator import Progress
+from ledgerpress.operator import Confirm, Progress
 from ledgerpress.operator.erasure_in_copies import CopyErasure, count_in_copy, erase_in_copy
 from ledgerpress.operator.history import NotFound, found_post, id_of
 from ledgerpress.operator.withdraw import checked_reason, erase_in_views, withdraw_payload
@@ -33,6 +33,10 @@ from ledgerpress.server.store import Store, open_store
 
 _WINDOW: Final = 16
 """Events that are read at a time to find the other events of a command; so few are always read completely."""
+
+
+VIEWS_TIMEOUT: Final = 5.0
+"""Seconds to wait until the views reach the head of the log after a confirmation."""
 
 
 class Kind(StrEnum):
@@ -93,10 +97,13 @@ async def preview_erasure(
     """Return what `erase` would erase, and change nothing. Raises the errors that `erase` raises at its start."""
     checked_reason(CommandRequest(reason=reason))
     async with open_store(data, log=log, features=features, create=False, progress=progress) as store:
-        target = await _find(store, kind, name)
-        copies = [await count_in_copy(url, data, store.log.publication, target.events) for url in also]
-        events = [_described(store, event) for event in target.events]
-        return Erasure(target.id, events, target.consequences, copies)
+        return await _preview(store, data, await _find(store, kind, name), also)
+
+
+async def _preview(store: Store, data: Path, target: _Target, also: Sequence[LogUrl]) -> Erasure:
+    copies = [await count_in_copy(url, data, store.log.publication, target.events) for url in also]
+    events = [_described(store, event) for event in target.events]
+    return Erasure(target.id, events, target.consequences, copies)
 
 
 async def erase(
@@ -109,14 +116,21 @@ async def erase(
     log: str = LOCAL,
     features: FeatureSet = FEATURES,
     progress: Progress | None = None,
+    confirm: Confirm[Erasure] | None = None,
 ) -> Erased:
     """Withdraw the payload of every event of a post or a person, from the log, all views, and the copies `also`.
+
+    What was recorded while `confirm` waited is erased, too.
 
     Raises `LogUnusable`, `NotFound`, `Rejection`, `WithdrawalUnfinished`, and `EventLogError` if a copy is invalid.
     """
     checked_reason(CommandRequest(reason=reason))
-    async with open_store(data, log=log, features=features, create=False) as store:
+    async with open_store(data, log=log, features=features, create=False, progress=progress) as store:
         target = await _find(store, kind, name)
+        if confirm is not None:
+            await confirm(await _preview(store, data, target, also))
+            await store.views.wait_for(await store.log.head(), VIEWS_TIMEOUT)
+            target = await _find(store, kind, name)
         for url in also:  # before anything is erased
             await count_in_copy(url, data, store.log.publication, target.events)
         record = 0
@@ -147,7 +161,7 @@ async def _find_post(store: Store, name: str) -> _Target:
         post = found_post(snapshot, name)
     if post is None:
         raise NotFound(f"no post has or had the slug or the id “{name}”; an erased post has only its id")
-    prefixes = [prefix for prefix in store.features.declarations.streams if prefix.startswith("x.")]
+    prefixes = [prefix for prefix in store.features.stream_prefixes if prefix.startswith("x.")]
     events: dict[int, StoredEvent] = {}
     for stream in (POSTS.stream(post.id), *(f"{prefix}.{post.id}" for prefix in prefixes)):
         for event in await store.log.read_stream(stream):

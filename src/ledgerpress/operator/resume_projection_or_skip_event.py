@@ -9,7 +9,7 @@ from ledgerpress.commands.skip_event import SkipEvent
 from ledgerpress.eventlog.envelope import Header
 from ledgerpress.feature import FeatureSet
 from ledgerpress.features.registry import FEATURES
-from ledgerpress.operator import Progress
+from ledgerpress.operator import Confirm, Progress
 from ledgerpress.server.store import Store, open_store
 from ledgerpress.views.projection.checkpoints import Checkpoint
 
@@ -31,30 +31,6 @@ async def resume_projection(
         return await _resume(store, name, progress)
 
 
-async def event_to_skip(
-    data: Path,
-    log: str,
-    name: str,
-    request: CommandRequest,
-    progress: Progress,
-    *,
-    features: FeatureSet = FEATURES,
-) -> tuple[Header, str]:
-    """Return the header of the event that `skip_event` would skip, and the error. Raises `Rejection` as it does."""
-    _check_reason(request)
-    async with open_store(
-        data, log=log, features=features, create=False, resume=False, progress=progress
-    ) as store:
-        position = _failed_at(store, name, "skip")
-        (event,) = await store.log.read(position - 1, 1)
-        return event.header, store.checkpoints[name].error or ""
-
-
-def _check_reason(request: CommandRequest) -> None:
-    if request.checked_reason() is None:
-        raise Rejection(ErrorCode.BLANK, "A skip needs a reason.", field=("reason",))
-
-
 async def skip_event(
     data: Path,
     log: str,
@@ -62,19 +38,23 @@ async def skip_event(
     request: CommandRequest,
     progress: Progress,
     *,
+    confirm: Confirm[tuple[Header, str]] | None = None,
     features: FeatureSet = FEATURES,
 ) -> tuple[Header, Checkpoint]:
     """Record that a paused projection skips the event at which it failed, and resume it.
 
-    Returns the header of that event, and the checkpoint as `resume_projection` does. Raises `Rejection` if the
-    projection is not paused or the reason is missing.
+    `confirm` is called with the header of that event and the error. Returns the header, and the checkpoint as
+    `resume_projection` does. Raises `Rejection` if the projection is not paused or the reason is missing.
     """
-    _check_reason(request)
+    if request.checked_reason() is None:
+        raise Rejection(ErrorCode.BLANK, "A skip needs a reason.", field=("reason",))
     async with open_store(
         data, log=log, features=features, create=False, resume=False, progress=progress
     ) as store:
         position = _failed_at(store, name, "skip")
         (event,) = await store.log.read(position - 1, 1)
+        if confirm is not None:
+            await confirm((event.header, store.checkpoints[name].error or ""))
         await store.commands.handle(SkipEvent(projection=name, position=position), request)
         return event.header, await _resume(store, name, progress)
 

@@ -10,9 +10,8 @@ from ledgerpress.commands.roles_and_permissions import Role
 from ledgerpress.feature import FeatureSet
 from ledgerpress.features.registry import FEATURES
 from ledgerpress.features.tokens import projector_and_queries as queries
-from ledgerpress.features.tokens.commands import CreateToken, RevokeToken, new_secret, secret_hash
 from ledgerpress.features.tokens.model import TOKENS, TokenCreated
-from ledgerpress.operator import Progress
+from ledgerpress.operator import Confirm, Progress
 from ledgerpress.rfc3339 import to_datetime, to_microseconds
 from ledgerpress.server.store import Store, open_store
 
@@ -42,6 +41,12 @@ async def create_token(
     features: FeatureSet = FEATURES,
 ) -> NewToken:
     """Create a token. `expires` is a lifetime or a time."""
+    from ledgerpress.features.tokens.commands import (  # noqa: PLC0415 - `list_tokens` needs no commands
+        CreateToken,
+        new_secret,
+        secret_hash,
+    )
+
     async with open_store(data, log=log, features=features, create=False, progress=progress) as store:
         if isinstance(expires, timedelta):
             expires = to_datetime(store.clock.now()) + expires
@@ -89,16 +94,6 @@ async def list_tokens(
         return tokens, store.clock.now()
 
 
-async def token_to_revoke(
-    data: Path, log: str, token_id: str, progress: Progress, *, features: FeatureSet = FEATURES
-) -> queries.Token | None:
-    """Return the token that `revoke_token` would revoke; `None` if there is none, or if it is revoked already."""
-    async with open_store(data, log=log, features=features, create=False, progress=progress) as store:
-        with store.snapshot() as snapshot:
-            token = queries.by_id(snapshot, token_id)
-    return None if token is None or token.revoked_at is not None else token
-
-
 async def revoke_token(
     data: Path,
     log: str,
@@ -106,8 +101,16 @@ async def revoke_token(
     reason: str | None,
     progress: Progress,
     *,
+    confirm: Confirm[queries.Token] | None = None,
     features: FeatureSet = FEATURES,
 ) -> None:
-    """Revoke a token immediately, in every process."""
+    """Revoke a token immediately, in every process. `confirm` is called unless it is revoked already."""
+    from ledgerpress.features.tokens.commands import RevokeToken  # noqa: PLC0415 - `list_tokens` needs no commands
+
     async with open_store(data, log=log, features=features, create=False, progress=progress) as store:
+        if confirm is not None:
+            with store.snapshot() as snapshot:
+                token = queries.by_id(snapshot, token_id)
+            if token is not None and token.revoked_at is None:
+                await confirm(token)
         await store.commands.handle(RevokeToken(token_id=token_id), CommandRequest(reason=reason))

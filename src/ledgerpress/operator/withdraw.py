@@ -49,12 +49,17 @@ async def withdraw(
     The record is the event that records the withdrawal. Raises `LogUnusable`, `Rejection`, `WithdrawalUnfinished`.
     """
     async with open_store(data, log=log, features=features, create=False, progress=progress) as store:
-        request = CommandRequest(reason=reason)
-        record = await withdraw_payload(
-            store.log, store.codec, store.clock, SystemRandomness(), position, request
-        )
-        await erase_in_views(store, data, record)
-        return record
+        return await withdraw_from(store, data, position, reason)
+
+
+async def withdraw_from(store: Store, data: Path, position: int, reason: str) -> int:
+    """Withdraw a payload as `withdraw` does, from an open store."""
+    request = CommandRequest(reason=reason)
+    record = await withdraw_payload(
+        store.log, store.codec, store.clock, SystemRandomness(), position, request
+    )
+    await erase_in_views(store, data, record)
+    return record
 
 
 async def erase_in_views(store: Store, data: Path, record: int) -> None:

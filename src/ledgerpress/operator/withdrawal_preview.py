@@ -1,6 +1,6 @@
-"""Show what a withdrawal would erase, before it is recorded."""
+"""Show what a withdrawal would erase, and withdraw it after a confirmation."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,8 +14,8 @@ from ledgerpress.features.history import change_queries as changes
 from ledgerpress.features.posts import article_queries
 from ledgerpress.features.posts.corrections import queries as corrections
 from ledgerpress.features.registry import FEATURES
-from ledgerpress.operator import Progress
-from ledgerpress.operator.withdraw import checked_reason, event_to_withdraw
+from ledgerpress.operator import Confirm, Progress
+from ledgerpress.operator.withdraw import checked_reason, event_to_withdraw, withdraw_from
 from ledgerpress.server.log_url import LOCAL
 from ledgerpress.server.store import Store, open_store
 from ledgerpress.views.feature_declarations import Subject, kind_and_id
@@ -27,7 +27,8 @@ class WithdrawalPreview:
     """The event whose payload would be erased, and what is visible of it now.
 
     `fields` are the values in the payload; `None` if it is already withdrawn. `public` are the names of the fields whose
-    values the public article at `slug` shows now. `current` are the names of those that are the current values of the
+    values the public article at `slug` shows now. `shows_correction`: whether the article shows a correction that the
+    event recorded, in this or in a later wording: it disappears with the event. `current` are the names of those that are the current values of the
     changed object, which only editors see of a post.
     """
 
@@ -37,38 +38,48 @@ class WithdrawalPreview:
     fields: Mapping[str, Any] | None
     slug: str | None
     public: tuple[str, ...]
+    shows_correction: bool
     current: tuple[str, ...]
 
 
-async def preview_withdrawal(
+async def withdraw_if_confirmed(
     data: Path,
     position: int,
     reason: str,
+    confirm: Confirm[WithdrawalPreview],
     *,
     log: str = LOCAL,
     features: FeatureSet = FEATURES,
     progress: Progress | None = None,
-) -> WithdrawalPreview:
-    """Return what `withdraw` would erase, and change nothing. Raises the errors that `withdraw` raises at its start."""
+) -> int:
+    """Withdraw a payload as `withdraw` does, if `confirm` raises no error. Raises the errors of `withdraw`."""
     checked_reason(CommandRequest(reason=reason))
     async with open_store(data, log=log, features=features, create=False, progress=progress) as store:
-        event = await event_to_withdraw(store.log, position)
-        payload = plaintext(event)
-        fields: dict[str, Any] | None = None if payload is None else dict(payload.get("data") or {})
-        texts = _texts(store, event, fields or {})
-        with store.snapshot() as snapshot:
-            actor = actors.actor(snapshot, event.header.actor_id)
-            article = _article(snapshot, event.header.stream)
-            change = changes.by_position(snapshot, position)
-            return WithdrawalPreview(
-                header=event.header,
-                actor=actor.name if actor and actor.name else event.header.actor_id,
-                reason=(payload or {}).get("reason"),
-                fields=fields,
-                slug=article.slug if article else None,
-                public=_public(snapshot, article, position, fields or {}),
-                current=_current(snapshot, store.declared.subjects, change.subject if change else "", texts),
-            )
+        await confirm(await _preview(store, position))
+        return await withdraw_from(store, data, position, reason)
+
+
+async def _preview(store: Store, position: int) -> WithdrawalPreview:
+    """Return what a withdrawal would erase. Raises `Rejection` if it is not possible."""
+    event = await event_to_withdraw(store.log, position)
+    payload = plaintext(event)
+    fields: dict[str, Any] | None = None if payload is None else dict(payload.get("data") or {})
+    texts = _texts(store, event, fields or {})
+    with store.snapshot() as snapshot:
+        actor = actors.actor(snapshot, event.header.actor_id)
+        article = _article(snapshot, event.header.stream)
+        shown = corrections.of_article(snapshot, article.id) if article else []
+        change = changes.by_position(snapshot, position)
+        return WithdrawalPreview(
+            header=event.header,
+            actor=actor.name if actor and actor.name else event.header.actor_id,
+            reason=(payload or {}).get("reason"),
+            fields=fields,
+            slug=article.slug if article else None,
+            public=_public(article, shown, position, fields or {}),
+            shows_correction=any(correction.position == position for correction in shown),
+            current=_current(snapshot, store.declared.subjects, change.subject if change else "", texts),
+        )
 
 
 def _article(snapshot: Snapshot, stream: str) -> article_queries.Article | None:
@@ -86,7 +97,10 @@ def _texts(store: Store, event: StoredEvent, fields: Mapping[str, Any]) -> dict[
 
 
 def _public(
-    snapshot: Snapshot, article: article_queries.Article | None, position: int, fields: Mapping[str, Any]
+    article: article_queries.Article | None,
+    shown_corrections: Sequence[corrections.Correction],
+    position: int,
+    fields: Mapping[str, Any],
 ) -> tuple[str, ...]:
     """Return the names of the fields whose values the article shows."""
     if article is None:
@@ -95,7 +109,7 @@ def _public(
     shown = [name for name in plain if fields.get(name) and getattr(article, name) == fields[name]]
     if article.body == position:
         shown.append("body")
-    for correction in corrections.of_article(snapshot, article.id):
+    for correction in shown_corrections:
         if correction.position == position or correction.id == fields.get("correctionId"):
             values = {"note": correction.note, "passage": correction.passage, "correction": correction.note}
             shown += [name for name, value in values.items() if value and fields.get(name) == value]

@@ -5,7 +5,7 @@ import sqlite3
 from collections.abc import AsyncIterator, Callable, Collection, Sequence
 from contextlib import AbstractContextManager, asynccontextmanager, suppress
 from dataclasses import dataclass
-from functools import partial
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any, Final
 
@@ -46,7 +46,7 @@ FOLLOW_BATCH_SIZE: Final = 500
 """Events that are applied in one transaction while requests are served."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Store:
     """An open store: `commands` handles commands, snapshots answer queries."""
 
@@ -54,7 +54,7 @@ class Store:
     codec: Codec[Event]
     log_health: LogHealth
     views: ActiveViews
-    commands: CommandHandler
+    new_command_handler: Callable[[], CommandHandler]
     clock: Clock
     randomness: Randomness
     features: FeatureSet
@@ -62,6 +62,13 @@ class Store:
     caches: list[Callable[[], None]]
     """Functions that clear a cache. They are called after a withdrawal and after a switch to other views."""
     computed: ComputedValues
+
+    @cached_property
+    def commands(self) -> CommandHandler:
+        """The handler of commands. The modules of the commands are imported on first use: many processes only read."""
+        handler = self.new_command_handler()
+        self.caches.append(handler.clear_cache)
+        return handler
 
     def views_version(self) -> ViewsVersion:
         """Return the version of the views: the same object until a process changes anything in them.
@@ -229,22 +236,11 @@ async def store_on_log(
         with views.snapshot() as snapshot:
             if withdrawal := _last_withdrawal(snapshot):
                 views.drop_files_before(withdrawal)
-        commands = CommandHandler(
-            log=checked_log,
-            codec=codec,
-            declarations=features.declarations,
-            views=views,
-            clock=clock,
-            randomness=randomness,
-            name_key=name_key,
-            observer=instrumentation,
-            hand_over=views.hand_over if opened.detects_replacement else None,
-        )
         if elapsed is not None:
             limits = clock_limits or default_limits()
             checked_log.health.clock = ClockGuard(clock, limits, partial(_recorded_time, views), elapsed)
         computed = ComputedValues()
-        caches += [commands.clear_cache, computed.clear]
+        caches.append(computed.clear)
         checked_log.verify_applied(lambda: views.applied)
         views.follow()
         tasks = [
@@ -257,7 +253,17 @@ async def store_on_log(
                 codec,
                 checked_log.health,
                 views,
-                commands,
+                lambda: CommandHandler(
+                    log=checked_log,
+                    codec=codec,
+                    declarations=features.declarations,
+                    views=views,
+                    clock=clock,
+                    randomness=randomness,
+                    name_key=name_key,
+                    observer=instrumentation,
+                    hand_over=views.hand_over if opened.detects_replacement else None,
+                ),
                 clock,
                 randomness,
                 features,

@@ -90,7 +90,10 @@ class AppendMessages:
             )
             # A cluster compares pending messages by the text of their guards, so every message carries the guard, not
             # only the first.
-            guard = {EXPECTED: str(head.guard), EXPECTED_ON: self._names.guarded(write.stream)}
+            # The stream of a withdrawal has one subject. A pattern would make the server compare it with all subjects of the
+            # log, while no other message can be recorded.
+            guarded = self._names.guarded(write.stream) if withdrawn_header is None else subject
+            guard = {EXPECTED: str(head.guard), EXPECTED_ON: guarded}
             version = head.version
             for event in write.events:
                 version += 1

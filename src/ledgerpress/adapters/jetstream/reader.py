@@ -30,6 +30,9 @@ _LAG_DELAYS: Final = (0.0, 0.01, 0.02, 0.05, 0.1)
 """Seconds before each retry if a replica lags. Then the messages are requested from the leader."""
 MAX_MESSAGES: Final = 1_000
 """Messages per request."""
+FEW: Final = 2
+"""Events that a read requests one by one. With each batch, the server counts the messages after it: in a log with gaps,
+by a search of all subjects."""
 _END: Final = "204"
 _NOTHING: Final = "404"
 _SEQUENCE: Final = "Nats-Sequence"
@@ -66,6 +69,37 @@ class Reader:
         """
         if limit <= 0:
             return []
+        events = await self._read_few(after, limit) if limit <= FEW else None
+        if events is None:
+            events = await self._read_many(after, limit)
+        for event in events:
+            header = event.header
+            self._stream.heads.note(header.stream, StreamHead(header.stream_version, header.position))
+        return await self._with_records(events)
+
+    async def _read_few(self, after: int, limit: int) -> list[StoredEvent] | None:
+        """Return the events at the next positions; `None` if an event is missing that may have been withdrawn."""
+        positions = range(after + 1, after + limit + 1)
+        answers = await asyncio.gather(*map(self._leader.at, positions))
+        stored = [self._of_leader(message) for message in answers if message is not None]
+        if limit > 1 and not await self._begins_with(stored):
+            return None
+        messages = {message.position: message for message in await self._complete_commands(stored)}
+        events: list[StoredEvent] = []
+        for position in positions:
+            if (message := messages.get(position)) is not None:
+                self._note_withdrawal(message)
+                events.append(self._stored_event(message))
+            elif position > await self._leader.head():
+                break
+            elif (header := self._withdrawals.get(position)) is not None:
+                events.append(StoredEvent(header, None))
+            else:
+                return None
+        return events
+
+    async def _read_many(self, after: int, limit: int) -> list[StoredEvent]:
+        """Return up to `limit` events after a position, read in batches. Raises `GapInLog`."""
         head = asyncio.ensure_future(self._leader.head())
         try:
             messages = await self._read_up_to(head, after, limit)
@@ -77,25 +111,25 @@ class Reader:
                 events.append(StoredEvent(await self._withdrawn(missing_position, message.position), None))
             self._note_withdrawal(message)
             events.append(self._stored_event(message))
-        for event in events[:limit]:
-            header = event.header
-            self._stream.heads.note(header.stream, StreamHead(header.stream_version, header.position))
-        return await self._with_records(events[:limit])
+        return events[:limit]
 
     async def read_stream(self, stream: str, after: int) -> list[StoredEvent]:
-        subjects = self._names.guarded(stream)
+        return await self._read_subjects(stream, after, self._withdrawals.subjects(stream))
+
+    async def _read_subjects(self, stream: str, after: int, subjects: str) -> list[StoredEvent]:
+        """Return the events of a stream after a version; `subjects` is a pattern that matches its messages."""
         last = await self._leader.last_of(subjects)
         if last is None:
             return []
-        # The rest of the last command may be in other streams.
-        messages = await self._complete_commands(await self._read_subject(subjects, last.sequence))
-        for message in messages:
-            self._note_withdrawal(message)
-        events = {
-            message.body.stream_version: self._stored_event(message)
-            for message in messages
-            if message.stream == stream
-        }
+        if self._names.stream_of(last.subject) != stream:
+            if (complete := await self._read_withdrawn(stream)) is not None:
+                return await self._with_records(
+                    [event for event in complete if event.header.stream_version > after]
+                )
+            count = MAX_MESSAGES
+        else:
+            count = read_body(last.sequence, last.data).stream_version
+        events = await self._events_on(subjects, stream, last.sequence, count)
         version = self._missing_version(events, stream)
         if version is not None:
             # The event was erased during the read, and its withdrawal was recorded after these messages.
@@ -107,6 +141,34 @@ class Reader:
             raise GapInLog(expected=version, actual=max(events))
         return await self._with_records([events[version] for version in sorted(events) if version > after])
 
+    async def _read_withdrawn(self, stream: str) -> list[StoredEvent] | None:
+        """Return the events of a stream whose last message is a withdrawal; `None` if not all of them were found.
+
+        A search from the last event to the withdrawal can make the server load all blocks between them, so this reads
+        only the subject of the events.
+        """
+        version, _ = await self._stream.heads.version_and_head(stream)
+        subject = self._names.subject(stream)
+        last = await self._leader.last_of(subject)
+        events: dict[int, StoredEvent] = {}
+        if last is not None:
+            events = await self._events_on(subject, stream, last.sequence, MAX_MESSAGES)
+        if self._missing_version(events, stream) is not None or max(events, default=0) < version:
+            return None
+        return [events[number] for number in sorted(events)]
+
+    async def _events_on(self, subjects: str, stream: str, last: int, count: int) -> dict[int, StoredEvent]:
+        """Return the events of a stream up to the position `last` by version, and note the withdrawals on `subjects`."""
+        # The rest of the last command may be in other streams.
+        messages = await self._complete_commands(await self._read_subject(subjects, last, count))
+        for message in messages:
+            self._note_withdrawal(message)
+        return {
+            message.body.stream_version: self._stored_event(message)
+            for message in messages
+            if message.stream == stream
+        }
+
     async def _with_records(self, events: list[StoredEvent]) -> list[StoredEvent]:
         """Return `events`, and with each withdrawn event the record of its withdrawal."""
         return [
@@ -117,7 +179,9 @@ class Reader:
     async def _record(self, event: StoredEvent) -> StoredEvent | None:
         event_id = event.header.event_id
         if event_id not in self._records:
-            records = await self.read_stream(withdrawal_stream(event_id), 0)
+            stream = withdrawal_stream(event_id)
+            subject = self._names.subject(stream, event.header.stream)
+            records = await self._read_subjects(stream, 0, subject)
             if not records:
                 return None
             self._records[event_id] = records[0]
@@ -172,14 +236,17 @@ class Reader:
         message = await self._leader.at(messages[0].position)
         return message is not None and self._of_leader(message) == messages[0]
 
-    async def _read_subject(self, subject: str, last: int) -> list[ReadMessage]:
-        """Return the messages on a subject up to the position `last`."""
+    async def _read_subject(self, subject: str, last: int, count: int) -> list[ReadMessage]:
+        """Return the messages on a subject up to the position `last`.
+
+        Request at most `count` messages at once: to find another one, the server may load all later blocks of the log.
+        """
         messages: list[ReadMessage] = []
         requests = 0
         delays = iter(_LAG_DELAYS)
         while not messages or messages[-1].position < last:
             after = messages[-1].position if messages else 0
-            batch, _ = await self._request_batch(after, last - after, MAX_BATCH_BYTES, subject)
+            batch, _ = await self._request_batch(after, min(last - after, count), MAX_BATCH_BYTES, subject)
             requests += 1
             messages += batch
             if batch:
@@ -192,7 +259,7 @@ class Reader:
             else:
                 break
         if requests > 1 and not await self._begins_with(messages):
-            return await self._read_subject(subject, last)
+            return await self._read_subject(subject, last, count)
         return messages
 
     async def _complete_commands(self, messages: list[ReadMessage]) -> list[ReadMessage]:

@@ -47,7 +47,7 @@ class StreamHeads:
 
     async def load(self, stream: str) -> StreamHead:
         """Return the head from the leader, or the cached one if it is later."""
-        last = await self._leader.last_of(self._names.guarded(stream))
+        last = await self._leader.last_of(self._withdrawals.subjects(stream))
         head = EMPTY_STREAM
         if last is not None:
             head = StreamHead(await self._version(stream, last), last.sequence)

@@ -14,6 +14,7 @@ from ledgerpress.adapters.jetstream.message_codec import read_body
 from ledgerpress.adapters.jetstream.stream_leader_api import LeaderRequests, polls
 from ledgerpress.adapters.jetstream.subject_names import SubjectNames
 from ledgerpress.eventlog.envelope import Header
+from ledgerpress.eventlog.kernel_events import withdrawal_stream
 
 SETTLE_TIME: Final = 120.0
 """Seconds after which every server that answers as the leader has a recorded message. A deposed leader stops answering
@@ -28,6 +29,7 @@ class WithdrawalIndex:
         self._names = names
         self._headers: dict[int, Header] = {}
         self._of_stream: dict[str, list[Header]] = {}
+        self._of_record: dict[str, Header] = {}
         self._read_to = 0
         self._head, self._head_read_at = 0, -SETTLE_TIME
         self._refreshing: asyncio.Lock = asyncio.Lock()
@@ -39,6 +41,14 @@ class WithdrawalIndex:
     def of_stream(self, stream: str) -> Sequence[Header]:
         """Return the headers of a stream's withdrawn events that are in the index, in order."""
         return self._of_stream.get(stream, ())
+
+    def subjects(self, stream: str) -> str:
+        """Return a pattern that matches the messages of a stream: one subject if its withdrawal is in the index.
+
+        The server compares the pattern of an unknown withdrawal with all subjects of the log.
+        """
+        header = self._of_record.get(stream)
+        return self._names.guarded(stream) if header is None else self._names.subject(stream, header.stream)
 
     async def refresh(self) -> None:
         """Add all withdrawals that the server has when it answers."""
@@ -70,6 +80,7 @@ class WithdrawalIndex:
         """Add the header of a withdrawn event."""
         if header.position not in self._headers:
             self._headers[header.position] = header
+            self._of_record[withdrawal_stream(header.event_id)] = header
             insort(self._of_stream.setdefault(header.stream, []), header, key=_position)
 
 

@@ -4,13 +4,18 @@ Features above import queries from `authors.queries` and GraphQL types from `aut
 docs/reference/public-modules.md.
 """
 
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from ledgerpress.feature import Feature
+from ledgerpress.feature.lazy_references import names_in
 from ledgerpress.features.actors.permissions import WRITE_PEOPLE
-from ledgerpress.features.authors import commands, model, projector_and_queries
-from ledgerpress.features.authors.commands import RegisterAuthor, RenameAuthor
+from ledgerpress.features.authors import model, projector_and_queries
 from ledgerpress.features.authors.model import AUTHORS, Author, AuthorRegistered, AuthorRenamed
+
+if TYPE_CHECKING:
+    from ledgerpress.features.authors.commands import RegisterAuthor, RenameAuthor
+else:
+    __getattr__ = names_in(__name__, "commands")
 
 __all__ = [
     "AUTHORS",
@@ -27,7 +32,7 @@ FEATURE: Final = Feature(
     name="authors",
     requires=("actors",),
     events=model.EVENTS,
-    commands=commands.COMMANDS,
+    commands=("ledgerpress.features.authors.commands:COMMANDS",),
     projectors=(projector_and_queries.PROJECTOR,),
     listings=(projector_and_queries.LISTINGS,),
     dependencies=(projector_and_queries.DEPENDENCIES,),

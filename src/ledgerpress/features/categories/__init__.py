@@ -4,26 +4,11 @@ Features above import queries from `categories.queries`, GraphQL types from `cat
 from `categories.pages`: see docs/reference/public-modules.md.
 """
 
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from ledgerpress.feature import Feature
-from ledgerpress.features.categories import (
-    article_counts_and_listings,
-    commands,
-    model,
-    projector,
-    queries,
-    unmerge_command,
-)
-from ledgerpress.features.categories.commands import (
-    WRITE_CATEGORIES,
-    CreateCategory,
-    DeleteCategory,
-    DescribeCategory,
-    MergeCategory,
-    MoveCategory,
-    RenameCategory,
-)
+from ledgerpress.feature.lazy_references import names_in
+from ledgerpress.features.categories import article_counts_and_listings, model, projector, queries
 from ledgerpress.features.categories.model import (
     CATEGORY_CYCLE,
     CATEGORY_NOT_EMPTY,
@@ -31,6 +16,7 @@ from ledgerpress.features.categories.model import (
     CATEGORY_TOO_DEEP,
     TAXONOMY,
     UNMERGE_CONFLICT,
+    WRITE_CATEGORIES,
     Category,
     CategoryCreated,
     CategoryDeleted,
@@ -42,7 +28,19 @@ from ledgerpress.features.categories.model import (
     CategoryUnmerged,
     Taxonomy,
 )
-from ledgerpress.features.categories.unmerge_command import UnmergeCategory
+
+if TYPE_CHECKING:
+    from ledgerpress.features.categories.commands import (
+        CreateCategory,
+        DeleteCategory,
+        DescribeCategory,
+        MergeCategory,
+        MoveCategory,
+        RenameCategory,
+    )
+    from ledgerpress.features.categories.unmerge_command import UnmergeCategory
+else:
+    __getattr__ = names_in(__name__, "commands", "unmerge_command")
 
 __all__ = [
     "CATEGORY_CYCLE",
@@ -76,8 +74,11 @@ FEATURE: Final = Feature(
     name="categories",
     requires=("slugs",),
     events=model.EVENTS,
-    permissions=(commands.WRITE_CATEGORIES,),
-    commands=(*commands.COMMANDS, *unmerge_command.COMMANDS),
+    permissions=(model.WRITE_CATEGORIES,),
+    commands=(
+        "ledgerpress.features.categories.commands:COMMANDS",
+        "ledgerpress.features.categories.unmerge_command:COMMANDS",
+    ),
     error_codes=model.ERROR_CODES,
     projectors=(projector.PROJECTOR,),
     listings=(article_counts_and_listings.LISTINGS,),

@@ -12,7 +12,7 @@ from ledgerpress.commands import text_rules
 from ledgerpress.commands.command_and_guard_declarations import commands
 from ledgerpress.commands.command_request_and_context import CommandContext, Facts
 from ledgerpress.commands.errors import ErrorCode, Rejection, version_conflict
-from ledgerpress.commands.roles_and_permissions import Permission, RequiredPermission, Role
+from ledgerpress.commands.roles_and_permissions import RequiredPermission
 from ledgerpress.commands.streams_and_append_plan import AppendPlan, PlannedWrite
 from ledgerpress.eventlog.log import NO_STREAM
 from ledgerpress.features.categories import model, queries
@@ -279,11 +279,8 @@ def _description(text: str | None) -> str | None:
     return text_rules.optional_text(text, field="description", limit=text_rules.MAX_DESCRIPTION)
 
 
-WRITE_CATEGORIES: Final = Permission(
-    "categories:write", roles=[Role.EDITOR], enum_name="WRITE_CATEGORIES", order=6
-)
 COMMANDS: Final = commands(
-    RequiredPermission(WRITE_CATEGORIES),
+    RequiredPermission(model.WRITE_CATEGORIES),
     CreateCategory,
     RenameCategory,
     DescribeCategory,

@@ -11,6 +11,7 @@ from typing import ClassVar, Final, TypeAlias
 from msgspec import UNSET, UnsetType
 
 from ledgerpress.commands.errors import ErrorCode, Rejection
+from ledgerpress.commands.roles_and_permissions import Permission, Role
 from ledgerpress.commands.streams_and_append_plan import StreamCategory
 from ledgerpress.eventlog.codec import EventType
 from ledgerpress.eventlog.event_and_withdrawn_event import Event, ValueOf, Withdrawn, remaining_event
@@ -18,6 +19,9 @@ from ledgerpress.features.slugs.model import normalized
 
 MAX_DEPTH: Final = 20
 """The maximum number of levels of the tree."""
+WRITE_CATEGORIES: Final = Permission(
+    "categories:write", roles=[Role.EDITOR], enum_name="WRITE_CATEGORIES", order=6
+)
 CATEGORY_CYCLE: Final = "CATEGORY_CYCLE"
 CATEGORY_NOT_EMPTY: Final = "CATEGORY_NOT_EMPTY"
 CATEGORY_NOT_MERGED: Final = "CATEGORY_NOT_MERGED"

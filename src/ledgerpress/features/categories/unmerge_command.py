@@ -10,7 +10,6 @@ from ledgerpress.commands.roles_and_permissions import RequiredPermission
 from ledgerpress.commands.streams_and_append_plan import AppendPlan
 from ledgerpress.features.categories import model
 from ledgerpress.features.categories.commands import (
-    WRITE_CATEGORIES,
     CategoryCommand,
     CategoryFacts,
     TaxonomyEvents,
@@ -117,4 +116,4 @@ def _conflict(category: Category, reason: str) -> Rejection:
     return Rejection(model.UNMERGE_CONFLICT, message, field=("category",))
 
 
-COMMANDS: Final = commands(RequiredPermission(WRITE_CATEGORIES), UnmergeCategory)
+COMMANDS: Final = commands(RequiredPermission(model.WRITE_CATEGORIES), UnmergeCategory)

@@ -4,33 +4,22 @@ Features above import queries from `posts.article_queries` and `posts.post_queri
 and page contents from `posts.pages`: see docs/reference/public-modules.md.
 """
 
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from ledgerpress.feature import Feature
+from ledgerpress.feature.lazy_references import names_in
 from ledgerpress.features.actors.permissions import READ_OWN_POSTS, READ_POSTS
 from ledgerpress.features.posts import (
     cache_invalidation,
-    correction_commands,
-    create_edit_categorize_commands,
-    lifecycle_commands,
     listings_projection,
     model,
     permissions,
     post_history_values,
     projector,
-    restore_version_and_revert_change_commands,
-)
-from ledgerpress.features.posts.correction_commands import (
-    AddCorrection,
-    EditWithCorrection,
-    PublishWithCorrection,
-    RetractCorrection,
-    RewordCorrection,
 )
 from ledgerpress.features.posts.corrections import model as corrections_model
 from ledgerpress.features.posts.corrections import projector as corrections_projector
 from ledgerpress.features.posts.corrections import queries as corrections_queries
-from ledgerpress.features.posts.corrections.decisions import NewCorrection
 from ledgerpress.features.posts.corrections.model import (
     CORRECTION_RETRACTED,
     PASSAGE_NOT_FOUND,
@@ -39,19 +28,6 @@ from ledgerpress.features.posts.corrections.model import (
     CorrectionRecorded,
     CorrectionRetracted,
     CorrectionReworded,
-)
-from ledgerpress.features.posts.create_edit_categorize_commands import (
-    CategorizePost,
-    CreatePost,
-    EditPost,
-    UncategorizePost,
-    check_own_post,
-)
-from ledgerpress.features.posts.lifecycle_commands import (
-    ArchivePost,
-    PublishPost,
-    UnarchivePost,
-    UnpublishPost,
 )
 from ledgerpress.features.posts.listings_projection import EVERY_ARTICLE
 from ledgerpress.features.posts.model import (
@@ -79,7 +55,38 @@ from ledgerpress.features.posts.model import (
     PostUnpublished,
 )
 from ledgerpress.features.posts.permissions import WRITE_OWN_POSTS, WRITE_POSTS
-from ledgerpress.features.posts.restore_version_and_revert_change_commands import RestorePost, RevertPost
+
+if TYPE_CHECKING:
+    from ledgerpress.features.posts.correction_commands import (
+        AddCorrection,
+        EditWithCorrection,
+        PublishWithCorrection,
+        RetractCorrection,
+        RewordCorrection,
+    )
+    from ledgerpress.features.posts.corrections.decisions import NewCorrection
+    from ledgerpress.features.posts.create_edit_categorize_commands import (
+        CategorizePost,
+        CreatePost,
+        EditPost,
+        UncategorizePost,
+        check_own_post,
+    )
+    from ledgerpress.features.posts.lifecycle_commands import (
+        ArchivePost,
+        PublishPost,
+        UnarchivePost,
+        UnpublishPost,
+    )
+    from ledgerpress.features.posts.restore_version_and_revert_change_commands import RestorePost, RevertPost
+else:
+    __getattr__ = names_in(
+        __name__,
+        "create_edit_categorize_commands",
+        "lifecycle_commands",
+        "restore_version_and_revert_change_commands",
+        "correction_commands",
+    )
 
 __all__ = [
     "CORRECTION_RETRACTED",
@@ -143,10 +150,10 @@ FEATURE: Final = Feature(
     streams=(model.POSTS,),
     permissions=permissions.PERMISSIONS,
     commands=(
-        *create_edit_categorize_commands.COMMANDS,
-        *lifecycle_commands.COMMANDS,
-        *restore_version_and_revert_change_commands.COMMANDS,
-        *correction_commands.COMMANDS,
+        "ledgerpress.features.posts.create_edit_categorize_commands:COMMANDS",
+        "ledgerpress.features.posts.lifecycle_commands:COMMANDS",
+        "ledgerpress.features.posts.restore_version_and_revert_change_commands:COMMANDS",
+        "ledgerpress.features.posts.correction_commands:COMMANDS",
     ),
     error_codes=(*model.ERROR_CODES, *corrections_model.ERROR_CODES),
     projectors=(projector.PostsProjector(), corrections_projector.PROJECTOR),

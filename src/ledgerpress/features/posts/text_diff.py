@@ -8,13 +8,11 @@ import re
 from bisect import bisect_left
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from enum import StrEnum
-from functools import cache
 from itertools import groupby
 from typing import Final, NamedTuple
 
-import regex
-
 from ledgerpress.grapheme_clusters import CLUSTER, EXTENDING
+from ledgerpress.unicode_patterns import unicode_pattern
 
 
 class SpanKind(StrEnum):
@@ -47,6 +45,13 @@ _UNSPACED: Final = (
     r"[[\p{LB=AK}\p{LB=AP}\p{LB=AS}\p{LB=CJ}\p{LB=ID}\p{LB=NS}\p{LB=SA}]--[\p{Latin}\p{Hangul}\p{Nd}]]"
 )
 _IN_WORD: Final = rf"[[\p{{L}}\p{{M}}\p{{N}}]--{_UNSPACED}]"
+_WORD: Final = (
+    rf"(?V1)(?:[0-9A-Za-z]+(?=[\0-\x7f]|\Z)|(?={_IN_WORD}){CLUSTER})+|(?:\s(?!{EXTENDING}))+|{CLUSTER}"
+)
+"""The pattern of a word, of white space, or of the cluster of another character.
+
+Letters before ASCII need no closer look.
+"""
 
 _WORD_START: Final = re.compile(r" (?=[0-9A-Za-z])")
 _REVERSED_WORD_START: Final = re.compile(r"[0-9A-Za-z] ")
@@ -85,18 +90,7 @@ def lines(text: str) -> list[str]:
 
 def words(text: str) -> list[str]:
     """Split a text into words, white space, and clusters of other characters. Joined, they are the text."""
-    return _word().findall(text)
-
-
-@cache
-def _word() -> regex.Pattern[str]:
-    """Return the pattern of a word, of white space, or of the cluster of another character.
-
-    It is compiled when it is needed, which takes 15 ms. Letters before ASCII need no closer look.
-    """
-    return regex.compile(
-        rf"(?V1)(?:[0-9A-Za-z]+(?=[\0-\x7f]|\Z)|(?={_IN_WORD}){CLUSTER})+|(?:\s(?!{EXTENDING}))+|{CLUSTER}"
-    )
+    return unicode_pattern(_WORD).findall(text)
 
 
 def replaced(before: Sequence[str], after: Sequence[str]) -> Iterator[Replacement]:

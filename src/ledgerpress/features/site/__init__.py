@@ -4,12 +4,17 @@ Features above import queries from `site.queries` and GraphQL types from `site.s
 docs/reference/public-modules.md.
 """
 
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from ledgerpress.feature import Feature
-from ledgerpress.features.site import commands, model, projector_and_queries
-from ledgerpress.features.site.commands import WRITE_SITE, LocalizeSite, NameSite
-from ledgerpress.features.site.model import SITE, Site, SiteLocalized, SiteNamed
+from ledgerpress.feature.lazy_references import names_in
+from ledgerpress.features.site import model, projector_and_queries
+from ledgerpress.features.site.model import SITE, WRITE_SITE, Site, SiteLocalized, SiteNamed
+
+if TYPE_CHECKING:
+    from ledgerpress.features.site.commands import LocalizeSite, NameSite
+else:
+    __getattr__ = names_in(__name__, "commands")
 
 __all__ = [
     "FEATURE",
@@ -26,8 +31,8 @@ FEATURE: Final = Feature(
     name="site",
     requires=("actors",),
     events=model.EVENTS,
-    permissions=(commands.WRITE_SITE,),
-    commands=commands.COMMANDS,
+    permissions=(model.WRITE_SITE,),
+    commands=("ledgerpress.features.site.commands:COMMANDS",),
     projectors=(projector_and_queries.PROJECTOR,),
     dependencies=(projector_and_queries.DEPENDENCIES,),
     subjects=(projector_and_queries.SUBJECT,),

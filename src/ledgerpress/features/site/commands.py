@@ -9,11 +9,11 @@ from msgspec import UNSET, UnsetType
 from ledgerpress.commands import text_rules
 from ledgerpress.commands.command_and_guard_declarations import commands
 from ledgerpress.commands.command_request_and_context import CommandContext, Facts
-from ledgerpress.commands.roles_and_permissions import Permission, RequiredPermission, Role
+from ledgerpress.commands.roles_and_permissions import RequiredPermission
 from ledgerpress.commands.streams_and_append_plan import AppendPlan
 from ledgerpress.eventlog.event_and_withdrawn_event import Event
 from ledgerpress.features.site.language_and_time_zone_rules import language_tag, time_zone_name
-from ledgerpress.features.site.model import SITE, Site, SiteLocalized, SiteNamed
+from ledgerpress.features.site.model import SITE, WRITE_SITE, Site, SiteLocalized, SiteNamed
 
 
 class _SiteCommand(ABC):
@@ -63,5 +63,4 @@ class LocalizeSite(_SiteCommand):
         return () if localized == SiteLocalized() else (localized,)
 
 
-WRITE_SITE: Final = Permission("site:write", roles=[Role.EDITOR], enum_name="WRITE_SITE", order=8)
 COMMANDS: Final = commands(RequiredPermission(WRITE_SITE), NameSite, LocalizeSite)

@@ -5,10 +5,12 @@ from typing import ClassVar, Final
 
 from msgspec import UNSET, UnsetType
 
+from ledgerpress.commands.roles_and_permissions import Permission, Role
 from ledgerpress.commands.streams_and_append_plan import StreamCategory
 from ledgerpress.eventlog.codec import EventType
 from ledgerpress.eventlog.event_and_withdrawn_event import KEPT, Event, Withdrawn
 
+WRITE_SITE: Final = Permission("site:write", roles=[Role.EDITOR], enum_name="WRITE_SITE", order=8)
 DEFAULT_LANGUAGE: Final = "en"
 """The language of a site whose language was never set."""
 DEFAULT_TIME_ZONE: Final = "UTC"

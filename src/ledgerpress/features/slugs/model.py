@@ -10,14 +10,12 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import ClassVar, Final, TypeAlias
 
-import regex
-
 from ledgerpress.commands.errors import ErrorCode, Rejection
 from ledgerpress.commands.streams_and_append_plan import StreamCategory
 from ledgerpress.eventlog.codec import EventType
 from ledgerpress.eventlog.event_and_withdrawn_event import Event, Withdrawn, remaining_event
-from ledgerpress.features.slugs.elisions_and_compatibility_forms import separate_words, to_compatible_forms
 from ledgerpress.grapheme_clusters import cut
+from ledgerpress.unicode_patterns import unicode_pattern
 
 SLUG_MALFORMED: Final = "SLUG_MALFORMED"
 SLUG_TAKEN: Final = "SLUG_TAKEN"
@@ -29,9 +27,9 @@ _READ: Final = 1_000
 _APOSTROPHES: Final = "'’ʼ"
 _NO_TRACE: Final = frozenset({"Cf", "Me"})
 """Unicode categories that a slug omits: invisible characters (soft hyphen, joiner) and frames around a character."""
-_INVISIBLE: Final = regex.compile(r"\p{Default_Ignorable_Code_Point}")
+_INVISIBLE: Final = r"\p{Default_Ignorable_Code_Point}"
 """Characters without an appearance, some of which are letters or marks: fillers, joiners, variation selectors."""
-_INVISIBLE_DOT: Final = regex.compile("([ijįịḭɉɨʝϳіј][\u0316-\u0333]*)\u0307")
+_INVISIBLE_DOT: Final = "([ijįịḭɉɨʝϳіј][\u0316-\u0333]*)\u0307"
 """A dot above a letter that has a dot anyway (Unicode property Soft_Dotted), with marks below the letter."""
 
 
@@ -137,6 +135,11 @@ def derive(text: str, *, fallback: str) -> str:
 
     Return `fallback` if no letter or digit is left.
     """
+    from ledgerpress.features.slugs.elisions_and_compatibility_forms import (  # noqa: PLC0415 - slow to import
+        separate_words,
+        to_compatible_forms,
+    )
+
     slug = hyphenated(separate_words(lower(to_compatible_forms(cut(text, _READ)))), fallback=fallback)
     return slug if is_well_formed(slug) else fallback
 
@@ -177,7 +180,7 @@ def hyphenated(text: str, *, fallback: str) -> str:
 
 def lower(text: str) -> str:
     """Return a text in lower case and NFC, without the dots that this leaves above an i or j, as in the Turkish İ."""
-    return normalized(_INVISIBLE_DOT.sub(r"\1", _lower_with_dots(text)))
+    return normalized(unicode_pattern(_INVISIBLE_DOT).sub(r"\1", _lower_with_dots(text)))
 
 
 def _lower_with_dots(text: str) -> str:
@@ -220,7 +223,7 @@ def checked(slug: str, *, field: str = "slug") -> str:
         rule = "A slug consists of lower-case letters and digits, with single hyphens between words."
         if _has_the_form(slug):
             rule = "The slug contains U+0307, a dot that is invisible above an i or j."
-        elif hidden := _INVISIBLE.search(slug):
+        elif hidden := unicode_pattern(_INVISIBLE).search(slug):
             rule = f"The slug contains the invisible character U+{ord(hidden[0]):04X}."
         raise Rejection(SLUG_MALFORMED, rule + hint, field=(field,))
     return slug
@@ -237,20 +240,24 @@ def numbered(slug: str, number: int) -> str:
 def _in_slug(character: str) -> str:
     """Return the replacement of a character in a slug: itself, an empty string, or a space to separate words."""
     category = unicodedata.category(character)
-    if category in _NO_TRACE or character in _APOSTROPHES or _INVISIBLE.match(character):
+    if category in _NO_TRACE or character in _APOSTROPHES or unicode_pattern(_INVISIBLE).match(character):
         return ""
     return character if category[0] in "LMN" else " "
 
 
 class _Replacements(dict[int, str]):
-    """The replacements of characters for `str.translate`, in native code for the most frequent characters."""
+    """The replacements of characters for `str.translate`, which keeps those of the most frequent characters."""
 
     def __missing__(self, code_point: int) -> str:
-        return _in_slug(chr(code_point))
+        replacement = _in_slug(chr(code_point))
+        if code_point < _FREQUENT:
+            self[code_point] = replacement
+        return replacement
 
 
-_IN_SLUG: Final = _Replacements({code_point: _in_slug(chr(code_point)) for code_point in range(0x180)})
-"""With the letters of ASCII and of the most frequent Latin scripts."""
+_FREQUENT: Final = 0x180
+"""The end of the code points of ASCII and of the most frequent Latin scripts."""
+_IN_SLUG: Final = _Replacements()
 
 
 def _without_leading_marks(word: str) -> str:

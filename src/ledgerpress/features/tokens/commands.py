@@ -10,20 +10,25 @@ from ledgerpress.commands import text_rules
 from ledgerpress.commands.command_and_guard_declarations import GuardDeclaration, commands
 from ledgerpress.commands.command_request_and_context import CommandContext, Facts
 from ledgerpress.commands.errors import ErrorCode, Rejection
-from ledgerpress.commands.roles_and_permissions import Permission, RequiredPermission, Role
+from ledgerpress.commands.roles_and_permissions import RequiredPermission, Role
 from ledgerpress.commands.streams_and_append_plan import AppendPlan, PlannedWrite
 from ledgerpress.eventlog.clock_randomness_ids import Randomness, uuid8
 from ledgerpress.eventlog.event_and_withdrawn_event import Event
 from ledgerpress.eventlog.log import NO_STREAM
 from ledgerpress.features.actors import model as actors
 from ledgerpress.features.actors.model import ACTORS, ActorKind
-from ledgerpress.features.tokens.model import TOKENS, Token, TokenCreated, TokenRevoked
+from ledgerpress.features.tokens.model import (
+    TOKEN_REVOKED,
+    TOKENS,
+    WRITE_TOKENS,
+    Token,
+    TokenCreated,
+    TokenRevoked,
+)
 
 PREFIX: Final = "lp_"
 """The prefix of every secret, so that leaked secrets can be recognized."""
 SECRET_BYTES: Final = 32
-TOKEN_REVOKED: Final = "TOKEN_REVOKED"  # noqa: S105 - an error code
-ERROR_CODES: Final = (TOKEN_REVOKED,)
 
 
 def new_secret(randomness: Randomness) -> str:
@@ -169,8 +174,5 @@ def _names(permissions: frozenset[str]) -> str:
     return ", ".join(sorted(permissions))
 
 
-READ_TOKENS: Final = Permission("tokens:read", roles=[Role.AUDITOR], enum_name="READ_TOKENS", order=11)
-WRITE_TOKENS: Final = Permission("tokens:write", enum_name="WRITE_TOKENS", order=12)
-PERMISSIONS: Final = (READ_TOKENS, WRITE_TOKENS)
 GUARDS: Final = (GuardDeclaration((object,), _load_own_token, _check_own_token),)
 COMMANDS: Final = commands(RequiredPermission(WRITE_TOKENS), CreateToken, RevokeToken)

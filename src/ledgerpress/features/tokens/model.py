@@ -3,9 +3,16 @@
 from dataclasses import dataclass, replace
 from typing import ClassVar, Final
 
+from ledgerpress.commands.roles_and_permissions import Permission, Role
 from ledgerpress.commands.streams_and_append_plan import StreamCategory
 from ledgerpress.eventlog.codec import EventType
 from ledgerpress.eventlog.event_and_withdrawn_event import KEPT, Event, Withdrawn
+
+READ_TOKENS: Final = Permission("tokens:read", roles=[Role.AUDITOR], enum_name="READ_TOKENS", order=11)
+WRITE_TOKENS: Final = Permission("tokens:write", enum_name="WRITE_TOKENS", order=12)
+PERMISSIONS: Final = (READ_TOKENS, WRITE_TOKENS)
+TOKEN_REVOKED: Final = "TOKEN_REVOKED"  # noqa: S105 - an error code
+ERROR_CODES: Final = (TOKEN_REVOKED,)
 
 
 class TokenCreated(Event, frozen=True):

@@ -7,7 +7,7 @@ import strawberry
 
 from ledgerpress.commands.roles_and_permissions import RequiredPermission, Role
 from ledgerpress.features.actors.schema import Actor, actor_of
-from ledgerpress.features.tokens import commands
+from ledgerpress.features.tokens import commands, model
 from ledgerpress.features.tokens import projector_and_queries as queries
 from ledgerpress.graphql.context import PointInTime, RequestInfo
 from ledgerpress.graphql.event_loader_and_payload_redaction import EventAccess
@@ -19,7 +19,7 @@ from ledgerpress.graphql.relay.global_ids import Node
 from ledgerpress.graphql.scalars import DateTime
 from ledgerpress.graphql.viewer_node_and_projection_queries import PermissionEnum, RoleEnum
 
-_READ: Final = RequiredPermission(commands.READ_TOKENS)
+_READ: Final = RequiredPermission(model.READ_TOKENS)
 
 
 def _scopes(token: strawberry.Parent["ApiToken"], info: RequestInfo) -> list[str] | None:
@@ -78,7 +78,7 @@ def token_of(record: queries.Token, moment: PointInTime) -> ApiToken:
 
 def load_token(moment: PointInTime, token_id: str) -> ApiToken | None:
     """Return a token by id if the viewer sees tokens."""
-    return _token(moment, token_id) if moment.viewer.may(commands.READ_TOKENS) else None
+    return _token(moment, token_id) if moment.viewer.may(model.READ_TOKENS) else None
 
 
 def _token(moment: PointInTime, token_id: str) -> ApiToken | None:
@@ -186,7 +186,7 @@ SCHEMA: Final = SchemaContribution(
     objects={"ApiToken": _READ},
     nodes={"ApiToken": load_token},
     events={
-        "token.created": EventAccess(frozenset({"secretHash"}), commands.READ_TOKENS),
-        "token.revoked": EventAccess(permission=commands.READ_TOKENS),
+        "token.created": EventAccess(frozenset({"secretHash"}), model.READ_TOKENS),
+        "token.revoked": EventAccess(permission=model.READ_TOKENS),
     },
 )

@@ -5,12 +5,13 @@ name of the operation) are truncated.
 """
 
 from collections.abc import Callable
-from typing import Any, Final
-
-from starlette.types import Scope
+from typing import TYPE_CHECKING, Any, Final
 
 from ledgerpress.grapheme_clusters import cut
 from ledgerpress.graphql.request_telemetry_record import RequestContext
+
+if TYPE_CHECKING:
+    from starlette.types import Scope
 
 LOGGER: Final = "ledgerpress.access"
 MAX_CHARACTERS: Final = 200
@@ -24,7 +25,7 @@ class AccessLog:
         """`write` is called with the message and the fields of each line."""
         self._write = write
 
-    def note(self, context: RequestContext, scope: Scope, status: int, seconds: float) -> None:
+    def note(self, context: RequestContext, scope: "Scope", status: int, seconds: float) -> None:
         """Write the line of a request that took `seconds`."""
         method = scope.get("method", "WEBSOCKET")[:MAX_CHARACTERS]
         path = cut(scope["path"], MAX_CHARACTERS)

@@ -4,16 +4,16 @@ Credentials are never allowed: clients send their token in a header, and LedgerP
 """
 
 import logging
-from typing import Annotated, Final, Self
+from typing import TYPE_CHECKING, Annotated, Final, Self
 
 import msgspec
 from msgspec import Meta
-from starlette.datastructures import Headers
-from starlette.responses import PlainTextResponse
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from ledgerpress.http.middleware.access_log import MAX_CHARACTERS
 from ledgerpress.network_names import ANY, LOCALHOST, HeaderName, OriginOrAny, is_allowed_origin
+
+if TYPE_CHECKING:
+    from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 logger = logging.getLogger(__name__)
 
@@ -70,7 +70,7 @@ class Cors:
 
     METHODS: Final = "GET, HEAD, POST, PUT, DELETE"
 
-    def __init__(self, app: ASGIApp, settings: CorsSettings) -> None:
+    def __init__(self, app: "ASGIApp", settings: CorsSettings) -> None:
         self._app = app
         self._origins = frozenset(settings.origins)
         self._exposed = ", ".join(settings.exposed_headers).encode("ascii")
@@ -81,14 +81,14 @@ class Cors:
             "Vary": "Origin, Access-Control-Request-Method, Access-Control-Request-Headers",
         }
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+    async def __call__(self, scope: "Scope", receive: "Receive", send: "Send") -> None:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        headers = Headers(scope=scope)
-        origin = headers.get("origin")
+        headers = dict(reversed(list(scope["headers"])))  # of several headers with one name, the first counts
+        origin = headers.get(b"origin", b"").decode("latin-1")
         allowed = self._allowed(origin) if origin else None
-        if origin and scope["method"] == "OPTIONS" and "access-control-request-method" in headers:
+        if origin and scope["method"] == "OPTIONS" and b"access-control-request-method" in headers:
             await self._preflight_response(origin, allowed)(scope, receive, send)
         elif allowed is None:
             await self._app(scope, receive, send)
@@ -98,14 +98,16 @@ class Cors:
                 (b"access-control-expose-headers", self._exposed),
             )
 
-            async def sending(message: Message) -> None:
+            async def sending(message: "Message") -> None:
                 if message["type"] == "http.response.start":
                     message["headers"] = [*message.get("headers", ()), *added]
                 await send(message)
 
             await self._app(scope, receive, sending)
 
-    def _preflight_response(self, origin: str, allowed: str | None) -> PlainTextResponse:
+    def _preflight_response(self, origin: str, allowed: str | None) -> "ASGIApp":
+        from starlette.responses import PlainTextResponse  # noqa: PLC0415 - `ledgerpress settings` needs no response
+
         if allowed:
             headers = {**self._preflight, "Access-Control-Allow-Origin": allowed}
             return PlainTextResponse("", status_code=204, headers=headers)

@@ -1,6 +1,5 @@
 """Settings: how they are declared, loaded and documented. Importing this package alone loads none of the sections."""
 
-import tomllib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
@@ -33,8 +32,12 @@ def in_environment(environment: Mapping[str, str], variable: str) -> str | None:
 def file_content(path: Path) -> dict[str, Any]:
     """Return the content of a settings file, which may begin with a byte order mark. Raises `OSError`, `ValueError`."""
     try:
-        return tomllib.loads(path.read_text("utf-8-sig"))
+        text = path.read_text("utf-8-sig")
     except UnicodeDecodeError as error:
         raise ValueError(f"{path} is not UTF-8 text: save it as UTF-8") from error
+    import tomllib  # noqa: PLC0415 - only if there is a file
+
+    try:
+        return tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         raise ValueError(f"{path} is not valid TOML: {error}") from error

@@ -27,6 +27,7 @@ from ledgerpress.commands.roles_and_permissions import (
     Role,
     RolePermissions,
 )
+from ledgerpress.feature.lazy_references import WritingDeclarations
 from ledgerpress.grapheme_clusters import cut
 from ledgerpress.testing.definition import AddedField, Definition
 from ledgerpress.testing.probes import CLIENTS
@@ -147,7 +148,7 @@ async def _check_field(
 async def _check_commands(live: LiveRecording) -> None:
     definition = live.recording.definition
     for feature in definition.features:
-        for declared in feature.commands:
+        for declared in WritingDeclarations.of(feature).commands:
             for client, identity in _without(declared.required, definition.feature_set.roles).items():
                 # The permission is checked before any field of the command is used, so the command needs no fields.
                 command: Any = object.__new__(declared.command)
