@@ -11,14 +11,16 @@ from tests.integration.separate_environment import create, install, packages_of,
 ROOT: Final = Path(__file__).parents[2]
 TESTS: Final = (
     "tests/unit/test_compiled.py",
+    "tests/unit/test_compiled_mutations.py",
     "tests/unit/test_one_of_inputs.py",
     "tests/unit/test_schema.py",
     "tests/unit/test_tested_versions.py",
     "tests/integration/test_mutations.py",
     "tests/integration/test_queries.py",
     "tests/property/test_compiled.py",
+    "tests/property/test_compiled_mutations.py",
 )
-"""The schema, the compiled queries, errors, and what readers and editors ask for."""
+"""The schema, compiled operations, errors, and what readers and editors ask for."""
 
 
 @pytest.mark.slow
