@@ -253,8 +253,12 @@ class HarbourQuery:
 class HarbourMutation:
     @strawberry.mutation
     def load(self, info: strawberry.Info, load: Load, times: int = 1) -> Harbour:
-        load.goods.append("hook")
         return Harbour(name=f"{load} {times} {info.path.as_list()} {info.context} {info.schema is not None}")
+
+    @strawberry.mutation
+    def hook(self, load: Load) -> Harbour:
+        load.goods.append("hook")
+        return Harbour(name=str(load.goods))
 
     @strawberry.mutation
     async def unload(self, loads: list[Load] | None = None) -> Harbour | None:
@@ -295,3 +299,16 @@ async def test_strawberry_resolvers_get_the_same_arguments_as_from_strawberry(
     result = execute_compiled(operation, variables, context)
     assert result is not None
     assert (await result_of(result)).formatted == expected.formatted
+
+
+async def test_a_resolver_that_changes_its_argument_does_not_change_that_of_the_next_request() -> None:
+    schema = strawberry.Schema(HarbourQuery, HarbourMutation)._schema
+    for text in (
+        "mutation { hook(load: {weight: 1}) { name } }",
+        "mutation ($l: Load!) { hook(load: $l) { name } }",
+    ):
+        operation = operation_of(schema, text)
+        for _ in range(2):
+            result = execute_compiled(operation, {"l": {"weight": 1}}, {})
+            assert result is not None
+            assert (await result_of(result)).data == {"hook": {"name": "['rope', 'hook']"}}
