@@ -12,9 +12,10 @@ import pytest
 from ledgerpress.commands.command_request_and_context import CommandRequest
 from ledgerpress.features.posts import article_queries
 from ledgerpress.features.posts.create_edit_categorize_commands import CreatePost, EditPost
-from ledgerpress.features.registry import event_codec
+from ledgerpress.features.registry import all_projectors, event_codec
 from ledgerpress.operator.withdraw import withdraw_payload
 from ledgerpress.server.store import Store, open_store
+from ledgerpress.views.files.views_file_connections import ViewsFile
 from ledgerpress.views.snapshot_and_cache_dependencies import (
     CacheDependencies,
     RememberedReads,
@@ -56,16 +57,33 @@ async def rename(store: Store, title: str) -> None:
     await store.views.wait_for(await store.log.head(), 10)
 
 
-async def test_a_read_is_repeated_only_after_the_views_changed(store: Store) -> None:
+async def test_a_read_is_repeated_only_after_the_views_changed(tmp_path: Path) -> None:
+    reads = 0
+
+    def count(snapshot: Snapshot) -> int:
+        nonlocal reads
+        reads += 1
+        return int(snapshot.about().execute("SELECT count(*) FROM author").fetchone()[0])
+
+    views = await ViewsFile.open(tmp_path / "views.sqlite", all_projectors())
+    try:
+        for changes in range(3):
+            for _ in range(3):
+                with views.snapshot() as snapshot:
+                    assert snapshot.once("authors", count) == changes
+            assert reads == changes + 1
+            await views.write(lambda db: db.execute("INSERT INTO author (id) VALUES (hex(randomblob(8)))"))
+    finally:
+        await views.aclose()
+
+
+async def test_a_command_is_seen_by_the_next_read(store: Store) -> None:
     title = Titles()
-    for _ in range(3):
-        with store.snapshot() as snapshot:
-            assert title(snapshot) == "Birds"
-    assert title.reads == 1
-    await rename(store, "Herons")
-    with store.snapshot() as snapshot:
-        assert title(snapshot) == "Herons"
-    assert title.reads == 2
+    for name in ("Herons", "Terns", "Gulls"):
+        await rename(store, name)
+        for _ in range(2):
+            with store.snapshot() as snapshot:
+                assert title(snapshot) == name
 
 
 async def test_a_change_by_another_process_is_noticed_at_once(store: Store) -> None:

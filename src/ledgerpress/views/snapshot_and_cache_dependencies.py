@@ -161,7 +161,7 @@ class Snapshot:
             reads = entry.reads
         else:
             reads = CacheDependencies()
-            value = read(replace(self, reads=reads))
+            value = read(Snapshot(self.connection, self.position, None, reads, remembered))
             remembered.put(key, value, reads, *(() if size_of is None else (size_of(value),)))
         if self.reads is not None:
             self.reads.add(reads)

@@ -2,8 +2,9 @@
 
 import json
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from typing import Any, Final
+
+import msgspec
 
 from ledgerpress.features.categories.article_counts_and_listings import DIRECT, WITH_DESCENDANTS
 from ledgerpress.features.slugs.model import normalized
@@ -74,8 +75,7 @@ _MERGED: Final = """
 """
 
 
-@dataclass(frozen=True, slots=True)
-class Category:
+class Category(msgspec.Struct, frozen=True, gc=False):
     """An existing category. `seq` is the position of its creation; `parent` is the `seq` of the parent, or 0."""
 
     seq: int

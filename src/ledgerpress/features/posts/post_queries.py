@@ -2,7 +2,6 @@
 
 import json
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from typing import Final
 
 import msgspec
@@ -52,8 +51,7 @@ _CREATED_BY: Final = """
 """
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Post(ContentRow):
+class Post(ContentRow, frozen=True, kw_only=True, gc=False):
     """A post. Times are in microseconds since 1970, UTC.
 
     `live_revision` is the revision last published, and `published_at` its publication date.
