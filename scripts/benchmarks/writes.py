@@ -124,11 +124,10 @@ def measure_round(commands: int) -> Figures:
     """Return the figures of one round in this process."""
     # Not the system's directory for temporary files, which may be in memory: flushes must reach a disk.
     with tempfile.TemporaryDirectory(prefix=".bench-", dir=CHECKOUT) as folder:
-        with closing(BareLoop(Path(folder) / "bare.db")) as bare:
-            bare.rate(commands // 4)
-            used = time.process_time()
-            rate = bare.rate(commands)
-            figures = {BARE: (rate, (time.process_time() - used) / commands * 1e3)}
+        with closing(BareLoop(Path(folder) / "bare.db", 1)) as bare:
+            bare.measure(commands // 4)
+            measured_loop = bare.measure(commands)
+            figures = {BARE: (measured_loop.rate, measured_loop.cpu / 1e3)}
         return figures | uvloop.run(measure_commands(Path(folder) / "data", commands))
 
 

@@ -205,7 +205,7 @@ def append(log: Path, again: int) -> tuple[float, float]:
     """Return the appends per second of one client and of many to an existing log; `again` makes the streams unique."""
     ones, many = ([f"{stream}-{kind}-{again}" for stream in STREAMS] for kind in ("one", "many"))
     with closing(Clients(log, [ones])) as client:
-        single = max(client.rate(200) for _ in range(2))
+        single = max(client.measure(200).rate for _ in range(2))
     with closing(Clients(log, [[name] for name in many])) as clients:
-        several = max(clients.rate(CLIENTS * 8) for _ in range(2))
+        several = max(clients.measure(CLIENTS * 8).rate for _ in range(2))
     return single, several

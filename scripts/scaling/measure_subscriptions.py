@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from typing import Final
+from typing import Final, Self
 
 from ledgerpress.commands.client_identity import ANONYMOUS
 from ledgerpress.features.posts.create_edit_categorize_commands import EditPost
@@ -23,7 +23,12 @@ DOCUMENT: Final = (
 class DiscardingConnection:
     """A connection that immediately discards all messages."""
 
-    async def send(self, event: ResultMessage) -> None:
+    @property
+    def sender(self) -> Self:
+        """The connection itself."""
+        return self
+
+    def send(self, event: ResultMessage) -> None:
         """Discard a message."""
 
     async def end(self, end: SubscriptionEnded) -> None:

@@ -1,4 +1,4 @@
-"""Awaits the rest of a coroutine whose first step ran synchronously."""
+"""Runs the first step of a coroutine synchronously, and awaits the rest."""
 
 from collections.abc import Coroutine, Generator
 from typing import Any, Generic, TypeVar
@@ -26,3 +26,12 @@ class StartedCoroutine(Generic[T]):
         except StopIteration as end:
             value: T = end.value
             return value
+
+
+def start(coroutine: Coroutine[Any, Any, None]) -> StartedCoroutine[None] | None:
+    """Run a coroutine until it waits. Return an awaitable for the rest, or `None` if it has finished."""
+    try:
+        waits_for = coroutine.send(None)
+    except StopIteration:
+        return None
+    return StartedCoroutine(coroutine, waits_for)

@@ -21,6 +21,7 @@ from ledgerpress.features.posts import create_edit_categorize_commands as posts
 from ledgerpress.features.site.commands import NameSite
 from ledgerpress.features.tokens.anonymous_role_and_oidc_settings import AccessSettings
 from ledgerpress.features.tokens.commands import CreateToken, RevokeToken, new_secret, secret_hash
+from ledgerpress.graphql.subscriptions import hub
 from ledgerpress.graphql.subscriptions.settings import SubscriptionSettings
 from ledgerpress.operator.withdraw import withdraw
 from ledgerpress.server.authenticator_and_first_admin_token import make_authenticator
@@ -130,6 +131,21 @@ async def test_a_socket_gets_no_event_after_the_revocation_of_its_token(
             seen = 0
             while seen < after[-1]:
                 seen = (await other.next())["extensions"]["position"]
+
+
+async def test_a_revocation_that_is_the_last_event_ends_the_subscription(
+    newsroom: Newsroom, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(hub, "_WAIT_SECONDS", 1_000)  # nothing but the event itself may end it
+    secret, token, _ = await newsroom.token()
+    async with websocket(newsroom.server.host, newsroom.server.port) as socket:
+        await socket.init(authorization=f"Bearer {secret}")
+        await socket.subscribe(CHANGES)
+        await newsroom.caught_up(1)
+        revocation = (await newsroom.store.commands.handle(RevokeToken(token_id=token))).position
+        positions, end = await messages_until_closed(socket)
+        assert end == (4403, "Forbidden: This token has been revoked.")
+        assert positions == [revocation]
 
 
 async def test_equal_subscriptions_of_another_token_of_the_same_actor_continue(newsroom: Newsroom) -> None:

@@ -1,5 +1,7 @@
 """Views that are built in large batches, with indexes last, equal views that are built event by event."""
 
+import gc
+import re
 import sqlite3
 from collections.abc import Sequence
 from contextlib import closing
@@ -11,8 +13,14 @@ from ledgerpress.adapters.sqlite_log.event_log import SqliteEventLog
 from ledgerpress.eventlog.codec import Recorded
 from ledgerpress.eventlog.event_and_withdrawn_event import Event
 from ledgerpress.features.registry import all_projectors, event_codec
+from ledgerpress.views.files.build import ViewsBuild
 from ledgerpress.views.files.tables import create_indexes, create_tables
-from ledgerpress.views.projection.projector_interface_and_composition import Projector
+from ledgerpress.views.projection.projector_interface_and_composition import (
+    ROWS_AT_ONCE,
+    Projector,
+    events_of,
+    write_all,
+)
 from scripts.workloads.generated_log import PUBLICATION, GeneratedLog
 from tests.apply_projector import apply_all
 from tests.property.view_rows import Rows, rebuilt, rows_in
@@ -53,6 +61,60 @@ def test_rows_do_not_depend_on_the_batch_size(events: list[Recorded[Event]], pro
         assert rows_after([projector], events, batch) == one_by_one
 
 
+@pytest.mark.parametrize("projector", all_projectors(), ids=lambda projector: projector.name)
+def test_events_of_types_that_a_projector_does_not_declare_change_no_rows(
+    events: list[Recorded[Event]], projector: Projector
+) -> None:
+    declared = events_of(projector)
+    applied = [event for event in events if declared is None or type(event.event) in declared]
+    assert rows_after([projector], applied, 97) == rows_after([projector], events, 97)
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "INSERT INTO t VALUES (?, ?, NULL)",
+        "INSERT INTO t VALUES (?, ?, 7)",
+        "INSERT OR REPLACE INTO t (k, n) VALUES (?, ?)",
+        "INSERT INTO t (k, n) VALUES (?, ?) ON CONFLICT (k) DO UPDATE SET n = excluded.n",
+        "UPDATE t SET n = ?2 WHERE k = ?1",
+    ],
+)
+@pytest.mark.parametrize("rows", [0, 1, ROWS_AT_ONCE - 1, ROWS_AT_ONCE, 3 * ROWS_AT_ONCE + 5])
+def test_rows_written_at_once_equal_rows_written_one_by_one(statement: str, rows: int) -> None:
+    repeated = [] if "VALUES (?, ?, " in statement else [(0, "again")] * (rows > 0)
+    values = [(number, str(number)) for number in range(rows)] + repeated
+    written = []
+    for write in (write_all, sqlite3.Connection.executemany):
+        with closing(sqlite3.connect(":memory:", isolation_level=None)) as db:
+            db.execute("CREATE TABLE t (k INTEGER PRIMARY KEY, n TEXT, other INTEGER) STRICT")
+            write(db, statement, values)
+            written.append(db.execute("SELECT * FROM t ORDER BY k").fetchall())
+    assert written[0] == written[1]
+
+
+def test_a_row_that_cannot_be_written_leaves_the_error_to_the_caller() -> None:
+    with closing(sqlite3.connect(":memory:", isolation_level=None)) as db:
+        db.execute("CREATE TABLE t (k INTEGER PRIMARY KEY)")
+        db.execute("SAVEPOINT batch")
+        with pytest.raises(sqlite3.IntegrityError):
+            write_all(db, "INSERT INTO t VALUES (?)", [(number % 100,) for number in range(200)])
+        db.execute("ROLLBACK TO batch")
+        assert db.execute("SELECT count(*) FROM t").fetchone() == (0,)
+
+
+async def test_a_build_leaves_garbage_collection_as_it_was(tmp_path: Path) -> None:
+    await write_copy(tmp_path / "log", PUBLICATION, GeneratedLog().batches(100, 100))
+    log = await SqliteEventLog.open(tmp_path / "log", create_as=None)
+    build = ViewsBuild.open(tmp_path / "views", all_projectors(), began_at=0)
+    try:
+        await build.follow(log, event_codec(), 100)
+    finally:
+        build.close()
+        await log.aclose()
+    assert gc.isenabled()
+
+
 async def test_indexes_created_last_equal_those_created_first(tmp_path: Path) -> None:
     projectors = all_projectors()
     with closing(sqlite3.connect(":memory:")) as first, closing(sqlite3.connect(":memory:")) as last:
@@ -78,7 +140,7 @@ def test_writing_uses_no_index_that_is_created_last(
     with closing(sqlite3.connect(":memory:", isolation_level=None)) as db:
         create_tables(db, [projector])
         statements = statements_of(db, projector, events[:500])
-        late_indexes = {line.split()[2] for line in projector.indexes.splitlines() if "CREATE INDEX" in line}
+        late_indexes = set(re.findall(r"CREATE (?:UNIQUE )?INDEX (\w+)", projector.indexes))
         plans = [db.execute(f"EXPLAIN QUERY PLAN {statement}").fetchall() for statement in statements]
     used = {word for plan in plans for step in plan for word in step[3].split()}
     assert not late_indexes & used

@@ -5,14 +5,14 @@ import os
 import shutil
 import sqlite3
 import sys
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import pytest
 
-from ledgerpress.adapters.sqlite_log import event_reads_and_group_append
+from ledgerpress.adapters.sqlite_log import event_reads_and_group_append, short_reads
 from ledgerpress.adapters.sqlite_log.backup import copy_log_file
 from ledgerpress.adapters.sqlite_log.event_log import SqliteEventLog
 from ledgerpress.adapters.sqlite_log.log_file import APPLICATION_ID
@@ -20,7 +20,7 @@ from ledgerpress.eventlog import group_commit
 from ledgerpress.eventlog.clock_randomness_ids import uuid8
 from ledgerpress.eventlog.envelope import StoredEvent
 from ledgerpress.eventlog.errors import EventLogError, LogUnavailable, LogUnusable, WrongExpectedVersion
-from ledgerpress.eventlog.log import NO_STREAM, StreamWrite, check_gapless
+from ledgerpress.eventlog.log import ANY_VERSION, NO_STREAM, StreamWrite, check_gapless
 from tests.contract.sample_events import PUBLICATION, sample_event, sample_write
 
 APPENDER = Path(__file__).with_name("log_appender_program.py")
@@ -36,6 +36,11 @@ async def everything(log: SqliteEventLog) -> list[StoredEvent]:
         events += batch
     check_gapless(events, 0)
     return events
+
+
+async def append_together(log: SqliteEventLog, *commands: Sequence[StreamWrite]) -> list[int | BaseException]:
+    """Append `commands` in one group, and return the results."""
+    return await asyncio.gather(*(log.append(writes) for writes in commands), return_exceptions=True)
 
 
 def contents(folder: Path) -> dict[str, bytes]:
@@ -258,11 +263,11 @@ async def test_a_full_disk_fails_only_the_appends_of_one_group(log: SqliteEventL
     pages: int = await log._writer.run(lambda db: db.execute("PRAGMA page_count").fetchone()[0])
     await log._writer.run(lambda db: db.execute(f"PRAGMA max_page_count = {pages + 30}").fetchall())
     large = sample_event(plaintext=b"x" * 200_000)
-    outcomes = await asyncio.gather(
-        log.append([sample_write("post.b", NO_STREAM)]),
-        log.append([StreamWrite("post.c", NO_STREAM, (large,))]),
-        log.append([sample_write("post.d", NO_STREAM)]),
-        return_exceptions=True,
+    outcomes = await append_together(
+        log,
+        [sample_write("post.b", NO_STREAM)],
+        [StreamWrite("post.c", NO_STREAM, (large,))],
+        [sample_write("post.d", NO_STREAM)],
     )
     for outcome in outcomes:
         assert type(outcome) is LogUnavailable
@@ -284,9 +289,7 @@ async def test_a_group_that_cannot_be_committed_is_not_recorded(log: SqliteEvent
         return sqlite3.SQLITE_DENY if is_commit else sqlite3.SQLITE_OK
 
     await log._writer.run(lambda db: db.set_authorizer(deny_commit))
-    failed = await asyncio.gather(
-        *(log.append([sample_write(f"post.b{n}", NO_STREAM)]) for n in range(5)), return_exceptions=True
-    )
+    failed = await append_together(log, *([sample_write(f"post.b{n}", NO_STREAM)] for n in range(5)))
     assert {type(outcome) for outcome in failed} == {EventLogError}
     await log._writer.run(lambda db: db.set_authorizer(None))
     assert await log.append([sample_write("post.a", 1)]) == 2
@@ -321,8 +324,52 @@ async def test_a_group_is_limited_in_commands_and_bytes(
         StreamWrite(f"post.b{n}", NO_STREAM, (sample_event(plaintext=b"x" * size),))
         for n, size in enumerate([1_000, 1_000, 1_000, 9_000, 1_000])
     ]
-    await asyncio.gather(*(log.append([write]) for write in small + large))
+    await append_together(log, *([write] for write in small + large))
     assert groups == [10, 10, 7, 1, 1, 1]
+
+
+async def test_a_group_takes_the_versions_that_another_process_has_recorded(
+    log: SqliteEventLog, path: Path
+) -> None:
+    await log.append([sample_write("post.a", NO_STREAM)])
+    other = await open_log(path)
+    await other.append([sample_write("post.a", 1)])
+    outcomes = await append_together(
+        log,
+        [sample_write("post.b", NO_STREAM)],
+        [sample_write("post.a", 1)],
+        [sample_write("post.a", 2), sample_write("post.c", NO_STREAM)],
+        [sample_write("post.g", 1), StreamWrite("post.a", 1, ())],
+        [StreamWrite("post.b", 1, ()), sample_write("post.d", NO_STREAM)],
+        [sample_write("post.g", NO_STREAM)],
+        [StreamWrite("post.a", 2, ()), sample_write("post.e", NO_STREAM)],
+        [StreamWrite("post.f", ANY_VERSION, (sample_event(),)), sample_write("post.c", 1)],
+    )
+    rejected = [outcome for outcome in outcomes if isinstance(outcome, WrongExpectedVersion)]
+    assert [outcome for outcome in outcomes if isinstance(outcome, int)] == [3, 5, 6, 7, 9]
+    assert [str(error) for error in rejected] == [
+        str(WrongExpectedVersion(stream="post.a", expected=1, actual=2)),
+        str(WrongExpectedVersion(stream="post.g", expected=1, actual=0)),
+        str(WrongExpectedVersion(stream="post.a", expected=2, actual=3)),
+    ]
+    assert [event.position for event in await other.read_stream("post.a")] == [1, 2, 4]
+    assert [event.header.stream for event in await everything(log)] == [
+        "post.a", "post.a", "post.b", "post.a", "post.c", "post.d", "post.g", "post.f", "post.c",
+    ]  # fmt: skip
+    await other.aclose()
+
+
+async def test_a_rejected_command_does_not_affect_what_others_of_its_group_expect(
+    log: SqliteEventLog,
+) -> None:
+    await log.append([sample_write("post.a", NO_STREAM)])
+    outcomes = await append_together(
+        log,
+        [sample_write("post.b", 7), StreamWrite("post.a", 9, ())],
+        [sample_write("post.b", NO_STREAM)],
+    )
+    assert str(outcomes[0]) == str(WrongExpectedVersion(stream="post.a", expected=9, actual=1))
+    assert outcomes[1] == 2
 
 
 async def test_cancelled_appends_do_not_stop_the_log(log: SqliteEventLog) -> None:
@@ -339,3 +386,54 @@ async def test_cancelled_appends_do_not_stop_the_log(log: SqliteEventLog) -> Non
     with pytest.raises(WrongExpectedVersion):
         await log.append([sample_write("post.a", recorded + 1)])
     assert len(await everything(log)) == 30 + recorded
+
+
+# --- reads of streams ------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "sizes",
+    [
+        pytest.param([10] * (short_reads.MAX_EVENTS - 1), id="one event less than are short"),
+        pytest.param([10] * short_reads.MAX_EVENTS, id="as many events as are short"),
+        pytest.param([10] * (short_reads.MAX_EVENTS + 1), id="one event more"),
+        pytest.param([10] * (2 * short_reads.MAX_EVENTS + 3), id="many events"),
+        pytest.param([10, 700_000, 10], id="a large event"),
+        pytest.param([short_reads.MAX_BYTES, 10], id="an event that is as large as a short read"),
+        pytest.param([short_reads.MAX_BYTES - 1, 10, 10], id="an event that is one byte smaller"),
+    ],
+)
+async def test_a_stream_is_read_completely(log: SqliteEventLog, sizes: list[int]) -> None:
+    events = tuple(sample_event(plaintext=bytes(size)) for size in sizes)
+    await log.append([StreamWrite("post.a", NO_STREAM, events)])
+    stored = await everything(log)
+    for after in {0, 1, len(sizes) - 1, len(sizes)}:
+        assert await log.read_stream("post.a", after) == stored[after:]
+    assert await log.read_stream("post.b") == []
+
+
+async def test_the_reader_reads_what_cannot_be_read_on_the_thread_of_the_event_loop(
+    log: SqliteEventLog,
+) -> None:
+    await log.append([sample_write("post.a", NO_STREAM)])
+    stored = await log.read_stream("post.a")
+    log._short_reads._db.set_authorizer(lambda *_: sqlite3.SQLITE_DENY)
+    assert await log.head() == 1
+    assert await log.read_stream("post.a") == stored
+    await log._reader.run(lambda db: db.set_authorizer(lambda *_: sqlite3.SQLITE_DENY))
+    with pytest.raises(EventLogError, match="could not be read"):
+        await log.read_stream("post.a")
+    with pytest.raises(EventLogError, match="could not be read"):
+        await log.head()
+
+
+async def test_short_reads_find_the_events_of_other_processes_and_of_this_one(
+    log: SqliteEventLog, path: Path
+) -> None:
+    other = await open_log(path)
+    for version in range(0, 20, 2):
+        await log.append([sample_write("post.a", version)])
+        assert (await other.head(), len(await other.read_stream("post.a"))) == (version + 1, version + 1)
+        await other.append([sample_write("post.a", version + 1)])
+        assert (await log.head(), len(await log.read_stream("post.a"))) == (version + 2, version + 2)
+    await other.aclose()

@@ -10,6 +10,7 @@ from itertools import count
 from typing import Any, Self
 
 import uvicorn
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed
 from websockets.typing import Subprotocol
@@ -60,8 +61,10 @@ async def served(
     live: SubscriptionSettings | None = None,
     settings: HttpSettings | None = None,
     silent_seconds: float = 30,
+    asgi_only: bool = False,
+    compression: bool = False,
 ) -> AsyncIterator[Served]:
-    """Serve an open store on a free port."""
+    """Serve an open store on a free port. With `asgi_only`, a host application wraps `send`."""
     stopping = asyncio.Event()
     app = make_app(
         store,
@@ -76,10 +79,10 @@ async def served(
     with socket.create_server(("127.0.0.1", 0)) as listener:
         set_send_timeout(listener, silent_seconds)
         config = uvicorn.Config(
-            app,
+            _with_wrapped_send(app) if asgi_only else app,
             http="httptools",
             ws="websockets-sansio",
-            ws_per_message_deflate=False,
+            ws_per_message_deflate=compression,
             log_config=None,
             access_log=False,
             lifespan="off",
@@ -94,6 +97,16 @@ async def served(
             stopping.set()
             server.should_exit = True
             await task
+
+
+def _with_wrapped_send(app: ASGIApp) -> ASGIApp:
+    async def host(scope: Scope, receive: Receive, send: Send) -> None:
+        async def sending(message: Message) -> None:
+            await send(message)
+
+        await app(scope, receive, sending)
+
+    return host
 
 
 class Socket:
@@ -165,13 +178,13 @@ class Socket:
 
 @asynccontextmanager
 async def websocket(
-    host: str, port: int, *, subprotocol: str = "graphql-transport-ws"
+    host: str, port: int, *, subprotocol: str = "graphql-transport-ws", compression: str | None = None
 ) -> AsyncIterator[Socket]:
     """Open a WebSocket connection."""
     async with connect(
         f"ws://{host}:{port}/graphql",
         subprotocols=[Subprotocol(subprotocol)],
         ping_interval=None,
-        compression=None,
+        compression=compression,
     ) as connection:
         yield Socket(connection)

@@ -17,6 +17,7 @@ from ledgerpress.eventlog.errors import (
 from ledgerpress.eventlog.health_checked_log import HealthCheckedLog
 from ledgerpress.eventlog.log import OpenedLog, StreamWrite
 from ledgerpress.eventlog.log_health import LogHealth
+from tests.time_skipping_loop import now, run_skipping
 
 T = TypeVar("T")
 
@@ -194,6 +195,35 @@ async def test_an_append_without_an_answer_is_unresolved(
     with pytest.raises(AppendUnresolved, match="may or may not be recorded"):
         await log.append([])
     assert "write" in log.health.failing
+
+
+def test_each_append_without_an_answer_ends_after_its_own_time(engine: Engine) -> None:
+    ends: dict[str, float] = {}
+
+    async def append(log: HealthCheckedLog, name: str) -> None:
+        with pytest.raises(AppendUnresolved):
+            await log.append([])
+        ends[name] = now()
+
+    async def appends() -> None:
+        log = HealthCheckedLog(cast("OpenedLog", engine))
+        assert await log.append([]) == 8
+        await asyncio.sleep(1)
+        engine.hangs = True
+        first = asyncio.ensure_future(append(log, "first"))
+        await asyncio.sleep(4)
+        cancelled = asyncio.ensure_future(log.append([]))
+        await asyncio.sleep(1)
+        others = [asyncio.ensure_future(append(log, name)) for name in ("second", "third")]
+        await asyncio.sleep(1)
+        cancelled.cancel()
+        await asyncio.gather(first, *others)
+        assert cancelled.cancelled()
+        assert log.health.unresolved == 3
+
+    run_skipping(appends())
+    timeout = health_checked_log.APPEND_TIMEOUT
+    assert ends == {"first": 1 + timeout, "second": 6 + timeout, "third": 6 + timeout}
 
 
 async def test_a_rejected_command_does_not_count_as_a_failure(log: HealthCheckedLog, engine: Engine) -> None:

@@ -1,6 +1,7 @@
 """The results of executed commands. A repeated command returns the same result."""
 
 import sqlite3
+from functools import lru_cache
 from typing import Final, NamedTuple
 
 from ledgerpress.eventlog.codec import Recorded
@@ -66,11 +67,12 @@ class _CommandRows:
 
     def apply(self, recorded: Recorded[Event]) -> None:
         header = recorded.header
-        row = self._rows.get(header.command_id)
+        command_id, position = header.command_id, header.position
+        row = self._rows.get(command_id)
         if row is None:
-            row = [header.command_id, recorded.fingerprint, _subject_id(recorded), header.position]
-            self._rows[header.command_id] = row
-        row[3] = header.position
+            self._rows[command_id] = [command_id, recorded.fingerprint, _subject_id(recorded), position]
+        else:
+            row[3] = position
 
     def flush(self) -> None:
         """Write the rows. A command that began in an earlier transaction keeps the values of its first event."""
@@ -105,8 +107,11 @@ def _subject_id(recorded: Recorded[Event]) -> str:
     same row.
     """
     event, header = remaining_event(recorded.event), recorded.header
-    if feature_of(header.type) is None:
-        for name in event.__struct_fields__[:1]:
-            if name.endswith("_id"):
-                return str(getattr(event, name))
-    return _id_in(header.stream)
+    name = _id_field(type(event)) if feature_of(header.type) is None else None
+    return _id_in(header.stream) if name is None else str(getattr(event, name))
+
+
+@lru_cache
+def _id_field(event_type: type[Event]) -> str | None:
+    """Return the name of the first field of events of this type if it is an id."""
+    return next((name for name in event_type.__struct_fields__[:1] if name.endswith("_id")), None)

@@ -90,11 +90,11 @@ class Codec(Generic[E]):
         entries = list(catalogue)
         self._names = {entry.type: (entry.name, entry.version) for entry in entries}
         self._versions = {entry.name: entry.version for entry in entries}
-        self._decoders = {
-            entry.name: msgspec.json.Decoder(PayloadBody[entry.type], strict=True)  # type: ignore[name-defined]
+        self._types = {entry.name: entry.type for entry in entries}
+        self._newest = {
+            (entry.name, entry.version): msgspec.json.Decoder(PayloadBody[entry.type], strict=True).decode  # type: ignore[name-defined]
             for entry in entries
         }
-        self._types = {entry.name: entry.type for entry in entries}
         self._upcasters = {
             (entry.name, version): step
             for entry in entries
@@ -169,28 +169,33 @@ class Codec(Generic[E]):
         Raises `UndecodableEvent` if this program does not know the type, version, encoding or data, unless the type is
         ignored.
         """
-        header = stored.header
+        header, payload = stored.header, stored.payload
+        decode = self._newest.get((header.type, header.schema_version))
+        if decode is not None and payload is not None and payload.encoding == JSON_ENCODING:
+            try:
+                body = decode(payload.plaintext)
+            except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+                raise self._undecodable(header, f"cannot be read: {error}") from error
+            return Recorded(
+                header, body.data, body.reason, body.idempotency_key, body.trace_id, body.fingerprint
+            )
         newest = self._versions.get(header.type)
         is_passed_over = newest is None and self._passes_over(header.type)
         if not is_passed_over and (newest is None or header.schema_version > newest):
             raise self._undecodable(header, "is unknown: a newer LedgerPress wrote it", is_unknown=True)
-        if stored.payload is None:
+        if payload is None:
             remaining = self._remaining(stored) if newest is not None else (None, ())
             return Recorded(
                 header, self._withdrawn(header.type, header.stream, header.recorded_at, *remaining)
             )
         if newest is None:
             return self._unknown(stored)
-        if stored.payload.encoding != JSON_ENCODING:
-            why = f"has an unknown encoding {stored.payload.encoding!r}"
+        if payload.encoding != JSON_ENCODING:
+            why = f"has an unknown encoding {payload.encoding!r}"
             raise self._undecodable(header, why, is_unknown=True)
         try:
-            if header.schema_version == newest:
-                body = self._decoders[header.type].decode(stored.payload.plaintext)
-                event = body.data
-            else:
-                body = self._older.decode(stored.payload.plaintext)
-                event = self._upcast(header, body.data, header.schema_version, newest)
+            body = self._older.decode(payload.plaintext)
+            event = self._upcast(header, body.data, header.schema_version, newest)
         except (msgspec.MsgspecError, UnicodeDecodeError) as error:
             raise self._undecodable(header, f"cannot be read: {error}") from error
         return Recorded(header, event, body.reason, body.idempotency_key, body.trace_id, body.fingerprint)

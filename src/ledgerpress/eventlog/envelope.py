@@ -23,13 +23,12 @@ MAX_PAYLOAD_BYTES: Final = 768 * 1024
 SALT_BYTES: Final = 32
 JSON_ENCODING: Final = "json"
 
-_UUID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
-_STREAM = re.compile(r"[a-z]+(?:\.[a-z0-9-]+)*")
-_TYPE = re.compile(r"[a-z]+\.[a-z]+|x\.[a-z][a-z0-9]*\.[a-z]+")
+_is_uuid: Final = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}").fullmatch
+_is_stream: Final = re.compile(r"[a-z]+(?:\.[a-z0-9-]+)*").fullmatch
+_is_type: Final = re.compile(r"[a-z]+\.[a-z]+|x\.[a-z][a-z0-9]*\.[a-z]+").fullmatch
 """`post.created`, or `x.<feature>.<name>` for an event of a third-party feature."""
 
-_canonical = msgspec.json.Encoder(order="sorted")
-
+_canonical = msgspec.json.Encoder(order="sorted").encode
 
 Attributes: TypeAlias = tuple[str, str, int, int, str, str | None, str, str, str | None]
 """The values of an event's fields in `ATTRIBUTES`, in that order. They do not depend on the event's position."""
@@ -78,11 +77,11 @@ class Header(msgspec.Struct, frozen=True, gc=False, rename="camel"):
 
         Keys and strings are ASCII and numbers are integers, so it is enough to sort the keys.
         """
-        return _canonical.encode(self)
+        return _canonical(self)
 
     def leaf_hash(self) -> bytes:
         """Return the hash of the leaf in the Merkle tree, SHA-256(0x00 ‖ leaf) (RFC 9162, section 2.1.1)."""
-        return hashlib.sha256(b"\x00" + self.leaf()).digest()
+        return hashlib.sha256(b"\x00" + _canonical(self)).digest()
 
 
 class SealedPayload(msgspec.Struct, frozen=True, gc=False):
@@ -93,10 +92,12 @@ class SealedPayload(msgspec.Struct, frozen=True, gc=False):
     salt: bytes
 
     def commitment(self) -> str:
-        """Return HMAC-SHA-256(salt, encoding ‖ 0x00 ‖ plaintext) in lower-case hex (RFC 2104)."""
-        return hmac.digest(
-            self.salt, self.encoding.encode("ascii") + b"\x00" + self.plaintext, "sha256"
-        ).hex()
+        """Return `commitment_digest` in lower-case hex."""
+        return self.commitment_digest().hex()
+
+    def commitment_digest(self) -> bytes:
+        """Return HMAC-SHA-256(salt, encoding ‖ 0x00 ‖ plaintext) (RFC 2104)."""
+        return hmac.digest(self.salt, self.encoding.encode("ascii") + b"\x00" + self.plaintext, "sha256")
 
 
 class NewEvent(msgspec.Struct, frozen=True, gc=False, kw_only=True):
@@ -117,9 +118,9 @@ class NewEvent(msgspec.Struct, frozen=True, gc=False, kw_only=True):
         """Raise `InvalidEnvelope` or `PayloadTooLarge` if the event cannot be stored."""
         ids = (self.event_id, self.actor_id, self.command_id, self.correlation_id)
         for uuid in (*ids, self.on_behalf_of_actor_id, self.causation_id):
-            if uuid is not None and not _UUID.fullmatch(uuid):
+            if uuid is not None and not _is_uuid(uuid):
                 raise InvalidEnvelope(f"{uuid!r} is not a UUID in lower case")
-        if not is_event_type_name(self.type):
+        if not _is_type(self.type):
             raise InvalidEnvelope(f"{self.type!r} is not the stored name of an event type")
         if not (0 < self.schema_version <= MAX_INTEGER and 0 <= self.recorded_at <= MAX_INTEGER):
             raise InvalidEnvelope("schema version and recorded-at must be between 0 and 2^53-1")
@@ -197,12 +198,12 @@ class StoredEvent(msgspec.Struct, frozen=True, gc=False):
 
 def is_event_type_name(name: str) -> bool:
     """Return whether `name` is a syntactically valid event type name."""
-    return _TYPE.fullmatch(name) is not None
+    return _is_type(name) is not None
 
 
 def check_stream_name(stream: str) -> None:
     """Raise `InvalidEnvelope` unless `stream` is a valid stream name (ASCII), such as `post.<uuid>` or `taxonomy`."""
-    if not _STREAM.fullmatch(stream):
+    if not _is_stream(stream):
         raise InvalidEnvelope(f"{stream!r} is not a stream name")
 
 

@@ -3,8 +3,9 @@
 import asyncio
 from collections import deque
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import Final, NamedTuple, Protocol, TypeAlias
+
+import msgspec
 
 from ledgerpress.eventlog.envelope import Row
 from ledgerpress.eventlog.errors import DuplicateEvent, EventLogError, WrongExpectedVersion
@@ -20,8 +21,7 @@ ReportResults: TypeAlias = Callable[[Sequence["AppendResult"]], None]
 """Takes the result of each command of a group, in order."""
 
 
-@dataclass(frozen=True, slots=True)
-class AppendRequest:
+class AppendRequest(msgspec.Struct, frozen=True, gc=False):
     """The checked writes of one append, the payload commitments of their events in order, and their size in bytes."""
 
     writes: Sequence[StreamWrite]
@@ -34,7 +34,7 @@ class AppendRequest:
         commitments, size = [], 0
         for write in writes:
             for event in write.events:
-                commitments.append(bytes.fromhex(event.payload.commitment()))
+                commitments.append(event.payload.commitment_digest())
                 size += len(event.payload.plaintext)
         return cls(writes, commitments, size)
 
@@ -48,16 +48,20 @@ class AppendGroup:
         *,
         version_of: Callable[[str], int],
         is_recorded: Callable[[str], bool] | None,
+        trusts_expected: bool = False,
     ) -> None:
         """Start an empty group after the position `head`.
 
         `version_of` returns the version of a stream, and `is_recorded` whether an event id is in the log. Their results
         MUST remain true until the transaction ends. Without `is_recorded`, the database must reject duplicate events.
+        With `trusts_expected`, an exact expected version of a stream that gets events counts as its version: then the
+        database must reject events of wrong versions.
         """
         self.before = head
         self.rows: list[Row] = []
         self._version_of = version_of
         self._is_recorded = is_recorded
+        self._trusts_expected = trusts_expected
         self._versions: dict[str, int] = {}
         self._event_ids: set[str] = set()
 
@@ -65,6 +69,8 @@ class AppendGroup:
         """Add the rows of `command` and return its last position; if it is rejected, add none and return the error."""
         for write in command.writes:
             if (actual := self._versions.get(write.stream)) is None:
+                if self._trusts_expected and write.events and write.expected != ANY_VERSION:
+                    continue  # the database checks it if the command is not rejected
                 actual = self._versions[write.stream] = self._version_of(write.stream)
             if write.expected not in (ANY_VERSION, actual):
                 return WrongExpectedVersion(stream=write.stream, expected=write.expected, actual=actual)
@@ -73,7 +79,7 @@ class AppendGroup:
         commitments = iter(command.commitments)
         position = self.before + len(self.rows)
         for write in command.writes:
-            stream, version = write.stream, self._versions[write.stream]
+            stream, version = write.stream, self._versions.get(write.stream, write.expected)
             for event in write.events:
                 version += 1
                 position += 1

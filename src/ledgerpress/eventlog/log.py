@@ -148,18 +148,21 @@ def check_writes(writes: Sequence[StreamWrite]) -> None:
 
     Every append needs at least one exact expected version, so that two copies of a command cannot both succeed.
     """
-    if not any(write.events for write in writes):
-        raise InvalidEnvelope("an append needs at least one event")
-    if len({write.stream for write in writes}) < len(writes):
-        raise InvalidEnvelope("an append may contain each stream only once")
-    if all(write.expected == ANY_VERSION for write in writes):
-        raise InvalidEnvelope("an append needs an exact expected version for at least one stream")
+    has_events = has_exact_version = False
     for write in writes:
         check_stream_name(write.stream)
+        has_events = has_events or bool(write.events)
+        has_exact_version = has_exact_version or write.expected != ANY_VERSION
         if write.expected < ANY_VERSION or (write.expected == ANY_VERSION and not write.events):
             raise InvalidEnvelope(f"{write.expected} is not a valid expected version for {write.stream}")
         for event in write.events:
             event.check()
+    if not has_events:
+        raise InvalidEnvelope("an append needs at least one event")
+    if not has_exact_version:
+        raise InvalidEnvelope("an append needs an exact expected version for at least one stream")
+    if len(writes) > 1 and len({write.stream for write in writes}) < len(writes):
+        raise InvalidEnvelope("an append may contain each stream only once")
 
 
 def check_gapless(events: Iterable[StoredEvent], after: int) -> None:

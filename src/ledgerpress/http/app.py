@@ -43,6 +43,7 @@ from ledgerpress.http.pages.page_contributions_and_rendering import PageContribu
 from ledgerpress.http.persisted_documents import PersistedDocuments
 from ledgerpress.http.requests.url_prefix_and_route_path import route_path
 from ledgerpress.http.streaming.stream_requests import StreamRequests
+from ledgerpress.http.streaming.uvicorn_direct_write import ServerSend
 from ledgerpress.http.streaming.websocket_and_sse_dispatch import StreamingEndpoint
 from ledgerpress.views.files.views_health import ViewsUnavailable
 
@@ -179,6 +180,7 @@ def make_app(
         access_log=runtime.access_log,
     )
     layers = [
+        Middleware(ServerSend),
         *([fast_path] if runtime.spans is None else []),  # a span must cover all layers
         *runtime.middleware(store, allowed_hosts),
         Middleware(ConcurrencyLimit, slots=slots),

@@ -170,11 +170,12 @@ def retry_while_busy(
     longest. Equal, short sleeps give several writing processes equal shares. Raises `sqlite3.Error`, for example if the
     database is still locked after `timeout` seconds, by default `BUSY_TIMEOUT`.
     """
-    cursor = poll_blocking(
-        lambda: _unless_busy(db, statement, parameters),
-        interval=BUSY_INTERVAL,
-        timeout=BUSY_TIMEOUT if timeout is None else timeout,
-    )
+    if (cursor := _unless_busy(db, statement, parameters)) is None:
+        cursor = poll_blocking(
+            lambda: _unless_busy(db, statement, parameters),
+            interval=BUSY_INTERVAL,
+            timeout=BUSY_TIMEOUT if timeout is None else timeout,
+        )
     return db.execute(statement, parameters) if cursor is None else cursor
 
 

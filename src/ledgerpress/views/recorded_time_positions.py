@@ -32,9 +32,15 @@ _LAST: Final = """
     SELECT recorded_time FROM moment
     WHERE from_pos = ? AND to_pos = ? AND position <= ? ORDER BY position DESC LIMIT 1
 """
+# Rows with the same range are in the order of both their positions and their times. Only the times have an index in a build.
 _NEWEST: Final = """
-    SELECT position, recorded_time FROM moment WHERE from_pos = ? AND to_pos = ? ORDER BY position DESC LIMIT 1
+    SELECT position, recorded_time FROM moment
+    WHERE from_pos = ? AND to_pos = ? ORDER BY recorded_time DESC LIMIT 1
 """
+_NEWEST_IF_UNCORRECTED: Final = f"""
+    SELECT EXISTS (SELECT 1 FROM clock_correction),
+        (SELECT max(recorded_time) FROM moment WHERE from_pos = 0 AND to_pos = {OPEN})
+"""  # noqa: S608
 _STEPS: Final = """
     SELECT position, recorded_time FROM moment
     WHERE from_pos = 0 AND position >= (SELECT max(position) FROM moment WHERE from_pos = 0 AND position <= ?1)
@@ -173,14 +179,20 @@ class _Moments:
         self._db = db
         self._rows: list[_Time] = []
         self._earlier: list[_Time] = []
+        is_corrected, time = db.execute(_NEWEST_IF_UNCORRECTED).fetchone()
+        if not is_corrected:
+            self._time: int = _BEFORE_EVERY_TIME if time is None else time
+            self._last: int = self._time
+            return
         corrections = [position for (position,) in db.execute(_CORRECTIONS)]
         valid = [db.execute(_NEWEST, (from_pos, OPEN)).fetchone() for from_pos in (0, *corrections)]
         uncorrected = [db.execute(_NEWEST, (0, to_pos)).fetchone() for to_pos in (*corrections, OPEN)]
-        self._time: int = max(filter(None, valid), default=(0, _BEFORE_EVERY_TIME))[1]
-        self._last: int = max(filter(None, uncorrected), default=(0, _BEFORE_EVERY_TIME))[1]
+        self._time = max(filter(None, valid), default=(0, _BEFORE_EVERY_TIME))[1]
+        self._last = max(filter(None, uncorrected), default=(0, _BEFORE_EVERY_TIME))[1]
 
     def apply(self, recorded: Recorded[Event]) -> None:
-        time, position = recorded.header.recorded_at, recorded.position
+        header = recorded.header
+        time, position = header.recorded_at, header.position
         if time > self._time:
             self._time = self._last = time
             self._rows.append((time, position))

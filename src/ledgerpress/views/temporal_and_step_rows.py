@@ -75,17 +75,24 @@ class TemporalRows:
         write_all(self._db, self._table.write, self._changed.values())
 
 
-class StepRows:
-    """The step rows that one transaction adds to a table. Each listing has step rows of its own."""
+class StepTable:
+    """A table of step rows. Each listing has step rows of its own."""
 
-    def __init__(self, db: sqlite3.Connection, table: str, value: str, *, initial: int | None) -> None:
-        """`value` is the column of `table` with the value; `initial` is the value before the first step."""
+    def __init__(self, name: str, value: str, *, initial: int | None) -> None:
+        """`value` is the column with the value; `initial` is the value before the first step."""
+        self.initial = initial
+        self.insert = f"INSERT INTO {name} VALUES (?, ?, ?)"  # noqa: S608
+        self.delete = f"DELETE FROM {name} WHERE k = ? AND pos = ?"  # noqa: S608
+        self.before = f"SELECT {value} FROM {name} WHERE k = ? AND pos < ? ORDER BY pos DESC LIMIT 1"  # noqa: S608
+
+
+class StepRows:
+    """The step rows that one transaction adds to a table."""
+
+    def __init__(self, db: sqlite3.Connection, table: StepTable) -> None:
         self._db = db
-        self._initial = initial
+        self._table = table
         self._steps: list[tuple[int, int, int | None]] = []
-        self._insert = f"INSERT INTO {table} VALUES (?, ?, ?)"  # noqa: S608
-        self._delete = f"DELETE FROM {table} WHERE k = ? AND pos = ?"  # noqa: S608
-        self._before = f"SELECT {value} FROM {table} WHERE k = ? AND pos < ? ORDER BY pos DESC LIMIT 1"  # noqa: S608
 
     def add(self, k: int, position: int, value: int | None) -> None:
         """Add a step of listing `k` at `position`, which must be after all other steps of the listing."""
@@ -93,12 +100,12 @@ class StepRows:
 
     def before(self, k: int, position: int) -> int | None:
         """Return the value before `position`, from the steps that earlier transactions have written."""
-        row = self._db.execute(self._before, (k, position)).fetchone()
-        return self._initial if row is None else row[0]
+        row = self._db.execute(self._table.before, (k, position)).fetchone()
+        return self._table.initial if row is None else row[0]
 
     def remove(self, k: int, position: int) -> None:
         """Delete the step at `position`, if an earlier transaction wrote one."""
-        self._db.execute(self._delete, (k, position))
+        self._db.execute(self._table.delete, (k, position))
 
     def flush(self) -> None:
-        write_all(self._db, self._insert, self._steps)
+        write_all(self._db, self._table.insert, self._steps)

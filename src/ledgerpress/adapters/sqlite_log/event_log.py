@@ -1,6 +1,7 @@
 """The event log in one SQLite file, shared by any number of processes on one machine."""
 
 import asyncio
+import os
 import sqlite3
 from collections.abc import Callable, Sequence
 from functools import partial
@@ -14,6 +15,7 @@ from ledgerpress.adapters.sqlite_log.event_reads_and_group_append import GroupAp
 from ledgerpress.adapters.sqlite_log.lease_compare_and_set import SqliteLeaseRegister
 from ledgerpress.adapters.sqlite_log.log_file import READER, open_log_file
 from ledgerpress.adapters.sqlite_log.payload_erasure import withdraw
+from ledgerpress.adapters.sqlite_log.short_reads import ShortReads
 from ledgerpress.adapters.sqlite_log.write_probe import probe_write
 from ledgerpress.eventlog.envelope import StoredEvent
 from ledgerpress.eventlog.errors import LogClosed, LogReplaced, LogUnavailable, LogUnusable
@@ -30,7 +32,7 @@ class SqliteEventLog:
     """An `EventLog` in a SQLite file.
 
     SQLite admits one writer at a time, which gives the appends their order (https://sqlite.org/wal.html). The log
-    belongs to the event loop in which it was opened. Reads have their own connection and never wait for a commit. They
+    belongs to the event loop in which it was opened. Reads have their own connections and never wait for a commit. They
     never miss an acknowledged event.
     """
 
@@ -40,12 +42,18 @@ class SqliteEventLog:
     detects_replacement = True
 
     def __init__(
-        self, path: Path, writer: SerialConnection, reader: SerialConnection, publication: str
+        self,
+        path: Path,
+        writer: SerialConnection,
+        reader: SerialConnection,
+        short_reads: ShortReads,
+        publication: str,
     ) -> None:
         self._path = path
         self._file = _identity(path)
         self._writer = writer
         self._reader = reader
+        self._short_reads = short_reads
         self.publication = publication
         self._head_notifier = HeadNotifier(self.head)
         self._commits = GroupCommit(
@@ -66,14 +74,18 @@ class SqliteEventLog:
         LedgerPress, or if the file cannot be written.
         """
         writer, publication = await open_log_file(path, create_as, may_be_read_only=may_be_read_only)
+        reader: SerialConnection | None = None
         try:
             reader = await open_connection(path, read_only=True, pragmas=READER)
+            short_reads = ShortReads(path, publication)
         except BaseException as error:
+            if reader is not None:
+                await reader.close()
             await writer.close()
             if isinstance(error, sqlite3.Error):
                 raise LogUnusable(f"{path} cannot be read: {reason_of(error)}") from error
             raise
-        return cls(path, writer, reader, publication)
+        return cls(path, writer, reader, short_reads, publication)
 
     async def aclose(self) -> None:
         if self._closed:
@@ -84,6 +96,7 @@ class SqliteEventLog:
             await self._commits.finish()
         finally:
             # The connection that is closed last merges the write-ahead log into the file, so it must be able to write.
+            self._short_reads.close()
             await self._reader.close()
             await self._writer.close()
 
@@ -115,6 +128,9 @@ class SqliteEventLog:
         return last_position
 
     async def head(self) -> int:
+        self._check_open()
+        if (head := self._short_reads.head()) is not None:
+            return head
         return await self._read(event_reads_and_group_append.read_head)
 
     async def read(self, after: int, limit: int) -> list[StoredEvent]:
@@ -128,12 +144,16 @@ class SqliteEventLog:
         )
 
     async def read_stream(self, stream: str, after: int = 0) -> list[StoredEvent]:
-        return await self._read(
+        self._check_open()
+        events, is_complete = self._short_reads.stream(stream, after)
+        if is_complete:
+            return events
+        return events + await self._read(
             partial(
                 event_reads_and_group_append.read_stream,
                 publication=self.publication,
                 stream=stream,
-                after=after,
+                after=events[-1].header.stream_version if events else after,
             )
         )
 
@@ -162,8 +182,7 @@ class SqliteEventLog:
             raise LogClosed("the log was closed")
 
     async def _read(self, work: Callable[[sqlite3.Connection], T]) -> T:
-        if self._closed:
-            raise LogClosed("the log was closed")
+        self._check_open()
         try:
             return await self._reader.run(work)
         except sqlite3.Error as error:
@@ -179,7 +198,7 @@ def _note_result(task: asyncio.Task[None]) -> None:
 def _identity(path: Path) -> tuple[int, int] | None:
     """Return the device and inode of a file, which identify it, or `None` if there is no file."""
     try:
-        status = path.stat()
+        status = os.stat(path)  # noqa: PTH116 - half the time of `Path.stat`, for each group
     except OSError:
         return None
     return status.st_dev, status.st_ino

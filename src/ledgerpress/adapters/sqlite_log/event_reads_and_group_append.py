@@ -36,7 +36,7 @@ def read_batch(db: sqlite3.Connection, *, publication: str, after: int, limit: i
     size = 0
     with closing(db.execute(SELECT_AFTER, (after, max(limit, 0)))) as rows:
         for row in rows:
-            event = _with_record(db, StoredEvent.of_row(row, publication))
+            event = with_record(db, StoredEvent.of_row(row, publication))
             events.append(event)
             if event.payload is not None:
                 size += len(event.payload.plaintext)
@@ -47,11 +47,16 @@ def read_batch(db: sqlite3.Connection, *, publication: str, after: int, limit: i
 
 def read_stream(db: sqlite3.Connection, *, publication: str, stream: str, after: int) -> list[StoredEvent]:
     """Return the events of a stream with versions greater than `after`."""
-    rows = db.execute(_SELECT_STREAM, (stream, after))
-    return [_with_record(db, StoredEvent.of_row(row, publication)) for row in rows]
+    rows = read_stream_rows(db, stream, after)
+    return [with_record(db, StoredEvent.of_row(row, publication)) for row in rows]
 
 
-def _with_record(db: sqlite3.Connection, event: StoredEvent) -> StoredEvent:
+def read_stream_rows(db: sqlite3.Connection, stream: str, after: int) -> sqlite3.Cursor:
+    """Return a cursor of the rows of a stream with versions greater than `after`, in order."""
+    return db.execute(_SELECT_STREAM, (stream, after))
+
+
+def with_record(db: sqlite3.Connection, event: StoredEvent) -> StoredEvent:
     """Return a withdrawn event with the record of its withdrawal, and any other event as it is."""
     if event.payload is not None:
         return event
@@ -120,11 +125,11 @@ def append_group(db: sqlite3.Connection, commands: Sequence[AppendRequest]) -> l
         if len(commands) == 1 and len(commands[0].writes) == len(commands[0].commitments) == 1:
             return [_record_one(db, commands[0])]
         with transaction(db, timeout=LOCK_TIMEOUT):
-            return insert(db, commands, look_up_ids=False)
+            return insert(db, commands, look_up=False)
     except sqlite3.IntegrityError:
-        # The database rejected a row and rolled everything back. Look up ids to reject only the command of that row.
+        # The database rejected a row and rolled everything back. Look up which command to reject.
         with transaction(db, timeout=LOCK_TIMEOUT):
-            return insert(db, commands, look_up_ids=True)
+            return insert(db, commands, look_up=True)
 
 
 def _record_one(db: sqlite3.Connection, command: AppendRequest) -> int:
@@ -140,18 +145,18 @@ def _record_one(db: sqlite3.Connection, command: AppendRequest) -> int:
     return position
 
 
-def insert(
-    db: sqlite3.Connection, commands: Sequence[AppendRequest], *, look_up_ids: bool
-) -> list[AppendResult]:
+def insert(db: sqlite3.Connection, commands: Sequence[AppendRequest], *, look_up: bool) -> list[AppendResult]:
     """Record `commands` in the open transaction, and return the result of each, in order.
 
-    With `look_up_ids`, reject a command with a recorded event id; without it, the database raises an error.
+    Without `look_up`, the database checks event ids and expected versions, and raises an error; a guard is still looked
+    up. With it, they are looked up, so that only the command with the wrong one is rejected.
     """
     # The rows that the group reads stay the same until the transaction ends: no other connection can write meanwhile.
     group = AppendGroup(
         read_head(db),
         version_of=partial(read_version, db),
-        is_recorded=partial(is_recorded, db) if look_up_ids else None,
+        is_recorded=partial(is_recorded, db) if look_up else None,
+        trusts_expected=not look_up,
     )
     results = [group.admit(command) for command in commands]
     db.executemany(INSERT, group.rows)

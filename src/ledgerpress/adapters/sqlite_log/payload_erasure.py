@@ -27,7 +27,7 @@ def withdraw(db: sqlite3.Connection, position: int, command: AppendRequest | Non
     with transaction(db, timeout=LOCK_TIMEOUT):
         last_position = None
         if command is not None:
-            (result,) = insert(db, [command], look_up_ids=True)
+            (result,) = insert(db, [command], look_up=True)
             if isinstance(result, EventLogError):
                 raise result
             last_position = result

@@ -148,16 +148,19 @@ class _CategoryListings(ListingWriter[CategorizedItem]):
         self._recount(affected | self._upwards(k), at)
 
     def item_changed(self, before: CategorizedItem | None, after: CategorizedItem, position: int) -> None:
-        old, new = before.category_ids if before else (), after.category_ids
+        old, new = before.category_ids if before is not None else (), after.category_ids
         was_public = before is not None and before.public_date is not None
         is_public, seq = after.public_date is not None, after.seq
         if old == new and was_public == is_public:
             return
-        old_keys, new_keys = self._known(old), self._known(new)
+        new_keys = self._known(new)
+        old_keys = new_keys if old == new else self._known(old)
         for k in old_keys - new_keys:
             self._posts[k, seq] = None
         for k in new_keys:
             self._posts[k, seq] = is_public
+        if (was_public, old_keys) == (is_public, new_keys):
+            return
         for scope in (DIRECT, WITH_DESCENDANTS) if was_public or is_public else ():
             counted_before = self._all_counted_in(old_keys, scope) if was_public else frozenset()
             counted_after = self._all_counted_in(new_keys, scope) if is_public else frozenset()
@@ -194,7 +197,8 @@ class _CategoryListings(ListingWriter[CategorizedItem]):
 
     def _all_counted_in(self, keys: set[int], scope: int) -> frozenset[int]:
         """Return the categories whose count includes an article that is in one of the categories `keys`."""
-        return frozenset().union(*[self._path(k, scope) for k in keys])
+        paths = [self._path(k, scope) for k in keys]
+        return paths[0] if len(paths) == 1 else frozenset().union(*paths)
 
     def _path(self, k: int, scope: int) -> frozenset[int]:
         path = self._counted_in.get((k, scope))

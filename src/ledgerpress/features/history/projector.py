@@ -5,7 +5,7 @@ position, and changed values from the other read models.
 """
 
 import sqlite3
-from collections import defaultdict
+from functools import lru_cache
 from typing import Final
 
 from ledgerpress.eventlog.codec import Recorded
@@ -14,10 +14,8 @@ from ledgerpress.eventlog.kernel_events import PayloadWithdrawn
 from ledgerpress.eventlog.unknown_third_party_events import feature_of
 from ledgerpress.views.projection.projector_interface_and_composition import no_text_to_erase, write_all
 
-_INSERT_CHANGE: Final = "INSERT INTO change VALUES (?, ?, ?, ?, ?, ?, ?, NULL)"
-_INSERT_IN_CATEGORY: Final = "INSERT INTO change_in_category VALUES (?, ?, ?, ?)"
-_WITHDRAW: Final = "UPDATE change SET withdrawn = ? WHERE position = ?"
-_OWN_STREAMS: Final = ("post", "author", "actor")
+_KEYS: Final = f"SELECT {', '.join(['(SELECT k FROM change_key WHERE name = ?)'] * 5)}"  # noqa: S608
+_OWN_STREAMS: Final = ("post.", "author.", "actor.")
 """Kinds of streams in which each stream is a subject; in the other kinds, the kind itself is the subject."""
 
 
@@ -26,40 +24,52 @@ class _Changes:
 
     def __init__(self, db: sqlite3.Connection) -> None:
         self._db = db
-        self._keys: dict[str, int] = {}
-        self._rows = defaultdict[str, list[tuple[object, ...]]](list)
+        self._keys: dict[str | None, int | None] = {None: None}
+        self._last_key: int | None = None
+        self._new_keys: list[tuple[int, str]] = []
+        self._changes: list[tuple[object, ...]] = []
+        self._in_categories: list[tuple[object, ...]] = []
+        self._withdrawn: list[tuple[object, object]] = []
 
     def apply(self, recorded: Recorded[Event]) -> None:
-        header, event = recorded.header, recorded.event
-        keys = self._keys
-        type_ = keys.get(header.type) or self._key(header.type)
-        actor = keys.get(header.actor_id) or self._key(header.actor_id)
-        subject_name = _subject(header.stream, header.type, event)
-        subject = keys.get(subject_name) or self._key(subject_name)
-        represented = header.on_behalf_of_actor_id
-        on_behalf_of = None if represented is None else self._key(represented)
-        version, at = header.stream_version, header.recorded_at
-        self._rows[_INSERT_CHANGE].append((header.position, subject, version, type_, actor, on_behalf_of, at))
-        category_id = _category_id(header.type, event)
-        if category_id is not None and header.stream.startswith("post."):
-            category = self._key(f"category.{category_id}")
-            self._rows[_INSERT_IN_CATEGORY].append((category, type_, header.position, actor))
+        header, event, keys = recorded.header, recorded.event, self._keys
+        type_name, actor_id, represented = header.type, header.actor_id, header.on_behalf_of_actor_id
+        subject_name, stream = _subject(header.stream, type_name, event), header.stream
+        category_id = _category_id(type_name, event) if stream.startswith("post.") else None
+        category_name = None if category_id is None else f"category.{category_id}"
+        names = (type_name, actor_id, subject_name, represented, category_name)
+        for name in names:
+            if name not in keys:
+                self._find(names)
+                break
+        type_, actor, subject = keys[type_name], keys[actor_id], keys[subject_name]
+        on_behalf_of, category = keys[represented], keys[category_name]
+        position, version, at = header.position, header.stream_version, header.recorded_at
+        self._changes.append((position, subject, version, type_, actor, on_behalf_of, at))
+        if category is not None:
+            self._in_categories.append((category, type_, position, actor))
         if isinstance(event, PayloadWithdrawn):
-            self._rows[_WITHDRAW].append((header.position, event.header.get("position")))
+            self._withdrawn.append((position, event.header.get("position")))
 
     def flush(self) -> None:
-        for statement, rows in self._rows.items():
-            write_all(self._db, statement, rows)
+        write_all(self._db, "INSERT INTO change_key VALUES (?, ?)", self._new_keys)
+        write_all(self._db, "INSERT INTO change VALUES (?, ?, ?, ?, ?, ?, ?, NULL)", self._changes)
+        write_all(self._db, "INSERT INTO change_in_category VALUES (?, ?, ?, ?)", self._in_categories)
+        write_all(self._db, "UPDATE change SET withdrawn = ? WHERE position = ?", self._withdrawn)
 
-    def _key(self, name: str) -> int:
-        key = self._keys.get(name)
-        if key is None:
-            row = self._db.execute("SELECT k FROM change_key WHERE name = ?", (name,)).fetchone()
-            if row is None:
-                insert = "INSERT INTO change_key (name) VALUES (?) RETURNING k"
-                row = self._db.execute(insert, (name,)).fetchone()
-            key = self._keys[name] = int(row[0])
-        return key
+    def _find(self, names: tuple[str | None, ...]) -> None:
+        """Find the keys of `names`. Names without a key get the next ones, in order."""
+        keys = self._keys
+        for name, key in zip(names, self._db.execute(_KEYS, names).fetchone(), strict=True):
+            if name not in keys:
+                keys[name] = self._next_key(str(name)) if key is None else key
+
+    def _next_key(self, name: str) -> int:
+        if self._last_key is None:
+            (self._last_key,) = self._db.execute("SELECT coalesce(max(k), 0) FROM change_key").fetchone()
+        self._last_key += 1
+        self._new_keys.append((self._last_key, name))
+        return self._last_key
 
 
 class ChangesProjector:
@@ -104,11 +114,10 @@ def _subject(stream: str, type_: str, event: Event) -> str:
     """Return the name of the subject that the event changed; for a withdrawal, that of the withdrawn event."""
     if isinstance(event, PayloadWithdrawn):
         stream = str(event.header.get("stream"))
-    kind = stream.partition(".")[0]
-    if kind in _OWN_STREAMS or feature_of(stream) is not None:
+    if stream.startswith(_OWN_STREAMS) or feature_of(stream) is not None:
         return stream
     category_id = _category_id(type_, event)
-    return kind if category_id is None else f"category.{category_id}"
+    return stream.partition(".")[0] if category_id is None else f"category.{category_id}"
 
 
 def _category_id(type_: str, event: Event) -> str | None:
@@ -117,4 +126,13 @@ def _category_id(type_: str, event: Event) -> str | None:
     Return `None` for events of third-party features, so that processes write the same rows with and without the
     feature.
     """
-    return None if feature_of(type_) is not None else getattr(remaining_event(event), "category_id", None)
+    event = remaining_event(event)
+    if not _refers_to_category(type(event)) or feature_of(type_) is not None:
+        return None
+    category_id: str | None = event.category_id  # type: ignore[attr-defined]
+    return category_id
+
+
+@lru_cache
+def _refers_to_category(event_type: type[Event]) -> bool:
+    return "category_id" in event_type.__struct_fields__

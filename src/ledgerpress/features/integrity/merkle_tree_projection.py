@@ -80,15 +80,14 @@ def _checked(snapshot: Snapshot, size: int | None) -> int:
 
 
 def _subtree(snapshot: Snapshot, level: int, number: int) -> bytes:
-    node = _stored(snapshot.db, level, number)
+    node = _stored(snapshot.db, subtree_id(level, number))
     if node is None:
         raise TreeIncomplete("the tree lacks a leaf: projection integrity skipped an event")
     return node
 
 
-def _stored(db: sqlite3.Connection, level: int, number: int) -> bytes | None:
-    select = "SELECT hash FROM merkle_subtree WHERE id = ?"
-    row = db.execute(select, (subtree_id(level, number),)).fetchone()
+def _stored(db: sqlite3.Connection, id: int) -> bytes | None:
+    row = db.execute("SELECT hash FROM merkle_subtree WHERE id = ?", (id,)).fetchone()
     return None if row is None else bytes(row[0])
 
 
@@ -98,22 +97,23 @@ class _Subtrees:
     def __init__(self, db: sqlite3.Connection) -> None:
         self._db = db
         self._rows: list[tuple[int, bytes]] = []
-        self._waiting: dict[tuple[int, int], bytes] = {}
+        self._waiting: dict[int, bytes] = {}
 
     def apply(self, recorded: Recorded[Event]) -> None:
         """Add the event's leaf and the subtrees that it completes, which have consecutive ids."""
-        header = recorded.header
-        size, level, node = header.position, 0, header.leaf_hash()
-        row_id = subtree_id(0, size - 1)
-        self._rows.append((row_id, node))
-        while not size >> level & 1:
-            number = (size >> level) - 2
-            left = self._waiting.pop((level, number), None) or _stored(self._db, level, number)
+        header, rows, waiting = recorded.header, self._rows, self._waiting
+        level, complete, node = 0, header.position, header.leaf_hash()
+        row_id = subtree_id(0, complete - 1)
+        rows.append((row_id, node))
+        while not complete & 1:
+            left_id = subtree_id(level, complete - 2)
+            left = waiting.pop(left_id, None) or _stored(self._db, left_id)
             if left is None:
                 break  # An event in this subtree was skipped, so it never becomes complete.
-            level, node = level + 1, merkle.node_hash(left, node)
-            self._rows.append((row_id + level, node))
-        self._waiting[level, (size >> level) - 1] = node
+            level, complete, row_id = level + 1, complete >> 1, row_id + 1
+            node = merkle.node_hash(left, node)
+            rows.append((row_id, node))
+        waiting[row_id] = node
 
     def flush(self) -> None:
         write_all(self._db, "INSERT INTO merkle_subtree VALUES (?, ?)", self._rows)

@@ -69,6 +69,10 @@ class ListedPost(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
         return self.published_at + self.published_shift
 
 
+_encode: Final = msgspec.msgpack.Encoder().encode
+_decode: Final = msgspec.msgpack.Decoder(ListedPost).decode
+
+
 class _PostListings(ListingWriter[ListedPost]):
     def __init__(self, db: sqlite3.Connection) -> None:
         self._db = db
@@ -81,7 +85,7 @@ class _PostListings(ListingWriter[ListedPost]):
         if post is None:
             row = self._db.execute("SELECT state FROM listed WHERE id = ?", (item_id,)).fetchone()
             if row:
-                post = self._posts[item_id] = msgspec.msgpack.decode(row[0], type=ListedPost)
+                post = self._posts[item_id] = _decode(row[0])
         return post
 
     def entries(self, item: ListedPost) -> Iterable[Entry]:
@@ -89,6 +93,8 @@ class _PostListings(ListingWriter[ListedPost]):
 
     def apply(self, recorded: Recorded[Event], changes: ListingChanges) -> None:
         event = recorded.event
+        if isinstance(event, model.ContentChanged) and event.author_ids is UNSET:
+            return
         if isinstance(event, ClockCorrected):
             self._correct_clock(event, changes)
             return
@@ -119,7 +125,7 @@ class _PostListings(ListingWriter[ListedPost]):
         write_all(
             self._db,
             "INSERT OR REPLACE INTO listed VALUES (?, ?)",
-            [(post_id, msgspec.msgpack.encode(post)) for post_id, post in self._changed.items()],
+            [(post_id, _encode(post)) for post_id, post in self._changed.items()],
         )
 
     def _correct_clock(self, event: ClockCorrected, changes: ListingChanges) -> None:
@@ -141,9 +147,10 @@ class _PostListings(ListingWriter[ListedPost]):
         self, post_id: str, old: ListedPost | None, new: ListedPost, changes: ListingChanges
     ) -> None:
         self._posts[post_id] = self._changed[post_id] = new
-        if old is None or (old.status, old.creation_date) != (new.status, new.creation_date):
-            if old is not None:
-                changes.leave(STATUS_KEYS[old.status], old.creation_date, old)
+        if old is None:
+            changes.enter(STATUS_KEYS[new.status], new.creation_date, new)
+        elif old.status is not new.status or old.created_shift != new.created_shift:
+            changes.leave(STATUS_KEYS[old.status], old.creation_date, old)
             changes.enter(STATUS_KEYS[new.status], new.creation_date, new)
         changes.replace(old, new)
 
@@ -171,12 +178,13 @@ def _after(post: ListedPost, event: Event, recorded: Recorded[Event]) -> ListedP
         case _:
             before = _lifecycle(post)
             after = model.advance(before, event)
-            post = change(post, status=after.status, published_at=after.published_at)
             if not isinstance(event, model.PostPublished):
-                return post
+                return change(post, status=after.status, published_at=after.published_at)
             is_same_date = after.published_at == before.published_at
             return change(
                 post,
+                status=after.status,
+                published_at=after.published_at,
                 dated_by=model.dating_position(before, post.dated_by, event, recorded),
                 published_shift=post.published_shift if is_same_date else 0,
                 article_author_ids=post.author_ids,
@@ -228,6 +236,7 @@ LISTINGS: Final = ListingContribution(
             id TEXT NOT NULL
         ) STRICT;
     """,
+    events=frozenset({*(event.type for event in model.EVENTS), ClockCorrected, Withdrawn}),
     text_of=frozenset(),
     begin=_PostListings,
     listings_of=_listings_of,

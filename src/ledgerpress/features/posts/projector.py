@@ -5,9 +5,13 @@ it was recorded, so a change of only the status or a category copies no content.
 """
 
 import sqlite3
-from collections import defaultdict
 from collections.abc import Iterable
+<<<<<<< HEAD
 from functools import cached_property
+=======
+from dataclasses import dataclass
+from operator import attrgetter
+>>>>>>> p18mut
 from typing import Any, Final, TypeAlias
 
 import msgspec
@@ -35,12 +39,16 @@ _ContentValues: TypeAlias = tuple[Any, ...]
 _NAMES: Final = tuple(field.name for field in model.CONTENT)
 _SLUG: Final = _NAMES.index("slug")
 """The index of the slug in `COLUMNS`."""
+_BODY: Final = _NAMES.index("body")
+_AUTHOR_IDS: Final = _NAMES.index("author_ids")
+_content_of: Final = attrgetter(*_NAMES)
 COLUMNS: Final = ", ".join(f"content.{name}" for name in _NAMES)
 _INSERT_CONTENT: Final = (
     f"INSERT INTO content (position, {', '.join(_NAMES)}) VALUES (?{', ?' * len(_NAMES)})"  # noqa: S608
 )
 _SELECT_CONTENT: Final = f"SELECT {COLUMNS} FROM content WHERE position = ?"  # noqa: S608
 _author_ids: Final = msgspec.json.Decoder(tuple[str, ...])
+_encode: Final = msgspec.json.Encoder().encode
 
 
 def values_of_row(row: Iterable[Any]) -> Values:
@@ -54,28 +62,25 @@ def _row_after(
     old: _ContentValues, event: model.PostCreated | model.ContentChanged, position: int
 ) -> _ContentValues:
     """Return the stored values of `COLUMNS` after an event at `position`. Values that it does not contain stay."""
-    row = list[Any]()
-    for index, name in enumerate(_NAMES):
-        value = getattr(event, name)
-        if value is UNSET:
-            value = old[index]
-        elif name == "body":
-            value = position
-        elif name == "author_ids":
-            value = msgspec.json.encode(value).decode()
-        row.append(value)
+    row = [*_content_of(event)]
+    if row[_BODY] is not UNSET:
+        row[_BODY] = position
+    if row[_AUTHOR_IDS] is not UNSET:
+        row[_AUTHOR_IDS] = _encode(row[_AUTHOR_IDS]).decode()
+    if old:
+        row = [before if value is UNSET else value for value, before in zip(row, old, strict=True)]
     return tuple(row)
 
 
 _State: TypeAlias = tuple[int, int, model.Lifecycle, int | None]
 """The `seq` of a post, the position of its content, its lifecycle, and the event that dated it (`dating_position`)."""
 
-_INSERTS: Final = {
-    "post": "INSERT INTO post VALUES (?, ?, ?)",
-    "body": "INSERT INTO body VALUES (?, ?)",
-    "content": _INSERT_CONTENT,
-    "post_state": "INSERT INTO post_state VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
-}
+_INSERT_STATE: Final = "INSERT INTO post_state VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)"
+_SELECT_STATE: Final = f"""
+    SELECT post.seq, post_state.content, status, revision, live_revision, published_at, dated_by, {COLUMNS}
+    FROM post JOIN post_state USING (seq) LEFT JOIN content ON content.position = post_state.content
+    WHERE id = ? ORDER BY from_pos DESC LIMIT 1
+"""  # noqa: S608
 _ARTICLES: Final = TemporalTable(
     "article", "seq, from_pos, to_pos, content, published_at, dated_by, republished_at", key="seq"
 )
@@ -106,15 +111,21 @@ class _Posts:
         self._db = db
         self._states: dict[str, _State] = {}
         self._contents: dict[int, _ContentValues] = {}
-        self._temporal_rows: list[TemporalRows] = []
-        self._rows = defaultdict[str, list[tuple[object, ...]]](list)
+        self._articles = TemporalRows(db, _ARTICLES)
+        self._slugs = TemporalRows(db, _SLUGS)
+        self._categories = TemporalRows(db, _CATEGORIES)
+        self._post_rows: list[tuple[object, ...]] = []
+        self._body_rows: list[tuple[object, ...]] = []
+        self._content_rows: list[tuple[object, ...]] = []
+        self._state_rows: list[tuple[object, ...]] = []
 
     def apply(self, recorded: Recorded[Event]) -> None:
         event = recorded.event
         if isinstance(event, model.PostChange):
-            state = self._state(event.post_id)
+            post_id = event.post_id
+            state = self._states.get(post_id) or self._state(post_id)
             if state:
-                self._changed(recorded, event, event.post_id, state)
+                self._changed(recorded, event, post_id, state)
         elif isinstance(event, model.PostCreated):
             self._created(recorded, event)
         elif isinstance(event, Withdrawn) and event.type.startswith("post."):
@@ -126,41 +137,28 @@ class _Posts:
                 self._put_state(post_id, recorded, state)
 
     def flush(self) -> None:
-        for table, rows in self._rows.items():
-            write_all(self._db, _INSERTS[table], rows)
-        for temporal_rows in self._temporal_rows:
-            temporal_rows.flush()
-
-    # The rows are created lazily, because most events change none of these tables.
-    @cached_property
-    def _articles(self) -> TemporalRows:
-        return self._rows_of(_ARTICLES)
-
-    @cached_property
-    def _slugs(self) -> TemporalRows:
-        return self._rows_of(_SLUGS)
-
-    @cached_property
-    def _categories(self) -> TemporalRows:
-        return self._rows_of(_CATEGORIES)
-
-    def _rows_of(self, table: TemporalTable) -> TemporalRows:
-        rows = TemporalRows(self._db, table)
-        self._temporal_rows.append(rows)
-        return rows
+        db = self._db
+        write_all(db, "INSERT INTO post VALUES (?, ?, ?)", self._post_rows)
+        write_all(db, "INSERT INTO body VALUES (?, ?)", self._body_rows)
+        write_all(db, _INSERT_CONTENT, self._content_rows)
+        write_all(db, _INSERT_STATE, self._state_rows)
+        self._articles.flush()
+        self._slugs.flush()
+        self._categories.flush()
 
     def _created(self, recorded: Recorded[Event], event: model.PostCreated) -> None:
-        at, header = recorded.position, recorded.header
+        header = recorded.header
+        at = header.position
         self._articles.begin(at)
         self._categories.begin(at)
-        self._rows["post"].append((at, event.post_id, header.recorded_at))
-        self._rows["body"].append((at, event.body))
+        self._post_rows.append((at, event.post_id, header.recorded_at))
+        self._body_rows.append((at, event.body))
         self._put_content(at, _row_after((), event, at))
         self._put_state(event.post_id, recorded, (at, at, model.DRAFT, None))
-        self._open_slug(event.slug, at, at)
+        self._slugs.put([event.slug, at, at, OPEN, None])
 
     def _changed(self, recorded: Recorded[Event], event: Event, post_id: str, state: _State) -> None:
-        at = recorded.position
+        at = recorded.header.position
         seq, content, lifecycle, dated_by = state
         match event:
             case model.ContentChanged():
@@ -169,11 +167,11 @@ class _Posts:
             case model.PostPublished():
                 dated_by = model.dating_position(lifecycle, dated_by, event, recorded)
                 self._publish(recorded, state, event, dated_by)
-            case model.PostCategorized(category_id=category_id):
-                if self._categories.find(seq, category_id) is None:
-                    self._categories.put([seq, category_id, at, OPEN])
-            case model.PostUncategorized(category_id=category_id):
-                self._categories.close(at, seq, category_id)
+            case model.PostCategorized():
+                if self._categories.find(seq, event.category_id) is None:
+                    self._categories.put([seq, event.category_id, at, OPEN])
+            case model.PostUncategorized():
+                self._categories.close(at, seq, event.category_id)
             case model.PostUnpublished():
                 self._articles.close(at, seq)
             case model.PostArchived(slug_released=slug_released):
@@ -196,7 +194,7 @@ class _Posts:
         old, slug = self._content(content), event.slug
         old_slug = old[_SLUG]
         if event.body is not UNSET:
-            self._rows["body"].append((at, event.body))
+            self._body_rows.append((at, event.body))
         if slug is not UNSET and slug != old_slug:
             self._close_slug(old_slug, seq, at)
             self._open_slug(slug, seq, at)
@@ -205,7 +203,7 @@ class _Posts:
     def _publish(
         self, recorded: Recorded[Event], state: _State, event: model.PostPublished, dated_by: int | None
     ) -> None:
-        at, now = recorded.position, recorded.header.recorded_at
+        at, now = recorded.header.position, recorded.header.recorded_at
         seq, content, lifecycle, _ = state
         republished_at = None if lifecycle.live_revision is None else now
         self._articles.close(at, seq)
@@ -228,24 +226,23 @@ class _Posts:
     def _state(self, post_id: str) -> _State | None:
         state = self._states.get(post_id)
         if state is None:
-            row = self._db.execute(
-                "SELECT post.seq, content, status, revision, live_revision, published_at, dated_by"
-                " FROM post JOIN post_state USING (seq) WHERE id = ? ORDER BY from_pos DESC LIMIT 1",
-                (post_id,),
-            ).fetchone()
+            row = self._db.execute(_SELECT_STATE, (post_id,)).fetchone()
             if row is None:
                 return None
-            seq, content, status, *rest, dated_by = row
-            state = seq, content, model.Lifecycle(model.PostStatus(status), *rest), dated_by
+            seq, content, status, revision, live_revision, published_at, dated_by, *values = row
+            lifecycle = model.Lifecycle(model.PostStatus(status), revision, live_revision, published_at)
+            state = seq, content, lifecycle, dated_by
+            self._contents.setdefault(content, tuple(values))
         return state
 
     def _put_state(self, post_id: str, recorded: Recorded[Event], state: _State) -> None:
         self._states[post_id] = state
         seq, content, lifecycle, dated_by = state
         status, revision, live_revision, published_at = lifecycle
-        at, version = recorded.position, recorded.header.stream_version
+        header = recorded.header
+        at, version = header.position, header.stream_version
         row = (seq, at, version, status, content, revision, live_revision, published_at, dated_by)
-        self._rows["post_state"].append(row)
+        self._state_rows.append(row)
 
     def _content(self, position: int) -> _ContentValues:
         content: _ContentValues | None = self._contents.get(position)
@@ -253,7 +250,7 @@ class _Posts:
 
     def _put_content(self, position: int, content: _ContentValues) -> None:
         self._contents[position] = content
-        self._rows["content"].append((position, *content))
+        self._content_rows.append((position, *content))
 
 
 class PostsProjector:

@@ -17,7 +17,7 @@ class ResultMessage:
     """An event. `payload` is the response as JSON.
 
     `state` is the payload without its extensions, if the event is a state: equal states have equal texts. Transports
-    cache the encoded frame in `frame`, with the kind of subscriber for which it can be reused.
+    cache what they send for the event in `frame`, with the kind of subscriber for which it can be reused.
     """
 
     position: int

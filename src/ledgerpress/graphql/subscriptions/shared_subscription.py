@@ -4,6 +4,7 @@ Executed steps are cached for subscribers at different positions.
 """
 
 import asyncio
+from collections import Counter
 from collections.abc import Callable, Collection, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
@@ -96,7 +97,7 @@ class Receiver(Protocol):
         """Return whether the subscriber has not been sent an event."""
 
     def offer(self, event: ResultMessage) -> None:
-        """Send an event."""
+        """Send an event, unless it has been sent."""
 
     def end(self, end: SubscriptionEnded) -> None:
         """End the subscription, and send the reason."""
@@ -142,6 +143,10 @@ class SharedSubscription:
     """Whether the last subscriber has left."""
     at_front: set[Receiver] = field(default_factory=set)
     behind: set[Receiver] = field(default_factory=set)
+    _token_ids: Counter[str] = field(default_factory=Counter)
+    """The tokens of all subscribers, with their numbers of subscribers."""
+    _expiring: int = 0
+    """The number of subscribers whose credentials expire."""
     _number: int = field(default_factory=count().__next__)
     _kind: Kind | None = None
     _front: int = 0
@@ -153,6 +158,24 @@ class SharedSubscription:
     @property
     def is_empty(self) -> bool:
         return not self.at_front and not self.behind
+
+    def join(self, subscriber: Receiver) -> None:
+        """Add a subscriber, which is behind."""
+        self.behind.add(subscriber)
+        self._count(subscriber.identity, 1)
+
+    def leave(self, subscriber: Receiver) -> None:
+        """Remove a subscriber."""
+        self.at_front.discard(subscriber)
+        self.behind.discard(subscriber)
+        self._count(subscriber.identity, -1)
+
+    def _count(self, identity: Identity, change: int) -> None:
+        self._expiring += change * (identity.expires_at is not None)
+        if (token_id := identity.token_id) is not None:
+            self._token_ids[token_id] += change
+            if not self._token_ids[token_id]:
+                del self._token_ids[token_id]
 
     async def beginning(self, variables: Mapping[str, Any]) -> int:
         """Return the position after which a subscription with `variables` begins.
@@ -209,12 +232,9 @@ class SharedSubscription:
                 context.close()
 
     def _ended(self, snapshot: Snapshot) -> Mapping[str, int]:
-        ids = {
-            receiver.identity.token_id
-            for receiver in (*self.at_front, *self.behind)
-            if receiver.identity.token_id is not None
-        }
-        return self.tokens.ended_tokens(replace(snapshot, reads=None), ids) if self.tokens and ids else {}
+        if self.tokens is None or not self._token_ids:
+            return {}
+        return self.tokens.ended_tokens(replace(snapshot, reads=None), self._token_ids.keys())
 
     def has_ended(self, snapshot: Snapshot) -> bool:
         """Return whether the token of a subscriber has ended."""
@@ -281,15 +301,20 @@ class SharedSubscription:
                         self._end_invalid(subscriber, progress)
                 return
             self._front, self._front_state = message.position, message.state
-            for number, subscriber in enumerate(list(self.at_front), 1):
-                if (
-                    subscriber in self.at_front
-                    and subscriber.lacks(message)
-                    and not self._end_invalid(subscriber, progress)
-                ):
-                    subscriber.offer(message)
-                if number % _SENDS_PER_TURN == 0:
-                    await asyncio.sleep(0)
+            await self._send(message, progress)
+            if message.position >= progress.reached and not progress.ended:
+                return  # there was no further event; a later one has set `_changed`
+
+    async def _send(self, message: ResultMessage, progress: Progress) -> None:
+        """Send an event to the subscribers at the front."""
+        at_front, may_end = self.at_front, bool(progress.ended) or self._expiring > 0
+        for number, subscriber in enumerate(list(at_front), 1):
+            if subscriber in at_front and not (
+                may_end and subscriber.lacks(message) and self._end_invalid(subscriber, progress)
+            ):
+                subscriber.offer(message)
+            if number % _SENDS_PER_TURN == 0:
+                await asyncio.sleep(0)
 
     def _end_invalid(self, subscriber: Receiver, progress: Progress) -> bool:
         """End the subscription if its credentials are not valid for the event of `progress`; return whether it ended."""

@@ -2,8 +2,8 @@
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Coroutine
-from typing import Any, Protocol
+from collections.abc import Awaitable, Callable
+from typing import Protocol
 
 from ledgerpress.commands.client_identity import Identity
 from ledgerpress.eventlog.errors import LogReplaced, LogUnavailable
@@ -15,20 +15,27 @@ from ledgerpress.graphql.subscriptions.shared_subscription import (
     internal_error,
     log_replaced,
 )
-from ledgerpress.rest_of_started_coroutine import StartedCoroutine
 from ledgerpress.views.files.views_health import ViewsUnavailable
 
 logger = logging.getLogger(__name__)
 
 
+class Sender(Protocol):
+    """Sends the events of one subscription to its connection."""
+
+    def send(self, event: ResultMessage) -> Awaitable[None] | None:
+        """Send an event. Return `None` if the connection has accepted all of it, otherwise an awaitable for the rest.
+
+        Both raise `OSError` if the connection is lost.
+        """
+
+
 class Sink(Protocol):
     """The connection of a subscriber."""
 
-    def send(self, event: ResultMessage) -> Coroutine[Any, Any, None]:
-        """Send an event; return when the connection has accepted all of it.
-
-        Raises `OSError` if the connection is lost.
-        """
+    @property
+    def sender(self) -> Sender:
+        """The sender, which is always the same."""
 
     async def end(self, end: SubscriptionEnded) -> None:
         """Send the end of the subscription, with its reason."""
@@ -45,7 +52,7 @@ class Subscriber:
     """
 
     __slots__ = (
-        "_lagging", "_leave", "_shared", "_sink", "_task", "_was_at_front", "identity", "position", "state",
+        "_lagging", "_leave", "_sender", "_shared", "_sink", "_task", "_was_at_front", "identity", "position", "state",
     )  # fmt: skip
 
     def __init__(
@@ -59,6 +66,7 @@ class Subscriber:
         """Begin after `position`. `leave` is called once, when the subscription has ended."""
         self._shared = shared
         self._sink = sink
+        self._sender = sink.sender
         self._leave: Callable[[Subscriber], None] | None = leave
         self.identity = identity
         self.position = position
@@ -66,6 +74,7 @@ class Subscriber:
         self._was_at_front = False
         self._lagging = False
         self._task: asyncio.Task[None] | None = None
+        shared.join(self)
         self._continue(None)
 
     def cancel(self) -> None:
@@ -95,29 +104,31 @@ class Subscriber:
                 self._task.cancel()
 
     def offer(self, event: ResultMessage) -> None:
-        """Send an event. If the connection does not accept it at once, continue in a task."""
-        sending = self._sink.send(event)
+        """Send an event, unless it has been sent. If the connection does not accept it at once, continue in a task."""
+        if not self.lacks(event):
+            return
         try:
-            waits_for = sending.send(None)
-        except StopIteration:
-            self._mark_sent(event)
+            rest = self._sender.send(event)
         except OSError:
             self._remove()
         except Exception:
             logger.exception("an event could not be sent")
             self._remove()
         else:
-            self._continue(StartedCoroutine(sending, waits_for), event)
+            if rest is None:
+                self.position, self.state = event.position, event.state
+            else:
+                self._continue(rest, event)
 
-    def _continue(self, pending: Awaitable[None] | None, event: ResultMessage | None = None) -> None:
+    def _continue(self, rest: Awaitable[None] | None, event: ResultMessage | None = None) -> None:
         self._shared.at_front.discard(self)
         self._shared.behind.add(self)
-        self._task = asyncio.create_task(self._catch_up(pending, event))
+        self._task = asyncio.create_task(self._catch_up(rest, event))
 
-    async def _catch_up(self, pending: Awaitable[None] | None, event: ResultMessage | None) -> None:
+    async def _catch_up(self, rest: Awaitable[None] | None, event: ResultMessage | None) -> None:
         try:
-            if pending is not None and event is not None:
-                await self._send(pending, event)
+            if event is not None:
+                await self._finish_sending(rest, event)
             while True:
                 progress = await self._next()
                 reached, event, _ = progress
@@ -125,7 +136,7 @@ class Subscriber:
                     return
                 self._check_credentials(progress)
                 if event is not None:
-                    await self._send(self._sink.send(event), event)
+                    await self._finish_sending(self._sender.send(event), event)
                 elif self._shared.admit(self, reached):
                     self.position = max(self.position, reached)
                     self._was_at_front = True
@@ -166,15 +177,13 @@ class Subscriber:
             except (LogUnavailable, ViewsUnavailable):
                 await asyncio.sleep(RETRY_SECONDS)
 
-    async def _send(self, sending: Awaitable[None], event: ResultMessage) -> None:
-        try:
-            async with asyncio.timeout(self._shared.settings.send_seconds):
-                await sending
-        except TimeoutError:
-            raise self._too_slow() from None
-        self._mark_sent(event)
-
-    def _mark_sent(self, event: ResultMessage) -> None:
+    async def _finish_sending(self, rest: Awaitable[None] | None, event: ResultMessage) -> None:
+        if rest is not None:
+            try:
+                async with asyncio.timeout(self._shared.settings.send_seconds):
+                    await rest
+            except TimeoutError:
+                raise self._too_slow() from None
         self.position, self.state = event.position, event.state
 
     def _too_slow(self) -> SubscriptionEnded:
@@ -196,8 +205,7 @@ class Subscriber:
             self._sink.abandon()
 
     def _remove(self) -> None:
-        self._shared.at_front.discard(self)
-        self._shared.behind.discard(self)
         leave, self._leave = self._leave, None
         if leave is not None:
+            self._shared.leave(self)
             leave(self)

@@ -4,39 +4,27 @@ uvicorn searches every header that it sends for forbidden characters, with two r
 response, this takes longer than everything else. This module checks and encodes a header, or a whole head, only once,
 with uvicorn's own expressions, even if it is sent many times.
 
-It uses private attributes of uvicorn's request class, in the version `_VERSION`. With any other version, without
-httptools, and with any other server, it sends ASGI messages. The bytes on the wire are the same in both cases
+It uses private attributes of uvicorn's request class. With a version that is not supported (`http/uvicorn_internals.py`),
+without httptools, and with any other server, it sends ASGI messages. The bytes on the wire are the same in both cases
 (`tests/integration/test_fast_path.py`).
 """
 
-import importlib
 from functools import lru_cache
 from typing import Any, Final
 
-import uvicorn
 from starlette.types import Message, Send
 
 from ledgerpress.http.request_rejection_error import Header
 from ledgerpress.http.responses import NOT_MODIFIED
+from ledgerpress.http.uvicorn_internals import uvicorn_module
 
-_VERSION: Final = "0.54."
 _FRAMING: Final = frozenset({b"connection", b"transfer-encoding"})
 _LENGTH: Final = b"content-length"
 _END: Final = b"\r\n"
 _CLOSE_END: Final = b"connection: close\r\n\r\n"
 
 
-def _uvicorn_internals() -> Any:
-    """Return uvicorn's httptools module if its version is supported, otherwise `None`."""
-    if not uvicorn.__version__.startswith(_VERSION):
-        return None
-    try:
-        return importlib.import_module("uvicorn.protocols.http.httptools_impl")
-    except ImportError:
-        return None
-
-
-_INTERNALS: Final = _uvicorn_internals()
+_INTERNALS: Final = uvicorn_module("uvicorn.protocols.http.httptools_impl")
 _CYCLE: Final = getattr(_INTERNALS, "RequestResponseCycle", None)
 
 

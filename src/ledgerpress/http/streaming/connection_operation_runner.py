@@ -13,7 +13,7 @@ from ledgerpress.graphql.errors import client_errors, masked_error
 from ledgerpress.graphql.request_telemetry_record import executing
 from ledgerpress.graphql.subscriptions.hub import SubscriptionHub
 from ledgerpress.graphql.subscriptions.result_messages import ResultMessage, SubscriptionEnded, to_json
-from ledgerpress.graphql.subscriptions.subscriber import Subscriber
+from ledgerpress.graphql.subscriptions.subscriber import Sender, Subscriber
 from ledgerpress.http.graphql_over_http_settings import HttpSettings
 from ledgerpress.http.persisted_documents import PersistedDocuments, RequestedDocument
 from ledgerpress.http.request_rejection_error import HttpError
@@ -25,10 +25,10 @@ MAX_ID_CHARACTERS: Final = 255
 
 
 class Channel(Protocol):
-    """A connection that carries operations. Each method sends a message to the operation `id_`."""
+    """A connection that carries operations, each with an id."""
 
-    async def next(self, id_: str, event: ResultMessage) -> None:
-        """Send a result; return when the connection has accepted it. Raises `OSError` if the connection is lost."""
+    def sender(self, id_: str) -> Sender:
+        """Return an object that sends the results of an operation."""
 
     async def errors(self, id_: str, errors: list[dict[str, Any]]) -> None:
         """Report that an operation has ended with errors."""
@@ -87,7 +87,7 @@ class ConnectionOperations:
         `after` is the position after which a subscription resumes; `headers` are the headers of the request. If
         `resolved` is `None`, the operation resolves the request itself.
         """
-        operation = _Operation(self, id_, request, identity)
+        operation = _Operation(self, id_, request, identity, self.channel.sender(id_))
         self._operations[id_] = operation
         rejection = None
         try:
@@ -129,6 +129,7 @@ class _Operation:
     id: str
     request: GraphQLRequest
     identity: Identity
+    sender: Sender
     task: asyncio.Task[None] | None = None
     subscriber: Subscriber | None = None
     stopped: bool = False
@@ -211,8 +212,10 @@ class _Operation:
             return
         extensions = {**result.body.get("extensions", {}), "position": result.position}
         payload = to_json({**result.body, "extensions": extensions})
-        async with asyncio.timeout(hub.settings.send_seconds):
-            await self.operations.channel.next(self.id, ResultMessage(result.position, payload))
+        rest = self.sender.send(ResultMessage(result.position, payload))
+        if rest is not None:
+            async with asyncio.timeout(hub.settings.send_seconds):
+                await rest
         await self._complete()
 
     async def _subscribe(self, operation: Operation, after: int | None) -> None:
@@ -222,9 +225,6 @@ class _Operation:
             )
         except SubscriptionEnded as end:
             await self.end(end)
-
-    async def send(self, event: ResultMessage) -> None:
-        await self.operations.channel.next(self.id, event)
 
     async def end(self, end: SubscriptionEnded) -> None:
         if end.errors:

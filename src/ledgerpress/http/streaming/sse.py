@@ -4,6 +4,8 @@ In distinct connections mode, each operation has its own stream (PROTOCOL.md of 
 """
 
 import asyncio
+from asyncio import WriteTransport
+from collections.abc import Awaitable
 from typing import Any, Final
 
 from starlette.datastructures import Headers
@@ -11,11 +13,14 @@ from starlette.types import Receive, Scope, Send
 
 from ledgerpress.commands.client_identity import Identity
 from ledgerpress.graphql.subscriptions.result_messages import ResultMessage, to_json
+from ledgerpress.graphql.subscriptions.subscriber import Sender
 from ledgerpress.http.request_rejection_error import HttpError
 from ledgerpress.http.requests.headers_and_body import ClientDisconnected
 from ledgerpress.http.responses import send_error
 from ledgerpress.http.streaming import stream_requests
 from ledgerpress.http.streaming.stream_requests import StreamRequests
+from ledgerpress.http.streaming.uvicorn_direct_write import accepts_at_once, chunk_of, response_transport
+from ledgerpress.rest_of_started_coroutine import start
 
 HEADERS: Final = [
     (b"content-type", b"text/event-stream; charset=utf-8"),
@@ -32,12 +37,15 @@ class EventStream:
     carries one operation and ends with it. Events wait until the stream has been opened.
     """
 
+    __slots__ = ("_ended", "_of_many", "_opened", "_requests", "_send", "_settings", "_transport")
+
     def __init__(self, requests: StreamRequests, *, of_many: bool) -> None:
         self._requests = requests
         self._settings = requests.hub.settings
         self._of_many = of_many
         self._opened = asyncio.Event()
         self._send: Send
+        self._transport: WriteTransport | None = None
         self._ended: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
 
     @property
@@ -45,16 +53,17 @@ class EventStream:
         """Whether the stream has been opened. A stream is opened only once."""
         return self._opened.is_set()
 
-    async def run(self, receive: Receive, send: Send) -> None:
+    async def run(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Send the response until the client disconnects or the stream ends."""
         with self._requests.slots.without_slot():
-            await self._run(receive, send)
+            await self._run(scope, receive, send)
 
-    async def _run(self, receive: Receive, send: Send) -> None:
+    async def _run(self, scope: Scope, receive: Receive, send: Send) -> None:
         self._send = send
         self._opened.set()
         await send({"type": "http.response.start", "status": 200, "headers": HEADERS})
         disconnected = asyncio.create_task(_disconnect(receive), name="event stream")
+        self._transport = response_transport(scope)
         try:
             await self._write(_KEEP_ALIVE)  # some browsers wait for the first bytes
             while not disconnected.done() and not self._ended.done():
@@ -66,6 +75,7 @@ class EventStream:
                 )
                 if not done:
                     await self._write(_KEEP_ALIVE)
+            self._transport = None
             if not disconnected.done():
                 await self._write(b"", more=False)
         except OSError:
@@ -93,16 +103,21 @@ class EventStream:
         if not self._ended.done():
             self._ended.set_result(True)
 
-    async def next(self, id_: str, event: ResultMessage) -> None:
-        key = ("many", id_) if self._of_many else ("one", "")
-        if event.frame is None or event.frame[0] != key:
-            event.frame = (
-                key,
-                {"type": "http.response.body", "body": self._next(id_, event), "more_body": True},
-            )
+    def sender(self, id_: str) -> Sender:
+        return _SenderOfOne(self) if not self._of_many else _SenderOfMany(self, id_)
+
+    def send_event(self, body: bytes, chunk: bytes) -> Awaitable[None] | None:
+        """Send an event and return the rest as `Sender.send` does. `chunk` is the chunk with `body`."""
+        transport = self._transport
+        if transport is not None and accepts_at_once(transport):
+            transport.write(chunk)
+            return None
+        return start(self._send_event(body))
+
+    async def _send_event(self, body: bytes) -> None:
         if not self._opened.is_set():
             await self._opened.wait()
-        await self._send(event.frame[1])
+        await self._send({"type": "http.response.body", "body": body, "more_body": True})
 
     async def errors(self, id_: str, errors: list[dict[str, Any]]) -> None:
         """Report that an operation has ended with errors, as a result: the protocol has no message for errors."""
@@ -123,14 +138,42 @@ class EventStream:
         """End the stream: the client no longer accepts events."""
         self.end()
 
-    def _next(self, id_: str, event: ResultMessage) -> bytes:
-        if self._of_many:
-            return f'event: next\ndata: {{"id":{to_json(id_)},"payload":{event.payload}}}\n\n'.encode()
-        return f"event: next\nid: {event.position}\ndata: {event.payload}\n\n".encode()
-
     async def _write(self, body: bytes, *, more: bool = True) -> None:
         async with asyncio.timeout(self._settings.send_seconds):
             await self._send({"type": "http.response.body", "body": body, "more_body": more})
+
+
+class _SenderOfOne:
+    """Sends the results of the only operation of a stream."""
+
+    __slots__ = ("_stream",)
+
+    def __init__(self, stream: EventStream) -> None:
+        self._stream = stream
+
+    def send(self, event: ResultMessage) -> Awaitable[None] | None:
+        frame = event.frame
+        if frame is None or frame[0] != "event stream":
+            body = f"event: next\nid: {event.position}\ndata: {event.payload}\n\n".encode()
+            frame = event.frame = "event stream", (body, chunk_of(body))
+        return self._stream.send_event(*frame[1])
+
+
+class _SenderOfMany:
+    """Sends the results of one of the operations of a stream."""
+
+    __slots__ = ("_beginning", "_stream")
+
+    def __init__(self, stream: EventStream, id_: str) -> None:
+        self._beginning = f'event: next\ndata: {{"id":{to_json(id_)},"payload":'.encode()
+        self._stream = stream
+
+    def send(self, event: ResultMessage) -> Awaitable[None] | None:
+        frame = event.frame
+        if frame is None or frame[0] != "event stream of many":
+            frame = event.frame = "event stream of many", f"{event.payload}}}\n\n".encode()
+        body = self._beginning + frame[1]
+        return self._stream.send_event(body, chunk_of(body))
 
 
 async def _disconnect(receive: Receive) -> None:
@@ -166,7 +209,7 @@ class EventStreams:
         try:
             after, headers = stream_requests.last_event_id(scope), self._requests.headers(scope)
             operations.start("", request, identity, after=after, headers=headers, resolved=resolved)
-            await stream.run(receive, send)
+            await stream.run(scope, receive, send)
         finally:
             watching.cancel()
             operations.stop_all()

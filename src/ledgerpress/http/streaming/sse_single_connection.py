@@ -122,7 +122,7 @@ class Reservations:
             )
         reservation.expiry.cancel()
         try:
-            await reservation.stream.run(receive, send)
+            await reservation.stream.run(scope, receive, send)
         finally:
             self._drop(token)
 

@@ -2,27 +2,32 @@
 
 import asyncio
 import logging
-from collections.abc import Collection, Coroutine
+from asyncio import WriteTransport
+from collections.abc import Awaitable, Callable, Collection, Coroutine
 from contextlib import suppress
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
 
 from starlette.types import Message, Receive, Scope, Send
 
 from ledgerpress.commands.client_identity import Identity
 from ledgerpress.graphql.subscriptions.result_messages import ResultMessage
+from ledgerpress.graphql.subscriptions.subscriber import Sender
 from ledgerpress.http.middleware.access_log import MAX_CHARACTERS
 from ledgerpress.http.request_rejection_error import UNAUTHENTICATED, HttpError
 from ledgerpress.http.requests.graphql_request import GraphQLRequest
 from ledgerpress.http.streaming import websocket_messages as messages
 from ledgerpress.http.streaming.stream_requests import StreamRequests
+from ledgerpress.http.streaming.uvicorn_direct_write import accepts_at_once, frame_head, websocket_transport
 from ledgerpress.http.streaming.websocket_messages import SUBPROTOCOL, Closing
 from ledgerpress.network_names import is_allowed_origin, without_default_port
+from ledgerpress.rest_of_started_coroutine import start
 
 logger = logging.getLogger(__name__)
 
 NOT_READING: Final = (1013, "The client does not accept the messages that are sent to it.")
 """The code and the reason for clients that stop reading."""
 _DISCONNECT: Final = "websocket.disconnect"
+_CoroutineSend: TypeAlias = Callable[[Message], Coroutine[Any, Any, None]]
 
 
 class Sockets:
@@ -41,7 +46,7 @@ class Sockets:
         with suppress(OSError):  # the client has disconnected
             await self._handle(scope, receive, _raising_oserror(send))
 
-    async def _handle(self, scope: Scope, receive: Receive, send: Send) -> None:
+    async def _handle(self, scope: Scope, receive: Receive, send: _CoroutineSend) -> None:
         await receive()
         if not _has_allowed_origin(scope, self._requests.hub.settings.allowed_origins):
             await send({"type": "websocket.close"})  # the server answers the handshake with 403
@@ -67,13 +72,16 @@ class Sockets:
 class _Socket:
     """A WebSocket. It is the channel of its operations."""
 
-    def __init__(self, requests: StreamRequests, scope: Scope, receive: Receive, send: Send) -> None:
+    def __init__(
+        self, requests: StreamRequests, scope: Scope, receive: Receive, send: _CoroutineSend
+    ) -> None:
         self._requests = requests
         self._rates = requests.rates
         self._settings = requests.hub.settings
         self._scope = scope
         self._receive = receive
         self._send = send
+        self._transport = websocket_transport(scope)
         self._authorization: str | None = None
         self._operations = requests.operations(self, self._admit)
         self._identity: Identity | None = None
@@ -107,11 +115,8 @@ class _Socket:
             self._closing = closing
             self._task.cancel()
 
-    async def next(self, id_: str, event: ResultMessage) -> None:
-        if event.frame is None or event.frame[0] != ("websocket", id_):
-            text = messages.next_message(id_, event.payload)
-            event.frame = ("websocket", id_), {"type": "websocket.send", "text": text}
-        await self._send(event.frame[1])
+    def sender(self, id_: str) -> Sender:
+        return _ResultSender(id_, self._send, self._transport)
 
     async def errors(self, id_: str, errors: list[dict[str, Any]]) -> None:
         await self._send_text(messages.error(id_, errors))
@@ -205,11 +210,36 @@ class _Socket:
             return
 
 
+class _ResultSender:
+    """Sends the results of one operation, which is stopped before its socket is closed.
+
+    It uses as few objects as possible, since reading those of a thousand subscribers takes longer than the code.
+    """
+
+    __slots__ = ("_beginning", "_send", "_transport")
+
+    def __init__(self, id_: str, send: _CoroutineSend, transport: WriteTransport | None) -> None:
+        self._beginning = messages.next_beginning(id_).encode()
+        self._send = send
+        self._transport = transport
+
+    def send(self, event: ResultMessage) -> Awaitable[None] | None:
+        frame = event.frame
+        if frame is None or frame[0] != "websocket":
+            frame = event.frame = "websocket", messages.next_rest(event.payload).encode()
+        beginning, rest, transport = self._beginning, frame[1], self._transport
+        if transport is not None and accepts_at_once(transport):
+            # The rest is the same object for all subscribers: it is not copied, even if a client does not read.
+            transport.writelines((frame_head(len(beginning) + len(rest)) + beginning, rest))
+            return None
+        return start(self._send({"type": "websocket.send", "text": (beginning + rest).decode()}))
+
+
 class _Disconnected(Exception):
     """The client has disconnected."""
 
 
-def _raising_oserror(send: Send) -> Send:
+def _raising_oserror(send: Send) -> _CoroutineSend:
     """Return a `send` that raises `OSError` after the end of the connection, as ASGI requires.
 
     uvicorn raises `RuntimeError` if it has closed the connection itself, for example after an invalid frame.

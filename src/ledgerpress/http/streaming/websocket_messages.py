@@ -63,9 +63,14 @@ def pong(payload: dict[str, Any] | None) -> str:
     return to_json({"type": "pong", "payload": payload} if payload else {"type": "pong"})
 
 
-def next_message(id_: str, payload: str) -> str:
-    """Return the message with a result; `payload` is JSON."""
-    return f'{{"id":{to_json(id_)},"type":"next","payload":{payload}}}'
+def next_beginning(id_: str) -> str:
+    """Return the part of a message with a result that depends on the id of its operation."""
+    return f'{{"id":{to_json(id_)}'
+
+
+def next_rest(payload: str) -> str:
+    """Return the part of a message with a result that follows `next_beginning()`. `payload` is JSON."""
+    return f',"type":"next","payload":{payload}}}'
 
 
 def error(id_: str, errors: list[dict[str, Any]]) -> str:

@@ -1,10 +1,10 @@
 """Execute GraphQL operations on an open store in the caller's process. Loaded on first use: it imports strawberry."""
 
 import asyncio
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import AsyncGenerator, Awaitable, Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
-from typing import Any, Final
+from typing import Any, Final, Self
 
 import msgspec
 from graphql import GraphQLError, OperationType
@@ -22,6 +22,7 @@ from ledgerpress.graphql.subscriptions.hub import SubscriptionHub
 from ledgerpress.graphql.subscriptions.result_messages import ResultMessage, SubscriptionEnded
 from ledgerpress.graphql.subscriptions.settings import SubscriptionSettings
 from ledgerpress.graphql.subscriptions.subscriber import Subscriber
+from ledgerpress.rest_of_started_coroutine import start
 from ledgerpress.server.store import Store
 
 _NO_LIMIT: Final = 2**40
@@ -144,8 +145,12 @@ class _Subscription:
         """Return the next result, or `None` if the subscription has ended."""
         return await self._results.get()
 
-    async def send(self, event: ResultMessage) -> None:
-        await self._results.put(_result_of(event.payload.encode(), event.position))
+    @property
+    def sender(self) -> Self:
+        return self
+
+    def send(self, event: ResultMessage) -> Awaitable[None] | None:
+        return start(self._results.put(_result_of(event.payload.encode(), event.position)))
 
     async def end(self, end: SubscriptionEnded) -> None:
         if end.errors:

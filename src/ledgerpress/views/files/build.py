@@ -3,9 +3,11 @@
 Every batch is committed with its checkpoints, so another process can continue the file of a killed process.
 """
 
+import gc
 import hashlib
 import sqlite3
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
@@ -113,9 +115,10 @@ class ViewsBuild:
                 raise EventLogError(f"the log ends at position {after:,}; {until:,} was expected")
             check_gapless(stored, after)
             self._check_withdrawn(withdrawals_in(codec, stored))
-            events, undecodable = decode(codec, stored)
-            with transaction(self.db):
+            with _no_garbage_collection(), transaction(self.db):
+                events, undecodable = decode(codec, stored)
                 apply_batch(self.db, self._projectors, events, undecodable, skipped)
+            del stored, events
             if progress:
                 progress(self.position, until)
 
@@ -166,3 +169,18 @@ class ViewsBuild:
                 for position, record in withdrawals
             ):
                 raise PayloadWithdrawnDuringBuild("a payload was withdrawn during the build: build again")
+
+
+@contextmanager
+def _no_garbage_collection() -> Iterator[None]:
+    """Pause the search for reference cycles.
+
+    A batch has hundreds of thousands of rows and no cycles, and the search would visit its rows again and again.
+    """
+    was_enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_enabled:
+            gc.enable()

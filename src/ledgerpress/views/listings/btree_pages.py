@@ -22,8 +22,10 @@ Key: TypeAlias = tuple[int, int]
 Row: TypeAlias = tuple[int, int, int, int | None]
 """A row of a page without its end: published_at, post, from_pos, child."""
 
-_RowKey: TypeAlias = tuple[int, int, int, int]
-"""page, published_at, post, from_pos."""
+_RowKey: TypeAlias = tuple[int, int, int]
+"""published_at, post, from_pos."""
+_StoredRow: TypeAlias = tuple[int, int, int, int, int, int | None]
+"""page, published_at, post, from_pos, to_pos, child."""
 
 P_contra = TypeVar("P_contra", contravariant=True)
 
@@ -53,30 +55,28 @@ class Place(NamedTuple):
 
 
 class Page:
-    """The rows of a page: `ends` maps all rows to their `to_pos`; `live` contains the open rows in order."""
+    """A page: `live` contains the open rows in order, `rows` is the number of all rows.
 
-    __slots__ = ("ends", "id", "live")
+    `changed` contains the rows that still have to be written, by key; `None` for a row that has to be deleted.
+    `is_stored` is false until rows of the page have been written.
+    """
 
-    def __init__(self, id: int) -> None:
+    __slots__ = ("changed", "id", "is_stored", "live", "rows")
+
+    def __init__(self, id: int, live: list[Row], rows: int, *, is_stored: bool) -> None:
         self.id = id
-        self.ends: dict[tuple[int, int, int], int] = {}
-        self.live: list[Row] = []
+        self.live = live
+        self.rows = rows
+        self.is_stored = is_stored
+        self.changed: dict[_RowKey, _StoredRow | None] = {}
 
     def find(self, key: Key) -> Row | None:
         place = bisect_left(self.live, key)
         return self.live[place] if place < len(self.live) and self.live[place][:2] == key else None
 
-    def ended_at(self, key: Key, position: int) -> Row | None:
-        """Return the row of the key that ended at `position`, if there is one. The page must be a leaf."""
-        for row, end in self.ends.items():
-            if end == position and row[:2] == key:
-                return (*row, None)
-        return None
 
-
-@dataclass(frozen=True, slots=True)
-class Leaf:
-    """A leaf, its range of keys, its entry, and its branch with the branch's own entry.
+class Leaf(NamedTuple):
+    """A leaf, its range of keys, its entry, and the entry of its branch.
 
     The range is from `first` up to, but not including, `end`.
     """
@@ -85,7 +85,6 @@ class Leaf:
     first: Key
     end: Key
     entry: Entry
-    branch: Page
     branch_entry: Entry
 
 
@@ -130,18 +129,16 @@ class Pages:
         self._db = db
         self._limits = limits
         self._pages: dict[int, Page] = {}
-        self._written: dict[_RowKey, tuple[int | None, ...] | None] = {}
+        self._used_branches: set[int] = set()
         self._last: int | None = None
 
     def get(self, id: int) -> Page:
         """Return the page, which MUST be changed only with the methods below."""
         page = self._pages.get(id)
         if page is None:
-            page = self._pages[id] = Page(id)
-            for published_at, post, from_pos, to_pos, child in self._db.execute(_ROWS, (id,)):
-                page.ends[published_at, post, from_pos] = to_pos
-                if to_pos == OPEN:
-                    page.live.append((published_at, post, from_pos, child))
+            rows = self._db.execute(_ROWS, (id,)).fetchall()
+            live = [row[:4] for row in rows if row[4] == OPEN]
+            page = self._pages[id] = Page(id, live, len(rows), is_stored=True)
         return page
 
     def make(self, rows: Iterable[Row] = ()) -> Page:
@@ -149,20 +146,25 @@ class Pages:
         if self._last is None:
             (self._last,) = self._db.execute("SELECT last FROM page_counter").fetchone()
         self._last += 1
-        page = self._pages[self._last] = Page(self._last)
-        page.live = list(rows)
-        for row in page.live:
-            page.ends[row[:3]] = OPEN
-            self._write(page, row, OPEN)
+        live = list(rows)
+        page = self._pages[self._last] = Page(self._last, live, len(live), is_stored=False)
+        for row in live:
+            page.changed[row[:3]] = (page.id, *row[:3], OPEN, row[3])
         return page
 
     def leaf(self, place: Place, key: Key) -> Leaf:
         """Return the leaf whose range contains the key. `place` is the branch whose range contains it."""
-        branch = self.get(place.entry.page)
-        number = bisect_left(branch.live, (*key, OPEN))
-        end = branch.live[number][:2] if number < len(branch.live) else place.end
-        entry = _entry(branch.live[number - 1])
-        return Leaf(self.get(entry.page), entry.key, end, entry, branch, place.entry)
+        branch_id = place.entry.page
+        if branch_id in self._pages or branch_id in self._used_branches:
+            live = self.get(branch_id).live
+            number = bisect_left(live, (*key, OPEN))
+            entries = live[number - 1 : number + 1]
+        else:  # Most transactions need a branch once, so it is not read whole.
+            self._used_branches.add(branch_id)
+            entries = self._db.execute(_LEAVES, (branch_id, *key)).fetchall()
+        entry = _entry(entries[0])
+        end = entries[1][:2] if len(entries) > 1 else place.end
+        return Leaf(self.get(entry.page), entry.key, end, entry, place.entry)
 
     def neighbour(self, page: Page, key: Key) -> Entry | None:
         """Return the entry before the entry with the key in this branch; if there is none, the entry after it."""
@@ -172,31 +174,47 @@ class Pages:
         return _entry(page.live[1]) if len(page.live) > 1 else None
 
     def add(self, page: Page, row: Row) -> None:
-        page.ends[row[:3]] = OPEN
+        page.rows += 1
+        self.reopen(page, row)
+
+    def ended_at(self, page: Page, key: Key, position: int) -> Row | None:
+        """Return the row of the key in a leaf that ended at `position`, if there is one."""
+        for row in page.changed.values():
+            if row is not None and row[4] == position and row[1:3] == key:
+                return (*key, row[3], None)
+        stored = self._db.execute(_ENDED_AT, (page.id, *key, position)).fetchone()
+        return None if stored is None or (*key, stored[0]) in page.changed else (*key, stored[0], None)
+
+    def reopen(self, page: Page, row: Row) -> None:
+        """Remove the end of a row of the page."""
         insort(page.live, row)
-        self._write(page, row, OPEN)
+        published_at, post, from_pos, child = row
+        page.changed[published_at, post, from_pos] = (page.id, published_at, post, from_pos, OPEN, child)
 
     def close(self, page: Page, row: Row, position: int) -> None:
-        page.ends[row[:3]] = position
         del page.live[bisect_left(page.live, row)]
-        self._write(page, row, position)
+        published_at, post, from_pos, child = row
+        page.changed[published_at, post, from_pos] = (page.id, published_at, post, from_pos, position, child)
 
     def remove(self, page: Page, row: Row) -> None:
-        del page.ends[row[:3]]
+        page.rows -= 1
         del page.live[bisect_left(page.live, row)]
-        self._written[page.id, *row[:3]] = None
+        page.changed[row[:3]] = None
 
     def forget(self, page: Page, position: int | None = None) -> None:
-        """Delete all rows of a page, or only the rows that began at `position`. The page is no longer in use."""
-        for row in [row for row in page.ends if position is None or row[2] == position]:
-            del page.ends[row]
-            self._written[page.id, *row] = None
+        """Delete all rows of a page, or only the rows that began at `position`. The page is no longer in use.
+
+        These rows are open: a row, or a row of a page, that began at a position is deleted if it ends there.
+        """
+        for row in page.live:
+            if position is None or row[2] == position:
+                page.changed[row[:3]] = None
         page.live = []
 
     def balance(self, directory: "Directory", k: int, leaf: Leaf, position: int) -> None:
         """Rewrite the leaf, and the branch above it, if necessary."""
         branch = leaf.branch_entry
-        if self._rewrite(self, leaf.branch, branch.from_pos, leaf.entry, position):
+        if self._rewrite(self, self.get(branch.page), branch.from_pos, leaf.entry, position):
             self._rewrite(directory, k, None, branch, position)
 
     def _rewrite(
@@ -209,9 +227,7 @@ class Pages:
         page = self.get(entry.page)
         live = page.live
         neighbour = parents.neighbour(parent, entry.key) if len(live) < self._limits.join_below else None
-        if len(page.ends) <= self._limits.rows and (
-            neighbour is None or len(live) >= self._limits.rewrite_below
-        ):
+        if page.rows <= self._limits.rows and (neighbour is None or len(live) >= self._limits.rewrite_below):
             return False
         entries = [entry]
         if neighbour is not None:
@@ -232,16 +248,24 @@ class Pages:
 
     def flush(self) -> None:
         """Write all changes, in the order in which the table stores rows."""
-        write_all(self._db, _REMOVE, [key for key, row in self._written.items() if row is None])
-        write_all(self._db, _WRITE, sorted([row for row in self._written.values() if row is not None]))
-        self._written.clear()
+        removed: list[tuple[int, ...]] = []
+        changed: list[_StoredRow] = []
+        new: list[_StoredRow] = []
+        for page in self._pages.values():
+            if page.changed:
+                rows = [row for row in page.changed.values() if row is not None]
+                if page.is_stored:
+                    changed += rows
+                    removed += [(page.id, *key) for key, row in page.changed.items() if row is None]
+                else:
+                    new += rows
+                page.is_stored = True
+                page.changed.clear()
+        write_all(self._db, _REMOVE, removed)
+        write_all(self._db, _CHANGE, sorted(changed))
+        write_all(self._db, _ADD_ROW, sorted(new))
         if self._last is not None:  # pages were created
             self._db.execute("UPDATE page_counter SET last = ?", (self._last,))
-
-    def _write(self, page: Page, row: Row, to_pos: int) -> None:
-        published_at, post, from_pos, child = row
-        key = (page.id, published_at, post, from_pos)
-        self._written[key] = (*key, to_pos, child)
 
 
 class Directory:
@@ -257,9 +281,8 @@ class Directory:
         number = bisect_right(places, key, key=_first_key) - 1
         if number >= 0 and key < places[number].end:
             return places[number]
-        entry = Entry(*self._db.execute(_AT_OR_BELOW, (k, *key)).fetchone())
-        above = self._db.execute(_ABOVE, (k, *entry.key)).fetchone()
-        place = Place(entry, END if above is None else (above[0], above[1]))
+        rows = self._db.execute(_AROUND, (k, *key)).fetchall()
+        place = Place(Entry(*rows[0]), rows[1][:2] if len(rows) > 1 else END)
         insort(places, place, key=_first_key)
         return place
 
@@ -303,9 +326,27 @@ def _first_key(place: Place) -> Key:
     return place.entry.key
 
 
-_ROWS: Final = "SELECT published_at, post, from_pos, to_pos, child FROM page_row WHERE page = ? ORDER BY published_at, post"
+_ROWS: Final = "SELECT published_at, post, from_pos, child, to_pos FROM page_row WHERE page = ? ORDER BY published_at, post"
+_ENDED_AT: Final = (
+    "SELECT from_pos FROM page_row WHERE page = ? AND published_at = ? AND post = ? AND to_pos = ?"
+)
+# The entries of the leaf whose range contains the key (?2, ?3), and of the next one.
+_LEAVES: Final = """
+    SELECT * FROM (
+        SELECT published_at, post, from_pos, child FROM page_row
+        WHERE page = ?1 AND to_pos = 9007199254740991 AND (published_at, post) <= (?2, ?3)
+        ORDER BY published_at DESC, post DESC LIMIT 1
+    )
+    UNION ALL SELECT * FROM (
+        SELECT published_at, post, from_pos, child FROM page_row
+        WHERE page = ?1 AND to_pos = 9007199254740991 AND (published_at, post) > (?2, ?3)
+        ORDER BY published_at, post LIMIT 1
+    )
+"""
 _REMOVE: Final = "DELETE FROM page_row WHERE page = ? AND published_at = ? AND post = ? AND from_pos = ?"
-_WRITE: Final = "INSERT OR REPLACE INTO page_row (page, published_at, post, from_pos, to_pos, child) VALUES (?, ?, ?, ?, ?, ?)"
+_COLUMNS: Final = "(page, published_at, post, from_pos, to_pos, child) VALUES (?, ?, ?, ?, ?, ?)"
+_CHANGE: Final = f"INSERT OR REPLACE INTO page_row {_COLUMNS}"
+_ADD_ROW: Final = f"INSERT INTO page_row {_COLUMNS}"
 _ADD: Final = (
     "INSERT INTO page_directory (k, published_at, post, from_pos, page, to_pos)"
     " VALUES (?, ?, ?, ?, ?, 9007199254740991)"
@@ -315,8 +356,10 @@ _CLOSE: Final = f"UPDATE page_directory SET to_pos = ? {_ONE}"  # noqa: S608
 _DELETE: Final = f"DELETE FROM page_directory {_ONE}"  # noqa: S608
 _IN_USE: Final = (
     "SELECT published_at, post, from_pos, page FROM page_directory INDEXED BY page_directory_open"
-    " WHERE k = ? AND to_pos = 9007199254740991 AND (published_at, post)"
+    " WHERE k = ?1 AND to_pos = 9007199254740991 AND (published_at, post)"
 )
-_AT_OR_BELOW: Final = f"{_IN_USE} <= (?, ?) ORDER BY published_at DESC, post DESC LIMIT 1"
-_BELOW: Final = f"{_IN_USE} < (?, ?) ORDER BY published_at DESC, post DESC LIMIT 1"
-_ABOVE: Final = f"{_IN_USE} > (?, ?) ORDER BY published_at, post LIMIT 1"
+_AT_OR_BELOW: Final = f"{_IN_USE} <= (?2, ?3) ORDER BY published_at DESC, post DESC LIMIT 1"
+_BELOW: Final = f"{_IN_USE} < (?2, ?3) ORDER BY published_at DESC, post DESC LIMIT 1"
+_ABOVE: Final = f"{_IN_USE} > (?2, ?3) ORDER BY published_at, post LIMIT 1"
+# The branch whose range contains the key (?2, ?3), and the next one.
+_AROUND: Final = f"SELECT * FROM ({_AT_OR_BELOW}) UNION ALL SELECT * FROM ({_ABOVE})"  # noqa: S608

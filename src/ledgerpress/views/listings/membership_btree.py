@@ -11,13 +11,14 @@ on how they were batched.
 """
 
 import sqlite3
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Final
 
 from ledgerpress.views.listings.btree_pages import Directory, Key, Leaf, PageLimits, Pages
 from ledgerpress.views.listings.queries import LOWEST
 from ledgerpress.views.projection.projector_interface_and_composition import write_all
-from ledgerpress.views.temporal_and_step_rows import StepRows
+from ledgerpress.views.temporal_and_step_rows import StepRows, StepTable
 
 SCHEMA: Final = """
 -- The current state of a listing. `touched` is the position of its last change.
@@ -54,6 +55,8 @@ CREATE TABLE newest_step (
 ) STRICT, WITHOUT ROWID;
 """
 LIMITS: Final = PageLimits()
+_COUNTS: Final = StepTable("count_step", "n", initial=0)
+_NEWEST_TIMES: Final = StepTable("newest_step", "newest_published_at", initial=None)
 
 
 class MembershipRefused(ValueError):
@@ -103,8 +106,8 @@ class Memberships:
         self._directory = Directory(db)
         self._states: dict[int, _ListingState] = {}
         self._leaves: dict[int, Leaf] = {}
-        self._counts = StepRows(db, "count_step", "n", initial=0)
-        self._newest_times = StepRows(db, "newest_step", "newest_published_at", initial=None)
+        self._counts = StepRows(db, _COUNTS)
+        self._newest_times = StepRows(db, _NEWEST_TIMES)
 
     def open(self, k: int, published_at: int, post: int, position: int) -> None:
         """Add the post to listing `k` from `position` on, under `published_at` (microseconds since 1970 UTC).
@@ -112,18 +115,20 @@ class Memberships:
         Raises `MembershipRefused` if the post is already there, or if the listing was changed at a later position.
         """
         key = (published_at, post)
-        listing = self._state(k) or self._begin(k, position)
+        listing = self._states.get(k) or self._state(k) or self._begin(k, position)
         if listing.changed_at > position:
             raise MembershipRefused(f"the listing was last changed at {listing.changed_at}", k, key, position)
         leaf = self._leaf(k, key)
         page = leaf.page
-        if page.find(key):
+        if page.find(key) is not None:
             raise MembershipRefused("the post is in the listing already", k, key, position)
-        just_left = page.ended_at(key, position) if listing.changed_at == position else None
-        rows = len(page.ends)
-        self._pages.add(page, just_left or (published_at, post, position, None))
-        if just_left is None and rows >= self._limits.rows:
-            self._balance(k, leaf, position)
+        just_left = self._pages.ended_at(page, key, position) if listing.changed_at == position else None
+        if just_left is not None:
+            self._pages.reopen(page, just_left)
+        else:
+            self._pages.add(page, (published_at, post, position, None))
+            if page.rows > self._limits.rows:
+                self._balance(k, leaf, position)
         newest = listing.newest
         if newest is None or newest < published_at:
             newest = published_at
@@ -135,7 +140,7 @@ class Memberships:
         Raises `MembershipRefused` if the post is not there, or if the listing was changed at a later position.
         """
         key = (published_at, post)
-        listing = self._state(k)
+        listing = self._states.get(k) or self._state(k)
         if listing is not None and listing.changed_at > position:
             raise MembershipRefused(f"the listing was last changed at {listing.changed_at}", k, key, position)
         leaf = self._leaf(k, key) if listing is not None else None
@@ -154,6 +159,14 @@ class Memberships:
             self._balance(k, leaf, position)
         self._record(listing, position, listing.n - 1, newest)
 
+    def load(self, ks: Collection[int]) -> None:
+        """Read the states of these listings at once, if there are several that this transaction has not used."""
+        missing = [k for k in ks if k not in self._states]
+        if len(missing) > 1:
+            query = f"SELECT * FROM listing WHERE k IN ({', '.join('?' * len(missing))})"  # noqa: S608
+            for row in self._db.execute(query, missing):
+                self._states[row[0]] = _ListingState(*row)
+
     def flush(self) -> None:
         changed = [listing for listing in self._states.values() if listing.changed]
         for listing in changed:
@@ -168,11 +181,10 @@ class Memberships:
         )
 
     def _state(self, k: int) -> _ListingState | None:
-        state = self._states.get(k)
-        if state is None:
-            row = self._db.execute("SELECT * FROM listing WHERE k = ?", (k,)).fetchone()
-            if row is not None:
-                state = self._states[k] = _ListingState(*row)
+        row = self._db.execute("SELECT * FROM listing WHERE k = ?", (k,)).fetchone()
+        if row is None:
+            return None
+        state = self._states[k] = _ListingState(*row)
         return state
 
     def _begin(self, k: int, position: int) -> _ListingState:

@@ -9,7 +9,6 @@ creation, and sorted by a date, then by that position.
 import sqlite3
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from functools import cached_property
 from typing import Any, Final, Generic, Protocol, TypeAlias, TypeVar
 
 from ledgerpress.eventlog.codec import Recorded
@@ -21,6 +20,7 @@ from ledgerpress.views.projection.projector_interface_and_composition import (
     Erasure,
     ProjectorBatch,
     composed_version,
+    union_of_events,
 )
 
 Entry: TypeAlias = tuple[int, int]
@@ -107,20 +107,27 @@ class ListingChanges:
         self._memberships: Memberships | None = None
         self._contributions = contributions
         self._begun: list[ListingWriter[Any] | None] = [None] * len(contributions)
+        self._writers: list[ListingWriter[Any]] = []
+        self._counting: list[ListingWriter[Any]] = []
         self._by_event_type = dict[type[Event], list[ListingWriter[Any]]]()
         self._position = 0
         self._left = set[tuple[int, int, int]]()
         self._entered = set[tuple[int, int, int]]()
 
     def find(self, item_id: str) -> Any | None:
-        return next((item for writer in self._writers if (item := writer.find(item_id)) is not None), None)
+        return next(
+            (item for writer in self._all_writers() if (item := writer.find(item_id)) is not None), None
+        )
 
     def replace(self, before: ListedItem | None, after: ListedItem) -> None:
         """Record that an item was created (`before` is `None`), or changed from `before` to `after`."""
-        old, new = self._entries(before), self._entries(after)
+        self._all_writers()
+        old = None if before is None or before.public_date is None else self._entries(before)
+        new = None if after.public_date is None else self._entries(after)
         if old != new:
-            self._left.update([(k, date, after.seq) for k, date in old - new])
-            self._entered.update([(k, date, after.seq) for k, date in new - old])
+            left, entered, seq = set(old or ()), set(new or ()), after.seq
+            self._left.update([(k, date, seq) for k, date in left - entered])
+            self._entered.update([(k, date, seq) for k, date in entered - left])
         for writer in self._counting:
             writer.item_changed(before, after, self._position)
 
@@ -134,16 +141,24 @@ class ListingChanges:
 
     def apply(self, recorded: Recorded[Event]) -> None:
         """Apply an event. Entries end before others begin, both in the order of the listings' keys."""
-        self._position = recorded.position
-        for writer in self._writers_of(type(recorded.event)):
+        event_type = type(recorded.event)
+        writers = self._by_event_type.get(event_type)
+        if writers is None:
+            writers = self._by_event_type[event_type] = self._writers_of(event_type)
+        position = self._position = recorded.header.position
+        for writer in writers:
             writer.apply(recorded, self)
         if not (self._left or self._entered):
             return
-        memberships = self._memberships = self._memberships or Memberships(self._db)
-        for k, date, seq in sorted(self._left - self._entered):
-            memberships.close(k, date, seq, self._position)
-        for k, date, seq in sorted(self._entered - self._left):
-            memberships.open(k, date, seq, self._position)
+        if self._memberships is None:
+            self._memberships = Memberships(self._db)
+        memberships = self._memberships
+        left, entered = sorted(self._left - self._entered), sorted(self._entered - self._left)
+        memberships.load([k for k, _, _ in (*left, *entered)])
+        for k, date, seq in left:
+            memberships.close(k, date, seq, position)
+        for k, date, seq in entered:
+            memberships.open(k, date, seq, position)
         self._left.clear()
         self._entered.clear()
 
@@ -153,26 +168,23 @@ class ListingChanges:
         for writer in filter(None, self._begun):
             writer.flush()
 
-    @cached_property
-    def _writers(self) -> list[ListingWriter[Any]]:
-        return [self._writer(number) for number in range(len(self._contributions))]
-
-    @cached_property
-    def _counting(self) -> list[ListingWriter[Any]]:
-        return [
-            writer for writer in self._writers if type(writer).item_changed is not ListingWriter.item_changed
-        ]
+    def _all_writers(self) -> list[ListingWriter[Any]]:
+        if not self._writers:
+            self._writers = [self._writer(number) for number in range(len(self._contributions))]
+            self._counting = [
+                writer
+                for writer in self._writers
+                if type(writer).item_changed is not ListingWriter.item_changed
+            ]
+        return self._writers
 
     def _writers_of(self, event_type: type[Event]) -> list[ListingWriter[Any]]:
         """Return the writers of the contributions that apply events of this type."""
-        writers = self._by_event_type.get(event_type)
-        if writers is None:
-            writers = self._by_event_type[event_type] = [
-                self._writer(number)
-                for number, contribution in enumerate(self._contributions)
-                if contribution.events is None or event_type in contribution.events
-            ]
-        return writers
+        return [
+            self._writer(number)
+            for number, contribution in enumerate(self._contributions)
+            if contribution.events is None or event_type in contribution.events
+        ]
 
     def _writer(self, number: int) -> ListingWriter[Any]:
         """Return the writer of a contribution, which is created when it is first needed."""
@@ -181,10 +193,9 @@ class ListingChanges:
             writer = self._begun[number] = self._contributions[number].begin(self._db)
         return writer
 
-    def _entries(self, item: ListedItem | None) -> set[Entry]:
-        if item is None or item.public_date is None:
-            return set()
-        return {entry for writer in self._writers for entry in writer.entries(item)}
+    def _entries(self, item: ListedItem) -> list[Entry]:
+        """Return the entries of a public item."""
+        return [entry for writer in self._writers for entry in writer.entries(item)]
 
 
 class ListingsProjector:
@@ -202,6 +213,8 @@ class ListingsProjector:
         # A schema may end with a comment, which only a newline ends.
         self.schema = "\n".join(schemas)
         self._contributions = tuple(contributions)
+        self.events = union_of_events(contribution.events for contribution in contributions)
+        """The types of the events that a contribution applies; `None` for all."""
 
     @property
     def parts(self) -> Sequence[ListingContribution]:

@@ -21,8 +21,8 @@ from ledgerpress.views.projection import checkpoints
 from ledgerpress.views.projection.checkpoints import Checkpoint
 from ledgerpress.views.projection.projector_interface_and_composition import (
     Erasure,
-    ImmediateProjector,
     Projector,
+    events_of,
 )
 from ledgerpress.views.projection.withdrawal_erasure import erase_rows
 
@@ -116,7 +116,8 @@ def _apply_together(
 
 def _concerns(projector: Projector, types: frozenset[type[Event]]) -> bool:
     """Return whether a projector may produce rows for events of these types."""
-    return not (isinstance(projector, ImmediateProjector) and projector.events.isdisjoint(types))
+    declared = events_of(projector)
+    return declared is None or not declared.isdisjoint(types)
 
 
 class _Missing(NamedTuple):

@@ -43,6 +43,8 @@ _CLOSE: Final = """
 
 
 def _apply(recorded: Recorded[Event], db: sqlite3.Connection) -> None:
+    if isinstance(recorded.event, PostPublished) and recorded.event.correction is None:
+        return
     event, at, header = model.remaining_change(recorded.event), recorded.position, recorded.header
     post_id = POSTS.id_in(header.stream)
     new = model.recorded_correction(event, header.stream_version)
