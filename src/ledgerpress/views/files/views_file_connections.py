@@ -20,7 +20,6 @@ from ledgerpress.sqlite.connection import (
     open_to_read,
     retry_while_busy,
     transaction,
-    uri,
 )
 from ledgerpress.views.files.change_detector import ChangeDetector, unknown_version
 from ledgerpress.views.files.tables import check_tables, create_tables, is_damage, recreate, recreate_tables
@@ -350,23 +349,6 @@ def behind_withdrawal(files: Iterable[Path], position: int) -> list[Path]:
     no process has swept yet. Unreadable files are included.
     """
     return [file for file in files if not _is_past(file, position)]
-
-
-def is_open(views: Path) -> bool:
-    """Return whether any process has a connection to a views file open; true if that is unknown and the file exists.
-
-    Every connection to a database with a write-ahead log holds a shared lock while it is open. The lock ends with the
-    process, even if it is killed. So an exclusive lock is granted only if there is no other connection
-    (https://sqlite.org/wal.html).
-    """
-    try:
-        with closing(sqlite3.connect(uri(views, mode="rw"), uri=True, isolation_level=None, timeout=0)) as db:
-            db.execute("PRAGMA locking_mode = EXCLUSIVE")
-            db.execute("BEGIN EXCLUSIVE")
-            db.execute("ROLLBACK")
-    except sqlite3.Error:
-        return views.exists()
-    return False
 
 
 def _is_past(views: Path, position: int) -> bool:
