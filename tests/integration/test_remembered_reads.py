@@ -151,8 +151,8 @@ async def test_a_result_is_not_remembered_if_the_read_fails(store: Store) -> Non
         assert Titles()(snapshot) == "Birds"
 
 
-def remembered_results() -> int:
-    """Return the number of results in the memory of this process."""
+def remembered_reads() -> int:
+    """Return the number of reads that are remembered in the memory of this process."""
     return sum(len(each) for each in gc.get_objects() if isinstance(each, RememberedReads))
 
 
@@ -160,14 +160,14 @@ async def test_a_withdrawal_leaves_nothing_in_memory(store: Store) -> None:
     with store.snapshot() as snapshot:
         article_queries.by_slug(snapshot, "birds")
     del snapshot
-    assert remembered_results()
+    assert remembered_reads()
     events = await store.log.read(0, 100)
     created = next(event.position for event in events if event.header.type == "post.created")
     at = await withdraw_payload(
         store.log, event_codec(), store.clock, SeededBytes("1"), created, CommandRequest(reason="by law")
     )
     assert await store.views.wait_for(at, 10)
-    assert remembered_results() == 0, "it is forgotten before the next request"
+    assert remembered_reads() == 0, "it is forgotten before the next request"
 
 
 def test_memory_is_bounded() -> None:

@@ -149,7 +149,7 @@ class Snapshot:
     ) -> T:
         """Return `read(self)`, and remember the result until any process changes the views.
 
-        The result MUST depend on nothing but the key and the snapshot, and nobody may change it. It is not remembered
+        The result MUST depend on nothing but the key and the snapshot, and MUST NOT be changed. It is not remembered
         for another position than that of the views, or with a filter. `size_of` returns its approximate size in bytes.
         """
         remembered = self.remembered

@@ -6,12 +6,9 @@ it was recorded, so a change of only the status or a category copies no content.
 
 import sqlite3
 from collections.abc import Iterable
-<<<<<<< HEAD
-from functools import cached_property
-=======
 from dataclasses import dataclass
+from functools import cached_property
 from operator import attrgetter
->>>>>>> p18mut
 from typing import Any, Final, TypeAlias
 
 import msgspec
