@@ -6,8 +6,6 @@ it was recorded, so a change of only the status or a category copies no content.
 
 import sqlite3
 from collections.abc import Iterable
-from dataclasses import dataclass
-from functools import cached_property
 from operator import attrgetter
 from typing import Any, Final, TypeAlias
 
