@@ -21,11 +21,13 @@ from ledgerpress.graphql.cached_executor import CachedExecutor
 from ledgerpress.graphql.executor import Executor
 from ledgerpress.server.store import Store, open_store
 from ledgerpress.views.cache_invalidation import invalidated_topics
-from scripts.benchmarks.answers import SALT, VARIABLES, Server, conditional, post
+from scripts.peers.graphql_peers import LedgerPress
+from scripts.peers.http_requests import conditional, post_request
+from scripts.peers.processes import Server
 from scripts.scaling.constants import CHECKOUT, Rates
 from scripts.scaling.measure_subscriptions import different
-from scripts.workloads.magazine import FRONT_PAGE, SALTED_FRONT_PAGE, write_magazine
-from scripts.workloads.raw_client import ask
+from scripts.workloads.magazine import FRONT_PAGE, write_magazine
+from scripts.workloads.raw_client import ask, body_of, load
 
 EDITORS: Final = 64
 COMMANDS: Final = 1_280
@@ -44,29 +46,30 @@ def answers(folder: Path) -> dict[str, float]:
     """Return the responses per second of processor time: cached, not modified (304) and executed."""
     with ExitStack() as stack:
         place = Path(stack.enter_context(TemporaryDirectory(prefix="answers-", dir=folder)))
-        uvloop.run(_fill(place / "data"))
-        (place / "body").write_bytes(b"{}")
-        request = post({"query": FRONT_PAGE, "variables": VARIABLES})
-        salted = post({"query": SALTED_FRONT_PAGE, "variables": {**VARIABLES, "salt": SALT.decode()}})
-        numbers = itertools.count()
-        cached, uncached = Server("cached", place, stack), Server("uncached", place, stack)
-        unchanged = conditional(cached.port)
-        if unchanged is None:
-            raise SystemExit("the server sends no ETag")
-        body = ask(cached.port, request).partition(b"\r\n\r\n")[2]
+        uvloop.run(_fill(place / "store"))
+        variables = {"first": 20}
+        request = post_request("/graphql", {"query": FRONT_PAGE, "variables": variables})
 
-        def rate(server: Server, fixed: bytes | None) -> float:
-            make = (
-                (lambda: salted.replace(SALT, b"%012d" % next(numbers))) if fixed is None else lambda: fixed
-            )
-            return max(server.rate(make, SECONDS).by_processor for _ in range(ROUNDS))
+        def server(*, cached: bool) -> Server:
+            peer = LedgerPress(cached=cached)
+            return Server(lambda port: peer.command(place, port), request, place / "output", None, stack)
 
+        def rate(server: Server, request: bytes) -> float:
+            return max(_responses_per_processor_second(server, request) for _ in range(ROUNDS))
+
+        cached, uncached = server(cached=True), server(cached=False)
         return {
             "kept": rate(cached, request),
-            "unchanged": rate(cached, unchanged),
-            "uncached": rate(uncached, None),
-            "answer_bytes": len(body),
+            "unchanged": rate(cached, conditional(cached.port, FRONT_PAGE, variables)),
+            "uncached": rate(uncached, request),
+            "answer_bytes": len(body_of(ask(cached.port, request))),
         }
+
+
+def _responses_per_processor_second(server: Server, request: bytes) -> float:
+    before = server.processor_seconds()
+    done = load(server.port, itertools.repeat(request), seconds=SECONDS)
+    return (done.responses + done.late) / (server.processor_seconds() - before)
 
 
 async def _fill(data: Path) -> None:

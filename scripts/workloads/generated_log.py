@@ -39,7 +39,7 @@ _DAY: Final = 24 * 60 * _MINUTE
 _START: Final = 1_400_000_000_000_000
 _BETWEEN_POSTS: Final = 45 * _MINUTE
 _NAME_KEY: Final = bytes(32)
-_WORDS: Final = [
+WORDS: Final = [
     "the",
     "harbour",
     "council",
@@ -233,4 +233,4 @@ class GeneratedLog:
             yield StoredEvent(header, event.payload)
 
     def _text(self, words: int) -> str:
-        return " ".join(self._chance.choices(_WORDS, k=words))
+        return " ".join(self._chance.choices(WORDS, k=words))

@@ -22,10 +22,6 @@ query FrontPage($first: Int!) {
 }
 """
 """Ten fields of each article, one of them its three categories."""
-SALTED_FRONT_PAGE: Final = FRONT_PAGE.replace("$first: Int!", "$first: Int!, $salt: ID!").replace(
-    "articles(", "node(id: $salt) @skip(if: true) { id }\n  articles("
-)
-"""The same query with an unused variable, so that every request is different."""
 _HOUR: Final = 3_600_000_000
 _SECTIONS: Final = ("Harbour", "Town", "Sport", "Theatre", "Council", "Weather", "Books", "Food", "Letters")
 _WRITERS: Final = ("Ada Brook", "Ben Carver", "Cleo Dale", "Dora Elm")

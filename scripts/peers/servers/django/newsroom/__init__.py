@@ -1,0 +1,1 @@
+"""The newsroom as an application of Django."""
