@@ -1,7 +1,9 @@
-"""Execute a document with a cached executor, as the HTTP endpoint does."""
+"""Execute a document with a cached executor, as the HTTP endpoint does, or without anything that was read before."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Hashable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
+from unittest.mock import patch
 
 from graphql import OperationType
 
@@ -10,6 +12,23 @@ from ledgerpress.graphql.cached_executor import CachedExecutor
 from ledgerpress.graphql.documents import RequestError
 from ledgerpress.graphql.response_cache import CacheableStore
 from ledgerpress.graphql.results import EncodedResult, encoded
+from ledgerpress.views.snapshot_and_cache_dependencies import Snapshot
+
+
+@contextmanager
+def nothing_remembered() -> Iterator[None]:
+    """Read everything from the views file, within this context, as if nothing had been read before."""
+
+    def read_again(
+        snapshot: Snapshot,
+        _key: Hashable,
+        read: Callable[[Snapshot], Any],
+        size_of: Callable[[Any], int] | None = None,
+    ) -> Any:
+        return read(snapshot)
+
+    with patch.object(Snapshot, "once", read_again):
+        yield
 
 
 async def execute_cached(

@@ -1,7 +1,7 @@
 """The response cache: lifetime of entries, sharing between users, and invalidation by events."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -235,9 +235,13 @@ class PausedExecutor(Executor):
         self.go = asyncio.Event()
         self.ended = 0
 
-    async def execute(self, *args: Any, **options: Any) -> Result[ResponseMap]:
+    def begin(self, *args: Any, **options: Any) -> Awaitable[Result[ResponseMap]]:
+        result = super().begin(*args, **options)
+        assert isinstance(result, Result)
+        return self._paused(result)
+
+    async def _paused(self, result: Result[ResponseMap]) -> Result[ResponseMap]:
         try:
-            result = await super().execute(*args, **options)
             await self.go.wait()
             return result
         finally:

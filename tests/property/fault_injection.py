@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from typing import Any, Final
+from zlib import crc32
 
 import strawberry
 from graphql import GraphQLError, GraphQLObjectType, GraphQLSchema
@@ -31,7 +32,11 @@ FAILURES: Final[dict[str, Callable[[], Any]]] = {
 
 @dataclass
 class FieldFault:
-    """A fault at every `every`-th value of one field. Call `rewind` before each execution to repeat the same faults."""
+    """A fault at every `every`-th call of the resolver of a field, or at some values of an attribute.
+
+    Call `rewind` before each execution to repeat the same faults. Attributes may be read in any order and repeatedly,
+    so the value decides whether it is replaced.
+    """
 
     type: str
     field: str
@@ -47,6 +52,13 @@ class FieldFault:
         self.calls += 1
         if self.calls % self.every:
             return get()
+        return self._fail()
+
+    def attribute(self, value: Any) -> Any:
+        name = repr(value) if isinstance(value, str | int | None) else type(value).__name__
+        return value if crc32(name.encode()) % self.every else self._fail()
+
+    def _fail(self) -> Any:
         self.failed += 1
         return FAILURES[self.failure]()
 
@@ -97,7 +109,7 @@ class _Attribute:
         self._fault = fault
 
     def __get__(self, instance: Any, owner: type) -> Any:
-        return self if instance is None else self._fault.value(lambda: instance.__dict__[self._name])
+        return self if instance is None else self._fault.attribute(instance.__dict__[self._name])
 
     def __set__(self, instance: Any, value: Any) -> None:
         instance.__dict__[self._name] = value

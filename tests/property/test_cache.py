@@ -32,7 +32,7 @@ from ledgerpress.server.log_factory import open_log
 from ledgerpress.server.log_url import LOCAL, LogUrl
 from ledgerpress.server.store import Store, open_store
 from ledgerpress.server.views_rebuild import rebuild
-from tests.cached_documents import execute_cached
+from tests.cached_documents import execute_cached, nothing_remembered
 from tests.fixed_sources import SeededBytes, StandingClock
 from tests.property.command_generator import KINDS
 from tests.property.day_scenario import WHOLE_DAY
@@ -121,7 +121,8 @@ class Reader:
         while True:
             reached = self._reached()
             cached = await execute_cached(self.executor, self.store, **query.arguments)
-            fresh = await self.engine.execute_document(self.store, **query.arguments)
+            with nothing_remembered():
+                fresh = await self.engine.execute_document(self.store, **query.arguments)
             assert cached.position >= reached
             if cached.position == fresh.position:  # otherwise another store has written in between
                 break

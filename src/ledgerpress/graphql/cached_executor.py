@@ -8,9 +8,9 @@ or until an age in them changes.
 import asyncio
 import hashlib
 from collections.abc import Awaitable, Callable, Hashable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import lru_cache, partial
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, NamedTuple, TypeAlias
 
 import msgspec
 
@@ -36,6 +36,10 @@ class CacheCounts:
     hits: int = 0
     shared: int = 0
     executed: int = 0
+
+
+_Begin: TypeAlias = Callable[..., Result[ResponseMap] | Awaitable[Result[ResponseMap]]]
+"""`Executor.begin` of one request, without the argument `reads`."""
 
 
 class _Execution(NamedTuple):
@@ -92,8 +96,8 @@ class CachedExecutor:
         open_past: bool = False,
     ) -> EncodedResult:
         """Return the result of a query that `Executor.execute` would return now."""
-        execute = partial(
-            self.executor.execute,
+        begin = partial(
+            self.executor.begin,
             store,
             operation,
             variables=variables,
@@ -102,7 +106,7 @@ class CachedExecutor:
         )
         key = self.key_of(operation, variables, identity, open_past=open_past)
         if key is None:
-            return (await self._execute(execute, identity)).result
+            return (await self._uncached(begin, identity)).result
         if store is not self._store:
             self._adopt(store)
         while self._cache.catch_up(store):
@@ -113,15 +117,14 @@ class CachedExecutor:
             shared = self._shared.get(key)
             # An execution that began before the last event may read outdated data.
             if shared is None or shared.began != (self._cache.epoch, self._cache.position):
-                started = self._start(store, key, partial(self._execute, execute, identity))
-                return (await self._wait(key, started)).result
+                return (await self._execute(store, key, begin, identity)).result
             execution = await self._wait(key, shared)
             if execution.reads is None:
                 break
             if execution.reads.since <= store.clock.now() < execution.reads.until:
                 self.counts.shared += 1
                 return execution.result
-        return (await self._execute(execute, identity)).result
+        return (await self._uncached(begin, identity)).result
 
     def key_of(
         self,
@@ -158,21 +161,32 @@ class CachedExecutor:
         self._store = store
         store.caches.append(self.clear)
 
-    def _start(
-        self, store: CacheableStore, key: Hashable, execute: Callable[[], Awaitable[_Execution]]
-    ) -> _SharedExecution:
+    async def _execute(
+        self, store: CacheableStore, key: Hashable, begin: _Begin, identity: Identity
+    ) -> _Execution:
+        """Execute, and cache the result if possible. While the execution waits, equal requests share it."""
         cache, epoch = self._cache, self._cache.epoch
+        began = epoch, cache.position
+        reads = CacheDependencies()
+        self.counts.executed += 1
 
-        async def run() -> _Execution:
-            execution = await execute()
+        def cached(response: Result[ResponseMap]) -> _Execution:
+            execution = self._executed(response, reads, identity, is_cached=True)
+            # The cache may have been cleared while the execution waited.
             if execution.reads is not None and cache.catch_up(store) and cache.epoch == epoch:
                 cache.put(key, execution.result, execution.reads, _size_of(key))
             return execution
 
-        began = epoch, cache.position
-        shared = self._shared[key] = _SharedExecution(asyncio.create_task(run(), name="answer"), began)
+        result = begin(reads=reads)
+        if isinstance(result, Result):
+            return cached(result)
+
+        async def rest() -> _Execution:
+            return cached(await result)
+
+        shared = self._shared[key] = _SharedExecution(asyncio.create_task(rest(), name="answer"), began)
         shared.task.add_done_callback(lambda _: self._remove(key, shared))
-        return shared
+        return await self._wait(key, shared)
 
     async def _wait(self, key: Hashable, shared: _SharedExecution) -> _Execution:
         """Wait for an execution. It continues if a waiting request is cancelled, and is cancelled with the last one."""
@@ -189,24 +203,35 @@ class CachedExecutor:
         if self._shared.get(key) is shared:
             del self._shared[key]
 
-    async def _execute(
-        self, execute: Callable[..., Awaitable[Result[ResponseMap]]], identity: Identity
+    async def _uncached(self, begin: _Begin, identity: Identity) -> _Execution:
+        self.counts.executed += 1
+        reads = CacheDependencies()
+        result = begin(reads=reads)
+        response = result if isinstance(result, Result) else await result
+        return self._executed(response, reads, identity, is_cached=False)
+
+    def _executed(
+        self,
+        response: Result[ResponseMap],
+        reads: CacheDependencies,
+        identity: Identity,
+        *,
+        is_cached: bool,
     ) -> _Execution:
-        """Execute and encode.
+        """Encode a result. It gets an entity tag if it `is_cached`.
 
         If changes that are not public can invalidate a result, it is cached only for clients who may see these
         changes. Otherwise a missing entry would reveal that there was a change.
         """
-        self.counts.executed += 1
-        reads = CacheDependencies()
-        response = await execute(reads=reads)
         result = encoded(response)
+        if not is_cached and reads.until == END_OF_TIME:
+            return _Execution(result, None)
         reveals = reads.internal and not self._sees_internal(identity)
         if reveals or not (reads.cacheable and result.executed and _has_client_errors_only(response.body)):
             return _Execution(result, None)
-        etag = hashlib.blake2b(result.body, digest_size=16).hexdigest()
+        etag = hashlib.blake2b(result.body, digest_size=16).hexdigest() if is_cached else None
         expires_at = None if reads.until == END_OF_TIME else reads.until
-        return _Execution(replace(result, etag=etag, expires_at=expires_at), reads)
+        return _Execution(Result(result.kind, result.body, result.position, etag, expires_at), reads)
 
     def _sees_internal(self, identity: Identity) -> bool:
         required = self._roles.showing_internal

@@ -3,7 +3,7 @@
 import sqlite3
 from collections.abc import Iterable
 from contextlib import AbstractContextManager, ExitStack, suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
@@ -167,7 +167,7 @@ class Context:
         self.open_past = open_past
         self.deadline: float | None = None
         """The deadline of the response, by `time.monotonic`; the execution checks it."""
-        self._stack = ExitStack()
+        self._opened: AbstractContextManager[Snapshot] | None = None
         self._today: PointInTime | None = None
         self._public_today: PublicFilter | None = None
         self._events: DataLoader[int, StoredEvent] | None = None
@@ -194,7 +194,12 @@ class Context:
         """The current moment, the default for reads. It stays the same until it is refreshed after a command."""
         if self._today is None:
             now = self._store.clock.now()
-            snapshot = replace(self._stack.enter_context(self._store.snapshot()), reads=self.reads)
+            snapshots = self._store.snapshot()
+            opened = snapshots.__enter__()
+            self._opened = snapshots
+            snapshot = Snapshot(
+                opened.connection, opened.position, opened.only, self.reads, opened.remembered
+            )
             self._today = PointInTime(snapshot, now, self.identity, reads=self.reads)
         return self._today
 
@@ -231,16 +236,20 @@ class Context:
         """Close the context, and raise `ViewsUnavailable`, or `failure` if the file is not the cause."""
         if isinstance(failure, ViewsUnavailable) or self._today is None:
             raise failure
-        snapshots = self._stack.pop_all()
-        self.close()
-        with snapshots:
+        with ExitStack() as stack:
+            if self._opened is not None:
+                stack.push(self._opened)
+                self._opened = None
+            self.close()
             raise failure
 
     def close(self) -> None:
         """Release the snapshot."""
-        self._stack.close()
+        opened, self._opened = self._opened, None
         self._today = None
         self._public_today = None
+        if opened is not None:
+            opened.__exit__(None, None, None)
 
 
 RequestInfo = Info[Context, None]

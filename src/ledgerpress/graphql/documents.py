@@ -119,6 +119,11 @@ class Operation(OperationInfo):
 
 def check_variables(variables: Mapping[str, Any], limits: Limits) -> None:
     """Raise `LimitExceeded` for variables that exceed a limit, in time linear in the limits."""
+    if not variables or (
+        len(variables) <= limits.variables_values
+        and all(map(_is_within_every_limit, variables, variables.values()))
+    ):
+        return
     level: list[Any] = [variables]
     values = depth = 0
     is_text = True
@@ -148,6 +153,17 @@ def check_variables(variables: Mapping[str, Any], limits: Limits) -> None:
         level, depth = below, depth + 1
     if not is_text and (surrogate := lone_surrogates.in_value(variables, "variables")):
         raise LimitExceeded(lone_surrogates.LONE_SURROGATE, surrogate.message)
+
+
+def _is_within_every_limit(name: object, value: object) -> bool:
+    """Return whether a variable has a value that no limit on values can exclude: most variables have one."""
+    if type(name) is not str or not name.isascii():
+        return False
+    if type(value) is str:
+        return value.isascii()
+    return (
+        value is None or type(value) is bool or (type(value) is int and _MIN_INTEGER <= value <= _MAX_INTEGER)
+    )
 
 
 Outcome: TypeAlias = tuple[Operation, ...] | RequestError

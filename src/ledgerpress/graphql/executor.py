@@ -4,7 +4,6 @@ import asyncio
 import logging
 import time
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
-from contextlib import nullcontext
 from functools import partial
 from typing import Any, Final, cast
 
@@ -37,8 +36,6 @@ from ledgerpress.views.files.views_health import ViewsUnavailable
 from ledgerpress.views.snapshot_and_cache_dependencies import CacheDependencies
 
 logger = logging.getLogger(__name__)
-
-_NO_TIMEOUT: Final = nullcontext()
 
 
 class Executor:
@@ -88,37 +85,73 @@ class Executor:
         If `open_past` is true, everyone may see the past of what is public today. The dependencies of the response are
         added to `reads`.
         """
+        result = self.begin(
+            store, operation, variables=variables, identity=identity, open_past=open_past, reads=reads
+        )
+        return result if isinstance(result, Result) else await result
+
+    def begin(
+        self,
+        store: Store,
+        operation: Operation,
+        *,
+        variables: Mapping[str, Any] | None = None,
+        identity: Identity = LOCAL_OPERATOR,
+        open_past: bool = False,
+        reads: CacheDependencies | None = None,
+    ) -> Result[ResponseMap] | Awaitable[Result[ResponseMap]]:
+        """Execute an operation like `execute`. Return its result if nothing has to be awaited, as in most queries.
+
+        Otherwise return an awaitable, which the caller MUST await, in any task.
+        """
         request = CURRENT.get()
         trace = (request and request.trace) or NO_TRACE
         context = Context(store, identity, open_past=open_past, trace=trace, reads=reads)
+        is_awaited = False
         try:
-            try:
-                cost = operation.admit(variables)
-                if request is not None:
-                    request.cost = cost.field
-                is_mutation = operation.type is OperationType.MUTATION
-                if is_mutation and store.log_health.is_lost:
-                    raise RequestError(LogUnavailableError())
-                # A mutation is not interrupted: its waits are bounded.
-                seconds = None if is_mutation else self.limits.seconds
-                if seconds is not None:
-                    context.deadline = time.monotonic() + seconds
-                async with _NO_TIMEOUT if seconds is None else asyncio.timeout(seconds):
-                    result = self._run(operation, variables, context)
-                    if not isinstance(result, ExecutionResult):
-                        result = await result
-                if result.errors:
-                    self._check_available(result, result.errors, context, is_mutation=is_mutation)
-                return self._result(result, context, cost)
-            except RequestError as error:
-                return self._request_error(error, _position(context))
-            except (TimeoutError, TimeLimitExceeded, AbortedGraphQLExecutionError):
-                return self._request_error(RequestError(TimeLimitExceeded()), _position(context))
-            except Exception as failure:  # noqa: BLE001 - clients get no details of any failure
-                # No position: the views themselves may have failed.
-                return error_result([masked_error(failure)], 0)
+            cost = operation.admit(variables)
+            if request is not None:
+                request.cost = cost.field
+            is_mutation = operation.type is OperationType.MUTATION
+            if is_mutation and store.log_health.is_lost:
+                raise RequestError(LogUnavailableError())
+            # A mutation is not interrupted: its waits are bounded.
+            if not is_mutation and self.limits.seconds is not None:
+                context.deadline = time.monotonic() + self.limits.seconds
+            result = self._run(operation, variables, context)
+            if isinstance(result, ExecutionResult):
+                return self._result(result, context, cost, is_mutation=is_mutation)
+            is_awaited = True
+            return self._finish(result, context, cost, is_mutation=is_mutation)
+        except Exception as error:  # noqa: BLE001 - clients get no details of any failure
+            return self._failed(error, context)
+        finally:
+            if not is_awaited:
+                context.close()
+
+    async def _finish(
+        self, awaited: Awaitable[ExecutionResult], context: Context, cost: Cost, *, is_mutation: bool
+    ) -> Result[ResponseMap]:
+        """Await the rest of an execution until the deadline of the context, and close the context."""
+        try:
+            if context.deadline is None:
+                result = await awaited
+            else:
+                async with asyncio.timeout(context.deadline - time.monotonic()):
+                    result = await awaited
+            return self._result(result, context, cost, is_mutation=is_mutation)
+        except Exception as error:  # noqa: BLE001 - clients get no details of any failure
+            return self._failed(error, context)
         finally:
             context.close()
+
+    def _failed(self, error: Exception, context: Context) -> Result[ResponseMap]:
+        if isinstance(error, RequestError):
+            return self._request_error(error, _position(context))
+        if isinstance(error, TimeoutError | TimeLimitExceeded | AbortedGraphQLExecutionError):
+            return self._request_error(RequestError(TimeLimitExceeded()), _position(context))
+        # No position: the views themselves may have failed.
+        return error_result([masked_error(error)], 0)
 
     async def execute_document(
         self,
@@ -209,7 +242,11 @@ class Executor:
         if is_mutation and _was_not_begun(result, errors, is_unavailable):
             raise RequestError(LogUnavailableError(errors))
 
-    def _result(self, result: ExecutionResult, context: Context, cost: Cost) -> Result[ResponseMap]:
+    def _result(
+        self, result: ExecutionResult, context: Context, cost: Cost, *, is_mutation: bool
+    ) -> Result[ResponseMap]:
+        if result.errors:
+            self._check_available(result, result.errors, context, is_mutation=is_mutation)
         position = _position(context)
         members = dict(result.extensions or {})
         if self.limits.tell_cost:

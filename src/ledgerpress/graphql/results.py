@@ -19,6 +19,8 @@ ResponseMap: TypeAlias = dict[str, Any]
 class ResultKind(Enum):
     """The outcome of a request, by which transports choose their status."""
 
+    __hash__ = object.__hash__  # members are compared by identity; `Enum` hashes their names
+
     COMPLETE = auto()
     """Executed, without errors."""
     PARTIAL = auto()
@@ -79,10 +81,13 @@ def error_result(
     return Result(kind, {"errors": errors, **members}, position)
 
 
+_encoder: Final = msgspec.json.Encoder(enc_hook=str)
+
+
 def encoded(result: Result[ResponseMap]) -> EncodedResult:
     """Return a result with its response encoded as JSON."""
     try:
-        body = msgspec.json.encode(result.body, enc_hook=str)
+        body = _encoder.encode(result.body)
     except UnicodeEncodeError:  # an error message may quote client input that is not valid Unicode
         body = json.dumps(result.body, default=str).encode("ascii")
     return Result(result.kind, body, result.position)

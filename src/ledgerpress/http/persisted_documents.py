@@ -142,6 +142,18 @@ class PersistedDocuments:
             )
         return RequestedDocument(self._allowed(text), digest if self._registers else None, is_named=True)
 
+    def registered_as(self, request: GraphQLRequest) -> str | None:
+        """Return the hash under which the document of a request is registered, until `is_registered` is false.
+
+        `find` MUST have accepted the request. Return `None` if it will always do so.
+        """
+        digest = self._identifier(request)
+        return None if digest in self._trusted or not self._registers else digest
+
+    def is_registered(self, digest: str, text: str) -> bool:
+        """Return whether a document is registered under its hash. Registrations that are used end last."""
+        return self._registered.get(digest) == text
+
     def register(self, document: RequestedDocument) -> None:
         """Register an executed document under its hash, if `find` returned it with one."""
         if document.register_as:

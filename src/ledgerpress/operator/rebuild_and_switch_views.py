@@ -14,8 +14,7 @@ from ledgerpress.sqlite.connection import open_to_read
 from ledgerpress.system_errors import reason_of
 from ledgerpress.views.files.rebuild_compare_and_switch import RebuildFailed, ViewsBuilder
 from ledgerpress.views.files.tables import ViewsOfOtherVersions, check_tables
-from ledgerpress.views.files.views_directory import ViewsDirectory
-from ledgerpress.views.files.views_file_connections import is_open
+from ledgerpress.views.files.views_directory import ViewsDirectory, is_open
 from ledgerpress.views.files.views_pointers import digest_in
 from ledgerpress.views.projection import checkpoints
 from ledgerpress.views.projection.projector_interface_and_composition import Projector

@@ -87,6 +87,13 @@ def page_of(
     snapshot: Snapshot, ks: Sequence[int], request: PageRequest, *, newest_first: bool = True
 ) -> Page[ListingKey]:
     """Return the keys of one page of the combined listings `ks`. Raises `BadPageRequest`."""
+    key = ("page", tuple(ks), request, newest_first)
+    return snapshot.once(key, lambda snapshot: _page_of(snapshot, ks, request, newest_first=newest_first))
+
+
+def _page_of(
+    snapshot: Snapshot, ks: Sequence[int], request: PageRequest, *, newest_first: bool
+) -> Page[ListingKey]:
     size = request.size
     after = decode_cursor(request.after, name="after") if request.after is not None else None
     before = decode_cursor(request.before, name="before") if request.before is not None else None

@@ -6,14 +6,21 @@ invalidate: see `ledgerpress.views.cache_invalidation`.
 """
 
 import sqlite3
-from collections.abc import Hashable, Iterable
+from collections.abc import Callable, Hashable, Iterable
 from dataclasses import dataclass, replace
-from typing import Final, NamedTuple, Protocol
+from typing import Any, Final, NamedTuple, Protocol, TypeVar
+
+T = TypeVar("T")
 
 NO_POSITION: Final = 0
 """A position at which no object was created."""
 END_OF_TIME: Final = 2**63
 """A time, in microseconds, later than the time of any clock."""
+MAX_REMEMBERED_BYTES: Final = 32 * 2**20
+"""The approximate memory of the results of one file. When it is reached, all results are forgotten."""
+_RESULT_BYTES: Final = 1_500
+"""The approximate size of a result that states none, in bytes."""
+_TOPIC_BYTES: Final = 200
 
 
 class Topic(NamedTuple):
@@ -56,9 +63,58 @@ class CacheDependencies:
         self.since = max(self.since, since)
         self.until = min(self.until, until)
 
+    def add(self, others: "CacheDependencies") -> None:
+        """Record the dependencies of a part of the response."""
+        self.topics |= others.topics
+        self.everything = self.everything or others.everything
+        self.cacheable = self.cacheable and others.cacheable
+        if others.since != -END_OF_TIME or others.until != END_OF_TIME:
+            self.within(since=others.since, until=others.until)
+
     def never_cache(self) -> None:
         """Record that the response cannot be cached: it is for one client, or no topic covers what it depends on."""
         self.cacheable = False
+
+
+class _RememberedRead(NamedTuple):
+    """A result, and what a response that contains it depends on."""
+
+    value: Any
+    reads: CacheDependencies
+
+
+class RememberedReads:
+    """The results of reads from one state of the views, as of its position. They may contain payloads.
+
+    Until another connection commits, in this process or another, all snapshots of one connection show the same state. So
+    a result that depends on nothing else is read once.
+    """
+
+    __slots__ = ("_bytes", "_entries", "max_bytes", "position")
+
+    def __init__(self, position: int, max_bytes: int = MAX_REMEMBERED_BYTES) -> None:
+        self.position = position
+        self.max_bytes = max_bytes
+        self._entries: dict[Hashable, _RememberedRead] = {}
+        self._bytes = 0
+
+    def __len__(self) -> int:
+        return len(self._entries)
+
+    def get(self, key: Hashable) -> _RememberedRead | None:
+        return self._entries.get(key)
+
+    def put(self, key: Hashable, value: object, reads: CacheDependencies, size: int = _RESULT_BYTES) -> None:
+        size += _TOPIC_BYTES * len(reads.topics)
+        if self._bytes + size > self.max_bytes:
+            self.clear()
+        if size <= self.max_bytes:
+            self._entries[key] = _RememberedRead(value, reads)
+            self._bytes += size
+
+    def clear(self) -> None:
+        self._entries.clear()
+        self._bytes = 0
 
 
 class ItemFilter(Protocol):
@@ -79,12 +135,37 @@ class Snapshot:
 
     `connection` is inside a read transaction. `position` is not beyond the checkpoint of any projection. With `only`,
     queries return and count only items that pass this filter. With `reads`, queries record their dependencies there.
+    `remembered` are the results of earlier reads from the same state of the views.
     """
 
     connection: sqlite3.Connection
     position: int
     only: ItemFilter | None = None
     reads: CacheDependencies | None = None
+    remembered: RememberedReads | None = None
+
+    def once(
+        self, key: Hashable, read: "Callable[[Snapshot], T]", size_of: Callable[[T], int] | None = None
+    ) -> T:
+        """Return `read(self)`, and remember the result until any process changes the views.
+
+        The result MUST depend on nothing but the key and the snapshot, and MUST NOT be changed. It is not remembered
+        for another position than that of the views, or with a filter. `size_of` returns its approximate size in bytes.
+        """
+        remembered = self.remembered
+        if remembered is None or remembered.position != self.position or self.only is not None:
+            return read(self)
+        entry = remembered.get(key)
+        if entry is not None:
+            value: T = entry.value
+            reads = entry.reads
+        else:
+            reads = CacheDependencies()
+            value = read(Snapshot(self.connection, self.position, None, reads, remembered))
+            remembered.put(key, value, reads, *(() if size_of is None else (size_of(value),)))
+        if self.reads is not None:
+            self.reads.add(reads)
+        return value
 
     @property
     def db(self) -> sqlite3.Connection:

@@ -3,9 +3,10 @@
 import json
 import sqlite3
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from itertools import islice
 from typing import Final, Protocol
+
+import msgspec
 
 from ledgerpress.eventlog.codec import Recorded
 from ledgerpress.eventlog.event_and_withdrawn_event import Event, Withdrawn
@@ -133,8 +134,7 @@ DEPENDENCIES: Final = DependencyRule.by_type(
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Author:
+class Author(msgspec.Struct, frozen=True, gc=False):
     """An author. `seq` is the position of the registration."""
 
     seq: int
@@ -144,6 +144,10 @@ class Author:
 
 
 def author(snapshot: Snapshot, author_id: str) -> Author | None:
+    return snapshot.once(("author", author_id), lambda snapshot: _author(snapshot, author_id))
+
+
+def _author(snapshot: Snapshot, author_id: str) -> Author | None:
     query = (
         "SELECT seq, id, name, version FROM author JOIN author_name ON author_id = id"
         " WHERE id = ? AND from_pos <= ? ORDER BY from_pos DESC LIMIT 1"

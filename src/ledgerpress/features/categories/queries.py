@@ -2,8 +2,9 @@
 
 import json
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from typing import Any, Final
+
+import msgspec
 
 from ledgerpress.features.categories.article_counts_and_listings import DIRECT, WITH_DESCENDANTS
 from ledgerpress.features.slugs.model import normalized
@@ -74,8 +75,7 @@ _MERGED: Final = """
 """
 
 
-@dataclass(frozen=True, slots=True)
-class Category:
+class Category(msgspec.Struct, frozen=True, gc=False):
     """An existing category. `seq` is the position of its creation; `parent` is the `seq` of the parent, or 0."""
 
     seq: int
@@ -89,18 +89,24 @@ class Category:
 
 def by_seq(snapshot: Snapshot, seq: int) -> Category | None:
     """Return the category created at `seq`, or the one that it was merged into; `None` if that was deleted."""
-    return _existing(_last(snapshot, _BY_SEQ, seq))
+    return snapshot.once(("category", seq), lambda snapshot: _existing(_last(snapshot, _BY_SEQ, seq)))
 
 
 def by_id(snapshot: Snapshot, category_id: str) -> Category | None:
     """Return the category with an id, or the one that it was merged into; `None` if that was deleted."""
-    return _existing(_last(snapshot, _BY_ID, category_id))
+    key = "category", category_id
+    return snapshot.once(key, lambda snapshot: _existing(_last(snapshot, _BY_ID, category_id)))
 
 
 def by_slug(snapshot: Snapshot, slug: str) -> Category | None:
     """Return the category that a current or former slug leads to."""
+    slug = normalized(slug)
+    return snapshot.once(("category by slug", slug), lambda snapshot: _by_slug(snapshot, slug))
+
+
+def _by_slug(snapshot: Snapshot, slug: str) -> Category | None:
     query = "SELECT seq FROM category_slug WHERE slug = ?1 AND from_pos <= ?2 AND to_pos > ?2"
-    row = _row(snapshot, query, normalized(slug))
+    row = _row(snapshot, query, slug)
     return by_seq(snapshot, row[0]) if row else None
 
 
@@ -144,7 +150,12 @@ def listing_keys(snapshot: Snapshot, category: Category, *, descend: bool) -> li
 
     `descend` includes the listings of subcategories.
     """
-    below = {"seq": category.seq, "position": snapshot.position, "descend": descend}
+    key = "listings of category", category.seq, descend
+    return snapshot.once(key, lambda snapshot: _listing_keys(snapshot, category.seq, descend=descend))
+
+
+def _listing_keys(snapshot: Snapshot, seq: int, *, descend: bool) -> list[int]:
+    below = {"seq": seq, "position": snapshot.position, "descend": descend}
     return [k for (k,) in snapshot.about(TAXONOMY).execute(_BELOW, below)]
 
 
@@ -159,19 +170,24 @@ def with_merged(snapshot: Snapshot, category_id: str) -> list[tuple[int, str]]:
 
 def count_articles(snapshot: Snapshot, category: Category, *, descend: bool) -> int:
     """Return how many articles are in the category, each counted once. `descend` includes subcategories."""
-    row = (
-        snapshot.about(TAXONOMY, count_topic(category.seq))
-        .execute(
-            "SELECT n FROM category_count WHERE k = ? AND scope = ? AND from_pos <= ? ORDER BY from_pos DESC LIMIT 1",
-            (category.seq, WITH_DESCENDANTS if descend else DIRECT, snapshot.position),
-        )
-        .fetchone()
-    )
-    articles = int(row[0]) if row else 0
+    key = "articles in category", category.seq, descend
+    articles = snapshot.once(key, lambda snapshot: _count(snapshot, category.seq, descend=descend))
     if snapshot.only and articles:
         keys = listing_keys(snapshot, category, descend=descend)
         articles -= snapshot.only.count_hidden(keys, snapshot.position)
     return articles
+
+
+def _count(snapshot: Snapshot, seq: int, *, descend: bool) -> int:
+    row = (
+        snapshot.about(TAXONOMY, count_topic(seq))
+        .execute(
+            "SELECT n FROM category_count WHERE k = ? AND scope = ? AND from_pos <= ? ORDER BY from_pos DESC LIMIT 1",
+            (seq, WITH_DESCENDANTS if descend else DIRECT, snapshot.position),
+        )
+        .fetchone()
+    )
+    return int(row[0]) if row else 0
 
 
 _CHANGED_COUNTS: Final = """

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any, Final
 
 from ledgerpress.features.posts.listings_projection import EVERY_ARTICLE
@@ -59,8 +59,7 @@ _BY_SEQS: Final = f"""
 """  # noqa: S608
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Article(ContentRow):
+class Article(ContentRow, frozen=True, kw_only=True, gc=False):
     """An article. Times are in microseconds since 1970, UTC."""
 
     seq: int
@@ -86,6 +85,10 @@ def by_seq(snapshot: Snapshot, seq: int) -> Article | None:
 
 def by_seqs(snapshot: Snapshot, seqs: Sequence[int]) -> list[Article | None]:
     """Return the articles of the posts created at the positions `seqs`, in that order; `None` if not public."""
+    return snapshot.once(("articles", *seqs), lambda snapshot: _by_seqs(snapshot, seqs))
+
+
+def _by_seqs(snapshot: Snapshot, seqs: Sequence[int]) -> list[Article | None]:
     db = snapshot.about(*map(article_topic, seqs))
     rows = db.execute(_BY_SEQS, (json.dumps(seqs), snapshot.position))
     articles = {row[0]: _article_of(row) for row in rows}
@@ -105,8 +108,13 @@ def by_slug(snapshot: Snapshot, slug: str) -> Article | None:
     public, so that response times do not reveal which of them exist.
     """
     slug = normalized(slug)
+    return snapshot.once(("article by slug", slug), lambda snapshot: _by_slug(snapshot, slug))
+
+
+def _by_slug(snapshot: Snapshot, slug: str) -> Article | None:
     row = snapshot.about(public_slug_topic(slug)).execute(_SEQ_OF_SLUG, (slug, snapshot.position)).fetchone()
-    return by_seq(snapshot, row[0] if row else NO_POSITION)
+    # Not `by_seq`: it would remember that there is no article, and the next unknown slug would need one statement less.
+    return _read_article(snapshot, _BY_SEQ, row[0] if row else NO_POSITION)
 
 
 def previous_slugs(snapshot: Snapshot, article: Article) -> list[str]:
@@ -134,6 +142,10 @@ def count_articles(snapshot: Snapshot, k: int = EVERY_ARTICLE) -> int:
 
 
 def _article(snapshot: Snapshot, query: str, key: int | str) -> Article | None:
+    return snapshot.once(("article", key), lambda snapshot: _read_article(snapshot, query, key))
+
+
+def _read_article(snapshot: Snapshot, query: str, key: int | str) -> Article | None:
     db = snapshot.about(article_topic(key))
     row = db.execute(query, (key, snapshot.position)).fetchone()
     is_hidden = row is None or (snapshot.only and not snapshot.only.among([row[0]]))

@@ -2,7 +2,6 @@
 
 import json
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from typing import Final
 
 import msgspec
@@ -52,8 +51,7 @@ _CREATED_BY: Final = """
 """
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Post(ContentRow):
+class Post(ContentRow, frozen=True, kw_only=True, gc=False):
     """A post. Times are in microseconds since 1970, UTC.
 
     `live_revision` is the revision last published, and `published_at` its publication date.
@@ -164,6 +162,10 @@ def categories_of(snapshot: Snapshot, seq: int) -> list[Category]:
 
 def categories_of_each(snapshot: Snapshot, seqs: Sequence[int]) -> dict[int, list[Category]]:
     """Return the categories of each post by the `seq` of the post, sorted by name, each once."""
+    return snapshot.once(("categories of posts", *seqs), lambda snapshot: _categories_of_each(snapshot, seqs))
+
+
+def _categories_of_each(snapshot: Snapshot, seqs: Sequence[int]) -> dict[int, list[Category]]:
     db = snapshot.about(*map(categories_topic, seqs))
     rows = db.execute(_CATEGORIES, (json.dumps(seqs), snapshot.position)).fetchall()
     ids = dict.fromkeys(category_id for _, category_id in rows)

@@ -6,7 +6,6 @@ it was recorded, so a change of only the status or a category copies no content.
 
 import sqlite3
 from collections.abc import Iterable
-from dataclasses import dataclass
 from operator import attrgetter
 from typing import Any, Final, TypeAlias
 
@@ -21,8 +20,7 @@ from ledgerpress.views.projection.projector_interface_and_composition import Eff
 from ledgerpress.views.temporal_and_step_rows import OPEN, TemporalRows, TemporalTable
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ContentRow:
+class ContentRow(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """The content of a post or an article. `body` is the position at which the text of the body was recorded."""
 
     slug: str

@@ -48,7 +48,7 @@ def execute_compiled(
         )
         if isinstance(coerced, list):
             return ExecutionResult(None, coerced)
-    values = tuple(coerced.coerced.get(name, _ABSENT) for name in plans.conditions)
+    values = tuple([coerced.coerced.get(name, _ABSENT) for name in plans.conditions])
     plan: Plan | None = plans.by_values.get(values)
     if plan is None:
         if values not in plans.by_values:

@@ -1,6 +1,5 @@
 """One execution of a plan: the state that its functions share, and how they report errors."""
 
-import time
 from collections.abc import Callable, Sequence
 from typing import Any, Final, TypeAlias
 
@@ -41,7 +40,9 @@ class DeadlineExceeded(BaseException):
 class Execution:
     """One execution. `deadline` is by `time.monotonic`."""
 
-    __slots__ = ("_executor", "_parts", "arguments", "context", "deadline", "errors", "variables")
+    __slots__ = (
+        *("_executor", "_parts", "arguments", "context", "deadline", "errors", "plain_objects", "variables"),
+    )
 
     def __init__(
         self,
@@ -57,6 +58,8 @@ class Execution:
         self.deadline = deadline
         self.errors: list[GraphQLError] = []
         self.arguments: dict[int, dict[str, Any]] = {}
+        self.plain_objects: dict[object, dict[int, tuple[object, dict[str, Any]]]] = {}
+        """Objects that were completed, by their ids, for each function that completes objects with plain fields."""
 
     @property
     def executor(self) -> Executor[Any]:
@@ -78,11 +81,6 @@ class Execution:
             )
         return self._executor
 
-    def check_time(self) -> None:
-        """Raise `DeadlineExceeded` if the deadline has passed."""
-        if self.deadline is not None and time.monotonic() >= self.deadline:
-            raise DeadlineExceeded
-
     def fail(self, error: Exception, nodes: Sequence[FieldNode], path: PathNode, *, non_null: bool) -> None:
         """Record an error at a path, or raise it if the field is not nullable (specification, section 6.4.4)."""
         located = located_error(error, nodes, path_keys(path))
@@ -92,21 +90,22 @@ class Execution:
 
 
 _WAITED_FOR: Final = "an awaitable value"
-_plain: Final[set[type]] = {str, int, float, bool, list, tuple, dict}
+PLAIN_CLASSES: Final[set[type]] = {str, int, float, bool, list, tuple, dict}
+"""Classes of values that `check_value` accepts. It adds those that it finds."""
 MAX_PLAIN_CLASSES: Final = 1_000
 
 
 def check_value(value: object) -> None:
     """Raise `value` if it is an exception, and `Unsupported` if it must be awaited."""
     kind = type(value)
-    if kind in _plain:
+    if kind in PLAIN_CLASSES:
         return
     if isinstance(value, Exception):
         raise value
     if is_awaitable(value):
         raise Unsupported(_WAITED_FOR, value)
-    if len(_plain) < MAX_PLAIN_CLASSES:
-        _plain.add(kind)
+    if len(PLAIN_CLASSES) < MAX_PLAIN_CLASSES:
+        PLAIN_CLASSES.add(kind)
 
 
 def path_keys(path: PathNode) -> list[str | int]:

@@ -12,9 +12,10 @@ from graphql.execution.collect_fields import FieldDetailsList
 from graphql.execution.values import VariableValues
 from graphql.pyutils import is_awaitable
 
+from ledgerpress.graphql.compiled.arguments import RequestedField
 from ledgerpress.graphql.compiled.completion import Completer, needs_info, null_error
 from ledgerpress.graphql.compiled.execution_state import Execution, PathNode, Unsupported, path_of
-from ledgerpress.graphql.compiled.field_resolvers import RequestedField, Resolver, resolver_of
+from ledgerpress.graphql.compiled.field_resolvers import Resolver, resolver_of
 from ledgerpress.graphql.compiled.query_compiler import Plan
 from ledgerpress.graphql.documents import Operation
 
@@ -38,7 +39,10 @@ class MutationPlan(Plan):
         if requested is None:
             return None
         return _RootField(
-            requested, group, resolver_of(requested, may_wait=True), self._completer(requested, group)
+            requested,
+            group,
+            resolver_of(requested, may_wait=True),
+            self._completion(requested, group).complete,
         )
 
     async def execute_serially(self, variables: VariableValues, context: Any, root: Any) -> ExecutionResult:

@@ -1,5 +1,6 @@
 """Plans: a query as a tree of functions, for one combination of its @skip and @include conditions."""
 
+from collections.abc import Callable
 from typing import Any, Final
 
 from graphql import (
@@ -20,10 +21,13 @@ from graphql.execution.collect_fields import (
 )
 from graphql.execution.values import VariableValues
 
+from ledgerpress.graphql.compiled.arguments import RequestedField
 from ledgerpress.graphql.compiled.completion import (
     Completer,
-    LeafSerializer,
-    completer,
+    Completion,
+    PlainList,
+    completion,
+    custom_scalar,
     identity_class,
     leaf_serializer,
     needs_info,
@@ -35,8 +39,16 @@ from ledgerpress.graphql.compiled.execution_state import (
     Field,
     PathNode,
     Unsupported,
+    check_value,
 )
-from ledgerpress.graphql.compiled.field_resolvers import RequestedField, Resolver, attribute_of, resolver_of
+from ledgerpress.graphql.compiled.field_resolvers import Resolver, attribute_of, method_of, resolver_of
+from ledgerpress.graphql.compiled.object_fields import (
+    CompiledField,
+    LeafSerializer,
+    ObjectFields,
+    PlainField,
+    object_fields,
+)
 from ledgerpress.graphql.documents import Operation
 from ledgerpress.graphql.limits.exceeded import TimeLimitExceeded
 
@@ -63,7 +75,7 @@ class Plan:
         self._conditions = conditions
         self._hide_suggestions = not operation.limits.suggestions
         self._root_type: GraphQLObjectType = root_type
-        self._fields: tuple[tuple[str, Field], ...] | None = None
+        self._fields: ObjectFields | None = None
         self._count = 0
 
     def execute(self, variables: VariableValues, context: Any, root: Any) -> ExecutionResult:
@@ -73,7 +85,7 @@ class Plan:
         try:
             if self._fields is None:
                 self._fields = self._compiled(self._root_type, self._root_fields())
-            data = {key: field(root, None, execution) for key, field in self._fields}
+            data = self._fields.complete(root, None, execution)
         except GraphQLError as error:
             execution.errors.append(error)
         except DeadlineExceeded:
@@ -95,7 +107,7 @@ class Plan:
         )
         return collected.grouped_field_set
 
-    def _subfields(self, type_: GraphQLObjectType, group: FieldDetailsList) -> tuple[tuple[str, Field], ...]:
+    def _subfields(self, type_: GraphQLObjectType, group: FieldDetailsList) -> ObjectFields:
         collected = collect_subfields(
             self._schema,
             self._fragments,
@@ -107,28 +119,34 @@ class Plan:
         )
         return self._compiled(type_, collected.grouped_field_set)
 
-    def _compiled(self, parent: GraphQLObjectType, groups: GroupedFieldSet) -> tuple[tuple[str, Field], ...]:
+    def _compiled(self, parent: GraphQLObjectType, groups: GroupedFieldSet) -> ObjectFields:
         self._count += len(groups)
         if self._count > MAX_FIELDS:
             raise Unsupported("very many fields")
-        return tuple((key, self._field(parent, key, group)) for key, group in groups.items())
+        return object_fields([self._field(parent, key, group) for key, group in groups.items()])
 
-    def _field(self, parent: GraphQLObjectType, key: str, group: FieldDetailsList) -> Field:
+    def _field(self, parent: GraphQLObjectType, key: str, group: FieldDetailsList) -> CompiledField:
         requested = self._requested(parent, key, group)
         if requested is None:
             typename = parent.name
-            return lambda _source, _path, _execution: typename
+            return CompiledField(key, lambda _source, _path, _execution: typename)
         definition = requested.definition
         inner = definition.type.of_type if isinstance(definition.type, GraphQLNonNull) else definition.type
         if is_leaf_type(inner):
             serialize = leaf_serializer(inner)
-            attribute = attribute_of(requested)
-            return (
-                _attribute(requested, attribute, serialize, identity_class(inner))
-                if attribute
-                else _value(requested, resolver_of(requested), serialize)
-            )
-        return self._composite(requested, group)
+            if attribute := attribute_of(requested):
+                plain = PlainField(
+                    attribute,
+                    serialize,
+                    identity_class(inner),
+                    isinstance(definition.type, GraphQLNonNull),
+                    custom_scalar(inner),
+                )
+                return CompiledField(key, _attribute(requested, plain), plain)
+            if method := method_of(requested):
+                return CompiledField(key, _method_value(requested, method, serialize, identity_class(inner)))
+            return CompiledField(key, _value(requested, resolver_of(requested), serialize))
+        return CompiledField(key, self._composite(requested, group))
 
     def _requested(
         self, parent: GraphQLObjectType, key: str, group: FieldDetailsList
@@ -143,10 +161,10 @@ class Plan:
             raise Unsupported("introspection")
         return RequestedField(self._schema, parent, key, definition, nodes, self._hide_suggestions)
 
-    def _completer(self, requested: RequestedField, group: FieldDetailsList) -> Completer:
-        """Return the completer of a field's values."""
+    def _completion(self, requested: RequestedField, group: FieldDetailsList) -> Completion:
+        """Return how the values of a field are completed."""
         type_ = requested.definition.type
-        return completer(type_, requested, group, lambda type_: self._subfields(type_, group))
+        return completion(type_, requested, group, lambda type_: self._subfields(type_, group))
 
     def _composite(self, requested: RequestedField, group: FieldDetailsList) -> Field:
         type_, nodes, key, parent_name = (
@@ -158,7 +176,10 @@ class Plan:
         non_null, with_info = isinstance(type_, GraphQLNonNull), needs_info(type_)
         attribute = attribute_of(requested)
         resolver = _attribute_resolver(attribute) if attribute else resolver_of(requested)
-        complete = self._completer(requested, group)
+        complete, plain = self._completion(requested, group)
+        method = method_of(requested)
+        if method is not None and plain is not None and not with_info:
+            return _list_of_objects(requested, method, complete, plain)
 
         def field(source: Any, path: PathNode | None, execution: Execution) -> Any:
             here: PathNode = (path, key, parent_name)
@@ -176,15 +197,36 @@ class Plan:
         return field
 
 
+def _list_of_objects(
+    requested: RequestedField, method: Callable[[Any], Any], complete: Completer, plain: PlainList
+) -> Field:
+    """Return the function of a field whose method returns a list of objects, mostly with plain fields only."""
+    nodes, key, parent_name = requested.nodes, requested.key, requested.parent.name
+    non_null = isinstance(requested.definition.type, GraphQLNonNull)
+
+    def field(source: Any, path: PathNode | None, execution: Execution) -> Any:
+        try:
+            value = method(source)
+            if type(value) is list and (completed := plain(value, execution)) is not None:
+                return completed
+            check_value(value)
+            completed = complete(value, (path, key, parent_name), execution, None)
+            if completed is None and non_null:
+                raise null_error(requested)
+        except Exception as error:  # noqa: BLE001 - any exception of a resolver is in the response
+            return execution.fail(error, nodes, (path, key, parent_name), non_null=non_null)
+        return completed
+
+    return field
+
+
 def _attribute_resolver(attribute: str) -> Resolver:
     return lambda source, _path, _execution: getattr(source, attribute)
 
 
-def _attribute(
-    requested: RequestedField, attribute: str, serialize: LeafSerializer, kind: type | None
-) -> Field:
+def _attribute(requested: RequestedField, plain: PlainField) -> Field:
     nodes, key, parent_name = requested.nodes, requested.key, requested.parent.name
-    non_null = isinstance(requested.definition.type, GraphQLNonNull)
+    attribute, serialize, kind, non_null, _ = plain
 
     def field(source: Any, path: PathNode | None, execution: Execution) -> Any:
         try:
@@ -195,6 +237,28 @@ def _attribute(
             if value is None and non_null:
                 raise null_error(requested)
         except Exception as error:  # noqa: BLE001 - any exception of a property is in the response
+            return execution.fail(error, nodes, (path, key, parent_name), non_null=non_null)
+        return value
+
+    return field
+
+
+def _method_value(
+    requested: RequestedField, method: Callable[[Any], Any], serialize: LeafSerializer, kind: type | None
+) -> Field:
+    nodes, key, parent_name = requested.nodes, requested.key, requested.parent.name
+    non_null = isinstance(requested.definition.type, GraphQLNonNull)
+
+    def field(source: Any, path: PathNode | None, execution: Execution) -> Any:
+        try:
+            value = method(source)
+            if type(value) is kind:
+                return value
+            check_value(value)
+            value = serialize(value)
+            if value is None and non_null:
+                raise null_error(requested)
+        except Exception as error:  # noqa: BLE001 - any exception of a resolver is in the response
             return execution.fail(error, nodes, (path, key, parent_name), non_null=non_null)
         return value
 

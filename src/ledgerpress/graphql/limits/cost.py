@@ -5,7 +5,7 @@ An operation is compiled once to a function of the variables. Costs that do not 
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from functools import cached_property, partial
+from functools import cached_property, lru_cache, partial
 from typing import Any, Final, NamedTuple, TypeAlias
 
 from graphql import (
@@ -48,6 +48,11 @@ class Cost(NamedTuple):
 
 def cost_extension(cost: Cost) -> dict[str, float]:
     """Return a cost for a response, with the names in section 6.1.2 of the specification."""
+    return _extension(cost).copy()
+
+
+@lru_cache(maxsize=1_024)
+def _extension(cost: Cost) -> dict[str, float]:
     return {
         name: int(value) if value == int(value) else value
         for name, value in zip(("fieldCost", "typeCost"), cost, strict=True)

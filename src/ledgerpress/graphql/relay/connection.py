@@ -38,27 +38,54 @@ R = TypeVar("R", bound=HasPosition)
 class PageInfo:
     has_next_page: bool
     has_previous_page: bool
-    start_cursor: str | None
-    end_cursor: str | None
+    first: strawberry.Private[ListingKey | None]
+    last: strawberry.Private[ListingKey | None]
+
+    @strawberry.field
+    def start_cursor(self) -> str | None:
+        return None if self.first is None else encode_cursor(self.first)
+
+    @strawberry.field
+    def end_cursor(self) -> str | None:
+        return None if self.last is None else encode_cursor(self.last)
 
 
 @strawberry.type(description="An entry of a list, with its cursor.")
 class Edge(Generic[T]):
     node: T
-    cursor: str
+    key: strawberry.Private[ListingKey]
+
+    @strawberry.field
+    def cursor(self) -> str:
+        return encode_cursor(self.key)
 
 
 @strawberry.type(description="A page of a list.")
 class Connection(Generic[T]):
-    """A page of a list. The total is read only if it is requested."""
+    """A page of a list: the keys and the objects of its entries. The total is read only if it is requested."""
 
-    edges: list[Edge[T]]
-    page_info: PageInfo
+    page: strawberry.Private[Page[ListingKey]]
+    keys: strawberry.Private[Sequence[ListingKey]]
+    objects: strawberry.Private[list[T]]
     count: strawberry.Private[Callable[[], int]]
+
+    @strawberry.field
+    def edges(self) -> list[Edge[T]]:
+        return [Edge(node=node, key=key) for node, key in zip(self.objects, self.keys, strict=True)]
+
+    @strawberry.field
+    def page_info(self) -> PageInfo:
+        keys = self.keys
+        return PageInfo(
+            has_next_page=self.page.has_next,
+            has_previous_page=self.page.has_previous,
+            first=keys[0] if keys else None,
+            last=keys[-1] if keys else None,
+        )
 
     @strawberry.field(description="The entries of the page, without their cursors.")
     def nodes(self) -> list[T]:
-        return [edge.node for edge in self.edges]
+        return self.objects
 
     @strawberry.field(description="The number of entries in the whole list.")
     def total_count(self) -> int:
@@ -92,21 +119,11 @@ def read_page_by_position(
 
 def connect(page: Page[ListingKey], nodes: Sequence[T | None], count: Callable[[], int]) -> Connection[T]:
     """Return the connection for a page. `nodes` has a node for each key, or `None` for an entry to omit."""
-    edges = [
-        Edge(node=node, cursor=encode_cursor(key))
-        for key, node in zip(page.entries, nodes, strict=True)
-        if node is not None
-    ]
-    return Connection(
-        edges=edges,
-        page_info=PageInfo(
-            has_next_page=page.has_next,
-            has_previous_page=page.has_previous,
-            start_cursor=edges[0].cursor if edges else None,
-            end_cursor=edges[-1].cursor if edges else None,
-        ),
-        count=count,
-    )
+    keys = page.entries
+    objects = [node for node in nodes if node is not None]
+    if len(objects) < len(keys):
+        keys = [key for key, node in zip(keys, nodes, strict=True) if node is not None]
+    return Connection(page=page, keys=keys, objects=objects, count=count)
 
 
 def connect_in_order_of_creation(

@@ -1,7 +1,7 @@
 """Relay's object identification: nodes and their global ids."""
 
 from collections.abc import Callable
-from typing import Final, TypeVar
+from typing import Final, TypeVar, cast
 
 import strawberry
 
@@ -28,14 +28,18 @@ decode: Final = global_id_text.decode
 """Returns the parts of a global id, `None` if it is invalid."""
 
 
+_encode: Final = cast("Callable[[str, str, int | None], strawberry.ID]", global_id_text.encode)
+
+
 def encode(type: str, id: str, position: int | None = None) -> strawberry.ID:
     """Return the global id of an object, as of `position` if it is not the current object."""
-    return strawberry.ID(global_id_text.encode(type, id, position))
+    return _encode(type, id, position)
 
 
 def id_of(moment: PointInTime, type: str, id: str) -> strawberry.ID:
     """Return the global id of an object as of `moment`."""
-    return encode(type, id, moment.snapshot.position if moment.has_dated_ids else None)
+    position = moment.snapshot.position if moment.has_dated_ids else None
+    return _encode(type, id, position)
 
 
 def argument(global_id: str, type: str) -> str:

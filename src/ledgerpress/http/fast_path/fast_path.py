@@ -15,12 +15,18 @@ from ledgerpress.graphql.documents import Operation
 from ledgerpress.graphql.request_telemetry_record import ABORTED, OperationInfo, RequestContext
 from ledgerpress.graphql.response_cache import CacheableStore
 from ledgerpress.graphql.results import EncodedResult
-from ledgerpress.http.fast_path.uvicorn_fast_send import EncodedHead, send_encoded
+from ledgerpress.http.fast_path.uvicorn_fast_send import (
+    EncodedHead,
+    is_sent_at_once,
+    send_complete,
+    send_encoded,
+    send_now,
+)
 from ledgerpress.http.health.metrics import Metrics
 from ledgerpress.http.limits import ConcurrencySlots, RateLimiter
 from ledgerpress.http.middleware.access_log import AccessLog
 from ledgerpress.http.persisted_documents import PersistedDocuments
-from ledgerpress.http.request_rejection_error import Header, HttpError
+from ledgerpress.http.request_rejection_error import Header
 from ledgerpress.http.requests.graphql_request import GraphQLRequest
 from ledgerpress.http.requests.headers_and_body import BufferedReceive
 from ledgerpress.http.requests.url_prefix_and_route_path import route_path
@@ -68,8 +74,9 @@ class _KnownRequest(NamedTuple):
     position: int
     identity: Identity
     text: str
-    named: GraphQLRequest | None
+    registered_as: str | None
     operation: OperationInfo
+    kind: str
     head: EncodedHead
 
 
@@ -114,7 +121,7 @@ class FastPath:
         except TypeError:  # ASGI allows headers that are lists
             return self.app(scope, receive, send)
         if bodies is None:
-            return self.app(scope, receive, self._recording(head, scope, send))
+            return self.app(scope, receive, _Sending(self, head, scope, send))
         return self._answer(head, bodies, scope, receive, send)
 
     async def _answer(
@@ -129,45 +136,29 @@ class FastPath:
             body = buffered.whole
         known = None if body is None else bodies.by_body.get(body)
         if known is not None:
-            result = await self._current_result(known, scope)
+            try:
+                identity = await self.authenticator.identify(None)
+                result = self._current_result(known, identity, scope)
+            except Exception:  # noqa: BLE001 - it also fails on the normal path, which reports the error
+                result = None
             if result is not None:
                 await self._send(known, result, scope, send, started)
                 return
-        await self.app(scope, receive, self._recording(head, scope, send))
+        await self.app(scope, receive, _Sending(self, head, scope, send))
 
-    def _recording(self, head: Head, scope: Scope, send: Send) -> Send:
-        """Return a `send` that stores the head of the response, if the endpoint has marked the request."""
-
-        def recording(message: Message) -> Awaitable[None]:
-            if message["type"] == "http.response.start" and NOTE in scope:
-                self.learn(head, scope, message["status"], list(message["headers"]))
-            return send(message)
-
-        return recording
-
-    async def _current_result(self, known: _KnownRequest, scope: Scope) -> EncodedResult | None:
-        """Return the result if all checks pass. Count the request only in that case."""
-        try:
-            identity = await self.authenticator.identify(None)
-            result = self.cached_executor.get(self.store, known.key)
-        except Exception:  # noqa: BLE001 - it also fails on the normal path, which reports the error
-            return None
+    def _current_result(self, known: _KnownRequest, identity: Identity, scope: Scope) -> EncodedResult | None:
+        """Return the result if all checks pass. Count the request only in that case. Raises an exception if one fails."""
+        result = self.cached_executor.get(self.store, known.key)
         if (
             result is None
             or result.position != known.position
             or result.etag != known.etag
             or identity != known.identity
             or self.slots.in_use >= self.slots.at_most
+            or (known.registered_as and not self.persisted.is_registered(known.registered_as, known.text))
         ):
             return None
-        try:
-            if known.named is not None:
-                document = self.persisted.find(known.named)
-                if document.register_as or document.text != known.text:
-                    return None
-            self.rates.take(scope, known.identity)
-        except HttpError:
-            return None
+        self.rates.take(scope, identity)
         self.cached_executor.counts.hits += 1
         return result
 
@@ -177,13 +168,14 @@ class FastPath:
         slots, status = self.slots, ABORTED
         slots.in_use += 1
         try:
-            await send_encoded(send, known.head, result.body)
+            if not send_now(send, known.head, result.body):
+                await send_encoded(send, known.head, result.body)
             status = known.head.status
         finally:
             slots.in_use -= 1
             seconds = time.perf_counter() - started
             if self.metrics:
-                self.metrics.request(known.operation.type.value, status, seconds)
+                self.metrics.request(known.kind, status, seconds)
             if self.access_log:
                 self._number += 1
                 context = RequestContext(f"{self._prefix}{self._number:x}", operation=known.operation)
@@ -211,10 +203,40 @@ class FastPath:
             result.position,
             request.identity,
             request.operation.text,
-            request.named,
+            self.persisted.registered_as(request.named) if request.named else None,
             OperationInfo(
                 request.operation.type, request.operation.name
             ),  # without its document, to save memory
+            request.operation.type.value,
             EncodedHead(status, headers),
         )
         self._known.put(head, bodies)
+
+
+class _Sending:
+    """A `send` that stores the head of a response, if the endpoint has marked the request.
+
+    It passes a complete response to uvicorn at once.
+    """
+
+    __slots__ = ("_fast_path", "_head", "_scope", "_send", "_start")
+
+    def __init__(self, fast_path: FastPath, head: Head, scope: Scope, send: Send) -> None:
+        self._fast_path = fast_path
+        self._head = head
+        self._scope = scope
+        self._send = send
+        self._start: Message | None = None
+
+    async def __call__(self, message: Message) -> None:
+        start, self._start = self._start, None
+        if start is not None:
+            await send_complete(self._send, start, message)
+            return
+        if message["type"] == "http.response.start":
+            if NOTE in self._scope:
+                self._fast_path.learn(self._head, self._scope, message["status"], list(message["headers"]))
+            if is_sent_at_once(self._send, message):
+                self._start = message
+                return
+        await self._send(message)

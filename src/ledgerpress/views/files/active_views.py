@@ -324,6 +324,7 @@ class ActiveViews:
 
         The withdrawal may come from another node, which does not know the files of this node.
         """
+        views.forget()
         self._clear_caches(positions)
         self._own_files_hold_text = True
         # The runner has committed the withdrawal to this file already.

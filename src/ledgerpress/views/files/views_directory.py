@@ -24,9 +24,9 @@ from pathlib import Path
 from typing import Final
 
 from ledgerpress.eventlog.errors import EventLogError
-from ledgerpress.sqlite.connection import open_to_read, statements
+from ledgerpress.sqlite.connection import open_to_read, statements, uri
 from ledgerpress.views.files.tables import normalized
-from ledgerpress.views.files.views_file_connections import behind_withdrawal, is_open
+from ledgerpress.views.files.views_file_connections import behind_withdrawal
 from ledgerpress.views.files.views_pointers import ViewsPointer, ViewsPointers, digest_in, number_in
 from ledgerpress.views.projection import checkpoints
 from ledgerpress.views.projection.projector_interface_and_composition import Projector, ProjectorOfParts
@@ -286,6 +286,23 @@ class ViewsDirectory:
 
     def _existing(self, name: str | None) -> Path | None:
         return file if name and (file := self.data / name).exists() else None
+
+
+def is_open(views: Path) -> bool:
+    """Return whether any process has a connection to a views file open; true if that is unknown and the file exists.
+
+    Every connection to a database with a write-ahead log holds a shared lock while it is open. The lock ends with the
+    process, even if it is killed. So an exclusive lock is granted only if there is no other connection
+    (https://sqlite.org/wal.html).
+    """
+    try:
+        with closing(sqlite3.connect(uri(views, mode="rw"), uri=True, isolation_level=None, timeout=0)) as db:
+            db.execute("PRAGMA locking_mode = EXCLUSIVE")
+            db.execute("BEGIN EXCLUSIVE")
+            db.execute("ROLLBACK")
+    except sqlite3.Error:
+        return views.exists()
+    return False
 
 
 def digest_of(projectors: Sequence[Projector]) -> str:

@@ -20,7 +20,6 @@ from ledgerpress.sqlite.connection import (
     open_to_read,
     retry_while_busy,
     transaction,
-    uri,
 )
 from ledgerpress.views.files.change_detector import ChangeDetector, unknown_version
 from ledgerpress.views.files.tables import check_tables, create_tables, is_damage, recreate, recreate_tables
@@ -28,7 +27,7 @@ from ledgerpress.views.files.views_health import READ_TOO_LONG, ViewsHealth, Vie
 from ledgerpress.views.projection import checkpoints
 from ledgerpress.views.projection.checkpoints import Checkpoint
 from ledgerpress.views.projection.projector_interface_and_composition import Projector
-from ledgerpress.views.snapshot_and_cache_dependencies import Snapshot, ViewsVersion
+from ledgerpress.views.snapshot_and_cache_dependencies import RememberedReads, Snapshot, ViewsVersion
 
 T = TypeVar("T")
 
@@ -77,6 +76,7 @@ class ViewsFile:
         self._checkpointing: asyncio.Task[None] | None = None
         self._changes = 0
         self._closed = False
+        self._remembered: tuple[tuple[sqlite3.Connection, int], RememberedReads] | None = None
 
     @classmethod
     async def open(cls, path: Path, projectors: Sequence[Projector], *, create: bool = True) -> "ViewsFile":
@@ -171,8 +171,8 @@ class ViewsFile:
             db = self._idle.pop() if self._idle else self._connect()
             self._reads[db] = time.monotonic()
             db.execute("BEGIN")
-            (position,) = db.execute("SELECT min(position) FROM projection").fetchone()
-            yield Snapshot(db, position)
+            remembered = self._remembered_by(db)
+            yield Snapshot(db, remembered.position, remembered=remembered)
         except sqlite3.Error as error:
             is_usable = False
             if unavailable := self._read_failed(db, error):
@@ -207,6 +207,22 @@ class ViewsFile:
             if db is not None and self._reads.pop(db, None) is not None:
                 self._put_back(db, is_usable=is_usable)
 
+    def _remembered_by(self, db: sqlite3.Connection) -> RememberedReads:
+        """Return what was read from the state that the read transaction of `db` shows.
+
+        Only one connection remembers: requests that do not wait use the same one.
+        """
+        (version,) = db.execute("PRAGMA data_version").fetchone()
+        state = (db, version)
+        if self._remembered is None or self._remembered[0] != state:
+            (position,) = db.execute("SELECT min(position) FROM projection").fetchone()
+            self._remembered = state, RememberedReads(position)
+        return self._remembered[1]
+
+    def forget(self) -> None:
+        """Forget what was read, for example after a withdrawal."""
+        self._remembered = None
+
     def end_reads_older_than(self, seconds: float) -> int:
         """End the snapshots that have been open for longer; return their number. Further reads from them fail."""
         since = time.monotonic() - seconds
@@ -236,6 +252,7 @@ class ViewsFile:
     async def aclose(self) -> None:
         """Close every connection; the connection of an open snapshot is closed at the end of the snapshot."""
         self._closed = True
+        self.forget()
         for reader in self._idle:
             reader.close()
         self._idle.clear()
@@ -332,23 +349,6 @@ def behind_withdrawal(files: Iterable[Path], position: int) -> list[Path]:
     no process has swept yet. Unreadable files are included.
     """
     return [file for file in files if not _is_past(file, position)]
-
-
-def is_open(views: Path) -> bool:
-    """Return whether any process has a connection to a views file open; true if that is unknown and the file exists.
-
-    Every connection to a database with a write-ahead log holds a shared lock while it is open. The lock ends with the
-    process, even if it is killed. So an exclusive lock is granted only if there is no other connection
-    (https://sqlite.org/wal.html).
-    """
-    try:
-        with closing(sqlite3.connect(uri(views, mode="rw"), uri=True, isolation_level=None, timeout=0)) as db:
-            db.execute("PRAGMA locking_mode = EXCLUSIVE")
-            db.execute("BEGIN EXCLUSIVE")
-            db.execute("ROLLBACK")
-    except sqlite3.Error:
-        return views.exists()
-    return False
 
 
 def _is_past(views: Path, position: int) -> bool:

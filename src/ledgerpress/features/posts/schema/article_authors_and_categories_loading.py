@@ -7,6 +7,7 @@ from ledgerpress.features.authors import projector_and_queries as authors_querie
 from ledgerpress.features.authors.schema import Author, author_of
 from ledgerpress.features.categories.schema.category_type_and_queries import Category, category_of
 from ledgerpress.features.posts import article_queries, post_queries
+from ledgerpress.features.posts.body.html_rendering_and_sections import teaser_of
 from ledgerpress.graphql.context import PointInTime
 
 
@@ -16,14 +17,15 @@ class ArticlePage:
     def __init__(self, moment: PointInTime, records: Sequence[article_queries.Article]) -> None:
         self._moment = moment
         self._records = records
-        self._bodies: dict[int, str] = {}
 
-    def markdown(self, record: article_queries.Article) -> str:
-        """Return the text of an article's body. It is read for this article only, because bodies are long."""
-        text = self._bodies.get(record.body)
-        if text is None:
-            text = self._bodies[record.body] = post_queries.markdown(self._moment.snapshot, record.body)
-        return text
+    def teaser(self, record: article_queries.Article) -> str:
+        """Return the written teaser of an article, or the one that is derived from its body."""
+        if record.teaser is not None:
+            return record.teaser
+        body = record.body
+        return self._moment.snapshot.once(
+            ("teaser", body), lambda snapshot: teaser_of(post_queries.markdown(snapshot, body), body)
+        )
 
     def categories(self, record: article_queries.Article) -> list[Category]:
         return self._categories[record.seq]

@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Sequence
 from functools import partial
-from typing import Any
 
 import strawberry
 
@@ -11,10 +10,9 @@ from ledgerpress.features.authors import projector_and_queries as authors_querie
 from ledgerpress.features.authors.schema import Author, author_of
 from ledgerpress.features.categories.schema.category_type_and_queries import Category, category_of
 from ledgerpress.features.posts import article_queries, post_queries
-from ledgerpress.features.posts.body.html_rendering_and_sections import RenderedBody, render, teaser_of
+from ledgerpress.features.posts.body.html_rendering_and_sections import RenderedBody, render
 from ledgerpress.features.posts.corrections import queries as correction_queries
 from ledgerpress.features.posts.model import PostStatus
-from ledgerpress.features.posts.projector import ContentRow
 from ledgerpress.features.posts.schema.article_authors_and_categories_loading import ArticlePage
 from ledgerpress.features.posts.schema.corrections import Correction, corrections_of
 from ledgerpress.features.posts.schema.visibility import (
@@ -41,10 +39,14 @@ class Section:
 
 @strawberry.type(description="The body of a post or an article, written in CommonMark with extensions.")
 class Body:
-    """A body. It is rendered when a query selects a derived field."""
+    """A body. It is read and rendered when a query selects a field that needs it."""
 
-    markdown: str
+    snapshot: strawberry.Private[Snapshot]
     position: strawberry.Private[int]
+
+    @strawberry.field
+    def markdown(self) -> str:
+        return post_queries.markdown(self.snapshot, self.position)
 
     @strawberry.field(description="Sanitised HTML. It contains every word of the body.")
     def html(self) -> str:
@@ -75,7 +77,14 @@ class Body:
 
     @property
     def _rendered(self) -> RenderedBody:
-        return render(self.markdown, self.position)
+        return self.snapshot.once(("rendered body", self.position), self._render, _size_of_rendered)
+
+    def _render(self, snapshot: Snapshot) -> RenderedBody:
+        return render(post_queries.markdown(snapshot, self.position), self.position)
+
+
+def _size_of_rendered(body: RenderedBody) -> int:
+    return len(body.html) + len(body.text)
 
 
 @strawberry.type
@@ -84,10 +93,6 @@ class ContentFields:
 
     slug: str
     title: str
-
-
-def content_fields(record: ContentRow) -> dict[str, Any]:
-    return {"slug": record.slug, "title": record.title}
 
 
 @strawberry.type(description="A post as last published, which is what readers see.")
@@ -108,15 +113,15 @@ class Article(ContentFields, Node):
         description="The teaser; if none was written, the beginning of the first paragraph of text."
     )
     def teaser(self) -> str:
-        return self._teaser()
+        return self.page.teaser(self.record)
 
     @strawberry.field(description="Whether the teaser ends with an ellipsis, which indicates more text.")
     def teaser_is_cut(self) -> bool:
-        return self._teaser().endswith(("…", "..."))
+        return self.page.teaser(self.record).endswith(("…", "..."))
 
     @strawberry.field
     def body(self) -> Body:
-        return Body(markdown=self.page.markdown(self.record), position=self.record.body)
+        return Body(snapshot=self.moment.snapshot, position=self.record.body)
 
     @strawberry.field
     def categories(self) -> list[Category]:
@@ -138,11 +143,6 @@ class Article(ContentFields, Node):
         records = correction_queries.of_article(self.moment.snapshot, self.record.id)
         return corrections_of(records, self.moment, self.record.seq)
 
-    def _teaser(self) -> str:
-        if self.record.teaser is not None:
-            return self.record.teaser
-        return teaser_of(self.page.markdown(self.record), self.record.body)
-
 
 def article_of(
     record: article_queries.Article, moment: PointInTime, page: ArticlePage | None = None
@@ -153,7 +153,8 @@ def article_of(
         record=record,
         moment=moment,
         page=page or ArticlePage(moment, [record]),
-        **content_fields(record),
+        slug=record.slug,
+        title=record.title,
         published_at=DateTime(record.published_at),
         updated_at=DateTime(record.updated_at),
     )
@@ -213,9 +214,7 @@ class Post(ContentFields, Node):
 
     @strawberry.field
     def body(self) -> Body:
-        return Body(
-            markdown=post_queries.markdown(self.moment.snapshot, self.record.body), position=self.record.body
-        )
+        return Body(snapshot=self.moment.snapshot, position=self.record.body)
 
     @strawberry.field
     def categories(self) -> list[Category]:
@@ -251,7 +250,8 @@ def post_of(record: post_queries.Post, moment: PointInTime) -> Post | None:
         moment=moment,
         version=record.version,
         status=record.status,
-        **content_fields(record),
+        slug=record.slug,
+        title=record.title,
         teaser=record.teaser,
         created_at=DateTime(record.created_at),
         has_unpublished_changes=record.has_unpublished_changes,

@@ -1,0 +1,180 @@
+"""Reads of a snapshot are remembered until any process changes the views, and never longer."""
+
+import gc
+import sqlite3
+from collections.abc import AsyncIterator
+from contextlib import closing
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from ledgerpress.commands.command_request_and_context import CommandRequest
+from ledgerpress.features.posts import article_queries
+from ledgerpress.features.posts.create_edit_categorize_commands import CreatePost, EditPost
+from ledgerpress.features.registry import all_projectors, event_codec
+from ledgerpress.operator.withdraw import withdraw_payload
+from ledgerpress.server.store import Store, open_store
+from ledgerpress.views.files.views_file_connections import ViewsFile
+from ledgerpress.views.snapshot_and_cache_dependencies import (
+    CacheDependencies,
+    RememberedReads,
+    Snapshot,
+    Topic,
+)
+from tests.fixed_sources import SeededBytes
+
+TOPIC = Topic("article", "birds")
+
+
+@pytest.fixture
+async def store(tmp_path: Path) -> AsyncIterator[Store]:
+    async with open_store(tmp_path / "data") as store:
+        await store.commands.handle(CreatePost(title="Birds", publish=True))
+        yield store
+
+
+class Titles:
+    """A read of the title of the only article, which counts how often it reads the file."""
+
+    def __init__(self) -> None:
+        self.reads = 0
+
+    def __call__(self, snapshot: Snapshot) -> str:
+        def read(snapshot: Snapshot) -> str:
+            self.reads += 1
+            rows = snapshot.about(TOPIC).execute("SELECT title FROM content ORDER BY position DESC LIMIT 1")
+            return str(rows.fetchone()[0])
+
+        return snapshot.once("title", read)
+
+
+async def rename(store: Store, title: str) -> None:
+    with store.snapshot() as snapshot:
+        article = article_queries.by_slug(snapshot, "birds")
+    assert article is not None
+    await store.commands.handle(EditPost(post_id=article.id, title=title, publish=True))
+    await store.views.wait_for(await store.log.head(), 10)
+
+
+async def test_a_read_is_repeated_only_after_the_views_changed(tmp_path: Path) -> None:
+    reads = 0
+
+    def count(snapshot: Snapshot) -> int:
+        nonlocal reads
+        reads += 1
+        return int(snapshot.about().execute("SELECT count(*) FROM author").fetchone()[0])
+
+    views = await ViewsFile.open(tmp_path / "views.sqlite", all_projectors())
+    try:
+        for changes in range(3):
+            for _ in range(3):
+                with views.snapshot() as snapshot:
+                    assert snapshot.once("authors", count) == changes
+            assert reads == changes + 1
+            await views.write(lambda db: db.execute("INSERT INTO author (id) VALUES (hex(randomblob(8)))"))
+    finally:
+        await views.aclose()
+
+
+async def test_a_command_is_seen_by_the_next_read(store: Store) -> None:
+    title = Titles()
+    for name in ("Herons", "Terns", "Gulls"):
+        await rename(store, name)
+        for _ in range(2):
+            with store.snapshot() as snapshot:
+                assert title(snapshot) == name
+
+
+async def test_a_change_by_another_process_is_noticed_at_once(store: Store) -> None:
+    title = Titles()
+    with store.snapshot() as snapshot:
+        assert title(snapshot) == "Birds"
+    with closing(sqlite3.connect(store.views.path, isolation_level=None)) as other:
+        other.execute("UPDATE content SET title = 'Terns'")
+        with store.snapshot() as snapshot:
+            assert title(snapshot) == "Terns"
+        other.execute("UPDATE content SET title = 'Gulls'")
+        with store.snapshot() as snapshot:
+            assert title(snapshot) == "Gulls"
+
+
+async def test_an_open_snapshot_shows_its_own_state_and_leaves_it_to_no_other(store: Store) -> None:
+    title = Titles()
+    with (
+        store.snapshot() as before,
+        closing(sqlite3.connect(store.views.path, isolation_level=None)) as other,
+    ):
+        other.execute("UPDATE content SET title = 'Terns'")
+        with store.snapshot() as after:
+            assert title(before) == "Birds"
+            assert title(after) == "Terns"
+            assert title(before) == "Birds"
+        with store.snapshot() as later:
+            assert title(later) == "Terns"
+
+
+async def test_a_remembered_read_still_records_its_dependencies(store: Store) -> None:
+    title = Titles()
+    with store.snapshot() as snapshot:
+        title(snapshot)
+        reads = CacheDependencies()
+        title(replace(snapshot, reads=reads))
+        assert reads.topics == {TOPIC}
+        assert not reads.everything
+    assert title.reads == 1
+
+
+async def test_reads_of_the_past_and_with_a_filter_are_not_remembered(store: Store) -> None:
+    class Everything:
+        def among(self, items: object) -> set[int]:
+            raise NotImplementedError
+
+        def count_hidden(self, ks: object, position: int) -> int:
+            raise NotImplementedError
+
+    title = Titles()
+    with store.snapshot() as snapshot:
+        for _ in range(2):
+            title(snapshot.at(snapshot.position - 1))
+            title(replace(snapshot, only=Everything()))
+    assert title.reads == 4
+
+
+async def test_a_result_is_not_remembered_if_the_read_fails(store: Store) -> None:
+    def fail(_: Snapshot) -> str:
+        raise ValueError("unreadable")
+
+    with store.snapshot() as snapshot:
+        with pytest.raises(ValueError, match="unreadable"):
+            snapshot.once("title", fail)
+        assert Titles()(snapshot) == "Birds"
+
+
+def remembered_reads() -> int:
+    """Return the number of reads that are remembered in the memory of this process."""
+    return sum(len(each) for each in gc.get_objects() if isinstance(each, RememberedReads))
+
+
+async def test_a_withdrawal_leaves_nothing_in_memory(store: Store) -> None:
+    with store.snapshot() as snapshot:
+        article_queries.by_slug(snapshot, "birds")
+    del snapshot
+    assert remembered_reads()
+    events = await store.log.read(0, 100)
+    created = next(event.position for event in events if event.header.type == "post.created")
+    at = await withdraw_payload(
+        store.log, event_codec(), store.clock, SeededBytes("1"), created, CommandRequest(reason="by law")
+    )
+    assert await store.views.wait_for(at, 10)
+    assert remembered_reads() == 0, "it is forgotten before the next request"
+
+
+def test_memory_is_bounded() -> None:
+    remembered = RememberedReads(1, max_bytes=10_000)
+    for number in range(1_000):
+        remembered.put(number, "text", CacheDependencies(), size=900)
+        assert remembered.get(number) is not None
+        assert len(remembered) <= 11
+    remembered.put("large", "text", CacheDependencies(), size=20_000)
+    assert remembered.get("large") is None
