@@ -5,8 +5,10 @@ from collections.abc import AsyncIterator, Awaitable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 import pytest
+from graphql import ExecutionResult
 
 from ledgerpress.commands.client_identity import ANONYMOUS, LOCAL_OPERATOR, Identity
 from ledgerpress.commands.roles_and_permissions import Role
@@ -15,10 +17,11 @@ from ledgerpress.features.posts.create_edit_categorize_commands import Categoriz
 from ledgerpress.features.posts.lifecycle_commands import PublishPost, UnpublishPost
 from ledgerpress.features.registry import graphql_schema
 from ledgerpress.graphql.cached_executor import CachedExecutor
+from ledgerpress.graphql.context import Context
 from ledgerpress.graphql.executor import Executor
 from ledgerpress.graphql.limits.settings import CacheSettings
 from ledgerpress.graphql.relay import global_ids
-from ledgerpress.graphql.results import EncodedResult, ResponseMap, Result
+from ledgerpress.graphql.results import EncodedResult
 from ledgerpress.server.store import Store, open_store
 from tests.cached_documents import execute_cached
 from tests.fixed_sources import StandingClock
@@ -235,12 +238,12 @@ class PausedExecutor(Executor):
         self.go = asyncio.Event()
         self.ended = 0
 
-    def begin(self, *args: Any, **options: Any) -> Awaitable[Result[ResponseMap]]:
-        result = super().begin(*args, **options)
-        assert isinstance(result, Result)
+    def _run(self, *args: Any, **options: Any) -> Awaitable[ExecutionResult]:
+        result = super()._run(*args, **options)
+        assert isinstance(result, ExecutionResult)
         return self._paused(result)
 
-    async def _paused(self, result: Result[ResponseMap]) -> Result[ResponseMap]:
+    async def _paused(self, result: ExecutionResult) -> ExecutionResult:
         try:
             await self.go.wait()
             return result
@@ -286,6 +289,28 @@ async def test_a_shared_execution_is_cancelled_only_when_its_last_client_leaves(
     assert paused.ended == 2
     paused.go.set()
     assert (await client.ask(FRONT + " ", first=3)).executed
+
+
+async def test_an_execution_that_is_cancelled_before_its_task_begins_releases_its_snapshot(
+    client: CachingClient,
+) -> None:
+    client.executor = CachedExecutor(PausedExecutor())
+    closed = 0
+    release = Context.close
+
+    def close(context: Context) -> None:
+        nonlocal closed
+        closed += context._opened is not None
+        release(context)
+
+    with patch.object(Context, "close", close):
+        query = asyncio.create_task(client.ask(FRONT, first=3))
+        await asyncio.sleep(0)  # the query has begun, and the task of its execution has not
+        (task,) = [task for task in asyncio.all_tasks() if task.get_name() == "answer"]
+        task.cancel()  # as when the event loop ends
+        await asyncio.wait([query])
+        await asyncio.sleep(0.01)
+    assert closed == 1
 
 
 async def test_a_query_after_an_event_does_not_share_an_execution_from_before_it(

@@ -7,7 +7,7 @@ or until an age in them changes.
 
 import asyncio
 import hashlib
-from collections.abc import Awaitable, Callable, Hashable, Mapping
+from collections.abc import Callable, Hashable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache, partial
 from typing import Any, Final, NamedTuple, TypeAlias
@@ -17,7 +17,7 @@ import msgspec
 from ledgerpress.commands.client_identity import LOCAL_OPERATOR, Identity
 from ledgerpress.commands.roles_and_permissions import RolePermissions
 from ledgerpress.graphql.documents import Operation
-from ledgerpress.graphql.executor import Executor
+from ledgerpress.graphql.executor import Executor, PendingResult
 from ledgerpress.graphql.limits.settings import CacheSettings
 from ledgerpress.graphql.response_cache import CacheableStore, Invalidation, ResponseCache
 from ledgerpress.graphql.results import EncodedResult, ResponseMap, Result, encoded
@@ -38,7 +38,7 @@ class CacheCounts:
     executed: int = 0
 
 
-_Begin: TypeAlias = Callable[..., Result[ResponseMap] | Awaitable[Result[ResponseMap]]]
+_Begin: TypeAlias = Callable[..., Result[ResponseMap] | PendingResult]
 """`Executor.begin` of one request, without the argument `reads`."""
 
 
@@ -185,7 +185,12 @@ class CachedExecutor:
             return cached(await result)
 
         shared = self._shared[key] = _SharedExecution(asyncio.create_task(rest(), name="answer"), began)
-        shared.task.add_done_callback(lambda _: self._remove(key, shared))
+
+        def end(_: object) -> None:
+            result.close()
+            self._remove(key, shared)
+
+        shared.task.add_done_callback(end)
         return await self._wait(key, shared)
 
     async def _wait(self, key: Hashable, shared: _SharedExecution) -> _Execution:

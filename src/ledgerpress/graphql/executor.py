@@ -3,7 +3,7 @@
 import asyncio
 import logging
 import time
-from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Generator, Iterable, Mapping, Sequence
 from functools import partial
 from typing import Any, Final, cast
 
@@ -99,10 +99,10 @@ class Executor:
         identity: Identity = LOCAL_OPERATOR,
         open_past: bool = False,
         reads: CacheDependencies | None = None,
-    ) -> Result[ResponseMap] | Awaitable[Result[ResponseMap]]:
+    ) -> "Result[ResponseMap] | PendingResult":
         """Execute an operation like `execute`. Return its result if nothing has to be awaited, as in most queries.
 
-        Otherwise return an awaitable, which the caller MUST await, in any task.
+        Otherwise the caller MUST await the pending result, in any task, or close it.
         """
         request = CURRENT.get()
         trace = (request and request.trace) or NO_TRACE
@@ -122,7 +122,9 @@ class Executor:
             if isinstance(result, ExecutionResult):
                 return self._result(result, context, cost, is_mutation=is_mutation)
             is_awaited = True
-            return self._finish(result, context, cost, is_mutation=is_mutation)
+            return PendingResult(
+                self._finish(result, context, cost, is_mutation=is_mutation), result, context
+            )
         except Exception as error:  # noqa: BLE001 - clients get no details of any failure
             return self._failed(error, context)
         finally:
@@ -265,6 +267,30 @@ class Executor:
 
     def _presentable(self, errors: Iterable[GraphQLError]) -> list[ResponseMap]:
         return client_errors(errors, suggestions=self.limits.suggestions)
+
+
+class PendingResult:
+    """The result of an execution that has to be awaited."""
+
+    def __init__(
+        self,
+        rest: Coroutine[Any, Any, Result[ResponseMap]],
+        awaited: Awaitable[ExecutionResult],
+        context: Context,
+    ) -> None:
+        self._rest = rest
+        self._awaited = awaited
+        self._context = context
+
+    def __await__(self) -> Generator[Any, Any, Result[ResponseMap]]:
+        return self._rest.__await__()
+
+    def close(self) -> None:
+        """Release the snapshot, also if the task that was to await the result was cancelled before it began."""
+        self._rest.close()
+        if isinstance(self._awaited, Coroutine):
+            self._awaited.close()
+        self._context.close()
 
 
 def _abort_signal(context: Context) -> "AbortSignal | None":

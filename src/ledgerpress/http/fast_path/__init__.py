@@ -13,5 +13,6 @@ Contract:
   concurrency limit. If a check fails, the request takes the normal path, and nothing is counted twice.
 - If a new layer adds headers or checks that depend on anything else, `FastPath` MUST check them too, or the endpoint
   MUST NOT mark the request.
+- All other responses of the same path are passed on; a complete one is sent to uvicorn in one step.
 - One cache bounds the memory (`MAX_BYTES`). The fast path is off while spans are recorded.
 """
