@@ -4,7 +4,7 @@ from itertools import accumulate
 from typing import Final
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from ledgerpress.features.posts.text_diff import SpanKind, difference, words
@@ -69,6 +69,7 @@ def test_a_changed_word_marks_only_itself(text: str, most: int) -> None:
         assert len(text_of_kind) <= len(changed)
 
 
+@example("\n", "\r\n\u094d")
 @given(_texts, _texts)
 def test_no_span_divides_a_cluster(before: str, after: str) -> None:
     for text in (before, after):

@@ -46,7 +46,7 @@ _UNSPACED: Final = (
 )
 _IN_WORD: Final = rf"[[\p{{L}}\p{{M}}\p{{N}}]--{_UNSPACED}]"
 _WORD: Final = (
-    rf"(?V1)(?:[0-9A-Za-z]+(?=[\0-\x7f]|\Z)|(?={_IN_WORD}){CLUSTER})+|(?:\s(?!{EXTENDING}))+|{CLUSTER}"
+    rf"(?V1)(?:[0-9A-Za-z]+(?=[\0-\x7f]|\Z)|(?={_IN_WORD}){CLUSTER})+|(?:\r\n|\s(?!{EXTENDING}))+|{CLUSTER}"
 )
 """The pattern of a word, of white space, or of the cluster of another character.
 
