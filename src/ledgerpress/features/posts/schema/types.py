@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from functools import partial
+from typing import Any
 
 import strawberry
 
@@ -13,6 +14,7 @@ from ledgerpress.features.posts import article_queries, post_queries
 from ledgerpress.features.posts.body.html_rendering_and_sections import RenderedBody, render
 from ledgerpress.features.posts.corrections import queries as correction_queries
 from ledgerpress.features.posts.model import PostStatus
+from ledgerpress.features.posts.projector import ContentRow
 from ledgerpress.features.posts.schema.article_authors_and_categories_loading import ArticlePage
 from ledgerpress.features.posts.schema.corrections import Correction, corrections_of
 from ledgerpress.features.posts.schema.visibility import (
@@ -95,6 +97,10 @@ class ContentFields:
     title: str
 
 
+def content_fields(record: ContentRow) -> dict[str, Any]:
+    return {"slug": record.slug, "title": record.title}
+
+
 @strawberry.type(description="A post as last published, which is what readers see.")
 class Article(ContentFields, Node):
     record: strawberry.Private[article_queries.Article]
@@ -153,8 +159,7 @@ def article_of(
         record=record,
         moment=moment,
         page=page or ArticlePage(moment, [record]),
-        slug=record.slug,
-        title=record.title,
+        **content_fields(record),
         published_at=DateTime(record.published_at),
         updated_at=DateTime(record.updated_at),
     )
@@ -250,8 +255,7 @@ def post_of(record: post_queries.Post, moment: PointInTime) -> Post | None:
         moment=moment,
         version=record.version,
         status=record.status,
-        slug=record.slug,
-        title=record.title,
+        **content_fields(record),
         teaser=record.teaser,
         created_at=DateTime(record.created_at),
         has_unpublished_changes=record.has_unpublished_changes,
