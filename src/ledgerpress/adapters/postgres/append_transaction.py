@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Final
 
 import asyncpg
@@ -43,6 +44,27 @@ class ClocksDiffer(ClockRejected):
     """The clock of this machine differs too much from the clock of the server."""
 
 
+@dataclass(slots=True)
+class CachedPlans:
+    """The query plans that the server caches for the session of a writer.
+
+    While the table is small and has no statistics, all its indexes seem equally good. So a trigger may look for the
+    predecessor of an event in all events of the log. Its query has no parameters, so the server caches the first plan,
+    and keeps it until it has collected statistics, which may take minutes.
+    """
+
+    _head: int = 0
+
+    async def renew(self, connection: Connection, head: int) -> None:
+        """Make the server plan again if the log will be twice as long as the last time, with its head at `head`.
+
+        A new connection has plans that are newer still.
+        """
+        if head >= 2 * self._head:
+            await connection.execute("DISCARD PLANS")
+            self._head = head
+
+
 async def begin(connection: Connection, log: int) -> None:
     """Begin a transaction and lock the head of the log; wait until no other transaction appends to the log."""
     await connection.execute(f"BEGIN; {_LOCK.format(log=int(log))}")
@@ -77,7 +99,7 @@ async def load_group(
     )
 
 
-async def probe(connection: Connection, log: int, clock: Callable[[], float]) -> None:
+async def probe(connection: Connection, plans: CachedPlans, log: int, clock: Callable[[], float]) -> None:
     """Do what an append of the largest event does, roll it back, and commit nothing else than the lock of the head.
 
     The commit waits for the disk and for synchronous replicas, as that of an append does. Raises the errors of an append.
@@ -89,13 +111,14 @@ async def probe(connection: Connection, log: int, clock: Callable[[], float]) ->
     group = await load_group(connection, log, [command], clock)
     group.admit(command)
     await connection.execute("SAVEPOINT probe")
-    await write(connection, log, group.before, group.rows)
+    await write(connection, plans, log, group.before, group.rows)
     await connection.execute("ROLLBACK TO SAVEPOINT probe")
     await commit(connection)
 
 
-async def write(connection: Connection, log: int, head: int, rows: Sequence[Row]) -> None:
+async def write(connection: Connection, plans: CachedPlans, log: int, head: int, rows: Sequence[Row]) -> None:
     """Insert `rows` after `head`, which the transaction has locked."""
+    await plans.renew(connection, head + len(rows))
     status = await connection.execute(event_rows.INSERT, log, head, *event_rows.columns(rows))
     if status != f"INSERT 0 {len(rows)}":
         raise LogUnavailable(f"the server did not record exactly the rows that were sent: {status}")

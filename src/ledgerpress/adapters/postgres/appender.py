@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 from ledgerpress.adapters.postgres import append_transaction, payload_erasure
 from ledgerpress.adapters.postgres import connection as connections
+from ledgerpress.adapters.postgres.append_transaction import CachedPlans
 from ledgerpress.adapters.postgres.connection import Connection
 from ledgerpress.adapters.postgres.errors import log_errors
 from ledgerpress.adapters.postgres.log_registry import LogLocation
@@ -36,6 +37,7 @@ class Appender:
         self._log = location.log
         self._clock = clock
         self._lock = asyncio.Lock()
+        self._plans = CachedPlans()
         self._unreachable = False
         self._task: asyncio.Task[None] | None = None
         self.resolved = 0
@@ -72,7 +74,7 @@ class Appender:
         anything was recorded. Other errors are `LogUnusable` and `EventLogError`.
         """
         async with self._lock:
-            append = _GroupAppend(self._connection, self._log, commands, erase, self._clock)
+            append = _GroupAppend(self._connection, self._plans, self._log, commands, erase, self._clock)
             # If the server was unreachable for the previous group, try only once.
             deadline = write_deadline = time.monotonic() + (
                 0 if self._unreachable else connections.RETRY_TIMEOUT
@@ -114,7 +116,7 @@ class Appender:
             connection = await self._connection.get()
             try:
                 with log_errors(self._connection.server.shown):
-                    await append_transaction.probe(connection, self._log, self._clock)
+                    await append_transaction.probe(connection, self._plans, self._log, self._clock)
             except BaseException:
                 self._connection.drop()
                 raise
@@ -128,6 +130,7 @@ class Appender:
 @dataclass(slots=True)
 class _GroupAppend:
     _connection: ReconnectingConnection
+    _plans: CachedPlans
     _log: int
     _commands: Sequence[AppendRequest]
     _erase: int | None
@@ -181,7 +184,7 @@ class _GroupAppend:
         ):
             return errors
         if group.rows:
-            await append_transaction.write(connection, self._log, group.before, group.rows)
+            await append_transaction.write(connection, self._plans, self._log, group.before, group.rows)
         if self._erase is not None:
             await payload_erasure.erase(connection, self._log, self._erase)
         if group.rows:

@@ -53,6 +53,8 @@ _SETTINGS: Final[Mapping[str, str]] = {
     "tcp_keepalives_count": "3",
     # The server may cache a plan while the table is small. The plan must suit a large table: it must use the index.
     "enable_seqscan": "off",
+    # A plan for one log assumes that it has no events if the server collected its statistics before there were any.
+    "plan_cache_mode": "force_generic_plan",
     "jit": "off",
     # The server reports a commit that may not be on any replica in a warning.
     "client_min_messages": "warning",

@@ -32,6 +32,7 @@ class PostgresCopyTarget:
         self._connection = connection
         self._server = server
         self._location = location
+        self._plans = append_transaction.CachedPlans()
 
     @classmethod
     async def open(cls, server: Server, name: str, publication: str) -> "PostgresCopyTarget":
@@ -86,7 +87,8 @@ class PostgresCopyTarget:
             await append_transaction.lock(connection, log)
             head = await event_rows.read_head(connection, log)
             check_follows(events, head, self._location.publication)
-            await append_transaction.write(connection, log, head, [event.row for event in events])
+            rows = [event.row for event in events]
+            await append_transaction.write(connection, self._plans, log, head, rows)
 
 
 async def _open_location(connection: Connection, server: Server, name: str, publication: str) -> LogLocation:
