@@ -2,6 +2,7 @@
 
 import asyncio
 import sqlite3
+import sys
 import time
 from collections.abc import Sequence
 from contextlib import closing
@@ -16,7 +17,7 @@ from ledgerpress.retry import poll
 from ledgerpress.server.store import Store
 from ledgerpress.sqlite.connection import open_connection
 from ledgerpress.views.files.views_file_connections import ViewsFile
-from tests.integration.failing_projectors import store_in
+from tests.integration.failing_projectors import running, store_in
 from tests.property.view_rows import rebuilt, rows_of, views_in_use
 
 POSTS = 40
@@ -58,6 +59,42 @@ async def test_events_of_several_processes_are_applied_in_order(tmp_path: Path) 
         assert await other.views.wait_for(head, 10)
         rows = rows_of(views_in_use(tmp_path / "data"))
         assert rows == await rebuilt(store.log, tmp_path / "again.sqlite", batch_size=500)
+
+
+async def test_deleted_text_is_overwritten_while_this_process_writes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Readers have prevented the first attempts. The next ones do not wait until no one writes."""
+    attempts, are_readers_gone = 0, False
+
+    async def sweep(_: ViewsFile) -> bool:
+        nonlocal attempts
+        attempts += 1
+        return are_readers_gone
+
+    monkeypatch.setattr(ViewsFile, "sweep", sweep)
+    async with store_in(tmp_path / "data") as store:
+        await create(store, "First")
+        attempts = 0
+        for number in range(POSTS):
+            await create(store, f"Post {number}")
+        assert attempts
+        are_readers_gone = True
+        await create(store, "Last")
+        attempts = 0
+        await create(store, "After it")
+        assert not attempts
+
+
+async def test_events_that_are_applied_already_are_not_kept(tmp_path: Path) -> None:
+    """If they are handed over late, their payloads may have been withdrawn since."""
+    async with store_in(tmp_path / "data") as store, running(store.log, tmp_path / "own.sqlite") as runner:
+        await runner.catch_up()
+        late = [store.codec.decode(stored) for stored in await store.log.read(0, 500)]
+        before = sys.getrefcount(late[-1])
+        runner.hand_over(late)
+        after = sys.getrefcount(late[-1])
+        assert after == before
 
 
 async def test_the_event_loop_does_not_wait_for_a_lock_on_the_views(tmp_path: Path) -> None:

@@ -120,10 +120,14 @@ class ProjectionRunner:
         self._read_to = self._reached
 
     def hand_over(self, events: Sequence[Recorded[Event]]) -> None:
-        """Hand over events that this process has just recorded, so that they are not read from the log and decoded."""
+        """Hand over events that this process has just recorded, so that they are not read from the log and decoded.
+
+        Events that are applied already are not kept: their payloads may have been withdrawn since.
+        """
         if len(self._own_events) > MAX_EVENTS_HANDED_OVER or self._all_paused:
             self._own_events.clear()
-        self._own_events.update((event.header.position, event) for event in events)
+        after = self._next_after
+        self._own_events.update((event.position, event) for event in events if event.position > after)
 
     async def run(self) -> None:
         backoff, delays, last_error = Backoff(FIRST_RETRY_DELAY, MAX_RETRY_DELAY), None, ""
@@ -186,8 +190,11 @@ class ProjectionRunner:
             return True
 
     async def _apply_own_events(self) -> bool:
-        """Apply the next events if this process recorded them; return whether it did."""
-        if not self._own_events:
+        """Apply the next events if this process recorded them; return whether it did.
+
+        While deleted content is left, `step` applies them: it overwrites that content first.
+        """
+        if not self._own_events or not self._swept:
             return False
         async with self._turn:
             if not (events := self._next_own_events()):
