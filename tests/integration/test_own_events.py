@@ -64,7 +64,7 @@ async def test_events_of_several_processes_are_applied_in_order(tmp_path: Path) 
 async def test_deleted_text_is_overwritten_while_this_process_writes(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Readers have prevented the first attempts. The next ones do not wait until no one writes."""
+    """Readers have prevented the first attempts. The next ones do not wait for a pause in the writing."""
     attempts, are_readers_gone = 0, False
 
     async def sweep(_: ViewsFile) -> bool:
