@@ -1,12 +1,14 @@
 """A process applies the events that it has recorded itself without reading them, on the thread of the event loop."""
 
 import asyncio
+import gc
 import sqlite3
 import sys
 import time
 from collections.abc import Sequence
 from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -191,6 +193,23 @@ class TestBriefWrites:
             assert await poll(is_moved, interval=0.02, timeout=10)
         finally:
             await views.aclose()
+
+    async def test_closing_waits_for_the_move_of_the_write_ahead_log(self, tmp_path: Path) -> None:
+        """Otherwise, the move fails without a connection, and asyncio logs an error of the program."""
+        failures = list[dict[str, Any]]()
+        asyncio.get_running_loop().set_exception_handler(lambda _, context: failures.append(context))
+        digests = [(f"{number}", 1, "x" * 64) for number in range(1_100)]
+        for number in range(8):
+            views = await ViewsFile.open(tmp_path / f"views-{number}.sqlite", all_projectors())
+            await views.write(
+                lambda db: db.executemany("INSERT INTO projection_digest VALUES (?, ?, ?)", digests),
+                is_brief=True,
+            )
+            await views.aclose()
+            del views
+            await asyncio.sleep(0.01)
+            gc.collect()
+        assert failures == []
 
 
 async def test_a_connection_runs_work_of_one_thread_at_a_time(tmp_path: Path) -> None:

@@ -257,6 +257,8 @@ class ViewsFile:
             reader.close()
         self._idle.clear()
         self._watch.close()
+        if self._checkpointing is not None:
+            await asyncio.wait([self._checkpointing])
         await self._writer.close()
 
     async def _write(self, work: Callable[[sqlite3.Connection], T]) -> T:
