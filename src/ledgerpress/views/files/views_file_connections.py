@@ -1,4 +1,4 @@
-"""The connections to a views file: one for writing, on its own thread, and others for reading, on the caller's."""
+"""The connections to a views file: one for writing, and others, which read on the thread of the caller."""
 
 import asyncio
 import sqlite3
@@ -61,7 +61,7 @@ NOT_WRITTEN: Final = _NotWritten.NOT_WRITTEN
 
 
 class ViewsFile:
-    """A views file: one writing connection on its own thread, and reading connections on the caller's thread."""
+    """A views file: one writing connection with a thread of its own, and reading connections on the caller's thread."""
 
     def __init__(self, path: Path, writer: SerialConnection, projectors: Sequence[Projector]) -> None:
         """Wrap an open connection. Use `open` to create an instance."""

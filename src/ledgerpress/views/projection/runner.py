@@ -33,8 +33,6 @@ logger = logging.getLogger(__name__)
 
 _POLL_INTERVAL: Final = 1.0
 """Seconds between two polls of the log, or of projections that are all paused."""
-
-
 MAX_BRIEF_BATCH: Final = 64
 """The number of events up to which a batch is applied on the thread of the event loop."""
 MAX_EVENTS_HANDED_OVER: Final = 10_000
