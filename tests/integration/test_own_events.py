@@ -12,13 +12,17 @@ from typing import Any
 
 import pytest
 
+from ledgerpress.commands.command_request_and_context import CommandRequest
 from ledgerpress.eventlog.envelope import StoredEvent
 from ledgerpress.features.posts.create_edit_categorize_commands import CreatePost
 from ledgerpress.features.registry import all_projectors
+from ledgerpress.operator.withdraw import withdraw_payload
 from ledgerpress.retry import poll
 from ledgerpress.server.store import Store
 from ledgerpress.sqlite.connection import open_connection
 from ledgerpress.views.files.views_file_connections import ViewsFile
+from ledgerpress.views.projection import runner
+from tests.fixed_sources import SeededBytes, SetClock
 from tests.integration.failing_projectors import running, store_in
 from tests.property.view_rows import rebuilt, rows_of, views_in_use
 
@@ -75,6 +79,7 @@ async def test_deleted_text_is_overwritten_while_this_process_writes(
         return are_readers_gone
 
     monkeypatch.setattr(ViewsFile, "sweep", sweep)
+    monkeypatch.setattr(runner, "SWEEP_INTERVAL", 0.0)
     async with store_in(tmp_path / "data") as store:
         await create(store, "First")
         attempts = 0
@@ -88,13 +93,31 @@ async def test_deleted_text_is_overwritten_while_this_process_writes(
         assert not attempts
 
 
+async def test_the_views_follow_while_a_reader_prevents_that_deleted_text_is_overwritten(
+    tmp_path: Path,
+) -> None:
+    async with store_in(tmp_path / "data") as store:
+        await create(store, "Secret")
+        position = await store.log.head() - 1
+        with closing(sqlite3.connect(views_in_use(tmp_path / "data"), isolation_level=None)) as reader:
+            reader.execute("BEGIN")
+            reader.execute("SELECT count(*) FROM projection").fetchone()
+            await withdraw_payload(
+                store.log, store.codec, SetClock(), SeededBytes(), position, CommandRequest(reason="Legal")
+            )
+            for number in range(POSTS):
+                await create(store, f"Post {number}")
+            assert not await store.views.sweep()
+        assert await store.views.sweep()
+
+
 async def test_events_that_are_applied_already_are_not_kept(tmp_path: Path) -> None:
     """If they are handed over late, their payloads may have been withdrawn since."""
-    async with store_in(tmp_path / "data") as store, running(store.log, tmp_path / "own.sqlite") as runner:
-        await runner.catch_up()
+    async with store_in(tmp_path / "data") as store, running(store.log, tmp_path / "own.sqlite") as own:
+        await own.catch_up()
         late = [store.codec.decode(stored) for stored in await store.log.read(0, 500)]
         before = sys.getrefcount(late[-1])
-        runner.hand_over(late)
+        own.hand_over(late)
         after = sys.getrefcount(late[-1])
         assert after == before
 

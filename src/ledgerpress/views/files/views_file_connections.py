@@ -150,8 +150,9 @@ class ViewsFile:
     async def sweep(self) -> bool:
         """Overwrite the content that the last erasure deleted; return whether that is done.
 
-        Returns false while there are readers; they prevent it. If no such content is left, it does nothing and returns
-        true. If a process was killed after an erasure, the next process overwrites the content.
+        Returns false if readers prevent it for `READ_TIMEOUT`: no process can write meanwhile. If no such content is
+        left, it does nothing and returns true. If a process was killed after an erasure, the next one overwrites the
+        content.
         """
         async with self._turn:
             return await self._writer.run(_sweep)
@@ -385,7 +386,7 @@ def _sweep(db: sqlite3.Connection) -> bool:
     erasure = _user_version(db)
     if erasure == SWEPT:
         return True
-    if not empty_write_ahead_log(db):
+    if not empty_write_ahead_log(db, timeout=READ_TIMEOUT):
         return False
     with transaction(db):
         if _user_version(db) != erasure:  # another process has erased more since
