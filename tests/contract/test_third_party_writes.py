@@ -1,5 +1,6 @@
 """Limits of what third-party commands, added events and guards may record and read; the kernel checks each append."""
 
+import sqlite3
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -8,6 +9,8 @@ from typing import Any, ClassVar, Final
 import pytest
 
 from ledgerpress.commands.command_request_and_context import CommandRequest
+from ledgerpress.eventlog.codec import Recorded
+from ledgerpress.eventlog.event_and_withdrawn_event import Withdrawn
 from ledgerpress.feature import (
     AddedEvents,
     AppendPlan,
@@ -25,6 +28,7 @@ from ledgerpress.feature import (
 from ledgerpress.features.posts import POSTS, WRITE_POSTS, CreatePost, PostPublished, PublishPost
 from ledgerpress.features.registry import FIRST_PARTY
 from ledgerpress.server.store import Store, open_store
+from ledgerpress.views.projection.projector_interface_and_composition import ImmediateProjector
 
 
 class Closed(Event, frozen=True):
@@ -157,3 +161,90 @@ async def test_a_guard_cannot_query_views(tmp_path: Path) -> None:
         with pytest.raises(TypeError, match="A guard cannot query views"):
             await store.commands.handle(PublishPost(post_id=post))
         assert await store.log.head() == head
+
+
+class Tagged(Event, frozen=True):
+    """A post has tags."""
+
+    tags: tuple[str, ...]
+
+
+def tags_after(tags: tuple[str, ...], event: Event) -> tuple[str, ...]:
+    if isinstance(event, Tagged):
+        if "impossible" in tags:
+            raise ArithmeticError("no tag may follow this one")
+        return event.tags
+    return tags
+
+
+TAGS: Final = StreamCategory[tuple[str, ...]]("x.tags", (), tags_after)
+
+
+@dataclass(frozen=True, slots=True)
+class TagPost:
+    """Tag a post with tags, whose type is not checked."""
+
+    fingerprint_name: ClassVar[str] = "x.tags.TagPost"
+    lock_key = None
+
+    post_id: str
+    tags: Any
+
+    async def plan(self, context: CommandContext) -> AppendPlan:
+        return AppendPlan.of(
+            self.post_id, (await context.load(TAGS, self.post_id)).write([Tagged(tags=self.tags)])
+        )
+
+
+def note_tags(recorded: Recorded[Event], db: sqlite3.Connection) -> None:
+    db.execute("INSERT INTO x_tags_event VALUES (?, ?)", (recorded.position, repr(recorded.event)))
+
+
+def with_tags() -> FeatureSet:
+    projector = ImmediateProjector(
+        name="x.tags",
+        version=1,
+        schema="CREATE TABLE x_tags_event (position INTEGER PRIMARY KEY, event TEXT NOT NULL) STRICT;",
+        events=frozenset({Tagged, Withdrawn}),
+        apply=note_tags,
+    )
+    tags = Feature(
+        name="tags",
+        requires=("posts",),
+        events=(EventType[Event]("x.tags.tagged", 1, Tagged),),
+        streams=(TAGS,),
+        commands=commands(RequiredPermission(WRITE_POSTS), TagPost),
+        projectors=(projector,),
+    )
+    return FeatureSet(FIRST_PARTY, third_party=[tags])
+
+
+async def test_projectors_and_states_get_an_event_as_it_is_read_from_the_log(tmp_path: Path) -> None:
+    """The command has put a list where the event declares a tuple. A rebuild reads a tuple."""
+    async with open_store(tmp_path, features=with_tags()) as store:
+        post = await new_post(store)
+        for tags in (["sea"], ["sea", "tide"]):
+            result = await store.commands.handle(TagPost(post, tags))
+            with store.snapshot() as snapshot:
+                query = "SELECT event FROM x_tags_event WHERE position = ?"
+                assert snapshot.db.execute(query, (result.position,)).fetchone() == (
+                    repr(Tagged(tags=tuple(tags))),
+                )
+
+
+async def test_an_event_that_could_not_be_read_is_not_recorded(tmp_path: Path) -> None:
+    async with open_store(tmp_path, features=with_tags()) as store:
+        post, head = await new_post(store), await store.log.head()
+        with pytest.raises(ValueError, match=r"x\.tags\.tagged version 1 could not be read: .*`array`"):
+            await store.commands.handle(TagPost(post, "sea"))
+        assert await store.log.head() == head
+
+
+async def test_a_recorded_command_succeeds_although_its_state_cannot_follow(tmp_path: Path) -> None:
+    async with open_store(tmp_path, features=with_tags()) as store:
+        post = await new_post(store)
+        await store.commands.handle(TagPost(post, ("impossible",)))
+        result = await store.commands.handle(TagPost(post, ("sea",)))
+        assert (result.position, result.views_behind) == (await store.log.head(), False)
+        with pytest.raises(ArithmeticError):
+            await store.commands.handle(TagPost(post, ("tide",)))

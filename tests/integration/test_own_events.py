@@ -1,22 +1,29 @@
 """A process applies the events that it has recorded itself without reading them, on the thread of the event loop."""
 
 import asyncio
+import gc
 import sqlite3
+import sys
 import time
 from collections.abc import Sequence
 from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from ledgerpress.commands.command_request_and_context import CommandRequest
 from ledgerpress.eventlog.envelope import StoredEvent
 from ledgerpress.features.posts.create_edit_categorize_commands import CreatePost
 from ledgerpress.features.registry import all_projectors
+from ledgerpress.operator.withdraw import withdraw_payload
 from ledgerpress.retry import poll
 from ledgerpress.server.store import Store
 from ledgerpress.sqlite.connection import open_connection
 from ledgerpress.views.files.views_file_connections import ViewsFile
-from tests.integration.failing_projectors import store_in
+from ledgerpress.views.projection import runner
+from tests.fixed_sources import SeededBytes, SetClock
+from tests.integration.failing_projectors import running, store_in
 from tests.property.view_rows import rebuilt, rows_of, views_in_use
 
 POSTS = 40
@@ -58,6 +65,61 @@ async def test_events_of_several_processes_are_applied_in_order(tmp_path: Path) 
         assert await other.views.wait_for(head, 10)
         rows = rows_of(views_in_use(tmp_path / "data"))
         assert rows == await rebuilt(store.log, tmp_path / "again.sqlite", batch_size=500)
+
+
+async def test_deleted_text_is_overwritten_while_this_process_writes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Readers have prevented the first attempts. The next ones do not wait for a pause in the writing."""
+    attempts, are_readers_gone = 0, False
+
+    async def sweep(_: ViewsFile) -> bool:
+        nonlocal attempts
+        attempts += 1
+        return are_readers_gone
+
+    monkeypatch.setattr(ViewsFile, "sweep", sweep)
+    monkeypatch.setattr(runner, "SWEEP_INTERVAL", 0.0)
+    async with store_in(tmp_path / "data") as store:
+        await create(store, "First")
+        attempts = 0
+        for number in range(POSTS):
+            await create(store, f"Post {number}")
+        assert attempts
+        are_readers_gone = True
+        await create(store, "Last")
+        attempts = 0
+        await create(store, "After it")
+        assert not attempts
+
+
+async def test_the_views_follow_while_a_reader_prevents_that_deleted_text_is_overwritten(
+    tmp_path: Path,
+) -> None:
+    async with store_in(tmp_path / "data") as store:
+        await create(store, "Secret")
+        position = await store.log.head() - 1
+        with closing(sqlite3.connect(views_in_use(tmp_path / "data"), isolation_level=None)) as reader:
+            reader.execute("BEGIN")
+            reader.execute("SELECT count(*) FROM projection").fetchone()
+            await withdraw_payload(
+                store.log, store.codec, SetClock(), SeededBytes(), position, CommandRequest(reason="Legal")
+            )
+            for number in range(POSTS):
+                await create(store, f"Post {number}")
+            assert not await store.views.sweep()
+        assert await store.views.sweep()
+
+
+async def test_events_that_are_applied_already_are_not_kept(tmp_path: Path) -> None:
+    """If they are handed over late, their payloads may have been withdrawn since."""
+    async with store_in(tmp_path / "data") as store, running(store.log, tmp_path / "own.sqlite") as own:
+        await own.catch_up()
+        late = [store.codec.decode(stored) for stored in await store.log.read(0, 500)]
+        before = sys.getrefcount(late[-1])
+        own.hand_over(late)
+        after = sys.getrefcount(late[-1])
+        assert after == before
 
 
 async def test_the_event_loop_does_not_wait_for_a_lock_on_the_views(tmp_path: Path) -> None:
@@ -154,6 +216,23 @@ class TestBriefWrites:
             assert await poll(is_moved, interval=0.02, timeout=10)
         finally:
             await views.aclose()
+
+    async def test_closing_waits_for_the_move_of_the_write_ahead_log(self, tmp_path: Path) -> None:
+        """Otherwise, the move fails without a connection, and asyncio logs an error of the program."""
+        failures = list[dict[str, Any]]()
+        asyncio.get_running_loop().set_exception_handler(lambda _, context: failures.append(context))
+        digests = [(f"{number}", 1, "x" * 64) for number in range(1_100)]
+        for number in range(8):
+            views = await ViewsFile.open(tmp_path / f"views-{number}.sqlite", all_projectors())
+            await views.write(
+                lambda db: db.executemany("INSERT INTO projection_digest VALUES (?, ?, ?)", digests),
+                is_brief=True,
+            )
+            await views.aclose()
+            del views
+            await asyncio.sleep(0.01)
+            gc.collect()
+        assert failures == []
 
 
 async def test_a_connection_runs_work_of_one_thread_at_a_time(tmp_path: Path) -> None:

@@ -266,8 +266,8 @@ async def test_an_erasure_during_a_sweep_is_swept_too(
         with closing(sqlite3.connect(path, check_same_thread=False)) as db:
             db.execute("PRAGMA user_version = 4")
 
-            def empty_and_erase(writer: sqlite3.Connection) -> bool:
-                is_empty = empty(writer)
+            def empty_and_erase(writer: sqlite3.Connection, *, timeout: float) -> bool:
+                is_empty = empty(writer, timeout=timeout)
                 db.execute("PRAGMA user_version = 5")
                 return is_empty
 

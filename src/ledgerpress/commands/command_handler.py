@@ -214,14 +214,15 @@ class CommandHandler:
 
     async def _append(self, plan: AppendPlan, execution: _Execution, now: int) -> int:
         """Record the events of a plan, and return the position of the last one."""
-        writes, fence = self._stream_writes(plan, execution, now), execution.request.fence
+        planned, writes = self._encoded(plan, execution, now)
+        fence = execution.request.fence
         with self._observer.span("append"):
             position = await (fence.append(self._log, writes) if fence else self._log.append(writes))
         self._observer.appended(sum(len(write.events) for write in writes))
-        for write in plan.writes:
+        for write in planned:
             self._states.advance(write)
         if self._hand_over is not None and fence is None:
-            self._hand_over(self._recorded(plan, writes, position, execution))
+            self._hand_over(self._recorded(planned, writes, position, execution))
         return position
 
     def _retry_delay(self, attempt: int) -> float:
@@ -294,36 +295,44 @@ class CommandHandler:
             catch_up=self._catch_up,
         )
 
-    def _stream_writes(self, plan: AppendPlan, execution: _Execution, now: int) -> list[StreamWrite]:
-        """Return the writes of a plan, with encoded events.
+    def _encoded(
+        self, plan: AppendPlan, execution: _Execution, now: int
+    ) -> tuple[list[PlannedWrite], list[StreamWrite]]:
+        """Return the writes of a plan twice: with events as they will be read, and with encoded events.
 
-        Raises `ValueError` if a third-party feature records an event in a stream that is not declared, or if the
-        plan's `subject_id` does not match its first event.
+        Raises `ValueError` if a third-party feature records an event in a stream that is not declared, if the plan's
+        `subject_id` does not match its first event, or if an event could not be read.
         """
         index = 0
-        writes = []
+        planned, writes = [], []
         for write in plan.writes:
-            events = []
+            events, encoded = [], []
             for event in write.events:
                 new = self._new_event(event, execution, index, now)
                 if new.type.startswith(THIRD_PARTY):
                     self._declarations.check_stream(new.type, write.stream)
                     if not index:
                         check_subject(plan.subject_id, new.type, write.stream)
-                events.append(new)
+                events.append(self._codec.as_read(event, new.payload))
+                encoded.append(new)
                 index += 1
-            writes.append(StreamWrite(write.stream, write.expected, tuple(events)))
-        return writes
+            planned.append(PlannedWrite(write.stream, write.expected, events))
+            writes.append(StreamWrite(write.stream, write.expected, tuple(encoded)))
+        return planned, writes
 
     def _recorded(
-        self, plan: AppendPlan, writes: Sequence[StreamWrite], last_position: int, execution: _Execution
+        self,
+        planned: Sequence[PlannedWrite],
+        writes: Sequence[StreamWrite],
+        last_position: int,
+        execution: _Execution,
     ) -> list[Recorded[Event]]:
-        """Return the events of `plan` as the log returns them, decoded; they end at `last_position`."""
+        """Return the events of `planned` as the log returns them, decoded; they end at `last_position`."""
         position = last_position - sum(len(write.events) for write in writes)
         recorded = []
-        for planned, write in zip(plan.writes, writes, strict=True):
+        for plan, write in zip(planned, writes, strict=True):
             for version, (event, new) in enumerate(
-                zip(planned.events, write.events, strict=True), write.expected + 1
+                zip(plan.events, write.events, strict=True), write.expected + 1
             ):
                 position += 1
                 recorded.append(

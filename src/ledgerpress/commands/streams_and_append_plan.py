@@ -141,13 +141,20 @@ class StateLoader:
         return loaded
 
     def advance(self, write: PlannedWrite) -> None:
-        """Apply the events of a write that was recorded to the cached state of its stream, if it was loaded before."""
+        """Apply the events of a write that was recorded to the cached state of its stream, if it was loaded before.
+
+        If `evolve` fails, the state is not cached: the command has succeeded, and the next one that loads the stream fails.
+        """
         cached = self._cache.get(write.stream)
         if cached is None or not write.events or cached.loaded.version != write.expected:
             return
         name, version, state, created_by = cached.loaded
-        for event in write.events:
-            version, state = version + 1, cached.evolve(state, event)
+        try:
+            for event in write.events:
+                version, state = version + 1, cached.evolve(state, event)
+        except Exception:  # noqa: BLE001 - a third-party feature may raise any error
+            self._cache.pop(name)
+            return
         self._cache.put(name, _CachedState(LoadedStream(name, version, state, created_by), cached.evolve))
 
     async def events(self, stream: str) -> list[Event]:

@@ -149,6 +149,18 @@ class Codec(Generic[E]):
         )
         return SealedPayload(JSON_ENCODING, self._encode(body), salt)
 
+    def as_read(self, event: E, payload: SealedPayload) -> E:
+        """Return `event`, which was encoded as `payload`, as it will be read: for example, with a tuple for a list.
+
+        Raises `ValueError` if it could not be read: the value of a field does not have the declared type.
+        """
+        name, version = self.name_of(event)
+        try:
+            read: E = self._newest[name, version](payload.plaintext).data
+        except msgspec.MsgspecError as error:
+            raise ValueError(f"{name} version {version} could not be read: {error}") from error
+        return read
+
     def system_event(self, event: E, *, event_id: str, command_id: str, now: int, salt: bytes) -> NewEvent:
         """Return an event that LedgerPress records itself."""
         name, version = self.name_of(event)

@@ -1,4 +1,4 @@
-"""The connections to a views file: one for writing, on its own thread, and others for reading, on the caller's."""
+"""The connections to a views file: one for writing, and others, which read on the thread of the caller."""
 
 import asyncio
 import sqlite3
@@ -61,7 +61,7 @@ NOT_WRITTEN: Final = _NotWritten.NOT_WRITTEN
 
 
 class ViewsFile:
-    """A views file: one writing connection on its own thread, and reading connections on the caller's thread."""
+    """A views file: one writing connection with a thread of its own, and reading connections on the caller's thread."""
 
     def __init__(self, path: Path, writer: SerialConnection, projectors: Sequence[Projector]) -> None:
         """Wrap an open connection. Use `open` to create an instance."""
@@ -150,8 +150,9 @@ class ViewsFile:
     async def sweep(self) -> bool:
         """Overwrite the content that the last erasure deleted; return whether that is done.
 
-        Returns false while there are readers; they prevent it. If no such content is left, it does nothing and returns
-        true. If a process was killed after an erasure, the next process overwrites the content.
+        Returns false if readers prevent it for `READ_TIMEOUT`: no process can write meanwhile. If no such content is
+        left, it does nothing and returns true. If a process was killed after an erasure, the next one overwrites the
+        content.
         """
         async with self._turn:
             return await self._writer.run(_sweep)
@@ -257,6 +258,8 @@ class ViewsFile:
             reader.close()
         self._idle.clear()
         self._watch.close()
+        if self._checkpointing is not None:
+            await asyncio.wait([self._checkpointing])
         await self._writer.close()
 
     async def _write(self, work: Callable[[sqlite3.Connection], T]) -> T:
@@ -383,7 +386,7 @@ def _sweep(db: sqlite3.Connection) -> bool:
     erasure = _user_version(db)
     if erasure == SWEPT:
         return True
-    if not empty_write_ahead_log(db):
+    if not empty_write_ahead_log(db, timeout=READ_TIMEOUT):
         return False
     with transaction(db):
         if _user_version(db) != erasure:  # another process has erased more since

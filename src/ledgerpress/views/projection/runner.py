@@ -9,6 +9,7 @@ could not decode the event and this program can.
 import asyncio
 import logging
 import sqlite3
+import time
 from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from functools import partial
@@ -33,12 +34,12 @@ logger = logging.getLogger(__name__)
 
 _POLL_INTERVAL: Final = 1.0
 """Seconds between two polls of the log, or of projections that are all paused."""
-
-
 MAX_BRIEF_BATCH: Final = 64
 """The number of events up to which a batch is applied on the thread of the event loop."""
 MAX_EVENTS_HANDED_OVER: Final = 10_000
 """The number of events handed over that are kept until they are applied; if there are more, they are read instead."""
+SWEEP_INTERVAL: Final = 5.0
+"""Seconds between two attempts to overwrite deleted content of the views: each can keep writers waiting."""
 FIRST_RETRY_DELAY: Final = 0.05
 MAX_RETRY_DELAY: Final = 5.0
 """Seconds before a failed batch is retried: the first delay, and the longest."""
@@ -91,6 +92,7 @@ class ProjectionRunner:
         """
         self._forget = forget
         self._swept = False
+        self._sweep_at = 0.0
         self._log = log
         self._codec = codec
         self._views = views
@@ -120,10 +122,14 @@ class ProjectionRunner:
         self._read_to = self._reached
 
     def hand_over(self, events: Sequence[Recorded[Event]]) -> None:
-        """Hand over events that this process has just recorded, so that they are not read from the log and decoded."""
+        """Hand over events that this process has just recorded, so that they are not read from the log and decoded.
+
+        Events that are applied already are not kept: their payloads may have been withdrawn since.
+        """
         if len(self._own_events) > MAX_EVENTS_HANDED_OVER or self._all_paused:
             self._own_events.clear()
-        self._own_events.update((event.header.position, event) for event in events)
+        after = self._next_after
+        self._own_events.update((event.position, event) for event in events if event.position > after)
 
     async def run(self) -> None:
         backoff, delays, last_error = Backoff(FIRST_RETRY_DELAY, MAX_RETRY_DELAY), None, ""
@@ -160,8 +166,8 @@ class ProjectionRunner:
     async def step(self) -> bool:
         """Apply one batch; return whether there were events to apply. Raises `GapInLog`, `LogReplaced`."""
         async with self._turn:
-            if not self._swept:
-                self._swept = await self._views.sweep()
+            if self._must_sweep:
+                await self._sweep()
             if self._all_paused:
                 return False
             if not (batch := await self._next_batch()):
@@ -170,7 +176,7 @@ class ProjectionRunner:
                 points = await self._erase(batch, withdrawals)
                 erased = {withdrawal.position for withdrawal in withdrawals}
                 self._forget(erased)
-                self._swept = await self._views.sweep()
+                await self._sweep()
                 # A read that began before the erasure may have cached withdrawn content since the first call.
                 self._forget(erased)
             else:
@@ -185,9 +191,21 @@ class ProjectionRunner:
             await self._note(points)
             return True
 
+    @property
+    def _must_sweep(self) -> bool:
+        """Whether deleted content is left, and it is time to try to overwrite it."""
+        return not self._swept and time.monotonic() >= self._sweep_at
+
+    async def _sweep(self) -> None:
+        self._swept = await self._views.sweep()
+        self._sweep_at = time.monotonic() + SWEEP_INTERVAL
+
     async def _apply_own_events(self) -> bool:
-        """Apply the next events if this process recorded them; return whether it did."""
-        if not self._own_events:
+        """Apply the next events if this process recorded them; return whether it did.
+
+        If deleted content has to be overwritten now, `step` applies them: it does that first.
+        """
+        if not self._own_events or self._must_sweep:
             return False
         async with self._turn:
             if not (events := self._next_own_events()):
