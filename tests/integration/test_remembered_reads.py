@@ -2,7 +2,8 @@
 
 import gc
 import sqlite3
-from collections.abc import AsyncIterator
+import tracemalloc
+from collections.abc import AsyncIterator, Callable
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
@@ -10,12 +11,18 @@ from pathlib import Path
 import pytest
 
 from ledgerpress.commands.command_request_and_context import CommandRequest
-from ledgerpress.features.posts import article_queries
+from ledgerpress.features.categories import queries as category_queries
+from ledgerpress.features.categories.commands import CreateCategory
+from ledgerpress.features.categories.model import CategoryRef
+from ledgerpress.features.posts import article_queries, post_queries
 from ledgerpress.features.posts.create_edit_categorize_commands import CreatePost, EditPost
+from ledgerpress.features.posts.listings_projection import EVERY_ARTICLE
+from ledgerpress.features.posts.schema.types import Body
 from ledgerpress.features.registry import all_projectors, event_codec
 from ledgerpress.operator.withdraw import withdraw_payload
 from ledgerpress.server.store import Store, open_store
 from ledgerpress.views.files.views_file_connections import ViewsFile
+from ledgerpress.views.paging import PageRequest, page_of
 from ledgerpress.views.snapshot_and_cache_dependencies import (
     CacheDependencies,
     RememberedReads,
@@ -151,23 +158,110 @@ async def test_a_result_is_not_remembered_if_the_read_fails(store: Store) -> Non
         assert Titles()(snapshot) == "Birds"
 
 
+async def test_nothing_is_kept_of_a_state_that_has_passed(store: Store) -> None:
+    title = Titles()
+    with store.snapshot() as former:
+        assert title(former) == "Birds"
+    await rename(store, "Terns")
+    with store.snapshot() as snapshot:
+        assert title(snapshot) == "Terns"
+        assert former.remembered is not None
+        assert len(former.remembered) == 0, "also if something refers to a former snapshot"
+        assert snapshot.remembered is not None
+        assert len(snapshot.remembered) == 1
+
+
 def remembered_reads() -> int:
     """Return the number of reads that are remembered in the memory of this process."""
     return sum(len(each) for each in gc.get_objects() if isinstance(each, RememberedReads))
 
 
+async def withdraw(store: Store) -> int:
+    """Withdraw the text of the only post; return the position of the withdrawal."""
+    events = await store.log.read(0, 100)
+    created = next(event.position for event in events if event.header.type == "post.created")
+    return await withdraw_payload(
+        store.log, event_codec(), store.clock, SeededBytes("1"), created, CommandRequest(reason="by law")
+    )
+
+
 async def test_a_withdrawal_leaves_nothing_in_memory(store: Store) -> None:
     with store.snapshot() as snapshot:
         article_queries.by_slug(snapshot, "birds")
-    del snapshot
     assert remembered_reads()
-    events = await store.log.read(0, 100)
-    created = next(event.position for event in events if event.header.type == "post.created")
-    at = await withdraw_payload(
-        store.log, event_codec(), store.clock, SeededBytes("1"), created, CommandRequest(reason="by law")
-    )
-    assert await store.views.wait_for(at, 10)
+    assert await store.views.wait_for(await withdraw(store), 10)
     assert remembered_reads() == 0, "it is forgotten before the next request"
+
+
+async def test_a_withdrawal_by_another_process_leaves_nothing_in_memory(store: Store, tmp_path: Path) -> None:
+    async with open_store(tmp_path / "data") as other:
+        with other.snapshot() as snapshot:
+            article_queries.by_slug(snapshot, "birds")
+            at = await withdraw(store)
+            article_queries.by_id(snapshot, "another")
+        assert await store.views.wait_for(at, 10)
+        assert await other.views.wait_for(at, 10)
+        assert remembered_reads() == 0, "it is forgotten before the next request"
+        with other.snapshot() as after:
+            article = article_queries.by_slug(after, "birds")
+            assert article is None or article.title != "Birds"
+
+
+async def test_the_counted_memory_is_about_the_memory_that_is_used(store: Store) -> None:
+    await store.commands.handle(CreateCategory(name="Nature", slug="nature"))
+    for number in range(100):
+        await store.commands.handle(
+            CreatePost(
+                title=f"Bird {number} " + "é" * 200,
+                teaser="t" * 900,
+                body="# Heading\n\n" + "ö word " * 300,
+                categories=(CategoryRef(slug="nature"),),
+                publish=True,
+            )
+        )
+    assert await store.views.wait_for(await store.log.head(), 10)
+
+    def seqs(snapshot: Snapshot, first: int = 100) -> list[int]:
+        return [key.post for key in page_of(snapshot, [EVERY_ARTICLE], PageRequest(first)).entries]
+
+    def body(snapshot: Snapshot, number: int) -> None:
+        article = article_queries.by_seq(snapshot, seqs(snapshot)[number])
+        assert article is not None
+        _ = Body(snapshot=snapshot, position=article.body)._rendered
+
+    reads: dict[str, Callable[[Snapshot, int], object]] = {
+        "unknown slugs of any length": lambda at, number: article_queries.by_slug(
+            at, f"{number}" + "x" * 100_000
+        ),
+        "unknown slugs of categories": lambda at, number: category_queries.by_slug(
+            at, f"{number}" + "ж" * 50_000
+        ),
+        "ids of any length": lambda at, number: article_queries.by_id(at, f"{number}" + "x" * 100_000),
+        "articles": lambda at, number: article_queries.by_seq(at, seqs(at)[number]),
+        "lists of articles": lambda at, number: article_queries.by_seqs(at, seqs(at, 100 - number)),
+        "pages": lambda at, number: seqs(at, 100 - number),
+        "categories of articles": lambda at, number: post_queries.categories_of_each(
+            at, seqs(at, 100 - number)
+        ),
+        "bodies": body,
+    }
+    for name, read in reads.items():
+        await rename(store, name)  # everything is read again
+        with store.snapshot() as snapshot:
+            read(snapshot, 0)
+            remembered = snapshot.remembered
+            assert remembered is not None
+            gc.collect()
+            counted = remembered.bytes
+            tracemalloc.start()
+            try:
+                for number in range(1, 60):
+                    read(snapshot, number)
+                gc.collect()
+                allocated = tracemalloc.get_traced_memory()[0]
+            finally:
+                tracemalloc.stop()
+            assert allocated < 1.5 * (remembered.bytes - counted) + 20_000, name
 
 
 def test_memory_is_bounded() -> None:

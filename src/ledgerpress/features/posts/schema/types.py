@@ -1,7 +1,9 @@
 """The GraphQL types of posts and articles."""
 
+import sys
 from collections.abc import Callable, Sequence
 from functools import partial
+from typing import Final
 
 import strawberry
 
@@ -28,6 +30,9 @@ from ledgerpress.graphql.relay.global_ids import Node
 from ledgerpress.graphql.scalars import DateTime, described_enum
 from ledgerpress.views.paging import PageRequest
 from ledgerpress.views.snapshot_and_cache_dependencies import Snapshot
+
+_SECTION_BYTES: Final = 300
+"""Approximate memory of a heading."""
 
 
 @strawberry.type(description="A heading in a body.")
@@ -84,7 +89,7 @@ class Body:
 
 
 def _size_of_rendered(body: RenderedBody) -> int:
-    return len(body.html) + len(body.text)
+    return sum(map(sys.getsizeof, (body.html, body.text, body.lead))) + _SECTION_BYTES * len(body.sections)
 
 
 @strawberry.type
