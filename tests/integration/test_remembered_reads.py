@@ -1,14 +1,20 @@
 """Reads of a snapshot are remembered until any process changes the views, and never longer."""
 
+import asyncio
 import gc
 import sqlite3
+import tempfile
 import tracemalloc
-from collections.abc import AsyncIterator, Callable
-from contextlib import closing
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import AbstractContextManager, closing
 from dataclasses import replace
 from pathlib import Path
+from random import Random
+from typing import Final
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from ledgerpress.commands.command_request_and_context import CommandRequest
 from ledgerpress.features.categories import queries as category_queries
@@ -146,6 +152,110 @@ async def test_reads_of_the_past_and_with_a_filter_are_not_remembered(store: Sto
             title(snapshot.at(snapshot.position - 1))
             title(replace(snapshot, only=Everything()))
     assert title.reads == 4
+
+
+STEPS: Final = (
+    "open",
+    "open",
+    "close",
+    "read",
+    "read",
+    "read",
+    "write",
+    "other process",
+    "row",
+    "forget",
+    "fail",
+    "end",
+)
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.lists(st.sampled_from(STEPS), max_size=80), st.integers(0, 2**32))
+def test_every_snapshot_shows_its_own_state_in_any_order_of_reads_and_changes(
+    steps: list[str], seed: int
+) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        asyncio.run(interleave(Path(folder) / "views.sqlite", steps, Random(seed)))
+
+
+async def interleave(path: Path, steps: Sequence[str], chance: Random) -> None:
+    """Take the steps, with several snapshots at a time, and compare each read with one that remembers nothing."""
+    views = await ViewsFile.open(path, all_projectors())
+    try:
+        with closing(sqlite3.connect(path, isolation_level=None)) as other:
+            snapshots = Snapshots(views, chance)
+            for step in steps:
+                match step:
+                    case "write":
+                        await views.write(lambda db: db.execute(_ADD_AUTHOR), is_brief=chance.random() < 0.5)
+                    case "other process":
+                        other.execute(_ADD_AUTHOR)
+                    case "row":
+                        views.latest_row(_AUTHORS, ())
+                    case "forget":
+                        views.forget()
+                    case _:
+                        snapshots.take(step)
+            snapshots.close()
+            with views.snapshot() as last:
+                assert last.once("authors", count_authors) == other.execute(_AUTHORS).fetchone()[0]
+    finally:
+        await views.aclose()
+
+
+class Snapshots:
+    """The snapshots that are open at the same time."""
+
+    def __init__(self, views: ViewsFile, chance: Random) -> None:
+        self._views = views
+        self._chance = chance
+        self._opened: list[tuple[AbstractContextManager[Snapshot], Snapshot]] = []
+
+    def take(self, step: str) -> None:
+        """Open, close or end snapshots, or read from one."""
+        if step == "open":
+            manager = self._views.snapshot()
+            self._opened.append((manager, manager.__enter__()))
+        elif step == "end" and self._chance.random() < 0.2:
+            self._views.end_reads_older_than(0)
+        elif self._opened:
+            number = self._chance.randrange(len(self._opened))
+            if step == "close":
+                self._opened.pop(number)[0].__exit__(None, None, None)
+            elif step == "fail":
+                with pytest.raises(ValueError, match="unreadable"):
+                    self._opened[number][1].once(("failing", self._chance.random()), _fail)
+            else:
+                _compare(self._opened[number][1])
+
+    def close(self) -> None:
+        """Read from all snapshots, and close them."""
+        for _, snapshot in self._opened:
+            _compare(snapshot)
+        for manager, _ in self._opened:
+            manager.__exit__(None, None, None)
+
+
+def _compare(snapshot: Snapshot) -> None:
+    for name in ("authors", "authors again"):
+        try:
+            expected = count_authors(snapshot)
+        except sqlite3.ProgrammingError:  # the read was ended
+            return
+        assert snapshot.once(name, count_authors) == expected
+
+
+def _fail(_: Snapshot) -> int:
+    raise ValueError("unreadable")
+
+
+_ADD_AUTHOR: Final = "INSERT INTO author (id) VALUES (hex(randomblob(8)))"
+_AUTHORS: Final = "SELECT count(*) FROM author"
+
+
+def count_authors(snapshot: Snapshot) -> int:
+    return int(snapshot.connection.execute(_AUTHORS).fetchone()[0])
 
 
 async def test_a_result_is_not_remembered_if_the_read_fails(store: Store) -> None:

@@ -158,8 +158,10 @@ class Snapshot:
     ) -> T:
         """Return `read(self)`, and remember the result until any process changes the views.
 
-        The result MUST depend on nothing but the key and the snapshot, and MUST NOT be changed. It is not remembered
-        for another position than that of the views, or with a filter. `size_of` returns its approximate size in bytes.
+        The result MUST depend on nothing but the key and the snapshot, and MUST NOT be changed, or refer to the snapshot.
+        It MUST NOT depend on the viewer or the clock. All features share one memory, so the key MUST name what is read. It
+        is not remembered for another position than that of the views, or with a filter. `size_of` returns its approximate
+        size in bytes.
         """
         remembered = self.remembered
         if remembered is None or remembered.position != self.position or self.only is not None:
