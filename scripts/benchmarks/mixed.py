@@ -1,7 +1,8 @@
 """A mixed load over HTTP: 90 reads, 8 edits and 2 creations of a hundred requests, by 64 clients, against another checkout.
 
 Both servers serve a copy of the same generated log (`scripts/workloads/generated_log.py`), each with its own views. They
-are measured in turn: in each round, the clients load one server and then the other. The reads are the front page, a
+are measured in turn: in each round, the clients load one server and then the other; the order alternates. Some posts are
+not public, or archived: their articles are null, and their edits are rejected. The response cache is on. The reads are the front page, a
 category page and an article, each chosen at random; an edit changes the title of a random post; a creation publishes a
 post in three categories. The clients run on one core, the servers on the other.
 
@@ -150,7 +151,7 @@ async def run(options: argparse.Namespace) -> dict[str, list[Figures]]:
             if other != own:
                 os.sched_setaffinity(0, {own})
             for number in range(options.rounds + 1):
-                for name, server in started.items():
+                for name, server in sorted(started.items(), reverse=bool(number % 2)):
                     result = await measure(
                         server, Load(options.posts, number), options.seconds / (1 + 3 * (not number))
                     )

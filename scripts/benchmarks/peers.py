@@ -2,7 +2,7 @@
 
 Installs the peers from package registries into `.bench-peers` (once), loads the same data into all of them through
 their APIs, checks that their answers agree, and measures them in turn, in rounds of one run. The load generator has a
-core of its own. With `--write`, generates docs/reference/benchmarks.md. Needs two cores. Takes about twenty
+core of its own. With `--write`, generates docs/reference/benchmarks.md. Needs two cores. Takes about twenty-five
 minutes; `--quick` a few.
 
 Exits with 1 if an answer of a peer differs from the data.

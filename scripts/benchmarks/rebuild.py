@@ -1,6 +1,8 @@
 """A rebuild of the views from a long log: decoding, rows per second and memory, against SQLite alone.
 
-The log is that of a generated newsroom (`scripts/workloads/generated_log.py`), about nine events per post.
+The log is that of a generated newsroom (`scripts/workloads/generated_log.py`), about nine events per post. Seconds are
+processor time of the process, of all its threads, because other programs on the machine change the time of a clock. So
+waiting for the disk does not count.
 
 - Decoding: all events through the log's port (`read`, then `decode_all`), against a bare `SELECT` of the same columns
   of the same rows whose payloads msgspec decodes into the types of the events. The two alternate, batch by batch.
@@ -294,7 +296,9 @@ def measure(folder: Path, events: int, rounds: int) -> bool:
     print("rebuilding in a new process", flush=True)
     _, _, small = in_fresh_process(rebuild_once, folder / "short-log", folder / "short")
     seconds, rows, large = in_fresh_process(rebuild_once, folder / "log", folder / "finished")
-    print(f"  {events:,} events, {rows:,} rows in {seconds:.1f} s: {rows / seconds:,.0f} rows/s")
+    print(
+        f"  {events:,} events, {rows:,} rows in {seconds:.1f} s of processor time: {rows / seconds:,.0f} rows/s"
+    )
     print(f"  peak memory {large / 2**20:.0f} MiB; with {few:,} events {small / 2**20:.0f} MiB")
 
     print("rebuild and bare inserts, alternating", flush=True)

@@ -4,7 +4,7 @@ Each round runs in a process of its own, on the disk of this checkout: single in
 and by 64, and creations by 1, 8 and 64 clients. Each client sends its next command once the views contain the previous
 one. A creation publishes a post in three categories. Before each measurement, some commands are executed without being
 measured. With `--against DIR`, rounds of the checkout at DIR, which needs its own environment (`scripts/setup --dev`),
-alternate with those of this one.
+alternate with those of this one, in an order that changes each time.
 
 Processor time is that of the whole process, in milliseconds per command. Exits with 1 if edits by one client reach less
 than 0.3 of the rate of the bare loop.
@@ -162,8 +162,11 @@ def main() -> None:
         return
     checkouts = {"this checkout": CHECKOUT} | ({"the other": options.against} if options.against else {})
     rounds: list[dict[str, Figures]] = [
-        {name: run_round(checkout, options.commands) for name, checkout in checkouts.items()}
-        for _ in range(options.rounds)
+        {
+            name: run_round(checkouts[name], options.commands)
+            for name in sorted(checkouts, reverse=bool(number % 2))
+        }
+        for number in range(options.rounds)
     ]
     for name in checkouts:
         print(f"{name}: commands per second, and milliseconds of processor time; median (least to greatest)")

@@ -3,11 +3,12 @@
 import argparse
 import os
 import shutil
+import sqlite3
 import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import partial
@@ -30,13 +31,11 @@ from scripts.peers.http_requests import Requests, conditional
 from scripts.peers.installation import CACHE, CHECKOUT, SERVERS, NotInstalled
 from scripts.peers.newsroom import Newsroom
 from scripts.peers.processes import Command, Cores, MeasuredProcess, Server, Worker
-from scripts.peers.results import Peer, Results
+from scripts.peers.results import CLIENTS, FLUSHED_POSTS, Peer, Results
 from scripts.workloads.raw_client import ask, body_of, load
 
 PEERS: Final[tuple[GraphQLPeer, ...]] = (Keystone(), Payload(), Django(), Mercurius(), PlainStrawberry())
 IN_PROCESS: Final = "eventsourcing"
-CLIENTS: Final = 8
-FLUSHED_POSTS: Final = 40
 _SUCCESS: Final = b'"slug"'
 _ERRORS: Final = b'"errors"'
 
@@ -98,7 +97,7 @@ class Comparison:
     def _install(self) -> None:
         CACHE.mkdir(exist_ok=True)
         ours = LedgerPress(cached=True)
-        self._results.peers[ours.title] = Peer(ours.versions(), ours.durability, ours.remarks)
+        self._results.peers[ours.title] = Peer(ours.versions(), ours.durability, ours.remarks, ours.reused)
         for peer in filter(lambda peer: self._chosen(peer.key), PEERS):
             _say(f"installing {peer.title}")
             try:
@@ -109,7 +108,7 @@ class Comparison:
                 self._results.missing[peer.title] = str(error)
             else:
                 self._peers.append(peer)
-                self._results.peers[peer.title] = Peer(versions, peer.durability, peer.remarks)
+                self._results.peers[peer.title] = Peer(versions, peer.durability, peer.remarks, peer.reused)
 
     def _load(self, peer: GraphQLPeer) -> None:
         """Fill a database through the API of its server, or copy one that was filled before."""
@@ -195,8 +194,27 @@ class Comparison:
                     for title, running in servers.items()
                 }
                 self._measure(kind, turns)
+            for kind in results.READS_AFTER_CHANGES:
+                turns = {
+                    title: self._read_turn(running.server, self._with_changes(running, kind, stack))
+                    for title, running in servers.items()
+                }
+                self._measure(kind, turns)
         with ExitStack() as stack:
             self._measure_cached(ours, stack)
+
+    def _with_changes(self, running: Running, kind: str, stack: ExitStack) -> Iterator[bytes]:
+        """Return requests without end. Before each, another program commits to the database that the server reads.
+
+        It changes a number in the header of the file. So nothing that the server, or SQLite within it, has kept of the
+        data is known to be valid.
+        """
+        peer = running.requests.peer
+        path = peer.database(self._place / peer.key)
+        db = stack.enter_context(closing(sqlite3.connect(path, isolation_level=None, timeout=30)))
+        db.execute("PRAGMA synchronous = OFF")
+        requests = running.requests.reads(kind.removeprefix("changed_"), running.identifiers)
+        return after_changes(requests, lambda number: db.execute(f"PRAGMA user_version = {number}"))
 
     def _measure_cached(self, ours: LedgerPress, stack: ExitStack) -> None:
         running = self._start(ours, stack)
@@ -213,16 +231,14 @@ class Comparison:
             self._cores,
             stack,
         )
-        use: list[float] = []
         turns = {
             results.CACHED: self._read_turn(running.server, repeat(request)),
             results.NOT_MODIFIED: self._read_turn(
                 running.server, repeat(not_modified), contains=b"", lacks=_SUCCESS
             ),
-            results.PLAIN_ASGI: self._read_turn(plain, repeat(request), use=use),
+            results.PLAIN_ASGI: self._read_turn(plain, repeat(request)),
         }
         self._measure("cached", turns)
-        self._results.generator_use = max(use)
 
     def _measure_writes(self, ours: LedgerPress) -> None:
         with ExitStack() as stack:
@@ -321,15 +337,14 @@ class Comparison:
         *,
         contains: bytes = _SUCCESS,
         lacks: bytes = _ERRORS,
-        use: list[float] | None = None,
     ) -> Turn:
         def work(seconds: float) -> tuple[int, float, int]:
             before, started = time.process_time(), time.perf_counter()
             done = load(
                 server.port, requests, connections=CLIENTS, seconds=seconds, contains=contains, lacks=lacks
             )
-            if use is not None:
-                use.append((time.process_time() - before) / (time.perf_counter() - started))
+            use = (time.process_time() - before) / (time.perf_counter() - started)
+            self._results.generator_use = max(self._results.generator_use, use)
             return done.responses, done.seconds, done.late
 
         return Turn(server, work)
@@ -348,6 +363,13 @@ class Comparison:
             return done.responses, done.seconds, done.late
 
         return Turn(running.server, work)
+
+
+def after_changes(requests: Iterator[bytes], change: Callable[[int], object]) -> Iterator[bytes]:
+    """Yield `requests`; before each, call `change` with a number that has not been used."""
+    for number, request in enumerate(requests, 1):
+        change(number)
+        yield request
 
 
 def _worker_turn(worker: Worker, kind: str) -> Turn:

@@ -29,6 +29,8 @@ class GraphQLPeer(ABC):
     title: ClassVar[str]
     path: ClassVar[str] = "/graphql"
     durability: ClassVar[str]
+    reused: ClassVar[str]
+    """What the server keeps in memory between two requests, and uses again."""
     remarks: ClassVar[str] = ""
     front_page: ClassVar[str]
     article: ClassVar[str]
@@ -70,6 +72,10 @@ class GraphQLPeer(ABC):
         """Return the token that mutations need, if any."""
         return None
 
+    def database(self, data: Path) -> Path:
+        """Return the SQLite database that queries read."""
+        return data / "db"
+
 
 class LedgerPress(GraphQLPeer):
     """LedgerPress from this checkout, as `ledgerpress serve` starts it."""
@@ -77,6 +83,10 @@ class LedgerPress(GraphQLPeer):
     key = "ledgerpress"
     title = "LedgerPress"
     durability = "The log is flushed before the answer; clients that write at the same time share a flush."
+    reused = (
+        "Compiled documents. Records, pages of listings and rendered texts that it has read, until the next change of any"
+        " data; a response is still executed for each request."
+    )
     remarks = (
         "Checks a token in each mutation, records who did what, and projects the change before it answers."
     )
@@ -136,6 +146,10 @@ class LedgerPress(GraphQLPeer):
         match = re.search(r"admin token (lp_[A-Za-z0-9_-]+)", (data / "output").read_text("utf-8"))
         return match[1] if match else None
 
+    def database(self, data: Path) -> Path:
+        (views,) = (data / "store").glob("views-*.sqlite")
+        return views
+
 
 class _WithPlainTables(GraphQLPeer):
     """A server with hand-written SQL and the tables of newsroom.sql."""
@@ -171,6 +185,7 @@ class PlainStrawberry(_WithPlainTables):
 
     key = "strawberry"
     title = "plain strawberry"
+    reused = "Parsed and validated documents."
     remarks = "Hand-written SQL, no features: what the GraphQL library of LedgerPress costs by itself."
 
     def install(self) -> None:
@@ -189,6 +204,7 @@ class Mercurius(_WithPlainTables):
 
     key = "mercurius"
     title = "mercurius + graphql-jit"
+    reused = "Compiled documents, and prepared statements."
     remarks = "Hand-written SQL, no features: a fast GraphQL server of Node.js."
 
     @cached_property
@@ -211,6 +227,7 @@ class Django(GraphQLPeer):
 
     key = "django"
     title = "Django + strawberry-django"
+    reused = "Parsed and validated documents."
     durability = "One transaction for each post (WAL, synchronous = FULL)."
     remarks = "One worker of granian with four threads. No middleware."
     front_page = (
@@ -277,6 +294,7 @@ class Keystone(GraphQLPeer):
 
     key = "keystone"
     title = "Keystone"
+    reused = "Parsed and validated documents (Apollo Server), and plans of Prisma's queries."
     path = "/api/graphql"
     durability = "One transaction for each post (WAL, synchronous = FULL)."
     remarks = (
@@ -339,6 +357,7 @@ class Payload(GraphQLPeer):
 
     key = "payload"
     title = "Payload"
+    reused = "No documents: each is parsed and validated again."
     path = "/api/graphql"
     durability = "One transaction for each post (WAL, synchronous = FULL)."
     remarks = (

@@ -13,6 +13,7 @@ from scripts.peers.graphql_peers import GraphQLPeer
 from scripts.peers.newsroom import Category, Newsroom, Post
 from scripts.workloads.raw_client import ask
 
+MOST_ARTICLES: Final = 2_000
 _TEMPLATES: Final = 500
 _NUMBER: Final = b"-000000000"
 
@@ -38,7 +39,7 @@ class Requests:
             case "front_page":
                 requests = [self.graphql(self.peer.front_page)]
             case "article":
-                posts = chance.sample(self._newsroom.posts, min(len(self._newsroom.posts), 2_000))
+                posts = chance.sample(self._newsroom.posts, min(self._newsroom.size, MOST_ARTICLES))
                 requests = [self.graphql(self.peer.article, slug=each.slug) for each in posts]
             case _:
                 categories = chance.sample(self._newsroom.categories, len(self._newsroom.categories))

@@ -5,6 +5,8 @@ from typing import Final
 
 from scripts.peers import results
 from scripts.peers.figures import Rounds, Spread
+from scripts.peers.http_requests import MOST_ARTICLES
+from scripts.peers.newsroom import CATEGORIES, Newsroom
 from scripts.peers.results import Results, Work
 
 _INTRODUCTION: Final = """\
@@ -21,21 +23,28 @@ on the machine; rates do, so compare them only with each other.
 _METHOD: Final = """\
 ## How it is measured
 
-- **The same data.** {posts} published posts in 50 categories, each post in three, are written through the API of each
-  server. The texts have 600 to 2,700 characters.
+- **The same data.** {posts} published posts in {categories} categories, each post in three, are written through the API
+  of each server. The texts have {shortest:,} to {longest:,} characters.
 - **The same answers.** Before the measurements, the front page, every category page and twenty articles of each server
   are compared with the data: slugs, titles, teasers, texts, dates, categories and order. The run fails if one value
   differs. After the measurements, each server must have exactly the posts that it acknowledged, and the last one
   must be complete.
 - **In turn.** {rounds} rounds, after one that warms up. In each, every server works for {seconds:g} seconds while the
-  others are idle. The order changes from round to round. 8 clients read at the same time, each on a connection
+  others are idle. The order changes from round to round. {clients} clients read at the same time, each on a connection
   of its own, and send the next request when the response has arrived.
-- **One core for the load generator, the other for the server** with all its threads and processes. At most, the
-  load generator used {use:.0%} of its core (against plain ASGI), so it does not limit any server.
-- **No response cache** for reads: that of LedgerPress is turned off, and the others have none. LedgerPress with its
-  cache is compared with an ASGI application that sends the same bytes.
+- **One core for the load generator, the other for the server** with all its threads and processes. Against the fastest
+  server, the load generator used {use:.0%} of its core. Near 100%, the generator would be the limit, not the server.
+- **No response cache** for reads: that of LedgerPress is turned off, and the others have none. Every response is
+  executed. LedgerPress with its cache is compared with an ASGI application that sends the same bytes.
+- **What is read.** The front page is the same request each time. Articles are requested one after another, in
+  random order, from {articles} different ones; category pages from all categories. All are requested again and again, so
+  a server that keeps what it has read is faster: LedgerPress does ([above](#what-is-compared)), the peers do not. In all
+  servers, SQLite keeps pages of the database in memory.
+- **After a change**: before each request, another program changes a number in the header of the database that the server
+  reads. LedgerPress then forgets all records, and in all servers SQLite forgets its pages. Compiled or parsed documents
+  stay. How often a newsroom reads between two changes decides which figures apply to it.
 - **Processor time** is that of the server's processes, in user and kernel mode, for each request.
-- **Flushes** are the calls of `fsync` and `fdatasync` that strace counts in a separate run with 40 posts.
+- **Flushes** are the calls of `fsync` and `fdatasync` that strace counts in a separate run with {flushed} posts.
 
 ```text
 {command}
@@ -58,6 +67,7 @@ _LIMITS: Final = """\
   turned off or unused.
 - **What only LedgerPress does**: a complete history, `asOf`, verification, exact caching. The peers overwrite rows; a
   peer that keeps versions as well writes more than it does here.
+- **The first requests after a start.** The round that warms up sends the same requests as the others.
 - **Large data.** [Scale](../explanation/scale.md) estimates that for LedgerPress.
 - **Memory, the time to start, and latency under a given load.**
 """
@@ -65,6 +75,7 @@ _LIMITS: Final = """\
 
 def page(run: Results) -> str:
     """Return the page."""
+    lengths = [len(post.body) for post in Newsroom(run.posts).posts]
     return (
         "\n".join(
             [
@@ -75,6 +86,12 @@ def page(run: Results) -> str:
                 *_peers(run),
                 _METHOD.format(
                     posts=f"{run.posts:,}",
+                    categories=CATEGORIES,
+                    shortest=min(lengths),
+                    longest=max(lengths),
+                    articles=f"{min(run.posts, MOST_ARTICLES):,}",
+                    clients=results.CLIENTS,
+                    flushed=results.FLUSHED_POSTS,
                     rounds=run.rounds,
                     seconds=run.seconds,
                     use=run.generator_use,
@@ -91,12 +108,18 @@ def page(run: Results) -> str:
 
 def _summary(run: Results) -> Iterator[str]:
     """Yield the ratios of all kinds of work over HTTP, one line for each peer."""
-    kinds = {**results.WRITES, **results.READS}
+    kinds = {**results.WRITES, **results.READS, **results.READS_AFTER_CHANGES}
     others = [name for name in _servers(run, kinds) if name != results.LEDGERPRESS]
     if others:
         yield "## Summary\n"
         yield "Requests per second of LedgerPress, divided by those of the peer:\n"
-        header = ["", "create, 1 client", "create, 8 clients", "front page", "article", "category page"]
+        header = [
+            "",
+            "create, 1 client",
+            f"create, {results.CLIENTS} clients",
+            *("front page", "article", "category page"),
+            *("front page after changes", "article after changes"),
+        ]
         rows = [
             [name, *(_ratio(run.work[kind], work, name) for kind, work in kinds.items())] for name in others
         ]
@@ -105,7 +128,14 @@ def _summary(run: Results) -> Iterator[str]:
 
 def _reads(run: Results) -> Iterator[str]:
     yield "## Reads\n"
+    yield (
+        "First, nothing changes: LedgerPress uses what it has read for an earlier request, and the peers read their"
+        " databases each time. Then the data changes before each request, so every server reads its database each time."
+        " A newsroom is between the two ([details](#how-it-is-measured)).\n"
+    )
     for kind, work in results.READS.items():
+        yield from _work_table(run, kind, work)
+    for kind, work in results.READS_AFTER_CHANGES.items():
         yield from _work_table(run, kind, work)
     yield "## Cached responses\n"
     for kind, work in results.CACHED_READS.items():
@@ -125,8 +155,8 @@ def _writes(run: Results) -> Iterator[str]:
     yield "## Writes without HTTP\n"
     yield (
         "*LedgerPress, log* appends encoded events with a hash of each payload. *LedgerPress, commands* also decides,"
-        " claims the slug, and projects the post into the views. *plain SQLite* inserts finished rows into the tables"
-        " of the log, with its triggers: the limit of the log.\n"
+        " claims the slug, and projects the post into the views. *plain SQLite* encodes the same events, and inserts"
+        " their rows into the tables of the log, with its triggers: the limit of the log.\n"
     )
     for kind, work in results.IN_PROCESS.items():
         yield from _work_table(run, kind, work)
@@ -170,6 +200,8 @@ def _peers(run: Results) -> Iterator[str]:
     yield _table(["", "Versions", "Remarks"], rows)
     yield "When is a write acknowledged?\n"
     yield "".join(f"- **{name}**: {peer.durability}\n" for name, peer in run.peers.items())
+    yield "What does a server keep in memory between two requests, and use again?\n"
+    yield "".join(f"- **{name}**: {peer.reused}\n" for name, peer in run.peers.items() if peer.reused)
     if run.missing:
         yield "Not measured, because the installation failed:\n"
         yield "".join(

@@ -19,6 +19,11 @@ EVENTSOURCING: Final = "eventsourcing"
 PLAIN_SQLITE: Final = "plain SQLite"
 
 
+CLIENTS: Final = 8
+"""The clients that read at the same time, and in some of the comparisons of writes."""
+FLUSHED_POSTS: Final = 40
+
+
 class Work(NamedTuple):
     """A kind of work that servers are compared in."""
 
@@ -33,16 +38,20 @@ READS: Final = {
     "article": Work("One article with its text and its categories", LEDGERPRESS),
     "category_page": Work("Category page: a category and its ten newest posts", LEDGERPRESS),
 }
+READS_AFTER_CHANGES: Final = {
+    "changed_front_page": Work("Front page, after a change of the data before each request", LEDGERPRESS),
+    "changed_article": Work("One article, after a change of the data before each request", LEDGERPRESS),
+}
 CACHED_READS: Final = {"cached": Work("Cached responses: the front page", CACHED)}
 WRITES: Final = {
     "create_1": Work("Create a published post in three categories, 1 client", LEDGERPRESS),
-    "create_8": Work("Create a published post in three categories, 8 clients", LEDGERPRESS),
+    "create_8": Work(f"Create a published post in three categories, {CLIENTS} clients", LEDGERPRESS),
 }
 IN_PROCESS: Final = {
     "one": Work("One event in each append (for commands: a post), 1 client", LOG, "event"),
     "batch": Work("100 events in each append, 1 client", LOG, "event"),
 }
-ALL_WORK: Final = {**READS, **CACHED_READS, **WRITES, **IN_PROCESS}
+ALL_WORK: Final = {**READS, **READS_AFTER_CHANGES, **CACHED_READS, **WRITES, **IN_PROCESS}
 
 
 @dataclass
@@ -52,6 +61,8 @@ class Peer:
     versions: dict[str, str]
     durability: str
     remarks: str
+    reused: str = ""
+    """What it keeps in memory between two requests."""
 
 
 @dataclass
@@ -71,7 +82,7 @@ class Results:
     missing: dict[str, str] = field(default_factory=dict)
     """Peers that were not measured, and why."""
     generator_use: float = 0.0
-    """The share of its core that the load generator used against plain ASGI."""
+    """The largest share of its core that the load generator used against any server."""
 
 
 def this_machine() -> str:

@@ -14,6 +14,12 @@ def scalar_values(session: Session) -> dict[str, list[Any]]:
     with session.store.snapshot() as snapshot:
         head = snapshot.position
     posts = list(room.posts.values())
+    past = [
+        global_ids.encode(kind, post.id, position)
+        for kind in ("Post", "Article")
+        for post in posts[:4]
+        for position in (head // 2, head)
+    ]
     known = [
         *(global_ids.encode(kind, post.id) for kind in ("Post", "Article") for post in posts),
         *(global_ids.encode("Category", category_id) for category_id in room.categories),
@@ -22,7 +28,7 @@ def scalar_values(session: Session) -> dict[str, list[Any]]:
     cursors = [encode_cursor(ListingKey(post.created_at, post.seq)) for post in posts]
     slugs = [*(post.slug for post in posts), *(category.slug for category in room.categories.values())]
     return {
-        "ID": [*known, "bad", global_ids.encode("Post", "0" * 8)],
+        "ID": [*known, *past, "bad", global_ids.encode("Post", "0" * 8)],
         "String": [*slugs * 5, *cursors, "post.edited", "nowhere"],
         "Int": [0, 1, 1, 1, 1, 2, 2, 2, 2, 3, 3, 3, 5, 5, 100, 101, -1],
         "Boolean": [True, False],

@@ -66,6 +66,15 @@ class Author:
         values = {name: value for name, (_, value) in self.variables.items() if value is not Undefined}
         return Request("\n".join((head + body, *self.fragments.values())), values)
 
+    def other_variables(self, request: Request) -> dict[str, Any]:
+        """Return other values for the variables of a request that are scalars."""
+        others = dict(request.variables)
+        for name in others:
+            type_name = self.variables[name][0].partition(" = ")[0].rstrip("!")
+            if type_name in self.pools.scalars and self.chance.random() < 0.8:
+                others[name] = self.chance.choice(self.pools.scalars[type_name])
+        return others
+
     def selection(self, parent: GraphQLObjectType | GraphQLInterfaceType, depth: int, size: int) -> str:
         """Return a selection set."""
         chance = self.chance

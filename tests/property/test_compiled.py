@@ -1,16 +1,19 @@
 """Compiled operations give the same response as graphql-core, byte by byte: data, errors and their order.
 
+graphql-core reads everything from the views file, while compiled operations use reads that were remembered, also for
+other viewers. Both must record the same dependencies, because the response cache relies on them.
+
 `LEDGERPRESS_TEST_EXAMPLES=5000 scripts/test tests/property/test_compiled.py` runs more examples.
 """
 
 import json
 import os
 from collections import Counter
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
 from pathlib import Path
 from random import Random
-from typing import Any, Final, TypeVar
+from typing import Any, Final, NamedTuple, TypeVar
 
 from graphql import ExecutionResult, GraphQLObjectType, GraphQLSchema, execute
 from hypothesis import HealthCheck, given, settings
@@ -21,10 +24,13 @@ from ledgerpress.features.registry import graphql_schema
 from ledgerpress.graphql.compiled.compiled_executor import execute_compiled
 from ledgerpress.graphql.context import Context
 from ledgerpress.graphql.documents import Documents, Operation, RequestError
+from ledgerpress.views.snapshot_and_cache_dependencies import CacheDependencies
+from tests.cached_documents import nothing_remembered
 from tests.property.argument_values import scalar_values
 from tests.property.day_scenario import WHOLE_DAY
-from tests.property.document_generator import Author, Pools, Request
+from tests.property.document_generator import Author, Pools
 from tests.property.fault_injection import FAILURES, FieldFault, injected_faults
+from tests.property.narrow_queries import VIEWERS
 from tests.property.store_session import Session
 
 T = TypeVar("T")
@@ -52,9 +58,17 @@ def compare(session: Session) -> None:
         author = Author(schema, chance, pools)
         request = author.request()
         faults = _faults(chance, sorted(author.selected - {("Node", "id")}))
-        identity = LOCAL_OPERATOR if everything else ANONYMOUS
+        viewers = [LOCAL_OPERATOR] if everything else [ANONYMOUS, chance.choice(list(VIEWERS.values()))]
+        is_open = chance.random() < 0.8
+        variables = (
+            request.variables,
+            request.variables,
+            _inverted(request.variables),
+            author.other_variables(request),
+        )
         with injected_faults(schema, faults):
-            _compare(schema, session, request, faults, identity, counts)
+            for identity in viewers:
+                _compare(schema, session, request.text, variables, faults, Viewer(identity, is_open), counts)
 
     holds()
     print(dict(counts))  # noqa: T201 - the cases that the examples covered
@@ -67,39 +81,49 @@ def compare(session: Session) -> None:
     assert set(FAILURES) <= counts.keys()
 
 
+class Viewer(NamedTuple):
+    """A viewer, and whether everyone may see the past of what is public today."""
+
+    identity: Identity
+    open_past: bool
+
+
 def _compare(
     schema: GraphQLSchema,
     session: Session,
-    request: Request,
+    text: str,
+    several_variables: Sequence[dict[str, Any]],
     faults: list[FieldFault],
-    identity: Identity,
+    viewer: Viewer,
     counts: Counter[str],
 ) -> None:
     try:
-        operation = Documents(schema).operation(request.text, None)
+        operation = Documents(schema).operation(text, None)
     except RequestError:
         counts["invalid"] += 1
         return
 
-    def run(execute_with: Callable[[Context], T]) -> T:
+    def run(execute_with: Callable[[Context], T]) -> tuple[T, CacheDependencies]:
         session.clock.time = now
         for fault in faults:
             fault.rewind()
-        context = Context(session.store, identity, open_past=True)
+        context = Context(session.store, viewer.identity, open_past=viewer.open_past)
         try:
-            return execute_with(context)
+            return execute_with(context), context.reads
         finally:
             context.close()
 
     now = session.clock.time
-    # The second execution uses the cached plan; the third needs another one.
-    for variables in (request.variables, request.variables, _inverted(request.variables)):
-        expected = run(partial(_by_graphql_core, schema, operation, variables))
-        compiled = run(partial(execute_compiled, operation, variables))
+    # The second execution uses the cached plan, and so does the last, with other arguments; the third needs another one.
+    for variables in several_variables:
+        with nothing_remembered():
+            expected, read = run(partial(_by_graphql_core, schema, operation, variables))
+        compiled, remembered = run(partial(execute_compiled, operation, variables))
         if not isinstance(compiled, ExecutionResult) or not isinstance(expected, ExecutionResult):
             counts["left to graphql-core"] += 1
             return
-        assert response_bytes(compiled) == response_bytes(expected), request.text
+        assert response_bytes(compiled) == response_bytes(expected), text
+        assert _values(remembered) == _values(read), text
         counts["compiled"] += 1
         counts["with errors"] += bool(expected.errors)
         counts["no data"] += expected.data is None and any(error.path for error in expected.errors or ())
@@ -111,6 +135,10 @@ def _by_graphql_core(
     schema: GraphQLSchema, operation: Operation, variables: dict[str, Any], context: Context
 ) -> ExecutionResult | Awaitable[ExecutionResult]:
     return execute(schema, operation.document, context_value=context, variable_values=variables)
+
+
+def _values(reads: CacheDependencies) -> list[object]:
+    return [getattr(reads, name) for name in CacheDependencies.__slots__]
 
 
 def _inverted(variables: dict[str, Any]) -> dict[str, Any]:

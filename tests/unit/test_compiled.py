@@ -2,6 +2,7 @@
 
 import asyncio
 import functools
+import sys
 import time
 from collections.abc import Iterator, Mapping
 from types import SimpleNamespace
@@ -322,6 +323,26 @@ def test_strawberry_resolvers_get_the_same_arguments_as_from_strawberry() -> Non
             }
             for place, (name, secret) in enumerate((("Gull", "gold"), ("Tern", "salt")))
         ]
+
+
+def test_a_plan_contains_no_values_of_variables() -> None:
+    @strawberry.type
+    class Query:
+        @strawberry.field
+        def length(self, text: str, of: str = "all") -> int:
+            return len(text + of)
+
+    schema = strawberry.Schema(Query)._schema
+    operation = operation_of(
+        schema, 'query ($text: String!) { a: length(text: $text) b: length(text: $text, of: "b") }'
+    )
+    texts = ["private " * number for number in (3, 4, 5)]
+    references = list(map(sys.getrefcount, texts))
+    for number in range(len(texts)):
+        result = execute_compiled(operation, {"text": texts[number]}, {})
+        assert isinstance(result, ExecutionResult)
+        assert result.data == {"a": len(texts[number]) + 3, "b": len(texts[number]) + 1}
+    assert list(map(sys.getrefcount, texts)) == references
 
 
 @pytest.mark.parametrize("is_marked", [True, False])

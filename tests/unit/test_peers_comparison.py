@@ -3,9 +3,10 @@
 import json
 import re
 import socket
+import sqlite3
 import threading
 from collections.abc import Callable
-from contextlib import suppress
+from contextlib import closing, suppress
 from copy import deepcopy
 from dataclasses import replace
 from itertools import repeat
@@ -21,8 +22,9 @@ from packaging.utils import canonicalize_name
 from scripts.benchmarks.peers import PAGE
 from scripts.peers import agreement, newsroom, results
 from scripts.peers.agreement import Disagreement
+from scripts.peers.comparison import PEERS, after_changes
 from scripts.peers.figures import Measurement, Rounds, Spread, ratios_within_rounds
-from scripts.peers.graphql_peers import LedgerPress
+from scripts.peers.graphql_peers import GraphQLPeer, LedgerPress
 from scripts.peers.http_requests import Requests
 from scripts.peers.installation import SERVERS
 from scripts.peers.newsroom import Newsroom
@@ -228,6 +230,27 @@ class _server:  # noqa: N801  # used like a function
                     connection.sendall(part)
 
 
+def test_the_data_changes_before_each_request(tmp_path: Path) -> None:
+    with closing(sqlite3.connect(tmp_path / "db")) as db:
+
+        def version() -> int:
+            return int(db.execute("PRAGMA user_version").fetchone()[0])
+
+        sent = after_changes(
+            repeat(b"request", 3), lambda number: db.execute(f"PRAGMA user_version = {number}")
+        )
+        assert [(version(), request) for request in sent] == [
+            (1, b"request"),
+            (2, b"request"),
+            (3, b"request"),
+        ]
+
+
+@pytest.mark.parametrize("peer", [LedgerPress(cached=False), *PEERS], ids=lambda peer: peer.key)
+def test_the_page_states_what_each_server_keeps_in_memory(peer: GraphQLPeer) -> None:
+    assert peer.reused.endswith(".")
+
+
 # --- versions -----------------------------------------------------------------------------------------
 
 
@@ -269,7 +292,7 @@ def _run() -> Results:
             for rate in (300.0, 330.0):
                 rounds.add(name, Measurement(rate / (index + 1), 0.0005 * (index + 1)))
     run.flushes = {kind: {results.LEDGERPRESS: 1.0, "Keystone": None} for kind in results.WRITES}
-    run.peers = {"Keystone": Peer({"@keystone-6/core": "8.1.0"}, "At once.", "A remark.")}
+    run.peers = {"Keystone": Peer({"@keystone-6/core": "8.1.0"}, "At once.", "A remark.", "Nothing.")}
     return run
 
 
@@ -281,6 +304,8 @@ def test_the_page_has_the_ratios_spreads_versions_and_flushes() -> None:
     assert "@keystone-6/core 8.1.0" in text
     assert "304 responses against cached ones: 0.50" in text
     assert "used 25% of its core" in text
+    assert "- **Keystone**: Nothing." in text
+    assert "**One article, after a change of the data before each request**" in text
 
 
 def test_the_page_states_which_peers_were_not_measured() -> None:

@@ -101,7 +101,7 @@ async def _log(directory: Path) -> AsyncIterator[_Step]:
 
 @asynccontextmanager
 async def _sqlite(directory: Path) -> AsyncIterator[_Step]:
-    """Insert finished rows into the tables of a log, with its triggers."""
+    """Encode the events, and insert their rows into the tables of a log, with its triggers."""
     path = directory / "plain.db"
     await (await SqliteEventLog.open(path, create_as=lambda: uuid8("publication"))).aclose()
     writes, positions = _Writes(), count(1)

@@ -10,6 +10,7 @@ from typing import Any, Final
 
 import strawberry
 from strawberry.asgi import GraphQL
+from strawberry.extensions import ParserCache, ValidationCache
 from strawberry.types import Info
 
 from scripts.peers.servers.uvicorn_settings import serve
@@ -150,7 +151,7 @@ def _categories(rows: Iterable[tuple[Any, ...]]) -> list[Category]:
 
 class _Newsroom(GraphQL[sqlite3.Connection, None]):
     def __init__(self, db: sqlite3.Connection) -> None:
-        super().__init__(strawberry.Schema(Query, Mutation))
+        super().__init__(strawberry.Schema(Query, Mutation, extensions=[ParserCache, ValidationCache]))
         self._db = db
 
     async def get_context(self, request: Any, response: Any) -> sqlite3.Connection:

@@ -18,6 +18,9 @@ T = TypeVar("T")
 
 MAX_PAGE: Final = 100
 DEFAULT_PAGE: Final = 20
+_PAGE_BYTES: Final = 500
+_KEY_BYTES: Final = 130
+"""Approximate memory of a page without its entries, and of one entry."""
 _CURSOR: Final = re.compile(r"(-?[0-9]{1,19}),([0-9]{1,16})")
 
 
@@ -88,7 +91,11 @@ def page_of(
 ) -> Page[ListingKey]:
     """Return the keys of one page of the combined listings `ks`. Raises `BadPageRequest`."""
     key = ("page", tuple(ks), request, newest_first)
-    return snapshot.once(key, lambda snapshot: _page_of(snapshot, ks, request, newest_first=newest_first))
+    return snapshot.once(
+        key,
+        lambda snapshot: _page_of(snapshot, ks, request, newest_first=newest_first),
+        lambda page: _PAGE_BYTES + 8 * len(ks) + _KEY_BYTES * len(page.entries),
+    )
 
 
 def _page_of(

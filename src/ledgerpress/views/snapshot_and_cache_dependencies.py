@@ -6,6 +6,7 @@ invalidate: see `ledgerpress.views.cache_invalidation`.
 """
 
 import sqlite3
+import sys
 from collections.abc import Callable, Hashable, Iterable
 from dataclasses import dataclass, replace
 from typing import Any, Final, NamedTuple, Protocol, TypeVar
@@ -18,8 +19,8 @@ END_OF_TIME: Final = 2**63
 """A time, in microseconds, later than the time of any clock."""
 MAX_REMEMBERED_BYTES: Final = 32 * 2**20
 """The approximate memory of the results of one file. When it is reached, all results are forgotten."""
-_RESULT_BYTES: Final = 1_500
-"""The approximate size of a result that states none, in bytes."""
+RECORD_BYTES: Final = 1_500
+"""The approximate size of a record, such as an article, and of a result that states none, in bytes."""
 _TOPIC_BYTES: Final = 200
 
 
@@ -90,13 +91,13 @@ class RememberedReads:
     a result that depends on nothing else is read once.
     """
 
-    __slots__ = ("_bytes", "_entries", "max_bytes", "position")
+    __slots__ = ("_entries", "bytes", "max_bytes", "position")
 
     def __init__(self, position: int, max_bytes: int = MAX_REMEMBERED_BYTES) -> None:
         self.position = position
         self.max_bytes = max_bytes
         self._entries: dict[Hashable, _RememberedRead] = {}
-        self._bytes = 0
+        self.bytes = 0
 
     def __len__(self) -> int:
         return len(self._entries)
@@ -104,17 +105,25 @@ class RememberedReads:
     def get(self, key: Hashable) -> _RememberedRead | None:
         return self._entries.get(key)
 
-    def put(self, key: Hashable, value: object, reads: CacheDependencies, size: int = _RESULT_BYTES) -> None:
-        size += _TOPIC_BYTES * len(reads.topics)
-        if self._bytes + size > self.max_bytes:
+    def put(self, key: Hashable, value: object, reads: CacheDependencies, size: int = RECORD_BYTES) -> None:
+        # A client may have sent the key: a slug in a request is as long as the client likes.
+        size += sys.getsizeof(key) + _TOPIC_BYTES * len(reads.topics)
+        if isinstance(key, tuple):
+            size += sum(map(sys.getsizeof, key))
+        if self.bytes + size > self.max_bytes:
             self.clear()
         if size <= self.max_bytes:
             self._entries[key] = _RememberedRead(value, reads)
-            self._bytes += size
+            self.bytes += size
 
     def clear(self) -> None:
         self._entries.clear()
-        self._bytes = 0
+        self.bytes = 0
+
+    def end(self) -> None:
+        """Forget everything, and remember nothing from now on, even if a snapshot is still open or referenced."""
+        self.max_bytes = 0
+        self.clear()
 
 
 class ItemFilter(Protocol):
@@ -149,8 +158,10 @@ class Snapshot:
     ) -> T:
         """Return `read(self)`, and remember the result until any process changes the views.
 
-        The result MUST depend on nothing but the key and the snapshot, and MUST NOT be changed. It is not remembered
-        for another position than that of the views, or with a filter. `size_of` returns its approximate size in bytes.
+        The result MUST depend on nothing but the key and the snapshot, and MUST NOT be changed, or refer to the snapshot.
+        It MUST NOT depend on the viewer or the clock. All features share one memory, so the key MUST name what is read. It
+        is not remembered for another position than that of the views, or with a filter. `size_of` returns its approximate
+        size in bytes.
         """
         remembered = self.remembered
         if remembered is None or remembered.position != self.position or self.only is not None:

@@ -10,7 +10,7 @@ from ledgerpress.features.posts.projector import COLUMNS, ContentRow, values_of_
 from ledgerpress.features.slugs.model import normalized
 from ledgerpress.views.listings.queries import count, listing_topic
 from ledgerpress.views.recorded_time_positions import corrected_sql
-from ledgerpress.views.snapshot_and_cache_dependencies import NO_POSITION, Snapshot, Topic
+from ledgerpress.views.snapshot_and_cache_dependencies import NO_POSITION, RECORD_BYTES, Snapshot, Topic
 
 __all__ = [
     "Article",
@@ -85,7 +85,8 @@ def by_seq(snapshot: Snapshot, seq: int) -> Article | None:
 
 def by_seqs(snapshot: Snapshot, seqs: Sequence[int]) -> list[Article | None]:
     """Return the articles of the posts created at the positions `seqs`, in that order; `None` if not public."""
-    return snapshot.once(("articles", *seqs), lambda snapshot: _by_seqs(snapshot, seqs))
+    key = "articles", *seqs
+    return snapshot.once(key, lambda snapshot: _by_seqs(snapshot, seqs), lambda _: RECORD_BYTES * len(seqs))
 
 
 def _by_seqs(snapshot: Snapshot, seqs: Sequence[int]) -> list[Article | None]:

@@ -93,6 +93,7 @@ class ResolverArguments:
         self._variables = _variables_of_arguments(requested, field, converter.config)
         self._always: dict[str, Any] | None = None
         self._former: dict[str, Any] | None = None
+        """The arguments of an earlier execution, without those that are variables."""
         self._slot = id(self)
 
     def of(self, source: Any, execution: Execution) -> dict[str, Any]:
@@ -129,7 +130,8 @@ class ResolverArguments:
             if self._is_constant:
                 self._always = arguments
             elif values:
-                self._former = arguments
+                # A plan contains no data of a request.
+                self._former = arguments | dict.fromkeys(values)
         return arguments
 
 

@@ -216,13 +216,16 @@ class ViewsFile:
         (version,) = db.execute("PRAGMA data_version").fetchone()
         state = (db, version)
         if self._remembered is None or self._remembered[0] != state:
+            self.forget()
             (position,) = db.execute("SELECT min(position) FROM projection").fetchone()
             self._remembered = state, RememberedReads(position)
         return self._remembered[1]
 
     def forget(self) -> None:
         """Forget what was read, for example after a withdrawal."""
-        self._remembered = None
+        if self._remembered is not None:
+            self._remembered[1].end()
+            self._remembered = None
 
     def end_reads_older_than(self, seconds: float) -> int:
         """End the snapshots that have been open for longer; return their number. Further reads from them fail."""

@@ -6,6 +6,7 @@ from django.urls import path
 from django.views.decorators.csrf import csrf_exempt
 from strawberry import auto
 from strawberry.django.views import GraphQLView
+from strawberry.extensions import ParserCache, ValidationCache
 from strawberry_django.optimizer import DjangoOptimizerExtension
 
 from newsroom import models
@@ -80,5 +81,7 @@ class Mutation:
     create_post: Post = strawberry_django.mutations.create(PostInput)
 
 
-schema = strawberry.Schema(Query, Mutation, extensions=[DjangoOptimizerExtension])
+schema = strawberry.Schema(
+    Query, Mutation, extensions=[DjangoOptimizerExtension, ParserCache, ValidationCache]
+)
 urlpatterns = [path("graphql", csrf_exempt(GraphQLView.as_view(schema=schema)))]

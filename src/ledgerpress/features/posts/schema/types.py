@@ -1,8 +1,9 @@
 """The GraphQL types of posts and articles."""
 
+import sys
 from collections.abc import Callable, Sequence
 from functools import partial
-from typing import Any
+from typing import Any, Final
 
 import strawberry
 
@@ -30,6 +31,9 @@ from ledgerpress.graphql.relay.global_ids import Node
 from ledgerpress.graphql.scalars import DateTime, described_enum
 from ledgerpress.views.paging import PageRequest
 from ledgerpress.views.snapshot_and_cache_dependencies import Snapshot
+
+_SECTION_BYTES: Final = 300
+"""Approximate memory of a heading."""
 
 
 @strawberry.type(description="A heading in a body.")
@@ -86,7 +90,7 @@ class Body:
 
 
 def _size_of_rendered(body: RenderedBody) -> int:
-    return len(body.html) + len(body.text)
+    return sum(map(sys.getsizeof, (body.html, body.text, body.lead))) + _SECTION_BYTES * len(body.sections)
 
 
 @strawberry.type
