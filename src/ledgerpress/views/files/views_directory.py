@@ -26,7 +26,7 @@ from typing import Final
 from ledgerpress.eventlog.errors import EventLogError
 from ledgerpress.sqlite.connection import open_to_read, statements, uri
 from ledgerpress.views.files.tables import normalized
-from ledgerpress.views.files.views_file_connections import behind_withdrawal
+from ledgerpress.views.files.views_file_connections import SWEPT, user_version
 from ledgerpress.views.files.views_pointers import ViewsPointer, ViewsPointers, digest_in, number_in
 from ledgerpress.views.projection import checkpoints
 from ledgerpress.views.projection.projector_interface_and_composition import Projector, ProjectorOfParts
@@ -241,7 +241,7 @@ class ViewsDirectory:
         With `spare_open`, files that a process has open stay: that process applies the withdrawal. Without, they are
         deleted too, and that process rebuilds its views. Returns whether no such file is left.
         """
-        candidates = behind_withdrawal(self.files_of_other_sets(), position)
+        candidates = _behind_withdrawal(self.files_of_other_sets(), position)
         files = [file for file in candidates if not (spare_open and is_open(file))]
         if files:
             with self._changing():
@@ -252,7 +252,7 @@ class ViewsDirectory:
         """Return files of this set that are not in use, and may contain the payload withdrawn at `position`."""
         current = self.current
         files = [file for file in self._files() if self.is_ours(file) and file != current]
-        return behind_withdrawal(files, position)
+        return _behind_withdrawal(files, position)
 
     def _unused(self) -> list[Path]:
         """Return the files of unused sets. The last use of this set, recorded hourly, serves as the current time."""
@@ -366,3 +366,29 @@ def _locked(file: Path, *, wait: bool) -> Iterator[None]:
         except BlockingIOError as error:
             raise ViewsBusy("another process is building views in this data directory") from error
         yield
+
+
+def _behind_withdrawal(files: Iterable[Path], position: int) -> list[Path]:
+    """Return the views files that may still contain the payload that the event at `position` withdrew.
+
+    These are files that have not applied this event, unless they were begun after it and copied no rows, and files that
+    no process has swept yet. Unreadable files are included.
+    """
+    return [file for file in files if not _is_past(file, position)]
+
+
+def _is_past(views: Path, position: int) -> bool:
+    try:
+        if views.stat().st_size == 0:  # another process has just created it
+            return True
+        with closing(open_to_read(views)) as db:
+            points = checkpoints.read(db).values()
+            is_swept = user_version(db) == SWEPT
+            ((began_at, copied),) = db.execute("SELECT began_at, taken_over <> '[]' FROM views")
+            if began_at >= position and not copied:
+                return bool(is_swept)
+            return is_swept and bool(points) and all(point.position >= position for point in points)
+    except FileNotFoundError:
+        return True
+    except sqlite3.Error:
+        return not views.exists()

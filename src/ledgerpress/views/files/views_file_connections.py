@@ -3,7 +3,7 @@
 import asyncio
 import sqlite3
 import time
-from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager, closing, contextmanager, suppress
 from enum import Enum
 from functools import partial
@@ -348,32 +348,6 @@ class ViewsFile:
             return False
 
 
-def behind_withdrawal(files: Iterable[Path], position: int) -> list[Path]:
-    """Return the views files that may still contain the payload that the event at `position` withdrew.
-
-    These are files that have not applied this event, unless they were begun after it and copied no rows, and files that
-    no process has swept yet. Unreadable files are included.
-    """
-    return [file for file in files if not _is_past(file, position)]
-
-
-def _is_past(views: Path, position: int) -> bool:
-    try:
-        if views.stat().st_size == 0:  # another process has just created it
-            return True
-        with closing(open_to_read(views)) as db:
-            points = checkpoints.read(db).values()
-            is_swept = _user_version(db) == SWEPT
-            ((began_at, copied),) = db.execute("SELECT began_at, taken_over <> '[]' FROM views")
-            if began_at >= position and not copied:
-                return bool(is_swept)
-            return is_swept and bool(points) and all(point.position >= position for point in points)
-    except FileNotFoundError:
-        return True
-    except sqlite3.Error:
-        return not views.exists()
-
-
 def _end(db: sqlite3.Connection, statement: str) -> None:
     if db.in_transaction:
         db.execute(statement)
@@ -386,17 +360,18 @@ def _move_write_ahead_log(db: sqlite3.Connection) -> None:
 
 
 def _sweep(db: sqlite3.Connection) -> bool:
-    erasure = _user_version(db)
+    erasure = user_version(db)
     if erasure == SWEPT:
         return True
     if not empty_write_ahead_log(db, timeout=READ_TIMEOUT):
         return False
     with transaction(db):
-        if _user_version(db) != erasure:  # another process has erased more since
+        if user_version(db) != erasure:  # another process has erased more since
             return False
         db.execute(f"PRAGMA user_version = {SWEPT}")
     return True
 
 
-def _user_version(db: sqlite3.Connection) -> int:
+def user_version(db: sqlite3.Connection) -> int:
+    """Return the number that shows whether deleted content is left (`SWEPT`)."""
     return int(db.execute("PRAGMA user_version").fetchone()[0])
