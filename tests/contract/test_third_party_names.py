@@ -147,6 +147,8 @@ def test_the_error_for_an_invalid_schema_names_the_feature_and_what_to_do() -> N
         ({"projectors": (projector,)}, "projectors must be a tuple of projectors"),
         ({"projectors": (replace(projector(), version=0),)}, "with versions from 1"),
         ({"projectors": (projector(schema=5),)}, "projectors must be a tuple of projectors"),  # type: ignore[arg-type]
+        ({"projectors": (replace(projector(), events=(Rated,)),)}, "sets of classes of events"),  # type: ignore[arg-type]
+        ({"projectors": (replace(projector(), events={"x.stars.rated"}),)}, "sets of classes of events"),  # type: ignore[arg-type]
         ({"listings": (replace(TAGS.listings[0], version=0),)}, "with versions from 1"),
         ({"commands": feature.commands(feature.RequiredPermission(None), 5)}, "wrong type"),  # type: ignore[arg-type]
         ({"subjects": (5,)}, "subjects must be a tuple of Subject: it has 5"),

@@ -1,6 +1,7 @@
 """Checks the types of the values in a third-party manifest, because its author may not use a type checker."""
 
 from collections.abc import Callable, Iterator
+from collections.abc import Set as AbstractSet
 from typing import Any, Final
 
 from ledgerpress.commands.command_and_guard_declarations import (
@@ -18,6 +19,7 @@ from ledgerpress.feature.manifest import Feature
 from ledgerpress.grapheme_clusters import shortened
 from ledgerpress.views.feature_declarations import DependencyRule, HiddenRule, Subject
 from ledgerpress.views.listings.projector import ListingContribution
+from ledgerpress.views.projection.projector_interface_and_composition import events_of
 
 
 def _is_first_event(value: Any) -> bool:
@@ -30,7 +32,12 @@ def _is_first_event(value: Any) -> bool:
 
 
 def _is_projector(value: Any) -> bool:
-    return not isinstance(value, type) and callable(getattr(value, "begin", None)) and _has_tables(value)
+    return (
+        not isinstance(value, type)
+        and callable(getattr(value, "begin", None))
+        and _has_tables(value)
+        and _are_events(events_of(value))
+    )
 
 
 def _has_tables(value: Any) -> bool:
@@ -39,6 +46,14 @@ def _has_tables(value: Any) -> bool:
         and _is_version(value.version)
         and isinstance(value.schema, str)
         and isinstance(getattr(value, "indexes", ""), str)
+    )
+
+
+def _are_events(value: Any) -> bool:
+    """Return whether `value` is what a projector may declare as `events`: classes of events, or `None` for all."""
+    return value is None or (
+        isinstance(value, AbstractSet)
+        and all(isinstance(class_, type) and issubclass(class_, Event) for class_ in value)
     )
 
 
@@ -68,7 +83,7 @@ _TUPLES: Final[dict[str, tuple[str, Callable[[Any], bool]]]] = {
         "ContentDeclaration",
         lambda value: isinstance(value, ContentDeclaration) and isinstance(value.event, EventType),
     ),
-    "projectors": ("projectors, with versions from 1", _is_projector),
+    "projectors": ("projectors, with versions from 1 and sets of classes of events", _is_projector),
     "listings": (
         "ListingContribution, with versions from 1",
         lambda value: isinstance(value, ListingContribution) and _has_tables(value),
