@@ -160,6 +160,7 @@ async def test_equal_subscriptions_of_another_token_of_the_same_actor_continue(n
         for socket, secret in ((revoked, first), (valid, second)):
             await socket.init(authorization=f"Bearer {secret}")
             await socket.subscribe(CHANGES)
+        await newsroom.caught_up(2)
         await newsroom.rename(1)
         await revoked.next()
         await valid.next()
