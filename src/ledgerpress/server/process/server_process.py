@@ -34,6 +34,9 @@ WEBSOCKET_CLOSE_TIMEOUT: Final = 1.0
 """Seconds in which the application closes WebSockets, before the server closes them."""
 WEBSOCKET_POLL_INTERVAL: Final = 0.02
 """Seconds between two checks whether WebSockets are open: uvicorn does not report it."""
+GARBAGE_THRESHOLDS: Final = (20_000, 20, 50)
+"""When Python searches for garbage (`gc.set_threshold`): less often than by default, because few objects form cycles, and
+each search interrupts all requests."""
 OPERATOR_CONNECTIONS: Final = 50
 """The limit of connections on the second socket."""
 RESERVED_FILES: Final = 200
@@ -72,6 +75,7 @@ class ServerProcess:
         # Objects that exist now stay: searching them for garbage would only interrupt requests.
         gc.collect()
         gc.freeze()
+        gc.set_threshold(*GARBAGE_THRESHOLDS)
         limits = (
             available_connections(self._settings.max_connections),
             *(OPERATOR_CONNECTIONS for _ in apps[1:]),
