@@ -164,25 +164,10 @@ class ViewsFile:
         It is read on the caller's thread: a lookup takes microseconds, a switch to another thread takes many more.
         Raises `ViewsUnavailable` if the file is damaged or the machine prevents reading it.
         """
-        if self.health.is_locked:
-            raise ViewsUnavailable(self.health.unreadable)
-        db: sqlite3.Connection | None = None
-        is_usable = True
-        try:
-            db = self._idle.pop() if self._idle else self._connect()
-            self._reads[db] = time.monotonic()
+        with self._reader() as db:
             db.execute("BEGIN")
             remembered = self._remembered_by(db)
             yield Snapshot(db, remembered.position, remembered=remembered)
-        except sqlite3.Error as error:
-            is_usable = False
-            if unavailable := self._read_failed(db, error):
-                raise unavailable from error
-            raise
-        finally:
-            # If the read was ended, its connection is closed.
-            if db is not None and self._reads.pop(db, None) is not None:
-                self._put_back(db, is_usable=is_usable)
 
     def latest_row(self, query: str, parameters: tuple[str, ...]) -> tuple[Any, ...] | None:
         """Return the first row of a query on the views as of their last commit; `None` if there is none.
@@ -190,6 +175,13 @@ class ViewsFile:
         It takes one statement, a snapshot four; each releases and takes the lock of Python's interpreter, for which
         the threads that write compete. Raises `ViewsUnavailable` as `snapshot` does.
         """
+        with self._reader() as db:
+            row: tuple[Any, ...] | None = db.execute(query, parameters).fetchone()
+            return row
+
+    @contextmanager
+    def _reader(self) -> Iterator[sqlite3.Connection]:
+        """Lend a connection for reading, and note whether the file could be read. Raises `ViewsUnavailable`."""
         if self.health.is_locked:
             raise ViewsUnavailable(self.health.unreadable)
         db: sqlite3.Connection | None = None
@@ -197,14 +189,14 @@ class ViewsFile:
         try:
             db = self._idle.pop() if self._idle else self._connect()
             self._reads[db] = time.monotonic()
-            row: tuple[Any, ...] | None = db.execute(query, parameters).fetchone()
-            return row
+            yield db
         except sqlite3.Error as error:
             is_usable = False
             if unavailable := self._read_failed(db, error):
                 raise unavailable from error
             raise
         finally:
+            # If the read was ended, its connection is closed.
             if db is not None and self._reads.pop(db, None) is not None:
                 self._put_back(db, is_usable=is_usable)
 
