@@ -168,9 +168,7 @@ class ProjectionRunner:
         async with self._turn:
             if self._must_sweep:
                 await self._sweep()
-            if self._all_paused:
-                return False
-            if not (batch := await self._next_batch()):
+            if self._all_paused or not (batch := await self._next_batch()):
                 return False
             if withdrawals := withdrawals_in(self._codec, batch):
                 points = await self._erase(batch, withdrawals)
