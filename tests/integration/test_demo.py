@@ -221,7 +221,7 @@ def test_the_texts_are_well_formed_and_the_long_ones_have_headings() -> None:
     assert len(set(names)) == len(names) >= 14
     bodies = {name: render(text(name, 99)) for name in names}
     assert not [name for name, body in bodies.items() if "&lt;!--" in body.html]
-    long = [body for body in bodies.values() if body.word_count >= 300]
+    long = [body for body in bodies.values() if body.length.words >= 300]
     assert len(long) >= 5
     assert all(
         len(body.sections) >= 2 and {section.level for section in body.sections} == {2} for body in long

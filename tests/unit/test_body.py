@@ -103,7 +103,7 @@ def test_a_body_gives_html_text_sections_and_length() -> None:
     )
     assert body.lead == "It is long and old. A plank is missing."
     assert body.sections == (Section(2, "The pier", "the-pier"), Section(2, "The pier", "the-pier-2"))
-    assert (body.word_count, body.reading_minutes) == (21, 1)
+    assert (body.length.words, body.length.reading_minutes) == (21, 1)
 
 
 def test_the_text_contains_hard_breaks_and_descriptions_of_images() -> None:
@@ -113,7 +113,7 @@ def test_the_text_contains_hard_breaks_and_descriptions_of_images() -> None:
 
 
 def test_an_empty_body_is_empty() -> None:
-    assert render("") == RenderedBody(html="", text="", lead="", sections=(), word_count=0, reading_minutes=0)
+    assert render("") == RenderedBody(html="", text="", lead="", sections=())
     assert render(" \n\n\t") == render("")
 
 
@@ -277,7 +277,7 @@ def test_any_string_can_be_rendered(markdown: str) -> None:
     assert_harmless(body.html)
     assert body.lead in body.text
     (body.html + body.text).encode()  # raises an error if there is a lone surrogate
-    assert (body.reading_minutes > 0) == (body.word_count > 0)
+    assert (body.length.reading_minutes > 0) == (body.length.words > 0)
 
 
 @settings(max_examples=300, deadline=None)

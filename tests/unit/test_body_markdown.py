@@ -407,7 +407,7 @@ def test_chinese_and_japanese_are_read_by_characters(words: int, characters: int
 
 def test_the_reading_time_of_a_body() -> None:
     def measured(body: RenderedBody) -> tuple[int, int]:
-        return body.word_count, body.reading_minutes
+        return body.length.words, body.length.reading_minutes
 
     assert measured(render("潮" * 2500)) == (2500, 5)
     assert measured(render("テスト" * 1000 + " " + "word " * 238)) == (3238, 7)

@@ -82,7 +82,7 @@ def test_no_word_is_lost(kind: str) -> None:
     assert "rest" in words(source)
     assert words(source) <= words(body.text)
     assert words(source) <= words(Shown(body.html).text)
-    assert body.word_count >= 3
+    assert body.length.words >= 3
 
 
 def test_what_is_nested_too_deeply_is_shown_flat() -> None:

@@ -124,7 +124,7 @@ def article_content(snapshot: Snapshot, article: article_queries.Article, now: i
     return ArticleContent(
         **_card_fields(snapshot, article, now),
         updated=_moment(article.updated_at, now, zone) if was_updated else None,
-        reading_minutes=body.reading_minutes,
+        reading_minutes=body.length.reading_minutes,
         corrections=_notes(snapshot, article, now, zone),
         sections=body.sections if len(body.sections) >= _MIN_SECTIONS else (),
         body=Markup(body.html),  # noqa: S704 - sanitised by `render`

@@ -6,10 +6,13 @@ Chinese and Japanese sentences continue without a space. The work is linear: no 
 
 import re
 import unicodedata
-from typing import Final
+from typing import Any, Final
 
 from markdown_it import MarkdownIt
-from markdown_it.rules_inline import StateInline
+from markdown_it.token import Token
+from markdown_it.utils import EnvType
+
+from ledgerpress.features.posts.body.cjk_emphasis import EmphasisState
 
 _EMAIL: Final = r"[A-Za-z0-9](?:\\?[A-Za-z0-9.+_-]){0,63}@"
 _START: Final = rf"(?<![A-Za-z0-9])(?:(?=(?i:https?://|www\.)\w)|(?<![.+@-])(?={_EMAIL}\w))"
@@ -22,19 +25,41 @@ _ENTITY: Final = re.compile(r"&[A-Za-z]{1,40};\Z")
 _LONGEST_ENTITY: Final = 42
 
 
+_BEGINS: Final = re.compile(_START)
+_TERMINATORS: Final = r"[\n!&*<\[\\\]_`~]"
+"""Characters at which a rule other than "text" may apply. markdown-it-py ends text at more, for rules not used here."""
+_END_OF_TEXT: Final = re.compile(_TERMINATORS)
+_END_OF_TEXT_OR_LINK: Final = re.compile(f"{_TERMINATORS}|{_START}")
+
+
+class LineState(EmphasisState):
+    """The state of parsing a line. If the line contains links, its text ends before each of them."""
+
+    def __init__(self, src: str, md: MarkdownIt, env: EnvType, outTokens: list[Token]) -> None:  # noqa: N803
+        super().__init__(src, md, env, outTokens)
+        self.may_have_links = "@" in src or "://" in src or "www." in src.lower()
+        self.end_of_text = _END_OF_TEXT_OR_LINK if self.may_have_links else _END_OF_TEXT
+
+
 def bare_links(md: MarkdownIt) -> None:
-    """Add the rule to `md`, and let text end where a URL or an address may begin."""
-    md.inline.terminator_re = re.compile(f"{md.inline.terminator_re.pattern}|{_START}")
-    md.inline.ruler.push("bare_link", _bare_link)
+    """Add the rule to `md`, and let text end where a URL or an address may begin. `md` parses with `LineState`."""
+    rules: Any = md.inline.ruler  # whose rules take any state
+    rules.at("text", _text)
+    rules.push("bare_link", _bare_link)
     md.inline.ruler.disable("linkify")
 
 
-_BEGINS: Final = re.compile(_START)
+def _text(state: LineState, silent: bool) -> bool:
+    end = state.end_of_text.search(state.src, state.pos)
+    start, state.pos = state.pos, end.start() if end else state.posMax
+    if not silent:
+        state.append_pending(state.src[start : state.pos])
+    return state.pos > start
 
 
-def _bare_link(state: StateInline, silent: bool) -> bool:
+def _bare_link(state: LineState, silent: bool) -> bool:
     # While the parser looks for the end of a link's text, a URL in it is text.
-    if silent or state.linkLevel > 0 or not _BEGINS.match(state.src, state.pos):
+    if silent or not state.may_have_links or state.linkLevel > 0 or not _BEGINS.match(state.src, state.pos):
         return False
     end = _end_of_url(state.src, state.pos, state.posMax)
     source = state.src[state.pos : end]

@@ -19,8 +19,7 @@ from markdown_it.rules_inline import StateInline
 from markdown_it.token import Token
 from markdown_it.utils import EnvType
 
-from ledgerpress.features.posts.body.bare_links import bare_links
-from ledgerpress.features.posts.body.cjk_emphasis import EmphasisState
+from ledgerpress.features.posts.body.bare_links import LineState, bare_links
 from ledgerpress.features.posts.body.footnotes import footnotes
 from ledgerpress.features.posts.body.harmless_html import harmless_html
 from ledgerpress.features.posts.body.lossless_block_rules import lossless_blocks
@@ -30,6 +29,8 @@ MOST_STEPS: Final = 150_000
 _STEP: Final = 1
 _LOOK_STEPS: Final = 5
 """The steps for a look-ahead. It tries every rule, which takes about as long as five tokens."""
+_REFERENCE_STEPS: Final = 6
+"""The steps for a reference to a footnote: four characters become two links, one there and one back."""
 _MAX_NESTING: Final = 20
 _MIN_EXPANSION: Final = 100_000
 _SCHEME: Final = re.compile(r"([a-z][a-z0-9+.-]*):", re.IGNORECASE)
@@ -111,20 +112,20 @@ class _Steps:
 
 
 class _CountedTokens(list[Token]):
-    """A list of tokens that counts a step for each token."""
+    """A list of tokens that counts the steps for each token."""
 
     def __init__(self, steps: _Steps) -> None:
         super().__init__()
         self._steps = steps
 
     def append(self, token: Token) -> None:
-        self._steps.take(_STEP)
+        self._steps.take(_REFERENCE_STEPS if token.type == "footnote_ref" else _STEP)
         super().append(token)
 
 
 class _CountedInline(ParserInline):
     def parse(self, src: str, md: MarkdownIt, env: EnvType, tokens: list[Token]) -> list[Token]:
-        state = EmphasisState(src, md, env, tokens)
+        state = LineState(src, md, env, tokens)
         self.tokenize(state)
         for rule in self.ruler2.getRules(""):
             rule(state)

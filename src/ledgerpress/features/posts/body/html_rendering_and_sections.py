@@ -47,8 +47,16 @@ _ATTRIBUTE_VALUES: Final = {
     "input": {"type": {"checkbox"}},
 }
 _CLASSES: Final = {"li": {"task-list-item"}}
-# Authors belong to the publication and are trusted, so search engines may follow their links.
-_LINK_REL: Final = "noopener"
+_CLEANER: Final = nh3.Cleaner(
+    tags=_TAGS,
+    attributes=_ATTRIBUTES,
+    tag_attribute_values=_ATTRIBUTE_VALUES,
+    allowed_classes=_CLASSES,
+    url_schemes=set(LINK_SCHEMES),
+    # Authors belong to the publication and are trusted, so search engines may follow their links.
+    link_rel="noopener",
+    strip_comments=True,
+)
 
 _MAX_CACHED_BODIES: Final = 32 * 1024 * 1024
 _MAX_CACHED_TEASERS: Final = 8 * 1024 * 1024
@@ -70,16 +78,18 @@ class RenderedBody:
     """A body as readers see it.
 
     `text` is plain text with a blank line between blocks; it includes headings. `lead` is the first paragraph of text,
-    from which a teaser is derived; it is empty if there is none. `reading_minutes` is 0 for a body without words,
-    otherwise at least 1.
+    from which a teaser is derived; it is empty if there is none.
     """
 
     html: str
     text: str
     lead: str
     sections: tuple[Section, ...]
-    word_count: int
-    reading_minutes: int
+
+    @property
+    def length(self) -> plain_text.Length:
+        """Count the words. Few queries ask for the length, and counting takes as long as parsing prose."""
+        return plain_text.length_of(self.text)
 
 
 _Key: TypeAlias = tuple[int | None, str]
@@ -133,15 +143,11 @@ def forget(positions: Collection[int] | None = None) -> None:
 def _render(markdown: str) -> RenderedBody:
     parsed = parse(_LONE_SURROGATE.sub("\N{REPLACEMENT CHARACTER}", markdown))
     sections = _anchor_headings(parsed)
-    text = plain_text.plain_text(parsed.tokens)
-    length = plain_text.length_of(text)
     return RenderedBody(
-        html=_sanitise(parsed.html()),
-        text=text,
+        html=_CLEANER.clean(parsed.html()),
+        text=plain_text.plain_text(parsed.tokens),
         lead=plain_text.first_paragraph(parsed.tokens),
         sections=sections,
-        word_count=length.words,
-        reading_minutes=length.reading_minutes,
     )
 
 
@@ -167,16 +173,3 @@ def _anchor_headings(parsed: ParsedBody) -> tuple[Section, ...]:
         token.attrSet("id", anchor)
         sections[index] = Section(level=int(token.tag[1:]), title=title, anchor=anchor)
     return tuple(sections[index] for index in range(len(headings)))
-
-
-def _sanitise(html: str) -> str:
-    return nh3.clean(
-        html,
-        tags=_TAGS,
-        attributes=_ATTRIBUTES,
-        tag_attribute_values=_ATTRIBUTE_VALUES,
-        allowed_classes=_CLASSES,
-        url_schemes=set(LINK_SCHEMES),
-        link_rel=_LINK_REL,
-        strip_comments=True,
-    )

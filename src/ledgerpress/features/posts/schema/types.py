@@ -73,13 +73,13 @@ class Body:
         description="The number of words; each Chinese character and each kana counts as a word."
     )
     def word_count(self) -> int:
-        return self._rendered.word_count
+        return self._rendered.length.words
 
     @strawberry.field(
         description="Minutes at 238 words, or 500 Chinese or Japanese characters, a minute, rounded up."
     )
     def reading_minutes(self) -> int:
-        return self._rendered.reading_minutes
+        return self._rendered.length.reading_minutes
 
     @property
     def _rendered(self) -> RenderedBody:
