@@ -331,7 +331,7 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--events", type=int, default=1_000_000, help="events in the log (1,000,000)")
-    parser.add_argument("--rounds", type=int, default=2, help="rounds of each measurement (2)")
+    parser.add_argument("--rounds", type=int, default=5, help="rounds of each measurement (5)")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix=".bench-", dir=CHECKOUT) as folder:
         sys.exit(0 if measure(Path(folder), options.events, options.rounds) else 1)

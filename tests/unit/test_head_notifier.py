@@ -81,3 +81,17 @@ async def test_events_of_other_processes_are_noticed_while_this_process_appends(
     notifier = HeadNotifier(poll, 0.001, is_appending=lambda: True)
     assert await asyncio.wait_for(notifier.wait_beyond(0, 30), 5)
     await notifier.close()
+
+
+async def test_a_wait_that_ends_before_the_next_poll_reads_the_head_once() -> None:
+    reads = []
+
+    async def poll() -> int:
+        reads.append(1)
+        return 7
+
+    notifier = HeadNotifier(poll, 30, is_appending=lambda: True)
+    assert await notifier.wait_beyond(6, timeout=0.01)
+    assert not await notifier.wait_beyond(7, timeout=0.01)
+    assert len(reads) == 2
+    await notifier.close()

@@ -34,6 +34,7 @@ class HeadNotifier:
         self._interval = interval
         self._is_appending = is_appending
         self._head = 0
+        self._reads = 0
         self._announced = asyncio.Event()
         self._waiting: dict[asyncio.Future[bool], int] = {}
         self._poller: asyncio.Task[None] | None = None
@@ -45,8 +46,9 @@ class HeadNotifier:
         Raises `LogClosed` if the log is closed meanwhile.
         """
         self._check_open()
+        reads = self._reads
         if self._head <= position and not self._is_appending():
-            self.advance(await self._read_head())
+            await self._read()
         if self._head > position:
             return True
         self._check_open()
@@ -57,10 +59,18 @@ class HeadNotifier:
             self._poller = loop.create_task(self._poll())
         expiry = loop.call_later(timeout, _settle, is_beyond, False)
         try:
-            return await is_beyond
+            if await is_beyond:
+                return True
         finally:
             expiry.cancel()
             self._waiting.pop(is_beyond, None)
+        if self._reads == reads:
+            await self._read()
+        return self._head > position
+
+    async def _read(self) -> None:
+        self._reads += 1
+        self.advance(await self._read_head())
 
     def _check_open(self) -> None:
         if self._closed:
@@ -99,7 +109,7 @@ class HeadNotifier:
                     skipped += 1
                     continue
                 skipped = 0
-                self.advance(await self._read_head())
+                await self._read()
         except Exception as error:  # noqa: BLE001 - every waiting caller gets the error, of any class
             self._fail(error)
         finally:
