@@ -4,15 +4,15 @@ import time
 from collections.abc import Iterable, Sequence
 from itertools import islice
 
-from ledgerpress.eventlog.clock_randomness_ids import uuid7, uuid8
+from ledgerpress.eventlog.clock_randomness_ids import uuid8
 from ledgerpress.eventlog.envelope import NewEvent
 from ledgerpress.eventlog.event_and_withdrawn_event import Event
 from ledgerpress.eventlog.log import NO_STREAM, StreamWrite
-from ledgerpress.features.actors.model import OPERATOR
 from ledgerpress.features.categories.commands import CreateCategory
 from ledgerpress.features.posts.model import POSTS, PostCategorized, PostCreated, PostEdited, PostPublished
 from ledgerpress.features.registry import event_codec
 from ledgerpress.server.store import Store
+from scripts.workloads.numbered_events import numbered_event
 
 CATEGORIES = 10
 HOUR = 3_600_000_000
@@ -74,20 +74,7 @@ class Generator:
 
     def _new(self, fact: Event) -> NewEvent:
         self._events += 1
-        number = self._events
-        recorded_at = START + number * 1_000_000
-        command_id = uuid7(recorded_at, uuid8("command", number).encode())
-        name, version = self._codec.name_of(fact)
-        return NewEvent(
-            event_id=uuid8(command_id, 0),
-            type=name,
-            schema_version=version,
-            recorded_at=recorded_at,
-            actor_id=OPERATOR.id,
-            command_id=command_id,
-            correlation_id=command_id,
-            payload=self._codec.encode(fact, salt=number.to_bytes(32, "big")),
-        )
+        return numbered_event(self._codec, fact, self._events, START + self._events * 1_000_000)
 
 
 async def record(store: Store, writes: Iterable[StreamWrite]) -> int:

@@ -19,15 +19,16 @@ import uvloop
 from ledgerpress.adapters.sqlite_log import event_reads_and_group_append
 from ledgerpress.adapters.sqlite_log.event_log import SqliteEventLog
 from ledgerpress.adapters.sqlite_log.log_file import DURABLE
-from ledgerpress.eventlog.clock_randomness_ids import uuid7, uuid8
+from ledgerpress.eventlog.clock_randomness_ids import uuid8
 from ledgerpress.eventlog.envelope import NewEvent
 from ledgerpress.eventlog.event_and_withdrawn_event import Event
 from ledgerpress.eventlog.log import StreamWrite
-from ledgerpress.features.actors.model import OPERATOR
 from ledgerpress.features.posts.create_edit_categorize_commands import CreatePost
 from ledgerpress.features.posts.model import POSTS, PostCreated, PostEdited
 from ledgerpress.features.registry import event_codec
 from ledgerpress.server.store import open_store
+from scripts.workloads.generated_posts import START
+from scripts.workloads.numbered_events import numbered_event
 
 BATCH: Final = 100
 _BODY: Final = "The council met again in March. " * 60
@@ -68,19 +69,7 @@ class _Writes:
         return write
 
     def _event(self, fact: Event, number: int) -> NewEvent:
-        recorded_at = 1_700_000_000_000_000 + number
-        command_id = uuid7(recorded_at, uuid8("command", number).encode())
-        name, version = self._codec.name_of(fact)
-        return NewEvent(
-            event_id=uuid8(command_id, 0),
-            type=name,
-            schema_version=version,
-            recorded_at=recorded_at,
-            actor_id=OPERATOR.id,
-            command_id=command_id,
-            correlation_id=command_id,
-            payload=self._codec.encode(fact, salt=number.to_bytes(32, "big")),
-        )
+        return numbered_event(self._codec, fact, number, START + number)
 
 
 @asynccontextmanager
