@@ -52,7 +52,7 @@ class Body:
 
     @strawberry.field
     def markdown(self) -> str:
-        return post_queries.markdown(self.snapshot, self.position)
+        return self.snapshot.once(("body", self.position), self._read, sys.getsizeof)
 
     @strawberry.field(description="Sanitised HTML. It contains every word of the body.")
     def html(self) -> str:
@@ -86,7 +86,10 @@ class Body:
         return self.snapshot.once(("rendered body", self.position), self._render, _size_of_rendered)
 
     def _render(self, snapshot: Snapshot) -> RenderedBody:
-        return render(post_queries.markdown(snapshot, self.position), self.position)
+        return render(self._read(snapshot), self.position)
+
+    def _read(self, snapshot: Snapshot) -> str:
+        return post_queries.markdown(snapshot, self.position)
 
 
 def _size_of_rendered(body: RenderedBody) -> int:
