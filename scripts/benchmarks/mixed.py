@@ -13,7 +13,6 @@ than 1.5 times that of the other, or if the 99th percentile of reads or of write
 
 import argparse
 import asyncio
-import json
 import os
 import shutil
 import statistics
@@ -30,6 +29,7 @@ from ledgerpress.eventlog.clock_randomness_ids import uuid8
 from ledgerpress.graphql.relay.global_id_text import encode
 from ledgerpress.server.data_directory import LOG_FILE
 from scripts.benchmarks.join import CHECKOUT, make_log, ready
+from scripts.peers.http_requests import post_request
 from scripts.workloads.generated_log import CATEGORIES
 from scripts.workloads.raw_client import load
 from tests.integration.server_process import EVERYONE_IS_ADMIN, Server, Servers
@@ -86,25 +86,29 @@ class Load:
         post, first = chance.randrange(self._posts), chance.randrange(len(CATEGORIES))
         match kind:
             case "front":
-                return _post(FRONT_PAGE)
+                return graphql_request(FRONT_PAGE)
             case "category":
-                return _post(CATEGORY, slug=f"section-{first}")
+                return graphql_request(CATEGORY, slug=f"section-{first}")
             case "article":
-                return _post(ARTICLE, slug=f"post-{post}")
+                return graphql_request(ARTICLE, slug=f"post-{post}")
             case "edit":
-                return _post(
+                return graphql_request(
                     EDIT, input={"id": encode("Post", uuid8("post", post)), "title": f"Version {number}"}
                 )
-        categories = [{"slug": f"section-{(first + step) % len(CATEGORIES)}"} for step in (0, 5, 11)]
-        title = f"Post {number} of the night market"
-        values = {"title": title, "body": BODY, "categories": categories, "publish": True}
-        return _post(CREATE, input=values)
+        return creation(number, first)
 
 
-def _post(query: str, **variables: object) -> bytes:
-    body = json.dumps({"query": query, "variables": variables}).encode()
-    head = "POST /graphql HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/json\r\n"
-    return f"{head}Content-Length: {len(body)}\r\n\r\n".encode() + body
+def creation(number: int, category: int) -> bytes:
+    """Return a request to create and publish post `number` in three categories."""
+    categories = [{"slug": f"section-{(category + step) % len(CATEGORIES)}"} for step in (0, 5, 11)]
+    title = f"Post {number} of the night market"
+    values = {"title": title, "body": BODY, "categories": categories, "publish": True}
+    return graphql_request(CREATE, input=values)
+
+
+def graphql_request(query: str, **variables: object) -> bytes:
+    """Return a POST request to `/graphql`."""
+    return post_request("/graphql", {"query": query, "variables": variables})
 
 
 def processor_seconds(pid: int) -> float:
