@@ -3,8 +3,10 @@
 import asyncio
 import shutil
 import signal
+import sqlite3
 import subprocess
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any, cast
 
@@ -215,3 +217,28 @@ async def test_a_node_notices_that_the_log_file_was_replaced(tmp_path: Path) -> 
             end = await socket.receive()
             assert (end["id"], end["payload"][0]["extensions"]) == ("too late", {"code": "LOG_UNAVAILABLE"})
         await check_rejects_requests(node, "is no longer the file that was opened")
+
+
+async def test_a_node_notices_that_other_events_were_restored_into_the_log_file(tmp_path: Path) -> None:
+    node_data, other_data = tmp_path / "node", tmp_path / "other"
+    async with Servers(tmp_path, EVERYONE_IS_ADMIN) as servers:
+        node = await servers.start(node_data)
+        async with client(node) as http:
+            await ask(http, CREATE, title="Common")
+        await node.stop()
+        shutil.copytree(node_data, other_data)
+        node, other = await servers.start(node_data), await servers.start(other_data)
+        async with client(node) as http, client(other) as http_of_other:
+            await ask(http_of_other, CREATE, title="Of the other log")
+            await other.stop()
+            await ask(http, CREATE, title="Of this log")
+            restore_in_place(other_data / "log.sqlite", node_data / "log.sqlite")
+            response = await ask(http, CREATE, title="After the restore")
+            assert response.status_code == 503, response.text
+        await check_rejects_requests(node, "it has another event at position")
+
+
+def restore_in_place(source: Path, target: Path) -> None:
+    """Do the same as `.restore` of the program sqlite3."""
+    with closing(sqlite3.connect(source)) as reading, closing(sqlite3.connect(target)) as writing:
+        reading.backup(writing)

@@ -11,7 +11,7 @@ from typing import TypeVar
 
 from ledgerpress.adapters.sqlite_log import event_reads_and_group_append
 from ledgerpress.adapters.sqlite_log.errors import log_error
-from ledgerpress.adapters.sqlite_log.event_reads_and_group_append import GroupAppender
+from ledgerpress.adapters.sqlite_log.event_reads_and_group_append import GroupAppender, LastEvent
 from ledgerpress.adapters.sqlite_log.lease_compare_and_set import SqliteLeaseRegister
 from ledgerpress.adapters.sqlite_log.log_file import READER, open_log_file
 from ledgerpress.adapters.sqlite_log.payload_erasure import withdraw
@@ -48,6 +48,7 @@ class SqliteEventLog:
         reader: SerialConnection,
         short_reads: ShortReads,
         publication: str,
+        last: LastEvent,
     ) -> None:
         self._path = path
         self._file = _identity(path)
@@ -57,7 +58,7 @@ class SqliteEventLog:
         self.publication = publication
         self._head_notifier = HeadNotifier(self.head, is_appending=lambda: self._commits.is_writing)
         self._commits = GroupCommit(
-            GroupAppender(writer, path, self._check_file), self._head_notifier.advance
+            GroupAppender(writer, path, self._check_file, last), self._head_notifier.advance
         )
         self._probe: asyncio.Task[None] | None = None
         self._closed = False
@@ -78,6 +79,7 @@ class SqliteEventLog:
         try:
             reader = await open_connection(path, read_only=True, pragmas=READER)
             short_reads = ShortReads(path, publication)
+            last = await writer.run(event_reads_and_group_append.read_last_event)
         except BaseException as error:
             if reader is not None:
                 await reader.close()
@@ -85,7 +87,7 @@ class SqliteEventLog:
             if isinstance(error, sqlite3.Error):
                 raise LogUnusable(f"{path} cannot be read: {reason_of(error)}") from error
             raise
-        return cls(path, writer, reader, short_reads, publication)
+        return cls(path, writer, reader, short_reads, publication, last)
 
     async def aclose(self) -> None:
         if self._closed:

@@ -6,11 +6,11 @@ from collections.abc import Callable, Sequence
 from contextlib import closing
 from functools import partial
 from pathlib import Path
-from typing import Final
+from typing import Final, NamedTuple
 
 from ledgerpress.adapters.sqlite_log.errors import LOCK_TIMEOUT, log_error
 from ledgerpress.eventlog.envelope import ATTRIBUTES, StoredEvent
-from ledgerpress.eventlog.errors import EventLogError
+from ledgerpress.eventlog.errors import EventLogError, LogReplaced
 from ledgerpress.eventlog.group_commit import AppendGroup, AppendRequest, AppendResult, ReportResults
 from ledgerpress.eventlog.kernel_events import withdrawal_stream
 from ledgerpress.eventlog.log import MAX_BATCH_BYTES
@@ -28,6 +28,8 @@ _SELECT_STREAM: Final = (
 )
 _SELECT_VERSION: Final = "SELECT coalesce(max(stream_version), 0) FROM event WHERE stream = ?"
 _SELECT_RECORDED: Final = "SELECT 1 FROM event WHERE event_id = ?"
+_SELECT_ID: Final = "SELECT event_id FROM event WHERE position = ?"
+_SELECT_LAST: Final = "SELECT position, event_id FROM event ORDER BY position DESC LIMIT 1"
 
 
 def read_batch(db: sqlite3.Connection, *, publication: str, after: int, limit: int) -> list[StoredEvent]:
@@ -76,18 +78,43 @@ def read_version(db: sqlite3.Connection, stream: str) -> int:
     return int(db.execute(_SELECT_VERSION, (stream,)).fetchone()[0])
 
 
+def _data_version(db: sqlite3.Connection) -> int:
+    return int(db.execute("PRAGMA data_version").fetchone()[0])
+
+
 def is_recorded(db: sqlite3.Connection, event_id: str) -> bool:
     return db.execute(_SELECT_RECORDED, (event_id,)).fetchone() is not None
+
+
+class LastEvent(NamedTuple):
+    """The last event that a connection has seen, and when: `data_version` changes when another connection commits."""
+
+    data_version: int
+    position: int
+    event_id: str
+
+
+def read_last_event(db: sqlite3.Connection) -> LastEvent:
+    """Return the last event, at position 0 if there is none."""
+    version = _data_version(db)
+    return LastEvent(version, *(db.execute(_SELECT_LAST).fetchone() or (0, "")))
 
 
 class GroupAppender:
     """A `Recorder` for a `GroupCommit`, on the thread of the connection."""
 
-    def __init__(self, connection: SerialConnection, path: Path, check_file: Callable[[], None]) -> None:
-        """`check_file` raises `LogReplaced` if the file at `path` is no longer the file of the connection."""
+    def __init__(
+        self, connection: SerialConnection, path: Path, check_file: Callable[[], None], last: LastEvent
+    ) -> None:
+        """`check_file` raises `LogReplaced` if the file at `path` is no longer the file of the connection.
+
+        `last` is the last event that the connection has seen.
+        """
         self._connection = connection
         self._path = path
         self._check_file = check_file
+        self._last = last
+        self._is_replaced = False
         self._loop = asyncio.get_running_loop()
 
     def begin(self, commands: Sequence[AppendRequest], report: ReportResults) -> None:
@@ -99,12 +126,38 @@ class GroupAppender:
     ) -> None:
         results: Sequence[AppendResult]
         try:
+            if self._is_replaced:
+                raise self._replaced()
             results = append_group(db, commands)
             # A deleted file can still be written to. Never acknowledge such a write.
             self._check_file()
+            self._check_history(db, commands, results)
         except Exception as error:  # noqa: BLE001 - every waiting caller gets a result, whatever the error
             results = [self._failure(error) for _ in commands]
         self._loop.call_soon_threadsafe(report, results)
+
+    def _check_history(
+        self, db: sqlite3.Connection, commands: Sequence[AppendRequest], results: Sequence[AppendResult]
+    ) -> None:
+        """Raise `LogReplaced` if another connection has replaced the events that this one has seen, as by a restore."""
+        version = _data_version(db)
+        if version != self._last.data_version and self._last.position:
+            row = db.execute(_SELECT_ID, (self._last.position,)).fetchone()
+            if row is None or row[0] != self._last.event_id:
+                self._is_replaced = True
+                raise self._replaced()
+        for command, result in zip(reversed(commands), reversed(results), strict=True):
+            if isinstance(result, int):
+                event = next(write.events[-1] for write in reversed(command.writes) if write.events)
+                self._last = LastEvent(version, result, event.event_id)
+                break
+        else:
+            self._last = self._last._replace(data_version=version)
+
+    def _replaced(self) -> LogReplaced:
+        return LogReplaced(
+            f"{self._path} no longer has the event that was at position {self._last.position:,}"
+        )
 
     def _failure(self, error: Exception) -> EventLogError:
         """Return a new error: each caller must raise its own exception object."""

@@ -1,7 +1,8 @@
-"""Turns URLs and email addresses in text into links, as GitHub does.
+"""Turns URLs and email addresses in text into links, as GitHub does for most of them.
 
-A URL begins with http://, https:// or www. It ends before a space, "<", or punctuation of another script than Latin:
-Chinese and Japanese sentences continue without a space. The work is linear: no character is read more than a few times.
+A URL begins with http://, https:// or www. It ends before a space, "<", or punctuation, a symbol or a control character
+outside ASCII: Chinese and Japanese sentences continue without a space. The work is linear: each character is read as a
+part of at most one URL, and of addresses of at most 64 characters.
 """
 
 import re
