@@ -13,6 +13,7 @@ from weakref import WeakValueDictionary
 
 from ledgerpress.commands.client_identity import Identity
 from ledgerpress.commands.command_and_guard_declarations import Command, CommandDeclarations
+from ledgerpress.commands.command_pacing import CommandPacing
 from ledgerpress.commands.command_request_and_context import (
     CommandContext,
     CommandRequest,
@@ -115,6 +116,7 @@ class CommandHandler:
         self._observer = observer
         self._hand_over = hand_over
         self._states = StateLoader(log, codec)
+        self._pacing = CommandPacing()
         self._locks: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
 
     def clear_cache(self) -> None:
@@ -132,6 +134,7 @@ class CommandHandler:
         await self._authorize(command, request.identity)
         for value in request.inputs:
             self._declarations.check_input(command, value)
+        await self._pacing.begin()
         execution = self._begin(command, request)
         with self._observer.span(f"command {command.fingerprint_name}"):
             async with self._lock(command):

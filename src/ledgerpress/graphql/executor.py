@@ -27,7 +27,6 @@ from ledgerpress.graphql.errors import (
 )
 from ledgerpress.graphql.limits.cost import Cost, cost_extension
 from ledgerpress.graphql.limits.exceeded import TimeLimitExceeded
-from ledgerpress.graphql.limits.mutation_pacing import MutationPacing
 from ledgerpress.graphql.limits.settings import Limits
 from ledgerpress.graphql.request_telemetry_record import CURRENT, NO_TRACE
 from ledgerpress.graphql.results import ResponseMap, Result, ResultKind, error_result
@@ -58,7 +57,6 @@ class Executor:
         self.limits = limits or Limits.development()
         self.documents = Documents(self.schema._schema, self.limits, on_thread_start=on_document_thread_start)
         self._execute_compiled = load_compiled_executor()
-        self._pacing = MutationPacing()
         self._extension_names = extension_names(schema)
         self.has_extensions: Final = bool(self._extension_names)
         """Whether extensions take part in each execution. If so, no query is compiled and no response is cached."""
@@ -87,8 +85,6 @@ class Executor:
         If `open_past` is true, everyone may see the past of what is public today. The dependencies of the response are
         added to `reads`.
         """
-        if operation.type is OperationType.MUTATION:
-            await self._pacing.begin()
         result = self.begin(
             store, operation, variables=variables, identity=identity, open_past=open_past, reads=reads
         )
