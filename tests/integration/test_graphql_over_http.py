@@ -22,7 +22,7 @@ GRAPHQL = "application/graphql-response+json"
 BOTH = f"{GRAPHQL}, {JSON};q=0.9"
 SITE = "{ site { name } }"
 
-pytestmark = pytest.mark.asyncio(loop_scope="module")
+pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.usefixtures("workers")]
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")

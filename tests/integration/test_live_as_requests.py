@@ -22,6 +22,8 @@ from tests.integration.sse_client import opened
 from tests.integration.test_streaming_endpoints import Tokens
 from tests.integration.websocket_client import served, websocket
 
+pytestmark = pytest.mark.usefixtures("workers")
+
 SITE = "{ site { name } }"
 PRODUCTION = HttpSettings()
 UNBOUNDED = HttpSettings(requests_per_second=0, anonymous_requests_per_second=0)
@@ -127,6 +129,7 @@ async def test_a_revoked_token_cannot_start_operations_on_an_open_socket(store: 
     assert await store.log.head() == head
 
 
+@pytest.mark.one_worker
 async def test_subscribers_receive_an_age_again_when_it_changes(store: Store, clock: SetClock) -> None:
     await store.commands.handle(CreatePost(title="One", publish=True))
     query = "subscription { recentPosts { nodes { age } } }"

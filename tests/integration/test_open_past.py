@@ -14,6 +14,8 @@ from ledgerpress.graphql.relay import global_ids
 from tests.integration.graphql_client import Client, client
 from tests.integration.server_process import Servers
 
+pytestmark = pytest.mark.usefixtures("workers")
+
 FRONT = """
 query ($at: AsOf, $author: ID!) {
   moment(asOf: $at) { position }

@@ -30,6 +30,8 @@ from tests.identities import identity
 from tests.integration.sse_client import opened
 from tests.integration.websocket_client import Socket, served, websocket
 
+pytestmark = pytest.mark.usefixtures("workers")
+
 CHANGES = "subscription ($from: Position) { changes(fromPosition: $from) { position } }"
 CHALLENGE = 'Bearer realm="LedgerPress", error="invalid_token", error_description="The token is not known."'
 MOMENT = "{ moment { position } }"
@@ -339,6 +341,7 @@ async def test_a_mutation_by_get_is_not_allowed(store: Store, http: httpx2.Async
 async def test_an_invalid_request_for_an_event_stream_is_rejected(
     store: Store, http: httpx2.AsyncClient, body: dict[str, Any], status: int
 ) -> None:
+    body = dict(body)
     headers = {"Accept": "text/event-stream", "Content-Type": "application/json", **body.pop("headers", {})}
     async with served(store) as server:
         response = await http.post(f"{server.url}/graphql", headers=headers, **body)

@@ -36,6 +36,8 @@ from ledgerpress.server.views_rebuild import rebuild
 from tests.fixed_sources import SeededBytes, SetClock
 from tests.integration.websocket_client import Served, Socket, served, websocket
 
+pytestmark = pytest.mark.usefixtures("workers")
+
 CHANGES = "subscription ($from: Position) { changes(fromPosition: $from) { position type } }"
 ARTICLE = "subscription ($slug: String!) { articleChanged(slug: $slug) { position article { title slug } } }"
 RECENT = "subscription { recentPosts(first: 2) { nodes { title } totalCount } }"
@@ -417,6 +419,7 @@ async def test_an_invalid_live_query_is_an_error(reader: Socket) -> None:
 # --- shared executions, other processes, and exchanged views -------------------------------------------
 
 
+@pytest.mark.one_worker
 async def test_each_event_is_executed_once_for_all_equal_subscriptions(
     server: Served, store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -34,6 +34,8 @@ from tests.integration.log_history import recorded
 from tests.integration.program_runs import done, program
 from tests.integration.server_process import Servers
 
+pytestmark = pytest.mark.usefixtures("workers")
+
 LIST_TOKENS: Final = "{ tokens { totalCount nodes { id name role scopes createdAt expiresAt revokedAt version actor { id kind name } } } }"
 UNKNOWN: Final = "lp_" + "A" * 43
 
