@@ -1,0 +1,114 @@
+"""`ledgerpress serve --workers`: several processes on one port and one data directory, and their supervisor."""
+
+import signal
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Final
+
+import pytest
+
+from tests.integration.keep_alive_client import Client, close_all
+from tests.integration.server_process import Server, Servers
+from tests.integration.worker_processes import (
+    connections_to_each,
+    kill,
+    until_ended,
+    until_replaced,
+    workers_of,
+)
+
+WORKERS: Final = 3
+TITLES: Final = "{ posts(first: 100) { totalCount nodes { title } } }"
+
+
+@pytest.fixture
+async def servers(tmp_path: Path) -> AsyncIterator[Servers]:
+    async with Servers(tmp_path) as started:
+        yield started
+
+
+async def start(servers: Servers, tmp_path: Path, *options: str, workers: int = WORKERS) -> Server:
+    return await servers.start(tmp_path / "data", "--workers", str(workers), *options)
+
+
+async def titles(client: Client) -> set[str]:
+    data, _ = await client.execute(TITLES)
+    return {post["title"] for post in data["posts"]["nodes"]}
+
+
+async def test_each_worker_records_and_the_others_return_what_was_acknowledged(
+    servers: Servers, tmp_path: Path
+) -> None:
+    server = await start(servers, tmp_path)
+    clients = await connections_to_each(server)
+    assert len(clients) == WORKERS
+    written = set[str]()
+    for number in range(5):
+        for pid, writer in clients.items():
+            title = f"Number {number} of {pid}"
+            outcome = await writer.mutate("postCreate", title=title)
+            assert outcome.done["title"] == title
+            written.add(title)
+            # The worker that has answered waits for its own change; others are asked for the position.
+            assert await titles(writer) == written
+            for reader in clients.values():
+                _, position = await reader.execute(TITLES, min_position=outcome.position)
+                assert position >= (outcome.position or 0)
+                assert await titles(reader) == written
+    await close_all(list(clients.values()))
+    assert await server.stop() == 0
+    assert server.words() == ""
+
+
+async def test_a_killed_worker_is_replaced_and_the_others_continue(servers: Servers, tmp_path: Path) -> None:
+    server = await start(servers, tmp_path)
+    for number in range(WORKERS):
+        clients = await connections_to_each(server)
+        victim, *others = clients
+        kill(victim)
+        for pid in others:
+            outcome = await clients[pid].mutate("postCreate", title=f"Number {number} of {pid}")
+            assert outcome.done
+        await close_all(list(clients.values()))
+        workers = await until_replaced(server, {victim}, WORKERS)
+        assert set(others) <= workers
+    assert server.words().count("was killed by SIGKILL; another worker takes its place") == WORKERS
+    assert await server.stop() == 0
+
+
+async def test_workers_end_with_their_supervisor(servers: Servers, tmp_path: Path) -> None:
+    server = await start(servers, tmp_path)
+    workers = workers_of(server)
+    server.signal(signal.SIGKILL)
+    await server.ended()
+    await until_ended(*workers)
+    again = await start(servers, tmp_path)
+    assert await again.stop(signal.SIGINT) == 0
+    assert not list((tmp_path / "data").glob(".workers-*"))
+
+
+async def test_the_supervisor_ends_if_no_worker_can_start(servers: Servers, tmp_path: Path) -> None:
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data" / "notes.txt").write_text("not a store")
+    server = await servers.launch(tmp_path / "data", "--workers", "2")
+    assert await server.ended() == 3
+    assert "contains other files" in server.words()
+
+
+async def test_sighup_replaces_each_worker(servers: Servers, tmp_path: Path) -> None:
+    server = await start(servers, tmp_path)
+    former = workers_of(server)
+    server.signal(signal.SIGHUP)
+    await until_replaced(server, former, WORKERS)
+    assert server.words() == ""
+    assert await server.stop() == 0
+
+
+async def test_a_stopped_worker_is_killed_and_replaced(servers: Servers, tmp_path: Path) -> None:
+    servers.environment = {**servers.environment, "LEDGERPRESS_WORKER_HANG_SECONDS": "2"}
+    server = await start(servers, tmp_path)
+    victim, *_ = workers_of(server)
+    kill(victim, signal.SIGSTOP)
+    await until_replaced(server, {victim}, WORKERS)
+    assert "it hangs, and is killed" in server.words()
+    assert await server.stop() == 0
