@@ -1,5 +1,6 @@
 """`ledgerpress serve --workers`: several processes on one port and one data directory, and their supervisor."""
 
+import asyncio
 import signal
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -11,10 +12,13 @@ from tests.integration.keep_alive_client import Client, close_all
 from tests.integration.server_process import Server, Servers
 from tests.integration.worker_processes import (
     connections_to_each,
+    is_running,
     kill,
     until_ended,
     until_replaced,
+    until_writer,
     workers_of,
+    writer_of,
 )
 
 WORKERS: Final = 3
@@ -109,6 +113,54 @@ async def test_a_stopped_worker_is_killed_and_replaced(servers: Servers, tmp_pat
     server = await start(servers, tmp_path)
     victim, *_ = workers_of(server)
     kill(victim, signal.SIGSTOP)
+    await until_replaced(server, {victim}, WORKERS)
+    assert "it hangs, and is killed" in server.words()
+    assert await server.stop() == 0
+
+
+async def test_another_worker_takes_the_place_of_the_one_that_applies_events(
+    servers: Servers, tmp_path: Path
+) -> None:
+    server = await start(servers, tmp_path)
+    for number in range(WORKERS):
+        clients = await connections_to_each(server)
+        writer = writer_of(server)
+        kill(writer)
+        others = [pid for pid in clients if pid != writer]
+        outcomes = await asyncio.gather(
+            *(clients[pid].mutate("postCreate", title=f"Number {number} of {pid}") for pid in others)
+        )
+        position = max(outcome.position or 0 for outcome in outcomes)
+        assert not any(outcome.views_behind for outcome in outcomes)
+        for pid in others:
+            _, reached = await clients[pid].execute(TITLES, min_position=position)
+            assert reached >= position
+        assert await until_writer(server, writer) in others
+        await close_all(list(clients.values()))
+        await until_replaced(server, {writer}, WORKERS)
+    assert await server.stop() == 0
+
+
+@pytest.mark.parametrize("stopped", ["the worker that applies events", "another worker"])
+async def test_the_other_workers_continue_while_one_is_stopped(
+    servers: Servers, tmp_path: Path, stopped: str
+) -> None:
+    servers.environment = {**servers.environment, "LEDGERPRESS_WORKER_HANG_SECONDS": "4"}
+    server = await start(servers, tmp_path)
+    clients = await connections_to_each(server)
+    writer = writer_of(server)
+    victim = writer if stopped == "the worker that applies events" else min(clients.keys() - {writer})
+    kill(victim, signal.SIGSTOP)
+    number = 0
+    while is_running(victim):
+        number += 1
+        for pid, client in clients.items():
+            if pid != victim:
+                outcome = await client.mutate("postCreate", title=f"Number {number} of {pid}")
+                assert outcome.done
+                assert f"Number {number} of {pid}" in await titles(client)
+    assert number > 1
+    await close_all(list(clients.values()))
     await until_replaced(server, {victim}, WORKERS)
     assert "it hangs, and is killed" in server.words()
     assert await server.stop() == 0

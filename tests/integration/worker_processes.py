@@ -1,11 +1,14 @@
 """The workers of a running server: their processes, and which of them serves a connection (Linux)."""
 
 import asyncio
+import json
 import os
 import signal
+from contextlib import suppress
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
+from ledgerpress.server.workers.supervision_messages import VARIABLE
 from tests.integration.keep_alive_client import Client
 from tests.integration.server_process import Server
 
@@ -25,6 +28,34 @@ def is_running(pid: int) -> bool:
         return Path(f"/proc/{pid}/stat").read_text("ascii").rpartition(")")[2].split()[0] not in "ZX"
     except (FileNotFoundError, ProcessLookupError):
         return False
+
+
+def writer_of(server: Server) -> int:
+    """Return the process id of the worker that applies events to the views."""
+    pids = {_start(pid)["number"]: pid for pid in workers_of(server)}
+    sockets = Path(next(iter(map(_start, pids.values())))["sockets"])
+    (lock,) = sockets.glob("writer-*")
+    return pids[int(lock.read_text("ascii"))]
+
+
+async def until_writer(server: Server, former: int) -> int:
+    """Wait until another worker than `former` applies events; return its process id."""
+    async with asyncio.timeout(WAIT_SECONDS):
+        while True:
+            with suppress(KeyError, OSError):
+                if (pid := writer_of(server)) != former:
+                    return pid
+            await asyncio.sleep(_POLL_SECONDS)
+
+
+def _start(pid: int) -> dict[str, Any]:
+    """Return what the supervisor has passed to a worker."""
+    for variable in Path(f"/proc/{pid}/environ").read_bytes().split(b"\0"):
+        name, _, value = variable.partition(b"=")
+        if name.decode() == VARIABLE:
+            start: dict[str, Any] = json.loads(value)
+            return start
+    raise KeyError(pid)
 
 
 def worker_of(server: Server, client: Client) -> int:

@@ -245,9 +245,9 @@ async def _serve(settings: "Settings", listeners: list[socket.socket], worker: W
                 if worker is not None:
                     from ledgerpress.server.workers.worker_lifetime import WorkerLifetime  # noqa: PLC0415
 
+                    # First, because the supervisor waits for a report, and the next imports take a second.
                     lifetime = await stack.enter_async_context(WorkerLifetime.supervised(worker.link))
                     announce = lifetime.ready
-                # Later, because the supervisor waits for the first report.
                 from ledgerpress.server import serving  # noqa: PLC0415 - imports strawberry and starlette
 
                 await serving.serve(
@@ -258,6 +258,7 @@ async def _serve(settings: "Settings", listeners: list[socket.socket], worker: W
                     announce=announce,
                     signals=signals,
                     features=installed_features(),
+                    worker=worker,
                 )
         except asyncio.CancelledError:
             if not signals.received:
