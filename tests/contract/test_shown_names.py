@@ -102,6 +102,7 @@ METRICS: Final = """
     ledgerpress_info{version}
     ledgerpress_lag_events{}
     ledgerpress_lag_seconds{}
+    ledgerpress_log_append_groups_total{}
     ledgerpress_log_appends_resolved_total{}
     ledgerpress_log_appends_unresolved_total{}
     ledgerpress_log_failing{operation}

@@ -1,6 +1,7 @@
 """`ledgerpress serve --workers`: several processes on one port and one data directory, and their supervisor."""
 
 import asyncio
+import re
 import signal
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -11,6 +12,7 @@ import pytest
 from tests.integration.keep_alive_client import Client, close_all
 from tests.integration.server_process import Server, Servers
 from tests.integration.worker_processes import (
+    connections_to,
     connections_to_each,
     is_running,
     kill,
@@ -164,3 +166,34 @@ async def test_the_other_workers_continue_while_one_is_stopped(
     await until_replaced(server, {victim}, WORKERS)
     assert "it hangs, and is killed" in server.words()
     assert await server.stop() == 0
+
+
+async def test_appends_of_all_workers_share_transactions(servers: Servers, tmp_path: Path) -> None:
+    server = await start(servers, tmp_path)
+    clients = await connections_to_each(server)
+    writer = writer_of(server)
+    others = [pid for pid in clients if pid != writer]
+    editors = await connections_to(server, others, 12)
+    before = {pid: await append_groups(client) for pid, client in clients.items()}
+
+    async def create(client: Client, editor: int) -> None:
+        for number in range(10):
+            assert (await client.mutate("postCreate", title=f"Number {number} of {editor}")).done
+
+    await asyncio.gather(*(create(client, number) for number, client in enumerate(editors)))
+    groups = {pid: await append_groups(client) - before[pid] for pid, client in clients.items()}
+    assert [groups[pid] for pid in others] == [0] * len(others)
+    # One client after the other would need a transaction for each of its creations.
+    assert 10 <= groups[writer] <= 10 * len(editors) // 2
+    await close_all([*clients.values(), *editors])
+    assert await server.stop() == 0
+    assert server.words() == ""
+
+
+async def append_groups(client: Client) -> int:
+    """Return the number of transactions in which a worker has recorded appends."""
+    match = re.search(
+        rb"^ledgerpress_log_append_groups_total (\S+)", await client.fetch("/metrics"), re.MULTILINE
+    )
+    assert match
+    return int(float(match[1]))

@@ -4,6 +4,8 @@ import asyncio
 import json
 import os
 import signal
+from collections import Counter
+from collections.abc import Collection
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final
@@ -92,6 +94,23 @@ async def connections_to_each(server: Server) -> dict[int, Client]:
                 await client.aclose()
             else:
                 clients[pid] = client
+    return clients
+
+
+async def connections_to(server: Server, pids: Collection[int], number: int) -> list[Client]:
+    """Return so many connections to some workers, in equal parts."""
+    clients = list[Client]()
+    left = Counter({pid: number // len(pids) for pid in pids})
+    async with asyncio.timeout(WAIT_SECONDS):
+        while left.total():
+            client = await server.connect()
+            await client.get("/health/live")
+            pid = worker_of(server, client)
+            if left[pid] > 0:
+                left[pid] -= 1
+                clients.append(client)
+            else:
+                await client.aclose()
     return clients
 
 

@@ -244,7 +244,11 @@ async def store_on_log(
         if detects_replacement:
             views.hand_over(appended_events(codec, opened.publication, writes, position))
 
-    checked_log = HealthCheckedLog(opened if workers is None else workers.shared(opened, hand_over))
+    if workers is not None and "groups" in opened.counts:
+        # The appends of all workers share transactions.
+        checked_log = HealthCheckedLog(workers.shared(opened, hand_over))
+    else:
+        checked_log = HealthCheckedLog(opened)
     name_key = await open_publication(checked_log, codec, clock, randomness, features.first_events)
     directory = ViewsDirectory(data, projectors)
     caches = list[Callable[[], None]]()

@@ -1,4 +1,4 @@
-"""An append that one worker asks another one to record: the messages."""
+"""Appends that one worker asks another one to record: the messages. Each contains several appends, in order."""
 
 from collections.abc import Sequence
 from typing import Final, TypeAlias
@@ -74,48 +74,50 @@ class Failed(msgspec.Struct, frozen=True, array_like=True, tag="failed"):
 Result: TypeAlias = Appended | Conflict | Duplicate | TooLarge | Failed
 
 _encode: Final = msgspec.msgpack.Encoder().encode
-_writes: Final = msgspec.msgpack.Decoder(list[StreamWrite])
-_result: Final[msgspec.msgpack.Decoder[Result]] = msgspec.msgpack.Decoder(Result)
+_appends: Final = msgspec.msgpack.Decoder(list[list[StreamWrite]])
+_results: Final[msgspec.msgpack.Decoder[list[Result]]] = msgspec.msgpack.Decoder(list[Result])
 
 
-def encoded_writes(writes: Sequence[StreamWrite]) -> bytes:
-    return _encode(writes)
+def encoded_appends(appends: Sequence[Sequence[StreamWrite]]) -> bytes:
+    return _encode(appends)
 
 
-def decoded_writes(payload: bytes) -> list[StreamWrite]:
-    return _writes.decode(payload)
+def decoded_appends(payload: bytes) -> list[list[StreamWrite]]:
+    return _appends.decode(payload)
 
 
-def encoded_position(position: int) -> bytes:
-    return _encode(Appended(position))
+def encoded_results(results: Sequence[Result]) -> bytes:
+    return _encode(results)
 
 
-def encoded_error(error: EventLogError) -> bytes:
+def decoded_results(payload: bytes) -> list[Result]:
+    return _results.decode(payload)
+
+
+def result_of(error: EventLogError) -> Result:
     """Return the result of an append that has raised `error`."""
     match error:
         case WrongExpectedVersion():
-            return _encode(Conflict(error.stream, error.expected, error.actual))
+            return Conflict(error.stream, error.expected, error.actual)
         case DuplicateEvent():
-            return _encode(Duplicate(error.event_id))
+            return Duplicate(error.event_id)
         case PayloadTooLarge():
-            return _encode(TooLarge(error.size, error.limit))
+            return TooLarge(error.size, error.limit)
         case _:
             name = type(error).__name__
-            return _encode(Failed(name if name in _ERRORS else LogUnavailable.__name__, str(error)))
+            return Failed(name if name in _ERRORS else LogUnavailable.__name__, str(error))
 
 
-def position_in(payload: bytes) -> int:
-    """Return the position in the result of an append, or raise its error."""
-    match _result.decode(payload):
+def position_or_error(result: Result) -> int | EventLogError:
+    """Return the position of the last event of an append, or a new error to raise."""
+    match result:
         case Appended(position):
             return position
-        case Conflict() as conflict:
-            raise WrongExpectedVersion(
-                stream=conflict.stream, expected=conflict.expected, actual=conflict.actual
-            )
-        case Duplicate() as duplicate:
-            raise DuplicateEvent(event_id=duplicate.event_id)
-        case TooLarge() as large:
-            raise PayloadTooLarge(size=large.size, limit=large.limit)
-        case Failed() as failed:
-            raise _ERRORS[failed.error](failed.message)
+        case Conflict(stream, expected, actual):
+            return WrongExpectedVersion(stream=stream, expected=expected, actual=actual)
+        case Duplicate(event_id):
+            return DuplicateEvent(event_id=event_id)
+        case TooLarge(size, limit):
+            return PayloadTooLarge(size=size, limit=limit)
+        case Failed(error, message):
+            return _ERRORS[error](message)

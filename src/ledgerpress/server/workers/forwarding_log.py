@@ -5,20 +5,25 @@ append are unique, and it has an exact expected version. So this worker looks fo
 itself: the other worker can then no longer record them.
 """
 
+import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from typing import Final, Protocol
 
 from ledgerpress.eventlog.envelope import StoredEvent
 from ledgerpress.eventlog.errors import DuplicateEvent, EventLogError, LogClosed, WrongExpectedVersion
 from ledgerpress.eventlog.lease_compare_and_set import LeaseRegister
-from ledgerpress.eventlog.log import ANY_VERSION, OpenedLog, StreamWrite
-from ledgerpress.server.workers.errors import WorkerError, WorkerTimeout
+from ledgerpress.eventlog.log import ANY_VERSION, OpenedLog, StreamWrite, check_writes
+from ledgerpress.server.workers.append_gathering import AppendGathering
+from ledgerpress.server.workers.errors import WorkerError, WorkerTimeout, WorkerUnavailable
 from ledgerpress.server.workers.forwarded_append import (
-    decoded_writes,
-    encoded_error,
-    encoded_position,
-    encoded_writes,
-    position_in,
+    Appended,
+    Result,
+    decoded_appends,
+    decoded_results,
+    encoded_appends,
+    encoded_results,
+    position_or_error,
+    result_of,
 )
 
 APPEND: Final = "append"
@@ -57,6 +62,10 @@ class ForwardingLog:
         self._log = log
         self._writer = writer
         self._recorded = recorded
+        self._loop = asyncio.get_running_loop()
+        self._waiting: list[tuple[Sequence[StreamWrite], asyncio.Future[int]]] = []
+        self._requests = set[asyncio.Task[None]]()
+        self._gathering = AppendGathering()
 
     @property
     def publication(self) -> str:
@@ -84,23 +93,57 @@ class ForwardingLog:
 
     async def append(self, writes: Sequence[StreamWrite]) -> int:
         """Do the same as `EventLog.append`, in this worker or in another one."""
+        if self._writer.other is None:
+            async with self._gathering.turn():
+                return await self._log.append(writes)
+        check_writes(writes)
+        position: asyncio.Future[int] = self._loop.create_future()
+        self._waiting.append((writes, position))
+        if len(self._waiting) == 1:
+            # Deferred, so that one message contains all appends of this iteration of the event loop.
+            self._loop.call_soon(self._begin_request)
+        try:
+            return await position
+        except WorkerError as error:
+            if error.is_outcome_unknown:
+                return await self._resolved(writes)
+        except LogClosed:  # the other worker is ending; it has recorded nothing
+            pass
+        return await self._log.append(writes)
+
+    def _begin_request(self) -> None:
+        waiting, self._waiting = self._waiting, []
+        request = self._loop.create_task(self._request(waiting))
+        self._requests.add(request)
+        request.add_done_callback(self._requests.discard)
+
+    async def _request(self, waiting: Sequence[tuple[Sequence[StreamWrite], asyncio.Future[int]]]) -> None:
+        """Let the writer record appends, and set their positions or errors."""
+        results: Sequence[int | Exception]
+        try:
+            results = await self._results([writes for writes, _ in waiting])
+        except WorkerError as error:
+            results = [type(error)(*error.args) for _ in waiting]
+        for (_, position), result in zip(waiting, results, strict=True):
+            if position.done():
+                continue
+            if isinstance(result, int):
+                position.set_result(result)
+            else:
+                position.set_exception(result)
+
+    async def _results(self, appends: Sequence[Sequence[StreamWrite]]) -> list[int | EventLogError]:
         worker = self._writer.other
-        if worker is None:
-            return await self._log.append(writes)
+        if worker is None:  # meanwhile it is this worker
+            raise WorkerUnavailable("there is no other worker that records appends")
         try:
             response = await self._writer.request(
-                worker, APPEND, encoded_writes(writes), timeout=HANG_SECONDS
+                worker, APPEND, encoded_appends(appends), timeout=HANG_SECONDS
             )
-        except WorkerError as error:
-            if isinstance(error, WorkerTimeout):
-                self._writer.hangs(worker)
-            if not error.is_outcome_unknown:
-                return await self._log.append(writes)
-            return await self._resolved(writes)
-        try:
-            return position_in(response)
-        except LogClosed:  # the other worker is ending; it has recorded nothing
-            return await self._log.append(writes)
+        except WorkerTimeout:
+            self._writer.hangs(worker)
+            raise
+        return [position_or_error(result) for result in decoded_results(response)]
 
     async def _resolved(self, writes: Sequence[StreamWrite]) -> int:
         """Return the position of an append that another worker may have recorded; otherwise record it."""
@@ -124,14 +167,18 @@ class ForwardingLog:
         return None
 
     async def record_for(self, _: int, payload: bytes) -> bytes:
-        """Record an append of another worker, and return the result for `position_in`."""
-        writes = decoded_writes(payload)
+        """Record appends of another worker, and return their results."""
+        results = await asyncio.gather(*map(self._result, decoded_appends(payload)))
+        return encoded_results(results)
+
+    async def _result(self, writes: Sequence[StreamWrite]) -> Result:
         try:
-            position = await self._log.append(writes)
+            async with self._gathering.turn():
+                position = await self._log.append(writes)
         except EventLogError as error:
-            return encoded_error(error)
+            return result_of(error)
         self._recorded(writes, position)
-        return encoded_position(position)
+        return Appended(position)
 
     async def withdraw(self, position: int, writes: Sequence[StreamWrite]) -> int:
         return await self._log.withdraw(position, writes)

@@ -71,7 +71,7 @@ class ViewsFollower:
         if advance.after > progress.read_to or advance.read_to < progress.read_to:
             return
         progress.read_to = advance.read_to
-        progress.note(advance.points)
+        progress.note(advance.points(progress.points))
 
     async def _note_missed(self) -> bool:
         """Read the checkpoints, and note them if they have changed; return whether they have."""

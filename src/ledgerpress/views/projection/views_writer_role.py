@@ -4,7 +4,7 @@ Any process may apply events at any time: the transaction and the checkpoints in
 the others do not repeat its work.
 """
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from typing import Final, Protocol
 
 import msgspec
@@ -21,7 +21,8 @@ class ViewsAdvance(msgspec.Struct, frozen=True, array_like=True):
     file: str
     after: int
     read_to: int
-    checkpoints: Mapping[str, tuple[int, str | None, str | None]]
+    checkpoints: Mapping[str, tuple[int, str | None, str | None]] | tuple[int, str | None]
+    """The checkpoint of each projection; only one if all have the same, as they usually do."""
     erased: tuple[int, ...] = ()
 
     @classmethod
@@ -34,12 +35,18 @@ class ViewsAdvance(msgspec.Struct, frozen=True, array_like=True):
         erased: Collection[int] = (),
     ) -> "ViewsAdvance":
         """Return the message for these checkpoints."""
-        states = {name: (point.position, point.leaf_hash, point.error) for name, point in points.items()}
+        states: Mapping[str, tuple[int, str | None, str | None]] | tuple[int, str | None]
+        first = next(iter(points.values()), None)
+        if first is not None and first.error is None and all(point == first for point in points.values()):
+            states = (first.position, first.leaf_hash)
+        else:
+            states = {name: (point.position, point.leaf_hash, point.error) for name, point in points.items()}
         return cls(file, after, read_to, states, tuple(erased))
 
-    @property
-    def points(self) -> dict[str, Checkpoint]:
-        """The checkpoints after the commit."""
+    def points(self, names: Iterable[str]) -> dict[str, Checkpoint]:
+        """Return the checkpoints after the commit; `names` are those of all projections."""
+        if isinstance(self.checkpoints, tuple):
+            return dict.fromkeys(names, Checkpoint(*self.checkpoints))
         return {name: Checkpoint(*state) for name, state in self.checkpoints.items()}
 
 
