@@ -32,6 +32,9 @@ from ledgerpress.server.settings.sections import Settings
 from ledgerpress.server.storage_metrics import StorageMetrics
 from ledgerpress.server.store import Store, open_store
 from ledgerpress.server.tracing.settings import TracingSettings, TracingUnavailable
+from ledgerpress.server.workers.supervision_messages import Worker
+from ledgerpress.server.workers.team import Team
+from ledgerpress.views.files.views_directory import digest_of
 
 logger = logging.getLogger(__name__)
 
@@ -68,17 +71,23 @@ async def serve(
     announce: Announce,
     signals: StopSignals,
     features: FeatureSet = FEATURES,
+    worker: Worker | None = None,
 ) -> None:
     """Serve on bound sockets, the second of them for operators, until a signal.
 
     `features` are the features of the process and of `program`, the command that rebuilds views. `progress` shows how
-    far the views are built. `announce` is called when clients can connect. `signals` stop the process. Raises `InvalidSettings`,
+    far the views are built. `announce` is called when clients can connect. `signals` stop the process. `worker`
+    is the place of this process among the workers of its server, if there are several. Raises `InvalidSettings`,
     `TracingUnavailable`, `AddressTaken`, and the errors of `open_store`.
     """
     server = settings.server
     access_log = log_to_standard_error(settings.logs)
     async with AsyncExitStack() as stack:
         tracer = stack.enter_context(_tracing(settings.tracing))
+        team: Team | None = None
+        if worker is not None:
+            views = digest_of(features.projectors)
+            team = await stack.enter_async_context(Team.joined(worker.directory, worker.number, views))
         command_metrics = CommandMetrics(tracer)
         with progress as report:
             store = await stack.enter_async_context(
@@ -91,6 +100,7 @@ async def serve(
                     log_timeout=server.log_wait_seconds,
                     clock_limits=server.clock_limits,
                     serve_while_rebuilding=True,
+                    workers=team,
                 )
             )
         runtime = Runtime(
@@ -120,7 +130,10 @@ async def serve(
         token = await _first_admin_token(store) if needs_token else None
         announce(await store.log.head(), token)
         rebuilding = asyncio.create_task(
-            rebuild_in_background(server.data, server.log, program, features), name="background rebuild"
+            rebuild_in_background(
+                server.data, server.log, program, features, is_due=lambda: team is None or team.is_writer
+            ),
+            name="background rebuild",
         )
         try:
             await ServerProcess(server, settings.live, runtime.stopping, signals).run(

@@ -219,10 +219,16 @@ def _log(contact: LogHealth, node: Lag) -> Iterator[Metric]:
         failing.add_metric([operation], float(operation in contact.failing))
         failures.add_metric([operation], contact.failed[operation])
     yield from (failing, failures)
-    reconnects, resolved = (contact.counts.get(name, 0) for name in ("reconnects", "resolved"))
+    reconnects, resolved, groups = (
+        contact.counts.get(name, 0) for name in ("reconnects", "resolved", "groups")
+    )
     counters = {
         "log_regained": ("How often contact with the log was lost and regained.", contact.regained),
         "log_reconnects": ("How often a connection to the log was reestablished.", reconnects),
+        "log_append_groups": (
+            "Transactions in which appends were recorded; several appends share one.",
+            groups,
+        ),
         "log_appends_resolved": (
             "Appends without a response whose result was determined later.",
             resolved,
