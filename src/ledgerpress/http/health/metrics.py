@@ -101,6 +101,11 @@ class Metrics(Collector):
         added = {f"ledgerpress_{gauge.name}": gauge.aggregate for gauge in self._gauges}
         self.workers = MetricsOfWorkers(workers, lambda: self._families(store), {**added, **_LOWEST})
 
+    async def close(self) -> None:
+        """Leave the final counts of this process to the other workers of the server."""
+        if self.workers is not None:
+            await self.workers.close()
+
     async def text(self, store: Store, accept: str) -> tuple[bytes, str]:
         """Return the metrics and their media type, in the format that `accept`, an Accept header, requests."""
         families = _Families(await (self.workers.collect() if self.workers else self._families(store)))

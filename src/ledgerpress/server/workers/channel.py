@@ -116,7 +116,7 @@ class WorkerChannel:
             error = WorkerTimeout if is_sent else WorkerUnavailable
             raise error(f"worker {worker} has not responded within {timeout} seconds") from None
         if response is None:
-            raise WorkerUnavailable(f"worker {worker} has ended")
+            raise WorkerEnded(f"worker {worker} has ended")
         return response
 
     async def request_all(
@@ -175,7 +175,7 @@ class WorkerChannel:
             raise WorkerUnavailable(f"worker {worker} cannot be reached: it hangs or has ended") from error
         if not is_greeted or self._server is None:
             connection.abort()
-            raise WorkerUnavailable(f"worker {worker} has ended the connection")
+            raise WorkerEnded(f"worker {worker} has ended the connection")
         return connection
 
     async def _reconnect(self, worker: int) -> None:
