@@ -15,11 +15,11 @@ from ledgerpress.features.tokens.anonymous_role_and_oidc_settings import AccessS
 from ledgerpress.features.tokens.commands import CreateToken, new_secret, secret_hash
 from ledgerpress.http.app import Runtime, make_app
 from ledgerpress.server.authenticator_and_first_admin_token import make_authenticator
-from ledgerpress.server.store import Store, open_store
+from ledgerpress.server.store import Store
 from ledgerpress.views.projection.projector_interface_and_composition import Projector
 from tests.fixed_sources import SeededBytes, SetClock
 from tests.integration.graphql_client import Client
-from tests.integration.several_workers import app_of_workers
+from tests.integration.several_workers import app_of_workers, opened_store
 
 
 class Visitors(Client):
@@ -79,7 +79,7 @@ async def visitors(
 ) -> AsyncIterator[Visitors]:
     """Open the store in `data` and yield a client of its application that sends no token yet."""
     clock = clock or SetClock()
-    async with open_store(
+    async with opened_store(
         data, clock=clock, randomness=randomness or SeededBytes(), projectors=projectors
     ) as store:
         authenticator = make_authenticator(store, settings or AccessSettings())

@@ -16,10 +16,10 @@ from ledgerpress.features.registry import graphql_schema, page_contributions
 from ledgerpress.graphql.limits.settings import Limits
 from ledgerpress.http.app import Runtime, make_app
 from ledgerpress.http.graphql_over_http_settings import HttpSettings
-from ledgerpress.server.store import Store, open_store
+from ledgerpress.server.store import Store
 from ledgerpress.views.projection.projector_interface_and_composition import Projector
 from tests.fixed_sources import SeededBytes, SetClock
-from tests.integration.several_workers import app_of_workers
+from tests.integration.several_workers import app_of_workers, opened_store
 
 ROOMY: Final = msgspec.structs.replace(
     Limits.development(), field_cost=10**9, type_cost=10**9, tell_cost=False
@@ -109,7 +109,7 @@ async def client(
     projectors: Sequence[Projector] | None = None,
 ) -> AsyncIterator[Client]:
     """Open the store in `data` and yield a client of its application, by default with development settings."""
-    opening = open_store(data, clock=clock or SetClock(), randomness=SeededBytes(), projectors=projectors)
+    opening = opened_store(data, clock=clock or SetClock(), randomness=SeededBytes(), projectors=projectors)
     async with opening as store:
         chosen_identity = ChosenIdentity(ANONYMOUS if open_past else LOCAL_OPERATOR)
 

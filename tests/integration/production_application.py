@@ -21,9 +21,9 @@ from ledgerpress.features.registry import graphql_schema, page_contributions
 from ledgerpress.http.app import Runtime, make_app
 from ledgerpress.http.health.settings import HealthSettings, MetricsSettings
 from ledgerpress.server.serving import CommandMetrics
-from ledgerpress.server.store import Store, open_store
+from ledgerpress.server.store import Store
 from tests.identities import identity
-from tests.integration.several_workers import app_of_workers
+from tests.integration.several_workers import app_of_workers, opened_store
 
 OPERATOR: Final = {"Authorization": "Bearer operator"}
 EDITOR: Final = {"Authorization": "Bearer editor"}
@@ -87,7 +87,7 @@ async def operated(
         return runtime
 
     async with (
-        open_store(data, instrumentation=command_metrics) as store,
+        opened_store(data, instrumentation=command_metrics) as store,
         app_of_workers(store, new_app, new_runtime) as app,
         httpx2.AsyncClient(transport=httpx2.ASGITransport(app=app), base_url="http://test") as http,
     ):

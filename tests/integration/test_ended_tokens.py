@@ -28,6 +28,7 @@ from ledgerpress.server.authenticator_and_first_admin_token import make_authenti
 from ledgerpress.server.store import Store, open_store
 from tests.fixed_sources import StandingClock
 from tests.integration.jwt_issuer import AUDIENCE, NOW, issuing
+from tests.integration.several_workers import opened_store
 from tests.integration.sse_client import opened
 from tests.integration.websocket_client import Served, Socket, served, websocket
 
@@ -84,7 +85,7 @@ class Newsroom:
 @pytest.fixture
 async def newsroom(tmp_path: Path) -> AsyncIterator[Newsroom]:
     data = tmp_path / "data"
-    async with open_store(data) as store, open_store(data) as other:
+    async with open_store(data) as store, opened_store(data) as other:
         settings = SubscriptionSettings(recheck_seconds=HOUR)
         authenticator = make_authenticator(other, AccessSettings())
         async with served(other, authenticator=authenticator, live=settings) as server:

@@ -272,6 +272,7 @@ async def test_an_anonymous_reader_sees_only_the_open_past(api: Client) -> None:
         (("--open-past",), "0", True),
     ],
 )
+@pytest.mark.one_worker
 async def test_an_option_or_a_variable_opens_the_past(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,

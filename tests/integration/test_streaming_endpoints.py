@@ -27,6 +27,7 @@ from ledgerpress.http.graphql_over_http_settings import HttpSettings
 from ledgerpress.server.store import Store, open_store
 from tests.fixed_sources import SeededBytes, SetClock
 from tests.identities import identity
+from tests.integration.several_workers import opened_store
 from tests.integration.sse_client import opened
 from tests.integration.websocket_client import Socket, served, websocket
 
@@ -57,7 +58,7 @@ class Tokens:
 
 @pytest.fixture
 async def store(tmp_path: Path) -> AsyncIterator[Store]:
-    async with open_store(tmp_path / "data", clock=SetClock(), randomness=SeededBytes()) as store:
+    async with opened_store(tmp_path / "data", clock=SetClock(), randomness=SeededBytes()) as store:
         yield store
 
 

@@ -34,6 +34,7 @@ from ledgerpress.operator.withdraw import withdraw_payload
 from ledgerpress.server.store import Store, open_store
 from ledgerpress.server.views_rebuild import rebuild
 from tests.fixed_sources import SeededBytes, SetClock
+from tests.integration.several_workers import opened_store
 from tests.integration.websocket_client import Served, Socket, served, websocket
 
 pytestmark = pytest.mark.usefixtures("workers")
@@ -45,7 +46,7 @@ RECENT = "subscription { recentPosts(first: 2) { nodes { title } totalCount } }"
 
 @pytest.fixture
 async def store(tmp_path: Path) -> AsyncIterator[Store]:
-    async with open_store(tmp_path / "data", clock=SetClock(), randomness=SeededBytes()) as store:
+    async with opened_store(tmp_path / "data", clock=SetClock(), randomness=SeededBytes()) as store:
         yield store
 
 

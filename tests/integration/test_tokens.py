@@ -455,6 +455,7 @@ def test_settings_come_from_the_environment() -> None:
         ({"OIDC_LEEWAY_SECONDS": "1000"}, "leeway"),
     ],
 )
+@pytest.mark.one_worker
 async def test_a_server_with_invalid_settings_does_not_start(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, variables: dict[str, str], message: str
 ) -> None:

@@ -82,7 +82,7 @@ async def serve(
     `TracingUnavailable`, `AddressTaken`, and the errors of `open_store`.
     """
     server = settings.server
-    access_log = log_to_standard_error(settings.logs)
+    access_log = log_to_standard_error(settings.logs, is_shared=worker is not None)
     async with AsyncExitStack() as stack:
         tracer = stack.enter_context(_tracing(settings.tracing))
         team: Team | None = None
