@@ -66,6 +66,8 @@ class Runtime:
     """Called in the thread that checks long documents, before it checks the first one."""
     metrics: Metrics = field(default_factory=Metrics)
     stopping: asyncio.Event = field(default_factory=asyncio.Event)
+    is_replaced: Callable[[], bool] = lambda: False
+    """Returns whether another process has taken the place of this one, so that the server does not stop."""
 
     def middleware(self, store: Store, allowed_hosts: Sequence[str]) -> list[Middleware]:
         """Return the middleware, outermost first."""
@@ -99,7 +101,7 @@ class Runtime:
     def _health(
         self, store: Store, authenticator: Authenticator, settings: HealthSettings
     ) -> list[BaseRoute]:
-        health = Health(store, authenticator, settings, self.stopping)
+        health = Health(store, authenticator, settings, self.stopping, self.is_replaced)
         return [Route("/health/live", health.live), Route("/health/ready", health.ready)]
 
     def _metrics(self, store: Store, authenticator: Authenticator | None) -> BaseRoute:

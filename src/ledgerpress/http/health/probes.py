@@ -5,6 +5,7 @@ the log do not fail.
 """
 
 import asyncio
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -32,6 +33,7 @@ class Health:
     authenticator: Authenticator
     settings: HealthSettings
     stopping: asyncio.Event
+    is_replaced: Callable[[], bool] = lambda: False
 
     async def live(self, _: Request) -> Response:
         """Return 200 as long as the process responds."""
@@ -54,7 +56,7 @@ class Health:
         }
         failing, views = contact.failing, store.views.health
         causes = {
-            "stopping": self.stopping.is_set(),
+            "stopping": self.stopping.is_set() and not self.is_replaced(),
             "replaced": contact.replaced,
             "unreadable": views.unreadable,
             "paused": paused,
