@@ -145,7 +145,7 @@ class ServerProcess:
             server.should_exit = True
 
     async def _end_connections(self, timeout: float) -> None:
-        """Accept no more connections, and end those that are open with their next response, within `timeout` seconds.
+        """Stop accepting connections, and end those that are open with their next response, within `timeout` seconds.
 
         A client may send a request at any time on a connection that is kept alive. So closing such a connection without
         a response that announces it could lose a request.
