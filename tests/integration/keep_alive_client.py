@@ -54,6 +54,8 @@ class Client:
         self._reader = reader
         self._writer = writer
         self.authorization = authorization
+        self.is_ended = False
+        """Whether the last response has announced that the server closes the connection."""
 
     @classmethod
     async def connect(cls, host: str, port: int, authorization: str | None = None) -> "Client":
@@ -145,6 +147,7 @@ class Client:
                 await self._writer.drain()
                 start, *lines = (await self._reader.readuntil(b"\r\n\r\n")).decode("ascii").splitlines()
                 headers = dict(_header(line) for line in lines if line)
+                self.is_ended = headers.get("connection") == "close"
                 return int(start.split()[1]), headers, await self._body(int(headers["content-length"]))
         except (OSError, asyncio.IncompleteReadError) as error:
             if isinstance(error, TimeoutError):

@@ -10,6 +10,8 @@ from typing import Final
 import pytest
 
 from tests.integration.keep_alive_client import Client, close_all
+from tests.integration.log_history import recorded
+from tests.integration.program_runs import begun, ended
 from tests.integration.server_process import Server, Servers
 from tests.integration.worker_processes import (
     connections_to,
@@ -197,3 +199,46 @@ async def append_groups(client: Client) -> int:
     )
     assert match
     return int(float(match[1]))
+
+
+SECRET: Final = "The heron nests behind number nine"
+TEXT: Final = "query ($id: ID!) { post(id: $id) { title body { text html } } }"
+
+
+async def test_a_withdrawal_ends_when_no_worker_has_the_text_in_memory(
+    servers: Servers, tmp_path: Path
+) -> None:
+    servers.environment = {**servers.environment, "LEDGERPRESS_WORKER_HANG_SECONDS": "60"}
+    server = await start(servers, tmp_path)
+    clients = await connections_to_each(server)
+    first = next(iter(clients.values()))
+    created = await first.mutate("postCreate", title="Herons", body=f"{SECRET}.")
+    post = created.done["id"]
+    (position,) = [
+        event.position for event in await recorded(tmp_path / "data") if SECRET in repr(event.event)
+    ]
+    for client in clients.values():
+        for _ in range(2):
+            data, _ = await client.execute(TEXT, min_position=created.position, id=post)
+            assert SECRET in str(data)
+    writer = writer_of(server)
+    stopped = min(clients.keys() - {writer})
+    kill(stopped, signal.SIGSTOP)
+    withdrawal = await begun(
+        *("withdraw", str(position), "--reason", "Order 7/24", "--yes", "--data", tmp_path / "data")
+    )
+    # The views no longer contain the text, but the stopped worker may have it in its caches.
+    other = next(client for pid, client in clients.items() if pid != stopped)
+    async with asyncio.timeout(20):
+        while SECRET in str((await other.execute(TEXT, id=post))[0]):  # noqa: ASYNC110 - the views are polled
+            await asyncio.sleep(0.01)
+    assert withdrawal.returncode is None
+    kill(stopped, signal.SIGCONT)
+    result = await ended(withdrawal)
+    assert result.code == 0, result.err
+    for client in clients.values():
+        data, _ = await client.execute(TEXT, id=post)
+        assert SECRET not in str(data)
+    await close_all(list(clients.values()))
+    assert await server.stop() == 0
+    assert server.words() == ""

@@ -3,6 +3,7 @@
 import asyncio
 import logging
 import socket
+from collections.abc import Callable
 from contextlib import AsyncExitStack, ExitStack
 from functools import partial
 from pathlib import Path
@@ -242,12 +243,13 @@ async def _serve(settings: "Settings", listeners: list[socket.socket], worker: W
                 announce: Announce = partial(
                     _announce, settings, [url_of(listener) for listener in listeners]
                 )
+                is_replaced: Callable[[], bool] = _is_not_replaced
                 if worker is not None:
                     from ledgerpress.server.workers.worker_lifetime import WorkerLifetime  # noqa: PLC0415
 
                     # First, because the supervisor waits for a report, and the next imports take a second.
                     lifetime = await stack.enter_async_context(WorkerLifetime.supervised(worker.link))
-                    announce = lifetime.ready
+                    announce, is_replaced = lifetime.ready, lifetime.is_replaced
                 from ledgerpress.server import serving  # noqa: PLC0415 - imports strawberry and starlette
 
                 await serving.serve(
@@ -259,11 +261,16 @@ async def _serve(settings: "Settings", listeners: list[socket.socket], worker: W
                     signals=signals,
                     features=installed_features(),
                     worker=worker,
+                    is_replaced=is_replaced,
                 )
         except asyncio.CancelledError:
             if not signals.received:
                 raise
             logger.info("stopped before clients could connect")
+
+
+def _is_not_replaced() -> bool:
+    return False
 
 
 def _announce(settings: "Settings", urls: list[str], head: int, token: str | None) -> None:

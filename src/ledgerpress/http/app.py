@@ -70,6 +70,8 @@ class Runtime:
     workers: OtherWorkers | None = None
     """The other workers of the server, if it has several."""
     stopping: asyncio.Event = field(default_factory=asyncio.Event)
+    is_replaced: Callable[[], bool] = lambda: False
+    """Returns whether another process has taken the place of this one, so that the server does not stop."""
 
     def middleware(self, store: Store, allowed_hosts: Sequence[str]) -> list[Middleware]:
         """Return the middleware, outermost first."""
@@ -108,7 +110,7 @@ class Runtime:
 
     def health_of(self, store: Store, authenticator: Authenticator, settings: HealthSettings) -> Health:
         """Return the liveness and readiness of this process and, if there are others, of all workers."""
-        return Health(store, authenticator, settings, self.stopping, self.workers)
+        return Health(store, authenticator, settings, self.stopping, self.is_replaced, self.workers)
 
     def _metrics(self, store: Store, authenticator: Authenticator | None) -> BaseRoute:
         """Return the route of the metrics. If there is an authenticator, only operators may read them."""

@@ -73,12 +73,14 @@ async def serve(
     signals: StopSignals,
     features: FeatureSet = FEATURES,
     worker: Worker | None = None,
+    is_replaced: Callable[[], bool] = lambda: False,
 ) -> None:
     """Serve on bound sockets, the second of them for operators, until a signal.
 
     `features` are the features of the process and of `program`, the command that rebuilds views. `progress` shows how
     far the views are built. `announce` is called when clients can connect. `signals` stop the process. `worker`
-    is the place of this process among the workers of its server, if there are several. Raises `InvalidSettings`,
+    is the place of this process among the workers of its server, if there are several, and
+    `is_replaced` returns whether another one has taken this place, at a signal. Raises `InvalidSettings`,
     `TracingUnavailable`, `AddressTaken`, and the errors of `open_store`.
     """
     server = settings.server
@@ -113,6 +115,7 @@ async def serve(
             spans=tracer.requests if tracer else None,
             on_document_thread_start=switch_threads_sooner,
             workers=None if team is None else HttpWorkers(team.channel),
+            is_replaced=is_replaced,
         )
         command_metrics.register(runtime.metrics)
         authenticator = authenticator_of(store, settings)
@@ -139,7 +142,7 @@ async def serve(
             name="background rebuild",
         )
         try:
-            await ServerProcess(server, settings.live, runtime.stopping, signals).run(
+            await ServerProcess(server, settings.live, runtime.stopping, signals, is_replaced).run(
                 *zip(apps, listeners, strict=False)
             )
         finally:

@@ -5,7 +5,7 @@ the log do not fail.
 """
 
 import asyncio
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Final
 
@@ -39,6 +39,7 @@ class Health:
     authenticator: Authenticator
     settings: HealthSettings
     stopping: asyncio.Event
+    is_replaced: Callable[[], bool] = lambda: False
     workers: OtherWorkers | None = None
 
     async def live(self, _: Request) -> Response:
@@ -68,7 +69,8 @@ class Health:
         workers.serve({_READINESS: respond})
 
     async def _own(self) -> Readiness:
-        return await readiness_of(self.store, self.settings, is_stopping=self.stopping.is_set())
+        is_stopping = self.stopping.is_set() and not self.is_replaced()
+        return await readiness_of(self.store, self.settings, is_stopping=is_stopping)
 
     async def _may_see_operations(self, request: Request) -> bool:
         try:

@@ -1,6 +1,7 @@
 """The streaming endpoint, which passes requests to WebSocket and to both modes of server-sent events."""
 
 import asyncio
+from typing import Final
 
 from starlette.types import ASGIApp, Receive, Scope, Send
 
@@ -10,6 +11,9 @@ from ledgerpress.http.streaming.sse import EventStreams
 from ledgerpress.http.streaming.sse_single_connection import Reservations
 from ledgerpress.http.streaming.stream_requests import StreamRequests
 from ledgerpress.http.streaming.websocket import Sockets
+
+CLOSE_INTERVAL: Final = 0.05
+"""Seconds after which streams are closed that have begun since the process began to stop."""
 
 
 class StreamingEndpoint:
@@ -55,8 +59,13 @@ class StreamingEndpoint:
         }
 
     async def _close_when_stopping(self) -> None:
-        """Close all connections when the process is about to stop. Clients resume on another server."""
+        """Close all connections when the process is about to stop. Clients resume on another server.
+
+        A client may still begin another stream, on a connection that it has kept alive.
+        """
         await self._stopping.wait()
-        self._sockets.close_all()
-        self._event_streams.close_all()
-        self._reservations.close_all()
+        while True:
+            self._sockets.close_all()
+            self._event_streams.close_all()
+            self._reservations.close_all()
+            await asyncio.sleep(CLOSE_INTERVAL)

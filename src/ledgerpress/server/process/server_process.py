@@ -2,7 +2,8 @@
 
 After SIGTERM, SIGINT or SIGHUP, `/health/ready` returns 503 and subscriptions end. After `stop_delay_seconds`, the
 server no longer accepts connections. Requests in progress have at most `stop_seconds` to finish; then `run` returns. A second
-signal ends this wait. `StopSignals` ends the process if that, or closing the store, takes longer.
+signal ends this wait. If another process has taken the place of this one, `/health/ready` does not change, and
+connections that are kept alive end with the next response. `StopSignals` ends the process if that, or closing the store, takes longer.
 """
 
 import asyncio
@@ -12,7 +13,7 @@ import logging
 import resource
 import socket
 import sys
-from collections.abc import Generator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from typing import Any, Final
 
 import uvicorn
@@ -37,6 +38,8 @@ WEBSOCKET_POLL_INTERVAL: Final = 0.02
 GARBAGE_THRESHOLDS: Final = (20_000, 20, 50)
 """When Python searches for garbage (`gc.set_threshold`): less often than by default, because few objects form cycles, and
 each search interrupts all requests."""
+LAST_SECONDS: Final = 1.0
+"""Seconds of the time for stopping in which connections are closed that were not used since it began."""
 OPERATOR_CONNECTIONS: Final = 50
 """The limit of connections on the second socket."""
 RESERVED_FILES: Final = 200
@@ -62,7 +65,11 @@ class ServerProcess:
         subscriptions: SubscriptionSettings,
         stopping: asyncio.Event,
         signals: StopSignals,
+        is_replaced: Callable[[], bool] = lambda: False,
     ) -> None:
+        """`is_replaced` returns whether another process accepts the connections from now on, at a signal."""
+        self._is_replaced = is_replaced
+        self._limits: list[ConnectionLimits] = []
         self._settings = settings
         self._subscriptions = subscriptions
         self._stopping = stopping
@@ -97,6 +104,7 @@ class ServerProcess:
             connections=connections,
             slow_bodies=SlowBodyLimit(self._settings.max_unfinished_bodies),
         )
+        self._limits.append(limits)
         return uvicorn.Config(
             _behind_proxies(app, self._settings.trusted_proxies),
             http=limited_protocol(limits),
@@ -122,15 +130,36 @@ class ServerProcess:
             server.should_exit = server.force_exit = True
 
     async def _shut_down(self) -> None:
+        is_replaced = self._is_replaced()
         self._stopping.set()
-        await asyncio.sleep(self._settings.stop_delay_seconds)
+        if not is_replaced:
+            await asyncio.sleep(self._settings.stop_delay_seconds)
         loop = asyncio.get_running_loop()
         deadline = loop.time() + self._settings.stop_seconds
+        if is_replaced:
+            await self._end_connections(deadline - LAST_SECONDS - loop.time())
         await poll(self._has_no_websockets, interval=WEBSOCKET_POLL_INTERVAL, timeout=WEBSOCKET_CLOSE_TIMEOUT)
         for server in self._servers:
             # uvicorn reads it when it begins to wait.
             server.config.timeout_graceful_shutdown = max(0.0, deadline - loop.time())  # type: ignore[assignment]
             server.should_exit = True
+
+    async def _end_connections(self, timeout: float) -> None:
+        """Stop accepting connections, and end those that are open with their next response, within `timeout` seconds.
+
+        A client may send a request at any time on a connection that is kept alive. So closing such a connection without
+        a response that announces it could lose a request.
+        """
+        for server in self._servers:
+            for listening in server.servers:
+                listening.close()
+        for limits in self._limits:
+            limits.end_after_responses()
+
+        async def has_no_connections() -> bool | None:
+            return None if any(server.server_state.connections for server in self._servers) else True
+
+        await poll(has_no_connections, interval=WEBSOCKET_POLL_INTERVAL, timeout=timeout)
 
     async def _has_no_websockets(self) -> bool | None:
         has_any = any(

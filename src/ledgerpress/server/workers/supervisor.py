@@ -70,6 +70,7 @@ class Supervisor:
         self._announce = announce
         self._slots: list[_Slot] = []
         self._running = set[WorkerProcess]()
+        self._ending = set[asyncio.Task[None]]()
         self._keepers = set[asyncio.Task[None]]()
         self._numbers = count(1)
         self._stopping = asyncio.Event()
@@ -178,7 +179,10 @@ class Supervisor:
                 logger.error("%s %s before it accepted requests", new, end_in_words(await new.ended))
             return False
         old, slot.worker = slot.worker, new
-        await self._end([old], WorkerProcess.retire)
+        # The next worker need not wait until clients have closed the connections that they keep alive.
+        ending = asyncio.create_task(self._end([old], WorkerProcess.retire), name=f"end of {old}")
+        self._ending.add(ending)
+        ending.add_done_callback(self._ending.discard)
         return True
 
     async def _end(self, workers: Collection[WorkerProcess], end: Callable[[WorkerProcess], None]) -> None:

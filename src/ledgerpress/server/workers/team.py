@@ -17,6 +17,7 @@ import msgspec
 from ledgerpress.eventlog.log import OpenedLog, StreamWrite
 from ledgerpress.server.workers.channel import WorkerChannel
 from ledgerpress.server.workers.forwarding_log import APPEND, ForwardingLog
+from ledgerpress.server.workers.memory_marks import mark
 from ledgerpress.server.workers.writer_lock import WriterLock
 from ledgerpress.views.projection.views_writer_role import ViewsAdvance
 
@@ -34,8 +35,9 @@ _decode: Final = msgspec.msgpack.Decoder(ViewsAdvance).decode
 class Team:
     """The other workers, from the view of this one. It is a `ViewsWriterRole`."""
 
-    def __init__(self, channel: WorkerChannel, lock: WriterLock) -> None:
+    def __init__(self, channel: WorkerChannel, lock: WriterLock, directory: Path) -> None:
         self.channel = channel
+        self._directory = directory
         self._lock = lock
         self._elected = asyncio.Event()
         self._writer: int | None = None
@@ -51,7 +53,7 @@ class Team:
         """
         async with WorkerChannel(directory, worker) as channel:
             with WriterLock(directory / f"writer-{views}", worker) as lock:
-                yield cls(channel, lock)
+                yield cls(channel, lock, directory)
 
     @property
     def is_writer(self) -> bool:
@@ -68,6 +70,11 @@ class Team:
     def committed(self, advance: ViewsAdvance) -> None:
         """Report to the other workers what this one has committed."""
         self.channel.broadcast(_ADVANCE, _encode(advance))
+
+    def forgot(self, position: int) -> None:
+        """State that nothing is in memory that was withdrawn up to `position`."""
+        with suppress(OSError):  # a withdrawal reports this worker then
+            mark(self._directory, self.channel.worker, position)
 
     @property
     def other(self) -> int | None:

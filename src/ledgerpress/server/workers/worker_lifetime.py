@@ -19,8 +19,7 @@ class WorkerLifetime:
 
     def __init__(self, link: Link) -> None:
         self._link = link
-        self.is_retiring = False
-        """Whether another worker has taken the place of this one, so that requests in progress are the last ones."""
+        self._is_replaced = False
 
     @classmethod
     @asynccontextmanager
@@ -43,6 +42,10 @@ class WorkerLifetime:
         """Report that this worker accepts requests."""
         self._link.send(Ready(head, token))
 
+    def is_replaced(self) -> bool:
+        """Return whether another worker has taken the place of this one."""
+        return self._is_replaced
+
     async def _beat(self) -> None:
         while True:
             self._link.send(Beat())
@@ -51,7 +54,7 @@ class WorkerLifetime:
     async def _obey(self) -> None:
         async for message in self._link.messages():
             if isinstance(message, Retire):
-                self.is_retiring = True
+                self._is_replaced = True
                 break
         # The way of every stop, which ends the process in time: also if the supervisor was killed.
         os.kill(os.getpid(), signal.SIGTERM)

@@ -134,6 +134,8 @@ class ActiveViews:
                 raise LogUnusable(f"the views in {self._directory.data} cannot be built: {error}") from error
 
     def follow(self) -> None:
+        """Follow the log from now on. Nothing was in memory when the views were opened."""
+        self._role.forgot(self._live.runner.progress.read_to)
         self._live.follow()
 
     async def catch_up(self) -> None:
@@ -349,6 +351,7 @@ class ActiveViews:
         # The runner has committed the withdrawal to this file already.
         reached = max(point.position for point in views.checkpoints().values())
         self._withdrawal = _Withdrawal(reached, time.monotonic() + OTHER_SETS_TIMEOUT)
+        self._role.forgot(reached)
 
     def _drop_withdrawn(self) -> None:
         """Delete other files that may contain withdrawn payloads, once this process uses the current file.

@@ -71,6 +71,10 @@ class ViewsWriterRole(Protocol):
         """Report to the other processes what this one has committed."""
         ...
 
+    def forgot(self, position: int) -> None:
+        """State that nothing is in memory that was withdrawn up to `position`."""
+        ...
+
 
 class _OnlyProcess:
     """The role of a process that does not know of any other."""
@@ -81,6 +85,9 @@ class _OnlyProcess:
         return True
 
     def committed(self, advance: ViewsAdvance) -> None:
+        pass
+
+    def forgot(self, position: int) -> None:
         pass
 
 
