@@ -86,7 +86,10 @@ class WorkerChannel:
         path = socket_path(self.directory, self.worker)
         self._server = await loop.create_unix_server(self._new_connection, str(path))
         others = [worker for worker in workers_in(self.directory) if worker != self.worker]
-        await asyncio.gather(*map(self._connected, others), return_exceptions=True)
+        results = await asyncio.gather(*map(self._connected, others), return_exceptions=True)
+        for worker, result in zip(others, results, strict=True):
+            if isinstance(result, WorkerUnavailable) and not isinstance(result, WorkerEnded):
+                self._start(self._reconnect(worker))  # it is busy, for example because it starts, too
 
     async def close(self) -> None:
         """End all connections and the handlers that run. Requests of other workers fail with an unknown outcome."""
@@ -179,7 +182,7 @@ class WorkerChannel:
         return connection
 
     async def _reconnect(self, worker: int) -> None:
-        """Connect again to a worker that still listens: it did not read its messages for a while."""
+        """Connect to a worker that listens but did not respond or read its messages for a while."""
         for delay in _RECONNECTS.delays():
             await asyncio.sleep(delay)
             if worker in self._peers:
