@@ -115,11 +115,10 @@ async def test_a_worker_that_starts_while_another_is_stopped_reaches_it_later(di
             with pytest.raises(WorkerError) as failure:
                 await channel.request(1, "echo", timeout=0.1)
             assert not failure.value.is_outcome_unknown
-            assert channel.peers == ()
+            assert not channel.peers
             channel.watch(connected=lambda _: connected.set())
         finally:
             os.kill(stopped.pid, signal.SIGCONT)
         await asyncio.wait_for(connected.wait(), ENOUGH)
-        assert channel.peers == (1,)
         assert await channel.request(1, "echo", b"x", timeout=ENOUGH) == b"x"
         await channel.close()
