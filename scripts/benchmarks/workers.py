@@ -23,7 +23,7 @@ from typing import Final, NamedTuple
 
 from tests.integration.keep_alive_client import Client, close_all
 from tests.integration.server_process import Server, Servers
-from tests.integration.worker_processes import append_groups, connections_to, connections_to_each, workers_of
+from tests.integration.worker_processes import append_groups, connections_to, workers_of
 
 CHECKOUT: Final = Path(__file__).resolve().parent.parent.parent
 MOST_TRANSACTIONS: Final = 1.2
@@ -68,14 +68,6 @@ def _processor_time(pid: int) -> float:
     return (int(fields[11]) + int(fields[12])) / TICKS
 
 
-async def transactions(server: Server) -> int:
-    """Return the number of transactions in which all processes of a server have recorded appends."""
-    clients = await connections_to_each(server) if workers_of(server) else {0: await server.connect()}
-    total = sum([await append_groups(client) for client in clients.values()])
-    await close_all(list(clients.values()))
-    return total
-
-
 async def round_of(
     servers: Servers, data: Path, workers: int, clients: int, requests: int
 ) -> dict[str, Figures]:
@@ -100,9 +92,9 @@ async def round_of(
         await client.execute(LIST)
 
     await measured(server, connected, clients * 4, create)
-    before = await transactions(server)
+    before = await append_groups(connected[0])
     created = await measured(server, connected, requests, create)
-    figures = {CREATE: created._replace(groups=await transactions(server) - before)}
+    figures = {CREATE: created._replace(groups=await append_groups(connected[0]) - before)}
     figures[COLD] = await measured(server, connected, len(ids), read)
     await measured(server, connected, clients * 4, repeat)
     figures[CACHED] = await measured(server, connected, requests * 4, repeat)

@@ -106,6 +106,7 @@ async def test_a_stopped_worker_delays_no_other_and_receives_the_broadcasts_when
 
 @pytest.mark.slow
 async def test_a_worker_that_starts_while_another_is_stopped_reaches_it_later(directory: Path) -> None:
+    connected = asyncio.Event()
     async with worker_process(directory, 1) as stopped:
         os.kill(stopped.pid, signal.SIGSTOP)
         try:
@@ -114,7 +115,11 @@ async def test_a_worker_that_starts_while_another_is_stopped_reaches_it_later(di
             with pytest.raises(WorkerError) as failure:
                 await channel.request(1, "echo", timeout=0.1)
             assert not failure.value.is_outcome_unknown
+            assert not channel.peers
+            channel.watch(connected=lambda _: connected.set())
         finally:
             os.kill(stopped.pid, signal.SIGCONT)
+        await asyncio.wait_for(connected.wait(), ENOUGH)
+        assert channel.peers == (1,)
         assert await channel.request(1, "echo", b"x", timeout=ENOUGH) == b"x"
         await channel.close()

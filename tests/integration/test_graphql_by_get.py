@@ -15,7 +15,7 @@ GRAPHQL = "application/graphql-response+json"
 HEADERS = {"Accept": GRAPHQL, "GraphQL-Require-Preflight": "1"}
 SITE = "{ site { name } }"
 
-pytestmark = pytest.mark.asyncio(loop_scope="module")
+pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.usefixtures("workers")]
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")

@@ -22,17 +22,17 @@ GRAPHQL = "application/graphql-response+json"
 BOTH = f"{GRAPHQL}, {JSON};q=0.9"
 SITE = "{ site { name } }"
 
-pytestmark = pytest.mark.asyncio(loop_scope="module")
+pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.usefixtures("workers")]
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def api(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Client]:
+async def api(tmp_path_factory: pytest.TempPathFactory, workers: int) -> AsyncIterator[Client]:
     async with client(tmp_path_factory.mktemp("http") / "store", settings=HttpSettings()) as api:
         yield api
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def developer(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Client]:
+async def developer(tmp_path_factory: pytest.TempPathFactory, workers: int) -> AsyncIterator[Client]:
     async with client(tmp_path_factory.mktemp("http") / "store") as api:
         yield api
 

@@ -31,7 +31,7 @@ from tests.fixed_sources import SeededBytes, SetClock
 from tests.integration.graphql_client import Client, client
 from tests.integration.log_history import recorded
 
-pytestmark = pytest.mark.usefixtures("any_silence")
+pytestmark = [pytest.mark.usefixtures("any_silence"), pytest.mark.usefixtures("workers")]
 
 SECRET: Final = "The heron nests behind number nine"
 REASON: Final = "Order 7/24 of the district court."

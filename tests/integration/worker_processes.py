@@ -77,7 +77,12 @@ def _start(pid: int) -> dict[str, Any]:
 
 def worker_of(server: Server, client: Client) -> int:
     """Return the process id of the worker that serves a connection."""
-    _, port = client.address
+    return worker_at(server, client.address)
+
+
+def worker_at(server: Server, address: tuple[str, int]) -> int:
+    """Return the process id of the worker that serves the connection from a client's address."""
+    _, port = address
     for line in Path("/proc/net/tcp").read_text("ascii").splitlines()[1:]:
         fields = line.split()
         if fields[2].endswith(f":{port:04X}"):
@@ -152,7 +157,7 @@ def kill(pid: int, number: signal.Signals = signal.SIGKILL) -> None:
 
 
 async def append_groups(client: Client) -> int:
-    """Return the number of transactions in which a worker has recorded appends."""
+    """Return the number of transactions in which the workers of a server have recorded appends."""
     match = re.search(
         rb"^ledgerpress_log_append_groups_total (\S+)", await client.fetch("/metrics"), re.MULTILINE
     )

@@ -18,6 +18,7 @@ from ledgerpress.server.workers import frames, peer_connection
 from ledgerpress.server.workers.channel import WorkerChannel
 from ledgerpress.server.workers.errors import (
     RequestFailed,
+    RequestNotHandled,
     WorkerEnded,
     WorkerLost,
     WorkerTimeout,
@@ -102,7 +103,7 @@ async def test_a_handler_that_fails_and_a_kind_without_a_handler_are_reported(
         first.serve({"fail": fail}, {"bad": broken})
         with pytest.raises(RequestFailed, match="reason"):
             await second.request(1, "fail", timeout=ENOUGH)
-        with pytest.raises(RequestFailed, match="does not handle other"):
+        with pytest.raises(RequestNotHandled, match="does not handle other"):
             await second.request(1, "other", timeout=ENOUGH)
         second.broadcast("bad")
         second.broadcast("without a handler")

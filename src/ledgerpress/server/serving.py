@@ -32,6 +32,7 @@ from ledgerpress.server.settings.sections import Settings
 from ledgerpress.server.storage_metrics import StorageMetrics
 from ledgerpress.server.store import Store, open_store
 from ledgerpress.server.tracing.settings import TracingSettings, TracingUnavailable
+from ledgerpress.server.workers.http_workers import HttpWorkers
 from ledgerpress.server.workers.supervision_messages import Worker
 from ledgerpress.server.workers.team import Team
 from ledgerpress.views.files.views_directory import digest_of
@@ -84,7 +85,7 @@ async def serve(
     `TracingUnavailable`, `AddressTaken`, and the errors of `open_store`.
     """
     server = settings.server
-    access_log = log_to_standard_error(settings.logs)
+    access_log = log_to_standard_error(settings.logs, is_shared=worker is not None)
     async with AsyncExitStack() as stack:
         tracer = stack.enter_context(_tracing(settings.tracing))
         team: Team | None = None
@@ -114,6 +115,7 @@ async def serve(
             access_log=access_log,
             spans=tracer.requests if tracer else None,
             on_document_thread_start=switch_threads_sooner,
+            workers=None if team is None else HttpWorkers(team.channel),
             is_replaced=is_replaced,
         )
         command_metrics.register(runtime.metrics)
@@ -126,6 +128,7 @@ async def serve(
             schema=schema or features.graphql_schema(),
             allowed_hosts=server.hosts,
         )
+        stack.push_async_callback(runtime.metrics.close)
         apps: list[Any] = [app, runtime.operations_app(store, authenticator)]
         for listener in listeners:
             begin_to_listen(listener)

@@ -5,6 +5,7 @@ from typing import Final
 
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from ledgerpress.http.other_workers import OtherWorkers
 from ledgerpress.http.requests.url_prefix_and_route_path import route_path
 from ledgerpress.http.streaming.sse import EventStreams
 from ledgerpress.http.streaming.sse_single_connection import Reservations
@@ -18,7 +19,9 @@ CLOSE_INTERVAL: Final = 0.05
 class StreamingEndpoint:
     """An ASGI application for long-lived connections."""
 
-    def __init__(self, requests: StreamRequests, stopping: asyncio.Event) -> None:
+    def __init__(
+        self, requests: StreamRequests, stopping: asyncio.Event, workers: OtherWorkers | None = None
+    ) -> None:
         """`stopping` is set when the process is about to stop."""
         self._stopping = stopping
         self._closing: asyncio.Task[None] | None = None
@@ -26,7 +29,7 @@ class StreamingEndpoint:
         self.hub = requests.hub
         self._sockets = Sockets(requests)
         self._event_streams = EventStreams(requests)
-        self._reservations = Reservations(requests, self._event_streams)
+        self._reservations = Reservations(requests, self._event_streams, workers)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Handle a WebSocket, a request that prefers an event stream, or a request at `/graphql/stream`."""
@@ -52,6 +55,7 @@ class StreamingEndpoint:
             "sockets": self._sockets.count,
             "event_streams": self._event_streams.count,
             "reservations": self._reservations.count,
+            "forwarded": self._reservations.forwarded,
         }
 
     async def _close_when_stopping(self) -> None:

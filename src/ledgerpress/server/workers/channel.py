@@ -38,7 +38,7 @@ class WorkerChannel:
 
     def __init__(self, directory: Path, worker: int) -> None:
         self.worker = worker
-        self._directory = directory
+        self.directory = directory
         self._requests: dict[str, RequestHandler] = {}
         self._broadcasts: dict[str, BroadcastHandler] = {}
         self._on_connected: list[PeerCallback] = []
@@ -83,17 +83,20 @@ class WorkerChannel:
     async def open(self) -> None:
         """Listen, and connect to the workers that listen. Raises `OSError`."""
         loop = asyncio.get_running_loop()
-        path = socket_path(self._directory, self.worker)
+        path = socket_path(self.directory, self.worker)
         self._server = await loop.create_unix_server(self._new_connection, str(path))
-        others = [worker for worker in workers_in(self._directory) if worker != self.worker]
-        await asyncio.gather(*map(self._connected, others), return_exceptions=True)
+        others = [worker for worker in workers_in(self.directory) if worker != self.worker]
+        results = await asyncio.gather(*map(self._connected, others), return_exceptions=True)
+        for worker, result in zip(others, results, strict=True):
+            if isinstance(result, WorkerUnavailable) and not isinstance(result, WorkerEnded):
+                self._start(self._reconnect(worker))  # it is busy, for example because it starts, too
 
     async def close(self) -> None:
         """End all connections and the handlers that run. Requests of other workers fail with an unknown outcome."""
         server, self._server = self._server, None
         if server is not None:
             server.close()
-            delete_socket(self._directory, self.worker)
+            delete_socket(self.directory, self.worker)
         for task in self._tasks:
             task.cancel()
         for connection in tuple(self._connections):
@@ -101,8 +104,8 @@ class WorkerChannel:
         if running := [*self._tasks, *self._connecting.values()]:
             await asyncio.wait(running)
 
-    async def request(self, worker: int, kind: str, payload: bytes = b"", *, timeout: float) -> bytes:
-        """Return the response of another worker within `timeout` seconds.
+    async def request(self, worker: int, kind: str, payload: bytes = b"", *, timeout: float | None) -> bytes:
+        """Return the response of another worker within `timeout` seconds, or whenever it comes if that is `None`.
 
         Raises a `WorkerError`, whose `is_outcome_unknown` states whether the worker may have handled the request.
         """
@@ -114,9 +117,9 @@ class WorkerChannel:
                 response = await connection.request(kind, payload)
         except TimeoutError:
             error = WorkerTimeout if is_sent else WorkerUnavailable
-            raise error(f"worker {worker} has not responded within {timeout:g} seconds") from None
+            raise error(f"worker {worker} has not responded within {timeout} seconds") from None
         if response is None:
-            raise WorkerUnavailable(f"worker {worker} has ended")
+            raise WorkerEnded(f"worker {worker} has ended")
         return response
 
     async def request_all(
@@ -159,7 +162,7 @@ class WorkerChannel:
             task.exception()  # it was raised where a caller waits, if one still does
 
     async def _connect(self, worker: int) -> PeerConnection:
-        path = socket_path(self._directory, worker)
+        path = socket_path(self.directory, worker)
         connection: PeerConnection | None = None
         try:
             async with asyncio.timeout(CONNECT_TIMEOUT):
@@ -175,11 +178,11 @@ class WorkerChannel:
             raise WorkerUnavailable(f"worker {worker} cannot be reached: it hangs or has ended") from error
         if not is_greeted or self._server is None:
             connection.abort()
-            raise WorkerUnavailable(f"worker {worker} has ended the connection")
+            raise WorkerEnded(f"worker {worker} has ended the connection")
         return connection
 
     async def _reconnect(self, worker: int) -> None:
-        """Connect again to a worker that still listens: it did not read its messages for a while."""
+        """Connect to a worker that listens but did not respond or read its messages for a while."""
         for delay in _RECONNECTS.delays():
             await asyncio.sleep(delay)
             if worker in self._peers:
@@ -230,13 +233,14 @@ class WorkerChannel:
 
     async def _respond(self, connection: PeerConnection, request: Request) -> None:
         handler = self._requests.get(request.kind)
+        if handler is None:
+            message = f"it does not handle {request.kind}"
+            connection.send(encoded(Failure(request.number, message, has_handler=False)))
+            return
         try:
-            if handler is None:
-                raise LookupError(f"it does not handle {request.kind}")
             frame = encoded(Response(request.number, await handler(connection.peer, request.payload)))
         except Exception as error:
-            if handler is not None:
-                logger.exception("a request of worker %d failed: %s", connection.peer, request.kind)
+            logger.exception("a request of worker %d failed: %s", connection.peer, request.kind)
             frame = encoded(Failure(request.number, f"{type(error).__name__}: {error}"))
         connection.send(frame)
 

@@ -18,6 +18,10 @@ class WorkerEnded(WorkerUnavailable):
     """No process listens on the socket of the worker: it has ended, or has not started. The request was not sent."""
 
 
+class RequestNotHandled(WorkerUnavailable):
+    """The worker does not handle this kind of request: it is still starting, or has other code."""
+
+
 class WorkerLost(WorkerError):
     """The connection ended before the response: the worker was probably killed. The outcome is unknown."""
 

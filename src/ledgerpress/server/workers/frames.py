@@ -35,10 +35,11 @@ class Response(msgspec.Struct, array_like=True, frozen=True, tag="response"):
 
 
 class Failure(msgspec.Struct, array_like=True, frozen=True, tag="failure"):
-    """The error of a request whose handler failed."""
+    """The error of a request whose handler failed, or which has no handler."""
 
     number: int
     message: str
+    has_handler: bool = True
 
 
 class Broadcast(msgspec.Struct, array_like=True, frozen=True, tag="broadcast"):

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from itertools import count
 from typing import Final, cast
 
-from ledgerpress.server.workers.errors import RequestFailed, WorkerLost
+from ledgerpress.server.workers.errors import RequestFailed, RequestNotHandled, WorkerLost
 from ledgerpress.server.workers.frames import (
     PROTOCOL,
     BadFrame,
@@ -108,7 +108,10 @@ class PeerConnection(asyncio.Protocol):
         return True
 
     async def request(self, kind: str, payload: bytes) -> bytes | None:
-        """Return the response to a request, or `None` if it was not sent. Raises `WorkerLost` and `RequestFailed`."""
+        """Return the response to a request, or `None` if it was not sent.
+
+        Raises `WorkerLost`, `RequestFailed` and `RequestNotHandled`.
+        """
         number = next(self._numbers)
         frame = encoded(Request(number, kind, payload))
         response: asyncio.Future[bytes] = asyncio.get_running_loop().create_future()
@@ -145,7 +148,8 @@ class PeerConnection(asyncio.Protocol):
     def _fail(self, frame: Failure) -> None:
         response = self._pending.pop(frame.number, None)
         if response is not None and not response.done():
-            response.set_exception(RequestFailed(f"worker {self.peer}: {frame.message}"))
+            error = RequestFailed if frame.has_handler else RequestNotHandled
+            response.set_exception(error(f"worker {self.peer}: {frame.message}"))
 
 
 def _is_same_user(transport: asyncio.Transport) -> bool:

@@ -24,7 +24,7 @@ def supervise(
 
     Raises `LogUnusable` if the data directory cannot be used.
     """
-    log_to_standard_error(settings.logs)
+    log_to_standard_error(settings.logs, is_shared=True)
     server = settings.server
     if LogUrl.parse(server.log).is_local:
         check_data_directory(server.data, create=True)
