@@ -1,10 +1,12 @@
 """`ledgerpress serve --workers`: several processes on one port and one data directory, and their supervisor."""
 
 import asyncio
-import re
+import os
 import signal
+import time
 from collections.abc import AsyncIterator
 from pathlib import Path
+from random import Random
 from typing import Final
 
 import pytest
@@ -13,11 +15,14 @@ from tests.integration.keep_alive_client import Client, close_all
 from tests.integration.log_history import recorded
 from tests.integration.program_runs import begun, ended
 from tests.integration.server_process import Server, Servers
+from tests.integration.worker_kills import KilledWorkers
 from tests.integration.worker_processes import (
+    append_groups,
     connections_to,
     connections_to_each,
     is_running,
     kill,
+    processes_of,
     until_ended,
     until_replaced,
     until_writer,
@@ -26,6 +31,7 @@ from tests.integration.worker_processes import (
 )
 
 WORKERS: Final = 3
+KILLS: Final = int(os.environ.get("LEDGERPRESS_TEST_KILLS") or 6)
 TITLES: Final = "{ posts(first: 100) { totalCount nodes { title } } }"
 
 
@@ -86,7 +92,7 @@ async def test_a_killed_worker_is_replaced_and_the_others_continue(servers: Serv
 
 async def test_workers_end_with_their_supervisor(servers: Servers, tmp_path: Path) -> None:
     server = await start(servers, tmp_path)
-    workers = workers_of(server)
+    workers = processes_of(server)
     server.signal(signal.SIGKILL)
     await server.ended()
     await until_ended(*workers)
@@ -113,7 +119,7 @@ async def test_sighup_replaces_each_worker(servers: Servers, tmp_path: Path) -> 
 
 
 async def test_a_stopped_worker_is_killed_and_replaced(servers: Servers, tmp_path: Path) -> None:
-    servers.environment = {**servers.environment, "LEDGERPRESS_WORKER_HANG_SECONDS": "2"}
+    servers.environment = {**servers.environment, "LEDGERPRESS_WORKER_HANG_SECONDS": "5"}
     server = await start(servers, tmp_path)
     victim, *_ = workers_of(server)
     kill(victim, signal.SIGSTOP)
@@ -149,7 +155,7 @@ async def test_another_worker_takes_the_place_of_the_one_that_applies_events(
 async def test_the_other_workers_continue_while_one_is_stopped(
     servers: Servers, tmp_path: Path, stopped: str
 ) -> None:
-    servers.environment = {**servers.environment, "LEDGERPRESS_WORKER_HANG_SECONDS": "4"}
+    servers.environment = {**servers.environment, "LEDGERPRESS_WORKER_HANG_SECONDS": "5"}
     server = await start(servers, tmp_path)
     clients = await connections_to_each(server)
     writer = writer_of(server)
@@ -176,29 +182,18 @@ async def test_appends_of_all_workers_share_transactions(servers: Servers, tmp_p
     writer = writer_of(server)
     others = [pid for pid in clients if pid != writer]
     editors = await connections_to(server, others, 12)
-    before = {pid: await append_groups(client) for pid, client in clients.items()}
+    before = await append_groups(clients[writer])
 
     async def create(client: Client, editor: int) -> None:
         for number in range(10):
             assert (await client.mutate("postCreate", title=f"Number {number} of {editor}")).done
 
     await asyncio.gather(*(create(client, number) for number, client in enumerate(editors)))
-    groups = {pid: await append_groups(client) - before[pid] for pid, client in clients.items()}
-    assert [groups[pid] for pid in others] == [0] * len(others)
     # One client after the other would need a transaction for each of its creations.
-    assert 10 <= groups[writer] <= 10 * len(editors) // 2
+    assert 10 <= await append_groups(clients[writer]) - before <= 10 * len(editors) // 2
     await close_all([*clients.values(), *editors])
     assert await server.stop() == 0
     assert server.words() == ""
-
-
-async def append_groups(client: Client) -> int:
-    """Return the number of transactions in which a worker has recorded appends."""
-    match = re.search(
-        rb"^ledgerpress_log_append_groups_total (\S+)", await client.fetch("/metrics"), re.MULTILINE
-    )
-    assert match
-    return int(float(match[1]))
 
 
 SECRET: Final = "The heron nests behind number nine"
@@ -242,3 +237,20 @@ async def test_a_withdrawal_ends_when_no_worker_has_the_text_in_memory(
     await close_all(list(clients.values()))
     assert await server.stop() == 0
     assert server.words() == ""
+
+
+async def test_kills_under_load_lose_and_repeat_nothing(servers: Servers, tmp_path: Path) -> None:
+    seed = int(os.environ.get("LEDGERPRESS_TEST_SEED") or time.time_ns())
+    print(f"LEDGERPRESS_TEST_SEED={seed} repeats the same choices")  # noqa: T201
+    server = await start(servers, tmp_path)
+    load = KilledWorkers(server, WORKERS, Random(seed))
+    await load.run(KILLS)
+    assert len(load.positions) > KILLS
+    assert load.reads > KILLS
+    load.check(await recorded(tmp_path / "data"))
+    assert await server.stop() == 0
+    verified = await ended(await begun("verify", "--data", tmp_path / "data"))
+    assert verified.code == 0, verified.out + verified.err
+    lines = server.words().splitlines()
+    assert len(lines) == KILLS
+    assert all("was killed by SIGKILL; another worker takes its place" in line for line in lines)

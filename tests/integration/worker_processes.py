@@ -3,6 +3,7 @@
 import asyncio
 import json
 import os
+import re
 import signal
 from collections import Counter
 from collections.abc import Collection
@@ -14,12 +15,17 @@ from ledgerpress.server.workers.supervision_messages import VARIABLE
 from tests.integration.keep_alive_client import Client
 from tests.integration.server_process import Server
 
-WAIT_SECONDS: Final = 30.0
+WAIT_SECONDS: Final = 60.0
 _POLL_SECONDS: Final = 0.01
 
 
 def workers_of(server: Server) -> set[int]:
-    """Return the process ids of the workers, without those that have ended."""
+    """Return the process ids of the workers that serve."""
+    return {pid for pid in processes_of(server) if is_serving(pid)}
+
+
+def processes_of(server: Server) -> set[int]:
+    """Return the process ids of all workers, also of those that start and of the spare one."""
     children = Path(f"/proc/{server.pid}/task/{server.pid}/children").read_text("ascii").split()
     return {int(pid) for pid in children if is_running(int(pid))}
 
@@ -38,6 +44,15 @@ def writer_of(server: Server) -> int:
     sockets = Path(next(iter(map(_start, pids.values())))["sockets"])
     (lock,) = sockets.glob("writer-*")
     return pids[int(lock.read_text("ascii"))]
+
+
+def is_serving(pid: int) -> bool:
+    """Return whether a worker has opened the store, so that it accepts requests at once."""
+    try:
+        start = _start(pid)
+    except (KeyError, OSError):
+        return False
+    return (Path(start["sockets"]) / f"memory-{start['number']}").exists()
 
 
 async def until_writer(server: Server, former: int) -> int:
@@ -139,3 +154,12 @@ async def until_ended(*pids: int) -> None:
 def kill(pid: int, number: signal.Signals = signal.SIGKILL) -> None:
     """Send a signal to a worker."""
     os.kill(pid, number)
+
+
+async def append_groups(client: Client) -> int:
+    """Return the number of transactions in which the workers of a server have recorded appends."""
+    match = re.search(
+        rb"^ledgerpress_log_append_groups_total (\S+)", await client.fetch("/metrics"), re.MULTILINE
+    )
+    assert match
+    return int(float(match[1]))

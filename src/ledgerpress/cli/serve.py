@@ -244,6 +244,7 @@ async def _serve(settings: "Settings", listeners: list[socket.socket], worker: W
                     _announce, settings, [url_of(listener) for listener in listeners]
                 )
                 is_replaced: Callable[[], bool] = _is_not_replaced
+                lifetime = None
                 if worker is not None:
                     from ledgerpress.server.workers.worker_lifetime import WorkerLifetime  # noqa: PLC0415
 
@@ -252,6 +253,11 @@ async def _serve(settings: "Settings", listeners: list[socket.socket], worker: W
                     announce, is_replaced = lifetime.ready, lifetime.is_replaced
                 from ledgerpress.server import serving  # noqa: PLC0415 - imports strawberry and starlette
 
+                features = installed_features()
+                schema = None
+                if lifetime is not None:
+                    schema = serving.prepared_schema(features)
+                    await lifetime.begun.wait()
                 await serving.serve(
                     settings,
                     listeners,
@@ -259,9 +265,10 @@ async def _serve(settings: "Settings", listeners: list[socket.socket], worker: W
                     progress=progress("Building the views"),
                     announce=announce,
                     signals=signals,
-                    features=installed_features(),
+                    features=features,
                     worker=worker,
                     is_replaced=is_replaced,
+                    schema=schema,
                 )
         except asyncio.CancelledError:
             if not signals.received:

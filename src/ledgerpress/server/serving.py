@@ -74,13 +74,14 @@ async def serve(
     features: FeatureSet = FEATURES,
     worker: Worker | None = None,
     is_replaced: Callable[[], bool] = lambda: False,
+    schema: "Schema | None" = None,
 ) -> None:
     """Serve on bound sockets, the second of them for operators, until a signal.
 
     `features` are the features of the process and of `program`, the command that rebuilds views. `progress` shows how
     far the views are built. `announce` is called when clients can connect. `signals` stop the process. `worker`
     is the place of this process among the workers of its server, if there are several, and
-    `is_replaced` returns whether another one has taken this place, at a signal. Raises `InvalidSettings`,
+    `is_replaced` returns whether another one has taken this place, at a signal. `schema` is a prepared one. Raises `InvalidSettings`,
     `TracingUnavailable`, `AddressTaken`, and the errors of `open_store`.
     """
     server = settings.server
@@ -124,7 +125,7 @@ async def serve(
             authenticator,
             settings,
             runtime,
-            schema=features.graphql_schema(),
+            schema=schema or features.graphql_schema(),
             allowed_hosts=server.hosts,
         )
         stack.push_async_callback(runtime.metrics.close)
@@ -149,6 +150,11 @@ async def serve(
             rebuilding.cancel()
             with suppress(asyncio.CancelledError):
                 await rebuilding
+
+
+def prepared_schema(features: FeatureSet) -> "Schema":
+    """Return the schema for `serve`, which imports what it needs: that takes most of the time of a start."""
+    return features.graphql_schema()
 
 
 async def _first_admin_token(store: Store) -> str | None:

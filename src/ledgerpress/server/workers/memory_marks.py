@@ -1,6 +1,6 @@
 """States which withdrawals a worker has taken into account in its memory, in a file that other processes read.
 
-A withdrawal is finished only when no worker has the withdrawn text in a cache. The command line is not a worker, so it cannot
+A withdrawal is finished only when no worker has the withdrawn text in a cache. The command line cannot
 ask them; but withdrawals are rare, so each worker writes a small file.
 """
 

@@ -75,11 +75,15 @@ class Ready(msgspec.Struct, frozen=True, tag="ready"):
     token: str | None
 
 
+class Begin(msgspec.Struct, frozen=True, tag="begin"):
+    """The worker opens the store and serves. Until then it only prepares for that, so that it can begin soon."""
+
+
 class Retire(msgspec.Struct, frozen=True, tag="retire"):
     """Another worker has taken the place of this one: finish what has begun, and end."""
 
 
-Message: TypeAlias = Beat | Ready | Retire
+Message: TypeAlias = Beat | Ready | Begin | Retire
 _decoder: Final[msgspec.json.Decoder[Message]] = msgspec.json.Decoder(Message)
 
 

@@ -12,6 +12,7 @@ outlives every worker, and another one accepts it. The supervisor itself opens n
 
 import asyncio
 import logging
+import os
 import signal
 import socket
 from collections.abc import Callable, Collection, Sequence
@@ -28,7 +29,7 @@ logger = logging.getLogger(__name__)
 CHECK_INTERVAL: Final = 0.25
 """Seconds between two checks whether a worker hangs."""
 START_SECONDS: Final = 60.0
-"""Seconds within which a new worker must report for the first time."""
+"""Seconds for which a worker may do nothing until it has accepted requests."""
 _RESTARTS: Final = Backoff(first=0.2, longest=10.0)
 """Delays before a worker is replaced that has never accepted requests."""
 _FAILED: Final = 1
@@ -69,10 +70,13 @@ class Supervisor:
         self._stop_seconds = stop_seconds
         self._announce = announce
         self._slots: list[_Slot] = []
+        self._spare: WorkerProcess | None = None
+        self._preparing = asyncio.Lock()
         self._running = set[WorkerProcess]()
         self._ending = set[asyncio.Task[None]]()
         self._keepers = set[asyncio.Task[None]]()
         self._numbers = count(1)
+        self._had_terminal = _has_terminal()
         self._stopping = asyncio.Event()
         self._reload_requested = asyncio.Event()
 
@@ -113,9 +117,39 @@ class Supervisor:
             await self._until_ready(worker)
         if not self._stopping.is_set():
             self._announce(ready.head, ready.token)
+            await self._prepare_spare(first)
         return 0
 
     async def _spawn(self) -> WorkerProcess:
+        """Start a worker, and let it serve as soon as it can."""
+        worker = await self._prepare()
+        worker.begin()
+        return worker
+
+    async def _replacement(self) -> WorkerProcess:
+        """Let a worker serve in place of one that has ended: the spare one if there is one."""
+        spare, self._spare = self._spare, None
+        if spare is None or spare.ended.done():
+            return await self._spawn()
+        spare.begin()
+        return spare
+
+    async def _prepare_spare(self, first: WorkerProcess) -> None:
+        """Prepare a worker that can replace another one soon, once `first` serves: a start takes a second of a core."""
+        async with self._preparing:
+            if await self._until_ready(first) is None or self._spare is not None:
+                return
+            try:
+                self._spare = await self._prepare()
+            except OSError as error:
+                logger.warning("no spare worker can be started: %s", error)
+
+    def _discard_spare(self) -> None:
+        spare, self._spare = self._spare, None
+        if spare is not None:
+            spare.kill()
+
+    async def _prepare(self) -> WorkerProcess:
         worker = await WorkerProcess.start(next(self._numbers), self._program, self._listeners, self._sockets)
         self._running.add(worker)
         worker.ended.add_done_callback(lambda _: self._running.discard(worker))
@@ -151,21 +185,26 @@ class Supervisor:
             else:
                 await asyncio.sleep(next(delays))
             try:
-                slot.worker = await self._spawn()
+                slot.worker = await self._replacement()
             except OSError as error:  # for example, there are too many processes
                 logger.error("a worker cannot be started: %s", error)  # noqa: TRY400 - the error states its cause
+            else:
+                await self._prepare_spare(slot.worker)
 
     async def _reload_when_requested(self) -> None:
         while True:
             await self._reload_requested.wait()
             self._reload_requested.clear()
             logger.info("reloading: each worker is replaced by a new one")
+            self._discard_spare()  # it has the former settings and code
             for slot in self._slots:
                 if not await self._replace(slot):
                     logger.error("the reload has ended: the workers that were not replaced continue")
                     break
             else:
                 logger.info("all workers are replaced")
+            self._discard_spare()
+            await self._prepare_spare(self._slots[0].worker)
 
     async def _replace(self, slot: _Slot) -> bool:
         """Start a new worker, and retire the old one when the new one accepts requests; return whether it does."""
@@ -207,7 +246,8 @@ class Supervisor:
             for worker in tuple(self._running):
                 # While this process does not run either, the machine is asleep or overloaded.
                 worker.beat_at += late
-                limit = self._hang_seconds if worker.has_reported else max(START_SECONDS, self._hang_seconds)
+                # While a worker imports what it needs, its event loop does not run.
+                limit = self._hang_seconds if worker.is_ready else max(START_SECONDS, self._hang_seconds)
                 if (silence := loop.time() - worker.beat_at) > limit:
                     logger.error("%s has not reported for %.1f s: it hangs, and is killed", worker, silence)
                     worker.kill()
@@ -221,4 +261,16 @@ class Supervisor:
             worker.signal(signal.SIGTERM)
 
     def _hang_up(self) -> None:
-        self._reload_requested.set()
+        if self._had_terminal and not _has_terminal():
+            self._stop()  # the terminal was closed
+        else:
+            self._reload_requested.set()
+
+
+def _has_terminal() -> bool:
+    """Return whether this process has a terminal, which sends SIGHUP when it is closed."""
+    try:
+        os.close(os.open("/dev/tty", os.O_RDONLY | os.O_NOCTTY))
+    except OSError:
+        return False
+    return True

@@ -89,7 +89,7 @@ class Team:
     def hangs(self, worker: int) -> None:
         """Note that a worker does not respond. Until it does, this one does the work of the writer itself."""
         if worker == self._writer:
-            logger.warning("worker %d does not respond", worker)
+            logger.info("worker %d does not respond", worker)
             self._hanging = worker
 
     async def request(self, worker: int, kind: str, payload: bytes, *, timeout: float) -> bytes:

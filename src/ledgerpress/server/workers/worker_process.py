@@ -10,7 +10,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Self
 
-from ledgerpress.server.workers.supervision_messages import Link, Ready, Retire, WorkerStart
+from ledgerpress.server.workers.supervision_messages import Begin, Link, Ready, Retire, WorkerStart
 
 
 class WorkerProcess:
@@ -24,8 +24,6 @@ class WorkerProcess:
         self._loop = loop
         self.beat_at = loop.time()
         """When it started or last reported, by the clock of the event loop."""
-        self.has_reported = False
-        """Whether its event loop has begun to run."""
         self.ready: asyncio.Future[Ready] = loop.create_future()
         """Set when the worker accepts requests; cancelled if it ends before."""
         self.ended = asyncio.create_task(self._end(), name=f"end of worker {number}")
@@ -69,6 +67,10 @@ class WorkerProcess:
         """Whether it has ever accepted requests."""
         return self.ready.done() and not self.ready.cancelled()
 
+    def begin(self) -> None:
+        """Let the worker open the store and serve."""
+        self._link.send(Begin())
+
     def retire(self) -> None:
         """Let the worker finish what has begun, and end."""
         self._link.send(Retire())
@@ -94,7 +96,7 @@ class WorkerProcess:
 
     async def _listen(self) -> None:
         async for message in self._link.messages():
-            self.beat_at, self.has_reported = self._loop.time(), True
+            self.beat_at = self._loop.time()
             if isinstance(message, Ready) and not self.ready.done():
                 self.ready.set_result(message)
 
