@@ -344,6 +344,7 @@ async def test_a_client_that_disconnects_during_its_request_causes_no_error(
     assert not [record for record in caplog.records if record.levelname == "ERROR"]
 
 
+@pytest.mark.one_worker
 async def test_mutations_do_not_replace_the_parsed_queries_in_memory(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
