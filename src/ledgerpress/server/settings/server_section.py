@@ -160,7 +160,7 @@ class ServerSettings(msgspec.Struct, frozen=True, kw_only=True):
         int,
         Meta(
             ge=1,
-            description="The maximum number of open connections, including WebSockets; others get a 503. The limit on "
+            description="The maximum number of open connections of each worker, including WebSockets; others get a 503. The limit on "
             "open files, minus 200, also applies; the server raises its soft limit if needed and allowed.",
         ),
     ] = 4_000
