@@ -66,9 +66,9 @@ class Load:
         while not self.finished.is_set():
             async with await self.server.connect() as client:
                 while not client.is_ended and not self.finished.is_set():
-                    # In development, the server is not ready whenever the views are behind by an event.
+                    # It may be behind by an event, or a worker may be slow to start on a busy machine.
                     status = json.loads(await client.fetch("/health/ready"))["status"]
-                    assert status in {"ready", "behind"}
+                    assert status != "stopping"
 
 
 @dataclass
