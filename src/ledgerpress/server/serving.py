@@ -143,9 +143,9 @@ async def serve(
             name="background rebuild",
         )
         try:
-            await ServerProcess(server, settings.live, runtime.stopping, signals, is_replaced).run(
-                *zip(apps, listeners, strict=False)
-            )
+            await ServerProcess(
+                server, settings.live, runtime.stopping, signals, is_replaced, is_shared=worker is not None
+            ).run(*zip(apps, listeners, strict=False))
         finally:
             rebuilding.cancel()
             with suppress(asyncio.CancelledError):

@@ -25,6 +25,7 @@ from ledgerpress.http.middleware.forwarded_prefix import ForwardedPrefix
 from ledgerpress.http.middleware.trusted_proxies import TrustedProxies
 from ledgerpress.retry import poll
 from ledgerpress.server.process.limited_protocol import ConnectionLimits, SlowBodyLimit, limited_protocol
+from ledgerpress.server.process.shared_listener import SharedListener
 from ledgerpress.server.process.stop_signals import StopSignals
 from ledgerpress.server.process.websocket_protocol import WebSocketProtocol
 from ledgerpress.server.settings.server_section import ServerSettings
@@ -56,6 +57,23 @@ class _SignalFreeServer(uvicorn.Server):
         yield
 
 
+class _SharingServer(_SignalFreeServer):
+    """A server on sockets on which other processes accept connections as well."""
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets=[])
+
+        def create_protocol() -> Any:
+            return self.config.http_protocol_class(  # type: ignore[call-arg]  # as uvicorn does
+                config=self.config, server_state=self.server_state, app_state=self.lifespan.state
+            )
+
+        connections = self.server_state.connections
+        self.servers: list[Any] = [
+            SharedListener(listener, create_protocol, lambda: len(connections)) for listener in sockets or ()
+        ]
+
+
 class ServerProcess:
     """An application on a socket, and optionally a second one, for operators, on another socket."""
 
@@ -66,9 +84,15 @@ class ServerProcess:
         stopping: asyncio.Event,
         signals: StopSignals,
         is_replaced: Callable[[], bool] = lambda: False,
+        *,
+        is_shared: bool = False,
     ) -> None:
-        """`is_replaced` returns whether another process accepts the connections from now on, at a signal."""
+        """With `is_shared`, other processes accept connections on the same sockets.
+
+        `is_replaced` returns whether another process accepts the connections from now on, at a signal.
+        """
         self._is_replaced = is_replaced
+        self._server_class = _SharingServer if is_shared else _SignalFreeServer
         self._limits: list[ConnectionLimits] = []
         self._settings = settings
         self._subscriptions = subscriptions
@@ -89,7 +113,7 @@ class ServerProcess:
         )
         prefixes = (self._settings.root_path, *("" for _ in apps[1:]))
         self._servers = [
-            _SignalFreeServer(self._config(app, limit, prefix))
+            self._server_class(self._config(app, limit, prefix))
             for (app, _), limit, prefix in zip(apps, limits, prefixes, strict=True)
         ]
         self._signals.on_signal(self._stop)
