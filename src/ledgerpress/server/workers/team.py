@@ -122,6 +122,9 @@ class Team:
         finally:
             electing.cancel()
             await asyncio.wait([electing])
+            # Before the store is closed: no request may reach it then, and another worker can take this one's place.
+            await self.channel.close()
+            self._lock.close()
 
     def _advanced(self, note: Callable[[ViewsAdvance], None], worker: int, payload: bytes) -> None:
         if worker == self._hanging:

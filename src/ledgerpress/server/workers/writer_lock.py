@@ -17,13 +17,15 @@ class WriterLock:
     def __init__(self, file: Path, worker: int) -> None:
         """Open the file, and create it if it is missing. Raises `OSError`."""
         self._worker = worker
-        self._descriptor = os.open(file, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        self._descriptor: int | None = os.open(file, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         self.is_held = False
         """Whether this worker holds the lock."""
 
     def acquire(self) -> bool:
         """Take the lock if no other worker holds it; return whether this worker holds it."""
         if not self.is_held:
+            if self._descriptor is None:
+                return False
             try:
                 fcntl.flock(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
@@ -36,12 +38,16 @@ class WriterLock:
     @property
     def holder(self) -> int | None:
         """The number of the worker that took the lock last; `None` if there was none yet. It may have ended."""
+        if self._descriptor is None:
+            return None
         number = os.pread(self._descriptor, _MAX_NUMBER_BYTES, 0)
         return int(number) if number.isdigit() else None
 
     def close(self) -> None:
-        """Release the lock."""
-        os.close(self._descriptor)
+        """Release the lock. Further calls have no effect."""
+        if self._descriptor is not None:
+            os.close(self._descriptor)
+            self._descriptor = None
 
     def __enter__(self) -> Self:
         return self
