@@ -10,6 +10,9 @@ At the end, every acknowledged write must be in the log exactly once, where it w
 gap, `ledgerpress verify` must succeed in each data directory, which compares the views with rebuilt ones, and the nodes
 must agree.
 
+With `--workers N`, random workers of one server are killed instead (`ledgerpress serve --workers N`). Requests to other
+workers must not fail, and each killed worker must be replaced.
+
 Exits with 1 if a check fails. The same seed chooses the same kills and mutations again, but not the same moments.
 """
 
@@ -27,6 +30,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 from random import Random
+from statistics import median
 from typing import Final
 
 import uvloop
@@ -41,7 +45,8 @@ from tests.integration.editor_clients import Book, Editor
 from tests.integration.keep_alive_client import ConnectionLost
 from tests.integration.log_history import assert_gapless, by_command, recorded_at
 from tests.integration.retrying_client import Diary, PatientServer
-from tests.integration.server_process import EVERYONE_IS_ADMIN, PROGRAM
+from tests.integration.server_process import EVERYONE_IS_ADMIN, PROGRAM, Servers
+from tests.integration.worker_kills import KilledWorkers
 
 CHECKOUT: Final = Path(__file__).resolve().parent.parent.parent
 SERVERS: Final = 3
@@ -274,12 +279,40 @@ def summary(run: Run, head: int, killing: float, seconds: float) -> str:
     )
 
 
+async def measure_workers(engine_name: str, kills: int, seed: int, workers: int) -> None:
+    """Kill workers of one server, and print a summary. Raises as `measure` does."""
+    with ExitStack() as stack:
+        place = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix=".bench-", dir=CHECKOUT)))
+        data = place / "data"
+        engine = stack.enter_context(ENGINES[engine_name]()) if engine_name in ENGINES else None
+        url = f"sqlite:{data / LOG_FILE}" if engine is None else engine.url()
+        options = () if engine is None else ("--log", url)
+        async with Servers(place) as servers:
+            server = await servers.start(data, "--workers", str(workers), *options)
+            load = KilledWorkers(server, workers, Random(seed))
+            await load.run(kills)
+            load.check(await recorded_at(url))
+            assert await server.stop() == 0, server.words()
+        await verify(data, url if engine else "sqlite:")
+    absences = sorted(load.absences)
+    print(f"kills         {kills:,} of {workers} workers")
+    print(f"back after    {median(absences):.2f} s (median), {absences[-1]:.2f} s (longest)")
+    print(
+        f"acknowledged  {len(load.positions):,} writes, {load.reads:,} reads; {load.replayed:,} writes replayed"
+    )
+    print(f"lost          {load.lost:,} requests to killed workers, none to others")
+    print(
+        "Every acknowledged write is in the log once, where it was acknowledged, and the views equal rebuilt ones."
+    )
+
+
 def main() -> None:
     """Run the benchmark, and exit with 1 if a check fails."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--engine", choices=["sqlite", *ENGINES], default="sqlite")
+    parser.add_argument("--workers", type=int, help="kill workers of one server instead of whole servers")
     parser.add_argument("--kills", type=int, default=20, help="processes to kill (20)")
     parser.add_argument(
         "--seed", type=int, default=time.time_ns() % 1_000_000, help="the seed of an earlier run"
@@ -287,7 +320,10 @@ def main() -> None:
     options = parser.parse_args()
     print(f"--engine {options.engine} --kills {options.kills} --seed {options.seed}", flush=True)
     try:
-        uvloop.run(measure(options.engine, options.kills, options.seed))
+        if options.workers:
+            uvloop.run(measure_workers(options.engine, options.kills, options.seed, options.workers))
+        else:
+            uvloop.run(measure(options.engine, options.kills, options.seed))
     except* (AssertionError, RuntimeError, TimeoutError, ConnectionLost):
         traceback.print_exc()
         sys.exit(f"FAILED: --engine {options.engine} --kills {options.kills} --seed {options.seed}")

@@ -11,8 +11,9 @@ from pathlib import Path
 from ledgerpress.commands.client_identity import LOCAL_OPERATOR, Identity, Unauthenticated
 from ledgerpress.features.authors.commands import RegisterAuthor
 from ledgerpress.graphql.subscriptions.settings import SubscriptionSettings
-from ledgerpress.server.store import Store, open_store
+from ledgerpress.server.store import Store
 from tests.conformance import node
+from tests.integration.several_workers import opened_store
 from tests.integration.websocket_client import served
 
 
@@ -80,7 +81,7 @@ class _Authenticator:
 async def ledgerpress_server(data: Path) -> AsyncIterator[ProtocolServer]:
     """Run LedgerPress on a new store."""
     async with (
-        open_store(data) as store,
+        opened_store(data) as store,
         served(store, authenticator=_Authenticator(), live=SubscriptionSettings(init_seconds=0.7)) as server,
         _recording(store),
     ):

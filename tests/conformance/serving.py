@@ -7,28 +7,35 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 import uvicorn
+from starlette.applications import Starlette
 
 from ledgerpress.commands.client_identity import ANONYMOUS, FixedIdentity
 from ledgerpress.features.registry import graphql_schema
 from ledgerpress.graphql.limits.settings import Limits
-from ledgerpress.http.app import make_app
+from ledgerpress.http.app import Runtime, make_app
 from ledgerpress.http.graphql_over_http_settings import HttpSettings
-from ledgerpress.server.store import open_store
+from ledgerpress.server.store import Store
+from tests.integration.several_workers import app_of_workers, opened_store
 
 
 @asynccontextmanager
 async def serving(data: Path, settings: HttpSettings, limits: Limits | None = None) -> AsyncIterator[str]:
     """Serve a store to anonymous clients, and yield the address of the server."""
+
+    def new_app(store: Store, runtime: Runtime) -> Starlette:
+        return make_app(
+            store,
+            graphql_schema(),
+            authenticator=FixedIdentity(ANONYMOUS),
+            settings=settings,
+            limits=limits,
+            runtime=runtime,
+        )
+
     with socket.create_server(("127.0.0.1", 0)) as listener:
-        async with open_store(data) as store:
+        async with opened_store(data) as store, app_of_workers(store, new_app) as app:
             config = uvicorn.Config(
-                make_app(
-                    store,
-                    graphql_schema(),
-                    authenticator=FixedIdentity(ANONYMOUS),
-                    settings=settings,
-                    limits=limits,
-                ),
+                app,
                 http="httptools",
                 ws="none",
                 log_config=None,

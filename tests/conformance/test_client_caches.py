@@ -12,6 +12,8 @@ from ledgerpress.server.store import open_store
 from tests.conformance import node
 from tests.integration.server_process import Servers
 
+pytestmark = pytest.mark.usefixtures("workers")
+
 OLD, NEW = "As it was", "As it is"
 
 

@@ -8,11 +8,14 @@ from pathlib import Path
 from typing import Any
 
 import httpx2
+import pytest
 
 from ledgerpress.graphql.limits.settings import Limits
 from ledgerpress.http.graphql_over_http_settings import HttpSettings
 from tests.conformance import node
 from tests.conformance.serving import serving
+
+pytestmark = pytest.mark.usefixtures("workers")
 
 AUDITS = 61
 REFERENCE = Path(__file__).parents[2] / "docs" / "reference" / "http.md"

@@ -43,7 +43,7 @@ SOURCE: Final = Path(ledgerpress.__file__).parent
 
 SETTINGS: Final = {
     "server": """
-        host port unix_socket root_path data log allow_unsynced log_wait_seconds max_clock_jump_seconds
+        host port unix_socket workers worker_hang_seconds root_path data log allow_unsynced log_wait_seconds max_clock_jump_seconds
         max_clock_ahead_days allowed_hosts trusted_proxies
         max_head_bytes head_seconds max_connections max_unfinished_bodies open_past
         stop_delay_seconds stop_seconds
@@ -102,6 +102,7 @@ METRICS: Final = """
     ledgerpress_info{version}
     ledgerpress_lag_events{}
     ledgerpress_lag_seconds{}
+    ledgerpress_log_append_groups_total{}
     ledgerpress_log_appends_resolved_total{}
     ledgerpress_log_appends_unresolved_total{}
     ledgerpress_log_failing{operation}
@@ -151,7 +152,7 @@ COMMAND_LINE: Final = """
     projection skip NAME --data --log --reason --yes -y
     rebuild --check --data --if-outdated --json --limit --log --projection
     schema --access --check --directory --installed
-    serve --allow-unsynced --config --data --demo --host --log --open-past --port --profile --root-path --unix-socket
+    serve --allow-unsynced --config --data --demo --host --log --open-past --port --profile --root-path --unix-socket --workers
     settings --config --json --profile --reference
     status --data --json --log
     token create NAME --actor --data --expires --json --log --reason --role --scope

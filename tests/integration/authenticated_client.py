@@ -6,18 +6,20 @@ from pathlib import Path
 from typing import Any
 
 import httpx2
+from starlette.applications import Starlette
 
 from ledgerpress.commands.client_identity import Authenticator
 from ledgerpress.commands.roles_and_permissions import Role
 from ledgerpress.features.registry import graphql_schema, page_contributions
 from ledgerpress.features.tokens.anonymous_role_and_oidc_settings import AccessSettings
 from ledgerpress.features.tokens.commands import CreateToken, new_secret, secret_hash
-from ledgerpress.http.app import make_app
+from ledgerpress.http.app import Runtime, make_app
 from ledgerpress.server.authenticator_and_first_admin_token import make_authenticator
-from ledgerpress.server.store import Store, open_store
+from ledgerpress.server.store import Store
 from ledgerpress.views.projection.projector_interface_and_composition import Projector
 from tests.fixed_sources import SeededBytes, SetClock
 from tests.integration.graphql_client import Client
+from tests.integration.several_workers import app_of_workers, opened_store
 
 
 class Visitors(Client):
@@ -77,12 +79,25 @@ async def visitors(
 ) -> AsyncIterator[Visitors]:
     """Open the store in `data` and yield a client of its application that sends no token yet."""
     clock = clock or SetClock()
-    async with open_store(
+    async with opened_store(
         data, clock=clock, randomness=randomness or SeededBytes(), projectors=projectors
     ) as store:
         authenticator = make_authenticator(store, settings or AccessSettings())
-        transport = httpx2.ASGITransport(
-            app=make_app(store, graphql_schema(), pages=page_contributions(), authenticator=authenticator)
-        )
-        async with httpx2.AsyncClient(transport=transport, base_url="http://test") as http:
+
+        def new_app(worker_store: Store, runtime: Runtime) -> Starlette:
+            of_worker = authenticator
+            if worker_store is not store:
+                of_worker = make_authenticator(worker_store, settings or AccessSettings())
+            return make_app(
+                worker_store,
+                graphql_schema(),
+                pages=page_contributions(),
+                authenticator=of_worker,
+                runtime=runtime,
+            )
+
+        async with (
+            app_of_workers(store, new_app, projectors=projectors) as app,
+            httpx2.AsyncClient(transport=httpx2.ASGITransport(app=app), base_url="http://test") as http,
+        ):
             yield Visitors(http, store, authenticator, clock, data)

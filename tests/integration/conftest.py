@@ -6,8 +6,11 @@ from pathlib import Path
 import pytest
 
 from tests.integration.graphql_client import Client, client
+from tests.integration.several_workers import pytest_generate_tests, workers
 from tests.property.day_scenario import WHOLE_DAY
 from tests.property.store_session import Session
+
+__all__ = ["pytest_generate_tests", "workers"]
 
 
 @pytest.fixture

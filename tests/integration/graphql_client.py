@@ -8,16 +8,18 @@ from typing import Any, Final
 
 import httpx2
 import msgspec
+from starlette.applications import Starlette
 
 from ledgerpress.commands.client_identity import ANONYMOUS, LOCAL_OPERATOR, Authenticator, Identity
 from ledgerpress.eventlog.clock_randomness_ids import Clock
 from ledgerpress.features.registry import graphql_schema, page_contributions
 from ledgerpress.graphql.limits.settings import Limits
-from ledgerpress.http.app import make_app
+from ledgerpress.http.app import Runtime, make_app
 from ledgerpress.http.graphql_over_http_settings import HttpSettings
-from ledgerpress.server.store import Store, open_store
+from ledgerpress.server.store import Store
 from ledgerpress.views.projection.projector_interface_and_composition import Projector
 from tests.fixed_sources import SeededBytes, SetClock
+from tests.integration.several_workers import app_of_workers, opened_store
 
 ROOMY: Final = msgspec.structs.replace(
     Limits.development(), field_cost=10**9, type_cost=10**9, tell_cost=False
@@ -107,18 +109,24 @@ async def client(
     projectors: Sequence[Projector] | None = None,
 ) -> AsyncIterator[Client]:
     """Open the store in `data` and yield a client of its application, by default with development settings."""
-    opening = open_store(data, clock=clock or SetClock(), randomness=SeededBytes(), projectors=projectors)
+    opening = opened_store(data, clock=clock or SetClock(), randomness=SeededBytes(), projectors=projectors)
     async with opening as store:
         chosen_identity = ChosenIdentity(ANONYMOUS if open_past else LOCAL_OPERATOR)
-        app = make_app(
-            store,
-            graphql_schema(),
-            pages=page_contributions(),
-            authenticator=authenticator or chosen_identity,
-            settings=settings or HttpSettings.development(),
-            limits=ROOMY,
-            open_past=open_past,
-        )
-        transport = httpx2.ASGITransport(app=app)
-        async with httpx2.AsyncClient(transport=transport, base_url="http://test") as http:
+
+        def new_app(store: Store, runtime: Runtime) -> Starlette:
+            return make_app(
+                store,
+                graphql_schema(),
+                pages=page_contributions(),
+                authenticator=authenticator or chosen_identity,
+                settings=settings or HttpSettings.development(),
+                limits=ROOMY,
+                open_past=open_past,
+                runtime=runtime,
+            )
+
+        async with (
+            app_of_workers(store, new_app, projectors=projectors) as app,
+            httpx2.AsyncClient(transport=httpx2.ASGITransport(app=app), base_url="http://test") as http,
+        ):
             yield Client(http, store, chosen_identity)

@@ -54,6 +54,8 @@ class Client:
         self._reader = reader
         self._writer = writer
         self.authorization = authorization
+        self.is_ended = False
+        """Whether the last response has announced that the server closes the connection."""
 
     @classmethod
     async def connect(cls, host: str, port: int, authorization: str | None = None) -> "Client":
@@ -75,6 +77,12 @@ class Client:
         with suppress(OSError):
             await self._writer.wait_closed()
 
+    @property
+    def address(self) -> tuple[str, int]:
+        """The address of this end of the connection."""
+        host, port = self._writer.get_extra_info("sockname")[:2]
+        return host, port
+
     async def mutate(self, name: str, /, **input: Any) -> Outcome:
         """Run a mutation by its name, such as `postEdit`, with the fields of its input."""
         kind = next(kind for kind in SELECTIONS if name.startswith(kind))
@@ -94,9 +102,12 @@ class Client:
             seen_at=seen_at,
         )
 
-    async def execute(self, query: str, **variables: Any) -> tuple[dict[str, Any], int]:
+    async def execute(
+        self, query: str, *, min_position: int | None = None, **variables: Any
+    ) -> tuple[dict[str, Any], int]:
         """Return the data of the response, which must have no errors, and the position of the views it was read from."""
-        status, headers, body = await self._post(query, variables)
+        extensions = None if min_position is None else {"minPosition": min_position}
+        status, headers, body = await self._post(query, variables, extensions)
         assert status == 200, body
         assert "errors" not in body, body["errors"]
         data: dict[str, Any] = body["data"]
@@ -108,9 +119,9 @@ class Client:
         return status, body
 
     async def _post(
-        self, query: str, variables: dict[str, Any]
+        self, query: str, variables: dict[str, Any], extensions: dict[str, Any] | None = None
     ) -> tuple[int, dict[str, str], dict[str, Any]]:
-        body = json.dumps({"query": query, "variables": variables}).encode()
+        body = json.dumps({"query": query, "variables": variables, "extensions": extensions}).encode()
         status, headers, response = await self._ask("POST", "/graphql", body)
         return status, headers, json.loads(response)
 
@@ -136,6 +147,7 @@ class Client:
                 await self._writer.drain()
                 start, *lines = (await self._reader.readuntil(b"\r\n\r\n")).decode("ascii").splitlines()
                 headers = dict(_header(line) for line in lines if line)
+                self.is_ended = headers.get("connection") == "close"
                 return int(start.split()[1]), headers, await self._body(int(headers["content-length"]))
         except (OSError, asyncio.IncompleteReadError) as error:
             if isinstance(error, TimeoutError):

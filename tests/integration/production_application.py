@@ -1,5 +1,6 @@
 """An application with production settings that accepts two tokens."""
 
+import asyncio
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -7,6 +8,7 @@ from pathlib import Path
 from typing import Any, Final
 
 import httpx2
+from starlette.applications import Starlette
 
 from ledgerpress.commands.client_identity import (
     ANONYMOUS,
@@ -19,8 +21,9 @@ from ledgerpress.features.registry import graphql_schema, page_contributions
 from ledgerpress.http.app import Runtime, make_app
 from ledgerpress.http.health.settings import HealthSettings, MetricsSettings
 from ledgerpress.server.serving import CommandMetrics
-from ledgerpress.server.store import Store, open_store
+from ledgerpress.server.store import Store
 from tests.identities import identity
+from tests.integration.several_workers import app_of_workers, opened_store
 
 OPERATOR: Final = {"Authorization": "Bearer operator"}
 EDITOR: Final = {"Authorization": "Bearer editor"}
@@ -64,11 +67,12 @@ async def operated(
 ) -> AsyncIterator[Operated]:
     """Run an application on the store in `data`; `settings` are arguments of `Runtime`."""
     production: dict[str, Any] = {"health": HealthSettings(), "exposure": MetricsSettings()}
-    runtime = Runtime(**(production | settings))
+    production["stopping"] = asyncio.Event()
     command_metrics = CommandMetrics(None)
-    command_metrics.register(runtime.metrics)
-    async with open_store(data, instrumentation=command_metrics) as store:
-        app = make_app(
+    of_worker = [*(CommandMetrics(None) for _ in range(3)), command_metrics]
+
+    def new_app(store: Store, runtime: Runtime) -> Starlette:
+        return make_app(
             store,
             graphql_schema(),
             pages=page_contributions(),
@@ -76,6 +80,15 @@ async def operated(
             allowed_hosts=allowed_hosts,
             runtime=runtime,
         )
-        transport = httpx2.ASGITransport(app=app)
-        async with httpx2.AsyncClient(transport=transport, base_url="http://test") as http:
-            yield Operated(http, store, runtime)
+
+    def new_runtime() -> Runtime:
+        runtime = Runtime(**(production | settings))
+        of_worker.pop().register(runtime.metrics)
+        return runtime
+
+    async with (
+        opened_store(data, instrumentation=command_metrics) as store,
+        app_of_workers(store, new_app, new_runtime) as app,
+        httpx2.AsyncClient(transport=httpx2.ASGITransport(app=app), base_url="http://test") as http,
+    ):
+        yield Operated(http, store, app.state.runtime)

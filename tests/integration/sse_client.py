@@ -47,6 +47,11 @@ class Stream:
         assert event is not None, "the stream has ended"
         return event
 
+    async def next_or_end(self) -> Event | None:
+        """Return the next event, or `None` once the stream has ended; skip comments."""
+        async with asyncio.timeout(SECONDS):
+            return await self._read()
+
     async def rest(self) -> list[Event]:
         """Return the remaining events of the stream."""
         events = []

@@ -28,6 +28,8 @@ from tests.integration.schema_walk import (
 from tests.integration.users_by_role import AUTHOR, people
 from tests.integration.websocket_client import Served, served, websocket
 
+pytestmark = pytest.mark.usefixtures("workers")
+
 PAGE: Final = Path(__file__).parents[2] / "docs" / "reference" / "access.md"
 COLUMNS: Final = ("anyone", AUTHOR, "editor", "auditor", "admin")
 SCHEMA: Final = graphql_schema()

@@ -28,8 +28,11 @@ from ledgerpress.server.authenticator_and_first_admin_token import make_authenti
 from ledgerpress.server.store import Store, open_store
 from tests.fixed_sources import StandingClock
 from tests.integration.jwt_issuer import AUDIENCE, NOW, issuing
+from tests.integration.several_workers import opened_store
 from tests.integration.sse_client import opened
 from tests.integration.websocket_client import Served, Socket, served, websocket
+
+pytestmark = pytest.mark.usefixtures("workers")
 
 CHANGES = "subscription ($from: Position) { changes(fromPosition: $from) { position } }"
 RECENT = "subscription { recentPosts(first: 3) { nodes { title } } }"
@@ -63,9 +66,12 @@ class Newsroom:
 
     async def caught_up(self, subscriptions: int) -> None:
         """Wait until this number of subscriptions waits for the next event."""
-        groups = self.server.subscriptions.hub._shared
+
+        def waiting() -> int:
+            return sum(len(shared.at_front) for hub in self.server.hubs for shared in hub._shared.values())
+
         async with asyncio.timeout(20):
-            while sum(len(shared.at_front) for shared in groups.values()) < subscriptions:  # noqa: ASYNC110 - it changes in other tasks
+            while waiting() < subscriptions:  # noqa: ASYNC110 - it changes in other tasks
                 await asyncio.sleep(0.01)
 
     async def rename(self, times: int) -> list[int]:
@@ -79,7 +85,7 @@ class Newsroom:
 @pytest.fixture
 async def newsroom(tmp_path: Path) -> AsyncIterator[Newsroom]:
     data = tmp_path / "data"
-    async with open_store(data) as store, open_store(data) as other:
+    async with open_store(data) as store, opened_store(data) as other:
         settings = SubscriptionSettings(recheck_seconds=HOUR)
         authenticator = make_authenticator(other, AccessSettings())
         async with served(other, authenticator=authenticator, live=settings) as server:
@@ -148,6 +154,7 @@ async def test_a_revocation_that_is_the_last_event_ends_the_subscription(
         assert positions == [revocation]
 
 
+@pytest.mark.one_worker
 async def test_equal_subscriptions_of_another_token_of_the_same_actor_continue(newsroom: Newsroom) -> None:
     first, first_id, _ = await newsroom.token()
     with newsroom.store.snapshot() as snapshot:

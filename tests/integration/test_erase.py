@@ -24,7 +24,7 @@ from tests.integration.log_history import recorded
 from tests.integration.server_process import Server, serving
 from tests.integration.test_withdraw import files_with, run_in_thread
 
-pytestmark = pytest.mark.usefixtures("any_silence")
+pytestmark = [pytest.mark.usefixtures("any_silence"), pytest.mark.usefixtures("workers")]
 
 REASON: Final = "Order 7/24 of the district court."
 TEXTS: Final = ("Herons of the marsh", "heron-colony", "They nest low", "number nine", "east bank", "rumour")

@@ -19,6 +19,8 @@ from ledgerpress.http.graphql_over_http_settings import HttpSettings
 from tests.conformance.serving import serving
 from tests.integration.graphql_client import Client, client
 
+pytestmark = pytest.mark.usefixtures("workers")
+
 QUERY = "{ articles(first: 3) { nodes { title } } }"
 UNBOUNDED = HttpSettings(requests_per_second=0, anonymous_requests_per_second=0)
 PREFLIGHT_HEADERS = {"graphql-require-preflight": "1"}
@@ -178,6 +180,7 @@ async def test_requests_with_other_bytes_get_their_own_responses(
         assert fast_statuses == [200, 200]
 
 
+@pytest.mark.one_worker
 async def test_writes_are_visible_immediately(tmp_path: Path, fast_statuses: list[int]) -> None:
     async with client(tmp_path / "store", settings=UNBOUNDED) as api:
         query = {"query": "{ posts(first: 5) { nodes { title } } site { name } }"}
@@ -200,6 +203,7 @@ async def test_every_request_is_authenticated(tmp_path: Path, fast_statuses: lis
         assert not fast_statuses
 
 
+@pytest.mark.one_worker
 async def test_rate_limits_apply(tmp_path: Path, fast_statuses: list[int]) -> None:
     settings = HttpSettings(anonymous_requests_per_second=0.01, burst_seconds=400.0)
     async with client(tmp_path / "store", settings=settings, open_past=True) as api:
@@ -208,6 +212,7 @@ async def test_rate_limits_apply(tmp_path: Path, fast_statuses: list[int]) -> No
         assert fast_statuses == [200] * 2
 
 
+@pytest.mark.one_worker
 async def test_a_forgotten_document_is_unknown(tmp_path: Path, fast_statuses: list[int]) -> None:
     settings = HttpSettings(
         requests_per_second=0, anonymous_requests_per_second=0, max_persisted_bytes=2 * (len(QUERY) + 200)
@@ -228,6 +233,7 @@ async def test_a_forgotten_document_is_unknown(tmp_path: Path, fast_statuses: li
         assert fast_statuses
 
 
+@pytest.mark.one_worker
 async def test_the_memory_for_known_requests_is_bounded(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -15,11 +15,11 @@ GRAPHQL = "application/graphql-response+json"
 HEADERS = {"Accept": GRAPHQL, "GraphQL-Require-Preflight": "1"}
 SITE = "{ site { name } }"
 
-pytestmark = pytest.mark.asyncio(loop_scope="module")
+pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.usefixtures("workers")]
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def anonymous(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Client]:
+async def anonymous(tmp_path_factory: pytest.TempPathFactory, workers: int) -> AsyncIterator[Client]:
     """An anonymous client."""
     data = tmp_path_factory.mktemp("http") / "store"
     async with client(data, settings=HttpSettings(), authenticator=FixedIdentity(ANONYMOUS)) as api:
@@ -27,7 +27,7 @@ async def anonymous(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[C
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def operator(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Client]:
+async def operator(tmp_path_factory: pytest.TempPathFactory, workers: int) -> AsyncIterator[Client]:
     """A client with all permissions."""
     async with client(tmp_path_factory.mktemp("http") / "store", settings=HttpSettings()) as api:
         yield api

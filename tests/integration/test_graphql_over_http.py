@@ -22,17 +22,17 @@ GRAPHQL = "application/graphql-response+json"
 BOTH = f"{GRAPHQL}, {JSON};q=0.9"
 SITE = "{ site { name } }"
 
-pytestmark = pytest.mark.asyncio(loop_scope="module")
+pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.usefixtures("workers")]
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def api(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Client]:
+async def api(tmp_path_factory: pytest.TempPathFactory, workers: int) -> AsyncIterator[Client]:
     async with client(tmp_path_factory.mktemp("http") / "store", settings=HttpSettings()) as api:
         yield api
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def developer(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Client]:
+async def developer(tmp_path_factory: pytest.TempPathFactory, workers: int) -> AsyncIterator[Client]:
     async with client(tmp_path_factory.mktemp("http") / "store") as api:
         yield api
 
@@ -344,6 +344,7 @@ async def test_a_client_that_disconnects_during_its_request_causes_no_error(
     assert not [record for record in caplog.records if record.levelname == "ERROR"]
 
 
+@pytest.mark.one_worker
 async def test_mutations_do_not_replace_the_parsed_queries_in_memory(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

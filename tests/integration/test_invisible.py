@@ -29,6 +29,8 @@ from tests.integration.hidden_posts import HIDDEN_POSTS, HIDDEN_SLUGS, MARK, MIN
 from tests.integration.schema_walk import MUTATIONS
 from tests.integration.users_by_role import AUTHOR, OTHER_AUTHOR
 
+pytestmark = pytest.mark.usefixtures("workers")
+
 SCHEMA: Final = graphql_schema()._schema
 OUTSIDERS: Final = ("anyone", AUTHOR, OTHER_AUTHOR)
 UNKNOWN: Final = "00000000-0000-8000-8000-00000000000f"

@@ -15,12 +15,15 @@ from ledgerpress.features.posts.create_edit_categorize_commands import CreatePos
 from ledgerpress.features.tokens.commands import CreateToken
 from ledgerpress.graphql.subscriptions.settings import SubscriptionSettings
 from ledgerpress.http.graphql_over_http_settings import HttpSettings
-from ledgerpress.server.store import Store, open_store
+from ledgerpress.server.store import Store
 from tests.fixed_sources import SeededBytes, SetClock
 from tests.identities import identity
+from tests.integration.several_workers import opened_store
 from tests.integration.sse_client import opened
 from tests.integration.test_streaming_endpoints import Tokens
 from tests.integration.websocket_client import served, websocket
+
+pytestmark = pytest.mark.usefixtures("workers")
 
 SITE = "{ site { name } }"
 PRODUCTION = HttpSettings()
@@ -34,7 +37,7 @@ def clock() -> SetClock:
 
 @pytest.fixture
 async def store(tmp_path: Path, clock: SetClock) -> AsyncIterator[Store]:
-    async with open_store(tmp_path / "data", clock=clock, randomness=SeededBytes()) as store:
+    async with opened_store(tmp_path / "data", clock=clock, randomness=SeededBytes()) as store:
         yield store
 
 
@@ -127,6 +130,7 @@ async def test_a_revoked_token_cannot_start_operations_on_an_open_socket(store: 
     assert await store.log.head() == head
 
 
+@pytest.mark.one_worker
 async def test_subscribers_receive_an_age_again_when_it_changes(store: Store, clock: SetClock) -> None:
     await store.commands.handle(CreatePost(title="One", publish=True))
     query = "subscription { recentPosts { nodes { age } } }"

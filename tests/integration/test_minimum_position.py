@@ -10,6 +10,8 @@ from ledgerpress.http.graphql_over_http_settings import HttpSettings
 from tests.integration.failing_projectors import with_failing
 from tests.integration.graphql_client import Client, client
 
+pytestmark = pytest.mark.usefixtures("workers")
+
 POSTS = "{ posts(first: 10) { totalCount } }"
 HEADERS = {"Accept": "application/graphql-response+json"}
 

@@ -14,6 +14,8 @@ from ledgerpress.graphql.relay import global_ids
 from tests.integration.graphql_client import Client, client
 from tests.integration.server_process import Servers
 
+pytestmark = pytest.mark.usefixtures("workers")
+
 FRONT = """
 query ($at: AsOf, $author: ID!) {
   moment(asOf: $at) { position }
@@ -270,6 +272,7 @@ async def test_an_anonymous_reader_sees_only_the_open_past(api: Client) -> None:
         (("--open-past",), "0", True),
     ],
 )
+@pytest.mark.one_worker
 async def test_an_option_or_a_variable_opens_the_past(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,

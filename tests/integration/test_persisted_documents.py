@@ -14,6 +14,8 @@ from ledgerpress.http.graphql_over_http_settings import HttpSettings
 from ledgerpress.http.persisted_documents import BadManifest
 from tests.integration.graphql_client import Client, client
 
+pytestmark = pytest.mark.usefixtures("workers")
+
 HEADERS = {"Accept": "application/graphql-response+json", "GraphQL-Require-Preflight": "1"}
 SITE = "{ site { name } }"
 OTHER = "query Other { __typename }"
@@ -94,6 +96,7 @@ async def test_a_document_that_was_not_executed_is_not_registered(tmp_path: Path
         assert error_of(await post(api, extensions=persisted(document)))[0] == 404
 
 
+@pytest.mark.one_worker
 async def test_registered_documents_are_limited_and_the_least_recently_used_are_removed(
     tmp_path: Path,
 ) -> None:

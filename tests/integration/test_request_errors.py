@@ -11,6 +11,8 @@ from ledgerpress.graphql.relay import global_ids
 from ledgerpress.http.streaming import websocket_messages
 from tests.integration.graphql_client import Client
 
+pytestmark = pytest.mark.usefixtures("workers")
+
 JSON: Final = {"Content-Type": "application/json"}
 DELETE: Final = "mutation ($by: CategoryBy!) { categoryDelete(input: { category: $by }) { position } }"
 

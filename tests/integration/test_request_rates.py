@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import httpx2
+import pytest
 from starlette.types import Message, Scope
 
 from ledgerpress.commands.client_identity import ANONYMOUS, FixedIdentity, Identity, Unauthenticated
@@ -17,6 +18,8 @@ from ledgerpress.http.limits import client_address
 from ledgerpress.server.store import open_store
 from tests.identities import identity
 from tests.integration.graphql_client import Client, client
+
+pytestmark = pytest.mark.usefixtures("workers")
 
 HEADERS = {"Content-Type": "application/json", "Accept": "application/graphql-response+json"}
 REQUEST = json.dumps({"query": "{ __typename }"}).encode()
@@ -102,6 +105,7 @@ def test_clients_are_identified_by_ipv4_address_or_ipv6_prefix() -> None:
     assert client_address(None) == "unknown"
 
 
+@pytest.mark.one_worker
 async def test_too_many_concurrent_requests_are_rejected(tmp_path: Path) -> None:
     finish = asyncio.Event()
 

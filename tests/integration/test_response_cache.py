@@ -30,6 +30,8 @@ from tests.integration.graphql_client import Client
 from tests.integration.test_withdraw import run_in_thread
 from tests.property.store_session import Session
 
+pytestmark = pytest.mark.usefixtures("workers")
+
 ARTICLE = "query ($id: ID!) { article(id: $id) { title body { html } categories { name } authors { name } } }"
 FRONT = "query ($first: Int) { articles(first: $first) { nodes { title age } } }"
 

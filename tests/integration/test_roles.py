@@ -17,6 +17,8 @@ from tests.identities import PERMISSIONS, identity
 from tests.integration.graphql_client import Client, client
 from tests.integration.users_by_role import AUTHOR, OTHER_AUTHOR, people
 
+pytestmark = pytest.mark.usefixtures("workers")
+
 POSTS: Final = """
 query ($first: Int, $after: String, $last: Int, $before: String, $filter: PostFilter, $at: AsOf) {
   posts(first: $first, after: $after, last: $last, before: $before, filter: $filter, asOf: $at) {

@@ -27,8 +27,11 @@ from ledgerpress.http.graphql_over_http_settings import HttpSettings
 from ledgerpress.server.store import Store, open_store
 from tests.fixed_sources import SeededBytes, SetClock
 from tests.identities import identity
+from tests.integration.several_workers import opened_store
 from tests.integration.sse_client import opened
 from tests.integration.websocket_client import Socket, served, websocket
+
+pytestmark = pytest.mark.usefixtures("workers")
 
 CHANGES = "subscription ($from: Position) { changes(fromPosition: $from) { position } }"
 CHALLENGE = 'Bearer realm="LedgerPress", error="invalid_token", error_description="The token is not known."'
@@ -55,7 +58,7 @@ class Tokens:
 
 @pytest.fixture
 async def store(tmp_path: Path) -> AsyncIterator[Store]:
-    async with open_store(tmp_path / "data", clock=SetClock(), randomness=SeededBytes()) as store:
+    async with opened_store(tmp_path / "data", clock=SetClock(), randomness=SeededBytes()) as store:
         yield store
 
 
@@ -339,6 +342,7 @@ async def test_a_mutation_by_get_is_not_allowed(store: Store, http: httpx2.Async
 async def test_an_invalid_request_for_an_event_stream_is_rejected(
     store: Store, http: httpx2.AsyncClient, body: dict[str, Any], status: int
 ) -> None:
+    body = dict(body)
     headers = {"Accept": "text/event-stream", "Content-Type": "application/json", **body.pop("headers", {})}
     async with served(store) as server:
         response = await http.post(f"{server.url}/graphql", headers=headers, **body)

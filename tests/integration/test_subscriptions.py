@@ -34,7 +34,10 @@ from ledgerpress.operator.withdraw import withdraw_payload
 from ledgerpress.server.store import Store, open_store
 from ledgerpress.server.views_rebuild import rebuild
 from tests.fixed_sources import SeededBytes, SetClock
+from tests.integration.several_workers import opened_store
 from tests.integration.websocket_client import Served, Socket, served, websocket
+
+pytestmark = pytest.mark.usefixtures("workers")
 
 CHANGES = "subscription ($from: Position) { changes(fromPosition: $from) { position type } }"
 ARTICLE = "subscription ($slug: String!) { articleChanged(slug: $slug) { position article { title slug } } }"
@@ -43,7 +46,7 @@ RECENT = "subscription { recentPosts(first: 2) { nodes { title } totalCount } }"
 
 @pytest.fixture
 async def store(tmp_path: Path) -> AsyncIterator[Store]:
-    async with open_store(tmp_path / "data", clock=SetClock(), randomness=SeededBytes()) as store:
+    async with opened_store(tmp_path / "data", clock=SetClock(), randomness=SeededBytes()) as store:
         yield store
 
 
@@ -417,6 +420,7 @@ async def test_an_invalid_live_query_is_an_error(reader: Socket) -> None:
 # --- shared executions, other processes, and exchanged views -------------------------------------------
 
 
+@pytest.mark.one_worker
 async def test_each_event_is_executed_once_for_all_equal_subscriptions(
     server: Served, store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -34,6 +34,8 @@ from tests.integration.log_history import recorded
 from tests.integration.program_runs import done, program
 from tests.integration.server_process import Servers
 
+pytestmark = pytest.mark.usefixtures("workers")
+
 LIST_TOKENS: Final = "{ tokens { totalCount nodes { id name role scopes createdAt expiresAt revokedAt version actor { id kind name } } } }"
 UNKNOWN: Final = "lp_" + "A" * 43
 
@@ -453,6 +455,7 @@ def test_settings_come_from_the_environment() -> None:
         ({"OIDC_LEEWAY_SECONDS": "1000"}, "leeway"),
     ],
 )
+@pytest.mark.one_worker
 async def test_a_server_with_invalid_settings_does_not_start(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, variables: dict[str, str], message: str
 ) -> None:

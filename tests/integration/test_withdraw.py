@@ -31,7 +31,7 @@ from tests.fixed_sources import SeededBytes, SetClock
 from tests.integration.graphql_client import Client, client
 from tests.integration.log_history import recorded
 
-pytestmark = pytest.mark.usefixtures("any_silence")
+pytestmark = [pytest.mark.usefixtures("any_silence"), pytest.mark.usefixtures("workers")]
 
 SECRET: Final = "The heron nests behind number nine"
 REASON: Final = "Order 7/24 of the district court."
@@ -47,8 +47,9 @@ async def run_in_thread(*arguments: str | Path) -> Result:
 
 
 def files_with(data: Path, text: str) -> list[str]:
-    """Return the names of the files in the directory that contain `text`."""
-    return [file.name for file in sorted(data.iterdir()) if text.encode() in file.read_bytes()]
+    """Return the names of the files in the directory and below it that contain `text`."""
+    files = sorted(file for file in data.rglob("*") if file.is_file())
+    return [file.name for file in files if text.encode() in file.read_bytes()]
 
 
 async def position_of(data: Path, text: str) -> int:

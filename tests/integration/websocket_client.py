@@ -10,6 +10,7 @@ from itertools import count
 from typing import Any, Self
 
 import uvicorn
+from starlette.applications import Starlette
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed
@@ -18,12 +19,14 @@ from websockets.typing import Subprotocol
 from ledgerpress.commands.client_identity import LOCAL_OPERATOR, Authenticator, FixedIdentity
 from ledgerpress.features.registry import graphql_schema, page_contributions
 from ledgerpress.graphql.limits.settings import Limits
+from ledgerpress.graphql.subscriptions.hub import SubscriptionHub
 from ledgerpress.graphql.subscriptions.settings import SubscriptionSettings
 from ledgerpress.http.app import Runtime, make_app
 from ledgerpress.http.graphql_over_http_settings import HttpSettings
 from ledgerpress.http.streaming.websocket_and_sse_dispatch import StreamingEndpoint
 from ledgerpress.server.process.sockets import set_send_timeout
 from ledgerpress.server.store import Store
+from tests.integration.several_workers import StreamingOfWorkers, app_of_workers
 
 SECONDS = 20.0
 """Timeout for messages and events that should come at once; no passing test waits so long."""
@@ -35,13 +38,19 @@ class Served:
 
     host: str
     port: int
-    subscriptions: StreamingEndpoint
+    subscriptions: StreamingEndpoint | StreamingOfWorkers
     stopping: asyncio.Event
     connections: set[Any]
 
     @property
     def url(self) -> str:
         return f"http://{self.host}:{self.port}"
+
+    @property
+    def hubs(self) -> list[SubscriptionHub]:
+        """The subscriptions of each worker."""
+        endpoint = self.subscriptions
+        return endpoint.hubs if isinstance(endpoint, StreamingOfWorkers) else [endpoint.hub]
 
     async def nothing_is_left(self) -> None:
         """Wait until the server has no connections and subscriptions left; fail if some remain."""
@@ -66,16 +75,30 @@ async def served(
 ) -> AsyncIterator[Served]:
     """Serve an open store on a free port. With `asgi_only`, a host application wraps `send`."""
     stopping = asyncio.Event()
-    app = make_app(
-        store,
-        graphql_schema(),
-        pages=page_contributions(),
-        authenticator=authenticator or FixedIdentity(LOCAL_OPERATOR),
-        settings=settings or HttpSettings.development(),
-        subscriptions=live,
-        limits=Limits.development(),
-        runtime=Runtime(stopping=stopping),
-    )
+
+    def new_app(store: Store, runtime: Runtime) -> Starlette:
+        return make_app(
+            store,
+            graphql_schema(),
+            pages=page_contributions(),
+            authenticator=authenticator or FixedIdentity(LOCAL_OPERATOR),
+            settings=settings or HttpSettings.development(),
+            subscriptions=live,
+            limits=Limits.development(),
+            runtime=runtime,
+        )
+
+    async with (
+        app_of_workers(store, new_app, lambda: Runtime(stopping=stopping)) as app,
+        _served(app, stopping, silent_seconds, asgi_only, compression) as running,
+    ):
+        yield running
+
+
+@asynccontextmanager
+async def _served(
+    app: Starlette, stopping: asyncio.Event, silent_seconds: float, asgi_only: bool, compression: bool
+) -> AsyncIterator[Served]:
     with socket.create_server(("127.0.0.1", 0)) as listener:
         set_send_timeout(listener, silent_seconds)
         config = uvicorn.Config(

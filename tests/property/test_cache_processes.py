@@ -18,11 +18,14 @@ from tests.fixed_sources import StandingClock
 from tests.integration.editor_clients import Book, Editor
 from tests.integration.keep_alive_client import Client
 from tests.integration.server_process import serving
+from tests.integration.several_workers import pytest_generate_tests, workers
 from tests.newsroom_model import Newsroom
 from tests.property.narrow_queries import DOCUMENTS, Query, QueryGenerator
 from tests.property.test_cache import Reader
 
-pytestmark = pytest.mark.serial
+__all__ = ["pytest_generate_tests", "workers"]
+
+pytestmark = [pytest.mark.serial, pytest.mark.usefixtures("workers")]
 
 COMMANDS: Final = 60
 NOT_COMPARABLE: Final = {"front", "age", "nonsense"}

@@ -3,7 +3,8 @@
 import asyncio
 import logging
 import socket
-from contextlib import ExitStack
+from collections.abc import Callable
+from contextlib import AsyncExitStack, ExitStack
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Final
@@ -14,7 +15,16 @@ import typer
 from ledgerpress import __version__
 from ledgerpress.cli import demo as demo_command
 from ledgerpress.cli.options import ConfigOption, ProfileOption
-from ledgerpress.cli.printing_and_exit_codes import REFUSED, err, fail, out, progress, run, this_program
+from ledgerpress.cli.printing_and_exit_codes import (
+    REFUSED,
+    clear_errors,
+    err,
+    fail,
+    out,
+    progress,
+    run,
+    this_program,
+)
 from ledgerpress.cli.settings import loaded
 from ledgerpress.commands.roles_and_permissions import Role
 from ledgerpress.features.registry import installed_features
@@ -22,9 +32,11 @@ from ledgerpress.server.log_url import LogUrl
 from ledgerpress.server.process.sockets import AddressTaken, bind, bound_to_path, url_of
 from ledgerpress.server.process.stop_signals import StopSignals
 from ledgerpress.server.tracing.settings import TracingUnavailable
+from ledgerpress.server.workers.supervision_messages import Worker, WorkerStart
 from ledgerpress.system_errors import reason_of
 
 if TYPE_CHECKING:
+    from ledgerpress.server.serving import Announce
     from ledgerpress.server.settings.loading import LoadedSettings
     from ledgerpress.server.settings.sections import Settings
 
@@ -62,6 +74,15 @@ def serve(
             "--unix-socket",
             metavar="PATH",
             help="Listen on a Unix socket instead of an address and a port (server.unix_socket).",
+        ),
+    ] = None,
+    workers: Annotated[
+        str | None,
+        typer.Option(
+            "--workers",
+            metavar="N|auto",
+            help="The number of processes that answer requests; auto: one for each core (server.workers).",
+            show_default="1",
         ),
     ] = None,
     root_path: Annotated[
@@ -111,6 +132,7 @@ def serve(
         "server.host": host,
         "server.port": port,
         "server.unix_socket": unix_socket,
+        "server.workers": int(workers) if workers is not None and workers.isdecimal() else workers,
         "server.root_path": root_path,
         "server.open_past": open_past,
         "server.data": data,
@@ -118,6 +140,9 @@ def serve(
         "server.allow_unsynced": allow_unsynced,
     }
     result = loaded(options, config)
+    if (start := WorkerStart.taken_from_environment()) is not None:
+        _serve_as_worker(start, result, is_demo=demo)
+        return
     settings, server = result.settings, result.settings.server
     with ExitStack() as stack:
         listeners = [
@@ -135,10 +160,38 @@ def serve(
                 err.print(f"There is already a store in {place}: --demo does not change it.")
             if _may_open_demo(result) and (is_new or demo_command.is_in(server.data, url)):
                 settings = _readable_without_token(settings)
-        try:
-            run(_serve(settings, listeners))
-        except (TracingUnavailable, AddressTaken) as error:
-            fail(str(error), REFUSED)
+        if server.worker_count > 1:
+            _supervise(settings, listeners)
+        else:
+            _run(settings, listeners)
+
+
+def _run(settings: "Settings", listeners: list[socket.socket], worker: Worker | None = None) -> None:
+    try:
+        run(_serve(settings, listeners, worker))
+    except (TracingUnavailable, AddressTaken) as error:
+        fail(str(error), REFUSED)
+
+
+def _serve_as_worker(start: WorkerStart, result: "LoadedSettings", *, is_demo: bool) -> None:
+    """Serve as one of several processes, on the sockets of the supervisor."""
+    settings, server = result.settings, result.settings.server
+    if is_demo and _may_open_demo(result) and demo_command.is_in(server.data, LogUrl.parse(server.log)):
+        settings = _readable_without_token(settings)
+    with start.opened() as worker:
+        _run(settings, worker.listeners, worker)
+
+
+def _supervise(settings: "Settings", listeners: list[socket.socket]) -> None:
+    """Start several processes that serve, and supervise them until a signal."""
+    from ledgerpress.server.workers.supervised_server import supervise  # noqa: PLC0415 - for several workers
+
+    with clear_errors():
+        code = supervise(
+            settings, listeners, partial(_announce, settings, [url_of(listener) for listener in listeners])
+        )
+    if code:
+        raise typer.Exit(code)
 
 
 def _may_open_demo(result: "LoadedSettings") -> bool:
@@ -182,25 +235,49 @@ def _bind_path(stack: ExitStack, path: Path) -> socket.socket:
         )
 
 
-async def _serve(settings: "Settings", listeners: list[socket.socket]) -> None:
+async def _serve(settings: "Settings", listeners: list[socket.socket], worker: Worker | None) -> None:
     server = settings.server
     with StopSignals(server.stop_delay_seconds + server.stop_seconds) as signals:
         try:
-            from ledgerpress.server import serving  # noqa: PLC0415 - imports strawberry and starlette
+            async with AsyncExitStack() as stack:
+                announce: Announce = partial(
+                    _announce, settings, [url_of(listener) for listener in listeners]
+                )
+                is_replaced: Callable[[], bool] = _is_not_replaced
+                lifetime = None
+                if worker is not None:
+                    from ledgerpress.server.workers.worker_lifetime import WorkerLifetime  # noqa: PLC0415
 
-            await serving.serve(
-                settings,
-                listeners,
-                program=this_program(),
-                progress=progress("Building the views"),
-                announce=partial(_announce, settings, [url_of(listener) for listener in listeners]),
-                signals=signals,
-                features=installed_features(),
-            )
+                    # First, because the supervisor waits for a report, and the next imports take a second.
+                    lifetime = await stack.enter_async_context(WorkerLifetime.supervised(worker.link))
+                    announce, is_replaced = lifetime.ready, lifetime.is_replaced
+                from ledgerpress.server import serving  # noqa: PLC0415 - imports strawberry and starlette
+
+                features = installed_features()
+                schema = None
+                if lifetime is not None:
+                    schema = serving.prepared_schema(features)
+                    await lifetime.begun.wait()
+                await serving.serve(
+                    settings,
+                    listeners,
+                    program=this_program(),
+                    progress=progress("Building the views"),
+                    announce=announce,
+                    signals=signals,
+                    features=features,
+                    worker=worker,
+                    is_replaced=is_replaced,
+                    schema=schema,
+                )
         except asyncio.CancelledError:
             if not signals.received:
                 raise
             logger.info("stopped before clients could connect")
+
+
+def _is_not_replaced() -> bool:
+    return False
 
 
 def _announce(settings: "Settings", urls: list[str], head: int, token: str | None) -> None:

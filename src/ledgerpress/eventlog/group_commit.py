@@ -125,6 +125,8 @@ class GroupCommit:
         self._loop = asyncio.get_running_loop()
         self._writing = False
         self._finished: asyncio.Future[None] | None = None
+        self.groups = 0
+        """The number of groups that were recorded, or that have failed."""
 
     @property
     def is_writing(self) -> bool:
@@ -154,6 +156,7 @@ class GroupCommit:
     def _write(self) -> None:
         self._group = self._next_group()
         if self._group:
+            self.groups += 1
             self._recorder.begin([pending.command for pending in self._group], self._report)
         else:
             self._writing = False

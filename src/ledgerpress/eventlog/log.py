@@ -118,7 +118,8 @@ class OpenedLog(EventLog, Protocol):
         """Counters since the log was opened; an engine may lack some of them.
 
         `reconnects`: the number of times that a connection was reopened. `resolved`: the number of appends without an
-        answer for which the log later determined whether they had been recorded.
+        answer for which the log later determined whether they had been recorded. `groups`: the number of transactions
+        that recorded appends; only an engine has it in which several appends share a transaction.
         """
         ...
 

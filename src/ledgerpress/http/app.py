@@ -33,15 +33,17 @@ from ledgerpress.http.graphql_over_http_settings import HttpSettings
 from ledgerpress.http.health.metrics import Metrics
 from ledgerpress.http.health.probes import Health, may_see_operations
 from ledgerpress.http.health.settings import HealthSettings, MetricsSettings
-from ledgerpress.http.limits import ConcurrencyLimit, ConcurrencySlots, RateLimiter
+from ledgerpress.http.limits import ConcurrencyLimit, ConcurrencySlots, RateLimiter, own_buckets
 from ledgerpress.http.middleware.access_log import AccessLog
 from ledgerpress.http.middleware.cors import Cors, CorsSettings
 from ledgerpress.http.middleware.security_headers import HeaderSettings, SecurityHeaders
 from ledgerpress.http.middleware.telemetry import RequestSpans, Telemetry
 from ledgerpress.http.middleware.trusted_hosts import TrustedHosts
+from ledgerpress.http.other_workers import OtherWorkers
 from ledgerpress.http.pages.page_contributions_and_rendering import PageContribution, Pages
 from ledgerpress.http.persisted_documents import PersistedDocuments
 from ledgerpress.http.requests.url_prefix_and_route_path import route_path
+from ledgerpress.http.shared_token_buckets import buckets_in
 from ledgerpress.http.streaming.stream_requests import StreamRequests
 from ledgerpress.http.streaming.uvicorn_direct_write import ServerSend
 from ledgerpress.http.streaming.websocket_and_sse_dispatch import StreamingEndpoint
@@ -65,7 +67,11 @@ class Runtime:
     on_document_thread_start: Callable[[], None] | None = None
     """Called in the thread that checks long documents, before it checks the first one."""
     metrics: Metrics = field(default_factory=Metrics)
+    workers: OtherWorkers | None = None
+    """The other workers of the server, if it has several."""
     stopping: asyncio.Event = field(default_factory=asyncio.Event)
+    is_replaced: Callable[[], bool] = lambda: False
+    """Returns whether another process has taken the place of this one, so that the server does not stop."""
 
     def middleware(self, store: Store, allowed_hosts: Sequence[str]) -> list[Middleware]:
         """Return the middleware, outermost first."""
@@ -99,8 +105,12 @@ class Runtime:
     def _health(
         self, store: Store, authenticator: Authenticator, settings: HealthSettings
     ) -> list[BaseRoute]:
-        health = Health(store, authenticator, settings, self.stopping)
+        health = self.health_of(store, authenticator, settings)
         return [Route("/health/live", health.live), Route("/health/ready", health.ready)]
+
+    def health_of(self, store: Store, authenticator: Authenticator, settings: HealthSettings) -> Health:
+        """Return the liveness and readiness of this process and, if there are others, of all workers."""
+        return Health(store, authenticator, settings, self.stopping, self.is_replaced, self.workers)
 
     def _metrics(self, store: Store, authenticator: Authenticator | None) -> BaseRoute:
         """Return the route of the metrics. If there is an authenticator, only operators may read them."""
@@ -150,8 +160,10 @@ def make_app(
         schema, limits=limits or Limits(), on_document_thread_start=runtime.on_document_thread_start
     )
     executor.log_effect_of_extensions()
-    persisted = PersistedDocuments(settings)
-    rates = RateLimiter(authenticator, settings)
+    workers = runtime.workers
+    persisted = PersistedDocuments(settings, workers)
+    new_buckets = own_buckets if workers is None else buckets_in(workers.directory)
+    rates = RateLimiter(authenticator, settings, new_buckets)
     cached_executor = CachedExecutor(executor, cache)
     slots = ConcurrencySlots(settings.max_concurrent_requests)
     endpoint = GraphQLEndpoint(
@@ -166,7 +178,7 @@ def make_app(
     hub = SubscriptionHub(executor, store, subscriptions or SubscriptionSettings(), open_past=open_past)
     hub.tokens = authenticator if isinstance(authenticator, EndedTokens) else None
     streaming = StreamingEndpoint(
-        StreamRequests(hub, authenticator, rates, settings, persisted, slots), runtime.stopping
+        StreamRequests(hub, authenticator, rates, settings, persisted, slots), runtime.stopping, workers
     )
     fast_path = Middleware(
         FastPath,
@@ -218,6 +230,9 @@ def make_app(
         "Approximate size of the cached responses, in bytes.",
         lambda: cached_executor.bytes,
     )
+    if workers is not None:
+        runtime.health_of(store, authenticator, runtime.health).serve_other_workers(workers)
+        runtime.metrics.combine_with(workers, store)
     return app
 
 

@@ -192,7 +192,7 @@ class GraphQLEndpoint:
                 if authorization:  # the token may have been revoked before that position
                     identity = await self.rates.identify(scope, authorization)
         if request.document_id is not None or request.extensions or settings.only_trusted_documents:
-            document = self.persisted.find(request)
+            document = await self.persisted.find_in_all_workers(request)
         else:
             document = RequestedDocument(request.query or "")
         uncached_text = text if cached is None else None

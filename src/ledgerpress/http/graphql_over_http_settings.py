@@ -70,7 +70,10 @@ class HttpSettings(Struct, frozen=True, kw_only=True):
         Count, Meta(description="The largest document that a client may register, in bytes.")
     ] = 100_000
     max_persisted_bytes: Annotated[
-        Count, Meta(description="How much memory the documents that clients registered may use, in bytes.")
+        Count,
+        Meta(
+            description="How much memory the documents that clients registered may use, in bytes, in each worker."
+        ),
     ] = 10_000_000
     min_position_seconds: Annotated[
         Seconds,
@@ -86,7 +89,9 @@ class HttpSettings(Struct, frozen=True, kw_only=True):
     ] = 0
     max_concurrent_requests: Annotated[
         Count,
-        Meta(description="How many requests may be in progress at a time; others get 503 and Retry-After."),
+        Meta(
+            description="How many requests may be in progress at a time, in each worker; others get 503 and Retry-After."
+        ),
     ] = 200
     requests_per_second: Annotated[
         Rate, Meta(description="How many requests per second a token may send on average; 0 means no limit.")

@@ -72,8 +72,12 @@ class TokenBuckets:
         if bucket.left >= 1:
             bucket.left -= 1
             return bucket.left
-        wait = (1 - bucket.left) / self._per_second
-        raise HttpError(
+        raise self._rejection(bucket.left)
+
+    def _rejection(self, left: float) -> HttpError:
+        """Return the error for a request when less than one request is left."""
+        wait = (1 - left) / self._per_second
+        return HttpError(
             429,
             "RATE_LIMITED",
             f"Too many requests: at most {self._per_second:g} per second are allowed on average. Try again later.",
@@ -103,6 +107,19 @@ class TokenBuckets:
         )
 
 
+NewBuckets = Callable[[str, float, HttpSettings], TokenBuckets]
+"""Creates the buckets of a purpose with a rate per second and the other limits of the settings."""
+
+
+def own_buckets(_purpose: str, per_second: float, settings: HttpSettings) -> TokenBuckets:
+    """Return buckets in the memory of this process."""
+    return TokenBuckets(
+        per_second=per_second,
+        burst_seconds=settings.burst_seconds,
+        max_clients=settings.max_rate_limited_clients,
+    )
+
+
 def client_address(client: tuple[str, int] | None) -> str:
     """Return the key of an anonymous client: its IPv4 address, or its IPv6 network (/64)."""
     if client is None:
@@ -117,18 +134,20 @@ def client_address(client: tuple[str, int] | None) -> str:
 
 
 class RateLimiter:
-    """Limits the rate of each client, as the settings require."""
+    """Limits the rate of each client, as the settings require.
 
-    def __init__(self, authenticator: Authenticator, settings: HttpSettings) -> None:
+    `new_buckets` creates the buckets for the clients with a token, and for those without one.
+    """
+
+    def __init__(
+        self,
+        authenticator: Authenticator,
+        settings: HttpSettings,
+        new_buckets: NewBuckets = own_buckets,
+    ) -> None:
         self._authenticator = authenticator
-        self._tokens, self._addresses = (
-            TokenBuckets(
-                per_second=rate,
-                burst_seconds=settings.burst_seconds,
-                max_clients=settings.max_rate_limited_clients,
-            )
-            for rate in (settings.requests_per_second, settings.anonymous_requests_per_second)
-        )
+        self._tokens = new_buckets("tokens", settings.requests_per_second, settings)
+        self._addresses = new_buckets("addresses", settings.anonymous_requests_per_second, settings)
 
     async def identify(self, scope: Scope, authorization: str | None) -> Identity:
         """Return the identity for an Authorization header. Raises `HttpError`.

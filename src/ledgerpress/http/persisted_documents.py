@@ -7,7 +7,8 @@ Documents, section 1).
 
 Clients register documents by automatic persisted queries (Apollo's protocol): a client sends the SHA-256 of a document,
 and also the text if the server does not know the hash. A text is registered only if it has that hash and was executed,
-so that no client can register a text under the hash of another document.
+so that no client can register a text under the hash of another document. If the server has several workers, each has
+the documents that clients registered with it, and asks the others for those that it does not know.
 """
 
 import hashlib
@@ -19,6 +20,7 @@ import msgspec
 
 from ledgerpress.bounded_cache import BoundedCache
 from ledgerpress.http.graphql_over_http_settings import HttpSettings
+from ledgerpress.http.other_workers import NoResponse, OtherWorkers
 from ledgerpress.http.request_rejection_error import HttpError
 from ledgerpress.http.requests.graphql_request import GraphQLRequest
 
@@ -81,6 +83,10 @@ def _read(content: bytes) -> dict[str, str]:
 
 
 _PREFIX: Final = "sha256:"
+_DOCUMENT: Final = "persisted document"
+"""The kind of the request with which a worker asks the others for a document."""
+_WORKER_TIMEOUT: Final = 1.0
+"""Seconds for the responses of the other workers. After that, the client is asked for the text."""
 _ENTRY_BYTES: Final = 200
 """Approximate memory of a registered document in addition to its text."""
 
@@ -100,7 +106,7 @@ class RequestedDocument(NamedTuple):
 class PersistedDocuments:
     """The trusted documents and the documents that clients registered."""
 
-    def __init__(self, settings: HttpSettings) -> None:
+    def __init__(self, settings: HttpSettings, workers: OtherWorkers | None = None) -> None:
         """Read the manifest. Raises `BadManifest`."""
         path = settings.trusted_documents
         if settings.only_trusted_documents and not path:
@@ -117,6 +123,31 @@ class PersistedDocuments:
             size_of=lambda _, text: len(text.encode("utf-8")) + _ENTRY_BYTES,
         )
         self._ill_formed = settings.unprocessable_status
+        self._workers = workers if self._registers else None
+        if self._workers is not None:
+            self._workers.serve({_DOCUMENT: self._respond})
+
+    async def find_in_all_workers(self, request: GraphQLRequest) -> RequestedDocument:
+        """Do the same as `find`, with the documents that are registered in any worker. Raises `HttpError`."""
+        if self._workers is not None and request.query is None:
+            digest = self._identifier(request)
+            if digest is not None and not (digest in self._trusted or digest in self._registered):
+                await self._ask_workers(self._workers, digest)
+        return self.find(request)
+
+    async def _ask_workers(self, workers: OtherWorkers, digest: str) -> None:
+        """Register a document that is registered in another worker."""
+        if not is_sha256(digest):
+            return
+        responses = await workers.ask_all(_DOCUMENT, digest.encode(), timeout=_WORKER_TIMEOUT)
+        for response in responses.values():
+            if not isinstance(response, NoResponse) and response:
+                self._registered.put(digest, response.decode())
+                return
+
+    async def _respond(self, _sender: int, digest: bytes) -> bytes:
+        """Return a document that is registered in this worker, or nothing."""
+        return (self._registered.get(digest.decode()) or "").encode()
 
     def find(self, request: GraphQLRequest) -> RequestedDocument:
         """Return the document of a request. Raises `HttpError`."""

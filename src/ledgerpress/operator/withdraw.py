@@ -21,11 +21,14 @@ from ledgerpress.operator.rebuild_and_switch_views import rebuild_now
 from ledgerpress.retry import poll
 from ledgerpress.server.log_url import LOCAL
 from ledgerpress.server.store import Store, open_store
+from ledgerpress.server.workers.memory_marks import workers_behind
 from ledgerpress.views.files.active_views import OTHER_SETS_TIMEOUT, POLL_INTERVAL
 from ledgerpress.views.files.views_directory import ViewsDirectory
 
 SWITCH_TIMEOUT: Final = 30.0
 """Seconds to wait until the store uses the rebuilt views."""
+MEMORY_TIMEOUT: Final = 30.0
+"""Seconds to wait until the workers of servers have cleared their memory. One that hangs is killed sooner."""
 NEVER_WITHDRAWN: Final = {
     "log.opened": "it contains the key for the names of streams",
     "payload.withdrawn": "it contains no text except the reason of the withdrawal, and proves the withdrawal",
@@ -85,6 +88,11 @@ async def erase_in_views(store: Store, data: Path, record: int) -> None:
             directory.drop()
             break
     await _reach_other_sets(directory, record)
+    if workers := await workers_behind(data, record, MEMORY_TIMEOUT):
+        raise WithdrawalUnfinished(
+            "the payload is withdrawn from the log and the views, but a process of the server may still have it in memory "
+            f"(worker {', '.join(map(str, workers))}): restart the server"
+        )
 
 
 async def withdraw_payload(

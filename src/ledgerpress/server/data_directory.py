@@ -16,7 +16,9 @@ NODE_FILE: Final = "node.json"
 """The file that names the publication of the views, in the directory of a node whose log is elsewhere."""
 TEMPORARY: Final = ".aside-"
 """The prefix of temporary directories: files are written there and then moved to their place."""
-_IGNORED: Final = (LOG_FILE, f".{LOG_FILE}.", TEMPORARY)
+WORKERS: Final = ".workers-"
+"""The prefix of directories with the sockets of workers. Each supervisor has its own; a killed one leaves it."""
+_IGNORED: Final = (LOG_FILE, f".{LOG_FILE}.", TEMPORARY, WORKERS)
 """Prefixes of files that do not prevent a new log. An interrupted restore leaves files with the second prefix."""
 
 
@@ -64,7 +66,7 @@ def check_node_directory(data: Path, *, create: bool = True) -> None:
                 "(--data), or first copy the log to the other place (ledgerpress log copy)"
             )
         files = [] if (data / NODE_FILE).exists() or not data.exists() else list(data.iterdir())
-        if any(not file.name.startswith((NODE_FILE, TEMPORARY)) for file in files):
+        if any(not file.name.startswith((NODE_FILE, TEMPORARY, WORKERS)) for file in files):
             raise LogUnusable(f"{data} contains other files: use a new or empty directory")
         if create:
             create_directory(data)

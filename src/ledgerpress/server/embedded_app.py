@@ -57,6 +57,8 @@ SETTINGS_OF_HOST: Final[Mapping[str, str]] = {
             "server.host",
             "server.port",
             "server.unix_socket",
+            "server.workers",
+            "server.worker_hang_seconds",
             "server.root_path",
             "server.stop_delay_seconds",
             "server.stop_seconds",

@@ -9,9 +9,11 @@ import logging
 import re
 import sys
 import time
+from collections.abc import Iterator
 from contextlib import nullcontext, suppress
 from datetime import UTC, datetime
 from functools import lru_cache
+from select import PIPE_BUF
 from typing import Annotated, Any, Final, Literal, TextIO
 
 import msgspec
@@ -160,8 +162,12 @@ class BufferedHandler(logging.StreamHandler[TextIO]):
     The buffer is written together with any other line, and when the program ends, unless it is killed.
     """
 
-    def __init__(self, stream: TextIO, formatter: JsonFormatter | TextFormatter) -> None:
+    def __init__(
+        self, stream: TextIO, formatter: JsonFormatter | TextFormatter, max_write_bytes: int | None = None
+    ) -> None:
+        """Write at most `max_write_bytes` at a time, in whole lines; a longer line is written alone."""
         super().__init__(stream)
+        self._max_write_bytes = max_write_bytes
         self.setFormatter(formatter)
         self._formatter = formatter
         self._buffer: list[str] = []
@@ -190,14 +196,32 @@ class BufferedHandler(logging.StreamHandler[TextIO]):
         if timer is not None:
             timer.cancel()
         with suppress(OSError, ValueError):  # the reader of standard error is gone; requests continue
-            if lines:
-                self.stream.write("\n".join(lines) + "\n")
-            self.stream.flush()
+            for part in _parts(lines, self._max_write_bytes):
+                self.stream.write(part)
+                self.stream.flush()
 
 
-def log_to_standard_error(settings: LogSettings) -> AccessLog | None:
-    """Log to standard error from now on; return the access log, if it is enabled."""
-    handler = BufferedHandler(sys.stderr, JsonFormatter() if settings.format == "json" else TextFormatter())
+def _parts(lines: list[str], max_bytes: int | None) -> Iterator[str]:
+    """Yield the lines in parts of at most `max_bytes`, or in one part if that is `None`."""
+    part, size = list[str](), 0
+    for line in lines:
+        length = len(line.encode("utf-8", "backslashreplace")) + 1 if max_bytes is not None else 0
+        if part and max_bytes is not None and size + length > max_bytes:
+            yield "\n".join(part) + "\n"
+            part, size = [], 0
+        part.append(line)
+        size += length
+    if part:
+        yield "\n".join(part) + "\n"
+
+
+def log_to_standard_error(settings: LogSettings, *, is_shared: bool = False) -> AccessLog | None:
+    """Log to standard error from now on; return the access log, if it is enabled.
+
+    If several processes share it (`is_shared`), their lines are not mixed, as long as each has at most `PIPE_BUF` bytes.
+    """
+    formatter = JsonFormatter() if settings.format == "json" else TextFormatter()
+    handler = BufferedHandler(sys.stderr, formatter, PIPE_BUF if is_shared else None)
     root = logging.getLogger()
     root.handlers = [handler]
     root.setLevel(settings.level.upper())

@@ -32,6 +32,10 @@ from ledgerpress.server.settings.sections import Settings
 from ledgerpress.server.storage_metrics import StorageMetrics
 from ledgerpress.server.store import Store, open_store
 from ledgerpress.server.tracing.settings import TracingSettings, TracingUnavailable
+from ledgerpress.server.workers.http_workers import HttpWorkers
+from ledgerpress.server.workers.supervision_messages import Worker
+from ledgerpress.server.workers.team import Team
+from ledgerpress.views.files.views_directory import digest_of
 
 logger = logging.getLogger(__name__)
 
@@ -68,17 +72,26 @@ async def serve(
     announce: Announce,
     signals: StopSignals,
     features: FeatureSet = FEATURES,
+    worker: Worker | None = None,
+    is_replaced: Callable[[], bool] = lambda: False,
+    schema: "Schema | None" = None,
 ) -> None:
     """Serve on bound sockets, the second of them for operators, until a signal.
 
     `features` are the features of the process and of `program`, the command that rebuilds views. `progress` shows how
-    far the views are built. `announce` is called when clients can connect. `signals` stop the process. Raises `InvalidSettings`,
+    far the views are built. `announce` is called when clients can connect. `signals` stop the process. `worker`
+    is the place of this process among the workers of its server, if there are several, and
+    `is_replaced` returns whether another one has taken this place, at a signal. `schema` is a prepared one. Raises `InvalidSettings`,
     `TracingUnavailable`, `AddressTaken`, and the errors of `open_store`.
     """
     server = settings.server
-    access_log = log_to_standard_error(settings.logs)
+    access_log = log_to_standard_error(settings.logs, is_shared=worker is not None)
     async with AsyncExitStack() as stack:
         tracer = stack.enter_context(_tracing(settings.tracing))
+        team: Team | None = None
+        if worker is not None:
+            views = digest_of(features.projectors)
+            team = await stack.enter_async_context(Team.joined(worker.directory, worker.number, views))
         command_metrics = CommandMetrics(tracer)
         with progress as report:
             store = await stack.enter_async_context(
@@ -91,6 +104,7 @@ async def serve(
                     log_timeout=server.log_wait_seconds,
                     clock_limits=server.clock_limits,
                     serve_while_rebuilding=True,
+                    workers=team,
                 )
             )
         runtime = Runtime(
@@ -101,6 +115,8 @@ async def serve(
             access_log=access_log,
             spans=tracer.requests if tracer else None,
             on_document_thread_start=switch_threads_sooner,
+            workers=None if team is None else HttpWorkers(team.channel),
+            is_replaced=is_replaced,
         )
         command_metrics.register(runtime.metrics)
         authenticator = authenticator_of(store, settings)
@@ -109,9 +125,10 @@ async def serve(
             authenticator,
             settings,
             runtime,
-            schema=features.graphql_schema(),
+            schema=schema or features.graphql_schema(),
             allowed_hosts=server.hosts,
         )
+        stack.push_async_callback(runtime.metrics.close)
         apps: list[Any] = [app, runtime.operations_app(store, authenticator)]
         for listener in listeners:
             begin_to_listen(listener)
@@ -120,16 +137,24 @@ async def serve(
         token = await _first_admin_token(store) if needs_token else None
         announce(await store.log.head(), token)
         rebuilding = asyncio.create_task(
-            rebuild_in_background(server.data, server.log, program, features), name="background rebuild"
+            rebuild_in_background(
+                server.data, server.log, program, features, is_due=lambda: team is None or team.is_writer
+            ),
+            name="background rebuild",
         )
         try:
-            await ServerProcess(server, settings.live, runtime.stopping, signals).run(
-                *zip(apps, listeners, strict=False)
-            )
+            await ServerProcess(
+                server, settings.live, runtime.stopping, signals, is_replaced, is_shared=worker is not None
+            ).run(*zip(apps, listeners, strict=False))
         finally:
             rebuilding.cancel()
             with suppress(asyncio.CancelledError):
                 await rebuilding
+
+
+def prepared_schema(features: FeatureSet) -> "Schema":
+    """Return the schema for `serve`, which imports what it needs: that takes most of the time of a start."""
+    return features.graphql_schema()
 
 
 async def _first_admin_token(store: Store) -> str | None:

@@ -26,12 +26,14 @@ class StorageMetrics:
             "Sizes of the log and the views files, and of their write-ahead logs (wal).",
             self._sizes,
             label="file",
+            aggregate="max",
         )
         metrics.watch(
             "disk_free_bytes",
             "Free space for the log and for the views; on one file system, it is the same space.",
             self._free,
             label="directory",
+            aggregate="min",
         )
 
     def _files(self) -> dict[str, Path]:

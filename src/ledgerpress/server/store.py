@@ -3,14 +3,21 @@
 import asyncio
 import sqlite3
 from collections.abc import AsyncIterator, Callable, Collection, Sequence
-from contextlib import AbstractContextManager, asynccontextmanager, suppress
+from contextlib import (
+    AbstractAsyncContextManager,
+    AbstractContextManager,
+    AsyncExitStack,
+    asynccontextmanager,
+    suppress,
+)
 from dataclasses import dataclass
 from functools import cached_property, partial
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 from ledgerpress.commands.command_handler import NO_INSTRUMENTATION, CommandHandler, Instrumentation
 from ledgerpress.commands.first_events_of_publication import open_publication
+from ledgerpress.eventlog.appended_events import appended_events
 from ledgerpress.eventlog.clock_guard import (
     ClockGuard,
     ClockLimits,
@@ -22,7 +29,7 @@ from ledgerpress.eventlog.clock_randomness_ids import Clock, Randomness, SystemC
 from ledgerpress.eventlog.codec import Codec
 from ledgerpress.eventlog.event_and_withdrawn_event import Event
 from ledgerpress.eventlog.health_checked_log import HealthCheckedLog
-from ledgerpress.eventlog.log import OpenedLog
+from ledgerpress.eventlog.log import OpenedLog, StreamWrite
 from ledgerpress.eventlog.log_health import LogHealth
 from ledgerpress.feature import FeatureSet
 from ledgerpress.features.history import change_queries as changes
@@ -40,7 +47,24 @@ from ledgerpress.views.files.views_directory import ViewsDirectory
 from ledgerpress.views.files.views_health import ViewsUnavailable
 from ledgerpress.views.projection.checkpoints import Checkpoint
 from ledgerpress.views.projection.projector_interface_and_composition import Projector
+from ledgerpress.views.projection.views_writer_role import ONLY_PROCESS, ViewsAdvance, ViewsWriterRole
 from ledgerpress.views.snapshot_and_cache_dependencies import Snapshot, ViewsVersion
+
+
+class OtherWorkers(ViewsWriterRole, Protocol):
+    """The other workers of the server of which this process is one."""
+
+    def shared(self, log: OpenedLog, recorded: Callable[[Sequence[StreamWrite], int], None]) -> OpenedLog:
+        """Return the log whose appends one worker records, in groups of all workers.
+
+        `recorded` is called with each append that this worker has recorded for another one, and its last position.
+        """
+        ...
+
+    def following(self, note: Callable[[ViewsAdvance], None]) -> AbstractAsyncContextManager[None]:
+        """Call `note` with what other workers commit to the views, within the context."""
+        ...
+
 
 FOLLOW_BATCH_SIZE: Final = 500
 """Events that are applied in one transaction while requests are served."""
@@ -130,6 +154,7 @@ async def open_store(
     instrumentation: Instrumentation = NO_INSTRUMENTATION,
     log_timeout: float = 0.0,
     serve_while_rebuilding: bool = False,
+    workers: OtherWorkers | None = None,
 ) -> AsyncIterator[Store]:
     """Open the store in the directory `data`, with views that have caught up with the log at the URL `log`.
 
@@ -138,7 +163,8 @@ async def open_store(
     read, and appends raise `ClockRejected`. `elapsed` is a monotonic clock; a `clock` without one is not checked. By default, both are those of the machine. While the views are built or catch up, at most `batch_size` events are applied at a time,
     and `progress` is called with the position reached and the head. With `resume`, paused projections are tried again.
     With `serve_while_rebuilding`, if there are no views of these projectors, the store uses a copy of the views of
-    another version; the caller MUST then rebuild the views. Raises `LogUnusable` if the directory contains something
+    another version; the caller MUST then rebuild the views. `workers` are the other processes of the same server. Raises
+    `LogUnusable` if the directory contains something
     else, and `LogUnavailable` if the log's server cannot be reached for `log_timeout` seconds.
     """
     if clock is None:
@@ -169,6 +195,7 @@ async def open_store(
             resume=resume,
             instrumentation=instrumentation,
             serve_while_rebuilding=serve_while_rebuilding,
+            workers=workers,
         ) as store:
             yield store
     finally:
@@ -203,6 +230,7 @@ async def store_on_log(
     resume: bool = True,
     instrumentation: Instrumentation = NO_INSTRUMENTATION,
     serve_while_rebuilding: bool = False,
+    workers: OtherWorkers | None = None,
 ) -> AsyncIterator[Store]:
     """Open the store of an opened log, with views in the existing directory `data`. The caller closes the log.
 
@@ -210,7 +238,17 @@ async def store_on_log(
     """
     projectors = features.projectors if projectors is None else projectors
     codec = features.codec()
-    checked_log = HealthCheckedLog(opened)
+    detects_replacement = opened.detects_replacement
+
+    def hand_over(writes: Sequence[StreamWrite], position: int) -> None:
+        if detects_replacement:
+            views.hand_over(appended_events(codec, opened.publication, writes, position))
+
+    if workers is not None and "groups" in opened.counts:
+        # The appends of all workers share transactions.
+        checked_log = HealthCheckedLog(workers.shared(opened, hand_over))
+    else:
+        checked_log = HealthCheckedLog(opened)
     name_key = await open_publication(checked_log, codec, clock, randomness, features.first_events)
     directory = ViewsDirectory(data, projectors)
     caches = list[Callable[[], None]]()
@@ -222,6 +260,7 @@ async def store_on_log(
         clock,
         batch_size=batch_size or FOLLOW_BATCH_SIZE,
         clear_caches=partial(_clear, caches),
+        role=ONLY_PROCESS if workers is None else workers,
     )
     builder = ViewsBuilder(checked_log, codec, directory, projectors, batch_size=batch_size)
 
@@ -242,12 +281,12 @@ async def store_on_log(
         computed = ComputedValues()
         caches.append(computed.clear)
         checked_log.verify_applied(lambda: views.applied)
-        views.follow()
-        tasks = [
-            asyncio.create_task(views.watch(), name="views in use"),
-            asyncio.create_task(checked_log.watch(), name="log health"),
-        ]
-        try:
+        async with AsyncExitStack() as stack:
+            if workers is not None:
+                await stack.enter_async_context(workers.following(views.note))
+            views.follow()
+            for work, name in ((views.watch(), "views in use"), (checked_log.watch(), "log health")):
+                stack.push_async_callback(_cancelled, asyncio.create_task(work, name=name))
             yield Store(
                 checked_log,
                 codec,
@@ -262,7 +301,7 @@ async def store_on_log(
                     randomness=randomness,
                     name_key=name_key,
                     observer=instrumentation,
-                    hand_over=views.hand_over if opened.detects_replacement else None,
+                    hand_over=views.hand_over if detects_replacement else None,
                 ),
                 clock,
                 randomness,
@@ -270,12 +309,13 @@ async def store_on_log(
                 caches,
                 computed,
             )
-        finally:
-            for task in tasks:
-                task.cancel()
-            await asyncio.wait(tasks)
     finally:
         await views.aclose()
+
+
+async def _cancelled(task: asyncio.Task[None]) -> None:
+    task.cancel()
+    await asyncio.wait([task])
 
 
 def _clear(caches: Sequence[Callable[[], None]], positions: Collection[int] | None) -> None:

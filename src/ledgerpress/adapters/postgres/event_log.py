@@ -91,7 +91,11 @@ class PostgresEventLog:
     @property
     def counts(self) -> Mapping[str, int]:
         reconnects = self._appender.reconnects + self._read_pool.reconnects
-        return {"reconnects": reconnects, "resolved": self._appender.resolved}
+        return {
+            "reconnects": reconnects,
+            "resolved": self._appender.resolved,
+            "groups": self._commits.groups,
+        }
 
     async def current_publication(self) -> str:
         """Return the UUID of the publication whose log now has this name. See `OpenedLog`."""

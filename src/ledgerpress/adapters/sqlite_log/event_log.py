@@ -3,10 +3,9 @@
 import asyncio
 import os
 import sqlite3
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
-from types import MappingProxyType
 from typing import TypeVar
 
 from ledgerpress.adapters.sqlite_log import event_reads_and_group_append
@@ -37,7 +36,6 @@ class SqliteEventLog:
     """
 
     notices = ()
-    counts = MappingProxyType[str, int]({})
     staleness = 0.0
     detects_replacement = True
 
@@ -101,6 +99,10 @@ class SqliteEventLog:
             self._short_reads.close()
             await self._reader.close()
             await self._writer.close()
+
+    @property
+    def counts(self) -> Mapping[str, int]:
+        return {"groups": self._commits.groups}
 
     async def current_publication(self) -> str:
         """Return the UUID of the publication. Raises `LogReplaced` if there is another file at the path now."""

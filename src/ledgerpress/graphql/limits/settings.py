@@ -131,5 +131,8 @@ class CacheSettings(msgspec.Struct, frozen=True, kw_only=True):
     """The memory limit of the response cache."""
 
     max_bytes: Annotated[
-        int, msgspec.Meta(ge=0, description="Memory for cached responses, in bytes; 0 turns the cache off.")
+        int,
+        msgspec.Meta(
+            ge=0, description="Memory for cached responses, in bytes, in each worker; 0 turns the cache off."
+        ),
     ] = 64 * 2**20

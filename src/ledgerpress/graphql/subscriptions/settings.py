@@ -14,7 +14,7 @@ class SubscriptionSettings(Struct, frozen=True, kw_only=True):
     """The limits of subscriptions and of their connections."""
 
     max_subscriptions: Annotated[
-        Count, Meta(description="Maximum number of subscriptions in the process, over all connections.")
+        Count, Meta(description="Maximum number of subscriptions in each worker, over all connections.")
     ] = 10_000
     max_operations: Annotated[
         Count,
@@ -59,7 +59,9 @@ class SubscriptionSettings(Struct, frozen=True, kw_only=True):
     ] = 30.0
     max_reservations: Annotated[
         Count,
-        Meta(description="Maximum number of event streams in the single-connection mode, reserved or open."),
+        Meta(
+            description="Maximum number of event streams in the single-connection mode, reserved or open, in each worker."
+        ),
     ] = 1_000
     allowed_origins: Annotated[
         tuple[Origin, ...],

@@ -4,7 +4,7 @@ Each label has few values, and clients cannot choose any: no document, operation
 """
 
 from bisect import bisect_left
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final, Literal
 
@@ -22,11 +22,25 @@ from prometheus_client.registry import Collector
 from ledgerpress import __version__
 from ledgerpress.eventlog.log_health import OPERATIONS, LogHealth
 from ledgerpress.graphql.context import Store
+from ledgerpress.http.health.metrics_of_workers import Aggregate, MetricsOfWorkers
+from ledgerpress.http.other_workers import OtherWorkers
 from ledgerpress.views.projection.checkpoints import Checkpoint
 from ledgerpress.views.projection.lag import Lag, lags, node_lag
 
 BOUNDS: Final = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 """The upper bounds of the histogram's buckets, in seconds."""
+
+
+_LOWEST: Final[Mapping[str, Aggregate]] = dict.fromkeys(
+    (
+        "ledgerpress_views_readable",
+        "ledgerpress_views_writable",
+        "ledgerpress_views_since_seconds",
+        "ledgerpress_log_reachable",
+    ),
+    "min",
+)
+"""Gauges of the store of which the lowest value of all workers is reported. Of the others, it is the greatest."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,13 +49,15 @@ class _Gauge:
     documentation: str
     kind: Literal["counter", "gauge"]
     label: str | None
+    aggregate: Aggregate
     read: Callable[[], float | Mapping[str, float]]
 
 
 class Metrics(Collector):
-    """The metrics of one process."""
+    """The metrics of one process. `workers` combines them with those of the other workers of the server."""
 
     def __init__(self) -> None:
+        self.workers: MetricsOfWorkers | None = None
         self._durations: dict[str, list[float]] = {}
         self._statuses: dict[tuple[str, int], int] = {}
         self._gauges: list[_Gauge] = []
@@ -68,24 +84,43 @@ class Metrics(Collector):
         *,
         kind: Literal["counter", "gauge"] = "gauge",
         label: str | None = None,
+        aggregate: Aggregate = "sum",
     ) -> None:
         """Add a metric whose value `read` returns: a number or, with `label`, a number for each value of the label.
 
-        The name gets the prefix `ledgerpress_`, and a counter the suffix `_total`.
+        The name gets the prefix `ledgerpress_`, and a counter the suffix `_total`. If the server has several workers,
+        the values of a gauge are combined by `aggregate`; those of a counter are added.
         """
-        self._gauges.append(_Gauge(name, documentation, kind, label, read))
+        self._gauges.append(_Gauge(name, documentation, kind, label, aggregate, read))
+
+    def combine_with(self, workers: OtherWorkers, store: Store) -> None:
+        """Report the metrics of this process to the other workers of the server, and `text` of all of them.
+
+        Call this after the last `watch`.
+        """
+        added = {f"ledgerpress_{gauge.name}": gauge.aggregate for gauge in self._gauges}
+        self.workers = MetricsOfWorkers(workers, lambda: self._families(store), {**added, **_LOWEST})
+
+    async def close(self) -> None:
+        """Leave the final counts of this process to the other workers of the server."""
+        if self.workers is not None:
+            await self.workers.close()
 
     async def text(self, store: Store, accept: str) -> tuple[bytes, str]:
         """Return the metrics and their media type, in the format that `accept`, an Accept header, requests."""
+        families = _Families(await (self.workers.collect() if self.workers else self._families(store)))
+        try:
+            encode, media_type = choose_encoder(accept)
+            return encode(families), media_type
+        except (TypeError, ValueError):  # an unknown version or escaping in the header
+            encode, media_type = choose_encoder("")
+            return encode(families), media_type
+
+    async def _families(self, store: Store) -> list[Metric]:
         points = store.checkpoints
         lag = await lags(store.log, points, store.clock.now(), store.log_health)
         self._of_store = [*_log(store.log_health, node_lag(lag)), *_views(store, points, lag)]
-        try:
-            encode, media_type = choose_encoder(accept)
-            return encode(self._registry), media_type
-        except (TypeError, ValueError):  # an unknown version or escaping in the header
-            encode, media_type = choose_encoder("")
-            return encode(self._registry), media_type
+        return list(self._registry.collect())
 
     def collect(self) -> Iterator[Metric]:
         yield InfoMetricFamily("ledgerpress", "The program.", {"version": __version__})
@@ -113,6 +148,17 @@ class Metrics(Collector):
                 buckets.append((bound, total))
             times.add_metric([kind], buckets, durations[-1])
         yield times
+
+
+class _Families(CollectorRegistry):
+    """Families that have been collected, as the encoders of the library expect them."""
+
+    def __init__(self, families: Sequence[Metric]) -> None:
+        super().__init__(auto_describe=False)
+        self._collected = families
+
+    def collect(self) -> Iterator[Metric]:
+        yield from self._collected
 
 
 def _views(store: Store, points: Mapping[str, Checkpoint], lag: Mapping[str, Lag]) -> Iterator[Metric]:
@@ -178,10 +224,16 @@ def _log(contact: LogHealth, node: Lag) -> Iterator[Metric]:
         failing.add_metric([operation], float(operation in contact.failing))
         failures.add_metric([operation], contact.failed[operation])
     yield from (failing, failures)
-    reconnects, resolved = (contact.counts.get(name, 0) for name in ("reconnects", "resolved"))
+    reconnects, resolved, groups = (
+        contact.counts.get(name, 0) for name in ("reconnects", "resolved", "groups")
+    )
     counters = {
         "log_regained": ("How often contact with the log was lost and regained.", contact.regained),
         "log_reconnects": ("How often a connection to the log was reestablished.", reconnects),
+        "log_append_groups": (
+            "Transactions in which appends were recorded; several appends share one.",
+            groups,
+        ),
         "log_appends_resolved": (
             "Appends without a response whose result was determined later.",
             resolved,

@@ -5,9 +5,11 @@ the log do not fail.
 """
 
 import asyncio
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final
 
+import msgspec
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
@@ -15,13 +17,18 @@ from ledgerpress.commands.client_identity import Authenticator, Unauthenticated
 from ledgerpress.commands.roles_and_permissions import READ_OPERATIONS
 from ledgerpress.eventlog.errors import LogUnavailable
 from ledgerpress.graphql.context import Store
-from ledgerpress.graphql.scalars import iso_time
+from ledgerpress.http.health.readiness import READY, Readiness, body_of, of_all, readiness_of
 from ledgerpress.http.health.settings import HealthSettings
+from ledgerpress.http.other_workers import NoResponse, OtherWorkers
 from ledgerpress.views.files.views_health import ViewsUnavailable
-from ledgerpress.views.projection.lag import lags, node_lag
 
 UNKNOWN_HOST: Final = "ledgerpress.unknown_host"
 """The key of the mark in the ASGI scope of a request whose Host is not allowed. A page of any site could have sent it."""
+
+_READINESS: Final = "readiness"
+"""The kind of the request with which a worker asks another one."""
+_WORKER_TIMEOUT: Final = 2.0
+"""Seconds for the response of another worker, which may wait a second for the log. A worker that is slower hangs."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +39,8 @@ class Health:
     authenticator: Authenticator
     settings: HealthSettings
     stopping: asyncio.Event
+    is_replaced: Callable[[], bool] = lambda: False
+    workers: OtherWorkers | None = None
 
     async def live(self, _: Request) -> Response:
         """Return 200 as long as the process responds."""
@@ -40,49 +49,28 @@ class Health:
     async def ready(self, request: Request) -> Response:
         """Return 200, or 503 with the projections that are paused or behind, and the failing operations of the log.
 
-        Do not wait for an unreachable log.
+        The response is about all workers of the server. Does not wait for an unreachable log.
         """
-        store, settings = self.store, self.settings
-        points, contact = store.checkpoints, store.log_health
-        lag = await lags(store.log, points, store.clock.now(), contact)
-        node = node_lag(lag)
-        paused = {name: point.error for name, point in points.items() if point.is_paused}
-        behind = {
-            name: behind.events if behind.is_known else None
-            for name, behind in lag.items()
-            if settings.is_behind(behind)
-        }
-        failing, views = contact.failing, store.views.health
-        causes = {
-            "stopping": self.stopping.is_set(),
-            "replaced": contact.replaced,
-            "unreadable": views.unreadable,
-            "paused": paused,
-            "behind": behind,
-            "failing": failing,
-        }
-        status = next((name for name, applies in causes.items() if applies), "ready")
-        body: dict[str, Any] = {
-            "status": status,
-            "head": contact.head,
-            "log": "another" if contact.replaced else "reachable" if node.is_known else "unreachable",
-            "lag": {"events": node.events if node.is_known else None, "seconds": round(node.seconds, 3)},
-            "paused": paused,
-            "behind": behind,
-            "failing": list(failing),
-        }
+        readiness = await self._own()
+        if self.workers is not None:
+            responses = await self.workers.ask_all(_READINESS, timeout=_WORKER_TIMEOUT)
+            readiness = of_all(readiness, _decoded(responses.values()))
         is_known_host = UNKNOWN_HOST not in request.scope
-        if is_known_host and (settings.details or await self._may_see_operations(request)):
-            body["views"] = {"file": store.views.path.name, "since": iso_time(store.views.since)}
-            if not node.is_known:
-                body["unreachableSince"] = iso_time(store.clock.now() - int(contact.silence * 1_000_000))
-            if contact.replaced:
-                body["why"] = contact.replaced
-            if notices := (*contact.notices, *views.notices):
-                body["notices"] = notices
-        else:
-            body["paused"] = dict.fromkeys(paused)
-        return JSONResponse(body, status_code=200 if status == "ready" else 503, headers=_FRESH)
+        details = is_known_host and (self.settings.details or await self._may_see_operations(request))
+        status = 200 if readiness.status == READY else 503
+        return JSONResponse(body_of(readiness, details=details), status_code=status, headers=_FRESH)
+
+    def serve_other_workers(self, workers: OtherWorkers) -> None:
+        """Report the readiness of this process to the other workers of the server."""
+
+        async def respond(_sender: int, _payload: bytes) -> bytes:
+            return msgspec.msgpack.encode(await self._own())
+
+        workers.serve({_READINESS: respond})
+
+    async def _own(self) -> Readiness:
+        is_stopping = self.stopping.is_set() and not self.is_replaced()
+        return await readiness_of(self.store, self.settings, is_stopping=is_stopping)
 
     async def _may_see_operations(self, request: Request) -> bool:
         try:
@@ -98,6 +86,15 @@ async def may_see_operations(authenticator: Authenticator, request: Request) -> 
     except Unauthenticated:
         return False
     return identity.may(READ_OPERATIONS)
+
+
+def _decoded(responses: Iterable[bytes | NoResponse]) -> list[Readiness | None]:
+    """Return the readiness of each worker, `None` for one that hangs, and nothing for one that has ended."""
+    return [
+        None if isinstance(response, NoResponse) else msgspec.msgpack.decode(response, type=Readiness)
+        for response in responses
+        if not (isinstance(response, NoResponse) and response.is_gone)
+    ]
 
 
 _FRESH = {"Cache-Control": "no-store"}

@@ -51,7 +51,7 @@ async def resolve(
     request: GraphQLRequest, persisted: PersistedDocuments, documents: Documents
 ) -> ResolvedRequest:
     """Return the document and the operation of a request. Raises `RequestError` and `HttpError`."""
-    document = persisted.find(request)
+    document = await persisted.find_in_all_workers(request)
     return ResolvedRequest(document, await documents.resolve(document.text, request.operation_name))
 
 

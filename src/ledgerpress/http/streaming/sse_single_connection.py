@@ -16,11 +16,13 @@ from starlette.types import Receive, Scope, Send
 
 from ledgerpress.commands.client_identity import Identity
 from ledgerpress.http import content_negotiation
+from ledgerpress.http.other_workers import OtherWorkers
 from ledgerpress.http.request_rejection_error import HttpError
 from ledgerpress.http.requests.headers_and_body import ClientDisconnected
 from ledgerpress.http.responses import send_error
 from ledgerpress.http.streaming import stream_requests
 from ledgerpress.http.streaming.connection_operation_runner import MAX_ID_CHARACTERS, ConnectionOperations
+from ledgerpress.http.streaming.forwarded_requests import ForwardedRequests, token_of, worker_of
 from ledgerpress.http.streaming.sse import EventStream, EventStreams
 from ledgerpress.http.streaming.stream_requests import StreamRequests
 
@@ -43,8 +45,14 @@ class _Reservation:
 class Reservations:
     """An ASGI application for single connection mode. Holds the reserved streams, open or not."""
 
-    def __init__(self, requests: StreamRequests, distinct: EventStreams) -> None:
+    def __init__(
+        self, requests: StreamRequests, distinct: EventStreams, workers: OtherWorkers | None = None
+    ) -> None:
         self._requests = requests
+        self._workers = workers
+        self._forwarded = (
+            None if workers is None else ForwardedRequests(workers, self._handle, requests.slots)
+        )
         self._settings = requests.hub.settings
         self._distinct = distinct
         self._reserved: dict[str, _Reservation] = {}
@@ -54,7 +62,26 @@ class Reservations:
         """The number of reserved streams, open or not."""
         return len(self._reserved)
 
+    @property
+    def forwarded(self) -> int:
+        """The number of requests that another worker answers, with its reservation."""
+        return self._forwarded.count if self._forwarded else 0
+
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer a request, or let the worker answer it that holds the reservation."""
+        holder = worker_of(_token(scope) or "") if self._workers is not None else None
+        if self._workers is None or self._forwarded is None or holder in {None, self._workers.worker}:
+            await self._handle(scope, receive, send)
+            return
+        try:
+            await self._forwarded.forward(holder, scope, receive, send)
+        except HttpError as error:
+            if scope["method"] == "PUT":  # the worker has ended, and its reservations with it
+                await self._handle(scope, receive, send)
+            else:
+                await send_error(send, error)
+
+    async def _handle(self, scope: Scope, receive: Receive, send: Send) -> None:
         by_method: dict[str, Callable[[Scope, Receive, Send], Awaitable[None]]] = {
             "PUT": self._reserve,
             "GET": self._open_or_start,
@@ -74,6 +101,8 @@ class Reservations:
 
     def close_all(self) -> None:
         """End all streams: the server is about to stop."""
+        if self._forwarded is not None:
+            self._forwarded.close_all()
         for token in list(self._reserved):
             self._drop(token)
 
@@ -95,6 +124,8 @@ class Reservations:
             raise HttpError(503, "TOO_BUSY", "Too many event streams are reserved. Try again later.")
         identity = await self._requests.identify(scope)
         token = secrets.token_urlsafe(32)
+        if self._workers is not None:
+            token = token_of(self._workers.worker, token)
         stream = EventStream(self._requests, of_many=True)
         seconds = self._settings.reservation_seconds
         expiry = asyncio.get_running_loop().call_later(seconds, self._drop, token)

@@ -25,9 +25,14 @@ RETRY_INTERVAL: Final = 60.0
 
 
 async def rebuild_in_background(
-    data: Path, log: str, program: Sequence[str] | None, features: FeatureSet = FEATURES
+    data: Path,
+    log: str,
+    program: Sequence[str] | None,
+    features: FeatureSet = FEATURES,
+    *,
+    is_due: Callable[[], bool] = lambda: True,
 ) -> None:
-    """Run `program rebuild` whenever the views in `data` are outdated or missing, until cancelled.
+    """Run `program rebuild` whenever the views in `data` are outdated or missing and `is_due`, until cancelled.
 
     `features` are those of this process and of `program`. If no program has them, `program` is `None`, and a thread of
     this process rebuilds the views. Views that an operator rolled back to stay in use. The URL of the log is passed in
@@ -38,7 +43,7 @@ async def rebuild_in_background(
     while True:
         failed = False
         try:
-            if directory.needs_rebuild:
+            if is_due() and directory.needs_rebuild:
                 name_before = directory.current_name
                 logger.warning("the views in use are missing or outdated: rebuilding them in the background")
                 if program is None:

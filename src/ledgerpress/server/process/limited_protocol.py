@@ -54,7 +54,7 @@ class SlowBodyLimit:
         return True
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(eq=False)
 class ConnectionLimits:
     """The limits of one server's connections, and the rejected connections that are not closed yet."""
 
@@ -63,6 +63,14 @@ class ConnectionLimits:
     connections: int
     slow_bodies: SlowBodyLimit
     lingering: set[LimitedProtocol] = field(default_factory=set)
+    open: set[LimitedProtocol] = field(default_factory=set)
+    is_ending: bool = False
+
+    def end_after_responses(self) -> None:
+        """Close each connection after its next response, or after the one that it waits for; the response states that."""
+        self.is_ending = True
+        for connection in self.open:
+            connection.end_after_response()
 
 
 class LimitedProtocol(HttpToolsProtocol):
@@ -91,12 +99,14 @@ class LimitedProtocol(HttpToolsProtocol):
             self.connections.discard(self)
             self._reject(HTTPStatus.SERVICE_UNAVAILABLE, RETRY_AFTER)
             return
+        self.limits.open.add(self)
         self._head_since = self.loop.time()
         self._timer = self.loop.call_later(self.limits.head_seconds, self._check_head)
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._finish()
         self.limits.lingering.discard(self)
+        self.limits.open.discard(self)
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
@@ -139,6 +149,14 @@ class LimitedProtocol(HttpToolsProtocol):
             self.headers[:] = [(name, host if name == b"host" else value) for name, value in self.headers]
         super().on_headers_complete()
         self._current = self.cycle
+        if self.limits.is_ending:
+            self.end_after_response()
+
+    def end_after_response(self) -> None:
+        """Close the connection after the response to the last request, if it can still announce that."""
+        cycle = self._current
+        if cycle is not None and not (cycle.response_started or cycle.disconnected or self.pipeline):
+            cycle.keep_alive = False
 
     def on_message_complete(self) -> None:
         if not self._has_unsupported_upgrade():
@@ -151,6 +169,7 @@ class LimitedProtocol(HttpToolsProtocol):
     def handle_websocket_upgrade(self) -> None:
         """Pass the connection to the WebSocket protocol. It still counts as a connection, and has other limits."""
         self._finish()
+        self.limits.open.discard(self)
         super().handle_websocket_upgrade()
 
     def _start_asgi_task(self, cycle: RequestResponseCycle, app: ASGI3Application) -> None:

@@ -2,7 +2,8 @@
 
 After SIGTERM, SIGINT or SIGHUP, `/health/ready` returns 503 and subscriptions end. After `stop_delay_seconds`, the
 server no longer accepts connections. Requests in progress have at most `stop_seconds` to finish; then `run` returns. A second
-signal ends this wait. `StopSignals` ends the process if that, or closing the store, takes longer.
+signal ends this wait. If another process has taken the place of this one, `/health/ready` does not change, and
+connections that are kept alive end with the next response. `StopSignals` ends the process if that, or closing the store, takes longer.
 """
 
 import asyncio
@@ -12,7 +13,7 @@ import logging
 import resource
 import socket
 import sys
-from collections.abc import Generator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from typing import Any, Final
 
 import uvicorn
@@ -24,6 +25,7 @@ from ledgerpress.http.middleware.forwarded_prefix import ForwardedPrefix
 from ledgerpress.http.middleware.trusted_proxies import TrustedProxies
 from ledgerpress.retry import poll
 from ledgerpress.server.process.limited_protocol import ConnectionLimits, SlowBodyLimit, limited_protocol
+from ledgerpress.server.process.shared_listener import SharedListener
 from ledgerpress.server.process.stop_signals import StopSignals
 from ledgerpress.server.process.websocket_protocol import WebSocketProtocol
 from ledgerpress.server.settings.server_section import ServerSettings
@@ -37,6 +39,8 @@ WEBSOCKET_POLL_INTERVAL: Final = 0.02
 GARBAGE_THRESHOLDS: Final = (20_000, 20, 50)
 """When Python searches for garbage (`gc.set_threshold`): less often than by default, because few objects form cycles, and
 each search interrupts all requests."""
+LAST_SECONDS: Final = 1.0
+"""Seconds of the time for stopping in which connections are closed that were not used since it began."""
 OPERATOR_CONNECTIONS: Final = 50
 """The limit of connections on the second socket."""
 RESERVED_FILES: Final = 200
@@ -53,6 +57,23 @@ class _SignalFreeServer(uvicorn.Server):
         yield
 
 
+class _SharingServer(_SignalFreeServer):
+    """A server on sockets on which other processes accept connections as well."""
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets=[])
+
+        def create_protocol() -> Any:
+            return self.config.http_protocol_class(  # type: ignore[call-arg]  # as uvicorn does
+                config=self.config, server_state=self.server_state, app_state=self.lifespan.state
+            )
+
+        connections = self.server_state.connections
+        self.servers: list[Any] = [
+            SharedListener(listener, create_protocol, lambda: len(connections)) for listener in sockets or ()
+        ]
+
+
 class ServerProcess:
     """An application on a socket, and optionally a second one, for operators, on another socket."""
 
@@ -62,7 +83,17 @@ class ServerProcess:
         subscriptions: SubscriptionSettings,
         stopping: asyncio.Event,
         signals: StopSignals,
+        is_replaced: Callable[[], bool] = lambda: False,
+        *,
+        is_shared: bool = False,
     ) -> None:
+        """With `is_shared`, other processes accept connections on the same sockets.
+
+        `is_replaced` returns whether another process accepts the connections from now on, at a signal.
+        """
+        self._is_replaced = is_replaced
+        self._server_class = _SharingServer if is_shared else _SignalFreeServer
+        self._limits: list[ConnectionLimits] = []
         self._settings = settings
         self._subscriptions = subscriptions
         self._stopping = stopping
@@ -82,7 +113,7 @@ class ServerProcess:
         )
         prefixes = (self._settings.root_path, *("" for _ in apps[1:]))
         self._servers = [
-            _SignalFreeServer(self._config(app, limit, prefix))
+            self._server_class(self._config(app, limit, prefix))
             for (app, _), limit, prefix in zip(apps, limits, prefixes, strict=True)
         ]
         self._signals.on_signal(self._stop)
@@ -97,6 +128,7 @@ class ServerProcess:
             connections=connections,
             slow_bodies=SlowBodyLimit(self._settings.max_unfinished_bodies),
         )
+        self._limits.append(limits)
         return uvicorn.Config(
             _behind_proxies(app, self._settings.trusted_proxies),
             http=limited_protocol(limits),
@@ -122,15 +154,36 @@ class ServerProcess:
             server.should_exit = server.force_exit = True
 
     async def _shut_down(self) -> None:
+        is_replaced = self._is_replaced()
         self._stopping.set()
-        await asyncio.sleep(self._settings.stop_delay_seconds)
+        if not is_replaced:
+            await asyncio.sleep(self._settings.stop_delay_seconds)
         loop = asyncio.get_running_loop()
         deadline = loop.time() + self._settings.stop_seconds
+        if is_replaced:
+            await self._end_connections(deadline - LAST_SECONDS - loop.time())
         await poll(self._has_no_websockets, interval=WEBSOCKET_POLL_INTERVAL, timeout=WEBSOCKET_CLOSE_TIMEOUT)
         for server in self._servers:
             # uvicorn reads it when it begins to wait.
             server.config.timeout_graceful_shutdown = max(0.0, deadline - loop.time())  # type: ignore[assignment]
             server.should_exit = True
+
+    async def _end_connections(self, timeout: float) -> None:
+        """Stop accepting connections, and end those that are open with their next response, within `timeout` seconds.
+
+        A client may send a request at any time on a connection that is kept alive. So closing such a connection without
+        a response that announces it could lose a request.
+        """
+        for server in self._servers:
+            for listening in server.servers:
+                listening.close()
+        for limits in self._limits:
+            limits.end_after_responses()
+
+        async def has_no_connections() -> bool | None:
+            return None if any(server.server_state.connections for server in self._servers) else True
+
+        await poll(has_no_connections, interval=WEBSOCKET_POLL_INTERVAL, timeout=timeout)
 
     async def _has_no_websockets(self) -> bool | None:
         has_any = any(

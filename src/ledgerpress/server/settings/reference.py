@@ -15,7 +15,7 @@ _HEAD: Final = f"""# Settings
 
 A value comes from the first of these sources that contains the setting, or else from the profile.
 
-1. **An option of `ledgerpress serve`**: `--profile`, `--host`, `--port`, `--unix-socket`, `--root-path`, `--data`, `--log`, `--allow-unsynced`, `--open-past`.
+1. **An option of `ledgerpress serve`**: `--profile`, `--host`, `--port`, `--unix-socket`, `--workers`, `--root-path`, `--data`, `--log`, `--allow-unsynced`, `--open-past`.
 2. **The environment**: the variable of the setting (see below). Separate the entries of a list with commas. For `true` and `false`, you can also write `1` and `0`, `yes` and `no`, or `on` and `off`. An empty value means *nothing*, if the setting allows it. Line ends after a value are ignored, as files with CRLF and secrets of Kubernetes have them.
 3. **A TOML file**: the file that `--config` or {FILE_VARIABLE} names, or else `{FILE}` in the working directory of the program, if it exists. It is UTF-8, with or without a byte order mark. Each section is a table; the profile comes before the tables:
 

@@ -1,7 +1,8 @@
 """The settings of a server: where it listens, what it serves, and how it stops."""
 
+import os
 from pathlib import Path
-from typing import Annotated, Final
+from typing import Annotated, Final, Literal
 
 import msgspec
 from msgspec import Meta
@@ -45,6 +46,23 @@ class ServerSettings(msgspec.Struct, frozen=True, kw_only=True):
             "machine may connect, unless the permissions of its directory prevent it."
         ),
     ] = None
+    workers: Annotated[
+        Annotated[int, Meta(ge=1, le=256)] | Literal["auto"],
+        Meta(
+            description="The number of processes that answer requests, each on one core; `auto` starts one for each core "
+            "that the server may use. With more than one, the program supervises them: it restarts a process that ends "
+            "or hangs, and SIGHUP replaces them one by one, with the settings and the code as they are then."
+        ),
+    ] = 1
+    worker_hang_seconds: Annotated[
+        float,
+        Meta(
+            ge=1,
+            le=300,
+            description="How long a worker may do nothing before it is killed and replaced, if there are several: a "
+            "process that is stopped, or waits for a disk that does not answer.",
+        ),
+    ] = 10.0
     root_path: Annotated[
         str,
         Meta(
@@ -142,7 +160,7 @@ class ServerSettings(msgspec.Struct, frozen=True, kw_only=True):
         int,
         Meta(
             ge=1,
-            description="The maximum number of open connections, including WebSockets; others get a 503. The limit on "
+            description="The maximum number of open connections of each worker, including WebSockets; others get a 503. The limit on "
             "open files, minus 200, also applies; the server raises its soft limit if needed and allowed.",
         ),
     ] = 4_000
@@ -187,6 +205,14 @@ class ServerSettings(msgspec.Struct, frozen=True, kw_only=True):
             if url.engine != "nats":
                 raise ValueError(f"allow_unsynced applies only to a log in NATS, but the log is {url}")
             msgspec.structs.force_setattr(self, "log", url.allowing_unsynced().text)
+
+    @property
+    def worker_count(self) -> int:
+        """The number of processes that answer requests."""
+        if self.workers != "auto":
+            return self.workers
+        # Linux knows which cores the process may use, as in a container.
+        return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
     @property
     def clock_limits(self) -> ClockLimits:

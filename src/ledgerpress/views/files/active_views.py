@@ -18,6 +18,7 @@ from ledgerpress.eventlog.errors import EventLogError, LogUnusable
 from ledgerpress.eventlog.event_and_withdrawn_event import Event
 from ledgerpress.eventlog.log import EventLog
 from ledgerpress.views.files.damage_and_write_ahead_log_checks import ViewsChecks
+from ledgerpress.views.files.followed_views import FollowedViews
 from ledgerpress.views.files.tables import ViewsOfOtherVersions, is_damage
 from ledgerpress.views.files.views_directory import ViewsDirectory, delete
 from ledgerpress.views.files.views_file_connections import ViewsFile
@@ -25,6 +26,7 @@ from ledgerpress.views.files.views_health import ViewsHealth, ViewsUnavailable
 from ledgerpress.views.projection.checkpoints import Checkpoint, belong_to_log
 from ledgerpress.views.projection.projector_interface_and_composition import Projector
 from ledgerpress.views.projection.runner import ProjectionRunner
+from ledgerpress.views.projection.views_writer_role import ONLY_PROCESS, ViewsAdvance, ViewsWriterRole
 from ledgerpress.views.snapshot_and_cache_dependencies import Snapshot, ViewsVersion
 
 logger = logging.getLogger(__name__)
@@ -69,8 +71,10 @@ class ActiveViews:
         *,
         batch_size: int,
         clear_caches: Callable[[Collection[int] | None], None],
+        role: ViewsWriterRole = ONLY_PROCESS,
     ) -> None:
         """`start` opens the views. `clear_caches` gets the positions of withdrawn payloads, or `None` for all content."""
+        self._role = role
         self._log = log
         self._codec = codec
         self._directory = directory
@@ -80,10 +84,10 @@ class ActiveViews:
         self._clear_caches = clear_caches
         self._checks = ViewsChecks(directory)
         self._check_error = ""
-        self._live: _FollowedViews
+        self._live: FollowedViews
         self._inode = 0
         self._since = 0
-        self._closing: list[_FollowedViews] = []
+        self._closing: list[FollowedViews] = []
         self._use_noted_at = 0.0
         self._own_files_hold_text = False
         self._withdrawal: _Withdrawal | None = None
@@ -130,6 +134,8 @@ class ActiveViews:
                 raise LogUnusable(f"the views in {self._directory.data} cannot be built: {error}") from error
 
     def follow(self) -> None:
+        """Follow the log from now on. Nothing was in memory when the views were opened."""
+        self._role.forgot(self._live.runner.progress.read_to)
         self._live.follow()
 
     async def catch_up(self) -> None:
@@ -178,7 +184,15 @@ class ActiveViews:
 
     def hand_over(self, events: Sequence[Recorded[Event]]) -> None:
         """Hand over events that this process has just recorded, so that they are not read from the log and decoded."""
-        self._live.runner.hand_over(events)
+        if self._role.is_writer:
+            self._live.runner.hand_over(events)
+
+    def note(self, advance: ViewsAdvance) -> None:
+        """Note what another process has committed to its views, which are usually the same file."""
+        if advance.file == self.path.name:
+            self._live.runner.follower.note(advance)
+        elif advance.erased:
+            self._clear_caches(advance.erased)
 
     def snapshot(self) -> AbstractContextManager[Snapshot]:
         return self._live.views.snapshot()
@@ -203,11 +217,11 @@ class ActiveViews:
     @property
     def changes(self) -> int:
         """A number that changes when a projection has advanced, paused or resumed."""
-        return self._live.runner.changes
+        return self._live.runner.progress.changes
 
     async def wait_for_change(self, after: int, timeout: float) -> None:
         """Wait for at most `timeout` seconds until `changes` is no longer `after`."""
-        await self._live.runner.wait_for_change(after, timeout)
+        await self._live.runner.progress.wait_for_change(after, timeout)
 
     async def resume(self, name: str) -> None:
         await self._live.runner.resume(name)
@@ -304,20 +318,27 @@ class ActiveViews:
                 ) from error
             raise _UnusableViews("the file was deleted or replaced") from error
 
-    async def _open(self, path: Path, *, resume: bool) -> "_FollowedViews":
+    async def _open(self, path: Path, *, resume: bool) -> FollowedViews:
         views = await ViewsFile.open(path, self._projectors, create=False)
         try:
             if not await belong_to_log(self._log, views.checkpoints().values()):
                 raise _UnusableViews("it was built from another log")
             forget = partial(self._withdrawn, views)
             runner = ProjectionRunner(
-                self._log, self._codec, views, self._projectors, batch_size=self._batch_size, forget=forget
+                self._log,
+                self._codec,
+                views,
+                self._projectors,
+                batch_size=self._batch_size,
+                forget=forget,
+                role=self._role,
+                file=path.name,
             )
             await runner.start(resume=resume)
         except BaseException:
             await views.aclose()
             raise
-        return _FollowedViews(views, runner)
+        return FollowedViews(views, runner)
 
     def _withdrawn(self, views: ViewsFile, positions: Collection[int]) -> None:
         """Clear the caches, and schedule the deletion of other views files, which may contain withdrawn payloads.
@@ -330,6 +351,7 @@ class ActiveViews:
         # The runner has committed the withdrawal to this file already.
         reached = max(point.position for point in views.checkpoints().values())
         self._withdrawal = _Withdrawal(reached, time.monotonic() + OTHER_SETS_TIMEOUT)
+        self._role.forgot(reached)
 
     def _drop_withdrawn(self) -> None:
         """Delete other files that may contain withdrawn payloads, once this process uses the current file.
@@ -355,42 +377,6 @@ class ActiveViews:
             return
         for file in self._directory.drop_unused_sets():
             logger.info("%s was deleted: no process has used the views of its set for some days", file.name)
-
-
-class _FollowedViews:
-    """A views file, and the runner that applies events to it."""
-
-    def __init__(self, views: ViewsFile, runner: ProjectionRunner) -> None:
-        self.views = views
-        self.runner = runner
-        self._following: asyncio.Task[None] | None = None
-
-    def follow(self) -> None:
-        self._following = asyncio.create_task(self.runner.run(), name="projections")
-
-    @property
-    def position(self) -> int:
-        return min(point.position for point in self.runner.checkpoints.values())
-
-    def is_level_with(self, other: "_FollowedViews") -> bool:
-        """Return whether no projection is behind the same projection in `other`.
-
-        The positions in `other` are read from its file: other processes write to that file too, and may be ahead of its
-        runner.
-        """
-        own = self.runner.checkpoints
-        try:
-            others = other.views.checkpoints()
-        except (ViewsUnavailable, sqlite3.Error):  # the file is damaged, which may be why it is replaced
-            others = other.runner.checkpoints
-        return all(own[name].position >= point.position for name, point in others.items())
-
-    async def aclose(self) -> None:
-        if self._following:
-            self._following.cancel()
-            await asyncio.wait([self._following])
-        await self.runner.release()
-        await self.views.aclose()
 
 
 def _unexpected(error: Exception) -> Exception | None:

@@ -10,7 +10,7 @@ import asyncio
 import logging
 import sqlite3
 import time
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Sequence
 from contextlib import AbstractAsyncContextManager
 from functools import partial
 from typing import Final, Protocol, TypeVar
@@ -26,7 +26,10 @@ from ledgerpress.views.projection import checkpoints
 from ledgerpress.views.projection.batch_apply import BatchApplier, Write
 from ledgerpress.views.projection.checkpoints import Checkpoint
 from ledgerpress.views.projection.pause_logging import PauseLogging
+from ledgerpress.views.projection.progress import ProjectionProgress, running_positions
 from ledgerpress.views.projection.projector_interface_and_composition import Projector
+from ledgerpress.views.projection.views_follower import ViewsFollower
+from ledgerpress.views.projection.views_writer_role import ONLY_PROCESS, ViewsAdvance, ViewsWriterRole
 from ledgerpress.views.projection.withdrawal_erasure import Withdrawal, load_erasures, withdrawals_in
 
 T = TypeVar("T")
@@ -49,6 +52,10 @@ _RETRY: Final = 0.25
 
 class ViewsWriter(Protocol):
     """A writer to the views file."""
+
+    def checkpoints(self) -> dict[str, Checkpoint]:
+        """Read the checkpoints as of the last commit."""
+        ...
 
     async def write(self, work: Callable[[sqlite3.Connection], T], *, is_brief: bool = False) -> T:
         """Run `work` in one transaction, and return its result: committed if it returns, rolled back if it raises.
@@ -85,10 +92,13 @@ class ProjectionRunner:
         *,
         batch_size: int = 500,
         forget: Callable[[Collection[int]], None] = lambda _: None,
+        role: ViewsWriterRole = ONLY_PROCESS,
+        file: str = "",
     ) -> None:
         """`batch_size` is the maximum number of events in one transaction.
 
-        `forget` is called with the positions of withdrawn payloads: caches in memory may contain them.
+        `forget` is called with the positions of withdrawn payloads: caches in memory may contain them. `role` is that of
+        this process among those that use the same views, in which `file` identifies these views.
         """
         self._forget = forget
         self._swept = False
@@ -100,33 +110,49 @@ class ProjectionRunner:
         self._projectors = tuple(projectors)
         self._applier = BatchApplier(log, codec, projectors)
         self._pauses = PauseLogging(log)
-        self._set({})
-        self._read_to = 0
+        self._role = role
+        self._file = file
+        self.progress = ProjectionProgress()
+        self.follower = ViewsFollower(
+            log,
+            codec,
+            role,
+            self.progress,
+            read=views.checkpoints,
+            step=self.step,
+            forget=forget,
+            batch_size=batch_size,
+        )
         self._turn = asyncio.Lock()
         self._own_events: dict[int, Recorded[Event]] = {}
-        self._waiting: dict[asyncio.Future[None], Callable[[], bool]] = {}
-        self.changes = 0
-        """The number of times that a projection has advanced, paused or resumed."""
-        self._released = False
 
     @property
     def checkpoints(self) -> dict[str, Checkpoint]:
-        return dict(self._checkpoints)
+        return dict(self.progress.points)
+
+    @property
+    def changes(self) -> int:
+        """The number of times that a projection has advanced, paused or resumed."""
+        return self.progress.changes
+
+    async def wait_for(self, position: int, timeout: float, names: Collection[str] = ()) -> bool:
+        """Do the same as `ProjectionProgress.wait_for`."""
+        return await self.progress.wait_for(position, timeout, names)
 
     async def start(self, *, resume: bool = True) -> None:
         """Read the checkpoints; with `resume`, first let paused projections try again, as after a repair."""
         if resume:
             await self._views.write(checkpoints.resume_all)
-        self._set(await self._applier.read(self._views.write))
-        self._pauses.known(self._checkpoints)
-        self._read_to = self._reached
+        self.progress.set(await self._applier.read(self._views.write))
+        self._pauses.known(self.progress.points)
+        self.progress.read_to = self.progress.reached
 
     def hand_over(self, events: Sequence[Recorded[Event]]) -> None:
         """Hand over events that this process has just recorded, so that they are not read from the log and decoded.
 
         Events that are applied already are not kept: their payloads may have been withdrawn since.
         """
-        if len(self._own_events) > MAX_EVENTS_HANDED_OVER or self._all_paused:
+        if len(self._own_events) > MAX_EVENTS_HANDED_OVER or self.progress.all_paused:
             self._own_events.clear()
         after = self._next_after
         self._own_events.update((event.position, event) for event in events if event.position > after)
@@ -135,10 +161,13 @@ class ProjectionRunner:
         backoff, delays, last_error = Backoff(FIRST_RETRY_DELAY, MAX_RETRY_DELAY), None, ""
         while True:
             try:
-                if await self._apply_own_events() or not await self.step():
+                if not self._role.is_writer:
+                    await self.follower.follow()
+                    self._pauses.known(self.progress.points)  # the process that applies events logs them
+                elif await self._apply_own_events() or not await self.step():
                     await self._wait()
                 if last_error:
-                    logger.warning("the views follow the log again, at position %d", self._reached)
+                    logger.warning("the views follow the log again, at position %d", self.progress.reached)
                 delays, last_error = None, ""
             except LogClosed:
                 return
@@ -150,7 +179,7 @@ class ProjectionRunner:
                     is_expected = isinstance(error, EventLogError | sqlite3.Error | OSError)
                     logger.error(  # noqa: TRY400 - an expected error states its cause
                         "the views cannot follow the log and stay at position %d; trying again: %s",
-                        self._reached,
+                        self.progress.reached,
                         error,
                         exc_info=None if is_expected else error,
                     )
@@ -161,32 +190,32 @@ class ProjectionRunner:
         """Apply all events up to the head. `progress` is called with each position reached."""
         while await self.step():
             if progress:
-                progress(self._reached)
+                progress(self.progress.reached)
 
     async def step(self) -> bool:
         """Apply one batch; return whether there were events to apply. Raises `GapInLog`, `LogReplaced`."""
         async with self._turn:
             if self._must_sweep:
                 await self._sweep()
-            if self._all_paused or not (batch := await self._next_batch()):
+            if self.progress.all_paused or not (batch := await self._next_batch()):
                 return False
+            erased = set[int]()
             if withdrawals := withdrawals_in(self._codec, batch):
                 points = await self._erase(batch, withdrawals)
                 erased = {withdrawal.position for withdrawal in withdrawals}
                 self._forget(erased)
+                self._report(self.progress.read_to, self.progress.points, erased)
                 await self._sweep()
                 # A read that began before the erasure may have cached withdrawn content since the first call.
                 self._forget(erased)
             else:
                 points = await self._applier.apply(self._write_for(batch), batch)
-            self._read_to = max(self._read_to, batch[-1].position)
             if self._own_events:
+                read_to = max(self.progress.read_to, batch[-1].position)
                 self._own_events = {
-                    position: event
-                    for position, event in self._own_events.items()
-                    if position > self._read_to
+                    position: event for position, event in self._own_events.items() if position > read_to
                 }
-            await self._note(points)
+            await self._note(points, batch[-1].position, erased)
             return True
 
     @property
@@ -209,8 +238,7 @@ class ProjectionRunner:
             if not (events := self._next_own_events()):
                 return False
             points = await self._applier.apply_decoded(self._write_for(events), events)
-            self._read_to = events[-1].header.position
-            await self._note(points)
+            await self._note(points, events[-1].header.position)
             return True
 
     def _next_own_events(self) -> Sequence[Recorded[Event]]:
@@ -242,7 +270,9 @@ class ProjectionRunner:
         If the log was restored from a backup and then continued differently, none of its events is applied.
         """
         after = self._next_after
-        leaf_hashes = [point.leaf_hash for point in self._checkpoints.values() if point.position == after > 0]
+        leaf_hashes = [
+            point.leaf_hash for point in self.progress.points.values() if point.position == after > 0
+        ]
         start = after - 1 if leaf_hashes else after
         batch = await self._log.read(start, self._batch_size + after - start)
         check_gapless(batch, start)
@@ -254,79 +284,34 @@ class ProjectionRunner:
             )
         return batch[1:]
 
-    def _set(self, points: dict[str, Checkpoint]) -> None:
-        running = _running(points)
-        self._checkpoints = points
-        self._reached = min(running or [max([point.position for point in points.values()], default=0)])
-        self._all_paused, self._any_paused = not running, len(running) < len(points)
-
-    async def _note(self, points: dict[str, Checkpoint]) -> None:
-        self._set(points)
-        self.changes += 1
-        self._wake()
+    async def _note(
+        self, points: dict[str, Checkpoint], read_to: int = 0, erased: Collection[int] = ()
+    ) -> None:
+        """Note what this process has committed after it has read up to `read_to`, and report it to other processes."""
+        after = self.progress.read_to
+        self.progress.read_to = max(after, read_to)
+        self._report(after, points, erased)
+        self.progress.note(points)
         await self._pauses.log_changes(points)
+
+    def _report(self, after: int, points: dict[str, Checkpoint], erased: Collection[int] = ()) -> None:
+        if self._role is not ONLY_PROCESS:
+            self._role.committed(ViewsAdvance.of(self._file, after, self.progress.read_to, points, erased))
 
     async def release(self) -> None:
         """Wake all waiting tasks: the runner has stopped."""
-        self._released = True
-        self._wake()
-
-    async def wait_for(self, position: int, timeout: float, names: Collection[str] = ()) -> bool:
-        """Wait until the named projections, or all, have reached `position`; return whether they have.
-
-        `timeout` is in seconds. The method does not wait for a paused projection.
-        """
-        if await self._wait_until(lambda: not self._is_behind(position, names, paused=False), timeout):
-            return not self._is_behind(position, names, paused=True)
-        return False
-
-    async def wait_for_change(self, after: int, timeout: float) -> None:
-        """Wait for at most `timeout` seconds until `changes` is no longer `after`."""
-        if self._released:
-            await asyncio.sleep(min(timeout, _POLL_INTERVAL))
-            return
-        await self._wait_until(lambda: self.changes != after, timeout)
-
-    async def _wait_until(self, condition: Callable[[], bool], timeout: float) -> bool:
-        """Wait for at most `timeout` seconds until `condition` is true or the runner has stopped; return whether."""
-        if condition() or self._released:
-            return True
-        loop = asyncio.get_running_loop()
-        woken = loop.create_future()
-        self._waiting[woken] = condition
-        expiry = loop.call_later(timeout, _settle, woken)
-        try:
-            await woken
-        finally:
-            expiry.cancel()
-            self._waiting.pop(woken, None)
-        return condition() or self._released
-
-    def _wake(self) -> None:
-        """Wake the tasks whose condition is true."""
-        for woken, condition in self._waiting.items():
-            if self._released or condition():
-                _settle(woken)
-
-    def _is_behind(self, position: int, names: Collection[str], *, paused: bool) -> bool:
-        """Return whether a projection has not reached `position`; paused projections count only with `paused`."""
-        if position <= self._reached and not (paused and self._any_paused):
-            return False
-        for name, point in self._checkpoints.items():
-            if point.position < position and (not names or name in names) and (paused or point.error is None):
-                return True
-        return False
+        self.progress.release()
 
     async def _wait(self) -> None:
         """Wait for new events; if a projection is paused, check whether it was resumed or may skip its event."""
-        if self._all_paused:
+        if self.progress.all_paused:
             await asyncio.sleep(_POLL_INTERVAL)
         else:
             await self._log.wait_beyond(self._next_after, timeout=_POLL_INTERVAL)
-        if self._any_paused:
+        if self.progress.any_paused:
             async with self._turn:
                 points = await self._applier.read(self._views.write)
-                if points != self._checkpoints:
+                if points != self.progress.points:
                     await self._note(points)
 
     @property
@@ -335,7 +320,7 @@ class ProjectionRunner:
 
         Events that another process has already applied are read too, so that no withdrawal is missed.
         """
-        return min(self._read_to, self._reached)
+        return min(self.progress.read_to, self.progress.reached)
 
     async def _erase(
         self, batch: Sequence[StoredEvent], withdrawals: Sequence[Withdrawal]
@@ -369,18 +354,8 @@ class ProjectionRunner:
             if not rebuilt:
                 return await self._applier.apply(views.run, batch)
             points = await views.run(checkpoints.read)
-            while (running := _running(points)) and (after := min(running)) < end:
+            while (running := running_positions(points)) and (after := min(running)) < end:
                 events = await self._log.read(after, min(self._batch_size, end - after))
                 check_gapless(events, after)
                 points = await self._applier.apply(views.run, events)
             return points
-
-
-def _settle(future: asyncio.Future[None]) -> None:
-    if not future.done():
-        future.set_result(None)
-
-
-def _running(points: Mapping[str, Checkpoint]) -> list[int]:
-    """Return the positions of the projections that are not paused."""
-    return [point.position for point in points.values() if point.error is None]

@@ -1,0 +1,276 @@
+"""Supervises the workers of one server: starts them, replaces those that end or hang, reloads and stops them.
+
+The supervisor holds the listening sockets, which all workers share. So a connection that no worker has accepted yet
+outlives every worker, and another one accepts it. The supervisor itself opens neither the log nor the views.
+
+| Signal | Effect |
+| --- | --- |
+| SIGTERM, SIGINT | all workers finish their requests and end, then the supervisor |
+| a second one | they no longer wait for requests |
+| SIGHUP | reload: each worker is replaced by a new one, which reads settings and code again |
+"""
+
+import asyncio
+import logging
+import os
+import signal
+import socket
+from collections.abc import Callable, Collection, Sequence
+from itertools import count
+from pathlib import Path
+from typing import Any, Final
+
+from ledgerpress.retry import Backoff
+from ledgerpress.server.workers.supervision_messages import Ready
+from ledgerpress.server.workers.worker_process import WorkerProcess, end_in_words
+
+logger = logging.getLogger(__name__)
+
+CHECK_INTERVAL: Final = 0.25
+"""Seconds between two checks whether a worker hangs."""
+START_SECONDS: Final = 60.0
+"""Seconds for which a worker may do nothing until it has accepted requests."""
+_RESTARTS: Final = Backoff(first=0.2, longest=10.0)
+"""Delays before a worker is replaced that has never accepted requests."""
+_FAILED: Final = 1
+
+
+class _Slot:
+    """The place of one worker: when it ends, another one takes it."""
+
+    def __init__(self, worker: WorkerProcess) -> None:
+        self.worker = worker
+
+
+class Supervisor:
+    """The supervisor of some workers on `listeners`. `sockets` is the directory of the workers' sockets."""
+
+    def __init__(
+        self,
+        program: Sequence[str],
+        listeners: Sequence[socket.socket],
+        sockets: Path,
+        *,
+        workers: int,
+        hang_seconds: float,
+        stop_seconds: float,
+        announce: Callable[[int, str | None], None],
+    ) -> None:
+        """`program` is the command that starts a worker.
+
+        A worker that does not report for `hang_seconds` is killed, and so is one that does not stop within
+        `stop_seconds`. `announce` is called with the position of the log and the first admin token when all workers
+        accept requests.
+        """
+        self._program = program
+        self._listeners = listeners
+        self._sockets = sockets
+        self._count = workers
+        self._hang_seconds = hang_seconds
+        self._stop_seconds = stop_seconds
+        self._announce = announce
+        self._slots: list[_Slot] = []
+        self._spare: WorkerProcess | None = None
+        self._preparing = asyncio.Lock()
+        self._running = set[WorkerProcess]()
+        self._ending = set[asyncio.Task[None]]()
+        self._keepers = set[asyncio.Task[None]]()
+        self._numbers = count(1)
+        self._had_terminal = _has_terminal()
+        self._stopping = asyncio.Event()
+        self._reload_requested = asyncio.Event()
+
+    async def run(self) -> int:
+        """Supervise until a signal; return the exit code: that of the first worker if it cannot start."""
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, self._stop)
+        if signal.getsignal(signal.SIGHUP) != signal.SIG_IGN:  # as under nohup
+            loop.add_signal_handler(signal.SIGHUP, self._hang_up)
+        checking = asyncio.create_task(self._check_beats(), name="check whether workers hang")
+        reloading = asyncio.create_task(self._reload_when_requested(), name="reload")
+        try:
+            code = await self._start()
+            await self._stopping.wait()
+        finally:
+            for task in (reloading, *self._keepers):
+                task.cancel()
+            await asyncio.wait([reloading, *self._keepers])
+            await self._end(self._running, lambda worker: worker.signal(signal.SIGTERM))
+            checking.cancel()
+        return code
+
+    async def _start(self) -> int:
+        """Start all workers. If the first one fails, begin to stop, and return its exit code."""
+        # Only one builds the views, creates a new log, and finds what prevents all others from starting.
+        first = await self._spawn()
+        ready = await self._until_ready(first)
+        if ready is None:
+            if self._stopping.is_set():
+                return 0
+            self._stopping.set()
+            return first.ended.result() or _FAILED
+        others = [await self._spawn() for _ in range(self._count - 1)]
+        for worker in (first, *others):
+            self._occupy(worker)
+        for worker in others:
+            await self._until_ready(worker)
+        if not self._stopping.is_set():
+            self._announce(ready.head, ready.token)
+            await self._prepare_spare(first)
+        return 0
+
+    async def _spawn(self) -> WorkerProcess:
+        """Start a worker, and let it serve as soon as it can."""
+        worker = await self._prepare()
+        worker.begin()
+        return worker
+
+    async def _replacement(self) -> WorkerProcess:
+        """Let a worker serve in place of one that has ended: the spare one if there is one."""
+        spare, self._spare = self._spare, None
+        if spare is None or spare.ended.done():
+            return await self._spawn()
+        spare.begin()
+        return spare
+
+    async def _prepare_spare(self, first: WorkerProcess) -> None:
+        """Prepare a worker that can replace another one soon, once `first` serves: a start takes a second of a core."""
+        async with self._preparing:
+            if await self._until_ready(first) is None or self._spare is not None:
+                return
+            try:
+                self._spare = await self._prepare()
+            except OSError as error:
+                logger.warning("no spare worker can be started: %s", error)
+
+    def _discard_spare(self) -> None:
+        spare, self._spare = self._spare, None
+        if spare is not None:
+            spare.kill()
+
+    async def _prepare(self) -> WorkerProcess:
+        worker = await WorkerProcess.start(next(self._numbers), self._program, self._listeners, self._sockets)
+        self._running.add(worker)
+        worker.ended.add_done_callback(lambda _: self._running.discard(worker))
+        return worker
+
+    async def _until_ready(self, worker: WorkerProcess) -> Ready | None:
+        """Wait until a worker accepts requests; return `None` if it ends before, or if the supervisor stops."""
+        stopping = asyncio.create_task(self._stopping.wait())
+        try:
+            events: list[asyncio.Future[Any]] = [worker.ready, worker.ended, stopping]
+            await asyncio.wait(events, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            stopping.cancel()
+        return worker.ready.result() if worker.is_ready else None
+
+    def _occupy(self, worker: WorkerProcess) -> None:
+        slot = _Slot(worker)
+        self._slots.append(slot)
+        task = asyncio.create_task(self._keep(slot), name="keep a worker running")
+        self._keepers.add(task)
+
+    async def _keep(self, slot: _Slot) -> None:
+        """Whenever the worker of the slot has ended, start another one in its place."""
+        delays = _RESTARTS.delays()
+        while True:
+            worker = slot.worker
+            await asyncio.wait([worker.ended])
+            if slot.worker is not worker:
+                continue
+            logger.error("%s %s; another worker takes its place", worker, end_in_words(worker.ended.result()))
+            if worker.is_ready:
+                delays = _RESTARTS.delays()
+            else:
+                await asyncio.sleep(next(delays))
+            try:
+                slot.worker = await self._replacement()
+            except OSError as error:  # for example, there are too many processes
+                logger.error("a worker cannot be started: %s", error)  # noqa: TRY400 - the error states its cause
+            else:
+                await self._prepare_spare(slot.worker)
+
+    async def _reload_when_requested(self) -> None:
+        while True:
+            await self._reload_requested.wait()
+            self._reload_requested.clear()
+            logger.info("reloading: each worker is replaced by a new one")
+            self._discard_spare()  # it has the former settings and code
+            for slot in self._slots:
+                if not await self._replace(slot):
+                    logger.error("the reload has ended: the workers that were not replaced continue")
+                    break
+            else:
+                logger.info("all workers are replaced")
+            self._discard_spare()
+            await self._prepare_spare(self._slots[0].worker)
+
+    async def _replace(self, slot: _Slot) -> bool:
+        """Start a new worker, and retire the old one when the new one accepts requests; return whether it does."""
+        try:
+            new = await self._spawn()
+        except OSError as error:
+            logger.error("a worker cannot be started: %s", error)  # noqa: TRY400 - the error states its cause
+            return False
+        if await self._until_ready(new) is None:
+            if not self._stopping.is_set():
+                logger.error("%s %s before it accepted requests", new, end_in_words(await new.ended))
+            return False
+        old, slot.worker = slot.worker, new
+        # The next worker need not wait until clients have closed the connections that they keep alive.
+        ending = asyncio.create_task(self._end([old], WorkerProcess.retire), name=f"end of {old}")
+        self._ending.add(ending)
+        ending.add_done_callback(self._ending.discard)
+        return True
+
+    async def _end(self, workers: Collection[WorkerProcess], end: Callable[[WorkerProcess], None]) -> None:
+        """Let workers end, and kill those that take too long."""
+        ending = [worker.ended for worker in workers]
+        for worker in tuple(workers):
+            end(worker)
+        if ending:
+            _, late = await asyncio.wait(ending, timeout=self._stop_seconds)
+            for worker in tuple(self._running):
+                if worker.ended in late:
+                    logger.error("%s does not stop: it is killed", worker)
+                    worker.kill()
+            await asyncio.wait(ending)
+
+    async def _check_beats(self) -> None:
+        loop = asyncio.get_running_loop()
+        while True:
+            due = loop.time() + CHECK_INTERVAL
+            await asyncio.sleep(CHECK_INTERVAL)
+            late = loop.time() - due
+            for worker in tuple(self._running):
+                # While this process does not run either, the machine is asleep or overloaded.
+                worker.beat_at += late
+                # While a worker imports what it needs, its event loop does not run.
+                limit = self._hang_seconds if worker.is_ready else max(START_SECONDS, self._hang_seconds)
+                if (silence := loop.time() - worker.beat_at) > limit:
+                    logger.error("%s has not reported for %.1f s: it hangs, and is killed", worker, silence)
+                    worker.kill()
+
+    def _stop(self) -> None:
+        if not self._stopping.is_set():
+            logger.info("stopping: waiting for requests in progress")
+            self._stopping.set()
+            return
+        for worker in self._running:
+            worker.signal(signal.SIGTERM)
+
+    def _hang_up(self) -> None:
+        if self._had_terminal and not _has_terminal():
+            self._stop()  # the terminal was closed
+        else:
+            self._reload_requested.set()
+
+
+def _has_terminal() -> bool:
+    """Return whether this process has a terminal, which sends SIGHUP when it is closed."""
+    try:
+        os.close(os.open("/dev/tty", os.O_RDONLY | os.O_NOCTTY))
+    except OSError:
+        return False
+    return True

@@ -1,0 +1,24 @@
+"""A process that sends requests of one client until none is admitted: PATH BURST. It prints how many were admitted."""
+
+import sys
+from pathlib import Path
+
+from ledgerpress.http.request_rejection_error import HttpError
+from ledgerpress.http.shared_token_buckets import SharedTokenBuckets
+
+
+def main(path: Path, burst: int) -> int:
+    buckets = SharedTokenBuckets(path, per_second=1e-6, burst_seconds=burst * 1e6, max_clients=100)
+    print("begins", flush=True)  # noqa: T201
+    sys.stdin.readline()
+    count = 0
+    try:
+        while True:
+            buckets.take("client")
+            count += 1
+    except HttpError:
+        return count
+
+
+if __name__ == "__main__":
+    print(main(Path(sys.argv[1]), int(sys.argv[2])))  # noqa: T201
