@@ -112,6 +112,28 @@ async def test_a_handler_that_fails_and_a_kind_without_a_handler_are_reported(
     assert "a broadcast of worker 2 failed: bad" in caplog.text
 
 
+async def test_a_handler_that_is_removed_handles_nothing_and_reports_no_failure(
+    directory: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    has_begun, is_closed = asyncio.Event(), asyncio.Event()
+
+    async def fail(_sender: int, _payload: bytes) -> bytes:
+        has_begun.set()
+        await is_closed.wait()
+        raise OSError("closed")
+
+    async with WorkerChannel(directory, 1) as first, WorkerChannel(directory, 2) as second:
+        first.serve({"fail": fail})
+        pending = asyncio.ensure_future(second.request(1, "fail", timeout=ENOUGH))
+        await has_begun.wait()
+        first.end_serving(["fail"])
+        is_closed.set()
+        for request in (pending, second.request(1, "fail", timeout=ENOUGH)):
+            with pytest.raises(RequestNotHandled):
+                await request
+    assert caplog.text == ""
+
+
 async def test_a_kind_has_one_handler(directory: Path) -> None:
     channel = WorkerChannel(directory, 1)
     channel.serve({"echo": echo})

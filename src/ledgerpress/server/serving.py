@@ -107,6 +107,7 @@ async def serve(
                     workers=team,
                 )
             )
+        others = None if team is None else HttpWorkers(team.channel)
         runtime = Runtime(
             health=settings.health,
             exposure=settings.metrics,
@@ -115,7 +116,7 @@ async def serve(
             access_log=access_log,
             spans=tracer.requests if tracer else None,
             on_document_thread_start=switch_threads_sooner,
-            workers=None if team is None else HttpWorkers(team.channel),
+            workers=others,
             is_replaced=is_replaced,
         )
         command_metrics.register(runtime.metrics)
@@ -128,7 +129,9 @@ async def serve(
             schema=schema or features.graphql_schema(),
             allowed_hosts=server.hosts,
         )
-        stack.push_async_callback(runtime.metrics.close)
+        if others is not None:
+            stack.callback(others.close)
+            stack.push_async_callback(runtime.metrics.close)
         apps: list[Any] = [app, runtime.operations_app(store, authenticator)]
         for listener in listeners:
             begin_to_listen(listener)

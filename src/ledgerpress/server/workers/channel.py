@@ -9,7 +9,7 @@ the connection. Messages of one worker arrive in the order in which it sent them
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Final, Self
 
@@ -72,6 +72,11 @@ class WorkerChannel:
                 raise ValueError(f"handlers of {', '.join(sorted(repeated))} exist already")
         self._requests.update(requests or {})
         self._broadcasts.update(broadcasts or {})
+
+    def end_serving(self, kinds: Iterable[str]) -> None:
+        """Remove the handlers of requests: what they need is about to be closed."""
+        for kind in kinds:
+            self._requests.pop(kind, None)
 
     def watch(self, *, connected: PeerCallback | None = None, lost: PeerCallback | None = None) -> None:
         """Call `connected` and `lost` when a connection to another worker begins and ends."""
@@ -232,16 +237,20 @@ class WorkerChannel:
         self._start(self._respond(connection, request))
 
     async def _respond(self, connection: PeerConnection, request: Request) -> None:
-        handler = self._requests.get(request.kind)
+        number, kind = request.number, request.kind
+        handler = self._requests.get(kind)
+        not_handled = Failure(number, f"it does not handle {kind}", has_handler=False)
         if handler is None:
-            message = f"it does not handle {request.kind}"
-            connection.send(encoded(Failure(request.number, message, has_handler=False)))
+            connection.send(encoded(not_handled))
             return
         try:
-            frame = encoded(Response(request.number, await handler(connection.peer, request.payload)))
+            frame = encoded(Response(number, await handler(connection.peer, request.payload)))
         except Exception as error:
-            logger.exception("a request of worker %d failed: %s", connection.peer, request.kind)
-            frame = encoded(Failure(request.number, f"{type(error).__name__}: {error}"))
+            if self._requests.get(kind) is not handler:  # what it needs was closed meanwhile
+                frame = encoded(not_handled)
+            else:
+                logger.exception("a request of worker %d failed: %s", connection.peer, kind)
+                frame = encoded(Failure(number, f"{type(error).__name__}: {error}"))
         connection.send(frame)
 
     def _receive(self, connection: PeerConnection, broadcast: Broadcast) -> None:

@@ -13,6 +13,7 @@ class HttpWorkers:
 
     def __init__(self, channel: WorkerChannel) -> None:
         self._channel = channel
+        self._kinds = set[str]()
 
     @property
     def worker(self) -> int:
@@ -24,6 +25,11 @@ class HttpWorkers:
 
     def serve(self, requests: Mapping[str, RequestHandler]) -> None:
         self._channel.serve(requests)
+        self._kinds.update(requests)
+
+    def close(self) -> None:
+        """Handle no further requests of other workers: the store is about to be closed."""
+        self._channel.end_serving(self._kinds)
 
     async def ask(self, worker: int, kind: str, payload: bytes = b"", *, timeout: float | None) -> bytes:
         try:
