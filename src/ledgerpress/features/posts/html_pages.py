@@ -29,9 +29,10 @@ from ledgerpress.features.slugs.model import spellings
 from ledgerpress.graphql.relay import global_ids
 from ledgerpress.graphql.scalars import iso_time
 from ledgerpress.http.pages.page_contributions_and_rendering import Link, PageContribution, Pages
+from ledgerpress.http.pages.page_moment import PageMoment
 from ledgerpress.views.paging import PageRequest, encode_cursor, page_of
 from ledgerpress.views.relative_time_text import relative_time
-from ledgerpress.views.snapshot_and_cache_dependencies import Snapshot
+from ledgerpress.views.snapshot_and_cache_dependencies import NO_POSITION, Snapshot
 
 PAGE_SIZE: Final = 10
 _MIN_SECTIONS: Final = 3
@@ -194,8 +195,7 @@ def _front(pages: Pages, snapshot: Snapshot, request: Request) -> Response:
 
 def _article(pages: Pages, snapshot: Snapshot, request: Request) -> Response:
     slug = request.path_params["slug"]
-    articles = (article_queries.by_slug(snapshot, spelling) for spelling in spellings(slug))
-    article = next(filter(None, articles), None)
+    article = article_at(pages.moment, slug)
     if article is None:
         return pages.not_found(snapshot)
     if article.slug != slug:
@@ -204,10 +204,36 @@ def _article(pages: Pages, snapshot: Snapshot, request: Request) -> Response:
     return pages.page(snapshot, "article.html", article=content)
 
 
+def article_at(moment: PageMoment, slug: str) -> article_queries.Article | None:
+    """Return the article that a slug leads to at a moment.
+
+    A slug that led to no article then leads to the article that has it today, as that article was then.
+    """
+    for spelling in spellings(slug):
+        article = article_queries.by_slug(moment.snapshot, spelling)
+        if article is None and moment.is_requested:
+            today = article_queries.by_slug(moment.today, spelling)
+            article = article_queries.by_seq(moment.snapshot, today.seq if today else NO_POSITION)
+        if article is not None:
+            return article
+    return None
+
+
+def category_at(moment: PageMoment, slug: str) -> category_queries.Category | None:
+    """Return the category that a slug leads to at a moment, or the category that has it today, as it was then."""
+    for spelling in spellings(slug):
+        category = category_queries.by_slug(moment.snapshot, spelling)
+        if category is None and moment.is_requested:
+            today = category_queries.by_slug(moment.today, spelling)
+            category = category_queries.by_seq(moment.snapshot, today.seq) if today else None
+        if category is not None:
+            return category
+    return None
+
+
 def _category(pages: Pages, snapshot: Snapshot, request: Request) -> Response:
     slug = request.path_params["slug"]
-    categories = (category_queries.by_slug(snapshot, spelling) for spelling in spellings(slug))
-    category = next(filter(None, categories), None)
+    category = category_at(pages.moment, slug)
     if category is None:
         return pages.not_found(snapshot)
     if category.slug != slug:
