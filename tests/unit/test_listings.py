@@ -192,7 +192,7 @@ def test_the_number_of_written_rows_is_linear_in_the_number_of_changes(
     for i in range(n):
         close_membership(db, 0, order(0), 1, 1 + 2 * n + i)
         open_membership(db, 0, order(0), 1, 1 + 2 * n + i + i % 2)
-    assert db.total_changes - before < 10 * n
+    assert db.total_changes - before < 12 * n
     leaves = """
         SELECT count(*) FROM page_directory AS d JOIN page_row AS b USING (page)
         WHERE d.to_pos = ?1 AND b.to_pos = ?1
