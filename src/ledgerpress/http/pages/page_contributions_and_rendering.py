@@ -3,7 +3,7 @@
 import secrets
 from collections.abc import Callable, Mapping, Sequence
 from copy import copy
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, tzinfo
 from functools import partial
 from hashlib import blake2b
@@ -70,11 +70,12 @@ class Link:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PageView:
-    """A page that is being rendered: its moment, and its changes, if it declares them."""
+    """A page that is being rendered: its moment, its changes, if it declares them, and its HTTP status."""
 
     pages: "Pages"
     moment: PageMoment
     changes: PageChanges | None
+    status: int = 200
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -259,7 +260,7 @@ class Pages:
     ) -> Response:
         """Return a page, rendered from a template with values."""
         language = self._site_language(snapshot)
-        parts = [] if self._view is None else self._parts(self._view)
+        parts = [] if self._view is None else self._parts(replace(self._view, status=status))
         html = self._templates.get_template(template).render(
             # A template that is imported with its context sees these; they keep the moment.
             **self._links(),
