@@ -53,14 +53,11 @@ function go() {
   location.href = `?${query}#time_slider`;
 }
 
-// Move to the change before or after the time of the slider; beyond the last change is the current page.
+// Move to the change before or after the state that is selected; beyond the last change is the current page.
 function step(direction) {
   const now = Number(slider.value);
-  const index = mark === null ? -1 : marks.findIndex(([position]) => position === mark);
-  let next;
-  if (index >= 0) next = marks[index + direction];
-  else if (direction < 0) next = marks.findLast(([, time]) => time < now);
-  else next = marks.find(([, time]) => time > now);
+  const state = marks.findLastIndex(([position, time]) => (mark === null ? time <= now : position === mark));
+  const next = marks[state + direction];
   if (next) {
     [mark] = next;
     slider.value = next[1];
