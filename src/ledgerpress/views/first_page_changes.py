@@ -126,6 +126,8 @@ class FirstPageChanges:
 
 def has_recorded_change_of(today: Snapshot, k: int, items: Collection[int]) -> bool:
     """Return whether one of `items` was ever near the beginning of the listing `k`."""
+    if not items:
+        return False
     posts = today.once(("posts near the beginning", k), lambda today: _recorded_posts(today, k), _size_of)
     return not posts.isdisjoint(items)
 

@@ -212,9 +212,10 @@ _LISTINGS_OF: Final = """
     CROSS JOIN json_each(content.author_ids) AS author_id
     CROSS JOIN author ON author.id = author_id.value
 """
+# Only the last revision by then is read: an article can have thousands.
 _PUBLIC: Final = """
     SELECT value FROM json_each(?1)
-    WHERE EXISTS (SELECT 1 FROM article WHERE seq = value AND from_pos <= ?2 AND to_pos > ?2)
+    WHERE ?2 < (SELECT to_pos FROM article WHERE seq = value AND from_pos <= ?2 ORDER BY from_pos DESC LIMIT 1)
 """
 
 

@@ -23,21 +23,23 @@ _LAST_REVISION: Final = (
 _FIRST_REVISION: Final = "SELECT min(from_pos) FROM article WHERE seq = ? AND from_pos > ?"
 # Corrections and categories are seen only while the post is public, and no correction that is retracted today counts.
 _PUBLIC_AT: Final = """
-    EXISTS (SELECT 1 FROM article WHERE seq = :seq AND article.from_pos <= position AND article.to_pos >= position)
+    position <= (
+        SELECT article.to_pos FROM article WHERE seq = :seq AND article.from_pos <= position ORDER BY article.from_pos DESC LIMIT 1
+    )
 """
 _OTHERS: Final = f"""
     SELECT {{choice}}(position) FROM (
         SELECT correction.from_pos AS position FROM correction
-        WHERE post_id = :post_id AND correction.from_pos {{side}} :at AND NOT EXISTS (
+        WHERE post_id = :post_id AND correction.from_pos {{range}} AND NOT EXISTS (
             SELECT 1 FROM correction AS now WHERE now.id = correction.id
                 AND now.from_pos <= :today AND now.to_pos > :today AND now.retracted_at IS NOT NULL
         )
-        UNION ALL SELECT from_pos FROM post_category WHERE seq = :seq AND from_pos {{side}} :at
-        UNION ALL SELECT to_pos FROM post_category WHERE seq = :seq AND to_pos {{side}} :at
-    ) WHERE position <= :today AND {_PUBLIC_AT}
+        UNION ALL SELECT from_pos FROM post_category WHERE seq = :seq AND from_pos {{range}}
+        UNION ALL SELECT to_pos FROM post_category WHERE seq = :seq AND to_pos {{range}}
+    ) WHERE {_PUBLIC_AT}
 """  # noqa: S608
-_LAST_OTHER: Final = _OTHERS.format(choice="max", side="<")
-_FIRST_OTHER: Final = _OTHERS.format(choice="min", side=">")
+_LAST_OTHER: Final = _OTHERS.format(choice="max", range="BETWEEN 1 AND :at - 1")
+_FIRST_OTHER: Final = _OTHERS.format(choice="min", range="BETWEEN :at + 1 AND :today")
 
 
 @dataclass(frozen=True, slots=True)
