@@ -16,6 +16,7 @@ _OFFSET: Final = r"(?:[Zz]|([+-])([01][0-9]|2[0-3]):([0-5][0-9]))"
 _FULL_DATE: Final = re.compile(_DATE)
 _DATE_TIME: Final = re.compile(f"{_DATE}[Tt]{_TIME}{_OFFSET}")
 _WITHOUT_OFFSET: Final = re.compile(f"{_DATE}[Tt]{_TIME}")
+_LOCAL: Final = re.compile(f"{_DATE}(?:[Tt]([01][0-9]|2[0-3]):([0-5][0-9])(?::([0-5][0-9]))?)?")
 
 
 class InvalidTime(ValueError):
@@ -53,6 +54,28 @@ def parse_date_or_time(text: str, zone: tzinfo = UTC) -> int:
     if match := _FULL_DATE.fullmatch(text):
         return to_microseconds(_midnight(*match.groups()).replace(tzinfo=zone))
     return parse(text)
+
+
+def parse_span(text: str, zone: tzinfo) -> tuple[int, int]:
+    """Return the first and the last microsecond of the day, minute or second in `text`. Raises `InvalidTime`.
+
+    A text with an offset from UTC is one time. Without an offset, it is a date, or a date and a time as in forms of HTML
+    (`2024-12-22T09:00`), in `zone`.
+    """
+    match = _LOCAL.fullmatch(text)
+    if match is None:
+        time = parse(text)
+        return time, time
+    year, month, day, hour, minute, second = match.groups()
+    first = _midnight(year, month, day) + timedelta(
+        hours=int(hour or 0), minutes=int(minute or 0), seconds=int(second or 0)
+    )
+    length = timedelta(days=1) if hour is None else timedelta(seconds=60 if second is None else 1)
+    try:
+        begin, end = (to_microseconds(moment.replace(tzinfo=zone)) for moment in (first, first + length))
+    except OverflowError:
+        raise InvalidTime("it is before the year 1 or after the year 9999, UTC") from None
+    return begin, end - 1
 
 
 def format_time(microseconds: int) -> str:

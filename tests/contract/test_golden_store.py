@@ -33,6 +33,7 @@ CHANGED_TABLES: Final = {
     "clock_correction": [0, "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"],
     "dated_post": [267, "5b6823fa7f19b094ad24e617bbd663a3a8f281b69b0c9b1695c5e27b82c471b1"],
     "earlier_time": [0, "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"],
+    "first_page_change": [347, "4fe03a2f7f7c013ca819a5e9a6b0563b70725f0ca8650c907c10fc383554e96a"],
     "listed": [265, "fff4d469f52a507a396cd4a7b726be624ce0e7edd5bd34ffd3202d701260195f"],
     "moment": [361, "80c3e2ec8cd5760304726d629290b41e7cdc3ecc24c81ce802bd69c383f5fc30"],
     "post_state": [763, "28f79691a525cfdf444bfdf185e8d8c66ba37e7ee25cd4b2eb5dd16b8d195acf"],

@@ -103,6 +103,17 @@ class Page:
         await self._call("Input.dispatchTouchEvent", type="touchStart", touchPoints=[point])
         await self._call("Input.dispatchTouchEvent", type="touchEnd", touchPoints=[])
 
+    async def click(self, expression: str) -> None:
+        """Press and release the mouse in the middle of the element that a JavaScript expression returns."""
+        box = await self.value(f"({expression}).getBoundingClientRect().toJSON()")
+        point = {"x": box["x"] + box["width"] / 2, "y": box["y"] + box["height"] / 2}
+        for action in ("mousePressed", "mouseReleased"):
+            await self._call("Input.dispatchMouseEvent", type=action, button="left", clickCount=1, **point)
+
+    async def without_scripts(self) -> None:
+        """Turn off JavaScript in pages. Expressions of tests are still evaluated."""
+        await self._call("Emulation.setScriptExecutionDisabled", value=True)
+
     async def picture(self) -> bytes:
         """Return a screenshot as PNG."""
         return base64.b64decode((await self._call("Page.captureScreenshot"))["data"])

@@ -41,6 +41,26 @@ async def test_the_past_and_the_history_of_the_demo_are_open_at_every_start(tmp_
         assert await codes(without_option, PAST, HISTORY) == ["UNAUTHENTICATED"] * 2
 
 
+@pytest.mark.parametrize(
+    ("options", "environment", "statuses"),
+    [
+        (["--demo"], {}, [200, 200]),
+        (["--demo"], {"LEDGERPRESS_OPEN_PAST": "false"}, [200, 403]),
+        ([], {}, [200, 403]),
+    ],
+    ids=["demo", "set", "without"],
+)
+async def test_the_pages_of_the_demo_can_be_read_as_of_a_past_moment(
+    tmp_path: Path, options: list[str], environment: dict[str, str], statuses: list[int]
+) -> None:
+    data = tmp_path / "store"
+    await done("demo", "--data", data)
+    async with Servers(tmp_path, environment=environment) as servers:
+        host, port = await (await servers.start(data, *options)).address()
+        async with httpx2.AsyncClient(base_url=f"http://{host}:{port}") as http:
+            assert [(await http.get(path)).status_code for path in ("/", "/?asOf=100")] == statuses
+
+
 async def test_a_request_without_a_token_gets_the_hint_that_it_needs_one(tmp_path: Path) -> None:
     data = tmp_path / "store"
     async with Servers(tmp_path, environment={}) as servers:

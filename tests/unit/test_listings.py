@@ -3,10 +3,17 @@
 import sqlite3
 from collections.abc import Callable, Iterator
 from contextlib import closing
+from random import Random
 
 import pytest
 
-from ledgerpress.views.listings.membership_btree import SCHEMA, MembershipRefused, Memberships
+from ledgerpress.views.listings.btree_pages import PageLimits
+from ledgerpress.views.listings.membership_btree import (
+    RECORDED_PLACES,
+    SCHEMA,
+    MembershipRefused,
+    Memberships,
+)
 from ledgerpress.views.listings.queries import LOWEST, ListingKey, count, list_keys, newest
 from ledgerpress.views.temporal_and_step_rows import OPEN
 
@@ -192,7 +199,7 @@ def test_the_number_of_written_rows_is_linear_in_the_number_of_changes(
     for i in range(n):
         close_membership(db, 0, order(0), 1, 1 + 2 * n + i)
         open_membership(db, 0, order(0), 1, 1 + 2 * n + i + i % 2)
-    assert db.total_changes - before < 10 * n
+    assert db.total_changes - before < 12 * n
     leaves = """
         SELECT count(*) FROM page_directory AS d JOIN page_row AS b USING (page)
         WHERE d.to_pos = ?1 AND b.to_pos = ?1
@@ -228,3 +235,28 @@ def effort(db: sqlite3.Connection, position: int) -> int:
     assert len(list_keys(db, [0], position, limit=20)) == 20
     db.set_progress_handler(None, 1)
     return instructions
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_the_places_of_changes_are_those_in_the_whole_listing(db: sqlite3.Connection, seed: int) -> None:
+    """Places are counted over several leaves, and only those near the beginning are recorded."""
+    chance, members, expected = Random(seed), set[int](), dict[tuple[int, int], int]()
+    limits = PageLimits(rows=8)
+    for position in range(1, 400):
+        date = chance.randrange(150)
+        place = sum(member > date for member in members)
+        memberships = Memberships(db, limits)
+        change = memberships.close if date in members else memberships.open
+        change(1, date, 7 + date, position)
+        members ^= {date}
+        if place < RECORDED_PLACES:
+            expected[position, 7 + date] = place
+        memberships.flush()
+    rows = db.execute("SELECT pos, post, place FROM first_page_change WHERE k = 1")
+    assert {(position, post): place for position, post, place in rows} == expected
+    assert len(members) > RECORDED_PLACES
+    assert len(expected) < 399
+    internal = Memberships(db, limits)
+    internal.open(-1, 1, 1, 1)
+    internal.flush()
+    assert db.execute("SELECT count(*) FROM first_page_change WHERE k < 0").fetchone() == (0,)

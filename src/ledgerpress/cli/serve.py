@@ -45,6 +45,7 @@ logger = logging.getLogger(__name__)
 _ADMIN_TOKEN: Final = "  admin token {}  (save it now: it is not shown again)"  # noqa: S105 - a line, not a secret
 _ANONYMOUS: Final = "  no token    clients without a token have the role {} (access.anonymous_role)"
 _ANONYMOUS_ROLE: Final = "access.anonymous_role"
+_OPEN_PAST: Final = "server.open_past"
 
 
 def serve(
@@ -159,7 +160,7 @@ def serve(
                 place = server.data if url.is_local else url
                 err.print(f"There is already a store in {place}: --demo does not change it.")
             if _may_open_demo(result) and (is_new or demo_command.is_in(server.data, url)):
-                settings = _readable_without_token(settings)
+                settings = _readable_without_token(result)
         if server.worker_count > 1:
             _supervise(settings, listeners)
         else:
@@ -177,7 +178,7 @@ def _serve_as_worker(start: WorkerStart, result: "LoadedSettings", *, is_demo: b
     """Serve as one of several processes, on the sockets of the supervisor."""
     settings, server = result.settings, result.settings.server
     if is_demo and _may_open_demo(result) and demo_command.is_in(server.data, LogUrl.parse(server.log)):
-        settings = _readable_without_token(settings)
+        settings = _readable_without_token(result)
     with start.opened() as worker:
         _run(settings, worker.listeners, worker)
 
@@ -207,10 +208,17 @@ def _may_open_demo(result: "LoadedSettings") -> bool:
     return result.profile is Profile.DEVELOPMENT and _ANONYMOUS_ROLE not in result.sources and not has_proxy
 
 
-def _readable_without_token(settings: "Settings") -> "Settings":
-    """Return settings with which clients without a token see everything, and change nothing."""
-    access = msgspec.structs.replace(settings.access, anonymous_role=Role.AUDITOR)
-    return msgspec.structs.replace(settings, access=access)
+def _readable_without_token(result: "LoadedSettings") -> "Settings":
+    """Return settings with which clients without a token see everything, and change nothing.
+
+    Pages can be read as of any moment, unless that was set.
+    """
+    settings, replace = result.settings, msgspec.structs.replace
+    access = replace(settings.access, anonymous_role=Role.AUDITOR)
+    server = settings.server
+    if _OPEN_PAST not in result.sources:
+        server = replace(server, open_past=True)
+    return replace(settings, access=access, server=server)
 
 
 def _bind(stack: ExitStack, host: str, port: int, setting: str) -> socket.socket:

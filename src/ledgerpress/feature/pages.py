@@ -8,15 +8,28 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute, Route
 
 from ledgerpress.http.feature_routes import RouteContext
-from ledgerpress.http.pages.page_contributions_and_rendering import Link, PageContribution, PageHandler, Pages
+from ledgerpress.http.pages.page_contributions_and_rendering import (
+    Link,
+    PageContribution,
+    PageHandler,
+    PagePart,
+    Pages,
+    PageView,
+)
+from ledgerpress.http.pages.page_moment import ChangesOfPage, PageChanges, PageMoment
 from ledgerpress.views.snapshot_and_cache_dependencies import Snapshot
 
 __all__ = [
     "BaseRoute",
+    "ChangesOfPage",
     "JSONResponse",
     "Link",
+    "PageChanges",
     "PageContribution",
     "PageHandler",
+    "PageMoment",
+    "PagePart",
+    "PageView",
     "Pages",
     "Request",
     "Response",

@@ -15,6 +15,7 @@ from ledgerpress.features import (
     posts,
     site,
     slugs,
+    time_bar,
     tokens,
 )
 from ledgerpress.features.third_party_loading import load_features
@@ -26,7 +27,20 @@ if TYPE_CHECKING:
 
 __all__ = ["FIRST_PARTY", "installed_features"]
 
-_ORDER = (slugs, actors, tokens, site, authors, categories, posts, history, integrity, demo, page_import)
+_ORDER = (
+    slugs,
+    actors,
+    tokens,
+    site,
+    authors,
+    categories,
+    posts,
+    history,
+    integrity,
+    demo,
+    page_import,
+    time_bar,
+)
 FIRST_PARTY: Final[tuple[Feature, ...]] = tuple(package.FEATURE for package in _ORDER)
 """The features that LedgerPress ships, each after the features that it requires."""
 FEATURES: Final = FeatureSet(FIRST_PARTY)

@@ -5,6 +5,7 @@ A response about the past for readers contains no item that is hidden today. Pag
 hidden items are computed once for each position, from the few items that were public before and are not public today.
 """
 
+import sys
 from collections.abc import Iterable
 from itertools import chain
 from typing import TypeAlias
@@ -19,15 +20,29 @@ class PublicFilter:
     """A filter for one request: items pass if they are public as of the snapshot `today`, by the rules of features."""
 
     def __init__(self, today: Snapshot, declared: DeclaredViews) -> None:
+        self._snapshot = today
         self._db = today.db
         self._today = today.position
         self._declared = declared
         self._hidden: dict[int, _Hidden] = {}
-        self._candidates: list[int] | None = None
+        self._candidates: frozenset[int] | None = None
 
     def among(self, items: Iterable[int]) -> set[int]:
         """Return the items that are public today. Items are identified by the position of their creation."""
         return self._public(list(items), self._today)
+
+    @property
+    def hidden(self) -> frozenset[int]:
+        """All items that were public before and are not public today. It may also contain items that never were."""
+        if self._candidates is None:
+            rules = self._declared.hidden
+            read = lambda today: frozenset(  # noqa: E731
+                chain(*(rule.no_longer_public(today.db, today.position) for rule in rules))
+            )
+            self._candidates = self._snapshot.once(
+                ("items no longer public",), read, lambda items: sys.getsizeof(items) + 32 * len(items)
+            )
+        return self._candidates
 
     def count_hidden(self, ks: Iterable[int], position: int) -> int:
         """Return how many items in the listings `ks` as of `position` are not public today; each item counts once."""
@@ -40,10 +55,7 @@ class PublicFilter:
         return set(chain(*(rule.public(self._db, items, position) for rule in self._declared.hidden)))
 
     def _hidden_at(self, position: int) -> _Hidden:
-        if self._candidates is None:
-            rules = self._declared.hidden
-            self._candidates = list(chain(*(rule.no_longer_public(self._db, self._today) for rule in rules)))
-        items = list(self._public(self._candidates, position))
+        items = list(self._public(sorted(self.hidden), position))
         hidden: _Hidden = {}
         for contribution in self._declared.listings:
             if items and contribution.listings_of is not None:

@@ -85,8 +85,13 @@ def position_at(snapshot: Snapshot, time: int) -> int:
 def time_of(snapshot: Snapshot) -> int | None:
     """Return the recorded time at the snapshot's position; `None` before the first event."""
     snapshot.depends_on_position()
-    db = snapshot.connection
-    rows = [db.execute(_LAST, (*span, snapshot.position)).fetchone() for span in _valid_spans(snapshot)]
+    return time_at(snapshot, snapshot.position)
+
+
+def time_at(snapshot: Snapshot, position: int) -> int | None:
+    """Return the recorded time at a position, with the corrections of clocks as of the snapshot."""
+    db = snapshot.about()
+    rows = [db.execute(_LAST, (*span, position)).fetchone() for span in _valid_spans(snapshot)]
     return max((int(row[0]) for row in rows if row), default=None)
 
 

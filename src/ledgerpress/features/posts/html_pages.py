@@ -1,9 +1,8 @@
 """The front page, article pages and category pages, each rendered from one snapshot."""
 
 from collections.abc import Sequence
-from contextlib import suppress
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta, tzinfo
+from datetime import tzinfo
 from pathlib import Path
 from typing import Any, Final
 from urllib.parse import quote
@@ -24,8 +23,15 @@ from ledgerpress.features.posts.body.html_rendering_and_sections import Section,
 from ledgerpress.features.posts.corrections import queries as correction_queries
 from ledgerpress.features.posts.corrections.model import CorrectionKind
 from ledgerpress.features.posts.listings_projection import EVERY_ARTICLE
+from ledgerpress.features.posts.page_changes import (
+    PAGE_SIZE,
+    article_changes,
+    category_page_changes,
+    front_page_changes,
+)
+from ledgerpress.features.posts.pages_at_moments import article_at, category_at
+from ledgerpress.features.site.local_times import day_text, local_time, minute_text
 from ledgerpress.features.site.queries import site_tzinfo
-from ledgerpress.features.slugs.model import spellings
 from ledgerpress.graphql.relay import global_ids
 from ledgerpress.graphql.scalars import iso_time
 from ledgerpress.http.pages.page_contributions_and_rendering import Link, PageContribution, Pages
@@ -33,11 +39,9 @@ from ledgerpress.views.paging import PageRequest, encode_cursor, page_of
 from ledgerpress.views.relative_time_text import relative_time
 from ledgerpress.views.snapshot_and_cache_dependencies import Snapshot
 
-PAGE_SIZE: Final = 10
 _MIN_SECTIONS: Final = 3
 _PAGING: Final = ("after", "before")
 """The URL parameters that select a page of a list. Pages ignore all others, such as those of campaigns."""
-_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _HEADINGS: Final = {
     CorrectionKind.CORRECTION: "Correction",
     CorrectionKind.CLARIFICATION: "Clarification",
@@ -166,19 +170,8 @@ def _card_fields(snapshot: Snapshot, article: article_queries.Article, now: int)
 
 
 def _moment(microseconds: int, now: int, zone: tzinfo) -> Moment:
-    at = _EPOCH + timedelta(microseconds=microseconds)
-    # In the first and the last hours of the calendar, the local time may have no date.
-    with suppress(OverflowError):
-        at = at.astimezone(zone)
-    day = f"{at.day} {at:%B} {at.year}"
-    minute = f"{day}, {at:%H:%M} {_zone_name(at)}"
-    return Moment(iso_time(microseconds), day, minute, relative_time(microseconds, now))
-
-
-def _zone_name(at: datetime) -> str:
-    """Return the abbreviation of a time's zone, or its offset if the zone has no abbreviation."""
-    name = at.tzname() or ""
-    return name if name.isalpha() else f"UTC{at:%z}"
+    at = local_time(microseconds, zone)
+    return Moment(iso_time(microseconds), day_text(at), minute_text(at), relative_time(microseconds, now))
 
 
 def _front(pages: Pages, snapshot: Snapshot, request: Request) -> Response:
@@ -194,8 +187,7 @@ def _front(pages: Pages, snapshot: Snapshot, request: Request) -> Response:
 
 def _article(pages: Pages, snapshot: Snapshot, request: Request) -> Response:
     slug = request.path_params["slug"]
-    articles = (article_queries.by_slug(snapshot, spelling) for spelling in spellings(slug))
-    article = next(filter(None, articles), None)
+    article = article_at(pages.moment, slug)
     if article is None:
         return pages.not_found(snapshot)
     if article.slug != slug:
@@ -206,8 +198,7 @@ def _article(pages: Pages, snapshot: Snapshot, request: Request) -> Response:
 
 def _category(pages: Pages, snapshot: Snapshot, request: Request) -> Response:
     slug = request.path_params["slug"]
-    categories = (category_queries.by_slug(snapshot, spelling) for spelling in spellings(slug))
-    category = next(filter(None, categories), None)
+    category = category_at(pages.moment, slug)
     if category is None:
         return pages.not_found(snapshot)
     if category.slug != slug:
@@ -244,6 +235,11 @@ def _examples(snapshot: Snapshot) -> dict[str, str]:
 
 PAGES: Final = PageContribution(
     routes={"/": _front, "/articles/{slug}": _article, "/categories/{slug}": _category},
+    changes={
+        "/": front_page_changes,
+        "/articles/{slug}": article_changes,
+        "/categories/{slug}": category_page_changes,
+    },
     templates=Path(__file__).parent / "templates",
     examples=_examples,
 )

@@ -114,6 +114,8 @@ class _PostListings(ListingWriter[ListedPost]):
             new = ListedPost(at, created_at, model.PostStatus.DRAFT, event.author_ids)
         else:
             return
+        if isinstance(event, _SEEN_IN_LISTINGS):
+            changes.touch(new)
         if new == old:
             return
         if old is None or new.dated_by == recorded.position:
@@ -159,6 +161,8 @@ class _PostListings(ListingWriter[ListedPost]):
         self._dated = []
 
 
+_SEEN_IN_LISTINGS: Final = (model.PostPublished, model.PostCategorized, model.PostUncategorized)
+"""Events of posts that change what readers see of an article in the listings in which it stays."""
 _DATED: Final = "SELECT DISTINCT id FROM dated_post WHERE position BETWEEN ? AND ? ORDER BY id"
 
 
@@ -208,9 +212,10 @@ _LISTINGS_OF: Final = """
     CROSS JOIN json_each(content.author_ids) AS author_id
     CROSS JOIN author ON author.id = author_id.value
 """
+# Only the last revision by then is read: an article can have thousands.
 _PUBLIC: Final = """
     SELECT value FROM json_each(?1)
-    WHERE EXISTS (SELECT 1 FROM article WHERE seq = value AND from_pos <= ?2 AND to_pos > ?2)
+    WHERE ?2 < (SELECT to_pos FROM article WHERE seq = value AND from_pos <= ?2 ORDER BY from_pos DESC LIMIT 1)
 """
 
 

@@ -1,6 +1,7 @@
 """Serve the files that pages load: style sheets, scripts and images. Each URL changes with the content of its file."""
 
 import hashlib
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -26,11 +27,15 @@ class _Asset:
 
 
 class Assets:
-    """Serves the files under `static/`, which are read once, when the application is created."""
+    """Serves the files under `static/` and in the folders of features, which are read once, when it is created."""
 
-    def __init__(self) -> None:
-        files = (path for path in FOLDER.rglob("*") if path.suffix in _MEDIA_TYPES)
-        self._assets = {path.relative_to(FOLDER).as_posix(): _read(path) for path in files}
+    def __init__(self, folders: Sequence[Path] = ()) -> None:
+        self._assets = {
+            path.relative_to(folder).as_posix(): _read(path)
+            for folder in (FOLDER, *folders)
+            for path in folder.rglob("*")
+            if path.suffix in _MEDIA_TYPES
+        }
 
     def path(self, name: str) -> str:
         """Return a path of a file that contains its digest, so that caches may keep the file. Raises `KeyError`."""

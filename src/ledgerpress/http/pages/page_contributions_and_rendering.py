@@ -3,11 +3,14 @@
 import secrets
 from collections.abc import Callable, Mapping, Sequence
 from copy import copy
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from datetime import UTC, tzinfo
 from functools import partial
+from hashlib import blake2b
 from http import HTTPStatus
 from pathlib import Path
-from typing import Any, Final, TypeAlias
+from typing import Any, Final, Literal, TypeAlias
+from urllib.parse import quote
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from starlette.requests import Request
@@ -25,37 +28,25 @@ from ledgerpress.http.pages.language_and_direction import (
     isolated,
 )
 from ledgerpress.http.pages.other_path_spellings import PathSpelling
+from ledgerpress.http.pages.page_headers import (
+    GRAPHIQL_POLICY,
+    INTERACTIVE_POLICY,
+    SITE_POLICY,
+    page_headers,
+)
+from ledgerpress.http.pages.page_moment import (
+    AS_OF,
+    ChangesOfPage,
+    InvalidMoment,
+    PageChanges,
+    PageMoment,
+    current_moment,
+    requested_moment,
+)
 from ledgerpress.http.requests.url_prefix_and_route_path import url_prefix
-from ledgerpress.http.responses import POSITION_HEADER
+from ledgerpress.http.responses import matches
 from ledgerpress.views.paging import BadPageRequest
 from ledgerpress.views.snapshot_and_cache_dependencies import Snapshot
-
-# The body of an article may show images from other sites. Nothing else comes from other sites, and no script runs.
-SITE_POLICY: Final = (
-    "default-src 'self'; script-src 'none'; connect-src 'none'; img-src 'self' https: http:; "
-    "object-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
-)
-# GraphiQL's style sheet contains its fonts and small images. Its editor, Monaco, runs web workers, inserts style
-# elements, to which explorer-environment.js adds the nonce, and writes style attributes. No other style is accepted.
-GRAPHIQL_POLICY: Final = (
-    "default-src 'none'; script-src 'self'; worker-src 'self'; style-src 'self' 'nonce-{nonce}'; "
-    "style-src-attr 'unsafe-inline'; img-src 'self' data:; font-src data:; connect-src 'self'; base-uri 'none'; "
-    "form-action 'none'; frame-ancestors 'none'"
-)
-
-
-def page_headers(position: int, policy: str = SITE_POLICY) -> dict[str, str]:
-    """Return the headers of a page that was read at a position of the log."""
-    return {
-        POSITION_HEADER: str(position),
-        "Cache-Control": "no-cache",
-        "Content-Security-Policy": policy,
-        "Cross-Origin-Opener-Policy": "same-origin",
-        "Referrer-Policy": "strict-origin-when-cross-origin",
-        "X-Content-Type-Options": "nosniff",
-        "X-Frame-Options": "DENY",
-    }
-
 
 _TEMPLATES: Final = Path(__file__).parent / "templates"
 _MAX_PREFIXES: Final = 16
@@ -78,6 +69,33 @@ class Link:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class PageView:
+    """A page that is being rendered: its moment, its changes, if it declares them, and its HTTP status."""
+
+    pages: "Pages"
+    moment: PageMoment
+    changes: PageChanges | None
+    status: int = 200
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PagePart:
+    """A part that a feature adds to every page: at the top, or at the bottom, above the footer.
+
+    `place` returns the place on a page, `None` if the part is not on that page. `values` returns the values for the
+    template. `styles` and `scripts` are names of files under `static/`; scripts are modules. The position in the footer
+    links to the element with the id `position_anchor`.
+    """
+
+    template: str
+    place: "Callable[[PageView], Literal['top', 'bottom'] | None]"
+    values: Callable[[PageView], Mapping[str, Any]]
+    styles: Sequence[str] = ()
+    scripts: Sequence[str] = ()
+    position_anchor: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class PageContribution:
     """The pages that a feature adds, and its parts of other pages.
 
@@ -91,15 +109,24 @@ class PageContribution:
     element that also contains other text.
 
     If a handler raises `BadPageRequest`, the response is the page for unknown addresses, with status 404. `site_name`,
-    `site_language` (a BCP 47 tag) and `navigation` appear on every page. `examples` returns values for the example
-    operations of GraphiQL, by the names of data attributes.
+    `site_language` (a BCP 47 tag) and `navigation` appear on every page. Times in addresses are in `site_time_zone`.
+    `examples` returns values for the example operations of GraphiQL, by the names of data attributes.
+
+    A handler reads everything from the snapshot that it is given: it is as of the moment that the address names, and
+    contains only what is public today. So every page can be read as of any moment, and `url(…)` keeps that moment.
+    `changes` returns when a page changed, by the path of the page. `parts` are on every page, `static` is a folder with
+    files that pages load.
     """
 
     routes: Mapping[str, PageHandler] = field(default_factory=dict)
     templates: Path | None = None
     site_name: Callable[[Snapshot], str | None] | None = None
     site_language: Callable[[Snapshot], str | None] | None = None
+    site_time_zone: Callable[[Snapshot], tzinfo] | None = None
     navigation: Callable[[Snapshot], Sequence[Link]] | None = None
+    changes: Mapping[str, ChangesOfPage] = field(default_factory=dict)
+    parts: Sequence[PagePart] = ()
+    static: Path | None = None
     examples: Callable[[Snapshot], Mapping[str, str]] | None = None
 
 
@@ -124,12 +151,19 @@ def other_spellings(handlers: Mapping[str, PageHandler]) -> PageHandler:
 class Pages:
     """The pages of the site under a prefix. Each page is read from one snapshot and has its position in a header."""
 
-    def __init__(self, store: Store, contributions: Sequence[PageContribution] = ()) -> None:
-        """Create pages without a prefix. `under` returns the pages for another prefix."""
+    def __init__(
+        self, store: Store, contributions: Sequence[PageContribution] = (), *, open_past: bool = False
+    ) -> None:
+        """Create pages without a prefix. `under` returns the pages for another prefix.
+
+        With `open_past`, everyone may read pages as of a past moment.
+        """
         self._store = store
         self._prefix = ""
+        self._open_past = open_past
+        self._view: PageView | None = None
         self._contributions = contributions
-        self._assets = Assets()
+        self._assets = Assets([part.static for part in contributions if part.static])
         folders = [_TEMPLATES, *(part.templates for part in contributions if part.templates)]
         self._templates = Environment(
             loader=FileSystemLoader(folders),
@@ -138,7 +172,7 @@ class Pages:
             trim_blocks=True,
             lstrip_blocks=True,
         )
-        self._templates.globals |= {"asset": self.asset, "url": self.url}
+        self._templates.globals |= self._links()
         self._templates.filters |= {"bdi": bdi, "isolated": isolated}
         self._by_prefix = BoundedCache[str, Pages](max_entries=_MAX_PREFIXES)
 
@@ -152,31 +186,55 @@ class Pages:
             pages._prefix = prefix
             # A template that another one imports sees only the globals of its environment.
             pages._templates = self._templates.overlay()
-            pages._templates.globals = {**self._templates.globals, "asset": pages.asset, "url": pages.url}
+            pages._templates.globals = {**self._templates.globals, **pages._links()}
             self._by_prefix.put(prefix, pages)
         return pages
 
+    @property
+    def open_past(self) -> bool:
+        """Whether everyone may read pages as of a past moment."""
+        return self._open_past
+
+    @property
+    def moment(self) -> PageMoment:
+        """The moment of the page that is requested. Raises `RuntimeError` outside a request."""
+        if self._view is None:
+            raise RuntimeError("only the pages of a request have a moment")
+        return self._view.moment
+
     def url(self, path: str) -> str:
-        """Return the URL of a path of this site. The path begins with a slash."""
+        """Return the URL of a page, as of the same moment as the page that is requested.
+
+        The path begins with a slash. A query, which begins with "?", belongs to the page that is requested.
+        """
+        url = path if path.startswith("?") else self._prefix + path
+        if self._view is None or self._view.moment.as_of is None:
+            return url
+        url, mark, fragment = url.partition("#")
+        return f"{url}{'&' if '?' in url else '?'}{AS_OF}={quote(self._view.moment.as_of)}{mark}{fragment}"
+
+    def current_url(self, path: str) -> str:
+        """Return the URL of a path of this site, whatever the moment of the page that is requested."""
         return self._prefix + path
 
     def asset(self, name: str) -> str:
         """Return the URL of a file under `static/`. Raises `KeyError`."""
-        return self.url(self._assets.path(name))
+        return self.current_url(self._assets.path(name))
 
     def routes(self) -> list[BaseRoute]:
         """Return the routes of the pages. They must come after all others, since the last one matches every path."""
         handlers = [route for part in self._contributions for route in part.routes.items()]
+        changes = {path: changes for part in self._contributions for path, changes in part.changes.items()}
         return [
-            *(Route(path, self._endpoint(handler)) for path, handler in handlers),
+            *(Route(path, self._endpoint(handler, changes.get(path))) for path, handler in handlers),
             Route("/static/{path:path}", self._assets.serve),
             Route("/{path:path}", self._endpoint(other_spellings(dict(handlers)))),
         ]
 
     @property
     def now(self) -> int:
-        """The current time, for ages on pages, in microseconds since 1970, UTC."""
-        return self._store.clock.now()
+        """The time for ages on pages, in microseconds since 1970, UTC: that of the moment of the page."""
+        return self._store.clock.now() if self._view is None else self._view.moment.time
 
     async def graphiql(self, request: Request) -> Response:
         """Return the page with GraphiQL."""
@@ -202,7 +260,15 @@ class Pages:
     ) -> Response:
         """Return a page, rendered from a template with values."""
         language = self._site_language(snapshot)
+        parts = [] if self._view is None else self._parts(replace(self._view, status=status))
         html = self._templates.get_template(template).render(
+            # A template that is imported with its context sees these; they keep the moment.
+            **self._links(),
+            parts=parts,
+            position_anchor=next(
+                (part.position_anchor for _, part, _ in parts if part.position_anchor), None
+            ),
+            is_moment=self._view is not None and self._view.moment.is_requested,
             site_name=self._site_name(snapshot),
             language=language,
             direction=direction_of(language),
@@ -212,7 +278,9 @@ class Pages:
             position=snapshot.position,
             **values,
         )
-        return HTMLResponse(html, status_code=status, headers=page_headers(snapshot.position, policy))
+        if policy == SITE_POLICY and any(part.scripts for _, part, _ in parts):
+            policy = INTERACTIVE_POLICY
+        return HTMLResponse(html, status_code=status, headers=self._headers(snapshot, policy))
 
     def not_found(self, snapshot: Snapshot) -> Response:
         """Return the page for unknown addresses, with status 404."""
@@ -222,21 +290,64 @@ class Pages:
         """Return a redirect to the current path of a page, with the query of the request."""
         # Browsers must revalidate it ("no-cache"): if a former slug became current again, redirects would form a loop.
         return RedirectResponse(
-            self.url(path) + (f"?{query}" if query else ""),
+            self.current_url(path) + (f"?{query}" if query else ""),
             status_code=301,
-            headers=page_headers(snapshot.position),
+            headers=self._headers(snapshot),
         )
 
-    def _endpoint(self, handler: PageHandler) -> Any:
+    def _endpoint(self, handler: PageHandler, changes: ChangesOfPage | None = None) -> Any:
         async def endpoint(request: Request) -> Response:
-            pages = self.under(url_prefix(request.scope))
-            with self._store.snapshot() as snapshot:
+            as_of = request.query_params.get(AS_OF)
+            with self._store.snapshot() as today:
+                pages = self.under(url_prefix(request.scope))
+                moment = current_moment(self._store, today)
+                if not as_of:
+                    return pages._at(moment, changes, request)._response(handler, request)
+                if not self._open_past:
+                    page = pages.page(today, "past_not_public.html", status=403)
+                    return _not_indexed(page)
                 try:
-                    return handler(pages, snapshot, request)
-                except BadPageRequest:
-                    return pages.not_found(snapshot)
+                    moment = requested_moment(moment, as_of, self._site_time_zone(today))
+                except InvalidMoment as error:
+                    pages = pages._at(moment, changes, request)
+                    page = pages.page(today, "invalid_moment.html", status=400, reason=str(error))
+                    return _not_indexed(page)
+                page = pages._at(moment, changes, request)._response(handler, request)
+                return _revalidated(_not_indexed(page), request)
 
         return endpoint
+
+    def _at(self, moment: PageMoment, changes: ChangesOfPage | None, request: Request) -> "Pages":
+        """Return the pages of one request."""
+        pages = copy(self)
+        changes_of_page = changes(moment, request.path_params) if changes and self._open_past else None
+        pages._view = PageView(pages=pages, moment=moment, changes=changes_of_page)
+        return pages
+
+    def _response(self, handler: PageHandler, request: Request) -> Response:
+        snapshot = self.moment.snapshot
+        try:
+            return handler(self, snapshot, request)
+        except BadPageRequest:
+            return self.not_found(snapshot)
+
+    def _parts(self, view: PageView) -> list[tuple[str, PagePart, Mapping[str, Any]]]:
+        """Return the parts that features add to a page, each with its place and the values for its template."""
+        parts = [part for contribution in self._contributions for part in contribution.parts]
+        return [(place, part, part.values(view)) for part in parts if (place := part.place(view))]
+
+    def _headers(self, snapshot: Snapshot, policy: str = SITE_POLICY) -> dict[str, str]:
+        """Return the headers of a page. The position is that of the response, also if the page is as of another one."""
+        read_at = snapshot if self._view is None else self._view.moment.today
+        return page_headers(read_at.position, policy)
+
+    def _links(self) -> dict[str, Callable[[str], str]]:
+        """Return the functions for links in templates."""
+        return {"asset": self.asset, "url": self.url, "current_url": self.current_url}
+
+    def _site_time_zone(self, snapshot: Snapshot) -> tzinfo:
+        zones = (part.site_time_zone for part in self._contributions)
+        return next((zone(snapshot) for zone in zones if zone), UTC)
 
     def _site_name(self, snapshot: Snapshot) -> str:
         names = (part.site_name(snapshot) for part in self._contributions if part.site_name)
@@ -248,3 +359,25 @@ class Pages:
 
     def _navigation(self, snapshot: Snapshot) -> list[Link]:
         return [link for part in self._contributions if part.navigation for link in part.navigation(snapshot)]
+
+
+def _not_indexed(page: Response) -> Response:
+    """Ask search engines not to show the page: the current one is at its address without a moment."""
+    page.headers["X-Robots-Tag"] = "noindex"
+    return page
+
+
+def _revalidated(page: Response, request: Request) -> Response:
+    """Return the page with an entity tag of its content, or 304 if the client already has that content.
+
+    The page is rendered in any case, so a withdrawal or an unpublished article always reaches the client.
+    """
+    if page.status_code != HTTPStatus.OK:
+        return page
+    page.headers["ETag"] = tag = f'"{blake2b(page.body, digest_size=16).hexdigest()}"'
+    condition = request.headers.get("if-none-match")
+    if condition is None or not matches(condition.encode("latin-1"), tag.encode("ascii")):
+        return page
+    headers = {name: value for name, value in page.headers.items() if not name.startswith("content-")}
+    headers["Content-Security-Policy"] = page.headers["Content-Security-Policy"]
+    return Response(status_code=HTTPStatus.NOT_MODIFIED, headers=headers)

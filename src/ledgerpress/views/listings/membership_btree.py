@@ -11,11 +11,12 @@ on how they were batched.
 """
 
 import sqlite3
+from bisect import bisect_left
 from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Final
 
-from ledgerpress.views.listings.btree_pages import Directory, Key, Leaf, PageLimits, Pages
+from ledgerpress.views.listings.btree_pages import END, Directory, Key, Leaf, PageLimits, Pages
 from ledgerpress.views.listings.queries import LOWEST
 from ledgerpress.views.projection.projector_interface_and_composition import write_all
 from ledgerpress.views.temporal_and_step_rows import StepRows, StepTable
@@ -53,6 +54,17 @@ CREATE TABLE count_step (
 CREATE TABLE newest_step (
     k INTEGER NOT NULL, pos INTEGER NOT NULL, newest_published_at INTEGER, PRIMARY KEY (k, pos)
 ) STRICT, WITHOUT ROWID;
+
+-- The changes near the beginning of a listing for readers: a post entered, left or changed at `place` (0 is the newest).
+CREATE TABLE first_page_change (
+    k INTEGER NOT NULL, pos INTEGER NOT NULL, post INTEGER NOT NULL, place INTEGER NOT NULL,
+    PRIMARY KEY (k, pos, post)
+) STRICT, WITHOUT ROWID;
+"""
+RECORDED_PLACES: Final = 40
+"""How many places from the beginning of a listing have recorded changes.
+
+A page is shorter: if some of these posts are hidden today, others take their places on a page of the past.
 """
 LIMITS: Final = PageLimits()
 _COUNTS: Final = StepTable("count_step", "n", initial=0)
@@ -108,6 +120,7 @@ class Memberships:
         self._leaves: dict[int, Leaf] = {}
         self._counts = StepRows(db, _COUNTS)
         self._newest_times = StepRows(db, _NEWEST_TIMES)
+        self._first_page_changes: dict[tuple[int, int, int], int] = {}
 
     def open(self, k: int, published_at: int, post: int, position: int) -> None:
         """Add the post to listing `k` from `position` on, under `published_at` (microseconds since 1970 UTC).
@@ -122,6 +135,7 @@ class Memberships:
         page = leaf.page
         if page.find(key) is not None:
             raise MembershipRefused("the post is in the listing already", k, key, position)
+        self._record_place(k, key, position, leaf)
         just_left = self._pages.ended_at(page, key, position) if listing.changed_at == position else None
         if just_left is not None:
             self._pages.reopen(page, just_left)
@@ -147,6 +161,7 @@ class Memberships:
         row = leaf.page.find(key) if leaf is not None else None
         if listing is None or leaf is None or row is None:
             raise MembershipRefused("the post is not in the listing", k, key, position)
+        self._record_place(k, key, position, leaf)
         rows = len(leaf.page.live)
         if position in (row[2], leaf.entry.from_pos):
             self._pages.remove(leaf.page, row)
@@ -158,6 +173,11 @@ class Memberships:
         if rows <= self._limits.rewrite_below:
             self._balance(k, leaf, position)
         self._record(listing, position, listing.n - 1, newest)
+
+    def touch(self, k: int, published_at: int, post: int, position: int) -> None:
+        """Record that a post in the listing changed: readers of its first page see another title, for example."""
+        key = (published_at, post)
+        self._record_place(k, key, position, self._leaf(k, key))
 
     def load(self, ks: Collection[int]) -> None:
         """Read the states of these listings at once, if there are several that this transaction has not used."""
@@ -174,6 +194,13 @@ class Memberships:
         self._pages.flush()
         self._counts.flush()
         self._newest_times.flush()
+        write_all(
+            self._db,
+            "INSERT INTO first_page_change VALUES (?, ?, ?, ?)"
+            " ON CONFLICT (k, pos, post) DO UPDATE SET place = min(place, excluded.place)",
+            [(*key, place) for key, place in self._first_page_changes.items()],
+        )
+        self._first_page_changes.clear()
         write_all(
             self._db,
             "INSERT OR REPLACE INTO listing VALUES (?, ?, ?, ?)",
@@ -200,6 +227,22 @@ class Memberships:
         if leaf is None or not leaf.first <= key < leaf.end:
             leaf = self._leaves[k] = self._pages.leaf(self._directory.find(k, key), key)
         return leaf
+
+    def _record_place(self, k: int, key: Key, position: int, leaf: Leaf) -> None:
+        """Record that a post enters, leaves or changes, if it is near the beginning of a listing for readers.
+
+        `leaf` is the leaf whose range contains the key.
+        """
+        if k < 0:
+            return
+        live = leaf.page.live
+        place = len(live) - bisect_left(live, (key[0], key[1] + 1))
+        while place < RECORDED_PLACES and leaf.end != END:
+            leaf = self._pages.leaf(self._directory.find(k, leaf.end), leaf.end)
+            place += len(leaf.page.live)
+        if place < RECORDED_PLACES:
+            change = (k, position, key[1])
+            self._first_page_changes[change] = min(place, self._first_page_changes.get(change, place))
 
     def _balance(self, k: int, leaf: Leaf, position: int) -> None:
         del self._leaves[k]

@@ -113,6 +113,7 @@ class ListingChanges:
         self._position = 0
         self._left = set[tuple[int, int, int]]()
         self._entered = set[tuple[int, int, int]]()
+        self._touched = set[tuple[int, int, int]]()
 
     def find(self, item_id: str) -> Any | None:
         return next(
@@ -131,6 +132,12 @@ class ListingChanges:
         for writer in self._counting:
             writer.item_changed(before, after, self._position)
 
+    def touch(self, item: ListedItem) -> None:
+        """Record that readers see an item differently in the listings in which it stays, for example its title."""
+        self._all_writers()
+        if item.public_date is not None:
+            self._touched.update([(k, date, item.seq) for k, date in self._entries(item)])
+
     def enter(self, k: int, date: int, item: ListedItem) -> None:
         """Add an item to a listing under a date (microseconds since 1970, UTC)."""
         self._entered.add((k, date, item.seq))
@@ -148,7 +155,7 @@ class ListingChanges:
         position = self._position = recorded.header.position
         for writer in writers:
             writer.apply(recorded, self)
-        if not (self._left or self._entered):
+        if not (self._left or self._entered or self._touched):
             return
         if self._memberships is None:
             self._memberships = Memberships(self._db)
@@ -159,8 +166,11 @@ class ListingChanges:
             memberships.close(k, date, seq, position)
         for k, date, seq in entered:
             memberships.open(k, date, seq, position)
+        for k, date, seq in self._touched.difference(entered):
+            memberships.touch(k, date, seq, position)
         self._left.clear()
         self._entered.clear()
+        self._touched.clear()
 
     def flush(self) -> None:
         if self._memberships is not None:

@@ -1,0 +1,116 @@
+"""The moment as of which a page is read: the current one, or the one in the parameter `asOf` of its address."""
+
+import re
+from collections.abc import Callable, Hashable, Mapping
+from dataclasses import dataclass
+from datetime import tzinfo
+from typing import Final, Protocol, TypeAlias
+
+from ledgerpress import rfc3339
+from ledgerpress.graphql.context import Store
+from ledgerpress.rfc3339 import InvalidTime
+from ledgerpress.views import recorded_time_positions as recorded_time
+from ledgerpress.views.filter_past_items_public_today import PublicFilter
+from ledgerpress.views.snapshot_and_cache_dependencies import Snapshot
+
+AS_OF: Final = "asOf"
+"""The parameter that names a moment: a position of the log, a date, or a time."""
+_POSITION: Final = re.compile(r"[0-9]{1,16}")
+
+
+class InvalidMoment(ValueError):
+    """The parameter names no moment, or one in the future. The message is shown to the reader."""
+
+
+class PageChanges(Protocol):
+    """The positions at which a page changed, as far as readers may see that today.
+
+    `key` identifies the page: what is computed from its changes is remembered under it until the views change.
+    """
+
+    @property
+    def key(self) -> Hashable: ...
+
+    def last(self, before: int) -> int | None:
+        """Return the last position before a position at which the page changed."""
+        ...
+
+    def first(self, after: int) -> int | None:
+        """Return the first position after a position at which the page changed."""
+        ...
+
+    def about_last(self, before: int) -> int | None:
+        """Return the same as `last`, or nearly, at a lower cost: for a picture of many changes."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PageMoment:
+    """The moment as of which a page is read.
+
+    `snapshot` is as of that moment. If `as_of` is not `None`, the address names the moment, with this text; then
+    `snapshot` contains only what is public today. `today` is the current snapshot, `public` the filter for what is public
+    in it. `time` is the time by which ages are computed, in microseconds since 1970, UTC, and `now` is the current time.
+    """
+
+    snapshot: Snapshot
+    today: Snapshot
+    public: PublicFilter
+    time: int
+    now: int
+    as_of: str | None = None
+
+    @property
+    def is_requested(self) -> bool:
+        """Whether the address names the moment."""
+        return self.as_of is not None
+
+
+ChangesOfPage: TypeAlias = Callable[[PageMoment, Mapping[str, str]], PageChanges | None]
+"""Takes the moment of a page and the parameters of its path, and returns the changes of that page, if it has any."""
+
+
+def current_moment(store: Store, today: Snapshot) -> PageMoment:
+    """Return the current moment."""
+    now = store.clock.now()
+    return PageMoment(
+        snapshot=today, today=today, public=PublicFilter(today, store.declared), time=now, now=now
+    )
+
+
+def requested_moment(current: PageMoment, text: str, zone: tzinfo) -> PageMoment:
+    """Return the moment that the parameter names. Raises `InvalidMoment`.
+
+    A date, or a time without an offset, is in `zone`, and means its end: everything that was recorded on that day, or in
+    that minute.
+    """
+    today = current.today
+    if _POSITION.fullmatch(text):
+        position, time = int(text), None
+        if position > today.position:
+            raise InvalidMoment(
+                f"Position {position:,} is in the future: this site is at position {today.position:,}."
+            )
+    else:
+        try:
+            # In an address, "+" means a space.
+            begin, end = rfc3339.parse_span(text.replace(" ", "+"), zone)
+        except InvalidTime:
+            raise InvalidMoment(
+                "The address names no time. A time has a form such as 2024-12-22T09:00 or 2024-12-22."
+            ) from None
+        if begin > current.now:
+            raise InvalidMoment("The address names a time in the future.")
+        time = min(end, current.now)
+        position = recorded_time.position_at(today, time)
+    snapshot = today if position == today.position else today.at(position, only=current.public)
+    if time is None:
+        time = recorded_time.time_of(snapshot)
+    return PageMoment(
+        snapshot=snapshot,
+        today=today,
+        public=current.public,
+        time=current.now if time is None else time,
+        now=current.now,
+        as_of=text,
+    )

@@ -1,0 +1,159 @@
+"""The time bar in a real browser: with the mouse, with the keyboard, without JavaScript, in Arabic, on a phone."""
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from tests.e2e.chromium import Page
+from tests.e2e.pages_in_browser import foreign_requests, save_picture
+from tests.fixed_sources import SetClock
+from tests.integration.graphql_client import client
+from tests.integration.server_process import Servers
+
+DAY = 86_400_000_000
+STORIES = ("The mill", "The tram", "The library")
+ENTER, LEFT, RIGHT, HOME, END, TAB = 13, 37, 39, 36, 35, 9
+
+
+@pytest.fixture(params=["en", "ar"])
+async def site(request: pytest.FixtureRequest, tmp_path: Path, any_silence: None) -> AsyncIterator[str]:
+    """The address of a site whose past is public, with an article on each of three days, in two languages."""
+    data, clock = tmp_path / "store", SetClock()
+    async with client(data, clock=clock) as newsroom:
+        await newsroom.do("siteName", name="The Courier" if request.param == "en" else "البريد")
+        await newsroom.do("siteLocalize", language=request.param, timeZone="Africa/Cairo")
+        for title in STORIES:
+            clock.time += DAY
+            await newsroom.write(title, slug=title[4:].lower(), body=f"{title}.", publish=True)
+    async with Servers(tmp_path) as servers:
+        host, port = await (await servers.start(data, "--open-past")).address()
+        yield f"http://{host}:{port}"
+
+
+async def titles(page: Page) -> list[str]:
+    texts: list[str] = await page.value("[...document.querySelectorAll('.card h3')].map(h => h.innerText)")
+    return texts
+
+
+async def arrived(page: Page, condition: str) -> None:
+    await page.until(f"document.readyState === 'complete' && {condition}")
+
+
+async def test_keys_select_a_change_and_enter_opens_it(page: Page, site: str) -> None:
+    is_rtl = await _is_rtl(page, site)
+    back, forward = (("ArrowRight", RIGHT), ("ArrowLeft", LEFT))[:: 1 if is_rtl else -1]
+    await page.value("document.querySelector('#time_slider').focus()")
+    assert await page.value("document.querySelector('output').innerText") == "Now"
+    await page.press(*back)
+    text = await page.value("document.querySelector('#time_slider').getAttribute('aria-valuetext')")
+    assert "May 2024" in text
+    assert text == await page.value("document.querySelector('output').innerText")
+    assert await page.value("location.search") == ""
+    await page.press("Enter", ENTER)
+    await arrived(page, "document.querySelector('.moment')")
+    assert await titles(page) == ["The tram", "The mill"]
+    assert await page.value("document.activeElement.id") == "time_slider"
+    await page.press("Home", HOME)
+    await page.press("Enter", ENTER)
+    await arrived(page, "document.querySelectorAll('.card').length === 1")
+    await page.press(*forward)
+    await page.press("Enter", ENTER)
+    await arrived(page, "document.querySelectorAll('.card').length === 2")
+    await page.press("End", END)
+    await page.press("Enter", ENTER)
+    await arrived(page, "!document.querySelector('.moment')")
+    assert await titles(page) == ["The library", "The tram", "The mill"]
+    assert page.complaints == []
+    assert foreign_requests(page, site) == []
+
+
+async def test_the_slider_is_dragged_to_a_time(page: Page, site: str, tmp_path: Path) -> None:
+    await page.go(f"{site}/")
+    await page.value("document.querySelector('#time_slider').scrollIntoView({block: 'center'})")
+    await page.click("document.querySelector('#time_slider')")
+    await arrived(page, "document.querySelector('.moment')")
+    assert await titles(page) in (["The mill"], ["The tram", "The mill"])
+    assert "asOf=2024-05-0" in await page.value("location.search")
+    await save_picture(page, f"time-bar-{await page.value('document.dir')}", tmp_path)
+    await page.value("document.querySelector('.moment a').click()")
+    await arrived(page, "!document.querySelector('.moment')")
+    assert page.complaints == []
+
+
+async def test_without_javascript_the_links_and_the_form_lead_through_the_past(
+    page: Page, site: str, tmp_path: Path
+) -> None:
+    await page.without_scripts()
+    await page.go(f"{site}/")
+    assert await page.value("getComputedStyle(document.querySelector('.time-bar-slider')).display") == "none"
+    await page.value("document.querySelector('.time-bar [rel=prev]').click()")
+    await arrived(page, "document.querySelector('.moment')")
+    assert await titles(page) == ["The tram", "The mill"]
+    await page.value("document.querySelector('.time-bar [rel=next]').click()")
+    await arrived(page, "document.querySelectorAll('.card').length === 3")
+    await page.value("document.querySelector('#time_field').value = '2024-05-05T23:00'")
+    await page.value("document.querySelector('.time-bar button').click()")
+    await arrived(page, "document.querySelectorAll('.card').length === 1")
+    assert await page.value("location.search") == "?asOf=2024-05-05T23%3A00"
+    await page.value("document.querySelector('.card a').click()")
+    await arrived(page, "document.querySelector('.reading h1')")
+    assert await page.value("document.querySelector('h1').innerText") == "The mill"
+    assert await page.value("Boolean(document.querySelector('.moment'))")
+    await page.value("document.querySelector('.moment a').click()")
+    await arrived(page, "!document.querySelector('.moment')")
+    assert page.complaints == []
+
+
+async def test_the_time_bar_fits_phones_and_has_targets_that_can_be_hit(
+    page: Page, site: str, tmp_path: Path
+) -> None:
+    """WCAG 2.2: 1.4.10 (reflow) and 2.5.8 (target size)."""
+    for width in (320, 360, 1200, 1920):
+        for scheme in ("light", "dark"):
+            await page.prefer(scheme)
+            await page.go(f"{site}/?asOf=2024-05-06T23:00", width=width)
+            assert await page.value("document.documentElement.scrollWidth") <= width
+            sizes = await page.value(
+                "[...document.querySelectorAll('.time-bar :is(a, input, button), .moment a')]"
+                ".map(e => e.getBoundingClientRect()).map(b => Math.min(b.width, b.height))"
+            )
+            assert min(sizes) >= 24
+            direction = await page.value("document.dir")
+            await save_picture(page, f"time-bar-{direction}-{width}-{scheme}", tmp_path)
+
+
+async def test_texts_of_the_time_bar_have_enough_contrast(page: Page, site: str) -> None:
+    """WCAG 2.2, 1.4.3 and 1.4.11, in both colour schemes."""
+    for scheme in ("light", "dark"):
+        await page.prefer(scheme)
+        await page.go(f"{site}/?asOf=2024-05-06T23:00")
+        pairs = await page.value(
+            """[...document.querySelectorAll('.time-bar :is(a, h2, label, output, button, span), .moment :is(p, a)')]
+            .map(element => {
+              const dark = element.closest('.moment') ? '.moment' : 'html';
+              return [getComputedStyle(element).color, getComputedStyle(document.querySelector(dark)).backgroundColor];
+            })"""
+        )
+        assert len(pairs) > 6
+        for colour, background in pairs:
+            assert contrast(colour, background) >= 4.5, (scheme, colour, background)
+
+
+def contrast(colour: str, background: str) -> float:
+    """Return the contrast ratio of two colours, written as `rgb(…)`, as WCAG defines it."""
+    high, low = sorted((_luminance(colour), _luminance(background)), reverse=True)
+    return (high + 0.05) / (low + 0.05)
+
+
+def _luminance(colour: str) -> float:
+    channels = [int(part) / 255 for part in colour.removeprefix("rgb(").removesuffix(")").split(",")]
+    red, green, blue = (
+        channel / 12.92 if channel <= 0.04045 else ((channel + 0.055) / 1.055) ** 2.4 for channel in channels
+    )
+    return 0.2126 * red + 0.7152 * green + 0.0722 * blue
+
+
+async def _is_rtl(page: Page, site: str) -> bool:
+    await page.go(f"{site}/")
+    return bool(await page.value("document.dir") == "rtl")
