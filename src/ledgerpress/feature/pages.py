@@ -8,10 +8,17 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute, Route
 
 from ledgerpress.http.feature_routes import RouteContext
-from ledgerpress.http.pages.page_contributions_and_rendering import Link, PageContribution, PageHandler, Pages
+from ledgerpress.http.pages.page_contributions_and_rendering import (
+    Alternate,
+    Link,
+    PageContribution,
+    PageHandler,
+    Pages,
+)
 from ledgerpress.views.snapshot_and_cache_dependencies import Snapshot
 
 __all__ = [
+    "Alternate",
     "BaseRoute",
     "JSONResponse",
     "Link",

@@ -9,6 +9,7 @@ from ledgerpress.features import (
     authors,
     categories,
     demo,
+    feeds,
     history,
     integrity,
     page_import,
@@ -26,7 +27,20 @@ if TYPE_CHECKING:
 
 __all__ = ["FIRST_PARTY", "installed_features"]
 
-_ORDER = (slugs, actors, tokens, site, authors, categories, posts, history, integrity, demo, page_import)
+_ORDER = (
+    slugs,
+    actors,
+    tokens,
+    site,
+    authors,
+    categories,
+    posts,
+    history,
+    integrity,
+    feeds,
+    demo,
+    page_import,
+)
 FIRST_PARTY: Final[tuple[Feature, ...]] = tuple(package.FEATURE for package in _ORDER)
 """The features that LedgerPress ships, each after the features that it requires."""
 FEATURES: Final = FeatureSet(FIRST_PARTY)

@@ -77,6 +77,15 @@ class Link:
     href: str
 
 
+@dataclass(frozen=True, slots=True)
+class Alternate:
+    """A link in the head of a page to other content about the same subject, such as a feed. `href` is as in `Link`."""
+
+    title: str
+    href: str
+    media_type: str
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PageContribution:
     """The pages that a feature adds, and its parts of other pages.
@@ -91,7 +100,8 @@ class PageContribution:
     element that also contains other text.
 
     If a handler raises `BadPageRequest`, the response is the page for unknown addresses, with status 404. `site_name`,
-    `site_language` (a BCP 47 tag) and `navigation` appear on every page. `examples` returns values for the example
+    `site_language` (a BCP 47 tag) and `navigation` appear on every page. `alternates` returns the
+    links in the head of a page; it takes the path of the page, which is empty if the handler does not state it. `examples` returns values for the example
     operations of GraphiQL, by the names of data attributes.
     """
 
@@ -100,6 +110,7 @@ class PageContribution:
     site_name: Callable[[Snapshot], str | None] | None = None
     site_language: Callable[[Snapshot], str | None] | None = None
     navigation: Callable[[Snapshot], Sequence[Link]] | None = None
+    alternates: Callable[[Snapshot, str], Sequence[Alternate]] | None = None
     examples: Callable[[Snapshot], Mapping[str, str]] | None = None
 
 
@@ -198,9 +209,10 @@ class Pages:
         *,
         status: int = 200,
         policy: str = SITE_POLICY,
+        path: str = "",
         **values: Any,
     ) -> Response:
-        """Return a page, rendered from a template with values."""
+        """Return a page, rendered from a template with values. `path` is the path of the page on this site."""
         language = self._site_language(snapshot)
         html = self._templates.get_template(template).render(
             site_name=self._site_name(snapshot),
@@ -209,6 +221,7 @@ class Pages:
             words=partial(english_words, language=language),
             english=english_attributes(language),
             navigation=self._navigation(snapshot),
+            alternates=self._alternates(snapshot, path),
             position=snapshot.position,
             **values,
         )
@@ -245,6 +258,10 @@ class Pages:
     def _site_language(self, snapshot: Snapshot) -> str:
         languages = (part.site_language(snapshot) for part in self._contributions if part.site_language)
         return next((language for language in languages if language), _DEFAULT_LANGUAGE)
+
+    def _alternates(self, snapshot: Snapshot, path: str) -> list[Alternate]:
+        parts = (part.alternates(snapshot, path) for part in self._contributions if part.alternates)
+        return [alternate for of_part in parts for alternate in of_part]
 
     def _navigation(self, snapshot: Snapshot) -> list[Link]:
         return [link for part in self._contributions if part.navigation for link in part.navigation(snapshot)]
