@@ -4,6 +4,7 @@ A document names the feed that it shows and the items that it contains, so it is
 """
 
 import json
+from bisect import bisect_right
 from collections.abc import Iterable, Sequence
 from typing import Final, NamedTuple
 
@@ -18,11 +19,6 @@ _CHANGES: Final = f"""
     SELECT number, position, {_TIME}, item, kind FROM feed_change
     WHERE feed = ?2 AND number > ?3 AND number <= ?4 AND position <= ?1 ORDER BY number DESC
 """  # noqa: S608
-_LAST: Final = """
-    SELECT number FROM feed_change WHERE feed = ?2 AND position = (
-        SELECT max(position) FROM feed_change WHERE feed = ?2 AND position <= ?1
-    ) ORDER BY number DESC LIMIT 1
-"""
 _NEWEST: Final = "SELECT number, position FROM feed_change WHERE feed = ? ORDER BY number DESC LIMIT 1"
 _POSITION_OF: Final = "SELECT position FROM feed_change WHERE feed = ? AND number = ?"
 _FATES: Final = f"""
@@ -103,8 +99,12 @@ def last_number(snapshot: Snapshot, feed: int) -> int:
     newest = db.execute(_NEWEST, (feed,)).fetchone()
     if newest is None or newest[1] <= snapshot.position:
         return int(newest[0]) if newest else 0
-    row = db.execute(_LAST, (snapshot.position, feed)).fetchone()
-    return int(row[0]) if row else 0
+
+    def position_of(number: int) -> int:
+        row = db.execute(_POSITION_OF, (feed, number)).fetchone()
+        return int(row[0])
+
+    return bisect_right(range(1, newest[0] + 1), snapshot.position, key=position_of)
 
 
 def has_number(snapshot: Snapshot, feed: int, number: int) -> bool:

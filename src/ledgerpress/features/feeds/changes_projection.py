@@ -17,9 +17,18 @@ from typing import Final, NamedTuple
 from ledgerpress.eventlog.codec import Recorded
 from ledgerpress.eventlog.event_and_withdrawn_event import Event, Withdrawn, remaining_event
 from ledgerpress.eventlog.kernel_events import PayloadWithdrawn
+from ledgerpress.features.authors.model import AuthorRegistered
+from ledgerpress.features.categories.model import EVENTS as CATEGORY_EVENTS
 from ledgerpress.features.posts.corrections import model as corrections
 from ledgerpress.features.posts.listings_projection import ListedPost
-from ledgerpress.features.posts.model import EVENTS, POSTS, PostPublished
+from ledgerpress.features.posts.model import (
+    POSTS,
+    PostArchived,
+    PostCategorized,
+    PostPublished,
+    PostUncategorized,
+    PostUnpublished,
+)
 from ledgerpress.views.listings.projector import ListingChanges, ListingContribution, ListingWriter
 from ledgerpress.views.projection.projector_interface_and_composition import write_all
 
@@ -72,8 +81,12 @@ class _FeedChanges(ListingWriter[ListedPost]):
     def __init__(self, db: sqlite3.Connection) -> None:
         self._db = db
         self._numbers: dict[int, int] = {}
+        self._feeds_of: dict[tuple[tuple[str, ...], tuple[str, ...]], frozenset[int]] = {}
         self._rows: list[tuple[int, ...]] = []
         self._before: tuple[int, object] | None = None
+        self._sitemap_numbers: dict[int, int] = {}
+        self._new_articles: list[tuple[int, int]] = []
+        self._sitemap_rows: dict[tuple[int, int], int] = {}
         self._last_article: int | None = None
 
     def item_changed(self, before: object, after: object, position: int) -> None:
@@ -86,7 +99,10 @@ class _FeedChanges(ListingWriter[ListedPost]):
             self._withdraw(recorded, event, changes)
             return
         stream = recorded.header.stream
-        post = changes.find(POSTS.id_in(stream)) if stream.startswith(f"{POSTS.prefix}.") else None
+        if not stream.startswith(f"{POSTS.prefix}."):
+            self._feeds_of.clear()  # of a category or an author
+            return
+        post = changes.find(POSTS.id_in(stream))
         if isinstance(post, ListedPost):
             type_ = event.type if isinstance(event, Withdrawn) else None
             if isinstance(event, PostPublished) or type_ == "post.published":
@@ -97,11 +113,18 @@ class _FeedChanges(ListingWriter[ListedPost]):
 
     def flush(self) -> None:
         write_all(self._db, "INSERT INTO feed_change VALUES (?, ?, ?, ?, ?, ?)", self._rows)
+        write_all(self._db, "INSERT INTO sitemap_article VALUES (?, ?)", self._new_articles)
+        sitemap_rows = [(*key, now) for key, now in self._sitemap_rows.items()]
+        write_all(self._db, "INSERT INTO sitemap_change VALUES (?, ?, ?)", sitemap_rows)
         self._rows.clear()
+        self._new_articles.clear()
+        self._sitemap_rows.clear()
 
     def _publish(self, recorded: Recorded[Event], post: ListedPost) -> None:
         before, at = self._state_before(recorded, post), recorded.position
         feeds, left = self._feeds(post), self._feeds(before)
+        if before is not None and before.published_at is None:
+            self._sitemap_numbers[post.seq] = self._new_number(post.seq)
         self._write(recorded, [_Change(feed, post.seq, Kind.REMOVED) for feed in sorted(left - feeds)])
         self._write(recorded, [_Change(feed, post.seq, Kind.PUBLISHED) for feed in sorted(feeds)])
         if before is not None and before.public_date is None:
@@ -167,14 +190,16 @@ class _FeedChanges(ListingWriter[ListedPost]):
         before = self._before[1]
         return before if isinstance(before, ListedPost) else None
 
-    def _feeds(self, post: ListedPost | None) -> set[int]:
+    def _feeds(self, post: ListedPost | None) -> frozenset[int]:
         """Return the feeds that contain the post: none if it is not public."""
         if post is None or post.public_date is None:
-            return set()
-        if not (post.category_ids or post.article_author_ids):
-            return {SITE}
-        ids = json.dumps(post.category_ids), json.dumps(post.article_author_ids)
-        return {SITE, *(int(k) for (k,) in self._db.execute(_FEEDS, ids))}
+            return frozenset()
+        ids = post.category_ids, post.article_author_ids
+        feeds = self._feeds_of.get(ids)
+        if feeds is None:
+            rows = self._db.execute(_FEEDS, tuple(map(json.dumps, ids)))
+            feeds = self._feeds_of[ids] = frozenset([SITE, *(int(k) for (k,) in rows)])
+        return feeds
 
     def _corrections(self, post: ListedPost, kind: Kind) -> list[_Change]:
         rows = self._db.execute(_CORRECTIONS_OF, (post.seq,)).fetchall()
@@ -191,7 +216,7 @@ class _FeedChanges(ListingWriter[ListedPost]):
             self._rows.append((feed, number, at, now, item, kind))
             if feed == SITE:
                 part = (self._number_in_sitemaps(item) - 1) // SITEMAP_SIZE
-                self._db.execute("INSERT OR REPLACE INTO sitemap_change VALUES (?, ?, ?)", (part, at, now))
+                self._sitemap_rows[part, at] = now
 
     def _newest(self, feed: int) -> int:
         number = self._numbers.get(feed)
@@ -200,15 +225,19 @@ class _FeedChanges(ListingWriter[ListedPost]):
         return number
 
     def _number_in_sitemaps(self, seq: int) -> int:
-        row = self._db.execute(_SITEMAP_NUMBER, (seq,)).fetchone()
-        if row:
-            return int(row[0])
+        """Return the number of an article among all that were ever public. It gets one if it has none."""
+        number = self._sitemap_numbers.get(seq)
+        if number is None:
+            row = self._db.execute(_SITEMAP_NUMBER, (seq,)).fetchone()
+            number = self._sitemap_numbers[seq] = int(row[0]) if row else self._new_number(seq)
+        return number
+
+    def _new_number(self, seq: int) -> int:
         if self._last_article is None:
-            self._last_article = (
-                self._db.execute("SELECT max(number) FROM sitemap_article").fetchone()[0] or 0
-            )
+            (last,) = self._db.execute("SELECT max(number) FROM sitemap_article").fetchone()
+            self._last_article = last or 0
         self._last_article += 1
-        self._db.execute("INSERT INTO sitemap_article VALUES (?, ?)", (seq, self._last_article))
+        self._new_articles.append((seq, self._last_article))
         return self._last_article
 
 
@@ -227,7 +256,6 @@ LISTINGS: Final = ListingContribution(
             kind INTEGER NOT NULL, PRIMARY KEY (feed, item, number)
         ) STRICT, WITHOUT ROWID;
         CREATE UNIQUE INDEX feed_change_number ON feed_change (feed, number);
-        CREATE INDEX feed_change_by ON feed_change (feed, position);
         CREATE INDEX feed_change_at ON feed_change (position);
         CREATE TABLE feed_correction (
             item INTEGER PRIMARY KEY, correction_id TEXT NOT NULL, post INTEGER NOT NULL,
@@ -243,7 +271,13 @@ LISTINGS: Final = ListingContribution(
     """,
     events=frozenset(
         {
-            *(event.type for event in (*EVENTS, *corrections.EVENTS)),
+            *(event.type for event in (*corrections.EVENTS, *CATEGORY_EVENTS)),
+            PostPublished,
+            PostUnpublished,
+            PostArchived,
+            PostCategorized,
+            PostUncategorized,
+            AuthorRegistered,
             PayloadWithdrawn,
             Withdrawn,
         }
