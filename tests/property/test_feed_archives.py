@@ -45,6 +45,7 @@ class Post:
     live: int | None = None
     published: list[int] = field(default_factory=list)
     is_archived: bool = False
+    places: set[str] = field(default_factory=set)
     corrections: list[tuple[str, str]] = field(default_factory=list)
 
 
@@ -77,6 +78,7 @@ class History:
             "archive",
             "categorize",
             "uncategorize",
+            "uncategorize",
             "withdraw",
         ]
         action = self._chance.choice(actions) if self.posts else "write"
@@ -106,6 +108,10 @@ class History:
     def _post(self) -> Post:
         return self._chance.choice(self.posts)
 
+    def _corrected_post(self) -> Post:
+        """Return a post with corrections, if there is one."""
+        return self._chance.choice([post for post in self.posts if post.corrections] or self.posts)
+
     async def _do(self, mutation: str, fields: str = "", **input_: Any) -> dict[str, Any] | None:
         """Run a mutation, and return its payload; `None` if it was rejected."""
         payload = await self.api.do(mutation, fields, **input_)
@@ -122,7 +128,8 @@ class History:
             authors=[self._author],
             publish=publish,
         )
-        self.posts.append(Post(post["id"], [text], *((0, [0]) if publish else ())))
+        live, published = (0, [0]) if publish else (None, [])
+        self.posts.append(Post(post["id"], [text], live, published, places=set(slugs)))
 
     async def _edit(self) -> None:
         post, text = self._post(), self.token()
@@ -151,13 +158,17 @@ class History:
             post.is_archived, post.live = not post.is_archived, None
 
     async def _categorize(self) -> None:
-        await self._do("postCategorize", id=self._post().id, category={"slug": self._place()})
+        post, place = self._post(), self._chance.choice(("town", "council"))
+        if await self._do("postCategorize", id=post.id, category={"slug": place}):
+            post.places.add(place)
 
     async def _uncategorize(self) -> None:
-        await self._do("postUncategorize", id=self._post().id, category={"slug": self._place()})
-
-    def _place(self) -> str:
-        return self._chance.choice(("town", "council"))
+        post = self._chance.choice(
+            [post for post in self.posts if post.places and post.live is not None] or self.posts
+        )
+        for place in sorted(post.places):
+            if await self._do("postUncategorize", id=post.id, category={"slug": place}):
+                post.places.discard(place)
 
     async def _rename(self) -> None:
         await self._do("authorRename", id=self._author, name=f"Ines {self._chance.random()}")
@@ -175,7 +186,7 @@ class History:
             post.corrections.append((payload["correction"]["id"], note))
 
     async def _reword(self) -> None:
-        post, note = self._post(), self.token()
+        post, note = self._corrected_post(), self.token()
         if post.corrections:
             id_, former = post.corrections[0]
             if await self._do("correctionReword", id=post.id, correction=id_, note=note):
@@ -184,7 +195,7 @@ class History:
                 post.corrections[0] = (id_, former)
 
     async def _retract(self) -> None:
-        post = self._post()
+        post = self._corrected_post()
         if post.corrections:
             id_ = post.corrections[0][0]
             if await self._do("correctionRetract", id=post.id, correction=id_):
@@ -194,6 +205,8 @@ class History:
         events = await self.api.store.log.read(0, 10_000)
         types = {"post.created", "post.edited", "correction.recorded"}
         texts = [event for event in events if event.header.type in types and event.payload is not None]
+        if not texts:
+            return
         event = self._chance.choice(texts)
         assert event.payload is not None
         self.withdrawn.update(TOKEN.findall(event.payload.plaintext.decode()))
@@ -227,8 +240,7 @@ class Reader:
             if name == "articles":
                 self._check_that_nothing_is_missing(documents)
             paths = [path, f"/feeds/{name}.json"]
-            if len(documents) > 2:
-                paths += [f"{path}?archive={chance.randrange(1, len(documents))}"]
+            paths += [f"{path}?archive={number}" for number in range(1, len(documents))]
             if self._is_past_public:
                 at = chance.randint(1, await api.store.log.head())
                 past = await api.http.get(f"/feeds/{name}.json?asOf={at}")
