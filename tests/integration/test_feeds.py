@@ -13,10 +13,12 @@ import pytest
 from starlette.applications import Starlette
 from starlette.routing import Mount
 
+from ledgerpress import create_app
 from ledgerpress.commands.client_identity import ANONYMOUS, FixedIdentity
 from ledgerpress.features.categories import queries as category_queries
 from ledgerpress.features.feeds import feed_selection
 from ledgerpress.features.feeds.routes import routes
+from ledgerpress.features.site import NameSite
 from ledgerpress.graphql.relay import global_ids
 from ledgerpress.http.feature_routes import RouteContext
 from ledgerpress.operator.withdraw import withdraw_from
@@ -522,6 +524,19 @@ async def test_the_address_of_the_site_comes_from_the_setting_or_the_request(new
             robots = (await http.get(f"{prefix}/robots.txt")).text
             assert f"Sitemap: {base}/sitemap.xml" in robots
             assert f"Disallow: {urlsplit(base).path}/graphql" in robots
+
+
+async def test_a_server_passes_its_settings_to_the_feeds(tmp_path: Path) -> None:
+    for open_past, status in ((True, 200), (False, 403)):
+        settings = {"server.base_url": "https://courier.example", "server.open_past": open_past}
+        app = create_app(tmp_path, settings=settings, features=(), environment={})
+        async with app.lifespan():
+            await app.store.execute(NameSite(name=f"Courier {status}"))
+            transport = httpx2.ASGITransport(app=app)
+            async with httpx2.AsyncClient(transport=transport, base_url="http://test") as http:
+                current = parsed(await http.get(ARTICLES))
+                assert link(current, "self") == f"https://courier.example{ARTICLES}"
+                assert (await http.get(f"{ARTICLES}?asOf=1")).status_code == status
 
 
 @pytest.mark.parametrize(
