@@ -34,10 +34,14 @@ CHANGED_TABLES: Final = {
     "dated_post": [267, "5b6823fa7f19b094ad24e617bbd663a3a8f281b69b0c9b1695c5e27b82c471b1"],
     "earlier_time": [0, "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"],
     "first_page_change": [347, "4fe03a2f7f7c013ca819a5e9a6b0563b70725f0ca8650c907c10fc383554e96a"],
+    "feed_change": [543, "06b6f8b940f7d39dac8bf191872b01b0506ed3d6f2e3f615eb9b7be28b843110"],
+    "feed_correction": [3, "121e44ed0e084c0bebe2e832eb299c651a8ef111c2c27a79c6f11b0535e56217"],
     "listed": [265, "fff4d469f52a507a396cd4a7b726be624ce0e7edd5bd34ffd3202d701260195f"],
     "moment": [361, "80c3e2ec8cd5760304726d629290b41e7cdc3ecc24c81ce802bd69c383f5fc30"],
     "post_state": [763, "28f79691a525cfdf444bfdf185e8d8c66ba37e7ee25cd4b2eb5dd16b8d195acf"],
     "projection": [9, "e5bc83d0adcf9780dc550cfd8a585c01295732211e4f7cbd792d2b2fd9e5451f"],
+    "sitemap_article": [262, "1596bba3fb290c78ad5af5aa4ef66d60a475cbc64527d816ed63f13eb89e024c"],
+    "sitemap_change": [317, "b610881b8eb059edb2783f0f1a8313174eb615be59955e7df38d46eb32c5dd00"],
     "site_state": [2, "7fe0334441c21e11b7bbd1eb3fd6327abcf0d63b499fa1de6ac980c1271de7c8"],
 }
 """The tables that later versions write differently: how many rows they have, and the SHA-256 of all of them."""

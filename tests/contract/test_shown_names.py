@@ -43,7 +43,7 @@ SOURCE: Final = Path(ledgerpress.__file__).parent
 
 SETTINGS: Final = {
     "server": """
-        host port unix_socket workers worker_hang_seconds root_path data log allow_unsynced log_wait_seconds max_clock_jump_seconds
+        host port unix_socket workers worker_hang_seconds root_path base_url data log allow_unsynced log_wait_seconds max_clock_jump_seconds
         max_clock_ahead_days allowed_hosts trusted_proxies
         max_head_bytes head_seconds max_connections max_unfinished_bodies open_past
         stop_delay_seconds stop_seconds
@@ -186,7 +186,7 @@ async def test_files_in_a_data_directory(tmp_path: Path) -> None:
     async with open_store(tmp_path / "data"):
         pass
     names = {file.name for file in (tmp_path / "data").iterdir() if not file.name.endswith(("-wal", "-shm"))}
-    views = "views-4e0a96ba-1.sqlite"
+    views = "views-a191836c-1.sqlite"
     assert names == {"log.sqlite", views, "views.json", "views.lock", "views.build.lock"}
     assert (tmp_path / "data" / "views.json").read_bytes() == f'{{"current":"{views}"}}'.encode()
     in_use = ViewsPointer("a", "b", "c")

@@ -12,9 +12,10 @@ from starlette.applications import Starlette
 
 from ledgerpress.commands.client_identity import ANONYMOUS, LOCAL_OPERATOR, Authenticator, Identity
 from ledgerpress.eventlog.clock_randomness_ids import Clock
-from ledgerpress.features.registry import graphql_schema, page_contributions
+from ledgerpress.features.registry import FEATURES, graphql_schema, page_contributions
 from ledgerpress.graphql.limits.settings import Limits
 from ledgerpress.http.app import Runtime, make_app
+from ledgerpress.http.feature_routes import RouteContext
 from ledgerpress.http.graphql_over_http_settings import HttpSettings
 from ledgerpress.server.store import Store
 from ledgerpress.views.projection.projector_interface_and_composition import Projector
@@ -118,6 +119,9 @@ async def client(
                 store,
                 graphql_schema(),
                 pages=page_contributions(),
+                routes=FEATURES.routes(
+                    lambda _: RouteContext(store, authenticator or chosen_identity, open_past=open_past)
+                ),
                 authenticator=authenticator or chosen_identity,
                 settings=settings or HttpSettings.development(),
                 limits=ROOMY,

@@ -210,7 +210,18 @@ CONTRACT: Final = FeatureContract(
         for name, newest, *_ in feature.events
         for version in range(1, newest)
     },
-    pages=["/", "/articles/mill", "/articles/tide-mill", "/categories/town", "/categories/night", "/nothing"],
+    pages=[
+        "/",
+        "/articles/mill",
+        "/articles/tide-mill",
+        "/categories/town",
+        "/categories/night",
+        "/nothing",
+        "/feeds/articles.atom",
+        "/feeds/categories/town.json",
+        "/feeds/corrections.atom",
+        "/sitemap-articles-1.xml",
+    ],
     unreached=[
         "ArticleChanged.article",
         "ArticleChanged.change",

@@ -53,7 +53,7 @@ class Outline(HTMLParser):
             for tag, attributes in self.elements
             if tag in address_attributes
             and address_attributes[tag] in attributes
-            and attributes.get("rel") != "canonical"
+            and attributes.get("rel") not in ("canonical", "alternate")
         ]
 
 

@@ -9,6 +9,7 @@ from starlette.routing import BaseRoute, Route
 
 from ledgerpress.http.feature_routes import RouteContext
 from ledgerpress.http.pages.page_contributions_and_rendering import (
+    Alternate,
     Link,
     PageContribution,
     PageHandler,
@@ -20,6 +21,7 @@ from ledgerpress.http.pages.page_moment import ChangesOfPage, PageChanges, PageM
 from ledgerpress.views.snapshot_and_cache_dependencies import Snapshot
 
 __all__ = [
+    "Alternate",
     "BaseRoute",
     "ChangesOfPage",
     "JSONResponse",

@@ -12,18 +12,24 @@ from starlette.routing import BaseRoute
 from ledgerpress.commands.client_identity import Authenticator, Identity, Unauthenticated
 from ledgerpress.commands.errors import ErrorCode, Rejection
 from ledgerpress.commands.roles_and_permissions import PermissionDenied
-from ledgerpress.graphql.context import Store
+from ledgerpress.graphql.response_cache import CacheableStore
 from ledgerpress.http.request_rejection_error import invalid_token
 from ledgerpress.http.requests.url_prefix_and_route_path import url_prefix
 
 
 @dataclass(frozen=True, slots=True)
 class RouteContext:
-    """The context of a feature's routes. `settings` are those of the feature, `None` if it declares none."""
+    """The context of a feature's routes. `settings` are those of the feature, `None` if it declares none.
 
-    store: Store
+    If `open_past` is true, everyone may see the past of what is public today. `base_url` is the address of the site, without
+    a slash at its end; empty if it is that of the request.
+    """
+
+    store: CacheableStore
     authenticator: Authenticator
     settings: msgspec.Struct | None = None
+    open_past: bool = False
+    base_url: str = ""
 
     async def identify(self, request: Request) -> Identity:
         """Return the identity of the client. The route has to check the client's permissions itself.
@@ -35,6 +41,12 @@ class RouteContext:
     def url(self, request: Request, path: str) -> str:
         """Return the URL path of a page or a route, including the prefix under which the application is mounted."""
         return url_prefix(request.scope) + path
+
+    def absolute_url(self, request: Request, path: str) -> str:
+        """Return the permanent address of a page or a route, for readers who are not on the site."""
+        if self.base_url:
+            return self.base_url + path
+        return f"{request.url.scheme}://{request.url.netloc}{self.url(request, path)}"
 
 
 async def unauthenticated(_: Request, error: Any) -> Response:

@@ -220,7 +220,9 @@ def application(
     StorageMetrics(store, settings.server.data, settings.server.log).register(runtime.metrics)
 
     def context_of(feature: str) -> RouteContext:
-        return RouteContext(store, authenticator, settings.features.get(f"{THIRD_PARTY_SECTION}{feature}"))
+        section = settings.features.get(f"{THIRD_PARTY_SECTION}{feature}")
+        server = settings.server
+        return RouteContext(store, authenticator, section, server.open_past, server.base_url)
 
     try:
         return make_app(

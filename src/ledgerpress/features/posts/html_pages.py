@@ -179,6 +179,7 @@ def _front(pages: Pages, snapshot: Snapshot, request: Request) -> Response:
     return pages.page(
         snapshot,
         "front.html",
+        path="/",
         listing=listing,
         tree=category_tree(snapshot),
         is_archive=any(name in request.query_params for name in _PAGING),
@@ -193,7 +194,7 @@ def _article(pages: Pages, snapshot: Snapshot, request: Request) -> Response:
     if article.slug != slug:
         return pages.moved(snapshot, article_href(article.slug), request.url.query)
     content = article_content(snapshot, article, pages.now)
-    return pages.page(snapshot, "article.html", article=content)
+    return pages.page(snapshot, "article.html", path=content.href, article=content)
 
 
 def _category(pages: Pages, snapshot: Snapshot, request: Request) -> Response:
@@ -208,6 +209,7 @@ def _category(pages: Pages, snapshot: Snapshot, request: Request) -> Response:
     return pages.page(
         snapshot,
         "category.html",
+        path=category_href(category.slug),
         category=category,
         count=category_queries.count_articles(snapshot, category, descend=True),
         ancestors=[category_link(above) for above in category_queries.ancestors(snapshot, category)],

@@ -6,7 +6,6 @@ from copy import copy
 from dataclasses import dataclass, field, replace
 from datetime import UTC, tzinfo
 from functools import partial
-from hashlib import blake2b
 from http import HTTPStatus
 from pathlib import Path
 from typing import Any, Final, Literal, TypeAlias
@@ -20,6 +19,7 @@ from starlette.routing import BaseRoute, Route
 from ledgerpress.bounded_cache import BoundedCache
 from ledgerpress.graphql.context import Store
 from ledgerpress.http.pages.assets import Assets
+from ledgerpress.http.pages.conditional_requests import revalidated
 from ledgerpress.http.pages.language_and_direction import (
     bdi,
     direction_of,
@@ -44,7 +44,6 @@ from ledgerpress.http.pages.page_moment import (
     requested_moment,
 )
 from ledgerpress.http.requests.url_prefix_and_route_path import url_prefix
-from ledgerpress.http.responses import matches
 from ledgerpress.views.paging import BadPageRequest
 from ledgerpress.views.snapshot_and_cache_dependencies import Snapshot
 
@@ -66,6 +65,15 @@ class Link:
 
     name: str
     href: str
+
+
+@dataclass(frozen=True, slots=True)
+class Alternate:
+    """A link in the head of a page to other content about the same subject, such as a feed. `href` is as in `Link`."""
+
+    title: str
+    href: str
+    media_type: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -110,7 +118,9 @@ class PageContribution:
 
     If a handler raises `BadPageRequest`, the response is the page for unknown addresses, with status 404. `site_name`,
     `site_language` (a BCP 47 tag) and `navigation` appear on every page. Times in addresses are in `site_time_zone`.
-    `examples` returns values for the example operations of GraphiQL, by the names of data attributes.
+    `examples` returns values for the example operations of GraphiQL, by the names of data attributes. `alternates`
+    returns the links in the head of a page; it takes the path of the page, which is empty if the handler does not state
+    it.
 
     A handler reads everything from the snapshot that it is given: it is as of the moment that the address names, and
     contains only what is public today. So every page can be read as of any moment, and `url(…)` keeps that moment.
@@ -127,6 +137,7 @@ class PageContribution:
     changes: Mapping[str, ChangesOfPage] = field(default_factory=dict)
     parts: Sequence[PagePart] = ()
     static: Path | None = None
+    alternates: Callable[[Snapshot, str], Sequence[Alternate]] | None = None
     examples: Callable[[Snapshot], Mapping[str, str]] | None = None
 
 
@@ -256,9 +267,10 @@ class Pages:
         *,
         status: int = 200,
         policy: str = SITE_POLICY,
+        path: str = "",
         **values: Any,
     ) -> Response:
-        """Return a page, rendered from a template with values."""
+        """Return a page, rendered from a template with values. `path` is the path of the page on this site."""
         language = self._site_language(snapshot)
         parts = [] if self._view is None else self._parts(replace(self._view, status=status))
         html = self._templates.get_template(template).render(
@@ -275,6 +287,7 @@ class Pages:
             words=partial(english_words, language=language),
             english=english_attributes(language),
             navigation=self._navigation(snapshot),
+            alternates=self._alternates(snapshot, path),
             position=snapshot.position,
             **values,
         )
@@ -313,7 +326,7 @@ class Pages:
                     page = pages.page(today, "invalid_moment.html", status=400, reason=str(error))
                     return _not_indexed(page)
                 page = pages._at(moment, changes, request)._response(handler, request)
-                return _revalidated(_not_indexed(page), request)
+                return revalidated(request, _not_indexed(page))
 
         return endpoint
 
@@ -357,6 +370,10 @@ class Pages:
         languages = (part.site_language(snapshot) for part in self._contributions if part.site_language)
         return next((language for language in languages if language), _DEFAULT_LANGUAGE)
 
+    def _alternates(self, snapshot: Snapshot, path: str) -> list[Alternate]:
+        parts = (part.alternates(snapshot, path) for part in self._contributions if part.alternates)
+        return [alternate for of_part in parts for alternate in of_part]
+
     def _navigation(self, snapshot: Snapshot) -> list[Link]:
         return [link for part in self._contributions if part.navigation for link in part.navigation(snapshot)]
 
@@ -365,19 +382,3 @@ def _not_indexed(page: Response) -> Response:
     """Ask search engines not to show the page: the current one is at its address without a moment."""
     page.headers["X-Robots-Tag"] = "noindex"
     return page
-
-
-def _revalidated(page: Response, request: Request) -> Response:
-    """Return the page with an entity tag of its content, or 304 if the client already has that content.
-
-    The page is rendered in any case, so a withdrawal or an unpublished article always reaches the client.
-    """
-    if page.status_code != HTTPStatus.OK:
-        return page
-    page.headers["ETag"] = tag = f'"{blake2b(page.body, digest_size=16).hexdigest()}"'
-    condition = request.headers.get("if-none-match")
-    if condition is None or not matches(condition.encode("latin-1"), tag.encode("ascii")):
-        return page
-    headers = {name: value for name, value in page.headers.items() if not name.startswith("content-")}
-    headers["Content-Security-Policy"] = page.headers["Content-Security-Policy"]
-    return Response(status_code=HTTPStatus.NOT_MODIFIED, headers=headers)

@@ -17,6 +17,7 @@ LOOPBACK: Final = ("127.0.0.1", "::1", "localhost")
 EVERY_ADDRESS: Final = ("0.0.0.0", "::")  # noqa: S104 - compared with, not bound
 
 
+BASE_URL_PATTERN: Final = r"^(https?://[^/?#@\s]+(/[^/?#\s]+)*)?$"
 PREFIX_PATTERN: Final = r"^(/(?!\.{1,2}(/|$))[A-Za-z0-9._~-]+)*$"
 
 
@@ -69,6 +70,15 @@ class ServerSettings(msgspec.Struct, frozen=True, kw_only=True):
             pattern=PREFIX_PATTERN,
             description="The prefix of all URLs, such as `/news`, if a proxy removes it from the paths of requests. If "
             "the proxy sends the prefix in `X-Forwarded-Prefix`, leave this setting empty.",
+        ),
+    ] = ""
+    base_url: Annotated[
+        str,
+        Meta(
+            pattern=BASE_URL_PATTERN,
+            description="The address of the front page, without a slash at its end, such as `https://news.example.org`: "
+            "links in feeds, sitemaps and `robots.txt` begin with it. If it is empty, they begin with the address of the "
+            "request.",
         ),
     ] = ""
     data: Annotated[

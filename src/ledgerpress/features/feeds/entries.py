@@ -1,0 +1,158 @@
+"""The entries of feeds: articles and corrections, as data that both formats write."""
+
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import tzinfo
+from html import escape
+from typing import Final
+
+from ledgerpress import rfc3339
+from ledgerpress.features.authors import queries as authors
+from ledgerpress.features.categories.category_links_on_pages import category_href
+from ledgerpress.features.categories.queries import Category
+from ledgerpress.features.feeds import change_queries
+from ledgerpress.features.feeds.absolute_links import with_absolute_links
+from ledgerpress.features.posts import article_queries, post_queries
+from ledgerpress.features.posts.article_queries import Article
+from ledgerpress.features.posts.body.html_rendering_and_sections import render, teaser_of
+from ledgerpress.features.posts.corrections import queries as corrections
+from ledgerpress.features.posts.corrections.model import CorrectionKind
+from ledgerpress.features.posts.pages import article_href
+from ledgerpress.features.site.queries import site_tzinfo
+from ledgerpress.views.snapshot_and_cache_dependencies import Snapshot
+
+HEADINGS: Final = {
+    CorrectionKind.CORRECTION: "Correction",
+    CorrectionKind.CLARIFICATION: "Clarification",
+    CorrectionKind.UPDATE: "Update",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Tag:
+    """A category of an entry. `scheme` is the URL below which its page is."""
+
+    term: str
+    label: str
+    scheme: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """An entry. Times are in microseconds since 1970, UTC. `html` is `None` in a feed with teasers."""
+
+    id: str
+    url: str
+    title: str
+    published: int
+    updated: int
+    authors: Sequence[str]
+    tags: Sequence[Tag]
+    summary: str
+    html: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class DeletedEntry:
+    """An entry that was removed, and when: `at-deleted-entry` of RFC 6721."""
+
+    id: str
+    at: int
+
+
+@dataclass(frozen=True, slots=True)
+class EntryWriter:
+    """Creates entries. `today` decides what readers may see now; the entries themselves are as of `view`.
+
+    `base` is the address of the site, and `is_full` whether entries contain the text and not only the teaser.
+    """
+
+    today: Snapshot
+    base: str
+    is_full: bool
+
+    def article(self, view: Snapshot, seq: int) -> Entry | None:
+        """Return the entry of an article that is public today; `None` if it is not, or if its text was withdrawn."""
+        now = article_queries.by_seq(self.today, seq)
+        article = article_queries.by_seq(view, seq)
+        if now is None or article is None or not now.title or not article.title:
+            return None
+        markdown = post_queries.markdown(view, article.body)
+        url = self.base + article_href(article.slug)
+        revised_at = change_queries.revised_at(view, seq)
+        return Entry(
+            id=urn(article.id),
+            url=url,
+            title=article.title,
+            published=article.published_at,
+            updated=article.updated_at if revised_at is None else max(article.updated_at, revised_at),
+            authors=self._authors(view, article),
+            tags=[self._tag(category) for category in post_queries.categories_of(view, seq)],
+            summary=teaser_of(markdown, article.body) if article.teaser is None else article.teaser,
+            html=self._article_html(view, article, url, markdown) if self.is_full else None,
+        )
+
+    def correction(self, view: Snapshot, item: change_queries.CorrectionItem, position: int) -> Entry | None:
+        """Return the entry of a correction that readers see today; `None` if they do not.
+
+        `position` is that of the event that recorded it.
+        """
+        now = article_queries.by_seq(self.today, item.post)
+        article = article_queries.by_seq(view, item.post)
+        if now is None or article is None or not now.title or not article.title:
+            return None
+        notes = self._public_corrections(view, article.id)
+        note = next((note for note in notes if note.position == position), None)
+        if note is None:
+            return None
+        url = self.base + article_href(article.slug)
+        link = f'<p><a href="{escape(url)}">{escape(article.title)}</a></p>'
+        return Entry(
+            id=urn(note.id),
+            url=url,
+            title=article.title,
+            published=note.recorded_at,
+            updated=note.recorded_at if note.reworded_at is None else note.reworded_at,
+            authors=self._authors(view, article),
+            tags=[Tag(note.kind.value, HEADINGS[note.kind])],
+            summary=note.note,
+            html=_in_its_direction(_note_html(note, site_tzinfo(view)) + link) if self.is_full else None,
+        )
+
+    def _public_corrections(self, view: Snapshot, post_id: str) -> list[corrections.Correction]:
+        """Return the corrections as of `view` that readers also see today."""
+        public = {note.position for note in corrections.of_article(self.today, post_id)}
+        return [note for note in corrections.of_article(view, post_id) if note.position in public]
+
+    def _tag(self, category: Category) -> Tag:
+        return Tag(category.slug, category.name, self.base + category_href(""))
+
+    @staticmethod
+    def _authors(view: Snapshot, article: Article) -> list[str]:
+        return [author.name for author in authors.authors(view, article.author_ids) if author.name]
+
+    def _article_html(self, view: Snapshot, article: Article, url: str, markdown: str) -> str:
+        body, zone = with_absolute_links(render(markdown, article.body).html, url), site_tzinfo(view)
+        notes = (_note_html(note, zone) for note in self._public_corrections(view, article.id))
+        return _in_its_direction("".join([body, *notes]))
+
+
+def urn(id_: str) -> str:
+    """Return the permanent IRI of an object (RFC 4287, section 4.2.6), which contains no address that could change."""
+    return f"urn:uuid:{id_}"
+
+
+def _note_html(note: corrections.Correction, zone: tzinfo) -> str:
+    at = rfc3339.to_datetime(note.recorded_at)
+    # In the first and the last hours of the calendar, the local time may have no date.
+    with suppress(OverflowError):
+        at = at.astimezone(zone)
+    heading = f'<strong lang="en">{HEADINGS[note.kind]}</strong> ({at.date().isoformat()}):'
+    passage = "" if note.passage is None else f"<blockquote>{escape(note.passage)}</blockquote>"
+    return f"<p>{heading} {escape(note.note)}</p>{passage}"
+
+
+def _in_its_direction(html: str) -> str:
+    """Return HTML whose direction follows from its text: a reader for feeds may be in a language of another direction."""
+    return f'<div dir="auto">{html}</div>'

@@ -1,0 +1,38 @@
+"""Links to feeds in the heads of pages, by which programs discover the feeds."""
+
+from collections.abc import Sequence
+from typing import Final
+from urllib.parse import unquote
+
+from ledgerpress.features.categories import queries as categories
+from ledgerpress.features.categories.category_links_on_pages import category_href
+from ledgerpress.features.feeds.atom import MEDIA_TYPE as ATOM
+from ledgerpress.features.feeds.feed_selection import (
+    ARTICLES_PATH,
+    CORRECTIONS_PATH,
+    category_feed_path,
+    site_name,
+)
+from ledgerpress.features.feeds.json_feed import MEDIA_TYPE as JSON_FEED
+from ledgerpress.http.pages.page_contributions_and_rendering import Alternate, PageContribution
+from ledgerpress.views.snapshot_and_cache_dependencies import Snapshot
+
+_CATEGORIES: Final = category_href("")
+
+
+def _links(snapshot: Snapshot, path: str) -> Sequence[Alternate]:
+    """Return the links to the feeds of the site, after those of the category whose page is at `path`."""
+    name = site_name(snapshot)
+    feeds = [(name, ARTICLES_PATH), (f"Corrections · {name}", CORRECTIONS_PATH)]
+    if path.startswith(_CATEGORIES):
+        category = categories.by_slug(snapshot, unquote(path.removeprefix(_CATEGORIES)))
+        if category is not None:
+            feeds.insert(0, (f"{category.name} · {name}", category_feed_path(category.slug)))
+    return [
+        Alternate(title, f"{feed}.{format_}", media_type)
+        for title, feed in feeds
+        for format_, media_type in (("atom", ATOM), ("json", JSON_FEED))
+    ]
+
+
+PAGES: Final = PageContribution(alternates=_links)
