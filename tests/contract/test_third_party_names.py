@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from importlib.metadata import EntryPoint
 from pathlib import Path
 from typing import Any, ClassVar, Final
+from unittest.mock import Mock
 
 import msgspec
 import pytest
@@ -183,7 +184,7 @@ def sections(features: FeatureSet) -> dict[str, Callable[[], object]]:
     return {
         "schema": features.graphql_schema,
         "pages": features.page_contributions,
-        "routes": lambda: features.routes(lambda _: None),  # type: ignore[arg-type,return-value]
+        "routes": lambda: features.routes(lambda _: Mock()),
         "settings": features.settings,
     }
 
