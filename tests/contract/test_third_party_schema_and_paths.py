@@ -5,6 +5,7 @@ from collections.abc import Callable
 from enum import Enum
 from types import ModuleType
 from typing import Any
+from unittest.mock import Mock
 
 import pytest
 import strawberry
@@ -171,7 +172,7 @@ def test_a_path_of_another_feature_is_rejected(
     with pytest.raises(InvalidFeature) as page_error:
         contribute("pages", stars=PageContribution(routes={path: page})).page_contributions()
     with pytest.raises(InvalidFeature) as route_error:
-        contribute("routes", stars=lambda _: [Route(path, route)]).routes(no_context)
+        contribute("routes", stars=lambda _: [Route(path, route)]).routes(any_context)
     for error in (page_error, route_error):
         assert expected in str(error.value)
         assert other in str(error.value)
@@ -184,7 +185,7 @@ def test_a_mount_that_hides_paths_is_rejected(
     contribute: Callable[..., FeatureSet], hiding: BaseRoute
 ) -> None:
     with pytest.raises(InvalidFeature, match=r"feature stars: the path .* conflicts with"):
-        contribute("routes", stars=lambda _: [hiding]).routes(no_context)
+        contribute("routes", stars=lambda _: [hiding]).routes(any_context)
 
 
 def test_an_error_about_one_path_in_two_features_names_both(contribute: Callable[..., FeatureSet]) -> None:
@@ -208,8 +209,8 @@ def test_paths_of_one_feature_may_overlap(contribute: Callable[..., FeatureSet])
             Route("/articles/{slug}", route, methods=["POST"]),
         ]
 
-    assert len(contribute("routes", stars=routes).routes(no_context)) == 3
+    assert len(contribute("routes", stars=routes).routes(any_context)) == 3
 
 
-def no_context(_: str) -> Any:
-    return None
+def any_context(_: str) -> Any:
+    return Mock()
