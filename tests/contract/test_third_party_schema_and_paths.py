@@ -209,7 +209,8 @@ def test_paths_of_one_feature_may_overlap(contribute: Callable[..., FeatureSet])
             Route("/articles/{slug}", route, methods=["POST"]),
         ]
 
-    assert len(contribute("routes", stars=routes).routes(any_context)) == 3
+    others = contribute("routes", stars=lambda _: []).routes(any_context)
+    assert len(contribute("routes", stars=routes).routes(any_context)) == len(others) + 3
 
 
 def any_context(_: str) -> Any:
