@@ -116,6 +116,7 @@ async def send_to(api: Client, body: object, headers: dict[str, str] | None = No
     return Response(start["status"], dict(start["headers"]), json.loads(end["body"]))
 
 
+@pytest.mark.one_worker
 async def test_responses_are_the_same_byte_for_byte(tmp_path: Path, fast_statuses: list[int]) -> None:
     async with serving(tmp_path / "store", UNBOUNDED) as base, connect(base) as wire:
         for request in (post(), get(), post(headers="Origin: https://a.example\r\n")):
@@ -129,6 +130,7 @@ async def test_responses_are_the_same_byte_for_byte(tmp_path: Path, fast_statuse
         assert fast_statuses.count(200) >= 6
 
 
+@pytest.mark.one_worker
 async def test_connections_can_be_closed_and_requests_can_be_pipelined(
     tmp_path: Path, fast_statuses: list[int]
 ) -> None:
