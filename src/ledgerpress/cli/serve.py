@@ -33,6 +33,7 @@ logger = logging.getLogger(__name__)
 _ADMIN_TOKEN: Final = "  admin token {}  (save it now: it is not shown again)"  # noqa: S105 - a line, not a secret
 _ANONYMOUS: Final = "  no token    clients without a token have the role {} (access.anonymous_role)"
 _ANONYMOUS_ROLE: Final = "access.anonymous_role"
+_PUBLIC_HISTORY: Final = "server.public_history"
 
 
 def serve(
@@ -79,6 +80,14 @@ def serve(
             help="Let everyone read the past, except articles that are not public today (server.open_past).",
         ),
     ] = None,
+    public_history: Annotated[
+        bool | None,
+        typer.Option(
+            "--public-history",
+            help="Let everyone read the published revisions of articles, without drafts, reasons and actors "
+            "(server.public_history). On for the demo.",
+        ),
+    ] = None,
     data: Annotated[
         Path | None,
         typer.Option(
@@ -113,6 +122,7 @@ def serve(
         "server.unix_socket": unix_socket,
         "server.root_path": root_path,
         "server.open_past": open_past,
+        _PUBLIC_HISTORY: public_history,
         "server.data": data,
         "server.log": log,
         "server.allow_unsynced": allow_unsynced,
@@ -133,8 +143,11 @@ def serve(
             if not is_new:
                 place = server.data if url.is_local else url
                 err.print(f"There is already a store in {place}: --demo does not change it.")
-            if _may_open_demo(result) and (is_new or demo_command.is_in(server.data, url)):
-                settings = _readable_without_token(settings)
+            if is_new or demo_command.is_in(server.data, url):
+                if _may_open_demo(result):
+                    settings = _readable_without_token(settings)
+                if _PUBLIC_HISTORY not in result.sources:
+                    settings = _with_public_history(settings)
         try:
             run(_serve(settings, listeners))
         except (TracingUnavailable, AddressTaken) as error:
@@ -158,6 +171,12 @@ def _readable_without_token(settings: "Settings") -> "Settings":
     """Return settings with which clients without a token see everything, and change nothing."""
     access = msgspec.structs.replace(settings.access, anonymous_role=Role.AUDITOR)
     return msgspec.structs.replace(settings, access=access)
+
+
+def _with_public_history(settings: "Settings") -> "Settings":
+    """Return settings with which everyone may read the published revisions of articles."""
+    server = msgspec.structs.replace(settings.server, public_history=True)
+    return msgspec.structs.replace(settings, server=server)
 
 
 def _bind(stack: ExitStack, host: str, port: int, setting: str) -> socket.socket:

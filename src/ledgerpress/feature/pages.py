@@ -8,13 +8,23 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute, Route
 
 from ledgerpress.http.feature_routes import RouteContext
-from ledgerpress.http.pages.page_contributions_and_rendering import Link, PageContribution, PageHandler, Pages
+from ledgerpress.http.pages.conditional_requests import revalidated
+from ledgerpress.http.pages.page_contributions_and_rendering import (
+    FORM_POLICY,
+    Link,
+    LinksFor,
+    PageContribution,
+    PageHandler,
+    Pages,
+)
 from ledgerpress.views.snapshot_and_cache_dependencies import Snapshot
 
 __all__ = [
+    "FORM_POLICY",
     "BaseRoute",
     "JSONResponse",
     "Link",
+    "LinksFor",
     "PageContribution",
     "PageHandler",
     "Pages",
@@ -23,4 +33,5 @@ __all__ = [
     "Route",
     "RouteContext",
     "Snapshot",
+    "revalidated",
 ]

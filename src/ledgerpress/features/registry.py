@@ -8,11 +8,14 @@ from ledgerpress.features import (
     actors,
     authors,
     categories,
+    corrections_page,
     demo,
+    front_page_comparison,
     history,
     integrity,
     page_import,
     posts,
+    public_history,
     site,
     slugs,
     tokens,
@@ -26,7 +29,22 @@ if TYPE_CHECKING:
 
 __all__ = ["FIRST_PARTY", "installed_features"]
 
-_ORDER = (slugs, actors, tokens, site, authors, categories, posts, history, integrity, demo, page_import)
+_ORDER = (
+    slugs,
+    actors,
+    tokens,
+    site,
+    authors,
+    categories,
+    posts,
+    history,
+    integrity,
+    public_history,
+    corrections_page,
+    front_page_comparison,
+    demo,
+    page_import,
+)
 FIRST_PARTY: Final[tuple[Feature, ...]] = tuple(package.FEATURE for package in _ORDER)
 """The features that LedgerPress ships, each after the features that it requires."""
 FEATURES: Final = FeatureSet(FIRST_PARTY)

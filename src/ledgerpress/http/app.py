@@ -140,7 +140,7 @@ def make_app(
     Raises `BadManifest` if the manifest of trusted documents cannot be used.
     """
     settings, runtime = settings or HttpSettings(), runtime or Runtime()
-    site = Pages(store, pages)
+    site = Pages(store, pages, open_past=open_past)
 
     async def page(scope: Scope, receive: Receive, send: Send) -> None:
         response = await site.graphiql(Request(scope))

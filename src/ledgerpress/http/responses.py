@@ -108,7 +108,7 @@ class GraphQLResponses:
             ),
             VARY,
         ]
-        if if_none_match is not None and _matches(if_none_match, tag):
+        if if_none_match is not None and is_known(if_none_match, tag):
             return Response(NOT_MODIFIED, headers, b"")
         headers.append(_CONTENT_TYPES[media_type])
         return Response(200, headers, result.body)
@@ -128,7 +128,7 @@ def _entity_tag(digest: str, media_type: str) -> bytes:
     return f'"{_TAG_PREFIXES[media_type]}{digest.strip(chr(34))}"'.encode("ascii")
 
 
-def _matches(if_none_match: bytes, tag: bytes) -> bool:
+def is_known(if_none_match: bytes, tag: bytes) -> bool:
     """Return whether If-None-Match matches a tag, by weak comparison (RFC 9110, 13.1.2)."""
     return (
         if_none_match == tag or tag in _tags(if_none_match[:_MAX_CONDITION]) or if_none_match.strip() == b"*"

@@ -91,6 +91,7 @@ async def serve(
                     log_timeout=server.log_wait_seconds,
                     clock_limits=server.clock_limits,
                     serve_while_rebuilding=True,
+                    public_history=server.public_history,
                 )
             )
         runtime = Runtime(

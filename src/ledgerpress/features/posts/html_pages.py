@@ -123,7 +123,7 @@ def article_content(snapshot: Snapshot, article: article_queries.Article, now: i
     was_updated = article.updated_at > article.published_at
     return ArticleContent(
         **_card_fields(snapshot, article, now),
-        updated=_moment(article.updated_at, now, zone) if was_updated else None,
+        updated=moment(article.updated_at, now, zone) if was_updated else None,
         reading_minutes=body.length.reading_minutes,
         corrections=_notes(snapshot, article, now, zone),
         sections=body.sections if len(body.sections) >= _MIN_SECTIONS else (),
@@ -134,15 +134,16 @@ def article_content(snapshot: Snapshot, article: article_queries.Article, now: i
 def _notes(snapshot: Snapshot, article: article_queries.Article, now: int, zone: tzinfo) -> list[Note]:
     texts = correction_queries.PublishedTexts(snapshot, article.seq)
     return [
-        Note(
-            heading=_HEADINGS[correction.kind],
-            at=_moment(correction.recorded_at, now, zone),
-            note=correction.note,
-            passage=correction.passage,
-            applies=texts.are_corrected_by(correction),
+        note_of(
+            correction, moment(correction.recorded_at, now, zone), applies=texts.are_corrected_by(correction)
         )
         for correction in correction_queries.of_article(snapshot, article.id)
     ]
+
+
+def note_of(correction: correction_queries.Correction, at: Moment, *, applies: bool = True) -> Note:
+    """Return a correction for a page. `at` is the time at which it was recorded."""
+    return Note(_HEADINGS[correction.kind], at, correction.note, correction.passage, applies)
 
 
 def article_href(slug: str) -> str:
@@ -161,11 +162,12 @@ def _card_fields(snapshot: Snapshot, article: article_queries.Article, now: int)
         else teaser,
         "authors": [author.name for author in authors if author.name],
         "categories": [category_link(category) for category in categories],
-        "published": _moment(article.published_at, now, site_tzinfo(snapshot)),
+        "published": moment(article.published_at, now, site_tzinfo(snapshot)),
     }
 
 
-def _moment(microseconds: int, now: int, zone: tzinfo) -> Moment:
+def moment(microseconds: int, now: int, zone: tzinfo) -> Moment:
+    """Return a time in microseconds since 1970, formatted for a site in the time zone `zone`."""
     at = _EPOCH + timedelta(microseconds=microseconds)
     # In the first and the last hours of the calendar, the local time may have no date.
     with suppress(OverflowError):

@@ -1,11 +1,12 @@
 """The GraphiQL page, and pages for readers: features contribute them, and they work without JavaScript."""
 
 import secrets
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from copy import copy
 from dataclasses import dataclass, field
 from functools import partial
 from http import HTTPStatus
+from inspect import isawaitable
 from pathlib import Path
 from typing import Any, Final, TypeAlias
 
@@ -27,6 +28,7 @@ from ledgerpress.http.pages.language_and_direction import (
 from ledgerpress.http.pages.other_path_spellings import PathSpelling
 from ledgerpress.http.requests.url_prefix_and_route_path import url_prefix
 from ledgerpress.http.responses import POSITION_HEADER
+from ledgerpress.views.filter_past_items_public_today import PublicFilter
 from ledgerpress.views.paging import BadPageRequest
 from ledgerpress.views.snapshot_and_cache_dependencies import Snapshot
 
@@ -35,6 +37,8 @@ SITE_POLICY: Final = (
     "default-src 'self'; script-src 'none'; connect-src 'none'; img-src 'self' https: http:; "
     "object-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 )
+FORM_POLICY: Final = SITE_POLICY.replace("form-action 'none'", "form-action 'self'")
+"""The policy of a page with a form, which is sent to this site only."""
 # GraphiQL's style sheet contains its fonts and small images. Its editor, Monaco, runs web workers, inserts style
 # elements, to which explorer-environment.js adds the nonce, and writes style attributes. No other style is accepted.
 GRAPHIQL_POLICY: Final = (
@@ -65,8 +69,11 @@ _DEFAULT_NAME: Final = "LedgerPress"
 _DEFAULT_LANGUAGE: Final = "en"
 """The language of a site if no feature provides one."""
 
-PageHandler: TypeAlias = "Callable[[Pages, Snapshot, Request], Response]"
-"""Returns a page that is read from a snapshot."""
+PageHandler: TypeAlias = "Callable[[Pages, Snapshot, Request], Response | Awaitable[Response]]"
+"""Returns a page that is read from a snapshot. A page that computes for long is awaited, and computes in a thread."""
+
+LinksFor: TypeAlias = "Callable[[Pages, Snapshot, Any], Sequence[Link]]"
+"""Returns the links that a feature adds at a place. The last argument is what the place is about, such as an article."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,8 +98,9 @@ class PageContribution:
     element that also contains other text.
 
     If a handler raises `BadPageRequest`, the response is the page for unknown addresses, with status 404. `site_name`,
-    `site_language` (a BCP 47 tag) and `navigation` appear on every page. `examples` returns values for the example
-    operations of GraphiQL, by the names of data attributes.
+    `site_language` (a BCP 47 tag) and `navigation` appear on every page. `links` are added to pages of features below, by
+    place: `footer` is on every page, and a template names other places with `links("article", article)`. `examples`
+    returns values for the example operations of GraphiQL, by the names of data attributes.
     """
 
     routes: Mapping[str, PageHandler] = field(default_factory=dict)
@@ -100,6 +108,7 @@ class PageContribution:
     site_name: Callable[[Snapshot], str | None] | None = None
     site_language: Callable[[Snapshot], str | None] | None = None
     navigation: Callable[[Snapshot], Sequence[Link]] | None = None
+    links: Mapping[str, LinksFor] = field(default_factory=dict)
     examples: Callable[[Snapshot], Mapping[str, str]] | None = None
 
 
@@ -107,12 +116,13 @@ def other_spellings(handlers: Mapping[str, PageHandler]) -> PageHandler:
     """Return the handler of all other paths: it redirects other spellings of the path of a page that exists."""
     spellings = [(PathSpelling(path), handler) for path, handler in handlers.items()]
 
-    def handle(pages: Pages, snapshot: Snapshot, request: Request) -> Response:
+    async def handle(pages: Pages, snapshot: Snapshot, request: Request) -> Response:
         for spelling, handler in spellings:
             match = spelling.match(request.path_params["path"])
             if match is None:
                 continue
-            page = handler(pages, snapshot, Request({**request.scope, "path_params": match.parameters}))
+            renamed = Request({**request.scope, "path_params": match.parameters})
+            page = await _complete(handler(pages, snapshot, renamed))
             # A page that knows a better path redirects to it.
             is_page = page.status_code == HTTPStatus.OK
             return pages.moved(snapshot, match.path, request.url.query) if is_page else page
@@ -121,12 +131,22 @@ def other_spellings(handlers: Mapping[str, PageHandler]) -> PageHandler:
     return handle
 
 
+async def _complete(page: Response | Awaitable[Response]) -> Response:
+    return await page if isawaitable(page) else page
+
+
 class Pages:
     """The pages of the site under a prefix. Each page is read from one snapshot and has its position in a header."""
 
-    def __init__(self, store: Store, contributions: Sequence[PageContribution] = ()) -> None:
-        """Create pages without a prefix. `under` returns the pages for another prefix."""
+    def __init__(
+        self, store: Store, contributions: Sequence[PageContribution] = (), *, open_past: bool = False
+    ) -> None:
+        """Create pages without a prefix. `under` returns the pages for another prefix.
+
+        With `open_past`, they may show the past of what is public today.
+        """
         self._store = store
+        self.open_past = open_past
         self._prefix = ""
         self._contributions = contributions
         self._assets = Assets()
@@ -178,6 +198,25 @@ class Pages:
         """The current time, for ages on pages, in microseconds since 1970, UTC."""
         return self._store.clock.now()
 
+    @property
+    def public_history(self) -> bool:
+        """Whether everyone may read the published revisions of articles."""
+        return self._store.public_history
+
+    @property
+    def publication(self) -> str:
+        """The id of the publication."""
+        return self._store.log.publication
+
+    def as_of(self, snapshot: Snapshot, position: int) -> Snapshot:
+        """Return a snapshot as of an earlier position, with only what is public as of `snapshot`."""
+        return snapshot.at(position, PublicFilter(snapshot, self._store.declared))
+
+    def links(self, snapshot: Snapshot, place: str, subject: object = None) -> list[Link]:
+        """Return the links that features add at a place, which is about `subject`."""
+        added = (part.links[place] for part in self._contributions if place in part.links)
+        return [link for links_for in added for link in links_for(self, snapshot, subject)]
+
     async def graphiql(self, request: Request) -> Response:
         """Return the page with GraphiQL."""
         pages = self.under(url_prefix(request.scope))
@@ -209,6 +248,7 @@ class Pages:
             words=partial(english_words, language=language),
             english=english_attributes(language),
             navigation=self._navigation(snapshot),
+            links=partial(self.links, snapshot),
             position=snapshot.position,
             **values,
         )
@@ -232,7 +272,7 @@ class Pages:
             pages = self.under(url_prefix(request.scope))
             with self._store.snapshot() as snapshot:
                 try:
-                    return handler(pages, snapshot, request)
+                    return await _complete(handler(pages, snapshot, request))
                 except BadPageRequest:
                     return pages.not_found(snapshot)
 
