@@ -170,6 +170,8 @@ def variables(pair: Pair, field: str) -> Iterator[dict[str, Any]]:
             *product([*pages, *backwards], dated[:2]),
             *product([{"filter": {"status": status.name}} for status in PostStatus], dated[:2]),
         ],
+        "corrections": [*product(pages, dated[:2]), *product(dated)],
+        "frontPageComparison": [*product([{"from": moment} for moment in moments(room)])],
         "recentPosts": [*product(pages, dated[:2]), *product(dated)],
         "site": [*product(dated)],
     }
