@@ -40,6 +40,7 @@ CHANGED_TABLES: Final = {
     "moment": [361, "80c3e2ec8cd5760304726d629290b41e7cdc3ecc24c81ce802bd69c383f5fc30"],
     "post_state": [763, "28f79691a525cfdf444bfdf185e8d8c66ba37e7ee25cd4b2eb5dd16b8d195acf"],
     "projection": [9, "e5bc83d0adcf9780dc550cfd8a585c01295732211e4f7cbd792d2b2fd9e5451f"],
+    "publication": [265, "fd46bd86b672ca976a66a06eaf05076113dc0e098e17a5666952a5ea43419d71"],
     "sitemap_article": [262, "1596bba3fb290c78ad5af5aa4ef66d60a475cbc64527d816ed63f13eb89e024c"],
     "sitemap_change": [317, "b610881b8eb059edb2783f0f1a8313174eb615be59955e7df38d46eb32c5dd00"],
     "site_state": [2, "7fe0334441c21e11b7bbd1eb3fd6327abcf0d63b499fa1de6ac980c1271de7c8"],

@@ -45,7 +45,7 @@ SETTINGS: Final = {
     "server": """
         host port unix_socket workers worker_hang_seconds root_path base_url data log allow_unsynced log_wait_seconds max_clock_jump_seconds
         max_clock_ahead_days allowed_hosts trusted_proxies
-        max_head_bytes head_seconds max_connections max_unfinished_bodies open_past
+        max_head_bytes head_seconds max_connections max_unfinished_bodies open_past public_history
         stop_delay_seconds stop_seconds
     """,
     "access": """
@@ -152,7 +152,7 @@ COMMAND_LINE: Final = """
     projection skip NAME --data --log --reason --yes -y
     rebuild --check --data --if-outdated --json --limit --log --projection
     schema --access --check --directory --installed
-    serve --allow-unsynced --config --data --demo --host --log --open-past --port --profile --root-path --unix-socket --workers
+    serve --allow-unsynced --config --data --demo --host --log --open-past --port --profile --public-history --root-path --unix-socket --workers
     settings --config --json --profile --reference
     status --data --json --log
     token create NAME --actor --data --expires --json --log --reason --role --scope
@@ -186,7 +186,7 @@ async def test_files_in_a_data_directory(tmp_path: Path) -> None:
     async with open_store(tmp_path / "data"):
         pass
     names = {file.name for file in (tmp_path / "data").iterdir() if not file.name.endswith(("-wal", "-shm"))}
-    views = "views-a191836c-1.sqlite"
+    views = "views-7c057524-1.sqlite"
     assert names == {"log.sqlite", views, "views.json", "views.lock", "views.build.lock"}
     assert (tmp_path / "data" / "views.json").read_bytes() == f'{{"current":"{views}"}}'.encode()
     in_use = ViewsPointer("a", "b", "c")

@@ -49,7 +49,7 @@ from tests.contract.test_event_schemas import stored
 
 ID: Final = "00000000-0000-8000-8000-00000000000a"
 OTHER_ID: Final = "00000000-0000-8000-8000-00000000000b"
-DIGEST: Final = "a191836c"
+DIGEST: Final = "7c057524"
 """Part of the name of every views file until the version of a projector changes."""
 
 SUBJECT_FIELDS: Final = {

@@ -124,6 +124,10 @@ class Page:
             "Emulation.setEmulatedMedia", features=[{"name": "prefers-color-scheme", "value": scheme}]
         )
 
+    async def disable_scripts(self) -> None:
+        """Run no scripts of pages from now on. Expressions of a test still run."""
+        await self._call("Emulation.setScriptExecutionDisabled", value=True)
+
     async def close(self) -> None:
         """Close the browser."""
         self._session = None

@@ -104,13 +104,20 @@ async def client(
     data: Path,
     *,
     open_past: bool = False,
+    public_history: bool = False,
     clock: Clock | None = None,
     settings: HttpSettings | None = None,
     authenticator: Authenticator | None = None,
     projectors: Sequence[Projector] | None = None,
 ) -> AsyncIterator[Client]:
     """Open the store in `data` and yield a client of its application, by default with development settings."""
-    opening = opened_store(data, clock=clock or SetClock(), randomness=SeededBytes(), projectors=projectors)
+    opening = opened_store(
+        data,
+        clock=clock or SetClock(),
+        randomness=SeededBytes(),
+        projectors=projectors,
+        public_history=public_history,
+    )
     async with opening as store:
         chosen_identity = ChosenIdentity(ANONYMOUS if open_past else LOCAL_OPERATOR)
 

@@ -109,7 +109,7 @@ async def newsroom(
 ) -> AsyncIterator[Newsroom]:
     """Open a store and run the steps; given `whole`, the newsroom with all steps, replace the hidden steps."""
     clock = SetClock()
-    async with client(data, open_past=open_past, clock=clock) as api:
+    async with client(data, open_past=open_past, public_history=open_past, clock=clock) as api:
         room = Newsroom(api, clock, await people(api.store), {}, [await api.store.log.head()], clock.time)
         for number, step in enumerate(STEPS, 1):
             clock.time = room.start + number * MINUTE

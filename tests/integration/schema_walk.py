@@ -19,9 +19,20 @@ from graphql import (
 
 _POST: Final = "post(id: $post) { %s }"
 _ARTICLE: Final = "article(slug: $slug) { %s }"
+_REVISION_DIFF: Final = _ARTICLE % "revision(number: 2) { diff { %s } }"
 _DIFF: Final = _POST % "diff(from: 0, to: 2) { %s }"
 
 WAYS: Final[dict[str, str]] = {
+    "ArticleRevision": _ARTICLE % "revision(number: 1) { %s }",
+    "ArticleRevisionConnection": _ARTICLE % "revisions { %s }",
+    "ArticleRevisionDiff": _ARTICLE % "revision(number: 1) { diff(from: 1) { %s } }",
+    "ArticleRevisionEdge": _ARTICLE % "revisions { edges { %s } }",
+    "CorrectionEntry": "corrections { nodes { %s } }",
+    "CorrectionEntryConnection": "corrections { %s }",
+    "CorrectionEntryEdge": "corrections { edges { %s } }",
+    "FrontPageComparison": "frontPageComparison(from: {position: 1}) { %s }",
+    "FrontPagePlace": "frontPageComparison(from: {position: 1}) { added { %s } }",
+    "InclusionProof": _ARTICLE % "revision(number: 1) { proof { %s } }",
     "Actor": "node(id: $actor) { ... on Actor { %s } }",
     "ApiToken": "tokens { nodes { %s } }",
     "ApiTokenConnection": "tokens { %s }",
@@ -34,7 +45,7 @@ WAYS: Final[dict[str, str]] = {
     "AuthorEdge": "authors { edges { %s } }",
     "BlameSpan": _POST % "blame { %s }",
     "Body": _ARTICLE % "body { %s }",
-    "BodyDiff": _DIFF % "body { %s }",
+    "BodyDiff": _REVISION_DIFF % "body { %s }",
     "Category": 'category(slug: "news") { %s }',
     "CategoryConnection": "categories { %s }",
     "CategoryEdge": "categories { edges { %s } }",
@@ -42,9 +53,9 @@ WAYS: Final[dict[str, str]] = {
     "ChangeConnection": _POST % "history { %s }",
     "ChangeEdge": _POST % "history { edges { %s } }",
     "Correction": _ARTICLE % "corrections { %s }",
-    "DiffSpan": _DIFF % "body { spans { %s } }",
+    "DiffSpan": _REVISION_DIFF % "body { spans { %s } }",
     "Digest": "projections { digest { %s } }",
-    "FieldDiff": _DIFF % "title { %s }",
+    "FieldDiff": _REVISION_DIFF % "title { %s }",
     "Moment": "moment { %s }",
     "PageInfo": "recentPosts { pageInfo { %s } }",
     "Post": _POST,
@@ -113,13 +124,18 @@ QUERIES: Final[dict[str, str]] = {
     "author": "author(id: $author) { id }",
     "category": 'category(slug: "news") { id }',
     "changes": "changes(filter: { stream: $post }) { totalCount }",
+    "frontPageComparison": "frontPageComparison(from: {position: 1}) { added { to } }",
     "node": "node(id: $author) { id }",
     "nodes": "nodes(ids: [$author]) { id }",
     "post": "post(id: $post) { id }",
 }
 """The selections of the query fields that need arguments."""
 
-ARGUMENTS: Final[dict[str, str]] = {"Post.diff": "(from: 0, to: 1)"}
+ARGUMENTS: Final[dict[str, str]] = {
+    "Article.revision": "(number: 1)",
+    "Post.diff": "(from: 0, to: 1)",
+    "Query.frontPageComparison": "(from: {position: 1})",
+}
 """The arguments of fields with required arguments."""
 
 

@@ -10,7 +10,7 @@ from typing import Any, Final, NamedTuple
 import pytest
 from graphql import is_non_null_type
 
-from ledgerpress.commands.client_identity import FixedIdentity, Identity
+from ledgerpress.commands.client_identity import LOCAL_OPERATOR, FixedIdentity, Identity
 from ledgerpress.features.registry import graphql_schema
 from ledgerpress.graphql import access_reference
 from ledgerpress.graphql.access_control import GUARDED
@@ -146,15 +146,17 @@ async def walk(tmp_path: Path) -> AsyncIterator[Walk]:
         await api.do("categoryCreate", name="Sport", parent={"slug": "news"})
     for views in (tmp_path / "store").glob("views-*"):
         views.unlink()  # only rebuilt views have digests
-    async with client(tmp_path / "store") as api:
-        users = await people(api.store)
-        registered = await api.do("authorRegister", "author { id }", name="Ada")
-        ada = registered["author"]["id"]
-        owners = [
-            Owner(users[name], *await write(api, users[name], name, ada)) for name in (AUTHOR, "editor")
-        ]
-        await api.do("tokenCreate", name="Ada's", role="AUTHOR")
-        yield Walk(api, users, owners[0], owners[1], registered["author"]["id"])
+    async with client(tmp_path / "store", open_past=True, public_history=True) as api:
+        # With an open past, the client is anonymous until it is given an identity.
+        with api.acting_as(LOCAL_OPERATOR):
+            users = await people(api.store)
+            registered = await api.do("authorRegister", "author { id }", name="Ada")
+            ada = registered["author"]["id"]
+            owners = [
+                Owner(users[name], *await write(api, users[name], name, ada)) for name in (AUTHOR, "editor")
+            ]
+            await api.do("tokenCreate", name="Ada's", role="AUTHOR")
+            yield Walk(api, users, owners[0], owners[1], registered["author"]["id"])
 
 
 def table() -> dict[str, dict[str, str]]:

@@ -82,7 +82,9 @@ async def scenario(client: StoreClient) -> dict[str, str]:
     await client.command(PublishPost(post_id=tide))
     ebb = await client.create(CreatePost(title="Ebb", body="Low.", teaser="Lower.", categories=(TOWN,)))
     await client.command(
-        EditPost(post_id=tide, title="Tide mill turns", body="# Wheels\n\nThree.", slug="mill"),
+        EditPost(
+            post_id=tide, title="Tide mill turns", teaser="It turns.", body="# Wheels\n\nThree.", slug="mill"
+        ),
         reason="The third wheel was found.",
     )
     await client.command(PublishPost(post_id=tide, correction="It has three wheels."))
@@ -189,13 +191,24 @@ def queries() -> list[str]:
         "{ authors": ("AuthorConnection", 1),
         "{ categories": ("CategoryConnection", 1),
         "{ posts(first: 5)": ("PostConnection", 1),
+        "query ($article: ID!) { article(id: $article) { revisions": ("ArticleRevisionConnection", 2),
+        "query ($article: ID!) { article(id: $article) { revision(number: 2)": ("ArticleRevision", 2),
+        "query ($article: ID!) { article(id: $article) { revision(number: 4) { diff(from: 1)": (
+            "ArticleRevisionDiff",
+            2,
+        ),
+        "{ corrections": ("CorrectionEntryConnection", 2),
+        "{ frontPageComparison(from: {position: 9})": ("FrontPageComparison", 2),
+        "{ frontPageComparison(from: {position: 33})": ("FrontPageComparison", 2),
+        "{ frontPageComparison(from: {position: 33}, to: {position: 1})": ("FrontPageComparison", 2),
+        "{ frontPageComparison(from: {position: 33}, to: {position: 34})": ("FrontPageComparison", 2),
         "{ site": ("Site", 1),
         "{ changes(first: 100)": ("ChangeConnection", 2),
         "{ tokens": ("ApiTokenConnection", 2),
         "{ viewer": ("Viewer", 1),
     }
     return [
-        f"{root} {fields(schema, name, depth)} {'}' * root.count('{')}"
+        f"{root} {fields(schema, name, depth)} {'}' * (root.count('{') - root.count('}'))}"
         for root, (name, depth) in roots.items()
     ]
 
@@ -221,6 +234,11 @@ CONTRACT: Final = FeatureContract(
         "/feeds/categories/town.json",
         "/feeds/corrections.atom",
         "/sitemap-articles-1.xml",
+        "/articles/mill/history",
+        "/articles/mill/history/2",
+        "/articles/mill/history/2/proof",
+        "/corrections",
+        "/compare",
     ],
     unreached=[
         "ArticleChanged.article",

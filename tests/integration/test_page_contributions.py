@@ -10,7 +10,8 @@ from ledgerpress.commands.client_identity import ANONYMOUS, FixedIdentity
 from ledgerpress.features.registry import graphql_schema, page_contributions
 from ledgerpress.graphql.response_cache import CacheableStore
 from ledgerpress.http.app import make_app
-from ledgerpress.http.pages.page_contributions_and_rendering import Link, PageContribution, Pages
+from ledgerpress.http.pages.link import Link
+from ledgerpress.http.pages.page_contributions_and_rendering import PageContribution, Pages
 from ledgerpress.server.store import open_store
 from ledgerpress.views.snapshot_and_cache_dependencies import Snapshot
 

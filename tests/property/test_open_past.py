@@ -93,6 +93,7 @@ class StoppedAt:
         self.randomness, self.log_health = store.randomness, store.log_health
         self.checkpoints, self.views = store.checkpoints, store.views
         self.declared, self.computed = store.declared, store.computed
+        self.public_history = store.public_history
         self._store = store
         self.position = position
 

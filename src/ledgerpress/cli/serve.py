@@ -46,6 +46,7 @@ _ADMIN_TOKEN: Final = "  admin token {}  (save it now: it is not shown again)"  
 _ANONYMOUS: Final = "  no token    clients without a token have the role {} (access.anonymous_role)"
 _ANONYMOUS_ROLE: Final = "access.anonymous_role"
 _OPEN_PAST: Final = "server.open_past"
+_PUBLIC_HISTORY: Final = "server.public_history"
 
 
 def serve(
@@ -101,6 +102,14 @@ def serve(
             help="Let everyone read the past, except articles that are not public today (server.open_past).",
         ),
     ] = None,
+    public_history: Annotated[
+        bool | None,
+        typer.Option(
+            "--public-history",
+            help="Let everyone read the published revisions of articles, without drafts, reasons and actors "
+            "(server.public_history). On for the demo.",
+        ),
+    ] = None,
     data: Annotated[
         Path | None,
         typer.Option(
@@ -136,6 +145,7 @@ def serve(
         "server.workers": int(workers) if workers is not None and workers.isdecimal() else workers,
         "server.root_path": root_path,
         "server.open_past": open_past,
+        _PUBLIC_HISTORY: public_history,
         "server.data": data,
         "server.log": log,
         "server.allow_unsynced": allow_unsynced,
@@ -159,8 +169,7 @@ def serve(
             if not is_new:
                 place = server.data if url.is_local else url
                 err.print(f"There is already a store in {place}: --demo does not change it.")
-            if _may_open_demo(result) and (is_new or demo_command.is_in(server.data, url)):
-                settings = _readable_without_token(result)
+            settings = _settings_for_demo(result, is_demo=is_new or demo_command.is_in(server.data, url))
         if server.worker_count > 1:
             _supervise(settings, listeners)
         else:
@@ -177,8 +186,9 @@ def _run(settings: "Settings", listeners: list[socket.socket], worker: Worker | 
 def _serve_as_worker(start: WorkerStart, result: "LoadedSettings", *, is_demo: bool) -> None:
     """Serve as one of several processes, on the sockets of the supervisor."""
     settings, server = result.settings, result.settings.server
-    if is_demo and _may_open_demo(result) and demo_command.is_in(server.data, LogUrl.parse(server.log)):
-        settings = _readable_without_token(result)
+    if is_demo:
+        is_in_store = demo_command.is_in(server.data, LogUrl.parse(server.log))
+        settings = _settings_for_demo(result, is_demo=is_in_store)
     with start.opened() as worker:
         _run(settings, worker.listeners, worker)
 
@@ -193,6 +203,16 @@ def _supervise(settings: "Settings", listeners: list[socket.socket]) -> None:
         )
     if code:
         raise typer.Exit(code)
+
+
+def _settings_for_demo(result: "LoadedSettings", *, is_demo: bool) -> "Settings":
+    """Return the settings for `--demo`. A store without the demo newsroom is served as it is."""
+    settings = result.settings
+    if is_demo and _may_open_demo(result):
+        settings = _readable_without_token(result)
+    if is_demo and _PUBLIC_HISTORY not in result.sources:
+        settings = _with_public_history(settings)
+    return settings
 
 
 def _may_open_demo(result: "LoadedSettings") -> bool:
@@ -219,6 +239,12 @@ def _readable_without_token(result: "LoadedSettings") -> "Settings":
     if _OPEN_PAST not in result.sources:
         server = replace(server, open_past=True)
     return replace(settings, access=access, server=server)
+
+
+def _with_public_history(settings: "Settings") -> "Settings":
+    """Return settings with which everyone may read the published revisions of articles."""
+    server = msgspec.structs.replace(settings.server, public_history=True)
+    return msgspec.structs.replace(settings, server=server)
 
 
 def _bind(stack: ExitStack, host: str, port: int, setting: str) -> socket.socket:

@@ -8,24 +8,27 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute, Route
 
 from ledgerpress.http.feature_routes import RouteContext
+from ledgerpress.http.pages.conditional_requests import revalidated
+from ledgerpress.http.pages.link import Link
 from ledgerpress.http.pages.page_contributions_and_rendering import (
-    Alternate,
-    Link,
+    LinksFor,
     PageContribution,
     PageHandler,
     PagePart,
     Pages,
     PageView,
 )
+from ledgerpress.http.pages.page_headers import FORM_POLICY
 from ledgerpress.http.pages.page_moment import ChangesOfPage, PageChanges, PageMoment
 from ledgerpress.views.snapshot_and_cache_dependencies import Snapshot
 
 __all__ = [
-    "Alternate",
+    "FORM_POLICY",
     "BaseRoute",
     "ChangesOfPage",
     "JSONResponse",
     "Link",
+    "LinksFor",
     "PageChanges",
     "PageContribution",
     "PageHandler",
@@ -38,4 +41,5 @@ __all__ = [
     "Route",
     "RouteContext",
     "Snapshot",
+    "revalidated",
 ]

@@ -102,6 +102,10 @@ class Store(Protocol):
     def position(self) -> int:
         """The position that every projection is known to have reached."""
 
+    @property
+    def public_history(self) -> bool:
+        """Whether everyone may read the published revisions of articles. It never changes."""
+
     def last_withdrawal(self, snapshot: Snapshot) -> int:
         """Return the position of the last withdrawal of a payload. What was read before may contain that payload."""
 
@@ -181,6 +185,16 @@ class Context:
     @property
     def declared(self) -> DeclaredViews:
         return self._store.declared
+
+    @property
+    def public_history(self) -> bool:
+        """Whether everyone may read the published revisions of articles."""
+        return self._store.public_history
+
+    @property
+    def publication(self) -> str:
+        """The id of the publication, which never changes."""
+        return self._store.log.publication
 
     @property
     def events(self) -> DataLoader[int, StoredEvent]:

@@ -168,6 +168,7 @@ class EmbeddedApp:
                     log_timeout=server.log_wait_seconds,
                     clock_limits=server.clock_limits,
                     serve_while_rebuilding=True,
+                    public_history=server.public_history,
                 )
             )
             published = stack.enter_context(published_store(store, settings.limits, self._schema))

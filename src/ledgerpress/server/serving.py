@@ -105,6 +105,7 @@ async def serve(
                     clock_limits=server.clock_limits,
                     serve_while_rebuilding=True,
                     workers=team,
+                    public_history=server.public_history,
                 )
             )
         others = None if team is None else HttpWorkers(team.channel)

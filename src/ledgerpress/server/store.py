@@ -86,6 +86,8 @@ class Store:
     caches: list[Callable[[], None]]
     """Functions that clear a cache. They are called after a withdrawal and after a switch to other views."""
     computed: ComputedValues
+    public_history: bool = False
+    """Whether everyone may read the published revisions of articles."""
 
     @cached_property
     def commands(self) -> CommandHandler:
@@ -155,6 +157,7 @@ async def open_store(
     log_timeout: float = 0.0,
     serve_while_rebuilding: bool = False,
     workers: OtherWorkers | None = None,
+    public_history: bool = False,
 ) -> AsyncIterator[Store]:
     """Open the store in the directory `data`, with views that have caught up with the log at the URL `log`.
 
@@ -163,8 +166,8 @@ async def open_store(
     read, and appends raise `ClockRejected`. `elapsed` is a monotonic clock; a `clock` without one is not checked. By default, both are those of the machine. While the views are built or catch up, at most `batch_size` events are applied at a time,
     and `progress` is called with the position reached and the head. With `resume`, paused projections are tried again.
     With `serve_while_rebuilding`, if there are no views of these projectors, the store uses a copy of the views of
-    another version; the caller MUST then rebuild the views. `workers` are the other processes of the same server. Raises
-    `LogUnusable` if the directory contains something
+    another version; the caller MUST then rebuild the views. `workers` are the other processes of the same server. With
+    `public_history`, everyone may read the published revisions of articles. Raises `LogUnusable` if the directory contains something
     else, and `LogUnavailable` if the log's server cannot be reached for `log_timeout` seconds.
     """
     if clock is None:
@@ -196,6 +199,7 @@ async def open_store(
             instrumentation=instrumentation,
             serve_while_rebuilding=serve_while_rebuilding,
             workers=workers,
+            public_history=public_history,
         ) as store:
             yield store
     finally:
@@ -231,6 +235,7 @@ async def store_on_log(
     instrumentation: Instrumentation = NO_INSTRUMENTATION,
     serve_while_rebuilding: bool = False,
     workers: OtherWorkers | None = None,
+    public_history: bool = False,
 ) -> AsyncIterator[Store]:
     """Open the store of an opened log, with views in the existing directory `data`. The caller closes the log.
 
@@ -308,6 +313,7 @@ async def store_on_log(
                 features,
                 caches,
                 computed,
+                public_history,
             )
     finally:
         await views.aclose()

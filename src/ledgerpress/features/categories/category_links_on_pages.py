@@ -6,7 +6,8 @@ from typing import Final
 from urllib.parse import quote
 
 from ledgerpress.features.categories import queries
-from ledgerpress.http.pages.page_contributions_and_rendering import Link, PageContribution
+from ledgerpress.http.pages.link import Link
+from ledgerpress.http.pages.page_contributions_and_rendering import PageContribution
 from ledgerpress.views.snapshot_and_cache_dependencies import Snapshot
 
 ROOT: Final = 0

@@ -14,13 +14,14 @@ from ledgerpress.features.feeds.feed_selection import (
     site_name,
 )
 from ledgerpress.features.feeds.json_feed import MEDIA_TYPE as JSON_FEED
-from ledgerpress.http.pages.page_contributions_and_rendering import Alternate, PageContribution
+from ledgerpress.http.pages.link import Link
+from ledgerpress.http.pages.page_contributions_and_rendering import PageContribution, Pages
 from ledgerpress.views.snapshot_and_cache_dependencies import Snapshot
 
 _CATEGORIES: Final = category_href("")
 
 
-def _links(snapshot: Snapshot, path: str) -> Sequence[Alternate]:
+def _links(_: Pages, snapshot: Snapshot, path: str) -> Sequence[Link]:
     """Return the links to the feeds of the site, after those of the category whose page is at `path`."""
     name = site_name(snapshot)
     feeds = [(name, ARTICLES_PATH), (f"Corrections · {name}", CORRECTIONS_PATH)]
@@ -29,10 +30,10 @@ def _links(snapshot: Snapshot, path: str) -> Sequence[Alternate]:
         if category is not None:
             feeds.insert(0, (f"{category.name} · {name}", category_feed_path(category.slug)))
     return [
-        Alternate(title, f"{feed}.{format_}", media_type)
+        Link(title, f"{feed}.{format_}", media_type)
         for title, feed in feeds
         for format_, media_type in (("atom", ATOM), ("json", JSON_FEED))
     ]
 
 
-PAGES: Final = PageContribution(alternates=_links)
+PAGES: Final = PageContribution(links={"head": _links})

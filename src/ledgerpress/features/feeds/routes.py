@@ -11,7 +11,7 @@ from starlette.responses import PlainTextResponse, RedirectResponse, Response
 from starlette.routing import BaseRoute, Route
 
 from ledgerpress.features.feeds import feed_selection, sitemaps
-from ledgerpress.features.feeds.as_of import InvalidMoment, PastNotPublic, as_of
+from ledgerpress.features.feeds.as_of import PastNotPublic, as_of
 from ledgerpress.features.feeds.atom import MEDIA_TYPE as ATOM
 from ledgerpress.features.feeds.atom import atom
 from ledgerpress.features.feeds.document_cache import DocumentCache, DocumentType, document_response
@@ -23,6 +23,7 @@ from ledgerpress.features.feeds.json_feed import json_feed
 from ledgerpress.features.feeds.sitemaps import NoSuchSitemap
 from ledgerpress.features.site.queries import site_language
 from ledgerpress.http.feature_routes import RouteContext
+from ledgerpress.http.pages.page_moment import InvalidMoment
 from ledgerpress.views.snapshot_and_cache_dependencies import Snapshot
 
 _XML: Final = DocumentType("application/xml")

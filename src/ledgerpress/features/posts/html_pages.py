@@ -34,7 +34,8 @@ from ledgerpress.features.site.local_times import day_text, local_time, minute_t
 from ledgerpress.features.site.queries import site_tzinfo
 from ledgerpress.graphql.relay import global_ids
 from ledgerpress.graphql.scalars import iso_time
-from ledgerpress.http.pages.page_contributions_and_rendering import Link, PageContribution, Pages
+from ledgerpress.http.pages.link import Link
+from ledgerpress.http.pages.page_contributions_and_rendering import PageContribution, Pages
 from ledgerpress.views.paging import PageRequest, encode_cursor, page_of
 from ledgerpress.views.relative_time_text import relative_time
 from ledgerpress.views.snapshot_and_cache_dependencies import Snapshot
@@ -127,7 +128,7 @@ def article_content(snapshot: Snapshot, article: article_queries.Article, now: i
     was_updated = article.updated_at > article.published_at
     return ArticleContent(
         **_card_fields(snapshot, article, now),
-        updated=_moment(article.updated_at, now, zone) if was_updated else None,
+        updated=moment(article.updated_at, now, zone) if was_updated else None,
         reading_minutes=body.length.reading_minutes,
         corrections=_notes(snapshot, article, now, zone),
         sections=body.sections if len(body.sections) >= _MIN_SECTIONS else (),
@@ -138,15 +139,16 @@ def article_content(snapshot: Snapshot, article: article_queries.Article, now: i
 def _notes(snapshot: Snapshot, article: article_queries.Article, now: int, zone: tzinfo) -> list[Note]:
     texts = correction_queries.PublishedTexts(snapshot, article.seq)
     return [
-        Note(
-            heading=_HEADINGS[correction.kind],
-            at=_moment(correction.recorded_at, now, zone),
-            note=correction.note,
-            passage=correction.passage,
-            applies=texts.are_corrected_by(correction),
+        note_of(
+            correction, moment(correction.recorded_at, now, zone), applies=texts.are_corrected_by(correction)
         )
         for correction in correction_queries.of_article(snapshot, article.id)
     ]
+
+
+def note_of(correction: correction_queries.Correction, at: Moment, *, applies: bool = True) -> Note:
+    """Return a correction for a page. `at` is the time at which it was recorded."""
+    return Note(_HEADINGS[correction.kind], at, correction.note, correction.passage, applies)
 
 
 def article_href(slug: str) -> str:
@@ -165,11 +167,12 @@ def _card_fields(snapshot: Snapshot, article: article_queries.Article, now: int)
         else teaser,
         "authors": [author.name for author in authors if author.name],
         "categories": [category_link(category) for category in categories],
-        "published": _moment(article.published_at, now, site_tzinfo(snapshot)),
+        "published": moment(article.published_at, now, site_tzinfo(snapshot)),
     }
 
 
-def _moment(microseconds: int, now: int, zone: tzinfo) -> Moment:
+def moment(microseconds: int, now: int, zone: tzinfo) -> Moment:
+    """Return a time in microseconds since 1970, formatted for a site in the time zone `zone`."""
     at = local_time(microseconds, zone)
     return Moment(iso_time(microseconds), day_text(at), minute_text(at), relative_time(microseconds, now))
 

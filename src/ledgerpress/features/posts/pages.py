@@ -9,6 +9,8 @@ from ledgerpress.features.posts.html_pages import (
     article_content,
     article_href,
     article_list,
+    moment,
+    note_of,
 )
 
 __all__ = [
@@ -20,4 +22,6 @@ __all__ = [
     "article_content",
     "article_href",
     "article_list",
+    "moment",
+    "note_of",
 ]

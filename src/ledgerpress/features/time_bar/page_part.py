@@ -59,12 +59,14 @@ def _values(view: PageView) -> Mapping[str, Any]:
         previous = None if current is None else changes.last(current)
         following = changes.first(moment.snapshot.position)
         marks = marks_of(today, changes)
-    at = local_time(moment.time, zone)
+    # A current page shows the time of the last event: with the current time, it would change each minute.
+    time = moment.time if moment.is_requested else time_at(today, today.position)
+    at = local_time(time, zone)
     first = marks[0].time if marks else time_at(today, 1)
     return {
         "is_requested": moment.is_requested,
         "minute": minute_text(at),
-        "iso": iso_time(moment.time),
+        "iso": iso_time(time),
         "zone": zone_name(at),
         "zone_id": site_time_zone(today),
         "field": at.isoformat(timespec="minutes")[:16],

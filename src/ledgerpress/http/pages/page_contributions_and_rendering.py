@@ -1,12 +1,13 @@
 """The GraphiQL page, and pages for readers: features contribute them, and they work without JavaScript."""
 
 import secrets
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from copy import copy
 from dataclasses import dataclass, field, replace
 from datetime import UTC, tzinfo
 from functools import partial
 from http import HTTPStatus
+from inspect import isawaitable
 from pathlib import Path
 from typing import Any, Final, Literal, TypeAlias
 from urllib.parse import quote
@@ -27,11 +28,14 @@ from ledgerpress.http.pages.language_and_direction import (
     english_words,
     isolated,
 )
+from ledgerpress.http.pages.link import Link
 from ledgerpress.http.pages.other_path_spellings import PathSpelling
 from ledgerpress.http.pages.page_headers import (
+    FORM_POLICY,
     GRAPHIQL_POLICY,
     INTERACTIVE_POLICY,
     SITE_POLICY,
+    not_indexed,
     page_headers,
 )
 from ledgerpress.http.pages.page_moment import (
@@ -55,25 +59,12 @@ _DEFAULT_NAME: Final = "LedgerPress"
 _DEFAULT_LANGUAGE: Final = "en"
 """The language of a site if no feature provides one."""
 
-PageHandler: TypeAlias = "Callable[[Pages, Snapshot, Request], Response]"
-"""Returns a page that is read from a snapshot."""
 
+PageHandler: TypeAlias = "Callable[[Pages, Snapshot, Request], Response | Awaitable[Response]]"
+"""Returns a page that is read from a snapshot. A page that computes for long is awaited, and computes in a thread."""
 
-@dataclass(frozen=True, slots=True)
-class Link:
-    """A link to a page. `href` is the path of the page on this site, without the prefix."""
-
-    name: str
-    href: str
-
-
-@dataclass(frozen=True, slots=True)
-class Alternate:
-    """A link in the head of a page to other content about the same subject, such as a feed. `href` is as in `Link`."""
-
-    title: str
-    href: str
-    media_type: str
+LinksFor: TypeAlias = "Callable[[Pages, Snapshot, Any], Sequence[Link]]"
+"""Returns the links that a feature adds at a place. The last argument is what the place is about, such as an article."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -118,14 +109,16 @@ class PageContribution:
 
     If a handler raises `BadPageRequest`, the response is the page for unknown addresses, with status 404. `site_name`,
     `site_language` (a BCP 47 tag) and `navigation` appear on every page. Times in addresses are in `site_time_zone`.
-    `examples` returns values for the example operations of GraphiQL, by the names of data attributes. `alternates`
-    returns the links in the head of a page; it takes the path of the page, which is empty if the handler does not state
-    it.
+    `examples` returns values for the example operations of GraphiQL, by the names of data attributes.
+
+    `links` are added to pages, by place. `head` is the head of every page; its subject is the path of the page, which is
+    empty if the handler does not state it. `footer` is on every page. A template names other places, with their subject:
+    `links("article", article)`.
 
     A handler reads everything from the snapshot that it is given: it is as of the moment that the address names, and
-    contains only what is public today. So every page can be read as of any moment, and `url(…)` keeps that moment.
-    `changes` returns when a page changed, by the path of the page. `parts` are on every page, `static` is a folder with
-    files that pages load.
+    contains only what is public today. So every page can be read as of any moment, and `url(…)` keeps that moment; a form
+    keeps it with a hidden field, `asOf`, if `as_of` is not `None`. `changes` returns when a page changed, by the path of
+    the page. `parts` are on every page, `static` is a folder with files that pages load.
     """
 
     routes: Mapping[str, PageHandler] = field(default_factory=dict)
@@ -134,10 +127,10 @@ class PageContribution:
     site_language: Callable[[Snapshot], str | None] | None = None
     site_time_zone: Callable[[Snapshot], tzinfo] | None = None
     navigation: Callable[[Snapshot], Sequence[Link]] | None = None
+    links: Mapping[str, LinksFor] = field(default_factory=dict)
     changes: Mapping[str, ChangesOfPage] = field(default_factory=dict)
     parts: Sequence[PagePart] = ()
     static: Path | None = None
-    alternates: Callable[[Snapshot, str], Sequence[Alternate]] | None = None
     examples: Callable[[Snapshot], Mapping[str, str]] | None = None
 
 
@@ -145,18 +138,23 @@ def other_spellings(handlers: Mapping[str, PageHandler]) -> PageHandler:
     """Return the handler of all other paths: it redirects other spellings of the path of a page that exists."""
     spellings = [(PathSpelling(path), handler) for path, handler in handlers.items()]
 
-    def handle(pages: Pages, snapshot: Snapshot, request: Request) -> Response:
+    async def handle(pages: Pages, snapshot: Snapshot, request: Request) -> Response:
         for spelling, handler in spellings:
             match = spelling.match(request.path_params["path"])
             if match is None:
                 continue
-            page = handler(pages, snapshot, Request({**request.scope, "path_params": match.parameters}))
+            renamed = Request({**request.scope, "path_params": match.parameters})
+            page = await _complete(handler(pages, snapshot, renamed))
             # A page that knows a better path redirects to it.
-            is_page = page.status_code == HTTPStatus.OK
+            is_page = page.status_code in {HTTPStatus.OK, HTTPStatus.NOT_MODIFIED}
             return pages.moved(snapshot, match.path, request.url.query) if is_page else page
         return pages.not_found(snapshot)
 
     return handle
+
+
+async def _complete(page: Response | Awaitable[Response]) -> Response:
+    return await page if isawaitable(page) else page
 
 
 class Pages:
@@ -183,7 +181,7 @@ class Pages:
             trim_blocks=True,
             lstrip_blocks=True,
         )
-        self._templates.globals |= self._links()
+        self._templates.globals |= self._link_functions()
         self._templates.filters |= {"bdi": bdi, "isolated": isolated}
         self._by_prefix = BoundedCache[str, Pages](max_entries=_MAX_PREFIXES)
 
@@ -197,7 +195,7 @@ class Pages:
             pages._prefix = prefix
             # A template that another one imports sees only the globals of its environment.
             pages._templates = self._templates.overlay()
-            pages._templates.globals = {**self._templates.globals, **pages._links()}
+            pages._templates.globals = {**self._templates.globals, **pages._link_functions()}
             self._by_prefix.put(prefix, pages)
         return pages
 
@@ -247,6 +245,26 @@ class Pages:
         """The time for ages on pages, in microseconds since 1970, UTC: that of the moment of the page."""
         return self._store.clock.now() if self._view is None else self._view.moment.time
 
+    @property
+    def public_history(self) -> bool:
+        """Whether everyone may read the published revisions of articles."""
+        return self._store.public_history
+
+    @property
+    def publication(self) -> str:
+        """The id of the publication."""
+        return self._store.log.publication
+
+    def as_of(self, position: int) -> Snapshot:
+        """Return a snapshot as of an earlier position, with only what is public today."""
+        moment = self.moment
+        return moment.today.at(position, only=moment.public)
+
+    def links(self, snapshot: Snapshot, place: str, subject: object = None) -> list[Link]:
+        """Return the links that features add at a place, which is about `subject`."""
+        added = (part.links[place] for part in self._contributions if place in part.links)
+        return [link for links_for in added for link in links_for(self, snapshot, subject)]
+
     async def graphiql(self, request: Request) -> Response:
         """Return the page with GraphiQL."""
         pages = self.under(url_prefix(request.scope))
@@ -275,23 +293,24 @@ class Pages:
         parts = [] if self._view is None else self._parts(replace(self._view, status=status))
         html = self._templates.get_template(template).render(
             # A template that is imported with its context sees these; they keep the moment.
-            **self._links(),
+            **self._link_functions(),
             parts=parts,
             position_anchor=next(
                 (part.position_anchor for _, part, _ in parts if part.position_anchor), None
             ),
-            is_moment=self._view is not None and self._view.moment.is_requested,
+            as_of=None if self._view is None else self._view.moment.as_of,
             site_name=self._site_name(snapshot),
             language=language,
             direction=direction_of(language),
             words=partial(english_words, language=language),
             english=english_attributes(language),
             navigation=self._navigation(snapshot),
-            alternates=self._alternates(snapshot, path),
+            links=partial(self.links, snapshot),
+            path=path,
             position=snapshot.position,
             **values,
         )
-        if policy == SITE_POLICY and any(part.scripts for _, part, _ in parts):
+        if policy in {SITE_POLICY, FORM_POLICY} and any(part.scripts for _, part, _ in parts):
             policy = INTERACTIVE_POLICY
         return HTMLResponse(html, status_code=status, headers=self._headers(snapshot, policy))
 
@@ -315,18 +334,18 @@ class Pages:
                 pages = self.under(url_prefix(request.scope))
                 moment = current_moment(self._store, today)
                 if not as_of:
-                    return pages._at(moment, changes, request)._response(handler, request)
+                    return await pages._at(moment, changes, request)._response(handler, request)
                 if not self._open_past:
                     page = pages.page(today, "past_not_public.html", status=403)
-                    return _not_indexed(page)
+                    return not_indexed(page)
                 try:
                     moment = requested_moment(moment, as_of, self._site_time_zone(today))
                 except InvalidMoment as error:
                     pages = pages._at(moment, changes, request)
                     page = pages.page(today, "invalid_moment.html", status=400, reason=str(error))
-                    return _not_indexed(page)
-                page = pages._at(moment, changes, request)._response(handler, request)
-                return revalidated(request, _not_indexed(page))
+                    return not_indexed(page)
+                page = await pages._at(moment, changes, request)._response(handler, request)
+                return revalidated(request, not_indexed(page))
 
         return endpoint
 
@@ -337,10 +356,10 @@ class Pages:
         pages._view = PageView(pages=pages, moment=moment, changes=changes_of_page)
         return pages
 
-    def _response(self, handler: PageHandler, request: Request) -> Response:
+    async def _response(self, handler: PageHandler, request: Request) -> Response:
         snapshot = self.moment.snapshot
         try:
-            return handler(self, snapshot, request)
+            return await _complete(handler(self, snapshot, request))
         except BadPageRequest:
             return self.not_found(snapshot)
 
@@ -354,7 +373,7 @@ class Pages:
         read_at = snapshot if self._view is None else self._view.moment.today
         return page_headers(read_at.position, policy)
 
-    def _links(self) -> dict[str, Callable[[str], str]]:
+    def _link_functions(self) -> dict[str, Callable[[str], str]]:
         """Return the functions for links in templates."""
         return {"asset": self.asset, "url": self.url, "current_url": self.current_url}
 
@@ -370,15 +389,5 @@ class Pages:
         languages = (part.site_language(snapshot) for part in self._contributions if part.site_language)
         return next((language for language in languages if language), _DEFAULT_LANGUAGE)
 
-    def _alternates(self, snapshot: Snapshot, path: str) -> list[Alternate]:
-        parts = (part.alternates(snapshot, path) for part in self._contributions if part.alternates)
-        return [alternate for of_part in parts for alternate in of_part]
-
     def _navigation(self, snapshot: Snapshot) -> list[Link]:
         return [link for part in self._contributions if part.navigation for link in part.navigation(snapshot)]
-
-
-def _not_indexed(page: Response) -> Response:
-    """Ask search engines not to show the page: the current one is at its address without a moment."""
-    page.headers["X-Robots-Tag"] = "noindex"
-    return page

@@ -2,6 +2,8 @@
 
 from typing import Final
 
+from starlette.responses import Response
+
 from ledgerpress.http.responses import POSITION_HEADER
 
 # The body of an article may show images from other sites. Nothing else comes from other sites. Scripts and forms are
@@ -11,6 +13,8 @@ _SITE_POLICY: Final = (
     "object-src 'none'; base-uri 'none'; form-action {forms}; frame-ancestors 'none'"
 )
 SITE_POLICY: Final = _SITE_POLICY.format(scripts="'none'", forms="'none'")
+FORM_POLICY: Final = _SITE_POLICY.format(scripts="'none'", forms="'self'")
+"""The policy of a page with a form, which is sent to this site only. It gets no script, unless a part has one."""
 INTERACTIVE_POLICY: Final = _SITE_POLICY.format(scripts="'self'", forms="'self'")
 # GraphiQL's style sheet contains its fonts and small images. Its editor, Monaco, runs web workers, inserts style
 # elements, to which explorer-environment.js adds the nonce, and writes style attributes. No other style is accepted.
@@ -32,3 +36,9 @@ def page_headers(position: int, policy: str = SITE_POLICY) -> dict[str, str]:
         "X-Content-Type-Options": "nosniff",
         "X-Frame-Options": "DENY",
     }
+
+
+def not_indexed(page: Response) -> Response:
+    """Ask search engines not to show the page: the current one is at its address without a moment."""
+    page.headers["X-Robots-Tag"] = "noindex"
+    return page

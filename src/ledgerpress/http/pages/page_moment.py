@@ -78,6 +78,36 @@ def current_moment(store: Store, today: Snapshot) -> PageMoment:
     )
 
 
+def named_position(today: Snapshot, text: str, *, now: int, zone: tzinfo) -> tuple[int, int | None]:
+    """Return the position that a text in an address names, and the time if the text is a time. Raises `InvalidMoment`.
+
+    A date, or a time without an offset, is in `zone`, and means its end. `now` is the current time.
+    """
+    if _POSITION.fullmatch(text):
+        position = int(text)
+        if position > today.position:
+            raise InvalidMoment(
+                f"Position {position:,} is in the future: this site is at position {today.position:,}."
+            )
+        return position, None
+    try:
+        # In an address, "+" means a space.
+        begin, end = rfc3339.parse_span(text.replace(" ", "+"), zone)
+    except InvalidTime:
+        raise InvalidMoment(
+            "The address names no time. A time has a form such as 2024-12-22T09:00 or 2024-12-22."
+        ) from None
+    if begin > now:
+        raise InvalidMoment("The address names a time in the future.")
+    if today.reads is not None:
+        # What is read during the day or the minute that the text names is not valid later.
+        today.reads.within(since=begin)
+        if end > now:
+            today.reads.within(until=now + 1)
+    time = min(end, now)
+    return recorded_time.position_at(today, time), time
+
+
 def requested_moment(current: PageMoment, text: str, zone: tzinfo) -> PageMoment:
     """Return the moment that the parameter names. Raises `InvalidMoment`.
 
@@ -85,24 +115,7 @@ def requested_moment(current: PageMoment, text: str, zone: tzinfo) -> PageMoment
     that minute.
     """
     today = current.today
-    if _POSITION.fullmatch(text):
-        position, time = int(text), None
-        if position > today.position:
-            raise InvalidMoment(
-                f"Position {position:,} is in the future: this site is at position {today.position:,}."
-            )
-    else:
-        try:
-            # In an address, "+" means a space.
-            begin, end = rfc3339.parse_span(text.replace(" ", "+"), zone)
-        except InvalidTime:
-            raise InvalidMoment(
-                "The address names no time. A time has a form such as 2024-12-22T09:00 or 2024-12-22."
-            ) from None
-        if begin > current.now:
-            raise InvalidMoment("The address names a time in the future.")
-        time = min(end, current.now)
-        position = recorded_time.position_at(today, time)
+    position, time = named_position(today, text, now=current.now, zone=zone)
     snapshot = today if position == today.position else today.at(position, only=current.public)
     if time is None:
         time = recorded_time.time_of(snapshot)

@@ -187,6 +187,13 @@ class ServerSettings(msgspec.Struct, frozen=True, kw_only=True):
         bool,
         Meta(description="Let everyone read the past, except articles that are not public today."),
     ] = False
+    public_history: Annotated[
+        bool,
+        Meta(
+            description="Let everyone read the published revisions of articles that are public today: texts, differences, "
+            "times and notes, without drafts, reasons and actors."
+        ),
+    ] = False
     stop_delay_seconds: Annotated[
         float,
         Meta(

@@ -1,0 +1,152 @@
+"""The comparison of the front page at two points in time, as a page and as a query."""
+
+import re
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime, timedelta
+from html import unescape
+from pathlib import Path
+from zoneinfo import ZoneInfo
+
+import httpx2
+import pytest
+
+from ledgerpress.commands.client_identity import ANONYMOUS
+from tests.fixed_sources import SetClock
+from tests.integration.graphql_client import Client, client
+
+COMPARE = """
+query ($from: AsOf!, $to: AsOf) { frontPageComparison(from: $from, to: $to) {
+  from { position } to { position }
+  added { ...Place } removed { ...Place } moved { ...Place } unchanged { ...Place }
+} }
+fragment Place on FrontPagePlace { from to article { title } }
+"""
+
+
+def groups(page: httpx2.Response) -> dict[str, list[str]]:
+    """Return the entries of each group on the page: the title and the places."""
+    entries_by_group: dict[str, list[str]] = {}
+    for section in re.split(r"<h2>", page.text)[1:]:
+        name = re.sub(r"<[^>]*>", "", re.split(r" <span", section)[0])
+        entries = re.findall(r"<li>(.*?)</li>", section, re.DOTALL)
+        entries_by_group[name] = [
+            " ".join(unescape(re.sub(r"<[^>]*>", " ", entry)).split()) for entry in entries
+        ]
+    return entries_by_group
+
+
+async def newsroom(api: Client) -> tuple[int, int]:
+    """Publish eleven articles; then one more with another title for one. Return the positions before and after."""
+    posts = [await api.write(f"Number {number}", publish=True) for number in range(11)]
+    before = await api.store.log.head()
+    await api.do("postEdit", id=posts[10]["id"], title="Number ten", publish=True)
+    await api.write("Latest", publish=True)
+    return before, await api.store.log.head()
+
+
+@pytest.fixture
+async def past(tmp_path: Path) -> AsyncIterator[Client]:
+    async with client(tmp_path, open_past=True) as api:
+        yield api
+
+
+async def test_the_page_lists_what_was_added_removed_and_moved(past: Client) -> None:
+    before, after = await newsroom(past)
+    front = await past.http.get("/")
+    assert '<a href="/compare">Compare front pages</a>' in front.text
+    page = await past.http.get(f"/compare?from={before}&to={after}")
+    assert page.status_code == 200
+    compared = groups(page)
+    assert compared["Added"] == ["Latest Now in place 1"]
+    assert compared["No longer on the front page"] == ["Number 1 Was in place 10"]
+    assert compared["Moved"][0] == "Number ten From place 1 to place 2 Former headline: Number 10"
+    assert len(compared["Moved"]) == 9
+    assert "In the same place" not in compared
+    assert '<meta name="robots" content="noindex">' in page.text
+    assert "form-action 'self'" in page.headers["Content-Security-Policy"]
+    assert groups(await past.http.get(f"/compare?from={after}&to={before}")) == compared
+
+    same = await past.http.get(f"/compare?from={after}&to={after}")
+    assert "The front page was the same." in same.text
+    assert len(groups(same)["In the same place"]) == 10
+
+
+async def test_points_in_time_can_be_times_in_the_zone_of_the_site(tmp_path: Path) -> None:
+    clock = SetClock()
+    async with client(tmp_path, open_past=True, clock=clock) as api:
+        await api.do("siteLocalize", language="de", timeZone="Europe/Berlin")
+        first = await api.write("First", publish=True)
+        clock.time += 3_600_000_000
+        await api.do("postUnpublish", id=first["id"])
+        await api.do("postPublish", id=first["id"])
+        await api.write("Second", publish=True)
+        published = datetime.fromtimestamp(clock.time / 1_000_000, UTC)
+        clock.time += 60_000_000
+        local = f"{published.astimezone(ZoneInfo('Europe/Berlin')) + timedelta(seconds=30):%Y-%m-%dT%H:%M:%S}"
+        minute_before = f"{published - timedelta(minutes=30):%Y-%m-%dT%H:%M:%SZ}"
+        page = await api.http.get("/compare", params={"from": minute_before, "to": local})
+        assert page.status_code == 200, page.text
+        assert groups(page)["Added"] == ["Second Now in place 1"]
+        assert (await api.http.get("/compare")).status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("query", "problem"),
+    [
+        ({"from": "yesterday"}, "“yesterday” is not a time: write it like 2026-11-30T09:00"),
+        ({"from": "2026-02-30T09:00"}, "is not a time"),
+        ({"from": "1", "to": "9999"}, "There is no position 9999"),
+        ({"from": "1", "to": "9" * 99}, "There is no position 999"),
+        ({"from": "2999-01-01T00:00"}, "2999-01-01T00:00 is in the future"),
+        ({"from": "<script>"}, "“<script>” is not a time"),
+    ],
+)
+async def test_an_invalid_point_in_time_is_explained(
+    past: Client, query: dict[str, str], problem: str
+) -> None:
+    await newsroom(past)
+    page = await past.http.get("/compare", params=query)
+    assert page.status_code == 400
+    assert problem in unescape(page.text)
+    assert "<script>" not in page.text
+    assert "ETag" not in page.headers
+
+
+async def test_what_is_not_public_today_is_in_neither_front_page(past: Client) -> None:
+    post = await past.write("Withheld", publish=True)
+    before = await past.store.log.head()
+    path = f"/compare?from={before}&to={before}"
+    page = await past.http.get(path)
+    tag = page.headers["ETag"]
+    assert "Withheld" in page.text
+    assert (await past.http.get(path, headers={"If-None-Match": tag})).status_code == 304
+    await past.do("postUnpublish", id=post["id"])
+    hidden = await past.http.get(path, headers={"If-None-Match": tag})
+    assert hidden.status_code == 200
+    assert "Withheld" not in hidden.text
+
+
+async def test_a_closed_past_is_explained(tmp_path: Path) -> None:
+    async with client(tmp_path) as api:
+        before, after = await newsroom(api)
+        page = await api.http.get(f"/compare?from={before}&to={after}")
+        assert page.status_code == 403
+        assert "The past of this site is not public" in page.text
+        assert "/compare" not in (await api.http.get("/")).text
+        with api.acting_as(ANONYMOUS):
+            (error,) = await api.errors(COMPARE, **{"from": {"position": before}})
+        assert error["extensions"]["code"] == "UNAUTHENTICATED"
+
+
+async def test_graphql_has_the_same_comparison(past: Client) -> None:
+    before, after = await newsroom(past)
+    variables = {"from": {"position": before}, "to": {"position": after}}
+    comparison = (await past.ask(COMPARE, **variables))["frontPageComparison"]
+    assert comparison["from"] == {"position": before}
+    assert comparison["added"] == [{"from": None, "to": 1, "article": {"title": "Latest"}}]
+    assert comparison["removed"] == [{"from": 10, "to": None, "article": {"title": "Number 1"}}]
+    assert comparison["moved"][0] == {"from": 1, "to": 2, "article": {"title": "Number ten"}}
+    assert (len(comparison["moved"]), comparison["unchanged"]) == (9, [])
+    # By default, the later moment is now. An object as of a moment has an id of its own, so only titles are compared.
+    now = (await past.ask(COMPARE, **{"from": variables["from"]}))["frontPageComparison"]
+    assert now["added"] == comparison["added"]
