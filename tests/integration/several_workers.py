@@ -84,7 +84,8 @@ async def app_of_workers(
         return
     directory, team = several
     data = store.views.path.parent
-    options = {"clock": store.clock, "randomness": store.randomness} | options
+    own = {"clock": store.clock, "randomness": store.randomness, "public_history": store.public_history}
+    options = own | options
     async with AsyncExitStack() as stack:
         apps = [new_app(store, replace(runtime(), workers=HttpWorkers(team.channel)))]
         for worker in range(2, _number() + 1):
