@@ -195,6 +195,7 @@ def moments(room: Newsroom) -> Iterator[dict[str, Any]]:
     yield {"position": room.positions[-1]}
 
 
+@pytest.mark.one_worker  # minutes of requests; `test_access.py` compares the fields with several workers
 async def test_every_response_is_as_if_hidden_content_had_never_existed(pair: Pair) -> None:
     for _, query, arguments in requests(pair):
         for user in OUTSIDERS:
