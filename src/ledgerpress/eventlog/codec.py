@@ -76,14 +76,14 @@ class Codec(Generic[E]):
     """A codec for the events of one catalogue, which decodes every stored version of them.
 
     `withdrawn` returns the replacement for a withdrawn event, from its type, stream and recorded-at, from the event
-    without its text, and from the names of the fields whose text was erased. An event of an unknown type is decoded as an
+    without its text, from the names of the fields whose text was erased, and from the position of the record. An event of an unknown type is decoded as an
     `UnknownEvent` if `passes_over` accepts the type.
     """
 
     def __init__(
         self,
         catalogue: Iterable[EventType[E]],
-        withdrawn: Callable[[str, str, int, E | None, tuple[str, ...]], E],
+        withdrawn: Callable[[str, str, int, E | None, tuple[str, ...], int | None], E],
         passes_over: PassOver = lambda _type: False,
     ) -> None:
         """Create a codec. `catalogue` has one entry per event class."""
@@ -197,9 +197,11 @@ class Codec(Generic[E]):
             raise self._undecodable(header, "is unknown: a newer LedgerPress wrote it", is_unknown=True)
         if payload is None:
             remaining = self._remaining(stored) if newest is not None else (None, ())
-            return Recorded(
-                header, self._withdrawn(header.type, header.stream, header.recorded_at, *remaining)
+            record_position = None if stored.record is None else stored.record.header.position
+            event = self._withdrawn(
+                header.type, header.stream, header.recorded_at, *remaining, record_position
             )
+            return Recorded(header, event)
         if newest is None:
             return self._unknown(stored)
         if payload.encoding != JSON_ENCODING:

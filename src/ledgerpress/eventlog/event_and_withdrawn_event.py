@@ -39,7 +39,8 @@ class Withdrawn(Event, frozen=True):
     """The replacement for an event whose payload was withdrawn.
 
     `type` is its stored type name; `recorded_at` is in microseconds since 1970, UTC. `remaining` is the event without
-    its text, if the withdrawal recorded that; `erased` are the names of the fields whose text it lacks.
+    its text, if the withdrawal recorded that; `erased` are the names of the fields whose text it lacks. `withdrawn_at` is
+    the position of the record of the withdrawal, if that is known.
     """
 
     type: str
@@ -47,6 +48,7 @@ class Withdrawn(Event, frozen=True):
     recorded_at: int
     remaining: Event | None = None
     erased: tuple[str, ...] = ()
+    withdrawn_at: int | None = None
 
     @property
     def subject_id(self) -> str:
@@ -67,10 +69,22 @@ class Remainder(msgspec.Struct, frozen=True, rename="camel", forbid_unknown_fiel
 
 
 def withdrawn(
-    type: str, stream: str, recorded_at: int, remaining: Event | None = None, erased: tuple[str, ...] = ()
+    type: str,
+    stream: str,
+    recorded_at: int,
+    remaining: Event | None = None,
+    erased: tuple[str, ...] = (),
+    withdrawn_at: int | None = None,
 ) -> Withdrawn:
     """Return the replacement for an event whose payload was withdrawn."""
-    return Withdrawn(type=type, stream=stream, recorded_at=recorded_at, remaining=remaining, erased=erased)
+    return Withdrawn(
+        type=type,
+        stream=stream,
+        recorded_at=recorded_at,
+        remaining=remaining,
+        erased=erased,
+        withdrawn_at=withdrawn_at,
+    )
 
 
 def remaining_event(event: Event) -> Event:

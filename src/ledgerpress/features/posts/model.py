@@ -195,6 +195,8 @@ CONTENT: Final = (
 )
 """The fields of `Content`, `PostCreated` and `ContentChanged`. A slug is only normalised: it is checked if it is new."""
 EMPTY: Final = {field.name: field.empty for field in CONTENT}
+PROSE: Final = ("title", "teaser", "body")
+"""The fields of `CONTENT` that an edit without its text leaves as they were."""
 
 # --- lifecycle -----------------------------------------------------------------------------------
 

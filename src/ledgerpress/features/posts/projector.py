@@ -5,7 +5,7 @@ it was recorded, so a change of only the status or a category copies no content.
 """
 
 import sqlite3
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from operator import attrgetter
 from typing import Any, Final, TypeAlias
 
@@ -31,6 +31,7 @@ class ContentRow(msgspec.Struct, frozen=True, kw_only=True, gc=False):
 
 
 _ContentValues: TypeAlias = tuple[Any, ...]
+"""The values of `_STORED`: those of `COLUMNS`, and the inherited fields."""
 _NAMES: Final = tuple(field.name for field in model.CONTENT)
 _SLUG: Final = _NAMES.index("slug")
 """The index of the slug in `COLUMNS`."""
@@ -38,12 +39,14 @@ _BODY: Final = _NAMES.index("body")
 _AUTHOR_IDS: Final = _NAMES.index("author_ids")
 _content_of: Final = attrgetter(*_NAMES)
 COLUMNS: Final = ", ".join(f"content.{name}" for name in _NAMES)
+_STORED: Final = (*_NAMES, "inherited")
 _INSERT_CONTENT: Final = (
-    f"INSERT INTO content (position, {', '.join(_NAMES)}) VALUES (?{', ?' * len(_NAMES)})"  # noqa: S608
+    f"INSERT INTO content (position, {', '.join(_STORED)}) VALUES (?{', ?' * len(_STORED)})"  # noqa: S608
 )
-_SELECT_CONTENT: Final = f"SELECT {COLUMNS} FROM content WHERE position = ?"  # noqa: S608
+_SELECT_CONTENT: Final = f"SELECT {', '.join(_STORED)} FROM content WHERE position = ?"  # noqa: S608
 _author_ids: Final = msgspec.json.Decoder(tuple[str, ...])
 _encode: Final = msgspec.json.Encoder().encode
+_inherited: Final = msgspec.json.Decoder(dict[str, int])
 
 
 def values_of_row(row: Iterable[Any]) -> Values:
@@ -54,17 +57,38 @@ def values_of_row(row: Iterable[Any]) -> Values:
 
 
 def _row_after(
-    old: _ContentValues, event: model.PostCreated | model.ContentChanged, position: int
+    old: _ContentValues,
+    event: model.PostCreated | model.ContentChanged,
+    position: int,
+    withdrawn: Withdrawn | None,
 ) -> _ContentValues:
-    """Return the stored values of `COLUMNS` after an event at `position`. Values that it does not contain stay."""
+    """Return the stored values after an event at `position`. Values that it does not contain stay.
+
+    `withdrawn` is the event as decoded, if its text was withdrawn. Then the values from before take the place of the text
+    that was erased, and are inherited.
+    """
     row = [*_content_of(event)]
     if row[_BODY] is not UNSET:
         row[_BODY] = position
     if row[_AUTHOR_IDS] is not UNSET:
         row[_AUTHOR_IDS] = _encode(row[_AUTHOR_IDS]).decode()
+    inherited = None
+    if (old and old[-1] is not None) or withdrawn is not None:
+        inherited = _inherited_after(old, event, withdrawn)
     if old:
-        row = [before if value is UNSET else value for value, before in zip(row, old, strict=True)]
-    return tuple(row)
+        row = [before if value is UNSET else value for value, before in zip(row, old[:-1], strict=True)]
+    return (*row, inherited)
+
+
+def _inherited_after(
+    old: _ContentValues, event: model.PostCreated | model.ContentChanged, withdrawn: Withdrawn | None
+) -> str | None:
+    inherited = _inherited.decode(old[-1]) if old and old[-1] is not None else {}
+    inherited = {name: until for name, until in inherited.items() if getattr(event, name) is UNSET}
+    if withdrawn is not None and withdrawn.withdrawn_at is not None:
+        erased = model.PROSE if withdrawn.remaining is None else withdrawn.erased
+        inherited |= {name: withdrawn.withdrawn_at for name in erased if name in model.PROSE}
+    return _encode(inherited).decode() if inherited else None
 
 
 _State: TypeAlias = tuple[int, int, model.Lifecycle, int | None]
@@ -72,7 +96,7 @@ _State: TypeAlias = tuple[int, int, model.Lifecycle, int | None]
 
 _INSERT_STATE: Final = "INSERT INTO post_state VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)"
 _SELECT_STATE: Final = f"""
-    SELECT post.seq, post_state.content, status, revision, live_revision, published_at, dated_by, {COLUMNS}
+    SELECT post.seq, post_state.content, status, revision, live_revision, published_at, dated_by, {COLUMNS}, inherited
     FROM post JOIN post_state USING (seq) LEFT JOIN content ON content.position = post_state.content
     WHERE id = ? ORDER BY from_pos DESC LIMIT 1
 """  # noqa: S608
@@ -83,17 +107,21 @@ _SLUGS: Final = TemporalTable("post_slug", "slug, from_pos, seq, to_pos, public_
 _CATEGORIES: Final = TemporalTable(
     "post_category", "seq, category_id, from_pos, to_pos", key="seq, category_id"
 )
+_CONTENT: Final = 3
+"""The index in a row of `article`."""
 _PUBLIC_FROM: Final = 4
 """The index in a row of `post_slug`."""
 
 
 _TYPES: Final = frozenset(event.type for event in model.EVENTS)
-_CONTENT_OF: Final = "SELECT content FROM post_state WHERE seq = ?"
+_CONTENT_OF: Final = (
+    "SELECT content FROM post_state WHERE seq = ?1 UNION SELECT content FROM article WHERE seq = ?1"
+)
 _DELETE_POST: Final = (
     f"DELETE FROM body WHERE position IN (SELECT body FROM content WHERE position IN ({_CONTENT_OF}))",  # noqa: S608
     f"DELETE FROM content WHERE position IN ({_CONTENT_OF})",  # noqa: S608
     *(
-        f"DELETE FROM {table} WHERE seq = ?"  # noqa: S608
+        f"DELETE FROM {table} WHERE seq = ?1"  # noqa: S608
         for table in ("post", "post_state", "article", "post_slug", "post_category")
     ),
 )
@@ -141,23 +169,32 @@ class _Posts:
         self._slugs.flush()
         self._categories.flush()
 
-    def _created(self, recorded: Recorded[Event], event: model.PostCreated) -> None:
+    def _created(
+        self, recorded: Recorded[Event], event: model.PostCreated, withdrawn: Withdrawn | None = None
+    ) -> None:
         header = recorded.header
         at = header.position
         self._articles.begin(at)
         self._categories.begin(at)
         self._post_rows.append((at, event.post_id, header.recorded_at))
         self._body_rows.append((at, event.body))
-        self._put_content(at, _row_after((), event, at))
+        self._put_content(at, _row_after((), event, at, withdrawn))
         self._put_state(event.post_id, recorded, (at, at, model.DRAFT, None))
         self._slugs.put([event.slug, at, at, OPEN, None])
 
-    def _changed(self, recorded: Recorded[Event], event: Event, post_id: str, state: _State) -> None:
+    def _changed(
+        self,
+        recorded: Recorded[Event],
+        event: Event,
+        post_id: str,
+        state: _State,
+        withdrawn: Withdrawn | None = None,
+    ) -> None:
         at = recorded.header.position
         seq, content, lifecycle, dated_by = state
         match event:
             case model.ContentChanged():
-                self._edit(seq, at, content, event)
+                self._edit(seq, at, content, event, withdrawn)
                 content = at
             case model.PostPublished():
                 dated_by = model.dating_position(lifecycle, dated_by, event, recorded)
@@ -181,11 +218,13 @@ class _Posts:
         state = self._state(withdrawn.subject_id)
         event = model.known_event(withdrawn, state and state[2])
         if state is None and isinstance(event, model.PostCreated):
-            self._created(recorded, event)
+            self._created(recorded, event, withdrawn)
         elif state and not isinstance(event, model.PostCreated):
-            self._changed(recorded, event, withdrawn.subject_id, state)
+            self._changed(recorded, event, withdrawn.subject_id, state, withdrawn)
 
-    def _edit(self, seq: int, at: int, content: int, event: model.ContentChanged) -> None:
+    def _edit(
+        self, seq: int, at: int, content: int, event: model.ContentChanged, withdrawn: Withdrawn | None
+    ) -> None:
         old, slug = self._content(content), event.slug
         old_slug = old[_SLUG]
         if event.body is not UNSET:
@@ -193,7 +232,7 @@ class _Posts:
         if slug is not UNSET and slug != old_slug:
             self._close_slug(old_slug, seq, at)
             self._open_slug(slug, seq, at)
-        self._put_content(at, _row_after(old, event, at))
+        self._put_content(at, _row_after(old, event, at, withdrawn))
 
     def _publish(
         self, recorded: Recorded[Event], state: _State, event: model.PostPublished, dated_by: int | None
@@ -201,12 +240,35 @@ class _Posts:
         at, now = recorded.header.position, recorded.header.recorded_at
         seq, content, lifecycle, _ = state
         republished_at = None if lifecycle.live_revision is None else now
+        content = self._public_content(content, at, self._articles.find(seq))
         self._articles.close(at, seq)
         self._articles.put([seq, at, OPEN, content, event.published_at, dated_by, republished_at])
         row = self._slugs.find(self._content(content)[_SLUG], seq)
         if row is not None and row[_PUBLIC_FROM] is None:
             row[_PUBLIC_FROM] = at
             self._slugs.put(row)
+
+    def _public_content(self, content: int, at: int, article: Sequence[Any] | None) -> int:
+        """Return the content that a publication at `at` shows: without text that was erased and never public.
+
+        If text of it was withdrawn after the publication, the text of the former `article` takes its place, because what
+        the post inherited may be a draft. What is published after a withdrawal is what an editor has seen.
+        """
+        row = self._content(content)
+        if row[-1] is None:
+            return content
+        hidden = {name for name, until in _inherited.decode(row[-1]).items() if until > at}
+        if not hidden:
+            return content
+        values = dict(zip(_STORED, row, strict=True)) | {"inherited": None}
+        if article is not None:
+            former = dict(zip(_STORED, self._content(article[_CONTENT]), strict=True))
+        else:
+            former = model.EMPTY | {"body": at}
+            if "body" in hidden:
+                self._body_rows.append((at, model.EMPTY["body"]))
+        self._put_content(at, tuple((values | {name: former[name] for name in hidden}).values()))
+        return at
 
     def _close_slug(self, slug: str, seq: int, at: int) -> None:
         """Release a slug of a post, unless an article has had it."""
@@ -252,7 +314,7 @@ class PostsProjector:
     """Writes a state row per event of a post, and rows with a range of positions for articles, slugs and categories."""
 
     name: Final = "posts"
-    version: Final = 2
+    version: Final = 3
     schema: Final = """
         CREATE TABLE post (
             seq INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE, created_at INTEGER NOT NULL
@@ -261,7 +323,8 @@ class PostsProjector:
         CREATE TABLE content (
             position INTEGER PRIMARY KEY, slug TEXT NOT NULL, title TEXT NOT NULL, teaser TEXT,
             body INTEGER NOT NULL,              -- the position of the body
-            author_ids TEXT NOT NULL            -- a JSON array, in the order of the by-line
+            author_ids TEXT NOT NULL,           -- a JSON array, in the order of the by-line
+            inherited TEXT                      -- the fields whose own text was withdrawn, with the position of that
         ) STRICT;
         CREATE TABLE post_state (
             seq INTEGER NOT NULL, from_pos INTEGER NOT NULL,

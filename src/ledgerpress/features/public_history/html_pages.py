@@ -177,7 +177,7 @@ async def _changes(
     new = revision.publication.content
     old = former.publication.content if former else new
     passages = [note.passage for note in revision.corrections if note.passage]
-    before, after = (render(body_of(snapshot, content), content.body or None).text for content in (old, new))
+    before, after = (render(body_of(snapshot, content), content.body).text for content in (old, new))
     is_source = False
     if before == after:
         sources = body_of(snapshot, old), body_of(snapshot, new)

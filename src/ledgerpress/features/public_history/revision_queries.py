@@ -6,11 +6,9 @@ and the number of its publication, not that of its content, since drafts raise t
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, Final
-
-import msgspec
 
 from ledgerpress.features.posts.article_queries import article_topic
 from ledgerpress.features.posts.corrections import queries as correction_queries
@@ -18,14 +16,14 @@ from ledgerpress.features.posts.corrections.queries import Correction
 from ledgerpress.features.posts.post_queries import markdown
 from ledgerpress.features.posts.projector import COLUMNS, ContentRow, values_of_row
 from ledgerpress.views.recorded_time_positions import corrected_sql
-from ledgerpress.views.snapshot_and_cache_dependencies import NO_POSITION, Snapshot
+from ledgerpress.views.snapshot_and_cache_dependencies import Snapshot
 
 FIELDS: Final = ("title", "teaser", "body", "author_ids", "slug")
 """The fields of the content, in the order in which pages name their changes."""
 
 _SELECT: Final = f"""
     SELECT publication.number, publication.position, state.revision,
-        {corrected_sql("publication.recorded_at", "publication.position", "?2")}, {COLUMNS}
+        {corrected_sql("publication.recorded_at", "publication.position", "?2")}, article.content, {COLUMNS}
     FROM publication
     JOIN post ON post.id = publication.post_id
     JOIN article ON article.seq = post.seq AND article.from_pos = publication.position
@@ -51,25 +49,6 @@ _PUBLICATIONS_AMONG: Final = (
 )
 
 
-# The events of a post whose text was withdrawn, each with the position of its withdrawal. Withdrawals are rare: the events
-# of a post are read only if it has any.
-_HAS_WITHDRAWALS: Final = """
-    SELECT 1 FROM change
-    WHERE type = (SELECT k FROM change_key WHERE name = 'payload.withdrawn')
-        AND +subject = (SELECT k FROM change_key WHERE name = ?) LIMIT 1
-"""
-_WITHDRAWN: Final = """
-    SELECT position, withdrawn FROM change
-    WHERE subject = (SELECT k FROM change_key WHERE name = ?) AND withdrawn IS NOT NULL AND type IN (
-        SELECT k FROM change_key WHERE name IN ('post.created', 'post.edited', 'post.restored', 'post.reverted')
-    )
-"""
-
-
-_EMPTY: Final[dict[str, Any]] = {"title": "", "teaser": None, "body": NO_POSITION, "slug": ""}
-"""The values of fields whose text was withdrawn. Authors are not text."""
-
-
 class RevisionKind(StrEnum):
     """What a published revision is to readers."""
 
@@ -83,8 +62,8 @@ class RevisionKind(StrEnum):
 class Publication:
     """The text that one publication made public. `recorded_at` is in microseconds since 1970, UTC.
 
-    `content_revision` MUST NOT be shown. If `is_incomplete`, text on which it depended was withdrawn since; fields that
-    are then not known to have been public are empty.
+    `content_revision` MUST NOT be shown. If `is_incomplete`, a part of the text was withdrawn since, and what was public
+    before takes its place.
     """
 
     number: int
@@ -92,7 +71,7 @@ class Publication:
     content_revision: int
     recorded_at: int
     content: ContentRow
-    is_incomplete: bool = False
+    is_incomplete: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,7 +105,7 @@ def revisions(
     query = _NEWEST_FIRST if newest_first else _OLDEST_FIRST
     values = (post_id, snapshot.position, low, high, limit)
     rows = snapshot.about(article_topic(post_id)).execute(query, values)
-    publications = _without_drafts(snapshot, post_id, [_publication(row) for row in rows.fetchall()])
+    publications = [_publication(row) for row in rows.fetchall()]
     if not publications:
         return []
     known = {publication.number: publication for publication in publications}
@@ -134,7 +113,7 @@ def revisions(
         values = (post_id, snapshot.position, before, before, 1)
         row = snapshot.about(article_topic(post_id)).execute(_NEWEST_FIRST, values).fetchone()
         if row is not None:
-            (known[before],) = _without_drafts(snapshot, post_id, [_publication(row)])
+            known[before] = _publication(row)
     notes = _Notes(snapshot, post_id)
     return [notes.revision(publication, known.get(publication.number - 1)) for publication in publications]
 
@@ -161,45 +140,8 @@ def of_correction(snapshot: Snapshot, post_id: str, correction: Correction) -> R
 
 
 def body_of(snapshot: Snapshot, content: ContentRow) -> str:
-    """Return the Markdown of a published text; empty if it was withdrawn."""
-    return markdown(snapshot, content.body) if content.body else ""
-
-
-def _without_drafts(
-    snapshot: Snapshot, post_id: str, publications: Sequence[Publication]
-) -> list[Publication]:
-    """Empty the fields that a withdrawal may have replaced by the text of a draft.
-
-    If the text of an edit is withdrawn, the post has the text from before, also as of the publications between the edit
-    and the withdrawal. That text may never have been public. So such a publication shows a field only if its value was
-    public in a publication that no withdrawal concerns.
-    """
-    subject = f"post.{post_id}"
-    if snapshot.db.execute(_HAS_WITHDRAWALS, (subject,)).fetchone() is None:
-        return list(publications)
-    withdrawn = snapshot.db.execute(_WITHDRAWN, (subject,)).fetchall()
-
-    def concerns(publication: Publication) -> bool:
-        return any(event <= publication.position < record for event, record in withdrawn)
-
-    if not any(map(concerns, publications)):
-        return list(publications)
-    rows = snapshot.db.execute(_OLDEST_FIRST, (post_id, snapshot.position, 1, 2**53, -1)).fetchall()
-    certain = [each.content for each in map(_publication, rows) if not concerns(each)]
-    return [_reduced(each, certain) if concerns(each) else each for each in publications]
-
-
-def _reduced(publication: Publication, certain: Sequence[ContentRow]) -> Publication:
-    """Return a publication with only those fields whose values are in `certain`."""
-
-    def known(name: str) -> bool:
-        value = getattr(publication.content, name)
-        return any(getattr(content, name) == value for content in certain)
-
-    unknown = {name: value for name, value in _EMPTY.items() if not known(name)}
-    return replace(
-        publication, content=msgspec.structs.replace(publication.content, **unknown), is_incomplete=True
-    )
+    """Return the Markdown of a published text."""
+    return markdown(snapshot, content.body)
 
 
 def changed_fields(snapshot: Snapshot, old: ContentRow, new: ContentRow) -> tuple[str, ...]:
@@ -242,5 +184,12 @@ class _Notes:
 
 
 def _publication(row: Sequence[Any]) -> Publication:
-    number, position, revision, recorded_at, *content = row
-    return Publication(number, position, revision, recorded_at, ContentRow(**values_of_row(content)))
+    number, position, revision, recorded_at, content_position, *values = row
+    return Publication(
+        number=number,
+        position=position,
+        content_revision=revision,
+        recorded_at=recorded_at,
+        content=ContentRow(**values_of_row(values)),
+        is_incomplete=content_position == position,
+    )

@@ -107,19 +107,15 @@ class ArticleRevision:
     published_at: DateTime = strawberry.field(description="When it was published here.")
     kind: RevisionKindEnum  # type: ignore[valid-type]
     is_incomplete: bool = strawberry.field(
-        description="Whether text on which it depended was erased from the log. Fields that are then not known to have"
-        " been public are empty."
+        description="Whether a part of its text was erased from the log. What was public before takes its place."
     )
     slug: str
     title: str
     teaser: str | None = strawberry.field(description="The teaser that was written; null if none was.")
 
-    @strawberry.field(description="The body; null if it was erased.")
-    def body(self) -> Body | None:
-        content = self.revision.publication.content
-        if not content.body:
-            return None
-        return Body(snapshot=self.article.moment.snapshot, position=content.body)
+    @strawberry.field
+    def body(self) -> Body:
+        return Body(snapshot=self.article.moment.snapshot, position=self.revision.publication.content.body)
 
     @strawberry.field(description="The authors, with their present names.")
     def authors(self) -> list[Author]:
