@@ -13,7 +13,7 @@ GROUP: Final = 16
 """The maximum number of commands that begin in one turn of the event loop."""
 TURNS: Final = 16
 """The number of turns of the event loop from one group to the next. A turn without requests takes about 1 µs."""
-MAX_SECONDS: Final = 0.05
+MAX_SECONDS: Final = 0.25
 """The longest time from one group to the next, in seconds: queries can make turns long."""
 
 
