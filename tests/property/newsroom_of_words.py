@@ -66,7 +66,7 @@ class NewsroomOfWords:
         else:
             actions = {
                 self._create: 10, self._edit: 5, self._publish: 5, self._unpublish: 3, self._archive: 1,
-                self._unarchive: 1, self._categorize: 2, self._correct: 2, self._retract: 1, self._withdraw: 1,
+                self._unarchive: 1, self._categorize: 2, self._correct: 2, self._retract: 1, self._withdraw: 3,
                 self._move_category: 1,
             }  # fmt: skip
             (action,) = self._chance.choices(list(actions), list(actions.values()))
@@ -118,7 +118,10 @@ class NewsroomOfWords:
 
     async def _state(self, post: PostOfWords) -> dict[str, Any]:
         with self._site.acting_as(LOCAL_OPERATOR):
-            data = await self._site.ask("query ($id: ID!) { post(id: $id) { slug status } }", id=post.id)
+            data = await self._site.ask(
+                "query ($id: ID!) { post(id: $id) { slug status title teaser body { markdown } } }",
+                id=post.id,
+            )
         state: dict[str, Any] = data["post"]
         return state
 
@@ -198,16 +201,21 @@ class NewsroomOfWords:
         """Withdraw the payload of an event with the text of a post."""
         store = self._site.store
         events = await store.log.read(0, await store.log.head())
-        texts = [
+        candidates = [
             event
             for event in events
             if event.payload is not None and event.header.type in {"post.created", "post.edited"}
         ]
-        event = self._chance.choice(texts)
+        # Often a recent one: then the text of a draft may be from before it.
+        event = self._chance.choice(candidates[-6:] if self._chance.random() < 0.7 else candidates)
         payload = repr(event.payload)
         await withdraw_from(store, self._data, event.header.position, self._secret())
         self.secrets |= {word for word in self.all_words if word in payload}
         for post in self.posts:
-            post.slug = (await self._state(post))["slug"]
+            state = await self._state(post)
+            post.slug = state["slug"]
+            # Editors see what the post had before, and may publish it; readers do not see it until then.
+            texts = {"title": state["title"], "teaser": state["teaser"], "body": state["body"]["markdown"]}
+            post.words = {name: text for name, text in texts.items() if text}
             if post.is_public:
                 post.slugs.add(post.slug)
