@@ -1,19 +1,19 @@
 """A log that contains only the first events of another log, for stores that stop at a position."""
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 
+from ledgerpress.eventlog.delegating_log import DelegatingLog
 from ledgerpress.eventlog.envelope import StoredEvent
-from ledgerpress.eventlog.lease_compare_and_set import LeaseRegister
 from ledgerpress.eventlog.log import OpenedLog, StreamWrite
 
 
-class LogPrefix:
+class LogPrefix(DelegatingLog):
     """A log that ends at the position `end`, which `advance` moves forward. Nothing can be appended to it."""
 
     def __init__(self, log: OpenedLog, end: int) -> None:
-        self._log = log
+        super().__init__(log)
         self._end = end
         self._advanced = asyncio.Condition()
 
@@ -22,30 +22,6 @@ class LogPrefix:
         async with self._advanced:
             self._end = end
             self._advanced.notify_all()
-
-    @property
-    def publication(self) -> str:
-        return self._log.publication
-
-    @property
-    def staleness(self) -> float:
-        return self._log.staleness
-
-    @property
-    def detects_replacement(self) -> bool:
-        return self._log.detects_replacement
-
-    @property
-    def leases(self) -> LeaseRegister:
-        return self._log.leases
-
-    @property
-    def notices(self) -> Sequence[str]:
-        return self._log.notices
-
-    @property
-    def counts(self) -> Mapping[str, int]:
-        return self._log.counts
 
     async def append(self, writes: Sequence[StreamWrite]) -> int:
         raise AssertionError("nothing can be appended to the prefix of a log")
@@ -67,12 +43,6 @@ class LogPrefix:
             async with asyncio.timeout(timeout), self._advanced:
                 await self._advanced.wait_for(lambda: self._end > position)
         return self._end > position
-
-    async def check_writable(self) -> None:
-        await self._log.check_writable()
-
-    async def current_publication(self) -> str:
-        return await self._log.current_publication()
 
     async def aclose(self) -> None:
         """Do nothing: the caller closes the underlying log."""

@@ -6,12 +6,11 @@ itself: the other worker can then no longer record them.
 """
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from typing import Final, Protocol
 
-from ledgerpress.eventlog.envelope import StoredEvent
+from ledgerpress.eventlog.delegating_log import DelegatingLog
 from ledgerpress.eventlog.errors import DuplicateEvent, EventLogError, LogClosed, WrongExpectedVersion
-from ledgerpress.eventlog.lease_compare_and_set import LeaseRegister
 from ledgerpress.eventlog.log import ANY_VERSION, OpenedLog, StreamWrite, check_writes
 from ledgerpress.server.workers.append_gathering import AppendGathering
 from ledgerpress.server.workers.errors import WorkerError, WorkerTimeout, WorkerUnavailable
@@ -49,7 +48,7 @@ class Writer(Protocol):
         ...
 
 
-class ForwardingLog:
+class ForwardingLog(DelegatingLog):
     """An opened log whose appends another worker records, as long as there is one that responds."""
 
     def __init__(
@@ -59,37 +58,13 @@ class ForwardingLog:
         recorded: Callable[[Sequence[StreamWrite], int], None],
     ) -> None:
         """`recorded` is called with each append that this worker has recorded for another one, and its position."""
-        self._log = log
+        super().__init__(log)
         self._writer = writer
         self._recorded = recorded
         self._loop = asyncio.get_running_loop()
         self._waiting: list[tuple[Sequence[StreamWrite], asyncio.Future[int]]] = []
         self._requests = set[asyncio.Task[None]]()
         self._gathering = AppendGathering()
-
-    @property
-    def publication(self) -> str:
-        return self._log.publication
-
-    @property
-    def staleness(self) -> float:
-        return self._log.staleness
-
-    @property
-    def detects_replacement(self) -> bool:
-        return self._log.detects_replacement
-
-    @property
-    def leases(self) -> LeaseRegister:
-        return self._log.leases
-
-    @property
-    def notices(self) -> Sequence[str]:
-        return self._log.notices
-
-    @property
-    def counts(self) -> Mapping[str, int]:
-        return self._log.counts
 
     async def append(self, writes: Sequence[StreamWrite]) -> int:
         """Do the same as `EventLog.append`, in this worker or in another one."""
@@ -179,27 +154,3 @@ class ForwardingLog:
             return result_of(error)
         self._recorded(writes, position)
         return Appended(position)
-
-    async def withdraw(self, position: int, writes: Sequence[StreamWrite]) -> int:
-        return await self._log.withdraw(position, writes)
-
-    async def head(self) -> int:
-        return await self._log.head()
-
-    async def read(self, after: int, limit: int) -> list[StoredEvent]:
-        return await self._log.read(after, limit)
-
-    async def read_stream(self, stream: str, after: int = 0) -> list[StoredEvent]:
-        return await self._log.read_stream(stream, after)
-
-    async def wait_beyond(self, position: int, timeout: float) -> bool:
-        return await self._log.wait_beyond(position, timeout)
-
-    async def check_writable(self) -> None:
-        await self._log.check_writable()
-
-    async def current_publication(self) -> str:
-        return await self._log.current_publication()
-
-    async def aclose(self) -> None:
-        await self._log.aclose()
