@@ -5,6 +5,7 @@ import re
 from functools import lru_cache
 from typing import Final, NamedTuple
 
+from starlette.requests import Request
 from starlette.types import Send
 
 from ledgerpress.eventlog.clock_randomness_ids import Clock
@@ -133,6 +134,12 @@ def matches_tag(if_none_match: bytes, tag: bytes) -> bool:
     return (
         if_none_match == tag or tag in _tags(if_none_match[:_MAX_CONDITION]) or if_none_match.strip() == b"*"
     )
+
+
+def client_has(request: Request, tag: str) -> bool:
+    """Return whether the client already has the content with an entity tag: If-None-Match matches it."""
+    condition = request.headers.get("if-none-match")
+    return condition is not None and matches_tag(condition.encode("latin-1"), tag.encode("ascii"))
 
 
 @lru_cache(maxsize=256)

@@ -13,7 +13,7 @@ from starlette.responses import Response
 
 from ledgerpress.graphql.response_cache import CacheableStore, ResponseCache
 from ledgerpress.graphql.results import EncodedResult, Result, ResultKind
-from ledgerpress.http.responses import NOT_MODIFIED, POSITION_HEADER, matches_tag
+from ledgerpress.http.responses import NOT_MODIFIED, POSITION_HEADER, client_has
 from ledgerpress.views.snapshot_and_cache_dependencies import END_OF_TIME, CacheDependencies, Snapshot
 
 _MAX_BYTES: Final = 32 * 2**20
@@ -72,8 +72,7 @@ def document_response(request: Request, result: EncodedResult, type_: DocumentTy
     headers = {POSITION_HEADER: str(result.position), "ETag": tag, "Cache-Control": "public, no-cache"}
     if not type_.is_indexed:
         headers["X-Robots-Tag"] = "noindex"
-    if_none_match = request.headers.get("if-none-match")
-    if if_none_match is not None and matches_tag(if_none_match.encode("latin-1"), tag.encode("ascii")):
+    if client_has(request, tag):
         return Response(status_code=NOT_MODIFIED, headers=headers)
     headers |= {
         "Content-Type": f"{type_.media_type}; charset=utf-8",

@@ -6,7 +6,7 @@ from http import HTTPStatus
 from starlette.requests import Request
 from starlette.responses import Response
 
-from ledgerpress.http.responses import matches_tag
+from ledgerpress.http.responses import client_has
 
 
 def revalidated(request: Request, page: Response) -> Response:
@@ -18,8 +18,7 @@ def revalidated(request: Request, page: Response) -> Response:
     if page.status_code != HTTPStatus.OK:
         return page
     page.headers["ETag"] = tag = f'"{hashlib.blake2b(page.body, digest_size=16).hexdigest()}"'
-    condition = request.headers.get("if-none-match")
-    if condition is None or not matches_tag(condition.encode("latin-1"), tag.encode("ascii")):
+    if not client_has(request, tag):
         return page
     headers = {name: value for name, value in page.headers.items() if not name.startswith("content-")}
     if policy := page.headers.get("Content-Security-Policy"):
