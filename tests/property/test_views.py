@@ -8,7 +8,7 @@ import logging
 import os
 import tempfile
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -77,10 +77,11 @@ def test_views_have_the_same_rows_however_they_are_built_and_agree_with_the_mode
     handed_over: dict[int, Recorded[Event]] = {}
     hand_over = ActiveViews.hand_over
 
-    def noting(views: ActiveViews, events: Sequence[Recorded[Event]]) -> None:
-        handed_over.update((event.position, event) for event in events)
-        counts["handed over"] += len(events)
-        hand_over(views, events)
+    def noting(views: ActiveViews, events: Callable[[], Sequence[Recorded[Event]]]) -> None:
+        recorded = events()
+        handed_over.update((event.position, event) for event in recorded)
+        counts["handed over"] += len(recorded)
+        hand_over(views, lambda: recorded)
 
     monkeypatch.setattr(ActiveViews, "hand_over", noting)
 

@@ -8,6 +8,7 @@ import asyncio
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractAsyncContextManager, AbstractContextManager, nullcontext
 from dataclasses import dataclass
+from functools import partial
 from typing import Final, Protocol
 from weakref import WeakValueDictionary
 
@@ -98,11 +99,11 @@ class CommandHandler:
         name_key: bytes,
         timeout: float = 5.0,
         observer: Instrumentation = NO_INSTRUMENTATION,
-        hand_over: Callable[[Sequence[Recorded[Event]]], None] | None = None,
+        hand_over: Callable[[Callable[[], Sequence[Recorded[Event]]]], None] | None = None,
     ) -> None:
         """Create a handler. `timeout` limits each wait for the views, in seconds.
 
-        `hand_over` receives the recorded events of each command. It MUST be `None` if an append to the log can succeed
+        `hand_over` gets a function that returns the recorded events of a command. It MUST be `None` if an append to the log can succeed
         although the log was replaced.
         """
         self._log = log
@@ -225,7 +226,7 @@ class CommandHandler:
         for write in planned:
             self._states.advance(write)
         if self._hand_over is not None and fence is None:
-            self._hand_over(self._recorded(planned, writes, position, execution))
+            self._hand_over(partial(self._recorded, planned, writes, position, execution))
         return position
 
     def _retry_delay(self, attempt: int) -> float:

@@ -247,7 +247,7 @@ async def store_on_log(
 
     def hand_over(writes: Sequence[StreamWrite], position: int) -> None:
         if detects_replacement:
-            views.hand_over(appended_events(codec, opened.publication, writes, position))
+            views.hand_over(partial(appended_events, codec, opened.publication, writes, position))
 
     if workers is not None and "groups" in opened.counts:
         # The appends of all workers share transactions.

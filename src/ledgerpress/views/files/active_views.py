@@ -182,10 +182,13 @@ class ActiveViews:
         last = max(self.checkpoints.values(), key=lambda point: point.position)
         return last.position, last.leaf_hash
 
-    def hand_over(self, events: Sequence[Recorded[Event]]) -> None:
-        """Hand over events that this process has just recorded, so that they are not read from the log and decoded."""
+    def hand_over(self, events: Callable[[], Sequence[Recorded[Event]]]) -> None:
+        """Hand over events that this process has just recorded, so that they are not read from the log and decoded.
+
+        `events` returns them. It is called only if this process applies events.
+        """
         if self._role.is_writer:
-            self._live.runner.hand_over(events)
+            self._live.runner.hand_over(events())
 
     def note(self, advance: ViewsAdvance) -> None:
         """Note what another process has committed to its views, which are usually the same file."""
