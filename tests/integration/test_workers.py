@@ -197,21 +197,37 @@ async def test_appends_of_all_workers_share_transactions(servers: Servers, tmp_p
 
 
 SECRET: Final = "The heron nests behind number nine"
+
+
+async def test_sighup_changes_the_number_of_workers(servers: Servers, tmp_path: Path) -> None:
+    settings = tmp_path / "ledgerpress.toml"
+    settings.write_text("[server]\nworkers = 2\n")
+    servers.environment = {**servers.environment, "LEDGERPRESS_CONFIG": str(settings)}
+    server = await servers.start(tmp_path / "data")
+    for count in (4, 1, 3):
+        former = workers_of(server)
+        settings.write_text(f"[server]\nworkers = {count}\n")
+        server.signal(signal.SIGHUP)
+        await until_replaced(server, former, count)
+    assert server.words() == ""
+    assert await server.stop() == 0
+
+
 TEXT: Final = "query ($id: ID!) { post(id: $id) { title body { text html } } }"
 
 
+@pytest.mark.parametrize("directory", ["data", "d" * 100])
 async def test_a_withdrawal_ends_when_no_worker_has_the_text_in_memory(
-    servers: Servers, tmp_path: Path
+    servers: Servers, tmp_path: Path, directory: str
 ) -> None:
+    data_directory = tmp_path / directory  # the sockets are elsewhere if its path is long
     servers.environment = {**servers.environment, "LEDGERPRESS_WORKER_HANG_SECONDS": "60"}
-    server = await start(servers, tmp_path)
+    server = await servers.start(data_directory, "--workers", str(WORKERS))
     clients = await connections_to_each(server)
     first = next(iter(clients.values()))
     created = await first.mutate("postCreate", title="Herons", body=f"{SECRET}.")
     post = created.done["id"]
-    (position,) = [
-        event.position for event in await recorded(tmp_path / "data") if SECRET in repr(event.event)
-    ]
+    (position,) = [event.position for event in await recorded(data_directory) if SECRET in repr(event.event)]
     for client in clients.values():
         for _ in range(2):
             data, _ = await client.execute(TEXT, min_position=created.position, id=post)
@@ -220,7 +236,7 @@ async def test_a_withdrawal_ends_when_no_worker_has_the_text_in_memory(
     stopped = min(clients.keys() - {writer})
     kill(stopped, signal.SIGSTOP)
     withdrawal = await begun(
-        *("withdraw", str(position), "--reason", "Order 7/24", "--yes", "--data", tmp_path / "data")
+        *("withdraw", str(position), "--reason", "Order 7/24", "--yes", "--data", data_directory)
     )
     # The views no longer contain the text, but the stopped worker may have it in its caches.
     other = next(client for pid, client in clients.items() if pid != stopped)

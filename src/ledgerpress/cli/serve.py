@@ -284,7 +284,7 @@ async def _serve(settings: "Settings", listeners: list[socket.socket], worker: W
 
                     # First, because the supervisor waits for a report, and the next imports take a second.
                     lifetime = await stack.enter_async_context(WorkerLifetime.supervised(worker.link))
-                    announce, is_replaced = lifetime.ready, lifetime.is_replaced
+                    announce, is_replaced = partial(lifetime.ready, server.worker_count), lifetime.is_replaced
                 from ledgerpress.server import serving  # noqa: PLC0415 - imports strawberry and starlette
 
                 features = installed_features()

@@ -11,8 +11,7 @@ from pathlib import Path
 from typing import Final
 
 from ledgerpress.retry import poll
-from ledgerpress.server.data_directory import WORKERS
-from ledgerpress.server.workers.socket_directory import socket_path, workers_in
+from ledgerpress.server.workers.socket_directory import directories_in, socket_path, workers_in
 
 _PREFIX: Final = "memory-"
 _POLL_INTERVAL: Final = 0.02
@@ -39,7 +38,7 @@ async def workers_behind(data: Path, position: int, timeout: float) -> list[int]
 
 
 def _behind(data: Path, position: int) -> Iterator[int]:
-    for directory in data.glob(f"{WORKERS}*"):
+    for directory in directories_in(data):
         for worker in workers_in(directory):
             if _marked(directory, worker) < position and _is_running(socket_path(directory, worker)):
                 yield worker

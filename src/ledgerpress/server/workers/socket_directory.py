@@ -22,18 +22,25 @@ _LONGEST_NAME: Final = "9" * 10
 def socket_directory(data: Path) -> Iterator[Path]:
     """Create a private directory for the sockets of workers, and delete it at the end.
 
-    It is in `data`, or in the system's directory for temporary files if the path would be too long or the file system
-    has no sockets. Directories that killed supervisors have left in `data` are deleted. Raises `OSError`.
+    It is in `data`. If the path would be too long, or the file system has no sockets, it is in the system's directory for
+    temporary files, and `data` has a symbolic link to it. Directories that killed supervisors have left are deleted.
+    Raises `OSError`.
     """
     _delete_unused(data)
-    directory = _created(data)
+    directory, link = _created(data)
     lock = os.open(directory / _LOCK, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
     try:
         fcntl.flock(lock, fcntl.LOCK_EX)
         yield directory
     finally:
-        shutil.rmtree(directory, ignore_errors=True)
+        _delete(directory, link)
         os.close(lock)
+
+
+def directories_in(data: Path) -> Iterator[Path]:
+    """Yield the directories of the servers that use `data`, also those of killed supervisors."""
+    for path in data.glob(f"{WORKERS}*"):
+        yield path.resolve()
 
 
 def socket_path(directory: Path, worker: int) -> Path:
@@ -53,13 +60,21 @@ def workers_in(directory: Path) -> list[int]:
     return []
 
 
-def _created(data: Path) -> Path:
-    absolute = data.absolute()
-    directory = Path(tempfile.mkdtemp(prefix=WORKERS, dir=absolute))
-    if _holds_sockets(directory):
-        return directory
-    directory.rmdir()
-    return Path(tempfile.mkdtemp(prefix=f"ledgerpress{WORKERS}"))
+def _created(data: Path) -> tuple[Path, Path | None]:
+    """Return a new directory, and the link to it if it is not in `data`."""
+    link = Path(tempfile.mkdtemp(prefix=WORKERS, dir=data.absolute()))
+    if _holds_sockets(link):
+        return link, None
+    link.rmdir()
+    directory = Path(tempfile.mkdtemp(prefix=f"ledgerpress{WORKERS}"))
+    link.symlink_to(directory)
+    return directory, link
+
+
+def _delete(directory: Path, link: Path | None) -> None:
+    shutil.rmtree(directory, ignore_errors=True)
+    if link is not None:
+        link.unlink(missing_ok=True)
 
 
 def _holds_sockets(directory: Path) -> bool:
@@ -77,11 +92,14 @@ def _holds_sockets(directory: Path) -> bool:
 
 def _delete_unused(data: Path) -> None:
     """Delete directories whose supervisor was killed: the operating system has released its lock."""
-    for directory in data.glob(f"{WORKERS}*"):
+    for path in data.glob(f"{WORKERS}*"):
+        link = path if path.is_symlink() else None
+        if not path.exists():  # the system has deleted its temporary files
+            _delete(path, link)
         with suppress(OSError):
-            lock = os.open(directory / _LOCK, os.O_RDWR | os.O_CLOEXEC)
+            lock = os.open(path / _LOCK, os.O_RDWR | os.O_CLOEXEC)
             try:
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                shutil.rmtree(directory, ignore_errors=True)
+                _delete(path.resolve(), link)
             finally:
                 os.close(lock)

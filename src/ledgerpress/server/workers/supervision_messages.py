@@ -69,10 +69,14 @@ class Beat(msgspec.Struct, frozen=True, tag="beat"):
 
 
 class Ready(msgspec.Struct, frozen=True, tag="ready"):
-    """The worker accepts requests. `head` is the position of the log, `token` the first admin token if it created it."""
+    """The worker accepts requests. `head` is the position of the log, `token` the first admin token if it created it.
+
+    `workers` is the number of workers in its settings.
+    """
 
     head: int
     token: str | None
+    workers: int
 
 
 class Begin(msgspec.Struct, frozen=True, tag="begin"):

@@ -7,7 +7,7 @@ outlives every worker, and another one accepts it. The supervisor itself opens n
 | --- | --- |
 | SIGTERM, SIGINT | all workers finish their requests and end, then the supervisor |
 | a second one | they no longer wait for requests |
-| SIGHUP | reload: each worker is replaced by a new one, which reads settings and code again |
+| SIGHUP | reload: each worker is replaced by a new one, with settings (also the number of workers) and code as of then |
 """
 
 import asyncio
@@ -40,6 +40,8 @@ class _Slot:
 
     def __init__(self, worker: WorkerProcess) -> None:
         self.worker = worker
+        self.keeper: asyncio.Task[None] | None = None
+        """Starts another worker when this one ends."""
 
 
 class Supervisor:
@@ -74,7 +76,6 @@ class Supervisor:
         self._preparing = asyncio.Lock()
         self._running = set[WorkerProcess]()
         self._ending = set[asyncio.Task[None]]()
-        self._keepers = set[asyncio.Task[None]]()
         self._numbers = count(1)
         self._had_terminal = _has_terminal()
         self._stopping = asyncio.Event()
@@ -93,9 +94,10 @@ class Supervisor:
             code = await self._start()
             await self._stopping.wait()
         finally:
-            for task in (reloading, *self._keepers):
+            tasks = [reloading, *(slot.keeper for slot in self._slots if slot.keeper is not None)]
+            for task in tasks:
                 task.cancel()
-            await asyncio.wait([reloading, *self._keepers])
+            await asyncio.wait(tasks)
             await self._end(self._running, lambda worker: worker.signal(signal.SIGTERM))
             checking.cancel()
         return code
@@ -168,8 +170,7 @@ class Supervisor:
     def _occupy(self, worker: WorkerProcess) -> None:
         slot = _Slot(worker)
         self._slots.append(slot)
-        task = asyncio.create_task(self._keep(slot), name="keep a worker running")
-        self._keepers.add(task)
+        slot.keeper = asyncio.create_task(self._keep(slot), name="keep a worker running")
 
     async def _keep(self, slot: _Slot) -> None:
         """Whenever the worker of the slot has ended, start another one in its place."""
@@ -203,6 +204,7 @@ class Supervisor:
                     break
             else:
                 logger.info("all workers are replaced")
+                await self._resize(self._slots[-1].worker.ready.result().workers)
             self._discard_spare()
             await self._prepare_spare(self._slots[0].worker)
 
@@ -218,11 +220,30 @@ class Supervisor:
                 logger.error("%s %s before it accepted requests", new, end_in_words(await new.ended))
             return False
         old, slot.worker = slot.worker, new
-        # The next worker need not wait until clients have closed the connections that they keep alive.
-        ending = asyncio.create_task(self._end([old], WorkerProcess.retire), name=f"end of {old}")
+        self._retire(old)
+        return True
+
+    async def _resize(self, count: int) -> None:
+        """Start or retire workers until there are `count`."""
+        while len(self._slots) < count:
+            try:
+                worker = await self._spawn()
+            except OSError as error:
+                logger.error("a worker cannot be started: %s", error)  # noqa: TRY400 - the error states its cause
+                return
+            self._occupy(worker)
+            await self._until_ready(worker)
+        while len(self._slots) > count:
+            slot = self._slots.pop()
+            if slot.keeper is not None:
+                slot.keeper.cancel()
+            self._retire(slot.worker)
+
+    def _retire(self, worker: WorkerProcess) -> None:
+        """Let a worker end, without waiting until clients have closed the connections that they keep alive."""
+        ending = asyncio.create_task(self._end([worker], WorkerProcess.retire), name=f"end of {worker}")
         self._ending.add(ending)
         ending.add_done_callback(self._ending.discard)
-        return True
 
     async def _end(self, workers: Collection[WorkerProcess], end: Callable[[WorkerProcess], None]) -> None:
         """Let workers end, and kill those that take too long."""

@@ -40,9 +40,9 @@ class WorkerLifetime:
             await asyncio.wait(tasks)
             lifetime._link.close()
 
-    def ready(self, head: int, token: str | None) -> None:
-        """Report that this worker accepts requests."""
-        self._link.send(Ready(head, token))
+    def ready(self, workers: int, head: int, token: str | None) -> None:
+        """Report that this worker accepts requests, and how many workers its settings demand."""
+        self._link.send(Ready(head, token, workers))
 
     def is_replaced(self) -> bool:
         """Return whether another worker has taken the place of this one."""
