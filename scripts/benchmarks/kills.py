@@ -10,8 +10,10 @@ At the end, every acknowledged write must be in the log exactly once, where it w
 gap, `ledgerpress verify` must succeed in each data directory, which compares the views with rebuilt ones, and the nodes
 must agree.
 
-With `--workers N`, random workers of one server are killed instead (`ledgerpress serve --workers N`). Requests to other
-workers must not fail, and each killed worker must be replaced.
+With `--workers N`, random workers of one server are killed instead (`ledgerpress serve --workers N`), each up to
+`--pause` seconds after the last one was replaced. Requests to other workers must not fail, and each killed worker must be
+replaced: soon if the spare worker is prepared, which takes a second or two of a core after each kill, otherwise when a new
+one has started.
 
 Exits with 1 if a check fails. The same seed chooses the same kills and mutations again, but not the same moments.
 """
@@ -57,6 +59,8 @@ LONGEST_LIFE_SECONDS: Final = 0.8
 LONGEST_START_SECONDS: Final = 0.6
 MOST_WRITES: Final = 10
 """The greatest number of acknowledged writes that a kill waits for, so that the load continues between the kills."""
+BACK_SECONDS: Final = 2.0
+"""Seconds within which a killed worker should be replaced."""
 STALL_SECONDS: Final = 120.0
 """Seconds without an acknowledged write after which the run fails."""
 PAUSE_SECONDS: Final = 0.1
@@ -279,7 +283,7 @@ def summary(run: Run, head: int, killing: float, seconds: float) -> str:
     )
 
 
-async def measure_workers(engine_name: str, kills: int, seed: int, workers: int) -> None:
+async def measure_workers(engine_name: str, kills: int, seed: int, workers: int, pause: float) -> None:
     """Kill workers of one server, and print a summary. Raises as `measure` does."""
     with ExitStack() as stack:
         place = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix=".bench-", dir=CHECKOUT)))
@@ -289,14 +293,18 @@ async def measure_workers(engine_name: str, kills: int, seed: int, workers: int)
         options = () if engine is None else ("--log", url)
         async with Servers(place) as servers:
             server = await servers.start(data, "--workers", str(workers), *options)
-            load = KilledWorkers(server, workers, Random(seed))
+            load = KilledWorkers(server, workers, Random(seed), pause)
             await load.run(kills)
             load.check(await recorded_at(url))
             assert await server.stop() == 0, server.words()
         await verify(data, url if engine else "sqlite:")
     absences = sorted(load.absences)
+    in_time = sum(absence <= BACK_SECONDS for absence in absences)
     print(f"kills         {kills:,} of {workers} workers")
-    print(f"back after    {median(absences):.2f} s (median), {absences[-1]:.2f} s (longest)")
+    print(
+        f"back after    {median(absences):.2f} s (median), {absences[-1]:.2f} s (longest); {in_time} of them within"
+        f" {BACK_SECONDS:.0f} s"
+    )
     print(
         f"acknowledged  {len(load.positions):,} writes, {load.reads:,} reads; {load.replayed:,} writes replayed"
     )
@@ -313,6 +321,9 @@ def main() -> None:
     )
     parser.add_argument("--engine", choices=["sqlite", *ENGINES], default="sqlite")
     parser.add_argument("--workers", type=int, help="kill workers of one server instead of whole servers")
+    parser.add_argument(
+        "--pause", type=float, default=3.0, help="with --workers: the longest pause, seconds (3)"
+    )
     parser.add_argument("--kills", type=int, default=20, help="processes to kill (20)")
     parser.add_argument(
         "--seed", type=int, default=time.time_ns() % 1_000_000, help="the seed of an earlier run"
@@ -321,7 +332,9 @@ def main() -> None:
     print(f"--engine {options.engine} --kills {options.kills} --seed {options.seed}", flush=True)
     try:
         if options.workers:
-            uvloop.run(measure_workers(options.engine, options.kills, options.seed, options.workers))
+            uvloop.run(
+                measure_workers(options.engine, options.kills, options.seed, options.workers, options.pause)
+            )
         else:
             uvloop.run(measure(options.engine, options.kills, options.seed))
     except* (AssertionError, RuntimeError, TimeoutError, ConnectionLost):

@@ -14,7 +14,6 @@ from tests.integration.worker_processes import is_serving, kill, worker_of, work
 
 WRITERS: Final = 6
 READERS: Final = 4
-LONGEST_PAUSE_SECONDS: Final = 0.3
 PAUSE_SECONDS: Final = 0.05
 BACK_SECONDS: Final = 60.0
 """Seconds within which a killed worker must be replaced, on a machine that does other work."""
@@ -28,6 +27,8 @@ class KilledWorkers:
     server: Server
     workers: int
     random: Random
+    longest_pause: float = 0.3
+    """The most seconds from the moment at which a killed worker is replaced to the next kill."""
     killed: set[int] = field(default_factory=set)
     absences: list[float] = field(default_factory=list)
     """Seconds from each kill until another worker served in place of the killed one."""
@@ -47,7 +48,7 @@ class KilledWorkers:
             for _ in range(READERS):
                 clients.create_task(self._read())
             for _ in range(kills):
-                await asyncio.sleep(self.random.uniform(0, LONGEST_PAUSE_SECONDS))
+                await asyncio.sleep(self.random.uniform(0, self.longest_pause))
                 await self._kill_one()
             self.finished.set()
 
