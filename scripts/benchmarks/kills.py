@@ -12,8 +12,7 @@ must agree.
 
 With `--workers N`, random workers of one server are killed instead (`ledgerpress serve --workers N`), each up to
 `--pause` seconds after the last one was replaced. Requests to other workers must not fail, and each killed worker must be
-replaced: soon if the spare worker is prepared, which takes a second or two of a core after each kill, otherwise when a new
-one has started.
+replaced.
 
 Exits with 1 if a check fails. The same seed chooses the same kills and mutations again, but not the same moments.
 """
@@ -322,7 +321,7 @@ def main() -> None:
     parser.add_argument("--engine", choices=["sqlite", *ENGINES], default="sqlite")
     parser.add_argument("--workers", type=int, help="kill workers of one server instead of whole servers")
     parser.add_argument(
-        "--pause", type=float, default=3.0, help="with --workers: the longest pause, seconds (3)"
+        "--pause", type=float, default=0.3, help="with --workers: the longest pause, seconds (0.3)"
     )
     parser.add_argument("--kills", type=int, default=20, help="processes to kill (20)")
     parser.add_argument(

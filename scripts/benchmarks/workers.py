@@ -41,8 +41,6 @@ POST: Final = "query ($slug: String!) { post(slug: $slug) { title status body { 
 CREATION: Final = (
     "mutation ($input: PostCreateInput!) { postCreate(input: $input) { position userErrors { code } } }"
 )
-SPARE_SECONDS: Final = 3.0
-"""The time in which the spare worker prepares, on the same core."""
 BODY: Final = "The council met again: the night market will move before winter. " * 30
 
 
@@ -78,11 +76,9 @@ async def started(servers: Servers, data: Path, workers: int, core: int) -> Serv
     own = os.sched_getaffinity(0)
     os.sched_setaffinity(0, {core})  # children inherit it
     try:
-        server = await servers.start(data, *(() if workers == 1 else ("--workers", str(workers))))
+        return await servers.start(data, *(() if workers == 1 else ("--workers", str(workers))))
     finally:
         os.sched_setaffinity(0, own)
-    await asyncio.sleep(SPARE_SECONDS)
-    return server
 
 
 async def transactions(server: Server) -> int:

@@ -90,6 +90,43 @@ async def test_a_killed_worker_is_replaced_and_the_others_continue(servers: Serv
     assert await server.stop() == 0
 
 
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGSTOP])
+async def test_workers_are_replaced_although_the_process_that_forks_them_is_killed_or_hangs(
+    servers: Servers, tmp_path: Path, number: signal.Signals
+) -> None:
+    server = await start(servers, tmp_path)
+    former = workers_of(server)
+    (forking,) = processes_of(server) - former
+    kill(forking, number)
+    async with await server.connect() as client:  # the workers continue
+        await client.execute(TITLES)
+    for victim in former:
+        kill(victim)
+    await until_replaced(server, former, WORKERS)
+    assert not is_running(forking)
+    assert "another one is started" in server.words()
+    assert await server.stop() == 0
+
+
+async def test_a_reload_with_invalid_settings_changes_nothing(servers: Servers, tmp_path: Path) -> None:
+    settings = tmp_path / "ledgerpress.toml"
+    settings.write_text("[server]\nworkers = 2\n")
+    servers.environment = {**servers.environment, "LEDGERPRESS_CONFIG": str(settings)}
+    server = await servers.start(tmp_path / "data")
+    former = workers_of(server)
+    settings.write_text("[server]\nworkers = 0\n")
+    server.signal(signal.SIGHUP)
+    async with asyncio.timeout(30):
+        while "the reload has ended" not in server.words():  # noqa: ASYNC110 - the output is polled
+            await asyncio.sleep(0.05)
+    assert "server.workers" in server.words()
+    assert workers_of(server) == former
+    victim, *_ = former
+    kill(victim)
+    await until_replaced(server, {victim}, 2)  # with the former settings
+    assert await server.stop() == 0
+
+
 async def test_workers_end_with_their_supervisor(servers: Servers, tmp_path: Path) -> None:
     server = await start(servers, tmp_path)
     workers = processes_of(server)

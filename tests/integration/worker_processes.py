@@ -1,7 +1,6 @@
 """The workers of a running server: their processes, and which of them serves a connection (Linux)."""
 
 import asyncio
-import json
 import os
 import re
 import signal
@@ -9,9 +8,8 @@ from collections import Counter
 from collections.abc import Collection
 from contextlib import suppress
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
-from ledgerpress.server.workers.supervision_messages import VARIABLE
 from tests.integration.keep_alive_client import Client
 from tests.integration.server_process import Server
 
@@ -25,9 +23,17 @@ def workers_of(server: Server) -> set[int]:
 
 
 def processes_of(server: Server) -> set[int]:
-    """Return the process ids of all workers, also of those that start and of the spare one."""
-    children = Path(f"/proc/{server.pid}/task/{server.pid}/children").read_text("ascii").split()
-    return {int(pid) for pid in children if is_running(int(pid))}
+    """Return the process ids of all workers, also of those that start, and of the processes that fork them."""
+    forking = _children(server.pid)
+    return forking.union(*map(_children, forking))
+
+
+def _children(pid: int) -> set[int]:
+    try:
+        children = Path(f"/proc/{pid}/task/{pid}/children").read_text("ascii").split()
+    except (FileNotFoundError, ProcessLookupError):
+        return set()
+    return {int(child) for child in children if is_running(int(child))}
 
 
 def is_running(pid: int) -> bool:
@@ -40,39 +46,40 @@ def is_running(pid: int) -> bool:
 
 def writer_of(server: Server) -> int:
     """Return the process id of the worker that applies events to the views."""
-    pids = {_start(pid)["number"]: pid for pid in workers_of(server)}
-    sockets = Path(next(iter(map(_start, pids.values())))["sockets"])
-    (lock,) = sockets.glob("writer-*")
-    return pids[int(lock.read_text("ascii"))]
+    sockets = {pid: _socket(pid) for pid in workers_of(server)}
+    (lock,) = next(iter(sockets.values())).parent.glob("writer-*")
+    holder = lock.read_text("ascii")
+    return next(pid for pid, path in sockets.items() if path.name == holder)
 
 
 def is_serving(pid: int) -> bool:
     """Return whether a worker has opened the store, so that it accepts requests at once."""
     try:
-        start = _start(pid)
-    except (KeyError, OSError):
+        path = _socket(pid)
+    except (LookupError, OSError):
         return False
-    return (Path(start["sockets"]) / f"memory-{start['number']}").exists()
+    return (path.parent / f"memory-{path.name}").exists()
 
 
 async def until_writer(server: Server, former: int) -> int:
     """Wait until another worker than `former` applies events; return its process id."""
     async with asyncio.timeout(WAIT_SECONDS):
         while True:
-            with suppress(KeyError, OSError):
+            with suppress(LookupError, StopIteration, OSError):
                 if (pid := writer_of(server)) != former:
                     return pid
             await asyncio.sleep(_POLL_SECONDS)
 
 
-def _start(pid: int) -> dict[str, Any]:
-    """Return what the supervisor has passed to a worker."""
-    for variable in Path(f"/proc/{pid}/environ").read_bytes().split(b"\0"):
-        name, _, value = variable.partition(b"=")
-        if name.decode() == VARIABLE:
-            start: dict[str, Any] = json.loads(value)
-            return start
-    raise KeyError(pid)
+def _socket(pid: int) -> Path:
+    """Return the path of the Unix socket on which a worker listens; its name is the number of the worker."""
+    files = _open_files(pid)
+    for line in Path("/proc/net/unix").read_text().splitlines()[1:]:
+        _, _, _, flags, _, _, inode, *path = line.split(maxsplit=7)
+        is_listening = int(flags, 16) & 0x10000
+        if is_listening and path and f"socket:[{inode}]" in files:
+            return Path(path[0])
+    raise LookupError(pid)
 
 
 def worker_of(server: Server, client: Client) -> int:

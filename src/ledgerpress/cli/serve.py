@@ -32,10 +32,11 @@ from ledgerpress.server.log_url import LogUrl
 from ledgerpress.server.process.sockets import AddressTaken, bind, bound_to_path, url_of
 from ledgerpress.server.process.stop_signals import StopSignals
 from ledgerpress.server.tracing.settings import TracingUnavailable
-from ledgerpress.server.workers.supervision_messages import Worker, WorkerStart
+from ledgerpress.server.workers.supervision_messages import ForkServerStart, Worker
 from ledgerpress.system_errors import reason_of
 
 if TYPE_CHECKING:
+    from ledgerpress.graphql.schema import Schema
     from ledgerpress.server.serving import Announce
     from ledgerpress.server.settings.loading import LoadedSettings
     from ledgerpress.server.settings.sections import Settings
@@ -151,8 +152,8 @@ def serve(
         "server.allow_unsynced": allow_unsynced,
     }
     result = loaded(options, config)
-    if (start := WorkerStart.taken_from_environment()) is not None:
-        _serve_as_worker(start, result, is_demo=demo)
+    if (start := ForkServerStart.taken_from_environment()) is not None:
+        _fork_workers(start, result, is_demo=demo)
         return
     settings, server = result.settings, result.settings.server
     with ExitStack() as stack:
@@ -176,21 +177,30 @@ def serve(
             _run(settings, listeners)
 
 
-def _run(settings: "Settings", listeners: list[socket.socket], worker: Worker | None = None) -> None:
+def _run(
+    settings: "Settings",
+    listeners: list[socket.socket],
+    worker: Worker | None = None,
+    schema: "Schema | None" = None,
+) -> None:
     try:
-        run(_serve(settings, listeners, worker))
+        run(_serve(settings, listeners, worker, schema))
     except (TracingUnavailable, AddressTaken) as error:
         fail(str(error), REFUSED)
 
 
-def _serve_as_worker(start: WorkerStart, result: "LoadedSettings", *, is_demo: bool) -> None:
-    """Serve as one of several processes, on the sockets of the supervisor."""
+def _fork_workers(start: ForkServerStart, result: "LoadedSettings", *, is_demo: bool) -> None:
+    """Fork workers for a supervisor until it ends; in each of them, serve on the sockets of the supervisor."""
+    from ledgerpress.server import serving  # noqa: PLC0415 - imports strawberry and starlette
+    from ledgerpress.server.workers.fork_server import forked_worker  # noqa: PLC0415 - for several workers
+
     settings, server = result.settings, result.settings.server
     if is_demo:
         is_in_store = demo_command.is_in(server.data, LogUrl.parse(server.log))
         settings = _settings_for_demo(result, is_demo=is_in_store)
-    with start.opened() as worker:
-        _run(settings, worker.listeners, worker)
+    schema = serving.prepared_schema(installed_features())
+    worker = forked_worker(start)
+    _run(settings, worker.listeners, worker, schema)
 
 
 def _supervise(settings: "Settings", listeners: list[socket.socket]) -> None:
@@ -269,7 +279,9 @@ def _bind_path(stack: ExitStack, path: Path) -> socket.socket:
         )
 
 
-async def _serve(settings: "Settings", listeners: list[socket.socket], worker: Worker | None) -> None:
+async def _serve(
+    settings: "Settings", listeners: list[socket.socket], worker: Worker | None, schema: "Schema | None"
+) -> None:
     server = settings.server
     with StopSignals(server.stop_delay_seconds + server.stop_seconds) as signals:
         try:
@@ -278,20 +290,13 @@ async def _serve(settings: "Settings", listeners: list[socket.socket], worker: W
                     _announce, settings, [url_of(listener) for listener in listeners]
                 )
                 is_replaced: Callable[[], bool] = _is_not_replaced
-                lifetime = None
                 if worker is not None:
                     from ledgerpress.server.workers.worker_lifetime import WorkerLifetime  # noqa: PLC0415
 
-                    # First, because the supervisor waits for a report, and the next imports take a second.
                     lifetime = await stack.enter_async_context(WorkerLifetime.supervised(worker.link))
                     announce, is_replaced = partial(lifetime.ready, server.worker_count), lifetime.is_replaced
                 from ledgerpress.server import serving  # noqa: PLC0415 - imports strawberry and starlette
 
-                features = installed_features()
-                schema = None
-                if lifetime is not None:
-                    schema = serving.prepared_schema(features)
-                    await lifetime.begun.wait()
                 await serving.serve(
                     settings,
                     listeners,
@@ -299,7 +304,7 @@ async def _serve(settings: "Settings", listeners: list[socket.socket], worker: W
                     progress=progress("Building the views"),
                     announce=announce,
                     signals=signals,
-                    features=features,
+                    features=installed_features(),
                     worker=worker,
                     is_replaced=is_replaced,
                     schema=schema,

@@ -9,9 +9,9 @@ from ledgerpress.server.log_url import LogUrl
 from ledgerpress.server.logging import log_to_standard_error
 from ledgerpress.server.process.stop_signals import CLOSE_SECONDS
 from ledgerpress.server.settings.sections import Settings
+from ledgerpress.server.workers.fork_server_process import this_command
 from ledgerpress.server.workers.socket_directory import socket_directory
 from ledgerpress.server.workers.supervisor import Supervisor
-from ledgerpress.server.workers.worker_process import this_command
 
 _END_SECONDS = 1.0
 """Seconds in which a process ends after it has closed the store, or decided not to wait for that."""

@@ -1,13 +1,13 @@
-"""The messages between a supervisor and its workers, over a socket that both have from the start.
+"""The messages between a supervisor, its workers and its fork server, over sockets that both have from the start.
 
-The socket also shows each the end of the other: a worker without its supervisor stops.
+A socket also shows each side the end of the other: a worker without its supervisor stops.
 """
 
 import asyncio
 import os
 import socket
-from collections.abc import AsyncIterator, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from collections.abc import AsyncIterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Self, TypeAlias
@@ -15,13 +15,12 @@ from typing import Final, Self, TypeAlias
 import msgspec
 
 VARIABLE: Final = "_LEDGERPRESS_WORKER"
-"""The environment variable by which a supervisor passes a `WorkerStart` to the program that it starts."""
+"""The environment variable by which a supervisor passes a `ForkServerStart` to the program that it starts."""
 
 
-class WorkerStart(msgspec.Struct, frozen=True, kw_only=True):
-    """What a worker needs to start: file descriptors, which it inherits, and the directory of the workers' sockets."""
+class ForkServerStart(msgspec.Struct, frozen=True, kw_only=True):
+    """What a fork server needs to start: file descriptors, which it inherits, and the directory of the workers' sockets."""
 
-    number: int
     link: int
     listeners: tuple[int, ...]
     sockets: str
@@ -33,25 +32,12 @@ class WorkerStart(msgspec.Struct, frozen=True, kw_only=True):
         return None if text is None else msgspec.json.decode(text, type=cls)
 
     def environment(self) -> Mapping[str, str]:
-        """Return the environment of the worker."""
+        """Return the environment of the fork server."""
         return {**os.environ, VARIABLE: msgspec.json.encode(self).decode()}
 
     def descriptors(self) -> tuple[int, ...]:
-        """Return the file descriptors that the worker inherits."""
+        """Return the file descriptors that the fork server inherits."""
         return (self.link, *self.listeners)
-
-    @contextmanager
-    def opened(self) -> "Iterator[Worker]":
-        """Open the socket to the supervisor and the listening sockets, in the worker."""
-        link = socket.socket(fileno=self.link)
-        listeners = [socket.socket(fileno=descriptor) for descriptor in self.listeners]
-        for descriptor in self.descriptors():
-            os.set_inheritable(descriptor, False)
-        try:
-            yield Worker(self.number, link, listeners, Path(self.sockets))
-        finally:
-            for opened in (link, *listeners):
-                opened.close()
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,20 +65,50 @@ class Ready(msgspec.Struct, frozen=True, tag="ready"):
     workers: int
 
 
-class Begin(msgspec.Struct, frozen=True, tag="begin"):
-    """The worker opens the store and serves. Until then it only prepares for that, so that it can begin soon."""
-
-
 class Retire(msgspec.Struct, frozen=True, tag="retire"):
     """Another worker has taken the place of this one: finish what has begun, and end."""
 
 
-Message: TypeAlias = Beat | Ready | Begin | Retire
+class Prepared(msgspec.Struct, frozen=True, tag="prepared"):
+    """The fork server has imported everything, and forks workers from now on."""
+
+
+class Fork(msgspec.Struct, frozen=True, tag="fork"):
+    """Fork a worker. The message comes with the file descriptor of its socket to the supervisor."""
+
+    worker: int
+
+
+class Forked(msgspec.Struct, frozen=True, tag="forked"):
+    """A worker was forked; `pid` is its process."""
+
+    worker: int
+    pid: int
+
+
+class Ended(msgspec.Struct, frozen=True, tag="ended"):
+    """A worker has ended. `code` is its exit code, or the negative number of the signal that killed it."""
+
+    worker: int
+    code: int
+
+
+Message: TypeAlias = Beat | Ready | Retire | Prepared | Fork | Forked | Ended
 _decoder: Final[msgspec.json.Decoder[Message]] = msgspec.json.Decoder(Message)
 
 
+def encoded(message: Message) -> bytes:
+    """Return a message as it is sent: JSON on a line."""
+    return msgspec.json.encode(message) + b"\n"
+
+
+def decoded(line: bytes) -> Message:
+    """Return the message on a line. Raises `msgspec.MsgspecError`."""
+    return _decoder.decode(line)
+
+
 class Link:
-    """One end of the socket between a supervisor and a worker."""
+    """One end of the socket between a supervisor and a worker or a fork server."""
 
     def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self._reader = reader
@@ -106,14 +122,14 @@ class Link:
     def send(self, message: Message) -> None:
         """Send a message. If the other side has ended, nothing happens."""
         if not self._writer.is_closing():
-            self._writer.write(msgspec.json.encode(message) + b"\n")
+            self._writer.write(encoded(message))
 
     async def messages(self) -> AsyncIterator[Message]:
         """Yield the messages of the other side until it has ended."""
         with suppress(OSError):
             async for line in self._reader:
                 with suppress(msgspec.MsgspecError):  # a newer program may send more
-                    yield _decoder.decode(line)
+                    yield decoded(line)
 
     def close(self) -> None:
         self._writer.close()

@@ -16,11 +16,13 @@ import os
 import signal
 import socket
 from collections.abc import Callable, Collection, Sequence
+from functools import partial
 from itertools import count
 from pathlib import Path
 from typing import Any, Final
 
 from ledgerpress.retry import Backoff
+from ledgerpress.server.workers.fork_server_process import ForkServerProcess, ForkServerUnavailable
 from ledgerpress.server.workers.supervision_messages import Ready
 from ledgerpress.server.workers.worker_process import WorkerProcess, end_in_words
 
@@ -32,7 +34,19 @@ START_SECONDS: Final = 60.0
 """Seconds for which a worker may do nothing until it has accepted requests."""
 _RESTARTS: Final = Backoff(first=0.2, longest=10.0)
 """Delays before a worker is replaced that has never accepted requests."""
+_ATTEMPTS: Final = 3
+"""How often a worker is forked, each time by a new fork server, if the former one ends or hangs."""
+_END_SECONDS: Final = 1.0
+"""Seconds in which fork servers without workers end."""
 _FAILED: Final = 1
+
+
+class _NotStarted(Exception):
+    """A worker could not be started. The message states why. `code` is the exit code of the program that failed."""
+
+    def __init__(self, why: str, code: int = _FAILED) -> None:
+        super().__init__(why)
+        self.code = code
 
 
 class _Slot:
@@ -58,7 +72,7 @@ class Supervisor:
         stop_seconds: float,
         announce: Callable[[int, str | None], None],
     ) -> None:
-        """`program` is the command that starts a worker.
+        """`program` is the command that starts a fork server, and so the workers.
 
         A worker that does not report for `hang_seconds` is killed, and so is one that does not stop within
         `stop_seconds`. `announce` is called with the position of the log and the first admin token when all workers
@@ -72,8 +86,10 @@ class Supervisor:
         self._stop_seconds = stop_seconds
         self._announce = announce
         self._slots: list[_Slot] = []
-        self._spare: WorkerProcess | None = None
-        self._preparing = asyncio.Lock()
+        self._fork_server: ForkServerProcess | None = None
+        self._fork_servers = set[ForkServerProcess]()
+        """All that run, also those whose workers are being replaced."""
+        self._spawning = asyncio.Lock()
         self._running = set[WorkerProcess]()
         self._ending = set[asyncio.Task[None]]()
         self._numbers = count(1)
@@ -100,62 +116,69 @@ class Supervisor:
             await asyncio.wait(tasks)
             await self._end(self._running, lambda worker: worker.signal(signal.SIGTERM))
             checking.cancel()
+            await self._end_fork_servers()
         return code
 
     async def _start(self) -> int:
         """Start all workers. If the first one fails, begin to stop, and return its exit code."""
-        # Only one builds the views, creates a new log, and finds what prevents all others from starting.
-        first = await self._spawn()
+        try:
+            # Only one builds the views, creates a new log, and finds what prevents all others from starting.
+            first = await self._spawn()
+        except _NotStarted as error:
+            self._stopping.set()
+            return error.code
         ready = await self._until_ready(first)
         if ready is None:
             if self._stopping.is_set():
                 return 0
             self._stopping.set()
             return first.ended.result() or _FAILED
-        others = [await self._spawn() for _ in range(self._count - 1)]
-        for worker in (first, *others):
+        for worker in (first, *[await self._spawn() for _ in range(self._count - 1)]):
             self._occupy(worker)
-        for worker in others:
-            await self._until_ready(worker)
+        for slot in self._slots:
+            await self._until_ready(slot.worker)
         if not self._stopping.is_set():
             self._announce(ready.head, ready.token)
-            await self._prepare_spare(first)
         return 0
 
     async def _spawn(self) -> WorkerProcess:
-        """Start a worker, and let it serve as soon as it can."""
-        worker = await self._prepare()
-        worker.begin()
-        return worker
+        """Start a worker. Raises `_NotStarted`."""
+        async with self._spawning:
+            for _ in range(_ATTEMPTS):
+                server = self._fork_server
+                if server is None or server.ended.done():
+                    if server is not None:
+                        end = end_in_words(server.ended.result())
+                        logger.warning("the process that forks workers %s: another one is started", end)
+                    server = self._fork_server = await self._new_fork_server()
+                try:
+                    worker = await server.fork(next(self._numbers))
+                except ForkServerUnavailable as error:
+                    logger.warning("%s: it is killed", error)
+                    await server.ended
+                    continue
+                except OSError as error:
+                    raise _NotStarted(str(error)) from error
+                self._running.add(worker)
+                worker.ended.add_done_callback(partial(self._forget, worker))
+                return worker
+        raise _NotStarted("processes that fork workers end at once")
 
-    async def _replacement(self) -> WorkerProcess:
-        """Let a worker serve in place of one that has ended: the spare one if there is one."""
-        spare, self._spare = self._spare, None
-        if spare is None or spare.ended.done():
-            return await self._spawn()
-        spare.begin()
-        return spare
+    def _forget(self, worker: WorkerProcess, _: object) -> None:
+        self._running.discard(worker)
 
-    async def _prepare_spare(self, first: WorkerProcess) -> None:
-        """Prepare a worker that can replace another one soon, once `first` serves: a start takes a second of a core."""
-        async with self._preparing:
-            if await self._until_ready(first) is None or self._spare is not None:
-                return
-            try:
-                self._spare = await self._prepare()
-            except OSError as error:
-                logger.warning("no spare worker can be started: %s", error)
-
-    def _discard_spare(self) -> None:
-        spare, self._spare = self._spare, None
-        if spare is not None:
-            spare.kill()
-
-    async def _prepare(self) -> WorkerProcess:
-        worker = await WorkerProcess.start(next(self._numbers), self._program, self._listeners, self._sockets)
-        self._running.add(worker)
-        worker.ended.add_done_callback(lambda _: self._running.discard(worker))
-        return worker
+    async def _new_fork_server(self) -> ForkServerProcess:
+        """Return a fork server that is prepared, with the settings and the code as they are now. Raises `_NotStarted`."""
+        try:
+            server = await ForkServerProcess.start(self._program, self._listeners, self._sockets)
+        except OSError as error:
+            raise _NotStarted(str(error)) from error
+        self._fork_servers.add(server)
+        server.ended.add_done_callback(lambda _: self._fork_servers.discard(server))
+        if not await server.prepared():
+            code = await server.ended
+            raise _NotStarted(f"the process that forks workers {end_in_words(code)}", code or _FAILED)
+        return server
 
     async def _until_ready(self, worker: WorkerProcess) -> Ready | None:
         """Wait until a worker accepts requests; return `None` if it ends before, or if the supervisor stops."""
@@ -186,18 +209,23 @@ class Supervisor:
             else:
                 await asyncio.sleep(next(delays))
             try:
-                slot.worker = await self._replacement()
-            except OSError as error:  # for example, there are too many processes
+                slot.worker = await self._spawn()
+            except _NotStarted as error:  # for example, there are too many processes
                 logger.error("a worker cannot be started: %s", error)  # noqa: TRY400 - the error states its cause
-            else:
-                await self._prepare_spare(slot.worker)
 
     async def _reload_when_requested(self) -> None:
         while True:
             await self._reload_requested.wait()
             self._reload_requested.clear()
             logger.info("reloading: each worker is replaced by a new one")
-            self._discard_spare()  # it has the former settings and code
+            try:
+                new = await self._new_fork_server()
+            except _NotStarted as error:
+                logger.error("the reload has ended: %s; the workers continue", error)  # noqa: TRY400
+                continue
+            old, self._fork_server = self._fork_server, new
+            if old is not None:
+                old.retire()
             for slot in self._slots:
                 if not await self._replace(slot):
                     logger.error("the reload has ended: the workers that were not replaced continue")
@@ -205,14 +233,12 @@ class Supervisor:
             else:
                 logger.info("all workers are replaced")
                 await self._resize(self._slots[-1].worker.ready.result().workers)
-            self._discard_spare()
-            await self._prepare_spare(self._slots[0].worker)
 
     async def _replace(self, slot: _Slot) -> bool:
         """Start a new worker, and retire the old one when the new one accepts requests; return whether it does."""
         try:
             new = await self._spawn()
-        except OSError as error:
+        except _NotStarted as error:
             logger.error("a worker cannot be started: %s", error)  # noqa: TRY400 - the error states its cause
             return False
         if await self._until_ready(new) is None:
@@ -228,7 +254,7 @@ class Supervisor:
         while len(self._slots) < count:
             try:
                 worker = await self._spawn()
-            except OSError as error:
+            except _NotStarted as error:
                 logger.error("a worker cannot be started: %s", error)  # noqa: TRY400 - the error states its cause
                 return
             self._occupy(worker)
@@ -256,6 +282,16 @@ class Supervisor:
                 if worker.ended in late:
                     logger.error("%s does not stop: it is killed", worker)
                     worker.kill()
+            await asyncio.wait(ending)
+
+    async def _end_fork_servers(self) -> None:
+        ending = {server.ended: server for server in self._fork_servers}
+        for server in ending.values():
+            server.retire()
+        if ending:
+            _, late = await asyncio.wait(ending, timeout=_END_SECONDS)
+            for ended in late:
+                ending[ended].kill()
             await asyncio.wait(ending)
 
     async def _check_beats(self) -> None:

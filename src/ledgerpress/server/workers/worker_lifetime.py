@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Final
 
-from ledgerpress.server.workers.supervision_messages import Beat, Begin, Link, Ready, Retire
+from ledgerpress.server.workers.supervision_messages import Beat, Link, Ready, Retire
 
 BEAT_INTERVAL: Final = 0.25
 """Seconds between two messages to the supervisor, from the event loop."""
@@ -20,8 +20,6 @@ class WorkerLifetime:
     def __init__(self, link: Link) -> None:
         self._link = link
         self._is_replaced = False
-        self.begun = asyncio.Event()
-        """Set when this worker may open the store and serve."""
 
     @classmethod
     @asynccontextmanager
@@ -55,9 +53,7 @@ class WorkerLifetime:
 
     async def _obey(self) -> None:
         async for message in self._link.messages():
-            if isinstance(message, Begin):
-                self.begun.set()
-            elif isinstance(message, Retire):
+            if isinstance(message, Retire):
                 self._is_replaced = True
                 break
         # The way of every stop, which ends the process in time: also if the supervisor was killed.

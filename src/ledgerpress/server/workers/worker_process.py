@@ -3,73 +3,41 @@
 import asyncio
 import os
 import signal
-import socket
-import sys
-from collections.abc import Sequence
 from contextlib import suppress
-from pathlib import Path
-from typing import Self
+from typing import Final
 
-from ledgerpress.server.workers.supervision_messages import Begin, Link, Ready, Retire, WorkerStart
+from ledgerpress.server.workers.supervision_messages import Link, Ready, Retire
+
+_CODE_SECONDS: Final = 0.5
+"""Seconds within which a fork server reports the exit code of a worker that has ended."""
 
 
 class WorkerProcess:
-    """A process that was started as a worker."""
+    """A process that was forked as a worker."""
 
-    def __init__(self, number: int, process: asyncio.subprocess.Process, link: Link) -> None:
+    def __init__(self, number: int, pid: int, link: Link, code: "asyncio.Future[int | None]") -> None:
+        """`code` is set to the exit code when the process has ended, or to `None` when nobody will learn it."""
         loop = asyncio.get_running_loop()
         self.number = number
-        self._process = process
+        self._pid = pid
         self._link = link
         self._loop = loop
+        self._code = code
         self.beat_at = loop.time()
         """When it started or last reported, by the clock of the event loop."""
         self.ready: asyncio.Future[Ready] = loop.create_future()
         """Set when the worker accepts requests; cancelled if it ends before."""
-        self.ended = asyncio.create_task(self._end(), name=f"end of worker {number}")
-        """Ends with the exit code of the process."""
         self._listening = asyncio.create_task(self._listen(), name=f"messages of worker {number}")
-
-    @classmethod
-    async def start(
-        cls, number: int, program: Sequence[str], listeners: Sequence[socket.socket], sockets: Path
-    ) -> Self:
-        """Start `program` as the worker with this number. Raises `OSError`.
-
-        It is in a process group of its own: the terminal sends its signals to the supervisor alone.
-        """
-        own, others = socket.socketpair()
-        with others:
-            start = WorkerStart(
-                number=number,
-                link=others.fileno(),
-                listeners=tuple(listener.fileno() for listener in listeners),
-                sockets=str(sockets),
-            )
-            try:
-                process = await asyncio.create_subprocess_exec(
-                    *program,
-                    env=start.environment(),
-                    stdin=asyncio.subprocess.DEVNULL,
-                    pass_fds=start.descriptors(),
-                    process_group=0,
-                )
-            except BaseException:
-                own.close()
-                raise
-        return cls(number, process, await Link.over(own))
+        self.ended = asyncio.create_task(self._end(), name=f"end of worker {number}")
+        """Ends with the exit code of the process, or with `None` if it is unknown."""
 
     def __str__(self) -> str:
-        return f"worker {self.number} (process {self._process.pid})"
+        return f"worker {self.number} (process {self._pid})"
 
     @property
     def is_ready(self) -> bool:
         """Whether it has ever accepted requests."""
         return self.ready.done() and not self.ready.cancelled()
-
-    def begin(self) -> None:
-        """Let the worker open the store and serve."""
-        self._link.send(Begin())
 
     def retire(self) -> None:
         """Let the worker finish what has begun, and end."""
@@ -79,16 +47,19 @@ class WorkerProcess:
         """Send a signal to the worker, if it runs."""
         if not self.ended.done():
             with suppress(ProcessLookupError):
-                self._process.send_signal(number)
+                os.kill(self._pid, number)
 
     def kill(self) -> None:
         """End the process at once, also if it is stopped, with the processes that it has started."""
         if not self.ended.done():
             with suppress(ProcessLookupError):
-                os.killpg(self._process.pid, signal.SIGKILL)
+                os.killpg(self._pid, signal.SIGKILL)
 
-    async def _end(self) -> int:
-        code = await self._process.wait()
+    async def _end(self) -> int | None:
+        # The system closes its socket with the process. The fork server reports the exit code, unless it has ended.
+        await asyncio.wait([self._listening])
+        await asyncio.wait([self._code], timeout=_CODE_SECONDS)
+        code = self._code.result() if self._code.done() else None
         self.ready.cancel()
         self._listening.cancel()
         self._link.close()
@@ -101,13 +72,10 @@ class WorkerProcess:
                 self.ready.set_result(message)
 
 
-def this_command() -> list[str]:
-    """Return the command line of this program, to start it again in a new interpreter, with the code as it is then."""
-    return [sys.executable, *sys.orig_argv[1:]]
-
-
-def end_in_words(code: int) -> str:
+def end_in_words(code: int | None) -> str:
     """Describe the exit code of a process."""
+    if code is None:
+        return "ended"
     if code >= 0:
         return f"ended with the exit code {code}"
     with suppress(ValueError):
