@@ -28,6 +28,8 @@ from tests.integration.authenticated_client import Visitors, visitors
 from tests.integration.jwt_issuer import AUDIENCE, NOW, Issuer, SigningKey, issuing
 from tests.integration.log_history import recorded
 
+pytestmark = pytest.mark.usefixtures("workers")
+
 LEEWAY: Final = 30
 Opened = Callable[..., AbstractAsyncContextManager[Visitors]]
 

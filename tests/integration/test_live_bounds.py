@@ -22,6 +22,8 @@ from tests.integration.interrupted_subscribers import Wire, over_websocket
 from tests.integration.sse_client import opened
 from tests.integration.websocket_client import Served, Socket, served, websocket
 
+pytestmark = pytest.mark.usefixtures("workers")
+
 CHANGES = "subscription ($from: Position) { changes(fromPosition: $from) { position after } }"
 LARGE = "A paragraph of some length, as a post has it. " * 4_000
 

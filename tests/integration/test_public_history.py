@@ -19,6 +19,8 @@ from ledgerpress.features.integrity.merkle_tree_projection import tree_head
 from ledgerpress.operator.withdraw import withdraw_from
 from tests.integration.graphql_client import Client, client
 
+pytestmark = pytest.mark.usefixtures("workers")
+
 SCRIPT: Final = Path(__file__).parents[2] / "docs" / "examples" / "proofs" / "check_proof.py"
 SECRETS = ("Nobody may read this draft", "The mayor complained", "Night desk", "Another draft")
 REVISIONS = """

@@ -10,6 +10,8 @@ from ledgerpress.commands.client_identity import ANONYMOUS, LOCAL_OPERATOR
 from ledgerpress.operator.withdraw import withdraw_from
 from tests.integration.graphql_client import Client, client
 
+pytestmark = pytest.mark.usefixtures("workers")
+
 PUBLIC = {"title": "Public title", "teaser": "Public teaser", "body": "Public body"}
 DRAFT = {"title": "Draft title", "teaser": "Draft teaser", "body": "Draft body"}
 ERASED = {"title": "Erased title", "teaser": "Erased teaser", "body": "Erased body"}

@@ -101,7 +101,7 @@ class KilledWorkers:
     async def _create(self, client: Client, key: str) -> None:
         while True:
             outcome = await client.mutate("postCreate", title=key, publish=True, idempotencyKey=key)
-            if [error["code"] for error in outcome.errors] != ["BUSY"]:
+            if outcome.code != "BUSY":
                 break
             self.busy += 1  # the views are behind on a busy machine; nothing was recorded
         assert outcome.done["title"] == key
