@@ -117,6 +117,9 @@ class Server:
             return False
 
 
+HANG_SECONDS: Final = "LEDGERPRESS_WORKER_HANG_SECONDS"
+
+
 class Servers:
     """Starts servers, and on exit kills those that still run."""
 
@@ -140,7 +143,7 @@ class Servers:
             process = await asyncio.create_subprocess_exec(
                 *program, "serve", "--port", "0", "--data", data, *options,
                 stdin=asyncio.subprocess.DEVNULL, stdout=file, stderr=file, start_new_session=True,
-                env={**os.environ, **self.environment},
+                env={HANG_SECONDS: "15", **os.environ, **self.environment},  # for a busy machine
             )  # fmt: skip
         return self.started(Server(process, output))
 

@@ -47,7 +47,7 @@ def is_running(pid: int) -> bool:
 def writer_of(server: Server) -> int:
     """Return the process id of the worker that applies events to the views."""
     sockets = {pid: _socket(pid) for pid in workers_of(server)}
-    (lock,) = next(iter(sockets.values())).parent.glob("writer-*")
+    (lock,) = _directory(next(iter(sockets))).glob("writer-*")
     holder = lock.read_text("ascii")
     return next(pid for pid, path in sockets.items() if path.name == holder)
 
@@ -56,9 +56,17 @@ def is_serving(pid: int) -> bool:
     """Return whether a worker has opened the store, so that it accepts requests at once."""
     try:
         path = _socket(pid)
+        return bool((_directory(pid) / f"memory-{path.name}").read_text("ascii"))
     except (LookupError, OSError):
         return False
-    return (path.parent / f"memory-{path.name}").exists()
+
+
+def _directory(pid: int) -> Path:
+    """Return the directory that workers share: the one in which a worker has its lock file open."""
+    for file in _open_files(pid):
+        if (path := Path(file)).name.startswith("writer-"):
+            return path.parent
+    raise LookupError(pid)
 
 
 async def until_writer(server: Server, former: int) -> int:

@@ -32,7 +32,7 @@ from ledgerpress.server.log_url import LogUrl
 from ledgerpress.server.process.sockets import AddressTaken, bind, bound_to_path, url_of
 from ledgerpress.server.process.stop_signals import StopSignals
 from ledgerpress.server.tracing.settings import TracingUnavailable
-from ledgerpress.server.workers.supervision_messages import ForkServerStart, Worker
+from ledgerpress.server.workers.supervision_messages import HURRY, ForkServerStart, Worker
 from ledgerpress.system_errors import reason_of
 
 if TYPE_CHECKING:
@@ -171,7 +171,7 @@ def serve(
                 place = server.data if url.is_local else url
                 err.print(f"There is already a store in {place}: --demo does not change it.")
             settings = _settings_for_demo(result, is_demo=is_new or demo_command.is_in(server.data, url))
-        if server.worker_count > 1:
+        if server.workers == "auto" or server.worker_count > 1:
             _supervise(settings, listeners)
         else:
             _run(settings, listeners)
@@ -193,8 +193,11 @@ def _fork_workers(start: ForkServerStart, result: "LoadedSettings", *, is_demo: 
     """Fork workers for a supervisor until it ends; in each of them, serve on the sockets of the supervisor."""
     from ledgerpress.server import serving  # noqa: PLC0415 - imports strawberry and starlette
     from ledgerpress.server.workers.fork_server import forked_worker  # noqa: PLC0415 - for several workers
+    from ledgerpress.server.workers.supervised_server import store_of  # noqa: PLC0415 - for several workers
 
     settings, server = result.settings, result.settings.server
+    if start.store != store_of(server):
+        fail("server.data and server.log cannot change while the server runs: restart it", REFUSED)
     if is_demo:
         is_in_store = demo_command.is_in(server.data, LogUrl.parse(server.log))
         settings = _settings_for_demo(result, is_demo=is_in_store)
@@ -283,7 +286,8 @@ async def _serve(
     settings: "Settings", listeners: list[socket.socket], worker: Worker | None, schema: "Schema | None"
 ) -> None:
     server = settings.server
-    with StopSignals(server.stop_delay_seconds + server.stop_seconds) as signals:
+    seconds = server.stop_delay_seconds + server.stop_seconds
+    with StopSignals(seconds, hurry=None if worker is None else HURRY) as signals:
         try:
             async with AsyncExitStack() as stack:
                 announce: Announce = partial(

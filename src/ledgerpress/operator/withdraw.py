@@ -22,6 +22,7 @@ from ledgerpress.retry import poll
 from ledgerpress.server.log_url import LOCAL
 from ledgerpress.server.store import Store, open_store
 from ledgerpress.server.workers.memory_marks import workers_behind
+from ledgerpress.system_errors import reason_of
 from ledgerpress.views.files.active_views import OTHER_SETS_TIMEOUT, POLL_INTERVAL
 from ledgerpress.views.files.views_directory import ViewsDirectory
 
@@ -88,7 +89,14 @@ async def erase_in_views(store: Store, data: Path, record: int) -> None:
             directory.drop()
             break
     await _reach_other_sets(directory, record)
-    if workers := await workers_behind(data, record, MEMORY_TIMEOUT):
+    try:
+        workers = await workers_behind(data, record, MEMORY_TIMEOUT)
+    except OSError as error:
+        raise WithdrawalUnfinished(
+            "the payload is withdrawn from the log and the views, but it cannot be checked whether the server has it in "
+            f"memory ({reason_of(error)}): restart the server, or withdraw it again as its user"
+        ) from error
+    if workers:
         raise WithdrawalUnfinished(
             "the payload is withdrawn from the log and the views, but a process of the server may still have it in memory "
             f"(worker {', '.join(map(str, workers))}): restart the server"

@@ -38,10 +38,11 @@ class StopSignals:
     MUST be used in the main thread, inside the event loop, before any other thread starts.
     """
 
-    def __init__(self, seconds: float) -> None:
+    def __init__(self, seconds: float, hurry: signal.Signals | None = None) -> None:
         """`seconds` is how long the process may run after the first signal, without `CLOSE_SECONDS`.
 
-        A signal cancels the current task until `on_signal` is called.
+        A signal cancels the current task until `on_signal` is called. If `hurry` is a signal, only this one counts as a
+        further one; repeated others have no effect.
         """
         self.received = 0
         """The number of signals received."""
@@ -50,6 +51,9 @@ class StopSignals:
         task = asyncio.current_task()
         self._action: Callable[[], object] = task.cancel if task else self._loop.stop
         self._signals = [number for number in _SIGNALS if signal.getsignal(number) != signal.SIG_IGN]
+        self._hurry = hurry
+        if hurry is not None:
+            self._signals.append(hurry)
         self._thread = threading.Thread(target=self._receive, name="stop signals", daemon=True)
         self._is_released = False
 
@@ -73,9 +77,11 @@ class StopSignals:
     def _receive(self) -> None:
         limit = self._seconds + CLOSE_SECONDS
         while True:
-            signal.sigwait(self._signals)
+            number = signal.sigwait(self._signals)
             if self._is_released:
                 return
+            if self.received and self._hurry not in (None, number):
+                continue
             self.received += 1
             timer = threading.Timer(limit, _end_process, [self.received, limit])
             timer.daemon = True

@@ -51,8 +51,8 @@ class ServerSettings(msgspec.Struct, frozen=True, kw_only=True):
         Annotated[int, Meta(ge=1, le=256)] | Literal["auto"],
         Meta(
             description="The number of processes that answer requests, each on one core; `auto` starts one for each core "
-            "that the server may use. With more than one, the program supervises them: it restarts a process that ends "
-            "or hangs, and SIGHUP replaces them one by one, with the settings and the code as they are then."
+            "that the server may use. With `auto`, or more than one, the program supervises them: it restarts a process "
+            "that ends or hangs, and SIGHUP replaces them one by one, with the settings and the code as they are then."
         ),
     ] = 1
     worker_hang_seconds: Annotated[
@@ -61,9 +61,10 @@ class ServerSettings(msgspec.Struct, frozen=True, kw_only=True):
             ge=1,
             le=300,
             description="How long a worker may do nothing before it is killed and replaced, if there are several: a "
-            "process that is stopped, or waits for a disk that does not answer.",
+            "process that is stopped, or waits for a disk that does not answer. Below 5, a worker that holds a lock of the "
+            "log is killed before the appends of the others fail.",
         ),
-    ] = 10.0
+    ] = 4.0
     root_path: Annotated[
         str,
         Meta(
@@ -228,8 +229,8 @@ class ServerSettings(msgspec.Struct, frozen=True, kw_only=True):
         """The number of processes that answer requests."""
         if self.workers != "auto":
             return self.workers
-        # Linux knows which cores the process may use, as in a container.
-        return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+        cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+        return min(cores, _core_quota() or cores)
 
     @property
     def clock_limits(self) -> ClockLimits:
@@ -240,3 +241,12 @@ class ServerSettings(msgspec.Struct, frozen=True, kw_only=True):
     def hosts(self) -> tuple[str, ...]:
         """The allowed values of a request's Host header."""
         return self.allowed_hosts or (self.host, "localhost")
+
+
+def _core_quota() -> int | None:
+    """Return how many cores a container may use at the same time (cgroup v2); `None` if that is not limited."""
+    try:
+        quota, period = Path("/sys/fs/cgroup/cpu.max").read_text("ascii").split()
+        return max(1, int(quota) // int(period))
+    except (OSError, ValueError):
+        return None

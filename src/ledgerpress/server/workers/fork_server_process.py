@@ -46,7 +46,9 @@ class ForkServerProcess:
         self._listening = asyncio.create_task(self._listen(), name="messages of the fork server")
 
     @classmethod
-    async def start(cls, program: Sequence[str], listeners: Sequence[socket.socket], sockets: Path) -> Self:
+    async def start(
+        cls, program: Sequence[str], listeners: Sequence[socket.socket], sockets: Path, store: str
+    ) -> Self:
         """Start `program` as a fork server. Raises `OSError`.
 
         It is in a process group of its own: the terminal sends its signals to the supervisor alone.
@@ -57,6 +59,7 @@ class ForkServerProcess:
                 link=others.fileno(),
                 listeners=tuple(listener.fileno() for listener in listeners),
                 sockets=str(sockets),
+                store=store,
             )
             try:
                 process = await asyncio.create_subprocess_exec(
@@ -114,7 +117,7 @@ class ForkServerProcess:
         self._link.close()
         for each in self._codes.values():
             if not each.done():
-                each.set_result(None)  # nobody can learn it any more
+                each.set_result(None)  # it is unknown from now on
         return code
 
     async def _listen(self) -> None:

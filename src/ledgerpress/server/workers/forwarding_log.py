@@ -9,11 +9,13 @@ import asyncio
 from collections.abc import Callable, Sequence
 from typing import Final, Protocol
 
+import msgspec
+
 from ledgerpress.eventlog.delegating_log import DelegatingLog
 from ledgerpress.eventlog.errors import DuplicateEvent, EventLogError, LogClosed, WrongExpectedVersion
 from ledgerpress.eventlog.log import ANY_VERSION, OpenedLog, StreamWrite, check_writes
 from ledgerpress.server.workers.append_gathering import AppendGathering
-from ledgerpress.server.workers.errors import WorkerError, WorkerTimeout, WorkerUnavailable
+from ledgerpress.server.workers.errors import RequestFailed, WorkerError, WorkerTimeout, WorkerUnavailable
 from ledgerpress.server.workers.forwarded_append import (
     Appended,
     Result,
@@ -118,7 +120,10 @@ class ForwardingLog(DelegatingLog):
         except WorkerTimeout:
             self._writer.hangs(worker)
             raise
-        return [position_or_error(result) for result in decoded_results(response)]
+        try:
+            return [position_or_error(result) for result in decoded_results(response)]
+        except msgspec.MsgspecError as error:  # the worker has other code
+            raise RequestFailed("the response of the worker cannot be read") from error
 
     async def _resolved(self, writes: Sequence[StreamWrite]) -> int:
         """Return the position of an append that another worker may have recorded; otherwise record it."""

@@ -1,31 +1,54 @@
 """States which withdrawals a worker has taken into account in its memory, in a file that other processes read.
 
 A withdrawal is finished only when no worker has the withdrawn text in a cache. The command line cannot
-ask them; but withdrawals are rare, so each worker writes a small file.
+ask them; but withdrawals are rare, so each worker writes a small file, and holds a lock on it as long as it runs.
 """
 
 import asyncio
-import socket
+import fcntl
+import os
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Final
+from typing import Final, Self
 
 from ledgerpress.retry import poll
-from ledgerpress.server.workers.socket_directory import directories_in, socket_path, workers_in
+from ledgerpress.server.data_directory import WORKERS
 
 _PREFIX: Final = "memory-"
 _POLL_INTERVAL: Final = 0.02
+_MAX_POSITION_BYTES: Final = 20
 
 
-def mark(directory: Path, worker: int, position: int) -> None:
-    """State that a worker has nothing in memory that was withdrawn up to `position`. Raises `OSError`."""
-    (directory / f"{_PREFIX}{worker}").write_text(str(position), "ascii")
+class MemoryMark:
+    """The file of one worker. It contains nothing until the worker has opened the views."""
+
+    def __init__(self, directory: Path, worker: int) -> None:
+        """Create the file and lock it. Raises `OSError`."""
+        path = directory / f"{_PREFIX}{worker}"
+        self._descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        fcntl.flock(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+
+    def set(self, position: int) -> None:
+        """State that nothing is in memory that was withdrawn up to `position`. Raises `OSError`."""
+        # Positions grow, so their digits never become fewer.
+        os.pwrite(self._descriptor, str(position).encode(), 0)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        os.close(self._descriptor)
+
+
+def delete_mark(directory: Path, worker: int) -> None:
+    """Delete the file of a worker that has ended."""
+    (directory / f"{_PREFIX}{worker}").unlink(missing_ok=True)
 
 
 async def workers_behind(data: Path, position: int, timeout: float) -> list[int]:
     """Wait until no worker of a server on `data` has in memory what was withdrawn up to `position`.
 
-    Returns the workers that may still have it after `timeout` seconds.
+    Returns the workers that may still have it after `timeout` seconds. Raises `OSError` if their files cannot be read.
     """
     behind: list[int] = []
 
@@ -38,27 +61,30 @@ async def workers_behind(data: Path, position: int, timeout: float) -> list[int]
 
 
 def _behind(data: Path, position: int) -> Iterator[int]:
-    for directory in directories_in(data):
-        for worker in workers_in(directory):
-            if _marked(directory, worker) < position and _is_running(socket_path(directory, worker)):
-                yield worker
-
-
-def _marked(directory: Path, worker: int) -> int:
-    try:
-        return int((directory / f"{_PREFIX}{worker}").read_text("ascii"))
-    except (OSError, ValueError):  # it has not begun to serve, or is writing the file
-        return -1
-
-
-def _is_running(path: Path) -> bool:
-    """Return whether a process listens on a Unix socket: a killed worker leaves its file."""
-    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
-        probe.setblocking(False)
+    for directory in data.glob(f"{WORKERS}*"):
         try:
-            probe.connect(str(path))
+            paths = [path for path in directory.iterdir() if path.name.startswith(_PREFIX)]
+        except FileNotFoundError:  # the server has ended
+            continue
+        for path in paths:
+            if _is_behind(path, position):
+                yield int(path.name.removeprefix(_PREFIX))
+
+
+def _is_behind(path: Path, position: int) -> bool:
+    """Return whether the worker of a file runs, and may have in memory what was withdrawn up to `position`."""
+    try:
+        descriptor = os.open(path, os.O_RDWR | os.O_CLOEXEC)
+    except FileNotFoundError:
+        return False
+    try:
+        mark = os.pread(descriptor, _MAX_POSITION_BYTES, 0)
+        if mark.isdigit() and int(mark) >= position:
+            return False
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
         except BlockingIOError:
             return True
-        except OSError:
-            return False
-        return True
+        return False
+    finally:
+        os.close(descriptor)

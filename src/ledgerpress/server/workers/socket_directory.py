@@ -1,4 +1,4 @@
-"""The private directory with one Unix socket for each worker."""
+"""The private directory of the workers of a server: one Unix socket for each, and the files that they share."""
 
 import fcntl
 import os
@@ -15,37 +15,32 @@ from ledgerpress.server.data_directory import WORKERS
 MAX_PATH_BYTES: Final = 103
 """Bytes of the longest path of a Unix socket: macOS allows 103, Linux 107."""
 _LOCK: Final = "lock"
+_LINK: Final = "sockets"
 _LONGEST_NAME: Final = "9" * 10
 
 
 @contextmanager
 def socket_directory(data: Path) -> Iterator[Path]:
-    """Create a private directory for the sockets of workers, and delete it at the end.
+    """Create a private directory for workers in `data`, and delete it at the end.
 
-    It is in `data`. If the path would be too long, or the file system has no sockets, it is in the system's directory for
-    temporary files, and `data` has a symbolic link to it. Directories that killed supervisors have left are deleted.
-    Raises `OSError`.
+    If the paths of sockets would be too long, or the file system has no sockets, they are in the system's directory for
+    temporary files, and the directory has a symbolic link to it. Directories that killed supervisors have left are
+    deleted. Raises `OSError`.
     """
     _delete_unused(data)
-    directory, link = _created(data)
+    directory = _created(data)
     lock = os.open(directory / _LOCK, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
     try:
         fcntl.flock(lock, fcntl.LOCK_EX)
         yield directory
     finally:
-        _delete(directory, link)
+        _delete(directory)
         os.close(lock)
-
-
-def directories_in(data: Path) -> Iterator[Path]:
-    """Yield the directories of the servers that use `data`, also those of killed supervisors."""
-    for path in data.glob(f"{WORKERS}*"):
-        yield path.resolve()
 
 
 def socket_path(directory: Path, worker: int) -> Path:
     """Return the path of the socket of a worker."""
-    return directory / str(worker)
+    return _sockets(directory) / str(worker)
 
 
 def delete_socket(directory: Path, worker: int) -> None:
@@ -56,25 +51,26 @@ def delete_socket(directory: Path, worker: int) -> None:
 def workers_in(directory: Path) -> list[int]:
     """Return the numbers of the workers that have a socket, in ascending order. Some of them may have ended."""
     with suppress(OSError):
-        return sorted(int(path.name) for path in directory.iterdir() if path.name.isdecimal())
+        return sorted(int(path.name) for path in _sockets(directory).iterdir() if path.name.isdecimal())
     return []
 
 
-def _created(data: Path) -> tuple[Path, Path | None]:
-    """Return a new directory, and the link to it if it is not in `data`."""
-    link = Path(tempfile.mkdtemp(prefix=WORKERS, dir=data.absolute()))
-    if _holds_sockets(link):
-        return link, None
-    link.rmdir()
-    directory = Path(tempfile.mkdtemp(prefix=f"ledgerpress{WORKERS}"))
-    link.symlink_to(directory)
-    return directory, link
+def _sockets(directory: Path) -> Path:
+    """Return the directory that contains the sockets. It may be gone."""
+    link = directory / _LINK
+    return link.readlink() if link.is_symlink() else directory
 
 
-def _delete(directory: Path, link: Path | None) -> None:
+def _created(data: Path) -> Path:
+    directory = Path(tempfile.mkdtemp(prefix=WORKERS, dir=data.absolute()))
+    if not _holds_sockets(directory):
+        (directory / _LINK).symlink_to(tempfile.mkdtemp(prefix=f"ledgerpress{WORKERS}"))
+    return directory
+
+
+def _delete(directory: Path) -> None:
+    shutil.rmtree(_sockets(directory), ignore_errors=True)
     shutil.rmtree(directory, ignore_errors=True)
-    if link is not None:
-        link.unlink(missing_ok=True)
 
 
 def _holds_sockets(directory: Path) -> bool:
@@ -92,14 +88,11 @@ def _holds_sockets(directory: Path) -> bool:
 
 def _delete_unused(data: Path) -> None:
     """Delete directories whose supervisor was killed: the operating system has released its lock."""
-    for path in data.glob(f"{WORKERS}*"):
-        link = path if path.is_symlink() else None
-        if not path.exists():  # the system has deleted its temporary files
-            _delete(path, link)
+    for directory in data.glob(f"{WORKERS}*"):
         with suppress(OSError):
-            lock = os.open(path / _LOCK, os.O_RDWR | os.O_CLOEXEC)
+            lock = os.open(directory / _LOCK, os.O_RDWR | os.O_CLOEXEC)
             try:
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                _delete(path.resolve(), link)
+                _delete(directory)
             finally:
                 os.close(lock)

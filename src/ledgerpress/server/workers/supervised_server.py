@@ -9,12 +9,18 @@ from ledgerpress.server.log_url import LogUrl
 from ledgerpress.server.logging import log_to_standard_error
 from ledgerpress.server.process.stop_signals import CLOSE_SECONDS
 from ledgerpress.server.settings.sections import Settings
+from ledgerpress.server.settings.server_section import ServerSettings
 from ledgerpress.server.workers.fork_server_process import this_command
 from ledgerpress.server.workers.socket_directory import socket_directory
 from ledgerpress.server.workers.supervisor import Supervisor
 
 _END_SECONDS = 1.0
 """Seconds in which a process ends after it has closed the store, or decided not to wait for that."""
+
+
+def store_of(server: ServerSettings) -> str:
+    """Return where the store of a server is."""
+    return f"{server.data.absolute()} {server.log}"
 
 
 def supervise(
@@ -35,6 +41,7 @@ def supervise(
             this_command(),
             listeners,
             sockets,
+            store_of(server),
             workers=server.worker_count,
             hang_seconds=server.worker_hang_seconds,
             stop_seconds=server.stop_delay_seconds + server.stop_seconds + CLOSE_SECONDS + _END_SECONDS,

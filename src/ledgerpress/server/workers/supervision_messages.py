@@ -5,6 +5,7 @@ A socket also shows each side the end of the other: a worker without its supervi
 
 import asyncio
 import os
+import signal
 import socket
 from collections.abc import AsyncIterator, Mapping
 from contextlib import suppress
@@ -18,12 +19,18 @@ VARIABLE: Final = "_LEDGERPRESS_WORKER"
 """The environment variable by which a supervisor passes a `ForkServerStart` to the program that it starts."""
 
 
+HURRY: Final = signal.SIGUSR1
+"""The signal for a worker to end without waiting any longer. A repeated SIGTERM is not: service managers send it, too."""
+
+
 class ForkServerStart(msgspec.Struct, frozen=True, kw_only=True):
     """What a fork server needs to start: file descriptors, which it inherits, and the directory of the workers' sockets."""
 
     link: int
     listeners: tuple[int, ...]
     sockets: str
+    store: str
+    """Where the store is. Settings cannot change it while the supervisor runs."""
 
     @classmethod
     def taken_from_environment(cls) -> Self | None:

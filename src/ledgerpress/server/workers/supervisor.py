@@ -23,7 +23,9 @@ from typing import Any, Final
 
 from ledgerpress.retry import Backoff
 from ledgerpress.server.workers.fork_server_process import ForkServerProcess, ForkServerUnavailable
-from ledgerpress.server.workers.supervision_messages import Ready
+from ledgerpress.server.workers.memory_marks import delete_mark
+from ledgerpress.server.workers.socket_directory import delete_socket
+from ledgerpress.server.workers.supervision_messages import HURRY, Ready
 from ledgerpress.server.workers.worker_process import WorkerProcess, end_in_words
 
 logger = logging.getLogger(__name__)
@@ -54,6 +56,8 @@ class _Slot:
 
     def __init__(self, worker: WorkerProcess) -> None:
         self.worker = worker
+        self.changing = asyncio.Lock()
+        """Held while another worker takes the place."""
         self.keeper: asyncio.Task[None] | None = None
         """Starts another worker when this one ends."""
 
@@ -66,13 +70,14 @@ class Supervisor:
         program: Sequence[str],
         listeners: Sequence[socket.socket],
         sockets: Path,
+        store: str,
         *,
         workers: int,
         hang_seconds: float,
         stop_seconds: float,
         announce: Callable[[int, str | None], None],
     ) -> None:
-        """`program` is the command that starts a fork server, and so the workers.
+        """`program` is the command that starts a fork server, and so the workers; `store` is where their store is.
 
         A worker that does not report for `hang_seconds` is killed, and so is one that does not stop within
         `stop_seconds`. `announce` is called with the position of the log and the first admin token when all workers
@@ -81,6 +86,7 @@ class Supervisor:
         self._program = program
         self._listeners = listeners
         self._sockets = sockets
+        self._store = store
         self._count = workers
         self._hang_seconds = hang_seconds
         self._stop_seconds = stop_seconds
@@ -95,19 +101,21 @@ class Supervisor:
         self._numbers = count(1)
         self._had_terminal = _has_terminal()
         self._stopping = asyncio.Event()
+        self._started = asyncio.Event()
         self._reload_requested = asyncio.Event()
 
     async def run(self) -> int:
         """Supervise until a signal; return the exit code: that of the first worker if it cannot start."""
         loop = asyncio.get_running_loop()
-        for number in (signal.SIGTERM, signal.SIGINT):
-            loop.add_signal_handler(number, self._stop)
-        if signal.getsignal(signal.SIGHUP) != signal.SIG_IGN:  # as under nohup
-            loop.add_signal_handler(signal.SIGHUP, self._hang_up)
+        actions = {signal.SIGTERM: self._stop, signal.SIGINT: self._stop, signal.SIGHUP: self._hang_up}
+        for number, action in actions.items():
+            if signal.getsignal(number) != signal.SIG_IGN:  # as SIGHUP under nohup
+                loop.add_signal_handler(number, action)
         checking = asyncio.create_task(self._check_beats(), name="check whether workers hang")
         reloading = asyncio.create_task(self._reload_when_requested(), name="reload")
         try:
             code = await self._start()
+            self._started.set()
             await self._stopping.wait()
         finally:
             tasks = [reloading, *(slot.keeper for slot in self._slots if slot.keeper is not None)]
@@ -166,11 +174,13 @@ class Supervisor:
 
     def _forget(self, worker: WorkerProcess, _: object) -> None:
         self._running.discard(worker)
+        delete_mark(self._sockets, worker.number)
+        delete_socket(self._sockets, worker.number)
 
     async def _new_fork_server(self) -> ForkServerProcess:
         """Return a fork server that is prepared, with the settings and the code as they are now. Raises `_NotStarted`."""
         try:
-            server = await ForkServerProcess.start(self._program, self._listeners, self._sockets)
+            server = await ForkServerProcess.start(self._program, self._listeners, self._sockets, self._store)
         except OSError as error:
             raise _NotStarted(str(error)) from error
         self._fork_servers.add(server)
@@ -208,12 +218,22 @@ class Supervisor:
                 delays = _RESTARTS.delays()
             else:
                 await asyncio.sleep(next(delays))
-            try:
-                slot.worker = await self._spawn()
-            except _NotStarted as error:  # for example, there are too many processes
-                logger.error("a worker cannot be started: %s", error)  # noqa: TRY400 - the error states its cause
+            while slot.worker is worker and not await self._fill(slot):  # noqa: ASYNC110 - no event shows it
+                await asyncio.sleep(next(delays))
+
+    async def _fill(self, slot: _Slot) -> bool:
+        """Start a worker in the place of one that has ended, unless that has happened; return whether there is one."""
+        async with slot.changing:
+            if slot.worker.ended.done():
+                try:
+                    slot.worker = await self._spawn()
+                except _NotStarted as error:  # for example, there are too many processes
+                    logger.error("a worker cannot be started: %s", error)  # noqa: TRY400 - the error states its cause
+                    return False
+        return True
 
     async def _reload_when_requested(self) -> None:
+        await self._started.wait()
         while True:
             await self._reload_requested.wait()
             self._reload_requested.clear()
@@ -236,16 +256,17 @@ class Supervisor:
 
     async def _replace(self, slot: _Slot) -> bool:
         """Start a new worker, and retire the old one when the new one accepts requests; return whether it does."""
-        try:
-            new = await self._spawn()
-        except _NotStarted as error:
-            logger.error("a worker cannot be started: %s", error)  # noqa: TRY400 - the error states its cause
-            return False
-        if await self._until_ready(new) is None:
-            if not self._stopping.is_set():
-                logger.error("%s %s before it accepted requests", new, end_in_words(await new.ended))
-            return False
-        old, slot.worker = slot.worker, new
+        async with slot.changing:
+            try:
+                new = await self._spawn()
+            except _NotStarted as error:
+                logger.error("a worker cannot be started: %s", error)  # noqa: TRY400 - the error states its cause
+                return False
+            if await self._until_ready(new) is None:
+                if not self._stopping.is_set():
+                    logger.error("%s %s before it accepted requests", new, end_in_words(await new.ended))
+                return False
+            old, slot.worker = slot.worker, new
         self._retire(old)
         return True
 
@@ -315,7 +336,7 @@ class Supervisor:
             self._stopping.set()
             return
         for worker in self._running:
-            worker.signal(signal.SIGTERM)
+            worker.signal(HURRY)
 
     def _hang_up(self) -> None:
         if self._had_terminal and not _has_terminal():

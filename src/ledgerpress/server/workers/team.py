@@ -17,7 +17,7 @@ import msgspec
 from ledgerpress.eventlog.log import OpenedLog, StreamWrite
 from ledgerpress.server.workers.channel import WorkerChannel
 from ledgerpress.server.workers.forwarding_log import APPEND, ForwardingLog
-from ledgerpress.server.workers.memory_marks import mark
+from ledgerpress.server.workers.memory_marks import MemoryMark
 from ledgerpress.server.workers.writer_lock import WriterLock
 from ledgerpress.views.projection.views_writer_role import ViewsAdvance
 
@@ -35,9 +35,9 @@ _decode: Final = msgspec.msgpack.Decoder(ViewsAdvance).decode
 class Team:
     """The other workers, from the view of this one. It is a `ViewsWriterRole`."""
 
-    def __init__(self, channel: WorkerChannel, lock: WriterLock, directory: Path) -> None:
+    def __init__(self, channel: WorkerChannel, lock: WriterLock, mark: MemoryMark) -> None:
         self.channel = channel
-        self._directory = directory
+        self._mark = mark
         self._lock = lock
         self._elected = asyncio.Event()
         self._writer: int | None = None
@@ -52,8 +52,11 @@ class Team:
         Workers with other views, as after a reload with new code, have another writer. Raises `OSError`.
         """
         async with WorkerChannel(directory, worker) as channel:
-            with WriterLock(directory / f"writer-{views}", worker) as lock:
-                yield cls(channel, lock, directory)
+            with (
+                WriterLock(directory / f"writer-{views}", worker) as lock,
+                MemoryMark(directory, worker) as mark,
+            ):
+                yield cls(channel, lock, mark)
 
     @property
     def is_writer(self) -> bool:
@@ -74,7 +77,7 @@ class Team:
     def forgot(self, position: int) -> None:
         """State that nothing is in memory that was withdrawn up to `position`."""
         with suppress(OSError):  # a withdrawal reports this worker then
-            mark(self._directory, self.channel.worker, position)
+            self._mark.set(position)
 
     @property
     def other(self) -> int | None:

@@ -16,7 +16,7 @@ class WorkerProcess:
     """A process that was forked as a worker."""
 
     def __init__(self, number: int, pid: int, link: Link, code: "asyncio.Future[int | None]") -> None:
-        """`code` is set to the exit code when the process has ended, or to `None` when nobody will learn it."""
+        """`code` is set to the exit code when the process has ended, or to `None` if it stays unknown."""
         loop = asyncio.get_running_loop()
         self.number = number
         self._pid = pid
