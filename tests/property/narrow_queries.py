@@ -42,6 +42,8 @@ DOCUMENTS: Final = {
         corrections { id note retractedAt revision } } }""",
     "age": "query ($article: ID!, $at: AsOf) { article(id: $article, asOf: $at) { age } }",
     "its people": "query ($article: ID!) { article(id: $article) { authors { name version } categories { name } } }",
+    "related": """query ($article: ID!, $at: AsOf) { article(id: $article, asOf: $at) {
+        related { title } next { title } previous { title } } }""",
     "article by slug": "query ($slug: String!, $at: AsOf) { article(slug: $slug, asOf: $at) { id slug title } }",
     "category": """query ($in: ID!, $at: AsOf) { category(id: $in, asOf: $at) { name slug version description
         parent { name } children { name } ancestors { name } } }""",
