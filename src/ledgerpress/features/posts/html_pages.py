@@ -19,6 +19,7 @@ from ledgerpress.features.categories.category_links_on_pages import (
     category_tree,
 )
 from ledgerpress.features.posts import article_queries, post_queries
+from ledgerpress.features.posts.body.accessible_html import with_names_and_scrolling_tables
 from ledgerpress.features.posts.body.html_rendering_and_sections import Section, render, teaser_of
 from ledgerpress.features.posts.corrections import queries as correction_queries
 from ledgerpress.features.posts.corrections.model import CorrectionKind
@@ -144,7 +145,7 @@ def article_content(snapshot: Snapshot, article: article_queries.Article, now: i
         reading_minutes=body.length.reading_minutes,
         corrections=_notes(snapshot, article, corrections, now, zone),
         sections=body.sections if len(body.sections) >= _MIN_SECTIONS else (),
-        body=Markup(body.html),  # noqa: S704 - sanitised by `render`
+        body=Markup(with_names_and_scrolling_tables(body.html)),  # noqa: S704 - sanitised by `render`
     )
 
 
