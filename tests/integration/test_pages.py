@@ -338,7 +338,7 @@ def test_text_has_enough_contrast_in_both_themes() -> None:
     """The contrast is at least 4.5 to 1 (WCAG 2.2, 1.4.3)."""
     light, dark = [
         {name: luminance(colour) for name, colour in re.findall(r"--(\w+): #([0-9a-f]{6});", block)}
-        for block in re.findall(r":root \{(.*?)\}", (STATIC / "site.css").read_text("utf-8"), re.DOTALL)
+        for block in re.findall(r":root \{(.*?)\}", (STATIC / "site.css").read_text("utf-8"), re.DOTALL)[:2]
     ]
     for theme in (light, dark):
         for text in ("ink", "faded", "accent"):

@@ -42,8 +42,6 @@ DOCUMENTS: Final = {
         corrections { id note retractedAt revision } } }""",
     "age": "query ($article: ID!, $at: AsOf) { article(id: $article, asOf: $at) { age } }",
     "its people": "query ($article: ID!) { article(id: $article) { authors { name version } categories { name } } }",
-    "related": """query ($article: ID!, $at: AsOf) { article(id: $article, asOf: $at) {
-        related { title } next { title } previous { title } } }""",
     "article by slug": "query ($slug: String!, $at: AsOf) { article(slug: $slug, asOf: $at) { id slug title } }",
     "category": """query ($in: ID!, $at: AsOf) { category(id: $in, asOf: $at) { name slug version description
         parent { name } children { name } ancestors { name } } }""",
@@ -75,6 +73,8 @@ DOCUMENTS: Final = {
     "node": "query ($any: ID!) { node(id: $any) { id __typename ... on Actor { name } ... on Author { byline: name } } }",
     "actor": "query ($actor: ID!) { node(id: $actor) { ... on Actor { name kind } } }",
     "viewer": "{ viewer { role permissions actor { name } } }",
+    "related": """query ($article: ID!, $at: AsOf) { article(id: $article, asOf: $at) {
+        related { title } next { title } previous { title } } }""",
     "tokens": "{ tokens { totalCount nodes { id revokedAt } } }",
     "site": "query ($at: AsOf) { site(asOf: $at) { name language timeZone version } }",
     "where the site is": "query ($at: AsOf) { site(asOf: $at) { position } }",

@@ -177,10 +177,12 @@ def article_href(slug: str) -> str:
 def _card_fields(snapshot: Snapshot, article: article_queries.Article, now: int) -> dict[str, Any]:
     """Return the values for the fields of `Card`."""
     teaser, authors = article.teaser, authors_queries.authors(snapshot, article.author_ids)
+    href = article_href(article.slug)
     categories = post_queries.categories_of(snapshot, article.seq)
     return {
-        "title": article.title,
-        "href": article_href(article.slug),
+        # A withdrawn title is empty, but headings and links need a name.
+        "title": article.title or href,
+        "href": href,
         "teaser": teaser_of(post_queries.markdown(snapshot, article.body), article.body)
         if teaser is None
         else teaser,
