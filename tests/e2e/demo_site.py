@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Final
 
 from ledgerpress.eventlog.clock_randomness_ids import SystemClock
-from ledgerpress.features.categories.commands import CategoryRef
+from ledgerpress.features.categories import CategoryRef
 from ledgerpress.features.demo.load import DemoClock, load_demo
 from ledgerpress.features.posts import CreatePost, EditWithCorrection, NewCorrection
 from ledgerpress.features.site.commands import LocalizeSite

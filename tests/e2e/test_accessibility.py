@@ -75,36 +75,36 @@ async def paths(site: str) -> dict[str, str]:
 
 async def violations(page: Page, source: str, name: str, tmp_path: Path) -> list[str]:
     """Return what axe-core reports about a page, in two widths and two colour schemes."""
-    found: list[str] = []
+    reports: list[str] = []
     await page.value(f"void ({{}}, (0, eval)({json.dumps(source)}))")
     for width in WIDTHS:
         await page.resize(width)
         for scheme in ("light", "dark"):
             await page.prefer(scheme)
             # Everything but contrast is the same in both schemes.
-            reports = await page.value(ALL_RULES if scheme == "light" else CONTRAST)
-            found += [f"{name}, {width} pixels, {scheme}: {report}" for report in reports]
+            of_axe = await page.value(ALL_RULES if scheme == "light" else CONTRAST)
+            reports += [f"{name}, {width} pixels, {scheme}: {report}" for report in of_axe]
             await save_picture(page, f"axe-{name.replace(' ', '-')}-{width}-{scheme}", tmp_path)
-    return found
+    return reports
 
 
 @pytest.mark.parametrize("language", ["en", "ar"])
 async def test_axe_finds_nothing_on_any_page(page: Page, tmp_path: Path, language: str) -> None:
-    source, found = axe(), list[str]()
+    source, reports = axe(), list[str]()
     async with demo_site(tmp_path, *OPEN, language=language) as site:
         for name, path in (await paths(site)).items():
             await page.go(f"{site}{path}")
             assert await page.value("document.dir") == ("rtl" if language == "ar" else "ltr")
-            found += await violations(page, source, f"{name} {language}", tmp_path)
+            reports += await violations(page, source, f"{name} {language}", tmp_path)
         await page.go(f"{site}/")
         await page.value("document.querySelector('.pages [rel=next]').click()")
         await page.until("location.search.includes('after') && document.readyState === 'complete'")
-        found += await violations(page, source, f"older articles {language}", tmp_path)
+        reports += await violations(page, source, f"older articles {language}", tmp_path)
     async with demo_site(tmp_path) as site:
         for name, path in CLOSED_PAGES.items():
             await page.go(f"{site}{path}")
-            found += await violations(page, source, f"{name} {language}", tmp_path)
-    assert found == [], "\n\n".join(found)
+            reports += await violations(page, source, f"{name} {language}", tmp_path)
+    assert reports == [], "\n\n".join(reports)
 
 
 CONTROLS: Final = """

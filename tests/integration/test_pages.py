@@ -229,7 +229,7 @@ async def test_text_of_users_is_escaped(api: Client) -> None:
         assert "<script>alert" not in page.text
         assert "{{ 7 * 7 }}" in page.text
         scripts = [attributes for tag, attributes in Outline(page).elements if tag == "script"]
-        # Data for search engines is no script.
+        # Data for search engines is not a script.
         assert all("src" in each or each["type"] == "application/ld+json" for each in scripts)
 
 

@@ -46,7 +46,7 @@ async def newsroom(tmp_path: Path) -> AsyncIterator[Client]:
         yield newsroom
 
 
-async def beside(
+async def others_of(
     newsroom: Client, slug: str, **variables: object
 ) -> tuple[list[str], str | None, str | None]:
     """Return the related articles of an article, the previous one and the next one."""
@@ -67,33 +67,33 @@ async def links(newsroom: Client, path: str) -> tuple[list[str], list[str]]:
 
 async def test_rare_categories_count_more_and_then_the_newest_come_first(newsroom: Client) -> None:
     # Tides has three articles, Town has four: Sluice shares both, Moon is in Tides, Bridge and Tram are in Town.
-    assert (await beside(newsroom, "mill"))[0] == ["sluice", "moon", "bridge", "tram"]
-    assert (await beside(newsroom, "mill", first=2))[0] == ["sluice", "moon"]
-    assert (await beside(newsroom, "mill", first=0))[0] == []
+    assert (await others_of(newsroom, "mill"))[0] == ["sluice", "moon", "bridge", "tram"]
+    assert (await others_of(newsroom, "mill", first=2))[0] == ["sluice", "moon"]
+    assert (await others_of(newsroom, "mill", first=0))[0] == []
     assert (await links(newsroom, "/articles/mill"))[0] == ["Sluice", "Moon", "Bridge", "Tram"]
 
 
 async def test_nothing_is_shown_if_nothing_is_related(newsroom: Client) -> None:
     for slug in ("opera", "letter"):
-        assert (await beside(newsroom, slug))[0] == []
+        assert (await others_of(newsroom, slug))[0] == []
         assert "Related articles" not in (await newsroom.http.get(f"/articles/{slug}")).text
 
 
 async def test_neighbours_are_those_in_the_list_of_the_first_category(newsroom: Client) -> None:
-    assert (await beside(newsroom, "mill"))[1:] == (None, "tram")
+    assert (await others_of(newsroom, "mill"))[1:] == (None, "tram")
     # Sluice was put into Tides first, Bridge into Town.
-    assert (await beside(newsroom, "sluice"))[1:] == ("moon", None)
-    assert (await beside(newsroom, "bridge"))[1:] == ("sluice", None)
+    assert (await others_of(newsroom, "sluice"))[1:] == ("moon", None)
+    assert (await others_of(newsroom, "bridge"))[1:] == ("sluice", None)
     # The list of a category has the articles of its subcategories.
-    assert (await beside(newsroom, "opera"))[1:] == (None, "chess")
-    assert (await beside(newsroom, "chess"))[1:] == (None, None)
+    assert (await others_of(newsroom, "opera"))[1:] == (None, "chess")
+    assert (await others_of(newsroom, "chess"))[1:] == (None, None)
     assert (await links(newsroom, "/articles/tram"))[1] == ["prev Mill", "next Sluice"]
     page = (await newsroom.http.get("/articles/tram")).text
     assert re.search(r'More in\s+<a href="/categories/town"><bdi>Town</bdi></a>', page)
 
 
 async def test_without_a_category_the_neighbours_are_those_of_the_whole_site(newsroom: Client) -> None:
-    assert (await beside(newsroom, "letter"))[1:] == ("bridge", "chess")
+    assert (await others_of(newsroom, "letter"))[1:] == ("bridge", "chess")
     assert (await links(newsroom, "/articles/letter"))[1] == ["prev Bridge", "next Chess"]
     assert "More articles" in (await newsroom.http.get("/articles/letter")).text
 
@@ -104,8 +104,8 @@ async def test_what_is_no_longer_public_disappears_also_from_the_past(newsroom: 
         await newsroom.do("postUnpublish", id=await id_of(newsroom, slug))
     for variables in ({}, {"asOf": {"position": then}}):
         # Town and Tides now have two articles each, so the newest one comes first.
-        assert await beside(newsroom, "mill", **variables) == (["bridge", "moon"], None, "bridge")
-        assert await beside(newsroom, "moon", **variables) == (["mill"], "mill", None)
+        assert await others_of(newsroom, "mill", **variables) == (["bridge", "moon"], None, "bridge")
+        assert await others_of(newsroom, "moon", **variables) == (["mill"], "mill", None)
     assert await links(newsroom, f"/articles/mill?asOf={then}") == (["Bridge", "Moon"], ["next Bridge"])
 
 
@@ -113,10 +113,10 @@ async def test_the_past_has_the_neighbours_of_then(newsroom: Client) -> None:
     position = (await newsroom.ask('{ article(slug: "bridge") { id } site { position } }'))["site"][
         "position"
     ]
-    now = await beside(newsroom, "mill")
+    now = await others_of(newsroom, "mill")
     await newsroom.do("postCategorize", id=await id_of(newsroom, "opera"), category={"slug": "tides"})
-    assert (await beside(newsroom, "mill"))[0] == ["sluice", "bridge", "opera", "moon"]
-    assert await beside(newsroom, "mill", asOf={"position": position}) == now
+    assert (await others_of(newsroom, "mill"))[0] == ["sluice", "bridge", "opera", "moon"]
+    assert await others_of(newsroom, "mill", asOf={"position": position}) == now
     page = (await newsroom.http.get(f"/articles/mill?asOf={position}")).text
     assert f'href="/articles/sluice?asOf={position}"' in page
 
@@ -127,20 +127,20 @@ async def test_a_cached_response_changes_with_its_neighbours(newsroom: Client) -
         match = re.search(r'ledgerpress_answers_total\{kind="hits"\} ([0-9]+)', text)
         return int(match[1]) if match else 0
 
-    first = await beside(newsroom, "mill")
+    first = await others_of(newsroom, "mill")
     before = await hits()
     await newsroom.write("A draft", slug="draft", categories=[{"slug": "town"}])
     await newsroom.write("Another opera", categories=[{"slug": "culture"}], publish=True)
-    assert await beside(newsroom, "mill") == first
+    assert await others_of(newsroom, "mill") == first
     assert await hits() == before + 1, (
         "neither a draft nor an article in another category changes the response"
     )
     await newsroom.do("postPublish", id=await id_of(newsroom, "draft"))
-    assert (await beside(newsroom, "mill"))[0] == ["sluice", "moon", "draft", "bridge"]
+    assert (await others_of(newsroom, "mill"))[0] == ["sluice", "moon", "draft", "bridge"]
     await newsroom.do("postEdit", id=await id_of(newsroom, "tram"), slug="tramway", publish=True)
-    assert (await beside(newsroom, "mill"))[2] == "tramway"
+    assert (await others_of(newsroom, "mill"))[2] == "tramway"
     await newsroom.do("categoryMerge", category={"slug": "games"}, into={"slug": "town"})
-    assert (await beside(newsroom, "mill"))[0] == ["sluice", "moon", "draft", "chess"]
+    assert (await others_of(newsroom, "mill"))[0] == ["sluice", "moon", "draft", "chess"]
 
 
 async def test_too_many_related_articles_are_a_bad_request(newsroom: Client) -> None:

@@ -157,8 +157,8 @@ def category_ids(snapshot: Snapshot, seq: int) -> tuple[str, ...]:
 
 def main_category(snapshot: Snapshot, seq: int) -> Category | None:
     """Return the category in which a post has been for longest."""
-    found = (categories.by_id(snapshot, category_id) for category_id in category_ids(snapshot, seq))
-    return next(filter(None, found), None)
+    existing = (categories.by_id(snapshot, category_id) for category_id in category_ids(snapshot, seq))
+    return next(filter(None, existing), None)
 
 
 def categories_of(snapshot: Snapshot, seq: int) -> list[Category]:

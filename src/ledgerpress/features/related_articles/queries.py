@@ -68,15 +68,15 @@ def listing_of(snapshot: Snapshot, article: Article) -> tuple[Category | None, l
 
 def previous_article(snapshot: Snapshot, article: Article) -> Article | None:
     """Return the article published before an article, in its listing."""
-    return _beside(snapshot, article, newest_first=True)
+    return _adjacent(snapshot, article, newest_first=True)
 
 
 def next_article(snapshot: Snapshot, article: Article) -> Article | None:
     """Return the article published after an article, in its listing."""
-    return _beside(snapshot, article, newest_first=False)
+    return _adjacent(snapshot, article, newest_first=False)
 
 
-def _beside(snapshot: Snapshot, article: Article, *, newest_first: bool) -> Article | None:
+def _adjacent(snapshot: Snapshot, article: Article, *, newest_first: bool) -> Article | None:
     _, ks = listing_of(snapshot, article)
     place = encode_cursor(ListingKey(article.published_at, article.seq))
     page = page_of(snapshot, ks, PageRequest(first=1, after=place), newest_first=newest_first)
