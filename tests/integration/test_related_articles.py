@@ -60,7 +60,7 @@ async def links(newsroom: Client, path: str) -> tuple[list[str], list[str]]:
     page = (await newsroom.http.get(path)).text
     related = re.search(r'<section class="related".*?</section>', page, re.DOTALL)
     titles = re.findall(r'<h3 dir="auto"><a [^>]*>(.*?)</a>', related[0]) if related else []
-    pattern = r'<a rel="(prev|next)" href="/articles/[^"]*">.*?class="title" dir="auto">(.*?)</span>'
+    pattern = r'<a rel="(prev|next)" href="/articles/[^"]*">.*?class="title"><bdi>(.*?)</bdi></span>'
     neighbours = [f"{rel} {title}" for rel, title in re.findall(pattern, page, re.DOTALL)]
     return [unescape(title) for title in titles], neighbours
 
