@@ -16,12 +16,15 @@ MANIFEST: Final = ("package.json", "package-lock.json", ".npmrc")
 _OLDEST: Final = 20
 
 
-def packages() -> Path:
-    """Return a directory with the packages of package-lock.json in `node_modules`; install them if necessary."""
-    manifest = b"".join((HERE / name).read_bytes() for name in MANIFEST)
-    directory = CACHE / f"conformance-{hashlib.sha256(manifest).hexdigest()[:16]}"
+def packages(source: Path = HERE) -> Path:
+    """Return a directory with the packages of a package-lock.json in `node_modules`; install them if necessary.
+
+    `source` is the folder of that file.
+    """
+    manifest = b"".join((source / name).read_bytes() for name in MANIFEST)
+    directory = CACHE / f"{source.name}-{hashlib.sha256(manifest).hexdigest()[:16]}"
     try:
-        npm_packages.install(HERE, MANIFEST, directory, _OLDEST)
+        npm_packages.install(source, MANIFEST, directory, _OLDEST)
     except NodeMissing as error:
         _missing(str(error))
     return directory

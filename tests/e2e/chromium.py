@@ -63,8 +63,7 @@ class Page:
 
     async def go(self, url: str, *, width: int = 1200, height: int = 900, lands: str | None = None) -> None:
         """Load an address in a window of this size, and wait until it is complete, at `lands` if it redirects."""
-        size = {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": width < 600}
-        await self._call("Emulation.setDeviceMetricsOverride", **size)
+        await self.resize(width, height)
         await self._call("Page.navigate", url=url)
         await self.until(
             f"location.href === {json.dumps(lands or url)} && document.readyState === 'complete'"
@@ -87,13 +86,25 @@ class Page:
         if not await poll(is_truthy, interval=0.05, timeout=TIMEOUT):
             raise TimeoutError(expression)
 
-    async def press(self, key: str, code: int, *, shift: bool = False, control: bool = False) -> None:
-        """Press and release a key: its name, and its Windows virtual key code, by which Chromium knows it."""
+    async def resize(self, width: int, height: int = 900) -> None:
+        """Give the window another size."""
+        size = {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": width < 600}
+        await self._call("Emulation.setDeviceMetricsOverride", **size)
+
+    async def press(
+        self, key: str, code: int, *, shift: bool = False, control: bool = False, text: str = ""
+    ) -> None:
+        """Press and release a key: its name, and its Windows virtual key code, by which Chromium knows it.
+
+        `text` is what the key writes; buttons react to Enter only with its text.
+        """
         modifiers = 8 * shift + 2 * control
         physical = f"Key{key.upper()}" if len(key) == 1 else key
         event = {"key": key, "code": physical, "windowsVirtualKeyCode": code, "modifiers": modifiers}
-        for action in ("rawKeyDown", "keyUp"):
-            await self._call("Input.dispatchKeyEvent", type=action, **event)
+        await self._call(
+            "Input.dispatchKeyEvent", type="keyDown" if text else "rawKeyDown", text=text, **event
+        )
+        await self._call("Input.dispatchKeyEvent", type="keyUp", **event)
 
     async def tap(self, expression: str) -> None:
         """Touch the middle of the element that a JavaScript expression returns."""
@@ -123,6 +134,10 @@ class Page:
         await self._call(
             "Emulation.setEmulatedMedia", features=[{"name": "prefers-color-scheme", "value": scheme}]
         )
+
+    async def prefer_paper(self) -> None:
+        """Show pages as they are printed."""
+        await self._call("Emulation.setEmulatedMedia", media="print")
 
     async def disable_scripts(self) -> None:
         """Run no scripts of pages from now on. Expressions of a test still run."""

@@ -39,7 +39,8 @@ def text_of(page: httpx2.Response) -> str:
 
 def diff_of(page: httpx2.Response) -> str:
     """Return the HTML of the differences on a page."""
-    return "".join(re.findall(r'<(?:div|table) class="diff.*?</(?:div|table)>', page.text, re.DOTALL))
+    pattern = re.compile(r'<(div|table) class="diff.*?</\1>', re.DOTALL)
+    return "".join(match[0] for match in pattern.finditer(page.text))
 
 
 async def newsroom(api: Client) -> dict[str, Any]:

@@ -73,6 +73,8 @@ DOCUMENTS: Final = {
     "node": "query ($any: ID!) { node(id: $any) { id __typename ... on Actor { name } ... on Author { byline: name } } }",
     "actor": "query ($actor: ID!) { node(id: $actor) { ... on Actor { name kind } } }",
     "viewer": "{ viewer { role permissions actor { name } } }",
+    "related": """query ($article: ID!, $at: AsOf) { article(id: $article, asOf: $at) {
+        related { title } next { title } previous { title } } }""",
     "tokens": "{ tokens { totalCount nodes { id revokedAt } } }",
     "site": "query ($at: AsOf) { site(asOf: $at) { name language timeZone version } }",
     "where the site is": "query ($at: AsOf) { site(asOf: $at) { position } }",

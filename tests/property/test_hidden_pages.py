@@ -136,7 +136,9 @@ async def shown_at(site: Client, path: str, position: int) -> object:
     if path.startswith("/articles/"):
         match = re.search(r"<main.*?</main>", page.text, re.DOTALL)
         assert match is not None
-        return [page.status_code, sorted(words_in(re.sub(r"<[^>]*>", "", match[0])))]
+        # Below the article are other articles.
+        article = match[0].partition("</article>")[0]
+        return [page.status_code, sorted(words_in(re.sub(r"<[^>]*>", "", article)))]
     return re.findall(r'<h3 dir="auto"><a[^>]*>(.*?)</a></h3>', page.text)
 
 

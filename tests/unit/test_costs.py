@@ -48,6 +48,9 @@ def cost(query: str, **variables: Any) -> tuple[float, float]:
         # a list with a declared size, within a page
         ("{ articles(first: 2) { nodes { categories { name } } } }", 2 + 2 * 1, 1 + 1 + 2 * (1 + 5)),
         ('{ nodes(ids: ["a", "b", "c"]) { id } }', 1, 1 + 3),
+        # a plain list, not a connection
+        ('{ article(slug: "x") { related(first: 3) { teaser } } }', 1 + 10 + 3, 1 + 1 + 3),
+        ('{ article(slug: "x") { related { title } next { title } } }', 1 + 10 + 5, 1 + 1 + 4 + 1),
         ("{ a: site { name } ...F ... { c: site { name } } } fragment F on Query { b: site { name } }", 3, 4),
         # through a fragment on the connection itself
         ("{ articles(first: 7) { ...F } } fragment F on ArticleConnection { nodes { teaser } }", 2 + 7, 1 + 1 + 7),

@@ -109,20 +109,21 @@ def _directives(field: GraphQLField) -> list[object]:
 
 def _size(declared: SchemaDeclarations, type_name: str, name: str, field: GraphQLField) -> ListSize | None:
     slicing = [argument for argument in ("first", "last") if argument in field.args]
+    is_list = isinstance(get_nullable_type(field.type), GraphQLList)
     if slicing:
         # By section 9.2.4, a size is assumed only if no slicing argument has a default.
         has_default = any(isinstance(field.args[argument].default_value, int) for argument in slicing)
         return ListSize.of(
             assumed_size=strawberry.UNSET if has_default else DEFAULT_PAGE,
             slicing_arguments=slicing,
-            sized_fields=sorted(_SIZED),
+            # A list has the size itself. A connection has fields with it.
+            sized_fields=strawberry.UNSET if is_list else sorted(_SIZED),
             require_one_slicing_argument=False,
         )
     coordinate = f"{type_name}.{name}"
     # The specification only allows numbers as slicing arguments; Apollo's version also allows lists.
     if coordinate in declared.list_arguments:
         return ListSize.of(slicing_arguments=[declared.list_arguments[coordinate]])
-    is_list = isinstance(get_nullable_type(field.type), GraphQLList)
     if not is_list or is_leaf_type(named_type(field.type)):
         return None
     return ListSize.of(

@@ -41,6 +41,7 @@ from ledgerpress.http.middleware.telemetry import RequestSpans, Telemetry
 from ledgerpress.http.middleware.trusted_hosts import TrustedHosts
 from ledgerpress.http.other_workers import OtherWorkers
 from ledgerpress.http.pages.page_contributions_and_rendering import PageContribution, Pages
+from ledgerpress.http.pages.page_settings import PageSettings
 from ledgerpress.http.persisted_documents import PersistedDocuments
 from ledgerpress.http.requests.url_prefix_and_route_path import route_path
 from ledgerpress.http.shared_token_buckets import buckets_in
@@ -139,6 +140,7 @@ def make_app(
     allowed_hosts: Sequence[str] = ("*",),
     open_past: bool = False,
     pages: Sequence[PageContribution] = (),
+    page_settings: PageSettings | None = None,
     routes: Sequence[BaseRoute] = (),
 ) -> Starlette:
     """Return the application. The caller closes the store after the application has stopped.
@@ -147,10 +149,11 @@ def make_app(
     set, subscriptions end. Requests for hosts other than `allowed_hosts` are rejected. With `open_past`, everyone may
     read the past of content that is public today. `pages` and `routes` come from the features.
 
-    Raises `BadManifest` if the manifest of trusted documents cannot be used.
+    Raises `BadManifest` if the manifest of trusted documents cannot be used, and `InvalidPageFiles` if the templates or the
+    style sheet of the site cannot be used.
     """
     settings, runtime = settings or HttpSettings(), runtime or Runtime()
-    site = Pages(store, pages, open_past=open_past)
+    site = Pages(store, pages, open_past=open_past, settings=page_settings)
 
     async def page(scope: Scope, receive: Receive, send: Send) -> None:
         response = await site.graphiql(Request(scope))

@@ -14,7 +14,7 @@ from ledgerpress.commands.errors import ErrorCode, Rejection
 from ledgerpress.commands.roles_and_permissions import PermissionDenied
 from ledgerpress.graphql.response_cache import CacheableStore
 from ledgerpress.http.request_rejection_error import invalid_token
-from ledgerpress.http.requests.url_prefix_and_route_path import url_prefix
+from ledgerpress.http.requests.url_prefix_and_route_path import absolute_url, url_prefix
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,9 +44,7 @@ class RouteContext:
 
     def absolute_url(self, request: Request, path: str) -> str:
         """Return the permanent address of a page or a route, for readers who are not on the site."""
-        if self.base_url:
-            return self.base_url + path
-        return f"{request.url.scheme}://{request.url.netloc}{self.url(request, path)}"
+        return absolute_url(request, path, self.base_url)
 
 
 async def unauthenticated(_: Request, error: Any) -> Response:

@@ -20,6 +20,7 @@ from ledgerpress.features.registry import FEATURES
 from ledgerpress.http.app import Runtime, make_app
 from ledgerpress.http.feature_routes import RouteContext
 from ledgerpress.http.health.metrics import Metrics
+from ledgerpress.http.pages.site_files import InvalidPageFiles
 from ledgerpress.http.persisted_documents import BadManifest
 from ledgerpress.server.authenticator_and_first_admin_token import first_admin_token, make_authenticator
 from ledgerpress.server.logging import log_to_standard_error
@@ -238,7 +239,10 @@ def application(
             subscriptions=settings.live,
             allowed_hosts=allowed_hosts,
             open_past=settings.server.open_past,
+            page_settings=settings.server.pages,
             runtime=runtime,
         )
     except BadManifest as error:
         raise InvalidSettings(f"http.trusted_documents: {error}") from error
+    except InvalidPageFiles as error:
+        raise InvalidSettings(f"{error.setting}: {error}") from error

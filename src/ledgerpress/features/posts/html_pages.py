@@ -19,6 +19,7 @@ from ledgerpress.features.categories.category_links_on_pages import (
     category_tree,
 )
 from ledgerpress.features.posts import article_queries, post_queries
+from ledgerpress.features.posts.body.accessible_html import with_names_and_scrolling_tables
 from ledgerpress.features.posts.body.html_rendering_and_sections import Section, render, teaser_of
 from ledgerpress.features.posts.corrections import queries as correction_queries
 from ledgerpress.features.posts.corrections.model import CorrectionKind
@@ -94,9 +95,16 @@ class Note:
 
 @dataclass(frozen=True, slots=True)
 class ArticleContent(Card):
-    """An article with its body. `sections` is empty if the body has too few for a table of contents."""
+    """An article with its body.
 
+    `standfirst` is the teaser, if one was written. `changed` is when readers last saw a change: of the text, or of a
+    correction. `sections` is empty if the body has too few for a table of contents.
+    """
+
+    record: article_queries.Article
+    standfirst: str | None
     updated: Moment | None
+    changed: Moment
     reading_minutes: int
     corrections: Sequence[Note]
     sections: Sequence[Section]
@@ -126,23 +134,34 @@ def article_list(
 def article_content(snapshot: Snapshot, article: article_queries.Article, now: int) -> ArticleContent:
     body, zone = render(post_queries.markdown(snapshot, article.body), article.body), site_tzinfo(snapshot)
     was_updated = article.updated_at > article.published_at
+    corrections = correction_queries.of_article(snapshot, article.id)
+    corrected_at = [correction.reworded_at or correction.recorded_at for correction in corrections]
     return ArticleContent(
         **_card_fields(snapshot, article, now),
+        record=article,
+        standfirst=article.teaser or None,
         updated=moment(article.updated_at, now, zone) if was_updated else None,
+        changed=moment(max([article.updated_at, *corrected_at]), now, zone),
         reading_minutes=body.length.reading_minutes,
-        corrections=_notes(snapshot, article, now, zone),
+        corrections=_notes(snapshot, article, corrections, now, zone),
         sections=body.sections if len(body.sections) >= _MIN_SECTIONS else (),
-        body=Markup(body.html),  # noqa: S704 - sanitised by `render`
+        body=Markup(with_names_and_scrolling_tables(body.html)),  # noqa: S704 - sanitised by `render`
     )
 
 
-def _notes(snapshot: Snapshot, article: article_queries.Article, now: int, zone: tzinfo) -> list[Note]:
+def _notes(
+    snapshot: Snapshot,
+    article: article_queries.Article,
+    corrections: Sequence[correction_queries.Correction],
+    now: int,
+    zone: tzinfo,
+) -> list[Note]:
     texts = correction_queries.PublishedTexts(snapshot, article.seq)
     return [
         note_of(
             correction, moment(correction.recorded_at, now, zone), applies=texts.are_corrected_by(correction)
         )
-        for correction in correction_queries.of_article(snapshot, article.id)
+        for correction in corrections
     ]
 
 
@@ -158,10 +177,12 @@ def article_href(slug: str) -> str:
 def _card_fields(snapshot: Snapshot, article: article_queries.Article, now: int) -> dict[str, Any]:
     """Return the values for the fields of `Card`."""
     teaser, authors = article.teaser, authors_queries.authors(snapshot, article.author_ids)
+    href = article_href(article.slug)
     categories = post_queries.categories_of(snapshot, article.seq)
     return {
-        "title": article.title,
-        "href": article_href(article.slug),
+        # A withdrawn title is empty, but headings and links need a name.
+        "title": article.title or href,
+        "href": href,
         "teaser": teaser_of(post_queries.markdown(snapshot, article.body), article.body)
         if teaser is None
         else teaser,
@@ -197,7 +218,7 @@ def _article(pages: Pages, snapshot: Snapshot, request: Request) -> Response:
     if article.slug != slug:
         return pages.moved(snapshot, article_href(article.slug), request.url.query)
     content = article_content(snapshot, article, pages.now)
-    return pages.page(snapshot, "article.html", path=content.href, article=content)
+    return pages.page(snapshot, "article.html", path=content.href, subject=content, article=content)
 
 
 def _category(pages: Pages, snapshot: Snapshot, request: Request) -> Response:
@@ -213,6 +234,7 @@ def _category(pages: Pages, snapshot: Snapshot, request: Request) -> Response:
         snapshot,
         "category.html",
         path=category_href(category.slug),
+        subject=category,
         category=category,
         count=category_queries.count_articles(snapshot, category, descend=True),
         ancestors=[category_link(above) for above in category_queries.ancestors(snapshot, category)],

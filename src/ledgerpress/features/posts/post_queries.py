@@ -155,6 +155,12 @@ def category_ids(snapshot: Snapshot, seq: int) -> tuple[str, ...]:
     return tuple(category_id for (category_id,) in rows)
 
 
+def main_category(snapshot: Snapshot, seq: int) -> Category | None:
+    """Return the category in which a post has been for longest."""
+    existing = (categories.by_id(snapshot, category_id) for category_id in category_ids(snapshot, seq))
+    return next(filter(None, existing), None)
+
+
 def categories_of(snapshot: Snapshot, seq: int) -> list[Category]:
     """Return the categories of a post, sorted by name, each once."""
     return categories_of_each(snapshot, [seq])[seq]

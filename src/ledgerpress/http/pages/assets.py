@@ -9,6 +9,8 @@ from typing import Final
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 
+from ledgerpress.http.pages.site_files import SITE_STYLESHEET, read_stylesheet
+
 FOLDER: Final = Path(__file__).parent / "static"
 _MEDIA_TYPES: Final = {
     ".css": "text/css; charset=utf-8",
@@ -27,15 +29,21 @@ class _Asset:
 
 
 class Assets:
-    """Serves the files under `static/` and in the folders of features, which are read once, when it is created."""
+    """Serves the files under `static/`, in the folders of features, and the style sheet of the site.
 
-    def __init__(self, folders: Sequence[Path] = ()) -> None:
+    They are read once, when it is created.
+    """
+
+    def __init__(self, folders: Sequence[Path] = (), site_stylesheet: Path | None = None) -> None:
+        """Raises `InvalidPageFiles` if the style sheet of the site cannot be used."""
         self._assets = {
-            path.relative_to(folder).as_posix(): _read(path)
+            path.relative_to(folder).as_posix(): _asset(path.read_bytes(), path.suffix)
             for folder in (FOLDER, *folders)
             for path in folder.rglob("*")
             if path.suffix in _MEDIA_TYPES
         }
+        if site_stylesheet is not None:
+            self._assets[SITE_STYLESHEET] = _asset(read_stylesheet(site_stylesheet), ".css")
 
     def path(self, name: str) -> str:
         """Return a path of a file that contains its digest, so that caches may keep the file. Raises `KeyError`."""
@@ -57,6 +65,5 @@ class Assets:
         return Response(asset.content, headers={**headers, "Content-Type": asset.media_type})
 
 
-def _read(path: Path) -> _Asset:
-    content = path.read_bytes()
-    return _Asset(content, _MEDIA_TYPES[path.suffix], hashlib.sha256(content).hexdigest()[:16])
+def _asset(content: bytes, suffix: str) -> _Asset:
+    return _Asset(content, _MEDIA_TYPES[suffix], hashlib.sha256(content).hexdigest()[:16])

@@ -6,13 +6,10 @@ from copy import copy
 from dataclasses import dataclass, field, replace
 from datetime import UTC, tzinfo
 from functools import partial
-from http import HTTPStatus
-from inspect import isawaitable
 from pathlib import Path
-from typing import Any, Final, Literal, TypeAlias
+from typing import Any, Final, TypeAlias
 from urllib.parse import quote
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 from starlette.routing import BaseRoute, Route
@@ -21,15 +18,9 @@ from ledgerpress.bounded_cache import BoundedCache
 from ledgerpress.graphql.context import Store
 from ledgerpress.http.pages.assets import Assets
 from ledgerpress.http.pages.conditional_requests import revalidated
-from ledgerpress.http.pages.language_and_direction import (
-    bdi,
-    direction_of,
-    english_attributes,
-    english_words,
-    isolated,
-)
+from ledgerpress.http.pages.language_and_direction import direction_of, english_attributes, english_words
 from ledgerpress.http.pages.link import Link
-from ledgerpress.http.pages.other_path_spellings import PathSpelling
+from ledgerpress.http.pages.other_path_spellings import complete, other_spellings
 from ledgerpress.http.pages.page_headers import (
     FORM_POLICY,
     GRAPHIQL_POLICY,
@@ -47,7 +38,9 @@ from ledgerpress.http.pages.page_moment import (
     current_moment,
     requested_moment,
 )
-from ledgerpress.http.requests.url_prefix_and_route_path import url_prefix
+from ledgerpress.http.pages.page_settings import PageSettings
+from ledgerpress.http.pages.site_files import environment_of, use_site_templates
+from ledgerpress.http.requests.url_prefix_and_route_path import absolute_url, url_prefix
 from ledgerpress.views.paging import BadPageRequest
 from ledgerpress.views.snapshot_and_cache_dependencies import Snapshot
 
@@ -69,25 +62,41 @@ LinksFor: TypeAlias = "Callable[[Pages, Snapshot, Any], Sequence[Link]]"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PageView:
-    """A page that is being rendered: its moment, its changes, if it declares them, and its HTTP status."""
+    """A page that is being rendered: its moment, its changes, if it declares them, and its HTTP status.
+
+    `path` is its path on this site, and `subject` what it is about, such as an article, if its handler states them.
+    """
 
     pages: "Pages"
+    request: Request
     moment: PageMoment
     changes: PageChanges | None
     status: int = 200
+    path: str = ""
+    subject: object = None
+
+    @property
+    def language(self) -> str:
+        """The language of the page, a BCP 47 tag."""
+        return self.pages.site_language(self.moment.snapshot)
+
+    @property
+    def site_name(self) -> str:
+        return self.pages.site_name(self.moment.snapshot)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PagePart:
-    """A part that a feature adds to every page: at the top, or at the bottom, above the footer.
+    """A part that a feature adds to pages.
 
-    `place` returns the place on a page, `None` if the part is not on that page. `values` returns the values for the
-    template. `styles` and `scripts` are names of files under `static/`; scripts are modules. The position in the footer
-    links to the element with the id `position_anchor`.
+    `place` returns the place on a page, `None` if the part is not on that page: `head`, the head of the document; `top`;
+    `bottom`, above the footer; or a place that the template of the page names, such as `article`, below the text of an
+    article. `values` returns the values for the template. `styles` and `scripts` are names of files under `static/`;
+    scripts are modules. The position in the footer links to the element with the id `position_anchor`.
     """
 
     template: str
-    place: "Callable[[PageView], Literal['top', 'bottom'] | None]"
+    place: Callable[[PageView], str | None]
     values: Callable[[PageView], Mapping[str, Any]]
     styles: Sequence[str] = ()
     scripts: Sequence[str] = ()
@@ -118,7 +127,7 @@ class PageContribution:
     A handler reads everything from the snapshot that it is given: it is as of the moment that the address names, and
     contains only what is public today. So every page can be read as of any moment, and `url(…)` keeps that moment; a form
     keeps it with a hidden field, `asOf`, if `as_of` is not `None`. `changes` returns when a page changed, by the path of
-    the page. `parts` are on every page, `static` is a folder with files that pages load.
+    the page. `parts` are on the pages that they choose, `static` is a folder with files that pages load.
     """
 
     routes: Mapping[str, PageHandler] = field(default_factory=dict)
@@ -134,55 +143,36 @@ class PageContribution:
     examples: Callable[[Snapshot], Mapping[str, str]] | None = None
 
 
-def other_spellings(handlers: Mapping[str, PageHandler]) -> PageHandler:
-    """Return the handler of all other paths: it redirects other spellings of the path of a page that exists."""
-    spellings = [(PathSpelling(path), handler) for path, handler in handlers.items()]
-
-    async def handle(pages: Pages, snapshot: Snapshot, request: Request) -> Response:
-        for spelling, handler in spellings:
-            match = spelling.match(request.path_params["path"])
-            if match is None:
-                continue
-            renamed = Request({**request.scope, "path_params": match.parameters})
-            page = await _complete(handler(pages, snapshot, renamed))
-            # A page that knows a better path redirects to it.
-            is_page = page.status_code in {HTTPStatus.OK, HTTPStatus.NOT_MODIFIED}
-            return pages.moved(snapshot, match.path, request.url.query) if is_page else page
-        return pages.not_found(snapshot)
-
-    return handle
-
-
-async def _complete(page: Response | Awaitable[Response]) -> Response:
-    return await page if isawaitable(page) else page
-
-
 class Pages:
     """The pages of the site under a prefix. Each page is read from one snapshot and has its position in a header."""
 
     def __init__(
-        self, store: Store, contributions: Sequence[PageContribution] = (), *, open_past: bool = False
+        self,
+        store: Store,
+        contributions: Sequence[PageContribution] = (),
+        *,
+        open_past: bool = False,
+        settings: PageSettings | None = None,
     ) -> None:
         """Create pages without a prefix. `under` returns the pages for another prefix.
 
-        With `open_past`, everyone may read pages as of a past moment.
+        With `open_past`, everyone may read pages as of a past moment. Raises `InvalidPageFiles` if the templates or the
+        style sheet of the site cannot be used.
         """
         self._store = store
         self._prefix = ""
         self._open_past = open_past
         self._view: PageView | None = None
         self._contributions = contributions
-        self._assets = Assets([part.static for part in contributions if part.static])
+        settings = settings or PageSettings()
+        self._base_url = settings.base_url
+        self._assets = Assets([part.static for part in contributions if part.static], settings.stylesheet)
         folders = [_TEMPLATES, *(part.templates for part in contributions if part.templates)]
-        self._templates = Environment(
-            loader=FileSystemLoader(folders),
-            autoescape=True,
-            undefined=StrictUndefined,
-            trim_blocks=True,
-            lstrip_blocks=True,
-        )
-        self._templates.globals |= self._link_functions()
-        self._templates.filters |= {"bdi": bdi, "isolated": isolated}
+        self._templates = environment_of(folders)
+        has_stylesheet = settings.stylesheet is not None
+        self._templates.globals |= self._link_functions() | {"has_site_stylesheet": has_stylesheet}
+        if settings.templates is not None:
+            use_site_templates(self._templates, settings.templates)
         self._by_prefix = BoundedCache[str, Pages](max_entries=_MAX_PREFIXES)
 
     def under(self, prefix: str) -> "Pages":
@@ -225,6 +215,15 @@ class Pages:
     def current_url(self, path: str) -> str:
         """Return the URL of a path of this site, whatever the moment of the page that is requested."""
         return self._prefix + path
+
+    def absolute_url(self, path: str) -> str:
+        """Return the permanent address of a path of this site, for readers who are not on the site.
+
+        It does not keep the moment. Raises `RuntimeError` outside a request.
+        """
+        if self._view is None:
+            raise RuntimeError("only the pages of a request have addresses")
+        return absolute_url(self._view.request, path, self._base_url)
 
     def asset(self, name: str) -> str:
         """Return the URL of a file under `static/`. Raises `KeyError`."""
@@ -286,11 +285,17 @@ class Pages:
         status: int = 200,
         policy: str = SITE_POLICY,
         path: str = "",
+        subject: object = None,
         **values: Any,
     ) -> Response:
-        """Return a page, rendered from a template with values. `path` is the path of the page on this site."""
-        language = self._site_language(snapshot)
-        parts = [] if self._view is None else self._parts(replace(self._view, status=status))
+        """Return a page, rendered from a template with values.
+
+        `path` is the path of the page on this site, and `subject` what it is about, for the parts that features add.
+        """
+        language = self.site_language(snapshot)
+        parts = []
+        if self._view is not None:
+            parts = self._parts(replace(self._view, status=status, path=path, subject=subject))
         html = self._templates.get_template(template).render(
             # A template that is imported with its context sees these; they keep the moment.
             **self._link_functions(),
@@ -299,7 +304,7 @@ class Pages:
                 (part.position_anchor for _, part, _ in parts if part.position_anchor), None
             ),
             as_of=None if self._view is None else self._view.moment.as_of,
-            site_name=self._site_name(snapshot),
+            site_name=self.site_name(snapshot),
             language=language,
             direction=direction_of(language),
             words=partial(english_words, language=language),
@@ -353,13 +358,13 @@ class Pages:
         """Return the pages of one request."""
         pages = copy(self)
         changes_of_page = changes(moment, request.path_params) if changes and self._open_past else None
-        pages._view = PageView(pages=pages, moment=moment, changes=changes_of_page)
+        pages._view = PageView(pages=pages, request=request, moment=moment, changes=changes_of_page)
         return pages
 
     async def _response(self, handler: PageHandler, request: Request) -> Response:
         snapshot = self.moment.snapshot
         try:
-            return await _complete(handler(self, snapshot, request))
+            return await complete(handler(self, snapshot, request))
         except BadPageRequest:
             return self.not_found(snapshot)
 
@@ -381,11 +386,11 @@ class Pages:
         zones = (part.site_time_zone for part in self._contributions)
         return next((zone(snapshot) for zone in zones if zone), UTC)
 
-    def _site_name(self, snapshot: Snapshot) -> str:
+    def site_name(self, snapshot: Snapshot) -> str:
         names = (part.site_name(snapshot) for part in self._contributions if part.site_name)
         return next((name for name in names if name), _DEFAULT_NAME)
 
-    def _site_language(self, snapshot: Snapshot) -> str:
+    def site_language(self, snapshot: Snapshot) -> str:
         languages = (part.site_language(snapshot) for part in self._contributions if part.site_language)
         return next((language for language in languages if language), _DEFAULT_LANGUAGE)
 

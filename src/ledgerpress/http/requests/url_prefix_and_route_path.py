@@ -2,6 +2,7 @@
 
 from urllib.parse import quote
 
+from starlette.requests import Request
 from starlette.types import Scope
 
 
@@ -25,6 +26,11 @@ def url_prefix(scope: Scope) -> str:
     """
     segments = [segment for segment in scope.get("root_path", "").split("/") if segment]
     return "".join(f"/{quote(segment, safe='')}" for segment in segments)
+
+
+def absolute_url(request: Request, path: str, base_url: str = "") -> str:
+    """Return the address of a path of this site. Without `base_url`, it begins with the address of the request."""
+    return f"{base_url or f'{request.url.scheme}://{request.url.netloc}{url_prefix(request.scope)}'}{path}"
 
 
 def with_prefix_in_path(scope: Scope) -> Scope:

@@ -9,6 +9,7 @@ from msgspec import Meta
 
 from ledgerpress.eventlog.clock_guard import ClockLimits
 from ledgerpress.eventlog.errors import LogUnusable
+from ledgerpress.http.pages.page_settings import PageSettings
 from ledgerpress.network_names import HostName, ProxyAddress
 from ledgerpress.server.log_url import LOCAL, LogUrl
 
@@ -78,10 +79,21 @@ class ServerSettings(msgspec.Struct, frozen=True, kw_only=True):
         Meta(
             pattern=BASE_URL_PATTERN,
             description="The address of the front page, without a slash at its end, such as `https://news.example.org`: "
-            "links in feeds, sitemaps and `robots.txt` begin with it. If it is empty, they begin with the address of the "
-            "request.",
+            "links in feeds, sitemaps and `robots.txt` and the canonical addresses of pages begin with it. If it is empty, "
+            "they begin with the address of the request.",
         ),
     ] = ""
+    templates: Annotated[
+        Path | None,
+        Meta(
+            description="A directory with Jinja templates that win over the built-in ones of the same name: see "
+            "[design a site](../how-to/design-a-site.md). The server does not start with a template that has an error."
+        ),
+    ] = None
+    stylesheet: Annotated[
+        Path | None,
+        Meta(description="A CSS file that every page loads after the built-in style sheets."),
+    ] = None
     data: Annotated[
         Path,
         Meta(
@@ -241,6 +253,11 @@ class ServerSettings(msgspec.Struct, frozen=True, kw_only=True):
     def hosts(self) -> tuple[str, ...]:
         """The allowed values of a request's Host header."""
         return self.allowed_hosts or (self.host, "localhost")
+
+    @property
+    def pages(self) -> PageSettings:
+        """The settings of pages."""
+        return PageSettings(base_url=self.base_url, templates=self.templates, stylesheet=self.stylesheet)
 
 
 def _core_quota() -> int | None:

@@ -1,0 +1,39 @@
+"""An article as `NewsArticle` of schema.org, in JSON-LD."""
+
+from typing import Any
+
+from jinja2.utils import htmlsafe_json_dumps
+from markupsafe import Markup
+
+from ledgerpress.features.posts.pages import ArticleContent, Note
+
+
+def json_ld(article: ArticleContent, *, url: str, site_name: str, site_url: str, language: str) -> Markup:
+    """Return the text of a `script` element with the data of an article. Nothing in it can end the element."""
+    publisher = {"@type": "Organization", "name": site_name, "url": site_url}
+    data: dict[str, Any] = {
+        "@context": "https://schema.org",
+        "@type": "NewsArticle",
+        "headline": article.title,
+        "description": article.teaser,
+        "datePublished": article.published.iso,
+        "dateModified": article.changed.iso,
+        "author": [{"@type": "Person", "name": name} for name in article.authors] or publisher,
+        "publisher": publisher,
+        "mainEntityOfPage": {"@type": "WebPage", "@id": url},
+        "url": url,
+        "articleSection": [category.name for category in article.categories],
+        "inLanguage": language,
+        "correction": [_comment(note) for note in article.corrections],
+    }
+    filled = {name: value for name, value in data.items() if value}
+    return htmlsafe_json_dumps(filled, ensure_ascii=False, separators=(",", ":"))
+
+
+def _comment(note: Note) -> dict[str, str]:
+    return {
+        "@type": "CorrectionComment",
+        "name": note.heading,
+        "text": note.note,
+        "datePublished": note.at.iso,
+    }
