@@ -88,7 +88,9 @@ async def test_an_invalid_locale_changes_nothing(
         ("az", "ltr"), ("pa", "ltr"), ("ar-Latn", "ltr"), ("und", "ltr"), ("x-desk", "ltr"), ("zh-Hant", "ltr"),
     ],
 )  # fmt: skip
-async def test_without_translations_every_page_declares_its_language_and_has_english_words(api: Client, language: str, direction: str) -> None:
+async def test_without_translations_every_page_declares_its_language_and_has_english_words(
+    api: Client, language: str, direction: str
+) -> None:
     await api.do("siteLocalize", language=language)
     await api.do("categoryCreate", name="News", slug="news")
     await api.write("A", slug="a", publish=True)
