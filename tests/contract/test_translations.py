@@ -79,7 +79,7 @@ def test_a_feature_with_translations_has_no_problems(
         ("pages.py", ", name=name", "", "and the values differ: name"),
         ("de.po", "Von {name}", "Von {nam}", "has the placeholder {nam}"),
         ("de.po", '"{count} Sterne"', '""', "needs 2 forms"),
-        ("de.po", 'msgid "Best"', 'msgid Best', "is not a valid catalogue"),
+        ("de.po", 'msgid "Best"', 'nonsense', "is not a valid catalogue"),
     ],
 )  # fmt: skip
 def test_each_problem_is_found(

@@ -175,7 +175,7 @@ def test_an_invalid_catalogue_is_rejected_or_its_translation_is_not_used(
 
 
 def test_a_folder_without_a_catalogue_is_rejected(tmp_path: Path) -> None:
-    with pytest.raises(InvalidCatalogue, match="has no catalogue such as de.po"):
+    with pytest.raises(InvalidCatalogue, match=r"has no catalogue such as de\.po"):
         check_folder(tmp_path / "missing")
 
 
