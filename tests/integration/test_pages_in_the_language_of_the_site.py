@@ -230,7 +230,10 @@ async def test_feeds_have_the_words_of_the_site(api: Client) -> None:
     feed = (await api.http.get("/feeds/corrections.json")).json()
     assert feed["title"] == "Korrekturen · Der Bote"
     assert feed["items"][0]["tags"] == ["Korrektur"]
-    assert '<span lang="de-AT"><strong>Korrektur</strong> (<bdi>' in feed["items"][0]["content_html"]
+    assert (
+        '<span lang="de-AT"><strong>Korrektur</strong> (4. Mai 2024):</span>'
+        in feed["items"][0]["content_html"]
+    )
     assert 'title="Korrekturen · Der Bote"' in (await api.http.get("/")).text
     await api.do("siteLocalize", language="he")
     feed = (await api.http.get("/feeds/corrections.json")).json()

@@ -1,14 +1,12 @@
 """The entries of feeds: articles and corrections, as data that both formats write."""
 
 from collections.abc import Callable, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from datetime import tzinfo
 from html import escape
 
 from markupsafe import Markup
 
-from ledgerpress import rfc3339
 from ledgerpress.features.authors import queries as authors
 from ledgerpress.features.categories.category_links_on_pages import category_href
 from ledgerpress.features.categories.queries import Category
@@ -19,6 +17,7 @@ from ledgerpress.features.posts.article_queries import Article
 from ledgerpress.features.posts.body.html_rendering_and_sections import render, teaser_of
 from ledgerpress.features.posts.corrections import queries as corrections
 from ledgerpress.features.posts.pages import CORRECTION_HEADINGS, article_href
+from ledgerpress.features.site.local_times import DayText, local_time
 from ledgerpress.features.site.queries import site_language, site_tzinfo
 from ledgerpress.http.pages.interface_texts.words import Words
 from ledgerpress.views.snapshot_and_cache_dependencies import Snapshot
@@ -147,14 +146,11 @@ def urn(id_: str) -> str:
 
 
 def _note_html(note: corrections.Correction, words: Words, zone: tzinfo) -> str:
-    at = rfc3339.to_datetime(note.recorded_at)
-    # In the first and the last hours of the calendar, the local time may have no date.
-    with suppress(OverflowError):
-        at = at.astimezone(zone)
+    day = DayText(local_time(note.recorded_at, zone))
     # A reader for feeds may be in another language.
     language = words.language if words.has_translations else "en"
     kind = Markup("<strong>{}</strong>").format(words(CORRECTION_HEADINGS[note.kind]))
-    heading = words("{kind} ({date}):", kind=kind, date=at.date().isoformat())
+    heading = words("{kind} ({date}):", kind=kind, date=day)
     passage = "" if note.passage is None else f"<blockquote>{escape(note.passage)}</blockquote>"
     return f'<p><span lang="{escape(language)}">{heading}</span> {escape(note.note)}</p>{passage}'
 

@@ -194,7 +194,7 @@ async def _changes(
         if sources[0] != sources[1]:
             is_source, (before, after) = True, sources
     texts = [
-        (heading, *(_text(snapshot, content, name) for content in (old, new)))
+        (heading, _text(snapshot, old, name), _text(snapshot, new, name))
         for name, heading in _FIELD_HEADINGS.items()
     ]
 

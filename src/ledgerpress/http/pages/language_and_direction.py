@@ -70,7 +70,9 @@ def isolated(text: str, *, always: bool = False) -> str:
     Most text is returned unchanged: in text from left to right, only text with right-to-left characters or control
     characters needs isolation. `always` is for text from right to left.
     """
-    if not always and _TYPES_THAT_AFFECT_OTHERS.isdisjoint(map(unicodedata.bidirectional, text)):
+    if not always and (
+        text.isascii() or _TYPES_THAT_AFFECT_OTHERS.isdisjoint(map(unicodedata.bidirectional, text))
+    ):
         return text
     return f"{_FIRST_STRONG_ISOLATE}{_balanced(text)}{_POP_ISOLATE}"
 
@@ -83,6 +85,8 @@ def english_attributes(language: str) -> Markup:
 
 def _balanced(text: str) -> str:
     """Return `text` with as many ends of isolates as beginnings, so that it cannot end an isolate around it."""
+    if text.isascii():
+        return text
     characters, depth = list[str](), 0
     for character in text:
         if character == _POP_ISOLATE:

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping
 from datetime import date, datetime, timedelta, tzinfo
 from functools import lru_cache
-from typing import Final
+from typing import Final, Literal, TypeAlias
 
 import langcodes
 from babel import Locale, UnknownLocaleError
@@ -19,7 +19,8 @@ _ENGLISH: Final = "en-GB"
 _MINIMUM_OF_GROUPS: Final = {"es": 10_000}
 """Numbers below it have no separator; in other languages, those below 1,000. CLDR has this, and Babel does not."""
 _REMEMBERED: Final = 2_048
-_SECONDS: Final = {
+_Unit: TypeAlias = Literal["year", "month", "week", "day", "hour", "minute"]
+_SECONDS: Final[Mapping[_Unit, int]] = {
     "year": 365 * 86_400,
     "month": 30 * 86_400,
     "week": 7 * 86_400,
@@ -78,9 +79,10 @@ class Formats:
         return f"1er {text[2:]}" if self._locale.language == "fr" and text.startswith("1 ") else text
 
     def _ago(self, count: int, unit: str) -> str:
-        age = timedelta(seconds=-count * _SECONDS[unit])
+        (granularity,) = (known for known in _SECONDS if known == unit)
+        age = timedelta(seconds=-count * _SECONDS[granularity])
         return format_timedelta(
-            age, unit, threshold=float("inf"), add_direction=True, format="long", locale=self._locale
+            age, granularity, threshold=float("inf"), add_direction=True, format="long", locale=self._locale
         )
 
     def _number(self, number: int) -> str:

@@ -5,12 +5,13 @@ add elements nor change the order of the words around it (Unicode Standard Annex
 """
 
 from collections.abc import Callable, Iterable, Mapping
-from datetime import datetime
+from datetime import datetime, tzinfo
 from functools import cache
 from typing import Any, Final, Protocol, TypeAlias
 
 from markupsafe import Markup, escape
 
+from ledgerpress.bounded_cache import BoundedCache
 from ledgerpress.http.pages.interface_texts.catalogues import COUNT, Catalogue, Key
 from ledgerpress.http.pages.interface_texts.date_and_number_formats import Formats
 from ledgerpress.http.pages.interface_texts.placeholders import fill
@@ -22,6 +23,8 @@ from ledgerpress.http.pages.language_and_direction import (
 )
 
 _ENGLISH: Final = "en"
+_REMEMBERED: Final = 2_048
+"""How many texts without values, and how many times, are remembered in each language."""
 
 
 class InterfaceText(Protocol):
@@ -74,6 +77,7 @@ class Words:
         self.language = language
         self._catalogue: Catalogue = catalogue or {}
         self._html: dict[Key, Markup] = {}
+        self._minutes = BoundedCache[tuple[datetime, tzinfo | None], str](max_entries=_REMEMBERED)
         # Both are empty on a page in English.
         self._mark = english_attributes(language)
         self._is_english = not self._mark
@@ -89,15 +93,15 @@ class Words:
         """Return a text as HTML. HTML that this function returned before is returned unchanged."""
         if isinstance(text, Markup):
             return text
-        if isinstance(text, Text):
-            text, plural, context, values = text.english, text.plural, text.context, text.values
-        elif not isinstance(text, str):
-            return self._marked(escape(text.in_words(self)), is_english=not self.has_translations)
-        if not values and (known := self._html.get((context, text))) is not None:
+        if not values and isinstance(text, str) and (known := self._html.get((context, text))) is not None:
             return known
+        if isinstance(text, Text):
+            return self(text.english, text.plural, context=text.context, **text.values)
+        if not isinstance(text, str):
+            return self._marked(escape(text.in_words(self)), is_english=not self.has_translations)
         form, is_english = self._form(text, plural, context, values)
         html = self._marked(Markup(fill(form, values, escape, self._as_html)), is_english=is_english)  # noqa: S704 - all parts are escaped
-        if not values and (context, text) in self._catalogue:
+        if not values and len(self._html) < _REMEMBERED:
             self._html[context, text] = html
         return html
 
@@ -106,8 +110,8 @@ class Words:
     ) -> str:
         """Return a text as plain text, for `<title>` and for attributes. It is not escaped; templates escape it."""
         if isinstance(text, Text):
-            text, plural, context, values = text.english, text.plural, text.context, text.values
-        elif not isinstance(text, str):
+            return self.text(text.english, text.plural, context=text.context, **text.values)
+        if not isinstance(text, str):
             return text.in_words(self)
         form, is_english = self._form(text, plural, context, values)
         # In text from right to left, any text from left to right is isolated, too.
@@ -133,8 +137,14 @@ class Words:
 
     def minute(self, at: datetime) -> str:
         """Return a time with its day and its time zone."""
-        formats = self.formats
-        return self._minute(formats.day(at.date()), formats.time(at), formats.zone(at))
+        # Equal times in two zones are equal.
+        key = (at, at.tzinfo)
+        text = self._minutes.get(key)
+        if text is None:
+            formats = self.formats
+            text = self._minute(formats.day(at.date()), formats.time(at), formats.zone(at))
+            self._minutes.put(key, text)
+        return text
 
     @property
     def minute_pattern(self) -> str:
