@@ -20,6 +20,11 @@ def test_the_texts_of_each_feature_are_translated(folder: Path) -> None:
     assert list(problems(Source(folder, LANGUAGES))) == []
 
 
+def test_the_example_is_translated() -> None:
+    folder = ROOT / "docs/examples/factcheck/src/ledgerpress_factcheck"
+    assert list(problems(Source(folder, ["de"]))) == []
+
+
 def test_features_translate_the_same_text_in_the_same_way() -> None:
     assert list(conflicts([Source(folder, LANGUAGES) for folder in FOLDERS])) == []
 

@@ -7,11 +7,12 @@ from pathlib import Path
 from typing import Final
 
 from babel.messages.catalog import Catalog
-from babel.messages.pofile import read_po, write_po
+from babel.messages.pofile import write_po
 
 from ledgerpress.http.pages.interface_texts.catalogues import (
     Key,
     catalogue_files,
+    parsed,
     problems_in,
     read_catalogue,
 )
@@ -115,10 +116,7 @@ def shared_translations(source: Source, language: str) -> frozenset[Key]:
 
 
 def _read(path: Path) -> Catalog:
-    if not path.exists():
-        return Catalog()
-    with path.open("rb") as file:
-        return read_po(file, abort_invalid=True)
+    return parsed(path) if path.exists() else Catalog()
 
 
 def _plurals_of(path: Path) -> dict[Key, str | None]:

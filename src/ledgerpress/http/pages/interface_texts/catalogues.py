@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Final, TypeAlias
 from ledgerpress.http.pages.interface_texts.placeholders import names_in
 
 if TYPE_CHECKING:
-    from babel.messages.catalog import Message
+    from babel.messages.catalog import Catalog
 
 logger = logging.getLogger(__name__)
 
@@ -78,16 +78,24 @@ def check_folder(folder: Path) -> None:
             raise InvalidCatalogue(f"{path}: {problems[0]}")
 
 
-def _translations(path: Path) -> Iterator[tuple[Key, Translation, str | None]]:
-    """Yield the translations in a file with their keys, each with the problem that makes it invalid, if there is one."""
+def parsed(path: Path) -> "Catalog":
+    """Return a file as Babel reads it. Raises `InvalidCatalogue`."""
     from babel.messages.pofile import PoFileError, read_po  # noqa: PLC0415 - a site in English does not need it
 
     try:
         with path.open("rb") as file:
-            catalogue = read_po(file, locale=None, abort_invalid=True)
+            return read_po(file, abort_invalid=True)
+    except (PoFileError, ValueError, OSError) as error:
+        raise InvalidCatalogue(f"{path} is not a valid catalogue: {error}") from error
+
+
+def _translations(path: Path) -> Iterator[tuple[Key, Translation, str | None]]:
+    """Yield the translations in a file with their keys, each with the problem that makes it invalid, if there is one."""
+    catalogue = parsed(path)
+    try:
         # `c2py` accepts the C expression of a header, and nothing else.
         form_for = gettext.c2py(catalogue.plural_expr)
-    except (PoFileError, ValueError, OSError) as error:
+    except ValueError as error:
         raise InvalidCatalogue(f"{path} is not a valid catalogue: {error}") from error
     for message in catalogue:
         if not message.id or message.fuzzy or not any(_forms(message.string)):
@@ -112,7 +120,7 @@ def _problem(sources: Sequence[str], forms: Sequence[str], number_of_forms: int)
     return None
 
 
-def _forms(text: "str | Sequence[str] | Message | None") -> tuple[str, ...]:
+def _forms(text: "str | Sequence[str] | None") -> tuple[str, ...]:
     """Return a text, or its plural forms, as a tuple."""
     if isinstance(text, str):
         return (text,)
