@@ -165,8 +165,8 @@ def check(pages: dict[str, httpx2.Response], language: str) -> None:
         assert f'<html lang="{language}" dir="{direction}">' in page.text, address
         assert 'lang="en"' not in page.text, address
         own = OwnWords(page.text)
-        found = [words for words in own.words if english.search(words)]
-        assert found == [], address
+        remaining = [words for words in own.words if english.search(words)]
+        assert remaining == [], address
         assert not english.fullmatch(own.title.partition(" · ")[0].partition(":")[0]), own.title
 
 

@@ -60,7 +60,7 @@ def test_plural_forms(language: str, expected: dict[int, str]) -> None:
 
 
 @pytest.mark.parametrize(
-    ("language", "one", "two", "three"),
+    ("language", "single", "pair", "triple"),
     [
         ("en", "A", "A and B", "A, B and C"),
         ("en-US", "A", "A and B", "A, B, and C"),
@@ -70,10 +70,10 @@ def test_plural_forms(language: str, expected: dict[int, str]) -> None:
         ("ar", "A", "A وB", "A وB وC"),
     ],
 )
-def test_lists(language: str, one: str, two: str, three: str) -> None:
+def test_lists(language: str, single: str, pair: str, triple: str) -> None:
     words = SHIPPED.words(language)
     items = [Markup("A"), Markup("B"), Markup("C"), Markup("D")]
-    assert [words.list(items[:count]) for count in range(4)] == ["", one, two, three]
+    assert [words.list(items[:count]) for count in range(4)] == ["", single, pair, triple]
     assert words.list([HOSTILE, Markup("B"), HOSTILE]).count("<bdi>") == 2
     assert words.list(["a", "b"], lambda name: Markup("<i>{}</i>").format(name)).count("<i>") == 2
 

@@ -31,15 +31,15 @@ def main(arguments: Sequence[str]) -> int:
         if options.update:
             for path in (path for source in sources for path in update(source)):
                 print(f"changed: {path}")  # noqa: T201 - the output of the command
-        found = [problem for source in sources for problem in problems(source)]
-        found += conflicts(sources)
+        results = [problem for source in sources for problem in problems(source)]
+        results += conflicts(sources)
     except InvalidCatalogue as error:
-        found = [str(error)]
-    for problem in found:
+        results = [str(error)]
+    for problem in results:
         print(problem)  # noqa: T201
-    if not found:
+    if not results:
         print("All texts have translations.")  # noqa: T201
-    return 1 if found else 0
+    return 1 if results else 0
 
 
 def _languages(folder: Path) -> list[str]:

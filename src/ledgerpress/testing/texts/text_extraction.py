@@ -107,7 +107,7 @@ def _read_template(extraction: Extraction, file: str, source: str) -> None:
     parser = _LiteralWords()
     parser.feed(_without_expressions(environment, source))
     parser.close()
-    for line, words in parser.found:
+    for line, words in parser.literals:
         extraction.problems.append(f"{file}:{line}: write these words with words(…): “{words}”")
 
 
@@ -158,7 +158,7 @@ class _LiteralWords(HTMLParser):
 
     def __init__(self) -> None:
         super().__init__()
-        self.found: list[tuple[int, str]] = []
+        self.literals: list[tuple[int, str]] = []
         self._hidden = 0
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
@@ -181,7 +181,7 @@ class _LiteralWords(HTMLParser):
             self._add(data)
 
     def _add(self, words: str) -> None:
-        self.found.append((self.getpos()[0], " ".join(words.split())))
+        self.literals.append((self.getpos()[0], " ".join(words.split())))
 
 
 # --- code ------------------------------------------------------------------------------------------
