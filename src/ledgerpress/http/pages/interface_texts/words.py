@@ -6,13 +6,13 @@ add elements nor change the order of the words around it (Unicode Standard Annex
 
 from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime, tzinfo
-from functools import cache
+from functools import cache, cached_property
 from typing import Any, Final, Protocol, TypeAlias
 
 from markupsafe import Markup, escape
 
 from ledgerpress.bounded_cache import BoundedCache
-from ledgerpress.http.pages.interface_texts.catalogues import COUNT, Catalogue, Key
+from ledgerpress.http.pages.interface_texts.catalogues import COUNT, Catalogue
 from ledgerpress.http.pages.interface_texts.date_and_number_formats import Formats
 from ledgerpress.http.pages.interface_texts.placeholders import fill
 from ledgerpress.http.pages.language_and_direction import (
@@ -24,7 +24,7 @@ from ledgerpress.http.pages.language_and_direction import (
 
 _ENGLISH: Final = "en"
 _REMEMBERED: Final = 2_048
-"""How many texts without values, and how many times, are remembered in each language."""
+"""How many texts without values except for a number, and how many times, are remembered in each language."""
 
 
 class InterfaceText(Protocol):
@@ -76,7 +76,7 @@ class Words:
         """`language` is that of the page. `catalogue` has the translations into it; `None` if there are none."""
         self.language = language
         self._catalogue: Catalogue = catalogue or {}
-        self._html: dict[Key, Markup] = {}
+        self._html = BoundedCache[tuple[str, str, Any], Markup](max_entries=_REMEMBERED)
         self._minutes = BoundedCache[tuple[datetime, tzinfo | None], str](max_entries=_REMEMBERED)
         # Both are empty on a page in English.
         self._mark = english_attributes(language)
@@ -93,16 +93,20 @@ class Words:
         """Return a text as HTML. HTML that this function returned before is returned unchanged."""
         if isinstance(text, Markup):
             return text
-        if not values and isinstance(text, str) and (known := self._html.get((context, text))) is not None:
-            return known
+        key = None
+        if isinstance(text, str) and (not values or (plural is not None and len(values) == 1)):
+            key = (context, text, values.get(COUNT))
+            known = self._html.get(key)
+            if known is not None:
+                return known
         if isinstance(text, Text):
             return self(text.english, text.plural, context=text.context, **text.values)
         if not isinstance(text, str):
             return self._marked(escape(text.in_words(self)), is_english=not self.has_translations)
         form, is_english = self._form(text, plural, context, values)
         html = self._marked(Markup(fill(form, values, escape, self._as_html)), is_english=is_english)  # noqa: S704 - all parts are escaped
-        if not values and len(self._html) < _REMEMBERED:
-            self._html[context, text] = html
+        if key is not None:
+            self._html.put(key, html)
         return html
 
     def text(
@@ -146,7 +150,7 @@ class Words:
             self._minutes.put(key, text)
         return text
 
-    @property
+    @cached_property
     def minute_pattern(self) -> str:
         """The same, with the placeholders `{day}`, `{time}` and `{zone}`, for a script that formats times."""
         return self._minute("{day}", "{time}", "{zone}")
