@@ -45,7 +45,7 @@ SETTINGS: Final = {
     "server": """
         host port unix_socket workers worker_hang_seconds root_path base_url templates stylesheet data log allow_unsynced log_wait_seconds max_clock_jump_seconds
         max_clock_ahead_days allowed_hosts trusted_proxies
-        max_head_bytes head_seconds max_connections max_unfinished_bodies open_past public_history
+        max_head_bytes head_seconds max_connections max_unfinished_bodies open_past public_history translations
         stop_delay_seconds stop_seconds
     """,
     "access": """

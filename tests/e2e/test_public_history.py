@@ -15,6 +15,17 @@ WIDTHS: Final = (1200, 360, 320)
 ARABIC: Final = ("طاحونة المد تدور من جديد", "للطاحونة عجلتان.", "للطاحونة ثلاث عجلات.", "ثلاث عجلات")
 ENGLISH: Final = ("The tide mill turns again", "It has two wheels.", "It has three wheels.", "three wheels")
 
+TEXTS: Final = {
+    "en": (
+        "3 published versions", "Version 2 of 3", "History", "Edited without a note", "Two front pages",
+        "Articles that are not public today",
+    ),
+    "ar": (
+        "3 نسخ منشورة", "النسخة 2 من 3", "تاريخ التعديلات", "عُدّل من دون ملاحظة", "صفحتان رئيسيتان",
+        "لا تُعرض المقالات غير المتاحة للجمهور",
+    ),
+}  # fmt: skip
+
 
 @pytest.fixture(params=["en", "ar"])
 async def public_site(
@@ -51,9 +62,10 @@ async def test_readers_go_from_an_article_to_a_difference_and_back_without_javas
 ) -> None:
     await page.disable_scripts()
     await page.go(f"{public_site}/articles/mill")
+    versions, number, article, kind, fronts, hidden = TEXTS[await page.value("document.documentElement.lang")]
     history = "/articles/mill/history"
-    await click(page, '.reading a[href$="/history"]', history, "3 published versions")
-    await click(page, 'a[href$="/history/2"]', f"{history}/2", "Version 2 of 3")
+    await click(page, '.reading a[href$="/history"]', history, versions)
+    await click(page, 'a[href$="/history/2"]', f"{history}/2", number)
     assert await page.value("document.querySelectorAll('.diff ins, .diff del').length") >= 2
     assert await page.value("document.querySelectorAll('.diff mark').length") == 1
     await page.value("document.querySelector('#page_view').value = 'side-by-side'")
@@ -61,12 +73,12 @@ async def test_readers_go_from_an_article_to_a_difference_and_back_without_javas
     await page.until("document.querySelector('table.sides') && document.readyState === 'complete'")
     assert "view=side-by-side" in await page.value("location.search")
     assert await page.value("document.querySelectorAll('table.sides mark').length") == 1
-    await click(page, 'h1 a[href$="/articles/mill"]', "/articles/mill", "History")
-    await click(page, '.colophon a[href="/corrections"]', "/corrections", "Edited without a note")
-    await click(page, '.colophon a[href="/compare"]', "/compare", "Two front pages")
+    await click(page, 'h1 a[href$="/articles/mill"]', "/articles/mill", article)
+    await click(page, '.colophon a[href="/corrections"]', "/corrections", kind)
+    await click(page, '.colophon a[href="/compare"]', "/compare", fronts)
     await page.value("document.querySelector('.compare button').click()")
     await page.until("location.search.includes('from=') && document.readyState === 'complete'")
-    assert "Articles that are not public today" in await page.value("document.body.innerText")
+    assert hidden in await page.value("document.body.innerText")
     assert foreign_requests(page, public_site) == []
     assert page.complaints == []
 

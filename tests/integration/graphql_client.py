@@ -17,6 +17,7 @@ from ledgerpress.graphql.limits.settings import Limits
 from ledgerpress.http.app import Runtime, make_app
 from ledgerpress.http.feature_routes import RouteContext
 from ledgerpress.http.graphql_over_http_settings import HttpSettings
+from ledgerpress.http.pages.interface_texts.translations import translations_of
 from ledgerpress.server.store import Store
 from ledgerpress.views.projection.projector_interface_and_composition import Projector
 from tests.fixed_sources import SeededBytes, SetClock
@@ -127,7 +128,12 @@ async def client(
                 graphql_schema(),
                 pages=page_contributions(),
                 routes=FEATURES.routes(
-                    lambda _: RouteContext(store, authenticator or chosen_identity, open_past=open_past)
+                    lambda _: RouteContext(
+                        store,
+                        authenticator or chosen_identity,
+                        open_past=open_past,
+                        words=translations_of(page_contributions()).words,
+                    )
                 ),
                 authenticator=authenticator or chosen_identity,
                 settings=settings or HttpSettings.development(),

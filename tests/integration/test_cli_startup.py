@@ -13,7 +13,17 @@ from ledgerpress.cli import app
 from ledgerpress.features.registry import FIRST_PARTY
 
 NEVER: Final = frozenset(
-    {"strawberry", "graphql", "starlette", "uvicorn", "jinja2", "pydantic", "langcodes", "importlib.metadata"}
+    {
+        "strawberry",
+        "graphql",
+        "starlette",
+        "uvicorn",
+        "jinja2",
+        "pydantic",
+        "langcodes",
+        "babel",
+        "importlib.metadata",
+    }
 )
 """Packages that no command needs except those that serve, and those that write the schema."""
 TERMINAL: Final = frozenset({"rich", "pygments", "markdown_it", "rapidfuzz"})

@@ -22,6 +22,7 @@ from starlette.routing import Mount
 
 import ledgerpress
 from ledgerpress.commands.roles_and_permissions import Role
+from ledgerpress.features.site import LocalizeSite
 from ledgerpress.server.embedded_app import SETTINGS_OF_HOST
 from ledgerpress.server.settings import InvalidSettings
 from ledgerpress.server.settings.introspection import declared
@@ -187,6 +188,28 @@ async def test_a_server_runs_the_lifespan_of_an_application_that_is_not_mounted(
         page = await host.http.get("/")
         assert page.status_code == 200
         assert 'href="/graphql"' in page.text
+
+
+async def test_translations_of_the_operator_replace_those_of_ledgerpress(tmp_path: Path) -> None:
+    folder = tmp_path / "translations"
+    folder.mkdir()
+    (folder / "de.po").write_text(
+        'msgid ""\nmsgstr "Content-Type: text/plain; charset=utf-8\\n"\n\nmsgid "Latest"\nmsgstr "Frisch gedruckt"\n',
+        "utf-8",
+    )
+    settings = {"server.translations": str(folder)}
+    content = ledgerpress.create_app(tmp_path / "data", environment={}, settings=settings)
+    async with served(content) as host:
+        await content.store.execute(LocalizeSite(language="de-CH"))
+        page = (await host.http.get("/")).text
+        assert ">Frisch gedruckt</h2>" in page
+        assert ">Zum Inhalt springen</a>" in page
+    (folder / "de.po").write_text('msgid "By {authors}"\nmsgstr "Von {author}"\n', "utf-8")
+    with pytest.raises(
+        InvalidSettings, match=r"server\.translations: .*de\.po: “Von {author}” has the placeholder"
+    ):
+        async with ledgerpress.create_app(tmp_path / "data", environment={}, settings=settings).lifespan():
+            pass
 
 
 async def test_a_host_may_omit_its_prefix_from_the_path(tmp_path: Path) -> None:

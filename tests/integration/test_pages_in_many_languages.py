@@ -83,12 +83,14 @@ async def test_an_invalid_locale_changes_nothing(
 @pytest.mark.parametrize(
     ("language", "direction"),
     [
-        ("ar", "rtl"), ("he-IL", "rtl"), ("iw", "rtl"), ("fa", "rtl"), ("ur-PK", "rtl"), ("ckb", "rtl"),
+        ("he-IL", "rtl"), ("iw", "rtl"), ("fa", "rtl"), ("ur-PK", "rtl"), ("ckb", "rtl"),
         ("dv", "rtl"), ("yi", "rtl"), ("nqo", "rtl"), ("az-Arab", "rtl"), ("pa-PK", "rtl"), ("ks", "rtl"),
         ("az", "ltr"), ("pa", "ltr"), ("ar-Latn", "ltr"), ("und", "ltr"), ("x-desk", "ltr"), ("zh-Hant", "ltr"),
     ],
 )  # fmt: skip
-async def test_every_page_declares_language_and_direction(api: Client, language: str, direction: str) -> None:
+async def test_without_translations_every_page_declares_its_language_and_has_english_words(
+    api: Client, language: str, direction: str
+) -> None:
     await api.do("siteLocalize", language=language)
     await api.do("categoryCreate", name="News", slug="news")
     await api.write("A", slug="a", publish=True)

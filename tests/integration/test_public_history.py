@@ -84,7 +84,7 @@ async def test_an_article_links_to_its_history_of_published_revisions(public: Cl
     assert "3 published versions" in text
     versions = re.findall(r"Version (\d)", text)
     assert versions == ["3", "2", "1"]
-    assert re.search(r"Version 3 .*? Edited without a note Changed: headline, text", text)
+    assert re.search(r"Version 3 .*? Edited without a note Changed: headline and text", text)
     assert re.search(
         r"Version 2 .*? Correction Changed: text Correction .*? It has three wheels, not two\.", text
     )

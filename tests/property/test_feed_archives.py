@@ -20,7 +20,9 @@ from starlette.applications import Starlette
 from ledgerpress.commands.client_identity import ANONYMOUS, LOCAL_OPERATOR, FixedIdentity
 from ledgerpress.features.feeds import feed_selection
 from ledgerpress.features.feeds.routes import routes
+from ledgerpress.features.registry import page_contributions
 from ledgerpress.http.feature_routes import RouteContext
+from ledgerpress.http.pages.interface_texts.translations import translations_of
 from ledgerpress.operator.withdraw import withdraw_from
 from tests.integration.feed_formats import ATOM, deleted, link, parsed, valid_atom, valid_json_feed
 from tests.integration.graphql_client import Client, client
@@ -256,7 +258,10 @@ class Reader:
 
     async def _uncached(self) -> httpx2.AsyncClient:
         context = RouteContext(
-            self._history.api.store, FixedIdentity(ANONYMOUS), open_past=self._is_past_public
+            self._history.api.store,
+            FixedIdentity(ANONYMOUS),
+            open_past=self._is_past_public,
+            words=translations_of(page_contributions()).words,
         )
         transport = httpx2.ASGITransport(app=Starlette(routes=routes(context)))
         return httpx2.AsyncClient(transport=transport, base_url="http://test")

@@ -9,6 +9,7 @@ from starlette.routing import BaseRoute, Route
 
 from ledgerpress.http.feature_routes import RouteContext
 from ledgerpress.http.pages.conditional_requests import revalidated
+from ledgerpress.http.pages.interface_texts.words import InterfaceText, Text, Words
 from ledgerpress.http.pages.link import Link
 from ledgerpress.http.pages.page_contributions_and_rendering import (
     LinksFor,
@@ -26,6 +27,7 @@ __all__ = [
     "FORM_POLICY",
     "BaseRoute",
     "ChangesOfPage",
+    "InterfaceText",
     "JSONResponse",
     "Link",
     "LinksFor",
@@ -41,5 +43,7 @@ __all__ = [
     "Route",
     "RouteContext",
     "Snapshot",
+    "Text",
+    "Words",
     "revalidated",
 ]

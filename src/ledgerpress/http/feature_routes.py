@@ -13,6 +13,8 @@ from ledgerpress.commands.client_identity import Authenticator, Identity, Unauth
 from ledgerpress.commands.errors import ErrorCode, Rejection
 from ledgerpress.commands.roles_and_permissions import PermissionDenied
 from ledgerpress.graphql.response_cache import CacheableStore
+from ledgerpress.http.pages.interface_texts.translations import Translations
+from ledgerpress.http.pages.interface_texts.words import Words
 from ledgerpress.http.request_rejection_error import invalid_token
 from ledgerpress.http.requests.url_prefix_and_route_path import absolute_url, url_prefix
 
@@ -21,7 +23,7 @@ from ledgerpress.http.requests.url_prefix_and_route_path import absolute_url, ur
 class RouteContext:
     """The context of a feature's routes. `settings` are those of the feature, `None` if it declares none.
 
-    If `open_past` is true, everyone may see the past of what is public today. `base_url` is the address of the site, without
+    `words` returns the words of the site in a language, a tag of BCP 47, with the translations of all features. If `open_past` is true, everyone may see the past of what is public today. `base_url` is the address of the site, without
     a slash at its end; empty if it is that of the request.
     """
 
@@ -30,6 +32,7 @@ class RouteContext:
     settings: msgspec.Struct | None = None
     open_past: bool = False
     base_url: str = ""
+    words: Callable[[str], Words] = Translations().words
 
     async def identify(self, request: Request) -> Identity:
         """Return the identity of the client. The route has to check the client's permissions itself.

@@ -20,6 +20,9 @@ from ledgerpress.features.registry import FEATURES
 from ledgerpress.http.app import Runtime, make_app
 from ledgerpress.http.feature_routes import RouteContext
 from ledgerpress.http.health.metrics import Metrics
+from ledgerpress.http.pages.interface_texts.catalogues import InvalidCatalogue, check_folder
+from ledgerpress.http.pages.interface_texts.translations import translations_of
+from ledgerpress.http.pages.page_contributions_and_rendering import PageContribution
 from ledgerpress.http.pages.site_files import InvalidPageFiles
 from ledgerpress.http.persisted_documents import BadManifest
 from ledgerpress.server.authenticator_and_first_admin_token import first_admin_token, make_authenticator
@@ -200,6 +203,17 @@ def authenticator_of(store: Store, settings: Settings) -> Authenticator:
         raise InvalidSettings(str(error)) from error
 
 
+def _translations_of_operator(settings: Settings) -> PageContribution:
+    """Return the translations that replace those of features. Raises `InvalidSettings`."""
+    folder = settings.server.translations
+    if folder is not None:
+        try:
+            check_folder(folder)
+        except InvalidCatalogue as error:
+            raise InvalidSettings(f"server.translations: {error}") from error
+    return PageContribution(translations=folder)
+
+
 def application(
     store: Store,
     authenticator: Authenticator,
@@ -221,16 +235,19 @@ def application(
 
     StorageMetrics(store, settings.server.data, settings.server.log).register(runtime.metrics)
 
+    pages = [*store.features.page_contributions(), _translations_of_operator(settings)]
+    words = translations_of(pages).words
+
     def context_of(feature: str) -> RouteContext:
         section = settings.features.get(f"{THIRD_PARTY_SECTION}{feature}")
         server = settings.server
-        return RouteContext(store, authenticator, section, server.open_past, server.base_url)
+        return RouteContext(store, authenticator, section, server.open_past, server.base_url, words)
 
     try:
         return make_app(
             store,
             schema,
-            pages=store.features.page_contributions(),
+            pages=pages,
             routes=store.features.routes(context_of),
             authenticator=authenticator,
             settings=settings.http,

@@ -25,6 +25,7 @@ from ledgerpress.graphql.schema import Schema
 from ledgerpress.http.app import make_app
 from ledgerpress.http.feature_routes import RouteContext
 from ledgerpress.http.graphql_over_http_settings import HttpSettings
+from ledgerpress.http.pages.interface_texts.translations import translations_of
 from ledgerpress.http.responses import POSITION_HEADER
 from ledgerpress.operator.verify import verify_log, verify_views
 from ledgerpress.server.log_url import LOCAL
@@ -283,6 +284,9 @@ async def client_of(
     tokens = _TokensOfIdentities()
     settings = {name: section() for name, section in store.features.settings().items()}
 
+    pages = store.features.page_contributions()
+    words = translations_of(pages).words
+
     def application(cache: CacheSettings) -> Starlette:
         return make_app(
             store,
@@ -291,8 +295,10 @@ async def client_of(
             settings=HttpSettings.development(),
             limits=Limits.development(),
             cache=cache,
-            pages=store.features.page_contributions(),
-            routes=store.features.routes(lambda name: RouteContext(store, tokens, settings.get(f"x_{name}"))),
+            pages=pages,
+            routes=store.features.routes(
+                lambda name: RouteContext(store, tokens, settings.get(f"x_{name}"), words=words)
+            ),
         )
 
     def http(app: Starlette) -> httpx2.AsyncClient:

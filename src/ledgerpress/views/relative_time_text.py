@@ -27,18 +27,26 @@ _UNITS: Final = (
 )
 
 
-def relative_time(then: Instant, now: Instant) -> str:
-    """Return how long before `now` the instant `then` was, such as "1 minute ago" or "2 years ago".
+def age_in_units(then: Instant, now: Instant) -> tuple[int, str] | None:
+    """Return how long before `now` the instant `then` was, as a number of the largest unit, such as 2 of `year`.
 
-    Below a minute, and if `then` is after `now`, the text is "just now". Counts are rounded down.
+    Below a minute, and if `then` is after `now`, it is `None`. Counts are rounded down.
     Raises `ValueError` for a `datetime` without a time zone.
     """
     age = _microseconds(now) - _microseconds(then)
-    for name, length in _UNITS:
-        if age >= length:
-            count = age // length
-            return f"{count} {name}{'' if count == 1 else 's'} ago"
-    return "just now"
+    return next(((age // length, name) for name, length in _UNITS if age >= length), None)
+
+
+def relative_time(then: Instant, now: Instant) -> str:
+    """Return how long before `now` the instant `then` was, in English, such as "1 minute ago" or "just now".
+
+    Raises `ValueError` for a `datetime` without a time zone.
+    """
+    age = age_in_units(then, now)
+    if age is None:
+        return "just now"
+    count, name = age
+    return f"{count} {name}{'' if count == 1 else 's'} ago"
 
 
 def relative_time_changes_at(then: Instant, now: Instant) -> int:

@@ -19,6 +19,7 @@ import ledgerpress_factcheck
 from ledgerpress.feature import AppendPlan, Command, CommandContext, FeatureSet, Rejection, Role, Withdrawn
 from ledgerpress.features.posts import CreatePost, PublishPost
 from ledgerpress.features.registry import FIRST_PARTY
+from ledgerpress.features.site import LocalizeSite
 from ledgerpress.testing import ANONYMOUS, StoreClient, open_client
 from ledgerpress_factcheck.commands import CHECK, CheckPost, reject_if_failed
 from ledgerpress_factcheck.model import CHECKS, PostChecked
@@ -160,9 +161,15 @@ async def test_the_page_lists_checked_articles(desk: StoreClient) -> None:
         page_under_prefix = (await http.get("/content/factchecks")).text
     assert "<bdi>Tide</bdi></a>" in page
     assert "Ebb<" not in page
-    assert '<a href="/factchecks"><bdi>Fact checks</bdi></a>' in (await desk.page("/")).body
+    assert '<a href="/factchecks">Fact checks</a>' in (await desk.page("/")).body
     assert (await desk.page("/factchecks?after=tide")).status == 404
     assert '<a href="/content/articles/tide"><bdi>Tide</bdi></a>' in page_under_prefix
+
+
+async def test_the_page_is_in_the_language_of_the_site(desk: StoreClient) -> None:
+    await desk.command(LocalizeSite(language="de-CH"))
+    assert "<h1>Geprüfte Artikel</h1>" in (await desk.page("/factchecks")).body
+    assert '<a href="/factchecks">Faktenchecks</a>' in (await desk.page("/")).body
 
 
 def test_the_state_of_a_stream_is_the_last_check() -> None:

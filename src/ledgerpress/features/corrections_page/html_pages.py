@@ -13,6 +13,7 @@ from ledgerpress.features.posts.pages import Moment, Note, article_href, moment,
 from ledgerpress.features.public_history.html_pages import changed_names, history_href, public_title
 from ledgerpress.features.site.queries import site_tzinfo
 from ledgerpress.http.pages.conditional_requests import revalidated
+from ledgerpress.http.pages.interface_texts.words import Text
 from ledgerpress.http.pages.link import Link
 from ledgerpress.http.pages.page_contributions_and_rendering import PageContribution, Pages
 from ledgerpress.views.paging import PageRequest, encode_cursor, page_by_position
@@ -29,7 +30,7 @@ class ListedCorrection:
     href: str
     at: Moment
     note: Note | None
-    changed: str
+    changed: Sequence[Text]
     change_href: str | None
 
 
@@ -69,7 +70,7 @@ def _listed(snapshot: Snapshot, listed: CorrectionEntry, *, has_history: bool) -
         href=article_href(article.slug),
         at=at,
         note=note_of(correction, at) if correction else None,
-        changed=changed_names(revision) if revision else "",
+        changed=changed_names(revision) if revision else (),
         change_href=history_href(article.slug, revision.number) if revision and has_history else None,
     )
 

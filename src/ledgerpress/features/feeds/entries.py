@@ -1,13 +1,12 @@
 """The entries of feeds: articles and corrections, as data that both formats write."""
 
-from collections.abc import Sequence
-from contextlib import suppress
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import tzinfo
 from html import escape
-from typing import Final
 
-from ledgerpress import rfc3339
+from markupsafe import Markup
+
 from ledgerpress.features.authors import queries as authors
 from ledgerpress.features.categories.category_links_on_pages import category_href
 from ledgerpress.features.categories.queries import Category
@@ -17,16 +16,11 @@ from ledgerpress.features.posts import article_queries, post_queries
 from ledgerpress.features.posts.article_queries import Article
 from ledgerpress.features.posts.body.html_rendering_and_sections import render, teaser_of
 from ledgerpress.features.posts.corrections import queries as corrections
-from ledgerpress.features.posts.corrections.model import CorrectionKind
-from ledgerpress.features.posts.pages import article_href
-from ledgerpress.features.site.queries import site_tzinfo
+from ledgerpress.features.posts.pages import CORRECTION_HEADINGS, article_href
+from ledgerpress.features.site.local_times import DayText, local_time
+from ledgerpress.features.site.queries import site_language, site_tzinfo
+from ledgerpress.http.pages.interface_texts.words import Words
 from ledgerpress.views.snapshot_and_cache_dependencies import Snapshot
-
-HEADINGS: Final = {
-    CorrectionKind.CORRECTION: "Correction",
-    CorrectionKind.CLARIFICATION: "Clarification",
-    CorrectionKind.UPDATE: "Update",
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,12 +59,14 @@ class DeletedEntry:
 class EntryWriter:
     """Creates entries. `today` decides what readers may see now; the entries themselves are as of `view`.
 
-    `base` is the address of the site, and `is_full` whether entries contain the text and not only the teaser.
+    `base` is the address of the site, and `is_full` whether entries contain the text and not only the teaser. `words` returns
+    the words of the site in a language.
     """
 
     today: Snapshot
     base: str
     is_full: bool
+    words: Callable[[str], Words]
 
     def article(self, view: Snapshot, seq: int) -> Entry | None:
         """Return the entry of an article that is public today; `None` if it is not, or if its text was withdrawn."""
@@ -115,15 +111,20 @@ class EntryWriter:
             published=note.recorded_at,
             updated=note.recorded_at if note.reworded_at is None else note.reworded_at,
             authors=self._authors(view, article),
-            tags=[Tag(note.kind.value, HEADINGS[note.kind])],
+            tags=[Tag(note.kind.value, self._words(view).text(CORRECTION_HEADINGS[note.kind]))],
             summary=note.note,
-            html=_in_its_direction(_note_html(note, site_tzinfo(view)) + link) if self.is_full else None,
+            html=_in_its_direction(_note_html(note, self._words(view), site_tzinfo(view)) + link)
+            if self.is_full
+            else None,
         )
 
     def _public_corrections(self, view: Snapshot, post_id: str) -> list[corrections.Correction]:
         """Return the corrections as of `view` that readers also see today."""
         public = {note.position for note in corrections.of_article(self.today, post_id)}
         return [note for note in corrections.of_article(view, post_id) if note.position in public]
+
+    def _words(self, view: Snapshot) -> Words:
+        return self.words(site_language(view))
 
     def _tag(self, category: Category) -> Tag:
         return Tag(category.slug, category.name, self.base + category_href(""))
@@ -134,7 +135,8 @@ class EntryWriter:
 
     def _article_html(self, view: Snapshot, article: Article, url: str, markdown: str) -> str:
         body, zone = with_absolute_links(render(markdown, article.body).html, url), site_tzinfo(view)
-        notes = (_note_html(note, zone) for note in self._public_corrections(view, article.id))
+        words = self._words(view)
+        notes = (_note_html(note, words, zone) for note in self._public_corrections(view, article.id))
         return _in_its_direction("".join([body, *notes]))
 
 
@@ -143,14 +145,14 @@ def urn(id_: str) -> str:
     return f"urn:uuid:{id_}"
 
 
-def _note_html(note: corrections.Correction, zone: tzinfo) -> str:
-    at = rfc3339.to_datetime(note.recorded_at)
-    # In the first and the last hours of the calendar, the local time may have no date.
-    with suppress(OverflowError):
-        at = at.astimezone(zone)
-    heading = f'<strong lang="en">{HEADINGS[note.kind]}</strong> ({at.date().isoformat()}):'
+def _note_html(note: corrections.Correction, words: Words, zone: tzinfo) -> str:
+    day = DayText(local_time(note.recorded_at, zone))
+    # A reader for feeds may be in another language.
+    language = words.language if words.has_translations else "en"
+    kind = Markup("<strong>{}</strong>").format(words(CORRECTION_HEADINGS[note.kind]))
+    heading = words("{kind} ({date}):", kind=kind, date=day)
     passage = "" if note.passage is None else f"<blockquote>{escape(note.passage)}</blockquote>"
-    return f"<p>{heading} {escape(note.note)}</p>{passage}"
+    return f'<p><span lang="{escape(language)}">{heading}</span> {escape(note.note)}</p>{passage}'
 
 
 def _in_its_direction(html: str) -> str:

@@ -18,12 +18,14 @@ from ledgerpress.features.feeds.changes_projection import CORRECTIONS, SITE
 from ledgerpress.features.feeds.entries import DeletedEntry, Entry, EntryWriter, urn
 from ledgerpress.features.site import queries as site
 from ledgerpress.features.slugs.model import spellings
+from ledgerpress.http.pages.interface_texts.words import Text, Words
 from ledgerpress.views.recorded_time_positions import time_of
 from ledgerpress.views.snapshot_and_cache_dependencies import Snapshot
 
 ARCHIVE_SIZE: Final = 25
 """Changes per archive. It MUST never change: the URLs of archives depend on it."""
 DEFAULT_SITE_NAME: Final = "LedgerPress"
+CORRECTIONS_TITLE: Final = Text("Corrections")
 ARTICLES_PATH: Final = "/feeds/articles"
 CORRECTIONS_PATH: Final = "/feeds/corrections"
 
@@ -40,17 +42,17 @@ class FeedMoved(Exception):
 class Feed:
     """A feed: its key in the rows, its permanent id, its path without the format, and the path of its page.
 
-    `subject` returns what it is about, as of a snapshot; `None` for all articles.
+    `subject` returns what it is about, as of a snapshot and in the words of the site; `None` for all articles.
     """
 
     key: int
     id: str
     path: str
     page: str
-    subject: Callable[[Snapshot], str | None]
+    subject: Callable[[Snapshot, Words], str | None]
 
-    def title(self, view: Snapshot) -> str:
-        subject = self.subject(view)
+    def title(self, view: Snapshot, words: Words) -> str:
+        subject = self.subject(view, words)
         return f"{subject} · {site_name(view)}" if subject else site_name(view)
 
 
@@ -77,12 +79,12 @@ def site_name(view: Snapshot) -> str:
 
 
 def all_articles(publication: str) -> Feed:
-    return Feed(SITE, urn(uuid8(publication, "feed", "articles")), ARTICLES_PATH, "/", lambda _: None)
+    return Feed(SITE, urn(uuid8(publication, "feed", "articles")), ARTICLES_PATH, "/", lambda *_: None)
 
 
 def all_corrections(publication: str) -> Feed:
     id_ = urn(uuid8(publication, "feed", "corrections"))
-    return Feed(CORRECTIONS, id_, CORRECTIONS_PATH, "/", lambda _: "Corrections")
+    return Feed(CORRECTIONS, id_, CORRECTIONS_PATH, "/", lambda _, words: words.text(CORRECTIONS_TITLE))
 
 
 def of_category(view: Snapshot, slug: str) -> Feed:
@@ -96,7 +98,7 @@ def of_category(view: Snapshot, slug: str) -> Feed:
         raise FeedMoved(category_feed_path(category.slug))
     seq = category.seq
 
-    def subject(view: Snapshot) -> str | None:
+    def subject(view: Snapshot, _: Words) -> str | None:
         then = categories.by_seq(view, seq)
         return then.name if then else None
 
@@ -113,7 +115,7 @@ def of_author(view: Snapshot, today: Snapshot, author_id: str) -> Feed:
     if author is None or not author.name or not authors.is_public_author(today, author.seq):
         raise NoSuchFeed
 
-    def subject(view: Snapshot) -> str | None:
+    def subject(view: Snapshot, _: Words) -> str | None:
         then = authors.author(view, author_id)
         return then.name if then else None
 

@@ -1,6 +1,7 @@
 """Links to feeds in the heads of pages, by which programs discover the feeds."""
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Final
 from urllib.parse import unquote
 
@@ -10,6 +11,7 @@ from ledgerpress.features.feeds.atom import MEDIA_TYPE as ATOM
 from ledgerpress.features.feeds.feed_selection import (
     ARTICLES_PATH,
     CORRECTIONS_PATH,
+    CORRECTIONS_TITLE,
     category_feed_path,
     site_name,
 )
@@ -21,10 +23,11 @@ from ledgerpress.views.snapshot_and_cache_dependencies import Snapshot
 _CATEGORIES: Final = category_href("")
 
 
-def _links(_: Pages, snapshot: Snapshot, path: str) -> Sequence[Link]:
+def _links(pages: Pages, snapshot: Snapshot, path: str) -> Sequence[Link]:
     """Return the links to the feeds of the site, after those of the category whose page is at `path`."""
     name = site_name(snapshot)
-    feeds = [(name, ARTICLES_PATH), (f"Corrections · {name}", CORRECTIONS_PATH)]
+    corrections = pages.words(snapshot).text(CORRECTIONS_TITLE)
+    feeds = [(name, ARTICLES_PATH), (f"{corrections} · {name}", CORRECTIONS_PATH)]
     if path.startswith(_CATEGORIES):
         category = categories.by_slug(snapshot, unquote(path.removeprefix(_CATEGORIES)))
         if category is not None:
@@ -36,4 +39,4 @@ def _links(_: Pages, snapshot: Snapshot, path: str) -> Sequence[Link]:
     ]
 
 
-PAGES: Final = PageContribution(links={"head": _links})
+PAGES: Final = PageContribution(links={"head": _links}, translations=Path(__file__).parent / "translations")

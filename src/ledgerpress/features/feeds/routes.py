@@ -168,17 +168,17 @@ class _Feeds:
         if wanted.archive is not None and is_past_public:
             # The names in an archive are those of then, like its entries.
             names = view.at(feed_selection.position_of_archive(view, feed.key, wanted.archive))
-        writer = EntryWriter(today, base, wanted.is_full)
+        writer = EntryWriter(today, base, wanted.is_full, self._context.words)
         selection = feed_selection.select(
             writer, view, feed.key, wanted.archive, is_past_public=is_past_public
         )
         url = partial(wanted.url, base + feed.path)
-        previous = selection.archives.previous
+        previous, language = selection.archives.previous, site_language(names)
         head = DocumentHead(
             id=feed.id,
-            title=feed.title(names),
+            title=feed.title(names, self._context.words(language)),
             site_name=feed_selection.site_name(names),
-            language=site_language(names),
+            language=language,
             page_url=base + feed.page,
             self_url=url(wanted.archive),
             current_url=url(None),

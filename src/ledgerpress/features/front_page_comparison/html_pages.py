@@ -17,6 +17,7 @@ from ledgerpress.features.front_page_comparison.comparison import Place, compare
 from ledgerpress.features.posts.pages import Moment, article_href, moment
 from ledgerpress.features.site.queries import site_tzinfo
 from ledgerpress.http.pages.conditional_requests import revalidated
+from ledgerpress.http.pages.interface_texts.words import Text
 from ledgerpress.http.pages.link import Link
 from ledgerpress.http.pages.page_contributions_and_rendering import PageContribution, Pages
 from ledgerpress.http.pages.page_headers import FORM_POLICY
@@ -32,7 +33,11 @@ _LOCAL_TIME: Final = re.compile(r"([0-9]{4}-[0-9]{2}-[0-9]{2})[T ]([0-9]{2}:[0-9
 
 
 class InvalidMoment(ValueError):
-    """A point in time that a reader entered is not valid. The message states what to enter."""
+    """A point in time that a reader entered is not valid. `text` states what to enter."""
+
+    def __init__(self, text: Text) -> None:
+        super().__init__(text)
+        self.text = text
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,15 +69,15 @@ def _compare(pages: Pages, snapshot: Snapshot, request: Request) -> Response:
         then, now = (_point(snapshot, value, zone, pages.now) for value in values)
     except InvalidMoment as error:
         fields = {"from_value": parameters.get("from", ""), "to_value": parameters.get("to", "")}
-        return _page(pages, snapshot, status=HTTPStatus.BAD_REQUEST, problem=str(error), **fields)
+        return _page(pages, snapshot, status=HTTPStatus.BAD_REQUEST, problem=error.text, **fields)
     if then.position > now.position:
         then, now = now, then
     both = compare(pages.as_of(then.position), pages.as_of(now.position))
     groups = [
-        ("Added", _on_page(both.added)),
-        ("No longer on the front page", _on_page(both.removed)),
-        ("Moved", _on_page(both.moved)),
-        ("In the same place", _on_page(both.unchanged)),
+        (Text("Added"), _on_page(both.added)),
+        (Text("No longer on the front page"), _on_page(both.removed)),
+        (Text("Moved"), _on_page(both.moved)),
+        (Text("In the same place"), _on_page(both.unchanged)),
     ]
     page = _page(
         pages,
@@ -106,11 +111,18 @@ def _point(snapshot: Snapshot, value: str, zone: tzinfo, now: int) -> Point:
     elif text.isascii() and text.isdigit():
         position = int(text) if len(text) <= _MAX_DIGITS else snapshot.position + 1
         if position > snapshot.position:
-            raise InvalidMoment(f"There is no position {text}: the log is at {snapshot.position:,}.")
+            problem = Text(
+                "There is no position {position}: the log is at {head}.",
+                position=text[:_MAX_SHOWN],
+                head=snapshot.position,
+            )
+            raise InvalidMoment(problem)
     else:
         time = _time(text, zone)
         if time > now:
-            raise InvalidMoment(f"{text} is in the future: enter an earlier time.")
+            raise InvalidMoment(
+                Text("{time} is in the future: enter an earlier time.", time=text[:_MAX_SHOWN])
+            )
         position = _position_at(snapshot, time)
     time_there = time if time is not None else recorded_time.time_of(snapshot.at(position))
     if time_there is None:
@@ -145,7 +157,10 @@ def _time(text: str, zone: tzinfo) -> int:
             local = rfc3339.to_datetime(rfc3339.parse(f"{date}T{minute}{second}Z"))
             return rfc3339.to_microseconds(local.replace(tzinfo=zone))
     raise InvalidMoment(
-        f"“{text[:_MAX_SHOWN]}” is not a time: write it like 2026-11-30T09:00, or enter a position of the log."
+        Text(
+            "“{value}” is not a time: write it like 2026-11-30T09:00, or enter a position of the log.",
+            value=text[:_MAX_SHOWN],
+        )
     )
 
 

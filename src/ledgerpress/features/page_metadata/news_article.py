@@ -6,9 +6,10 @@ from jinja2.utils import htmlsafe_json_dumps
 from markupsafe import Markup
 
 from ledgerpress.features.posts.pages import ArticleContent, Note
+from ledgerpress.http.pages.interface_texts.words import Words
 
 
-def json_ld(article: ArticleContent, *, url: str, site_name: str, site_url: str, language: str) -> Markup:
+def json_ld(article: ArticleContent, *, url: str, site_name: str, site_url: str, words: Words) -> Markup:
     """Return the text of a `script` element with the data of an article. Nothing in it can end the element."""
     publisher = {"@type": "Organization", "name": site_name, "url": site_url}
     data: dict[str, Any] = {
@@ -23,17 +24,17 @@ def json_ld(article: ArticleContent, *, url: str, site_name: str, site_url: str,
         "mainEntityOfPage": {"@type": "WebPage", "@id": url},
         "url": url,
         "articleSection": [category.name for category in article.categories],
-        "inLanguage": language,
-        "correction": [_comment(note) for note in article.corrections],
+        "inLanguage": words.language,
+        "correction": [_comment(note, words) for note in article.corrections],
     }
     filled = {name: value for name, value in data.items() if value}
     return htmlsafe_json_dumps(filled, ensure_ascii=False, separators=(",", ":"))
 
 
-def _comment(note: Note) -> dict[str, str]:
+def _comment(note: Note, words: Words) -> dict[str, str]:
     return {
         "@type": "CorrectionComment",
-        "name": note.heading,
+        "name": words.text(note.heading),
         "text": note.note,
         "datePublished": note.at.iso,
     }

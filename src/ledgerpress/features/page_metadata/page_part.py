@@ -49,7 +49,7 @@ def _values(view: PageView) -> Mapping[str, Any]:
             url=canonical,
             site_name=view.site_name,
             site_url=view.pages.absolute_url(_FRONT_PAGE),
-            language=view.language,
+            words=view.pages.words(view.moment.snapshot),
         )
     properties = [("og:type", "website" if article is None else "article"), *_properties(view, canonical)]
     if article is not None:

@@ -31,34 +31,34 @@ from ledgerpress.features.posts.page_changes import (
     front_page_changes,
 )
 from ledgerpress.features.posts.pages_at_moments import article_at, category_at
-from ledgerpress.features.site.local_times import day_text, local_time, minute_text
+from ledgerpress.features.site.local_times import AgeText, DayText, MinuteText, local_time
 from ledgerpress.features.site.queries import site_tzinfo
 from ledgerpress.graphql.relay import global_ids
 from ledgerpress.graphql.scalars import iso_time
+from ledgerpress.http.pages.interface_texts.words import Text
 from ledgerpress.http.pages.link import Link
 from ledgerpress.http.pages.page_contributions_and_rendering import PageContribution, Pages
 from ledgerpress.views.paging import PageRequest, encode_cursor, page_of
-from ledgerpress.views.relative_time_text import relative_time
 from ledgerpress.views.snapshot_and_cache_dependencies import Snapshot
 
 _MIN_SECTIONS: Final = 3
 _PAGING: Final = ("after", "before")
 """The URL parameters that select a page of a list. Pages ignore all others, such as those of campaigns."""
-_HEADINGS: Final = {
-    CorrectionKind.CORRECTION: "Correction",
-    CorrectionKind.CLARIFICATION: "Clarification",
-    CorrectionKind.UPDATE: "Update",
+CORRECTION_HEADINGS: Final = {
+    CorrectionKind.CORRECTION: Text("Correction"),
+    CorrectionKind.CLARIFICATION: Text("Clarification"),
+    CorrectionKind.UPDATE: Text("Update"),
 }
 
 
 @dataclass(frozen=True, slots=True)
 class Moment:
-    """A time, formatted: `iso` in UTC for programs, `day` and `minute` in the site's time zone for readers, and `age`."""
+    """A time: `iso` in UTC for programs; `day` and `minute` in the site's time zone, and `age`, for `words(…)`."""
 
     iso: str
-    day: str
-    minute: str
-    age: str
+    day: DayText
+    minute: MinuteText
+    age: AgeText
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +86,7 @@ class ArticleList:
 class Note:
     """A correction on a page. `applies` is false if it is about text that the article no longer has."""
 
-    heading: str
+    heading: Text
     at: Moment
     note: str
     passage: str | None
@@ -167,7 +167,7 @@ def _notes(
 
 def note_of(correction: correction_queries.Correction, at: Moment, *, applies: bool = True) -> Note:
     """Return a correction for a page. `at` is the time at which it was recorded."""
-    return Note(_HEADINGS[correction.kind], at, correction.note, correction.passage, applies)
+    return Note(CORRECTION_HEADINGS[correction.kind], at, correction.note, correction.passage, applies)
 
 
 def article_href(slug: str) -> str:
@@ -193,9 +193,9 @@ def _card_fields(snapshot: Snapshot, article: article_queries.Article, now: int)
 
 
 def moment(microseconds: int, now: int, zone: tzinfo) -> Moment:
-    """Return a time in microseconds since 1970, formatted for a site in the time zone `zone`."""
+    """Return a time in microseconds since 1970 for the pages of a site in the time zone `zone`."""
     at = local_time(microseconds, zone)
-    return Moment(iso_time(microseconds), day_text(at), minute_text(at), relative_time(microseconds, now))
+    return Moment(iso_time(microseconds), DayText(at), MinuteText(at), AgeText(microseconds, now))
 
 
 def _front(pages: Pages, snapshot: Snapshot, request: Request) -> Response:

@@ -1,6 +1,7 @@
 """Public names for features above posts that show articles on their pages."""
 
 from ledgerpress.features.posts.html_pages import (
+    CORRECTION_HEADINGS,
     ArticleContent,
     ArticleList,
     Card,
@@ -14,6 +15,7 @@ from ledgerpress.features.posts.html_pages import (
 )
 
 __all__ = [
+    "CORRECTION_HEADINGS",
     "ArticleContent",
     "ArticleList",
     "Card",

@@ -24,6 +24,7 @@ from ledgerpress.features.public_history.revision_queries import Revision, Revis
 from ledgerpress.features.public_history.text_changes import TextChange, text_change
 from ledgerpress.features.site.queries import site_tzinfo
 from ledgerpress.http.pages.conditional_requests import revalidated
+from ledgerpress.http.pages.interface_texts.words import Text
 from ledgerpress.http.pages.link import Link
 from ledgerpress.http.pages.page_contributions_and_rendering import PageContribution, Pages
 from ledgerpress.http.pages.page_headers import FORM_POLICY
@@ -33,17 +34,24 @@ from ledgerpress.views.snapshot_and_cache_dependencies import Snapshot
 PAGE_SIZE: Final = 25
 _MAX_DIGITS: Final = 15
 _KINDS: Final = {
-    RevisionKind.FIRST: "First published",
-    RevisionKind.EDITED: "Edited without a note",
-    RevisionKind.UNCHANGED: "Published again without a change",
+    RevisionKind.FIRST: Text("First published"),
+    RevisionKind.EDITED: Text("Edited without a note"),
+    RevisionKind.UNCHANGED: Text("Published again without a change"),
 }
 """The names of the kinds. Those of corrected revisions come from their notes."""
 FIELD_NAMES: Final = {
-    "title": "headline",
-    "teaser": "teaser",
-    "body": "text",
-    "author_ids": "byline",
-    "slug": "address",
+    "title": Text("headline"),
+    "teaser": Text("teaser"),
+    "body": Text("text"),
+    "author_ids": Text("byline"),
+    "slug": Text("address"),
+}
+"""The names of fields within a sentence."""
+_FIELD_HEADINGS: Final = {
+    "title": Text("Headline"),
+    "teaser": Text("Teaser"),
+    "author_ids": Text("Byline"),
+    "slug": Text("Address"),
 }
 _SIDE_BY_SIDE: Final = "side-by-side"
 
@@ -53,10 +61,10 @@ class RevisionEntry:
     """A revision in a list or at the top of a page."""
 
     number: int
-    kind: str
+    kinds: Sequence[Text]
     at: Moment
     notes: Sequence[Note]
-    changed: str
+    changed: Sequence[Text]
     is_incomplete: bool
     href: str
     proof_href: str
@@ -64,9 +72,9 @@ class RevisionEntry:
 
 @dataclass(frozen=True, slots=True)
 class ChangedField:
-    """A field that differs between two revisions. `name` is its name on the page."""
+    """A field that differs between two revisions."""
 
-    name: str
+    heading: Text
     change: TextChange
 
 
@@ -86,7 +94,9 @@ def revision_entry(snapshot: Snapshot, article: article_queries.Article, revisio
     href = history_href(article.slug, revision.number)
     return RevisionEntry(
         number=revision.number,
-        kind=_KINDS.get(revision.kind) or ", ".join(dict.fromkeys(note.heading for note in notes)),
+        kinds=[_KINDS[revision.kind]]
+        if revision.kind in _KINDS
+        else list(dict.fromkeys(note.heading for note in notes)),
         at=at(revision.publication.recorded_at),
         notes=notes,
         changed=changed_names(revision),
@@ -105,9 +115,9 @@ def public_title(snapshot: Snapshot, article: article_queries.Article) -> str:
     return (last and last.publication.content.title) or article_href(article.slug)
 
 
-def changed_names(revision: Revision) -> str:
-    """Return the names of the fields that a revision changed, as words for a page; empty if there are none."""
-    return ", ".join(FIELD_NAMES[name] for name in revision.changed)
+def changed_names(revision: Revision) -> list[Text]:
+    """Return the names of the fields that a revision changed."""
+    return [FIELD_NAMES[name] for name in revision.changed]
 
 
 def closed(pages: Pages, snapshot: Snapshot) -> Response:
@@ -184,13 +194,12 @@ async def _changes(
         if sources[0] != sources[1]:
             is_source, (before, after) = True, sources
     texts = [
-        (FIELD_NAMES[name], *(_text(snapshot, content, name) for content in (old, new)))
-        for name in FIELD_NAMES
-        if name != "body"
+        (heading, _text(snapshot, old, name), _text(snapshot, new, name))
+        for name, heading in _FIELD_HEADINGS.items()
     ]
 
     def compare() -> tuple[TextChange, list[ChangedField]]:
-        changed = [(name, text_change(then, now, passages)) for name, then, now in texts if then != now]
+        changed = [(heading, text_change(then, now, passages)) for heading, then, now in texts if then != now]
         return text_change(before, after, passages), [ChangedField(*field) for field in changed]
 
     body, fields = await asyncio.to_thread(compare)

@@ -7,7 +7,7 @@ from http import HTTPStatus
 from pathlib import Path
 from typing import Any, Final, Literal
 
-from ledgerpress.features.site.local_times import local_time, minute_text, zone_name
+from ledgerpress.features.site.local_times import MinuteText, ZoneText, local_time
 from ledgerpress.features.site.queries import site_time_zone, site_tzinfo
 from ledgerpress.features.time_bar.marks import Mark, marks_of, time_at
 from ledgerpress.graphql.scalars import iso_time
@@ -26,7 +26,7 @@ class Step:
 
     href: str
     iso: str
-    minute: str
+    minute: MinuteText
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,9 +65,9 @@ def _values(view: PageView) -> Mapping[str, Any]:
     first = marks[0].time if marks else time_at(today, 1)
     return {
         "is_requested": moment.is_requested,
-        "minute": minute_text(at),
+        "minute": MinuteText(at),
         "iso": iso_time(time),
-        "zone": zone_name(at),
+        "zone": ZoneText(at),
         "zone_id": site_time_zone(today),
         "field": at.isoformat(timespec="minutes")[:16],
         "previous": _step(moment, zone, previous),
@@ -81,7 +81,7 @@ def _step(moment: PageMoment, zone: tzinfo, position: int | None) -> Step | None
     if position is None:
         return None
     time = time_at(moment.today, position)
-    return Step(f"?asOf={position}#time", iso_time(time), minute_text(local_time(time, zone)))
+    return Step(f"?asOf={position}#time", iso_time(time), MinuteText(local_time(time, zone)))
 
 
 def _slider(moment: PageMoment, marks: Sequence[Mark], first_time: int) -> Slider:

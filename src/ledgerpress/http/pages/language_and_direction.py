@@ -10,7 +10,7 @@ import unicodedata
 from typing import Final
 
 import langcodes
-from markupsafe import Markup, escape
+from markupsafe import Markup
 
 _RIGHT_TO_LEFT: Final = frozenset(
     [
@@ -51,8 +51,12 @@ _TYPES_THAT_AFFECT_OTHERS: Final = _ISOLATE_TYPES | {
 
 def direction_of(language: str) -> str:
     """Return the direction in which a language is written, as the value of HTML's `dir`: `ltr` or `rtl`."""
-    script = langcodes.Language.get(language).maximize().script
-    return "rtl" if script in _RIGHT_TO_LEFT else "ltr"
+    return "rtl" if script_of(language) in _RIGHT_TO_LEFT else "ltr"
+
+
+def script_of(language: str) -> str | None:
+    """Return the script in which a language is most likely written, a code of ISO 15924."""
+    return langcodes.Language.get(language).maximize().script
 
 
 def bdi(text: str) -> Markup:
@@ -60,12 +64,15 @@ def bdi(text: str) -> Markup:
     return Markup("<bdi>{}</bdi>").format(_balanced(text))
 
 
-def isolated(text: str) -> str:
+def isolated(text: str, *, always: bool = False) -> str:
     """Return `text` as plain text that does not change the order of the text around it.
 
-    Most text is returned unchanged: only text with right-to-left characters or control characters needs isolation.
+    Most text is returned unchanged: in text from left to right, only text with right-to-left characters or control
+    characters needs isolation. `always` is for text from right to left.
     """
-    if _TYPES_THAT_AFFECT_OTHERS.isdisjoint(map(unicodedata.bidirectional, text)):
+    if not always and (
+        text.isascii() or _TYPES_THAT_AFFECT_OTHERS.isdisjoint(map(unicodedata.bidirectional, text))
+    ):
         return text
     return f"{_FIRST_STRONG_ISOLATE}{_balanced(text)}{_POP_ISOLATE}"
 
@@ -76,14 +83,10 @@ def english_attributes(language: str) -> Markup:
     return Markup("" if language.partition("-")[0] == "en" else ' lang="en" dir="ltr"')  # noqa: S704
 
 
-def english_words(text: str, *, language: str) -> Markup:
-    """Return English words as HTML, marked as English if the page is in another `language`."""
-    attributes = english_attributes(language)
-    return Markup("<bdi{}>{}</bdi>").format(attributes, text) if attributes else escape(text)
-
-
 def _balanced(text: str) -> str:
     """Return `text` with as many ends of isolates as beginnings, so that it cannot end an isolate around it."""
+    if text.isascii():
+        return text
     characters, depth = list[str](), 0
     for character in text:
         if character == _POP_ISOLATE:

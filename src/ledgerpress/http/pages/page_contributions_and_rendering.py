@@ -18,7 +18,9 @@ from ledgerpress.bounded_cache import BoundedCache
 from ledgerpress.graphql.context import Store
 from ledgerpress.http.pages.assets import Assets
 from ledgerpress.http.pages.conditional_requests import revalidated
-from ledgerpress.http.pages.language_and_direction import direction_of, english_attributes, english_words
+from ledgerpress.http.pages.interface_texts.translations import translations_of
+from ledgerpress.http.pages.interface_texts.words import Words
+from ledgerpress.http.pages.language_and_direction import direction_of, english_attributes
 from ledgerpress.http.pages.link import Link
 from ledgerpress.http.pages.other_path_spellings import complete, other_spellings
 from ledgerpress.http.pages.page_headers import (
@@ -112,9 +114,9 @@ class PageContribution:
     `url(…)`, which adds the prefix, and each name of a file under `static/` to `asset(…)`.
 
     Text of users must not change the order of the text around it: a template shows it alone in a block with
-    `dir="auto"`, or with the filter `bdi`, or in plain text with the filter `isolated`. A template marks its own English
-    words as English on a page in another language: with `words(…)`, or with the attributes `{{ english }}` of an
-    element that also contains other text.
+    `dir="auto"`, or with the filter `bdi`, or in plain text with the filter `isolated`. A template writes its own words in
+    English, with `words(…)`, or `words.text(…)` in attributes and in `<title>`; code writes them as `Text(…)`. The folder
+    `translations` has their translations. By default it is next to `templates`; a later feature replaces earlier ones.
 
     If a handler raises `BadPageRequest`, the response is the page for unknown addresses, with status 404. `site_name`,
     `site_language` (a BCP 47 tag) and `navigation` appear on every page. Times in addresses are in `site_time_zone`.
@@ -132,6 +134,7 @@ class PageContribution:
 
     routes: Mapping[str, PageHandler] = field(default_factory=dict)
     templates: Path | None = None
+    translations: Path | None = None
     site_name: Callable[[Snapshot], str | None] | None = None
     site_language: Callable[[Snapshot], str | None] | None = None
     site_time_zone: Callable[[Snapshot], tzinfo] | None = None
@@ -168,6 +171,7 @@ class Pages:
         self._base_url = settings.base_url
         self._assets = Assets([part.static for part in contributions if part.static], settings.stylesheet)
         folders = [_TEMPLATES, *(part.templates for part in contributions if part.templates)]
+        self._translations = translations_of(contributions)
         self._templates = environment_of(folders)
         has_stylesheet = settings.stylesheet is not None
         self._templates.globals |= self._link_functions() | {"has_site_stylesheet": has_stylesheet}
@@ -259,6 +263,10 @@ class Pages:
         moment = self.moment
         return moment.today.at(position, only=moment.public)
 
+    def words(self, snapshot: Snapshot) -> Words:
+        """Return the words of the site, in its language as of the snapshot."""
+        return self._translations.words(self.site_language(snapshot))
+
     def links(self, snapshot: Snapshot, place: str, subject: object = None) -> list[Link]:
         """Return the links that features add at a place, which is about `subject`."""
         added = (part.links[place] for part in self._contributions if place in part.links)
@@ -292,7 +300,7 @@ class Pages:
 
         `path` is the path of the page on this site, and `subject` what it is about, for the parts that features add.
         """
-        language = self.site_language(snapshot)
+        words = self.words(snapshot)
         parts = []
         if self._view is not None:
             parts = self._parts(replace(self._view, status=status, path=path, subject=subject))
@@ -305,10 +313,10 @@ class Pages:
             ),
             as_of=None if self._view is None else self._view.moment.as_of,
             site_name=self.site_name(snapshot),
-            language=language,
-            direction=direction_of(language),
-            words=partial(english_words, language=language),
-            english=english_attributes(language),
+            language=words.language,
+            direction=direction_of(words.language),
+            words=words,
+            english=english_attributes(words.language),
             navigation=self._navigation(snapshot),
             links=partial(self.links, snapshot),
             path=path,
@@ -347,7 +355,7 @@ class Pages:
                     moment = requested_moment(moment, as_of, self._site_time_zone(today))
                 except InvalidMoment as error:
                     pages = pages._at(moment, changes, request)
-                    page = pages.page(today, "invalid_moment.html", status=400, reason=str(error))
+                    page = pages.page(today, "invalid_moment.html", status=400, reason=error.text)
                     return not_indexed(page)
                 page = await pages._at(moment, changes, request)._response(handler, request)
                 return revalidated(request, not_indexed(page))

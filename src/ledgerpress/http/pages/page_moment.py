@@ -8,6 +8,7 @@ from typing import Final, Protocol, TypeAlias
 
 from ledgerpress import rfc3339
 from ledgerpress.graphql.context import Store
+from ledgerpress.http.pages.interface_texts.words import Text
 from ledgerpress.rfc3339 import InvalidTime
 from ledgerpress.views import recorded_time_positions as recorded_time
 from ledgerpress.views.filter_past_items_public_today import PublicFilter
@@ -19,7 +20,11 @@ _POSITION: Final = re.compile(r"[0-9]{1,16}")
 
 
 class InvalidMoment(ValueError):
-    """The parameter names no moment, or one in the future. The message is shown to the reader."""
+    """The parameter names no moment, or one in the future. `text` is shown to the reader."""
+
+    def __init__(self, text: Text) -> None:
+        super().__init__(text)
+        self.text = text
 
 
 class PageChanges(Protocol):
@@ -87,7 +92,11 @@ def named_position(today: Snapshot, text: str, *, now: int, zone: tzinfo) -> tup
         position = int(text)
         if position > today.position:
             raise InvalidMoment(
-                f"Position {position:,} is in the future: this site is at position {today.position:,}."
+                Text(
+                    "Position {position} is in the future: this site is at position {head}.",
+                    position=position,
+                    head=today.position,
+                )
             )
         return position, None
     try:
@@ -95,10 +104,10 @@ def named_position(today: Snapshot, text: str, *, now: int, zone: tzinfo) -> tup
         begin, end = rfc3339.parse_span(text.replace(" ", "+"), zone)
     except InvalidTime:
         raise InvalidMoment(
-            "The address names no time. A time has a form such as 2024-12-22T09:00 or 2024-12-22."
+            Text("The address names no time. A time has a form such as 2024-12-22T09:00 or 2024-12-22.")
         ) from None
     if begin > now:
-        raise InvalidMoment("The address names a time in the future.")
+        raise InvalidMoment(Text("The address names a time in the future."))
     if today.reads is not None:
         # What is read during the day or the minute that the text names is not valid later.
         today.reads.within(since=begin)

@@ -207,6 +207,13 @@ class ServerSettings(msgspec.Struct, frozen=True, kw_only=True):
             "times and notes, without drafts, reasons and actors."
         ),
     ] = False
+    translations: Annotated[
+        Path | None,
+        Meta(
+            description="A folder with translations of the texts of pages and feeds, such as `pt-BR.po`. They are added to "
+            "those of LedgerPress, and replace them."
+        ),
+    ] = None
     stop_delay_seconds: Annotated[
         float,
         Meta(

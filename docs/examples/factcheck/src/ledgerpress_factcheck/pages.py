@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Final
 
-from ledgerpress.feature.pages import Link, PageContribution, Pages, Request, Response, Snapshot
+from ledgerpress.feature.pages import Link, PageContribution, Pages, Request, Response, Snapshot, Text
 from ledgerpress.features.posts.pages import article_list
 from ledgerpress_factcheck.projection import LISTINGS
 
@@ -17,5 +17,5 @@ def checked_articles(pages: Pages, snapshot: Snapshot, request: Request) -> Resp
 PAGES: Final = PageContribution(
     routes={"/factchecks": checked_articles},
     templates=Path(__file__).parent / "templates",
-    navigation=lambda _: [Link("Fact checks", "/factchecks")],
+    navigation=lambda _: [Link(Text("Fact checks"), "/factchecks")],
 )

@@ -14,33 +14,27 @@ const initialText = output.textContent;
 let mark = null; // the mark that a key selected; null for any other time
 let isDragged = false;
 
-function formatter() {
-  const options = {
-    day: "numeric",
-    month: "long",
-    year: "numeric",
-    hour: "2-digit",
-    minute: "2-digit",
-    hourCycle: "h23",
-    timeZoneName: "short",
-  };
+function formatter(options) {
   try {
-    return new Intl.DateTimeFormat("en-GB", { ...options, timeZone: bar.dataset.zone });
+    return new Intl.DateTimeFormat(bar.dataset.locale, { ...options, timeZone: bar.dataset.zone });
   } catch {
-    return new Intl.DateTimeFormat("en-GB", { ...options, timeZone: "UTC" }); // a zone that the browser does not know
+    return new Intl.DateTimeFormat(bar.dataset.locale, { ...options, timeZone: "UTC" }); // a zone that the browser does not know
   }
 }
 
-const format = formatter();
+const dayFormat = formatter({ day: "numeric", month: "long", year: "numeric" });
+const timeFormat = formatter({ hour: "2-digit", minute: "2-digit", hourCycle: "h23", timeZoneName: "short" });
 
 function text(seconds) {
-  const parts = Object.fromEntries(format.formatToParts(seconds * 1000).map(({ type, value }) => [type, value]));
-  return `${parts.day} ${parts.month} ${parts.year}, ${parts.hour}:${parts.minute} ${parts.timeZoneName}`;
+  const parts = timeFormat.formatToParts(seconds * 1000).map(({ type, value }) => [type, value]);
+  const { hour, minute, timeZoneName } = Object.fromEntries(parts);
+  const values = { day: dayFormat.format(seconds * 1000), time: `${hour}:${minute}`, zone: timeZoneName };
+  return bar.dataset.pattern.replace(/\{(day|time|zone)\}/g, (_, name) => values[name]);
 }
 
 function show() {
   const isCurrent = slider.value === slider.max;
-  output.textContent = isCurrent ? "Now" : slider.value === started ? initialText : text(Number(slider.value));
+  output.textContent = isCurrent ? bar.dataset.now : slider.value === started ? initialText : text(Number(slider.value));
   slider.setAttribute("aria-valuetext", output.textContent);
 }
 

@@ -1,0 +1,1 @@
+"""The site's own words on pages and in feeds: texts in English, their translations, and dates and numbers."""

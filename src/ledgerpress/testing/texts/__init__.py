@@ -1,0 +1,1 @@
+"""Find the texts of a feature's pages, and compare them with its translations: `python -m ledgerpress.testing.texts`."""
