@@ -12,8 +12,10 @@ from ledgerpress.features.posts.html_pages import (
     moment,
     note_of,
 )
+from ledgerpress.features.posts.page_changes import PAGE_SIZE
 
 __all__ = [
+    "PAGE_SIZE",
     "ArticleContent",
     "ArticleList",
     "Card",
