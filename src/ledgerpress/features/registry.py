@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Final
 from ledgerpress.feature import Feature, FeatureSet
 from ledgerpress.features import (
     actors,
+    author_pages,
     authors,
     categories,
     corrections_page,
@@ -42,6 +43,7 @@ _ORDER = (
     history,
     integrity,
     feeds,
+    author_pages,
     public_history,
     corrections_page,
     front_page_comparison,
