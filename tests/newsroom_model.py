@@ -45,6 +45,7 @@ class Author:
     seq: int
     id: str
     name: str
+    slug: str
 
 
 @dataclass
@@ -117,6 +118,7 @@ class Newsroom:
         self.language = "en"
         self.time_zone = "UTC"
         self.authors: dict[str, Author] = {}
+        self.author_slugs: dict[str, str] = {}
         self.categories: dict[str, Category] = {}
         self.posts: dict[str, Post] = {}
         self.post_slugs: dict[str, str] = {}
@@ -135,10 +137,15 @@ class Newsroom:
             case SiteLocalized(language=language, time_zone=time_zone):
                 self.language = self.language if language is UNSET else language
                 self.time_zone = self.time_zone if time_zone is UNSET else time_zone
-            case AuthorRegistered(author_id=author_id, name=name):
-                self.authors[author_id] = Author(at, author_id, name)
-            case AuthorRenamed(author_id=author_id, name=name):
-                self.authors[author_id].name = name
+            case AuthorRegistered(author_id=author_id, name=name, slug=str(slug)):
+                self.authors[author_id] = Author(at, author_id, name, slug)
+                self.author_slugs[slug] = author_id
+            case AuthorRenamed(author_id=author_id, name=name, slug=new_slug):
+                author = self.authors[author_id]
+                author.name = author.name if name is UNSET else name
+                if isinstance(new_slug, str):
+                    author.slug = new_slug
+                    self.author_slugs[new_slug] = author_id
             case PostCreated() as new:
                 post = Post(
                     at,

@@ -56,7 +56,9 @@ async def check(posts: int) -> None:
                     flush=True,
                 )
                 if path == FEEDS[0]:
-                    assert present == articles, (len(present - articles), len(articles - present))
+                    missing, hidden = len(articles - present), len(present - articles)
+                    if missing or hidden:
+                        raise AssertionError(f"{missing} articles are missing, and {hidden} are not public")
 
 
 async def sitemaps(http: httpx2.AsyncClient) -> set[str]:

@@ -117,7 +117,7 @@ class GeneratedLog:
         opened = LogOpened(format_version=1, name_key=_NAME_KEY.hex())
         yield from self._command(_START, [(LOG_STREAM, opened)])
         for number, author_id in enumerate(AUTHOR_IDS):
-            author = AuthorRegistered(author_id=author_id, name=f"Author {number}")
+            author = AuthorRegistered(author_id=author_id, name=f"Author {number}", slug=f"author-{number}")
             yield from self._command(_START, [(AUTHORS.stream(author_id), author)])
         for number, category_id in enumerate(CATEGORIES):
             category = CategoryCreated(

@@ -59,6 +59,7 @@ _ABSOLUTE: Final = re.compile(r"(?<![\w./$-])/(etc|opt|srv|tmp|var)/")
 _PRINTED_ADDRESS: Final = re.compile(r"http://([0-9.]+:\d+)/graphql")
 _PRINTED_TOKEN: Final = re.compile(r"admin token (lp_\w[\w-]+)")
 _ID_TO_FILL_IN: Final = re.compile(r'\bid: "(?:…|POST_ID)"')
+_AUTHOR_ID: Final = "AUTHOR_ID"
 
 
 class Reader:
@@ -69,6 +70,7 @@ class Reader:
         self._state = directory
         self._checkout = directory / "checkout"
         self._post_id = ""
+        self._author_id = ""
         self._result: Any = None
         self._checkout.mkdir()
         for entry in ROOT.iterdir():
@@ -137,6 +139,9 @@ class Reader:
         if _ID_TO_FILL_IN.search(query):
             assert self._post_id, f"{block.place}: no earlier response contains the id of a post"
             query = _ID_TO_FILL_IN.sub(f'id: "{self._post_id}"', query)
+        if _AUTHOR_ID in query:
+            assert self._author_id, f"{block.place}: no earlier response contains the id of an author"
+            query = query.replace(_AUTHOR_ID, self._author_id)
         result = self._result = _without_extensions(self._post(query))
         assert "errors" not in result, f"{block.place}: {result['errors']}"
         for payload in result["data"].values():
@@ -145,6 +150,8 @@ class Reader:
             assert codes == ([block.fails] if block.fails else []), f"{block.place}: {errors}"
             post = payload.get("post") if isinstance(payload, dict) else None
             self._post_id = (post or {}).get("id", self._post_id)
+            author = payload.get("author") if isinstance(payload, dict) else None
+            self._author_id = (author or {}).get("id", self._author_id)
 
     def _need_server(self) -> None:
         if not (self._state / "address").exists():

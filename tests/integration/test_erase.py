@@ -12,6 +12,7 @@ import pytest
 from ledgerpress.adapters.sqlite_log.event_log import SqliteEventLog
 from ledgerpress.eventlog.clock_randomness_ids import SystemClock
 from ledgerpress.eventlog.errors import WithdrawalUnfinished
+from ledgerpress.features.slugs import model as slugs
 from ledgerpress.operator import erase as task
 from ledgerpress.operator.log_copy import copy_log
 from ledgerpress.rfc3339 import format_time
@@ -127,12 +128,13 @@ async def test_nothing_of_a_person_is_left(tmp_path: Path) -> None:
     data = tmp_path / "store"
     async with client(data) as api:
         post = await write_heron(api)
-        await api.do("authorRename", id=post["authorId"], name=f"{AUTHOR} the Younger")
+        await api.do("authorRename", id=post["authorId"], name=f"{AUTHOR} the Younger", slug=None)
     result = await run_in_thread(
         "erase", "person", post["authorId"], "--yes", "--reason", REASON, "--data", data
     )
     assert result.exit_code == 0, result.stderr
     assert files_with(data, AUTHOR) == []
+    assert files_with(data, slugs.derive(AUTHOR, fallback="")) == []
     async with client(data) as api:
         response = await api.ask("{ articles(first: 9) { nodes { title authors { id name } } } }")
         by_title = {article["title"]: article["authors"] for article in response["articles"]["nodes"]}

@@ -95,7 +95,7 @@ async def scenario(client: StoreClient) -> dict[str, str]:
     )
     await client.command(CategorizePost(post_id=ebb, category=NIGHT))
     await client.command(UncategorizePost(post_id=ebb, category=TOWN))
-    await client.command(RenameAuthor(author_id=author, name="Ada Brook-Lind"))
+    await client.command(RenameAuthor(author_id=author, name="Ada Brook-Lind", slug="ada"))
     await client.command(RenameCategory(category=NIGHT, name="Late"))
     await client.command(DescribeCategory(category=TOWN, description="All of it."))
     await client.command(MoveCategory(category=NIGHT, parent=None))
@@ -179,6 +179,7 @@ def queries() -> list[str]:
         '{ article(slug: "tide-mill")': ("Article", 0),
         "query ($correction: ID!) { node(id: $correction) { ... on Correction": ("Correction", 0),
         "query ($author: ID!) { author(id: $author)": ("Author", 1),
+        '{ author(slug: "ada")': ("Author", 0),
         "query ($category: ID!) { category(id: $category)": ("Category", 1),
         '{ category(slug: "night")': ("Category", 0),
         "query ($post: ID!) { post(id: $post)": ("Post", 2),
@@ -198,10 +199,10 @@ def queries() -> list[str]:
             2,
         ),
         "{ corrections": ("CorrectionEntryConnection", 2),
-        "{ frontPageComparison(from: {position: 9})": ("FrontPageComparison", 2),
-        "{ frontPageComparison(from: {position: 33})": ("FrontPageComparison", 2),
-        "{ frontPageComparison(from: {position: 33}, to: {position: 1})": ("FrontPageComparison", 2),
-        "{ frontPageComparison(from: {position: 33}, to: {position: 34})": ("FrontPageComparison", 2),
+        "{ frontPageComparison(from: {position: 10})": ("FrontPageComparison", 2),
+        "{ frontPageComparison(from: {position: 34})": ("FrontPageComparison", 2),
+        "{ frontPageComparison(from: {position: 34}, to: {position: 1})": ("FrontPageComparison", 2),
+        "{ frontPageComparison(from: {position: 34}, to: {position: 35})": ("FrontPageComparison", 2),
         "{ site": ("Site", 1),
         "{ changes(first: 100)": ("ChangeConnection", 2),
         "{ tokens": ("ApiTokenConnection", 2),
@@ -229,9 +230,12 @@ CONTRACT: Final = FeatureContract(
         "/articles/tide-mill",
         "/categories/town",
         "/categories/night",
+        "/authors/ada-brook",
+        "/authors/ada",
         "/nothing",
         "/feeds/articles.atom",
         "/feeds/categories/town.json",
+        "/feeds/authors/ada.atom",
         "/feeds/corrections.atom",
         "/sitemap-articles-1.xml",
         "/articles/mill/history",

@@ -83,7 +83,7 @@ async def inputs(api: Client) -> dict[str, dict[str, Any]]:
     by_id = {"id": post["id"]}
     return {
         "authorRegister": {"name": "Bob"},
-        "authorRename": {"id": author, "name": "Ada B."},
+        "authorRename": {"id": author, "name": "Ada B.", "slug": "a-b"},
         "categoryCreate": {"name": "Weather"},
         "categoryDelete": {"category": {"slug": old}},
         "categoryDescribe": {"category": {"slug": news}, "description": "All news."},

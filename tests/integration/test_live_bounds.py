@@ -13,7 +13,7 @@ import pytest
 from websockets.asyncio.client import connect
 from websockets.typing import Subprotocol
 
-from ledgerpress.features.authors.commands import RegisterAuthor
+from ledgerpress.features.actors.commands import RegisterActor
 from ledgerpress.features.posts.create_edit_categorize_commands import CreatePost, EditPost
 from ledgerpress.graphql.subscriptions.settings import SubscriptionSettings
 from ledgerpress.server.store import Store, open_store
@@ -149,7 +149,7 @@ async def test_a_dropped_client_leaves_nothing_behind(store: Store) -> None:
         before = len(asyncio.all_tasks())
         for _ in range(5):
             await asyncio.gather(*(_subscribe_and_disconnect(server) for _ in range(10)))
-            await store.commands.handle(RegisterAuthor(name="Author"))
+            await store.commands.handle(RegisterActor(name="Author"))
         await server.nothing_is_left()
         await asyncio.sleep(0.1)
         assert len(asyncio.all_tasks()) <= before

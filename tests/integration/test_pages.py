@@ -124,7 +124,7 @@ async def test_an_article_page_shows_byline_dates_corrections_contents_and_body(
     assert page.status_code == 200
     for text in (
         '<h1 dir="auto">The tide mill</h1>',
-        'By <span class="author"><bdi>Ines Okafor</bdi></span>',
+        'By <span class="author"><a rel="author" href="/authors/ines-okafor"><bdi>Ines Okafor</bdi></a></span>',
         ">4 May 2024</time>",
         "Updated <time",
         "It closed in 1931.",

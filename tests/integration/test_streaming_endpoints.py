@@ -19,7 +19,7 @@ from ledgerpress.commands.client_identity import (
     Unauthenticated,
 )
 from ledgerpress.commands.roles_and_permissions import Role
-from ledgerpress.features.authors.commands import RegisterAuthor
+from ledgerpress.features.actors.commands import RegisterActor
 from ledgerpress.features.posts.create_edit_categorize_commands import CreatePost
 from ledgerpress.features.posts.lifecycle_commands import PublishPost, UnpublishPost
 from ledgerpress.graphql.subscriptions.settings import SubscriptionSettings
@@ -279,7 +279,7 @@ async def test_an_invalid_last_event_id_is_ignored(
         headers = {"Last-Event-ID": last_event_id}
         async with opened(http, "GET", f"{server.url}/graphql", CHANGES, headers) as stream:
             await asyncio.sleep(0.2)
-            position = (await store.commands.handle(RegisterAuthor(name="Ann"))).position
+            position = (await store.commands.handle(RegisterActor(name="Ann"))).position
             assert (await stream.next()).id == str(position)
 
 

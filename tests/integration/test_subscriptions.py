@@ -12,7 +12,7 @@ from ledgerpress.commands.client_identity import ANONYMOUS, LOCAL_OPERATOR, Fixe
 from ledgerpress.commands.command_and_guard_declarations import Command
 from ledgerpress.commands.command_request_and_context import CommandRequest
 from ledgerpress.commands.confirm_and_correct_clock import CorrectClock
-from ledgerpress.features.authors.commands import RegisterAuthor
+from ledgerpress.features.actors.commands import RegisterActor
 from ledgerpress.features.categories.commands import CreateCategory, MergeCategory
 from ledgerpress.features.categories.model import CategoryRef
 from ledgerpress.features.categories.unmerge_command import UnmergeCategory
@@ -73,9 +73,9 @@ async def reader(store: Store) -> AsyncIterator[Socket]:
         await server.nothing_is_left()
 
 
-async def author(store: Store, name: str) -> int:
+async def actor(store: Store, name: str) -> int:
     """Record one event, and return its position."""
-    return (await store.commands.handle(RegisterAuthor(name=name))).position
+    return (await store.commands.handle(RegisterActor(name=name))).position
 
 
 async def settled(socket: Socket) -> None:
@@ -93,14 +93,14 @@ async def positions(socket: Socket, count: int) -> list[int]:
 
 
 async def test_changes_begin_with_the_next_event(socket: Socket, store: Store) -> None:
-    await author(store, "Before")
+    await actor(store, "Before")
     await socket.subscribe(CHANGES)
     await settled(socket)
-    recorded = [await author(store, f"Author {number}") for number in range(3)]
+    recorded = [await actor(store, f"Author {number}") for number in range(3)]
     payloads = [await socket.next() for _ in recorded]
     assert [payload["data"]["changes"]["position"] for payload in payloads] == recorded
     assert [payload["extensions"]["position"] for payload in payloads] == recorded
-    assert payloads[0]["data"]["changes"]["type"] == "author.registered"
+    assert payloads[0]["data"]["changes"]["type"] == "actor.registered"
     await socket.quiet()
 
 
@@ -121,11 +121,11 @@ async def test_subscribers_get_all_events_after_an_error_of_any_class(
     with monkeypatch.context() as patch:
         patch.setattr(hub, "_WAIT_SECONDS", 0.05)
         patch.setattr(store.views, "wait_for", failing)
-        recorded = [await author(store, "Author")]
+        recorded = [await actor(store, "Author")]
         async with asyncio.timeout(20):
             while len(failures) < 3:  # noqa: ASYNC110
                 await asyncio.sleep(0.05)
-    recorded.append(await author(store, "Another"))
+    recorded.append(await actor(store, "Another"))
     assert await positions(socket, 2) == recorded
     assert [record.getMessage() for record in caplog.records if record.exc_info] == [
         "subscribers cannot be notified at the moment; trying again"
@@ -133,16 +133,16 @@ async def test_subscribers_get_all_events_after_an_error_of_any_class(
 
 
 async def test_changes_resume_from_any_position_and_continue(socket: Socket, store: Store) -> None:
-    recorded = [await author(store, f"Author {number}") for number in range(5)]
+    recorded = [await actor(store, f"Author {number}") for number in range(5)]
     await socket.subscribe(CHANGES, **{"from": recorded[1]})
     assert await positions(socket, 3) == recorded[2:]
-    later = await author(store, "Later")
+    later = await actor(store, "Later")
     assert await positions(socket, 1) == [later]
     await socket.quiet()
 
 
 async def test_changes_from_the_beginning_are_the_whole_log(socket: Socket, store: Store) -> None:
-    head = await author(store, "Author")
+    head = await actor(store, "Author")
     await socket.subscribe(CHANGES, **{"from": 0})
     assert await positions(socket, head) == list(range(1, head + 1))
 
@@ -162,7 +162,7 @@ async def test_changes_are_filtered(socket: Socket, store: Store) -> None:
 
 
 async def test_changes_end_at_the_last_position_of_the_filter(socket: Socket, store: Store) -> None:
-    await author(store, "Author")
+    await actor(store, "Author")
     id = await socket.subscribe(
         "subscription { changes(fromPosition: 1, filter: { positionTo: 4 }) { position } }"
     )
@@ -385,7 +385,7 @@ async def test_recent_posts_are_sent_at_once_and_again_when_they_change(reader: 
     await reader.subscribe(RECENT)
     first = await reader.next()
     assert first["data"]["recentPosts"] == {"nodes": [{"title": "First"}], "totalCount": 1}
-    await author(store, "Of no concern")
+    await actor(store, "Of no concern")
     await store.commands.handle(CreatePost(title="A draft"))
     await settled(reader)
     published = await store.commands.handle(CreatePost(title="Second", publish=True))
@@ -443,7 +443,7 @@ async def test_each_event_is_executed_once_for_all_equal_subscriptions(
         monkeypatch.setattr(Executor, "step", counting)
         recorded = []
         for number in range(5):
-            recorded.append(await author(store, f"Author {number}"))
+            recorded.append(await actor(store, f"Author {number}"))
             for socket in sockets:
                 assert await positions(socket, 1) == recorded[-1:]
             assert executed == len(recorded), "no step after the last event of the views"
@@ -477,7 +477,7 @@ async def test_events_of_another_process_are_sent(socket: Socket, tmp_path: Path
     await socket.subscribe(CHANGES)
     await settled(socket)
     async with open_store(tmp_path / "data", randomness=SeededBytes("other")) as other:
-        recorded = [await author(other, f"Author {number}") for number in range(3)]
+        recorded = [await actor(other, f"Author {number}") for number in range(3)]
         assert await positions(socket, 3) == recorded
 
 
@@ -491,7 +491,7 @@ async def test_a_switch_to_rebuilt_views_misses_and_repeats_no_message(
 
     async def write() -> None:
         while not finished.is_set():
-            recorded.append(await author(store, f"Author {len(recorded)}"))
+            recorded.append(await actor(store, f"Author {len(recorded)}"))
             await asyncio.sleep(0.01)
 
     writing = asyncio.create_task(write())
@@ -519,7 +519,7 @@ async def test_a_withdrawal_misses_and_repeats_no_message_and_clears_cached_even
         store.log, event_codec(), SetClock(), SeededBytes("w"), created, CommandRequest(reason="By law.")
     )
     assert (await socket.next())["extensions"]["position"] == withdrawn_at
-    later = await author(store, "Later")
+    later = await actor(store, "Later")
     assert (await socket.next())["extensions"]["position"] == later
     await socket.subscribe(query, **{"from": first})
     repeated = [await socket.next() for _ in range(4)]

@@ -212,8 +212,12 @@ def command_of(spec: CommandSpec, known: Known) -> Command:
     author, actor = _pick(known.authors, spec.author), _pick(known.actors, spec.author)
     name = spec.title or spec.text
     commands: dict[type[Command], Command] = {
-        RegisterAuthor: RegisterAuthor(name=name),
-        RenameAuthor: RenameAuthor(author_id=author, name=name),
+        RegisterAuthor: RegisterAuthor(name=name, slug=spec.slug if spec.by_slug else None),
+        RenameAuthor: RenameAuthor(
+            author_id=author,
+            name=UNSET if spec.by_slug and spec.flag else name,
+            slug=spec.slug if spec.by_slug else UNSET,
+        ),
         RegisterActor: RegisterActor(name=name, kind=ActorKind.TOKEN if spec.flag else ActorKind.HUMAN),
         RenameActor: RenameActor(actor_id=actor, name=name),
         NameSite: NameSite(name=name),

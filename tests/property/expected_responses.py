@@ -37,7 +37,7 @@ query ($at: AsOf, $readers: Boolean!, $article: ID!, $slug: String!, $category: 
     inCategory: articles(first: 2, filter: { category: $category }, orderBy: PUBLISHED_AT_ASC, asOf: $at) {
       ...Listed
     }
-    author(id: $author, asOf: $at) { id name version articles(first: 2) { ...Listed } }
+    author(id: $author, asOf: $at) { id name slug version articles(first: 2) { ...Listed } }
   }
   ... @skip(if: $readers) {
     firstCategories: categories(first: 4, asOf: $at) { ...Made }
@@ -321,7 +321,7 @@ class ExpectedResponses:
 
     def _author(self, author: Author) -> Json:
         own = [entry for entry in self._articles if author.id in _by(entry[1])]
-        return {**self._byline(author), "articles": Listing(own, self._line).first(2)}
+        return {**self._byline(author), "slug": author.slug, "articles": Listing(own, self._line).first(2)}
 
     # --- the tree ----------------------------------------------------------------------------------
 

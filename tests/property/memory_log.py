@@ -13,6 +13,7 @@ from ledgerpress.eventlog.envelope import StoredEvent
 from ledgerpress.eventlog.errors import WrongExpectedVersion
 from ledgerpress.eventlog.event_and_withdrawn_event import Event
 from ledgerpress.eventlog.log import ANY_VERSION, StreamWrite, check_writes
+from ledgerpress.features.authors.author_rows import AuthorsProjector
 from ledgerpress.features.registry import FEATURES, event_codec
 from ledgerpress.views.projection.checkpoints import Checkpoint
 from ledgerpress.views.snapshot_and_cache_dependencies import Snapshot
@@ -102,7 +103,7 @@ class MemoryCommands:
 
     @contextmanager
     def snapshot(self) -> Iterator[Snapshot]:
-        """Return views that only contain which categories have posts."""
+        """Return views that only contain which categories have posts, and the slugs of authors."""
         with closing(sqlite3.connect(":memory:")) as db:
             db.execute(CommandsProjector.schema)
             db.execute("CREATE TABLE listed_in (k)")
@@ -112,4 +113,9 @@ class MemoryCommands:
             )
             db.executemany("INSERT INTO listed_in VALUES (?)", [(k,) for k, _ in enumerate(used)])
             db.executemany("INSERT INTO listed_category VALUES (?, ?)", enumerate(used))
+            db.executescript(AuthorsProjector.schema)
+            authors = self.room.authors
+            db.executemany("INSERT INTO author VALUES (?, ?)", [(a.seq, a.id) for a in authors.values()])
+            slugs = [(slug, authors[id_].seq, 0) for slug, id_ in self.room.author_slugs.items()]
+            db.executemany("INSERT INTO author_slug VALUES (?, ?, ?)", slugs)
             yield Snapshot(db, len(self.log.events))

@@ -49,7 +49,8 @@ DOCUMENTS: Final = {
     "own": f"query ($in: ID!) {{ category(id: $in) {{ articles(first: 2, includeDescendants: false) {_LIST} }} }}",
     "category by slug": "query ($slug: String!) { category(slug: $slug) { id slug } }",
     "categories": "query ($at: AsOf) { categories(asOf: $at) { totalCount nodes { name articleCount } } }",
-    "author": "query ($by: ID!, $at: AsOf) { author(id: $by, asOf: $at) { name version } }",
+    "author": "query ($by: ID!, $at: AsOf) { author(id: $by, asOf: $at) { name slug version } }",
+    "author by slug": "query ($slug: String!, $at: AsOf) { author(slug: $slug, asOf: $at) { id slug name } }",
     "names of authors": "{ authors { totalCount nodes { name } } }",
     "authors": "{ authors { totalCount nodes { id name articles { totalCount } } } }",
     "post": """query ($post: ID!, $at: AsOf) { post(id: $post, asOf: $at) { version status slug title teaser
@@ -163,7 +164,7 @@ class QueryGenerator:
 
     def _slug(self) -> str:
         own = [slug for post in self._room.posts.values() for slug in (post.slug, *post.public_slugs)]
-        return self._pick([*own, *self._room.category_slugs]) or "tram"
+        return self._pick([*own, *self._room.category_slugs, *self._room.author_slugs]) or "tram"
 
     def _status(self) -> str | None:
         status = self._chance.choice((None, *PostStatus))

@@ -13,12 +13,27 @@ MINUTE = 60_000_000
 
 
 @dataclass
+class AuthorOfWords:
+    """An author: the words of the name and the slug now, and all slugs."""
+
+    id: str
+    name: str
+    slug: str
+    slugs: set[str] = field(default_factory=set)
+
+
+@dataclass
 class PostOfWords:
-    """A post: the words of its content now, and of all contents that were published; `slugs` were public."""
+    """A post: the words of its content now, and of all contents that were published; `slugs` were public.
+
+    The published words include the names and slugs that its published authors had while it was public.
+    """
 
     id: str
     slug: str
     words: dict[str, str]
+    authors: list[AuthorOfWords]
+    published_authors: list[AuthorOfWords] = field(default_factory=list)
     published: set[str] = field(default_factory=set)
     slugs: set[str] = field(default_factory=set)
     is_public: bool = False
@@ -30,6 +45,12 @@ class PostOfWords:
         self.is_public = self.was_public = True
         self.published |= set(self.words.values())
         self.slugs.add(self.slug)
+        self.published_authors = self.authors
+        self.name_authors()
+
+    def name_authors(self) -> None:
+        for author in self.published_authors:
+            self.published |= {author.name, author.slug}
 
 
 class NewsroomOfWords:
@@ -41,6 +62,7 @@ class NewsroomOfWords:
         self._chance = chance
         self._number = 0
         self.posts: list[PostOfWords] = []
+        self.authors: list[AuthorOfWords] = []
         self.categories: list[str] = []
         self.secrets: set[str] = set()
         """Words of reasons, withdrawn texts and retracted corrections: no reader ever sees them."""
@@ -61,13 +83,15 @@ class NewsroomOfWords:
         time.time += self._chance.choice((0, 1, 90)) * MINUTE
         if len(self.categories) < 4:
             await self._create_category()
+        elif len(self.authors) < 3:
+            await self._register()
         elif len(self.posts) < 3:
             await self._create()
         else:
             actions = {
                 self._create: 10, self._edit: 5, self._publish: 5, self._unpublish: 3, self._archive: 1,
                 self._unarchive: 1, self._categorize: 2, self._correct: 2, self._retract: 1, self._withdraw: 3,
-                self._move_category: 1,
+                self._move_category: 1, self._rename: 2, self._register: 1,
             }  # fmt: skip
             (action,) = self._chance.choices(list(actions), list(actions.values()))
             await action()
@@ -101,7 +125,29 @@ class NewsroomOfWords:
         await self._do("categoryCreate", name=slug, slug=slug, parent=parent)
         self.categories.append(slug)
 
+    async def _register(self) -> None:
+        name, slug = self._word(), self._word()
+        payload = await self._do("authorRegister", "author { id }", name=name, slug=slug)
+        self.authors.append(AuthorOfWords(payload["author"]["id"], name, slug, {slug}))
+
+    async def _rename(self) -> None:
+        author, name = self._chance.choice(self.authors), self._word()
+        slugs: list[dict[str, Any]] = [{}, {"slug": None}, {"slug": self._word()}]
+        slug = self._chance.choice(slugs)
+        await self._do("authorRename", id=author.id, name=name, **slug)
+        author.name = name
+        if slug:
+            author.slug = slug["slug"] or name
+            author.slugs.add(author.slug)
+        for post in self.posts:
+            if post.is_public:
+                post.name_authors()
+
+    def _some_authors(self) -> list[AuthorOfWords]:
+        return self._chance.sample(self.authors, self._chance.randint(0, 2))
+
     async def _create(self) -> None:
+        authors = self._some_authors()
         words = {name: self._word() for name in ("title", "teaser", "body")}
         payload = await self._do(
             "postCreate",
@@ -110,9 +156,10 @@ class NewsroomOfWords:
             categories=[
                 {"slug": slug} for slug in self._chance.sample(self.categories, self._chance.randint(0, 2))
             ],
+            authors=[author.id for author in authors],
             publish=self._chance.random() < 0.9,
         )
-        post = PostOfWords(payload["post"]["id"], payload["post"]["slug"], words)
+        post = PostOfWords(payload["post"]["id"], payload["post"]["slug"], words, authors)
         self.posts.append(post)
         self._update(post, await self._state(post))
 
@@ -140,8 +187,11 @@ class NewsroomOfWords:
         changes = {name: self._word() for name in names}
         publish = self._chance.random() < 0.5
         slug = {"slug": changes["title"]} if "title" in changes and self._chance.random() < 0.4 else {}
-        await self._do("postEdit", id=post.id, **changes, **slug, publish=publish)
+        authors = self._some_authors() if self._chance.random() < 0.4 else post.authors
+        ids = [author.id for author in authors]
+        await self._do("postEdit", id=post.id, **changes, **slug, authors=ids, publish=publish)
         post.words |= changes
+        post.authors = authors
         self._update(post, await self._state(post), publishes=publish)
 
     async def _publish(self) -> None:

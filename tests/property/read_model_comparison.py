@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import astuple
+from typing import Final
 
 from ledgerpress.features.authors import projector_and_queries as authors_queries
 from ledgerpress.features.categories import queries as categories
@@ -9,12 +10,16 @@ from ledgerpress.features.posts import article_queries, post_queries
 from ledgerpress.features.posts.corrections import queries as correction_queries
 from ledgerpress.features.posts.listings_projection import EVERY_ARTICLE
 from ledgerpress.features.posts.model import PostStatus
+from ledgerpress.features.registry import declared_views
 from ledgerpress.features.site import projector_and_queries as site_queries
 from ledgerpress.views import recorded_time_positions as recorded_time
+from ledgerpress.views.filter_past_items_public_today import PublicFilter
 from ledgerpress.views.listings.queries import ListingKey
 from ledgerpress.views.paging import Page, PageRequest, encode_cursor, page_of
 from ledgerpress.views.snapshot_and_cache_dependencies import Snapshot
 from tests.newsroom_model import Author, Category, Newsroom, Post
+
+VIEWS: Final = declared_views()
 
 
 def assert_agree(snapshot: Snapshot, room: Newsroom, *, known: Newsroom, page: int = 3) -> None:
@@ -46,21 +51,29 @@ def _people(snapshot: Snapshot, room: Newsroom, known: Newsroom) -> None:
     assert site_queries.site_language(snapshot) == room.language
     assert site_queries.site_time_zone(snapshot) == room.time_zone
 
-    def expected(author: Author) -> tuple[int, str, str]:
-        return author.seq, author.id, author.name
+    def expected(author: Author) -> tuple[int, str, str, str]:
+        return author.seq, author.id, author.name, author.slug
 
     rows = authors_queries.authors_after(snapshot, 0, 1_000)
-    assert [(row.seq, row.id, row.name) for row in rows] == [
+    assert [(row.seq, row.id, row.name, row.slug) for row in rows] == [
         expected(author) for author in room.authors.values()
     ]
     public = [author for author in room.authors.values() if room.articles_by(author.id)]
     rows = authors_queries.public_authors_after(snapshot, 0, 1_000)
-    assert [(row.seq, row.id, row.name) for row in rows] == [expected(author) for author in public]
+    assert [(row.seq, row.id, row.name, row.slug) for row in rows] == [expected(author) for author in public]
+    for slug in known.author_slugs:
+        row = authors_queries.by_slug(snapshot, slug)
+        assert (row and row.id) == room.author_slugs.get(slug)
+        shown = authors_queries.public_by_slug(snapshot, slug, lambda: PublicFilter(snapshot, VIEWS))
+        if row is None or all(author.id != row.id for author in public):
+            assert shown is None
+        elif slug == row.slug:
+            assert shown == row
     assert authors_queries.count_public_authors(snapshot) == len(public)
     for author_id, later in known.authors.items():
         row = authors_queries.author(snapshot, author_id)
         current = room.authors.get(author_id)
-        assert (row and (row.seq, row.id, row.name)) == (current and expected(current))
+        assert (row and (row.seq, row.id, row.name, row.slug)) == (current and expected(current))
         articles = room.articles_by(author_id)
         _listing(snapshot, [later.seq], articles, page=2)
         assert article_queries.count_articles(snapshot, later.seq) == len(articles)

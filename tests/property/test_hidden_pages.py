@@ -30,7 +30,7 @@ REQUESTS: Final = 70
 """Requests at each of several moments of a history."""
 SEEN_CHANGES: Final = {
     "post.published", "post.unpublished", "post.archived", "post.categorized", "post.uncategorized",
-    "correction.recorded", "correction.reworded", "category.created", "category.moved",
+    "correction.recorded", "correction.reworded", "category.created", "category.moved", "author.renamed",
 }  # fmt: skip
 
 
@@ -71,6 +71,7 @@ class Reader:
         self._counts["hidden now"] += sum(post.was_public and not post.is_public for post in newsroom.posts)
         paths = ["/", *(f"/categories/{slug}" for slug in newsroom.categories)] * 4
         paths += [f"/articles/{slug}" for post in newsroom.posts for slug in {post.slug, *post.slugs}]
+        paths += [f"/authors/{slug}" for author in newsroom.authors for slug in author.slugs] * 2
         urls = [f"{path}?asOf={self._moment(events)}" for path in paths]
         urls = chance.sample(urls, min(REQUESTS, len(urls)))
         for url in [*self._cached, *urls, *urls[:10]]:
@@ -111,7 +112,8 @@ async def compare_changes(site: Client, newsroom: NewsroomOfWords) -> None:
     store = site.store
     events = await store.log.read(0, await store.log.head())
     articles = [f"/articles/{post.slug}" for post in newsroom.posts if post.is_public][:2]
-    for path in ("/", *(f"/categories/{slug}" for slug in newsroom.categories[:2]), *articles):
+    authors = [f"/authors/{author.slug}" for author in newsroom.authors][:2]
+    for path in ("/", *(f"/categories/{slug}" for slug in newsroom.categories[:2]), *articles, *authors):
         seen = [await shown_at(site, path, position) for position in range(len(events) + 1)]
         expected = {at for at in range(1, len(events) + 1) if seen[at] != seen[at - 1]}
         linked, position = set[int](), 0
@@ -131,15 +133,19 @@ async def follow(site: Client, url: str) -> httpx2.Response:
 
 
 async def shown_at(site: Client, path: str, position: int) -> object:
-    """Return the titles of a list, or the text of an article with its corrections, without ages and dates."""
+    """Return the titles of a list with its heading, or the text of an article with its corrections.
+
+    Ages, dates and the names in bylines are left out.
+    """
     page = await follow(site, f"{path}?asOf={position}")
     if path.startswith("/articles/"):
         match = re.search(r"<main.*?</main>", page.text, re.DOTALL)
         assert match is not None
         # Below the article are other articles.
-        article = match[0].partition("</article>")[0]
-        return [page.status_code, sorted(words_in(re.sub(r"<[^>]*>", "", article)))]
-    return re.findall(r'<h3 dir="auto"><a[^>]*>(.*?)</a></h3>', page.text)
+        text = re.sub(r'<a rel="author".*?</a>', "", match[0].partition("</article>")[0])
+        return [page.status_code, sorted(words_in(re.sub(r"<[^>]*>", "", text)))]
+    headings = re.findall(r'<h1 dir="auto">(.*?)</h1>', page.text) if path.startswith("/authors/") else []
+    return [*headings, *re.findall(r'<h3 dir="auto"><a[^>]*>(.*?)</a></h3>', page.text)]
 
 
 def words_in(text: str) -> set[str]:

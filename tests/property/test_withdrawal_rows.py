@@ -31,7 +31,7 @@ from tests.property.test_views import EXAMPLES
 from tests.property.test_withdrawals import WRITTEN, whole_day
 from tests.property.view_rows import Rows, rebuilt, rows_of, views_in_use
 
-TEXT_TABLES: Final = {"actor_name", "author_name", "body", "category_state", "category_slug", "command", "content",
+TEXT_TABLES: Final = {"actor_name", "author_slug", "author_state", "body", "category_state", "category_slug", "command", "content",
                       "correction", "correction_text", "post_slug", "site_state", "token"}  # fmt: skip
 """The tables with rows that contain text."""
 

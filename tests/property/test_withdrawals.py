@@ -134,6 +134,7 @@ async def _agree(altered: Sequence[StoredEvent], folder: Path) -> None:
                 shown = authors_queries.author(snapshot, author.id)
                 assert shown
                 assert shown.name == author.name
+                assert author.slug in (None, shown.slug)
         keys = list_keys(db, [EVERY_ARTICLE], snapshot.position, limit=1_000)
         assert {article_queries.by_seq(snapshot, key.post).id for key in keys} == set(published)  # type: ignore[union-attr]
         assert article_queries.count_articles(snapshot) == len(published)

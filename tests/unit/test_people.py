@@ -15,14 +15,14 @@ from ledgerpress.features.actors import model as actors
 from ledgerpress.features.actors.commands import RegisterActor, RenameActor
 from ledgerpress.features.actors.model import RESERVED, Actor, ActorKind, ActorRegistered, ActorRenamed
 from ledgerpress.features.authors import model as authors
-from ledgerpress.features.authors.commands import RegisterAuthor, RenameAuthor
+from ledgerpress.features.authors.commands import AuthorFacts, RegisterAuthor, RenameAuthor
 from ledgerpress.features.authors.model import Author, AuthorRegistered, AuthorRenamed
 from ledgerpress.features.site import model as site
 from ledgerpress.features.site.commands import LocalizeSite, NameSite
 from ledgerpress.features.site.model import Site, SiteLocalized, SiteNamed
 from tests.user_errors import refused
 
-ADA: Final = AuthorRegistered(author_id="a", name="Ada")
+ADA: Final = AuthorRegistered(author_id="a", name="Ada", slug="ada")
 DESK: Final = ActorRegistered(actor_id="d", kind=ActorKind.TOKEN, name="Desk")
 INVALID_NAMES: Final = [
     ("", ErrorCode.BLANK),
@@ -50,21 +50,32 @@ def withdrawn(kind: str, stream: str) -> Withdrawn:
 
 
 def test_an_author_is_registered_once_and_renamed() -> None:
-    register, new = RegisterAuthor(name=" Ada "), Facts(new_id="a")
+    register, new = RegisterAuthor(name=" Ada "), AuthorFacts(new_id="a", slug="ada")
     assert register.decide(None, new) == (ADA,)
     assert register.decide(given_author(ADA), new) == ()
     renamed = AuthorRenamed(author_id="a", name="Ada Brook")
-    assert RenameAuthor(author_id="a", name="Ada Brook ").decide(given_author(ADA), Facts()) == (renamed,)
-    assert RenameAuthor(author_id="a", name="Ada Brook").decide(given_author(ADA, renamed), Facts()) == ()
-    assert RenameAuthor(author_id="a", name="Ada Brook").decide(None, Facts()) == ()
+    rename = RenameAuthor(author_id="a", name="Ada Brook ")
+    assert rename.decide(given_author(ADA), AuthorFacts()) == (renamed,)
+    assert rename.decide(given_author(ADA, renamed), AuthorFacts()) == ()
+    assert rename.decide(None, AuthorFacts()) == ()
+    other_slug = AuthorRenamed(author_id="a", slug="brook")
+    assert RenameAuthor(author_id="a").decide(given_author(ADA), AuthorFacts(slug="brook")) == (other_slug,)
+    assert given_author(ADA, renamed, other_slug) == Author("a", "Ada Brook", "brook")
+
+
+def test_the_slug_of_an_author_of_an_earlier_log_is_not_in_its_state() -> None:
+    registered = AuthorRegistered(author_id="a", name="Ada")
+    assert given_author(registered) == Author("a", "Ada", None)
+    assert given_author(registered, AuthorRenamed(author_id="a", slug="brook")) == Author("a", "Ada", "brook")
+    assert given_author(ADA, AuthorRenamed(author_id="a", name="Bo", slug=None)) == Author("a", "Bo", None)
 
 
 def test_a_withdrawn_author_keeps_its_id() -> None:
-    assert given_author(withdrawn("author.registered", "author.a")) == Author("a", "")
-    assert given_author(ADA, withdrawn("author.renamed", "author.a")) == Author("a", "Ada")
+    assert given_author(withdrawn("author.registered", "author.a")) == Author("a", "", "a")
+    assert given_author(ADA, withdrawn("author.renamed", "author.a")) == Author("a", "Ada", "ada")
     assert given_author(
         withdrawn("author.registered", "author.a"), AuthorRenamed(author_id="a", name="A. B.")
-    ) == Author("a", "A. B.")
+    ) == Author("a", "A. B.", "a")
 
 
 # --- actors --------------------------------------------------------------------------------------
@@ -176,9 +187,9 @@ def test_an_unknown_time_zone_is_rejected(name: str) -> None:
 @pytest.mark.parametrize(("name", "code"), INVALID_NAMES)
 def test_an_invalid_name_is_rejected(name: str, code: ErrorCode) -> None:
     with refused(code, "name"):
-        RegisterAuthor(name=name).decide(None, Facts(new_id="a"))
+        RegisterAuthor(name=name).decide(None, AuthorFacts(new_id="a", slug="ada"))
     with refused(code, "name"):
-        RenameAuthor(author_id="a", name=name).decide(given_author(ADA), Facts())
+        RenameAuthor(author_id="a", name=name).decide(given_author(ADA), AuthorFacts())
     with refused(code, "name"):
         RegisterActor(kind=ActorKind.HUMAN, name=name).decide(None, Facts(new_id="d"))
     with refused(code, "name"):
@@ -197,6 +208,7 @@ def test_an_invalid_name_is_rejected(name: str, code: ErrorCode) -> None:
             [
                 ADA,
                 AuthorRenamed(author_id="b", name="Bo"),
+                AuthorRenamed(author_id="a", slug=None),
                 withdrawn("author.registered", "author.a"),
                 withdrawn("x.y", "z"),
             ]

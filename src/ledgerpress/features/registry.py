@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Final
 from ledgerpress.feature import Feature, FeatureSet
 from ledgerpress.features import (
     actors,
+    author_pages,
     authors,
     categories,
     corrections_page,
@@ -44,6 +45,7 @@ _ORDER = (
     history,
     integrity,
     feeds,
+    author_pages,
     related_articles,
     page_metadata,
     public_history,

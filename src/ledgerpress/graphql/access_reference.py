@@ -64,7 +64,8 @@ with `--open-past`, everyone may use it, but sees only what is public today. On 
 one of the user's own posts in `filter.stream`.
 
 Readers see the authors that have a public article. With `posts:read-own`, `posts:read`, `history:read` or
-`people:write`, a user sees all authors.
+`people:write`, a user sees all authors. Readers find an author only by slugs that the author had while an article was
+public that is public today; staff by all slugs.
 
 Some facts are visible to everyone: the position of the log and the time of its last event, which show that something
 has changed. Users who write posts can also find out that a slug is taken. They learn which object has it

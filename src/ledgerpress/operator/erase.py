@@ -3,7 +3,7 @@
 An interrupted run can be repeated: payloads that are already withdrawn are only finished.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from enum import StrEnum
 from itertools import takewhile
 from pathlib import Path
@@ -166,10 +166,7 @@ async def _find_post(store: Store, name: str) -> _Target:
     for stream in (POSTS.stream(post.id), *(f"{prefix}.{post.id}" for prefix in prefixes)):
         for event in await store.log.read_stream(stream):
             events[event.position] = event
-    for event in {event.header.command_id: event for event in events.values()}.values():
-        for other in await _command_of(store.log, event):
-            if other.header.stream.startswith(f"{SLUGS.prefix}.") and _owner(store, other) == post.id:
-                events[other.position] = other
+    events |= {event.position: event for event in await _slug_events(store, events.values(), post.id)}
     effect = (
         "Readers and editors see the post without slug, title, teaser, body, corrections and reasons, at every point "
         f"in time. Its address is /articles/{post.id}. Its place in lists, its dates, categories and authors remain."
@@ -188,10 +185,12 @@ async def _find_person(store: Store, name: str) -> _Target:
             )
         for category in (AUTHORS, ACTORS):
             events += await store.log.read_stream(category.stream(person_id))
+        events += await _slug_events(store, events, person_id)
     if person_id is None or not events:
         raise NotFound(f"no author or actor has the id “{name}”")
     effect = (
-        "Readers and editors see an empty name for this person, in bylines and in the history, at all times."
+        "Readers and editors see an empty name for this person, in bylines and in the history, at all times. An author "
+        "has no page and no feed until the author gets a new name."
     )
     limit = (
         "Not found, so not erased: mentions of the person in posts, categories, corrections and reasons, and slugs and "
@@ -209,6 +208,16 @@ async def _find_person(store: Store, name: str) -> _Target:
                 f"The token {token.id} of this person still works, so its name is not erased: revoke it, then repeat."
             )
     return _Target(person_id, sorted(events, key=lambda event: event.position), consequences)
+
+
+async def _slug_events(store: Store, events: Iterable[StoredEvent], owner_id: str) -> list[StoredEvent]:
+    """Return the events by which the commands of `events` gave slugs to their owner, or took them."""
+    return [
+        other
+        for event in {event.header.command_id: event for event in events}.values()
+        for other in await _command_of(store.log, event)
+        if other.header.stream.startswith(f"{SLUGS.prefix}.") and _owner(store, other) == owner_id
+    ]
 
 
 async def _command_of(log: EventLog, event: StoredEvent) -> list[StoredEvent]:

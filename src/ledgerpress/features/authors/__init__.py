@@ -30,7 +30,7 @@ __all__ = [
 
 FEATURE: Final = Feature(
     name="authors",
-    requires=("actors",),
+    requires=("slugs", "actors"),
     events=model.EVENTS,
     commands=("ledgerpress.features.authors.commands:COMMANDS",),
     projectors=(projector_and_queries.PROJECTOR,),

@@ -1,8 +1,8 @@
-"""Authors as of any position: tables, their part of the projection `people`, article listings and queries."""
+"""Authors as of any position: their part of the projection `people`, article listings and queries."""
 
 import json
 import sqlite3
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import islice
 from typing import Final, Protocol
 
@@ -10,8 +10,17 @@ import msgspec
 
 from ledgerpress.eventlog.codec import Recorded
 from ledgerpress.eventlog.event_and_withdrawn_event import Event, Withdrawn
-from ledgerpress.features.authors.model import AuthorRegistered, AuthorRenamed
-from ledgerpress.views.feature_declarations import DependencyRule, FieldValues, Reference, Subject, plain
+from ledgerpress.features.authors.author_rows import PROJECTION, AuthorsProjector
+from ledgerpress.features.authors.model import AuthorRegistered
+from ledgerpress.features.slugs.model import normalized
+from ledgerpress.views.feature_declarations import (
+    DependencyRule,
+    FieldValues,
+    RecentEvent,
+    Reference,
+    Subject,
+    plain,
+)
 from ledgerpress.views.listings.projector import (
     Entry,
     ListedItem,
@@ -19,55 +28,9 @@ from ledgerpress.views.listings.projector import (
     ListingContribution,
     ListingWriter,
 )
-from ledgerpress.views.projection.projector_interface_and_composition import ImmediateProjector
-from ledgerpress.views.snapshot_and_cache_dependencies import NO_POSITION, Snapshot, Topic
+from ledgerpress.views.snapshot_and_cache_dependencies import NO_POSITION, ItemFilter, Snapshot, Topic
 
-
-def _apply(recorded: Recorded[Event], db: sqlite3.Connection) -> None:
-    position, version = recorded.position, recorded.header.stream_version
-    match recorded.event:
-        case AuthorRegistered(author_id=author_id, name=name):
-            db.execute("INSERT INTO author VALUES (?, ?)", (position, author_id))
-            db.execute("INSERT INTO author_name VALUES (?, ?, ?, ?)", (author_id, position, name, version))
-        case AuthorRenamed(author_id=author_id, name=name):
-            db.execute("INSERT INTO author_name VALUES (?, ?, ?, ?)", (author_id, position, name, version))
-        case Withdrawn(type="author.registered") as withdrawn:
-            db.execute("INSERT INTO author VALUES (?, ?)", (position, withdrawn.subject_id))
-            db.execute(
-                "INSERT INTO author_name VALUES (?, ?, '', ?)", (withdrawn.subject_id, position, version)
-            )
-        case Withdrawn(type="author.renamed") as withdrawn:
-            db.execute(
-                "INSERT INTO author_name SELECT author_id, ?, name, ? FROM author_name"
-                " WHERE author_id = ? ORDER BY from_pos DESC LIMIT 1",
-                (position, version, withdrawn.subject_id),
-            )
-        case _:
-            pass
-
-
-def _delete_rows(db: sqlite3.Connection, stream: str) -> None:
-    author_id = stream.removeprefix("author.")
-    db.execute("DELETE FROM author WHERE id = ?", (author_id,))
-    db.execute("DELETE FROM author_name WHERE author_id = ?", (author_id,))
-
-
-# A name is valid from its position until the next row of the author. If the registration was withdrawn, it is empty.
-PROJECTOR: Final = ImmediateProjector(
-    name="people",
-    version=1,
-    schema="""
-        CREATE TABLE author_name (
-            author_id TEXT NOT NULL, from_pos INTEGER NOT NULL, name TEXT NOT NULL,
-            version INTEGER NOT NULL,
-            PRIMARY KEY (author_id, from_pos)
-        ) STRICT, WITHOUT ROWID;
-        CREATE TABLE author (seq INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE) STRICT;
-    """,
-    events=frozenset({AuthorRegistered, AuthorRenamed, Withdrawn}),
-    apply=_apply,
-    delete_rows={"author": _delete_rows},
-)
+PROJECTOR: Final = AuthorsProjector()
 
 
 class BylinedItem(ListedItem, Protocol):
@@ -129,9 +92,25 @@ def author_topic(author_id: str) -> Topic:
     return Topic("author", author_id)
 
 
-DEPENDENCIES: Final = DependencyRule.by_type(
+def author_slug_topic(slug: str) -> Topic:
+    """Return the topic of the author that a slug leads to."""
+    return Topic("author slug", slug)
+
+
+_TOPICS: Final = DependencyRule.by_type(
     {"author.registered": [AUTHORS], "author.renamed": []}, subject=author_topic
 )
+_NEW_SLUGS: Final = "SELECT slug FROM author_slug JOIN author USING (seq) WHERE id = ?1 AND from_pos > ?2"
+
+
+def _invalidated(snapshot: Snapshot, after: int, events: Sequence[RecentEvent]) -> Iterable[Topic]:
+    yield from _TOPICS.topics(snapshot, after, events) or ()
+    for author_id in {event.subject_id for event in events if event.type in _TOPICS.events}:
+        for (slug,) in snapshot.about().execute(_NEW_SLUGS, (author_id, after)):
+            yield author_slug_topic(slug)
+
+
+DEPENDENCIES: Final = DependencyRule(_TOPICS.events, _invalidated)
 
 
 class Author(msgspec.Struct, frozen=True, gc=False):
@@ -140,6 +119,7 @@ class Author(msgspec.Struct, frozen=True, gc=False):
     seq: int
     id: str
     name: str
+    slug: str
     version: int
 
 
@@ -149,11 +129,68 @@ def author(snapshot: Snapshot, author_id: str) -> Author | None:
 
 def _author(snapshot: Snapshot, author_id: str) -> Author | None:
     query = (
-        "SELECT seq, id, name, version FROM author JOIN author_name ON author_id = id"
+        "SELECT seq, id, name, slug, version FROM author JOIN author_state USING (seq)"
         " WHERE id = ? AND from_pos <= ? ORDER BY from_pos DESC LIMIT 1"
     )
     row = snapshot.about(author_topic(author_id)).execute(query, (author_id, snapshot.position)).fetchone()
     return Author(*row) if row else None
+
+
+def by_slug(snapshot: Snapshot, slug: str) -> Author | None:
+    """Return the author that a current or former slug leads to."""
+    slug = normalized(slug)
+    row = _slug_row(snapshot, slug)
+    return author(snapshot, row[0]) if row else None
+
+
+def public_by_slug(snapshot: Snapshot, slug: str, public: Callable[[], ItemFilter]) -> Author | None:
+    """Return the author that a slug leads to, if readers see the author, and may know that the author had the slug.
+
+    A former slug leads to the author only if the author had it while an article was public that is public today: otherwise
+    it may be a name that readers must not know. `public` returns the filter for what is public today. It is used for all
+    slugs but present ones, so that response times do not reveal former slugs.
+    """
+    slug = normalized(slug)
+    author_id, seq = _slug_row(snapshot, slug) or ("", NO_POSITION)
+    record = author(snapshot, author_id)
+    is_public = is_public_author(snapshot, seq)
+    if record and is_public and record.slug == slug:
+        return record
+    rows = snapshot.about().execute(_PUBLIC_UNDER, (seq, slug, snapshot.position, _MAX_CHECKS)).fetchall()
+    hidden = public().count_hidden
+    was_seen = any(articles > hidden([seq], position) for position, articles in rows)
+    return record if record and is_public and was_seen else None
+
+
+def _slug_row(snapshot: Snapshot, slug: str) -> tuple[str, int] | None:
+    query = "SELECT id, seq FROM author_slug JOIN author USING (seq) WHERE slug = ? AND from_pos <= ?"
+    db = snapshot.about(author_slug_topic(slug))
+    row: tuple[str, int] | None = db.execute(query, (slug, snapshot.position)).fetchone()
+    return row
+
+
+def name_changes(snapshot: Snapshot, seq: int) -> list[int]:
+    """Return the positions at which the author registered at `seq` got another name or slug, in order."""
+    query = "SELECT from_pos FROM author_state WHERE seq = ?1 AND from_pos > ?1 AND from_pos <= ?2 ORDER BY from_pos"
+    rows = snapshot.db.execute(query, (seq, snapshot.position)).fetchall()
+    return [position for (position,) in rows]
+
+
+def owner_of_slug(snapshot: Snapshot, slug: str) -> str | None:
+    """Return the id of the author that a slug leads to, as of the checkpoint of the projection."""
+    row = snapshot.db.execute("SELECT id FROM author_slug JOIN author USING (seq) WHERE slug = ?", (slug,))
+    return next((author_id for (author_id,) in row), None)
+
+
+def last_slug(snapshot: Snapshot, author_id: str) -> str:
+    """Return the slug of an author, as of the checkpoint of the projection. Raises `LookupError` if there is none."""
+    query = (
+        "SELECT slug FROM author_state JOIN author USING (seq) WHERE id = ? ORDER BY from_pos DESC LIMIT 1"
+    )
+    row = snapshot.db.execute(query, (author_id,)).fetchone()
+    if row is None:
+        raise LookupError(f"the projection {PROJECTION} has not applied the author {author_id}")
+    return str(row[0])
 
 
 def authors(snapshot: Snapshot, author_ids: Sequence[str]) -> list[Author]:
@@ -187,6 +224,22 @@ _PUBLIC: Final = """
 """
 _PUBLIC_AFTER: Final = _PUBLIC.format(condition="seq > ?1")
 _PUBLIC_BY_SEQ: Final = _PUBLIC.format(condition="seq = ?1")
+# How many articles the author ?1 had, at each position up to ?3 at which that changed under the slug ?2, the last first.
+_PUBLIC_UNDER: Final = """
+    WITH named AS MATERIALIZED (
+        SELECT from_pos, coalesce((
+            SELECT min(later.from_pos) FROM author_state AS later WHERE later.seq = ?1 AND later.from_pos > state.from_pos
+        ), ?3 + 1) AS to_pos
+        FROM author_state AS state WHERE seq = ?1 AND slug = ?2 AND from_pos <= ?3
+    )
+    SELECT from_pos, n FROM (
+        SELECT from_pos, (SELECT n FROM count_step WHERE k = ?1 AND pos <= from_pos ORDER BY pos DESC LIMIT 1) AS n
+        FROM named
+        UNION ALL SELECT pos, n FROM named JOIN count_step ON k = ?1 AND pos > from_pos AND pos < to_pos AND pos <= ?3
+    ) WHERE n > 0 ORDER BY from_pos DESC LIMIT ?4
+"""
+_MAX_CHECKS: Final = 64
+"""At how many positions it is checked whether an article was public. Longer histories end with public articles."""
 # The listings ?2 of authors that were empty at ?1 and are not empty at ?3, or the other way round.
 _CHANGED_PUBLIC: Final = """
     SELECT 1 FROM json_each(?2) CROSS JOIN author ON author.seq = value
@@ -235,7 +288,7 @@ def reference(snapshot: Snapshot, author_id: str) -> Reference:
 
 def _values(snapshot: Snapshot, author_id: str) -> FieldValues:
     record = author(snapshot, author_id)
-    return {"name": plain(record.name)} if record else {}
+    return {"name": plain(record.name), "slug": plain(record.slug)} if record else {}
 
 
 SUBJECT: Final = Subject(kind="author", values=_values)

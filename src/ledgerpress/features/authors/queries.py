@@ -8,11 +8,14 @@ from ledgerpress.features.authors.projector_and_queries import (
     author_topic,
     authors,
     authors_after,
+    by_slug,
     changed_public_authors,
     count_authors,
     count_public_authors,
     is_public_author,
+    name_changes,
     public_authors_after,
+    public_by_slug,
     reference,
 )
 
@@ -24,10 +27,13 @@ __all__ = [
     "author_topic",
     "authors",
     "authors_after",
+    "by_slug",
     "changed_public_authors",
     "count_authors",
     "count_public_authors",
     "is_public_author",
+    "name_changes",
     "public_authors_after",
+    "public_by_slug",
     "reference",
 ]

@@ -10,8 +10,10 @@ from ledgerpress.features.actors.permissions import READ_OWN_POSTS, READ_POSTS, 
 from ledgerpress.features.authors import projector_and_queries as authors_queries
 from ledgerpress.features.authors.commands import RegisterAuthor, RenameAuthor
 from ledgerpress.graphql.as_of import AsOf, moment_of
-from ledgerpress.graphql.context import PointInTime, RequestInfo
+from ledgerpress.graphql.context import Context, PointInTime, RequestInfo
+from ledgerpress.graphql.errors import BadRequest
 from ledgerpress.graphql.feature_declarations import SchemaContribution
+from ledgerpress.graphql.input_rules import derived_field, given_value, given_value_or_null, kept_field
 from ledgerpress.graphql.mutations import MutationInput, Payload, command_mutation
 from ledgerpress.graphql.relay import global_ids
 from ledgerpress.graphql.relay.connection import Connection, connect_in_order_of_creation
@@ -39,6 +41,9 @@ class Author(Node):
     version: int = strawberry.field(
         description="Increases with every change of the author. Pass it as `expectedVersion`."
     )
+    slug: str = strawberry.field(
+        description="The last part of the address of the author's page. Former slugs still lead to the author."
+    )
     name: str
 
 
@@ -48,6 +53,7 @@ def author_of(record: authors_queries.Author, moment: PointInTime) -> Author:
         seq=record.seq,
         moment=moment,
         version=record.version,
+        slug=record.slug,
         name=record.name,
     )
 
@@ -61,6 +67,15 @@ def load_author(moment: PointInTime, author_id: str) -> Author | None:
     return author_of(record, moment) if record and visible else None
 
 
+def _by_slug(context: Context, moment: PointInTime, slug: str) -> Author | None:
+    """Return the author that a slug leads to, if the viewer may see the author, and that the author had the slug."""
+    if _sees_every_author(moment):
+        record = authors_queries.by_slug(moment.snapshot, slug)
+    else:
+        record = authors_queries.public_by_slug(moment.snapshot, slug, lambda: context.public_today)
+    return author_of(record, moment) if record else None
+
+
 def _sees_every_author(moment: PointInTime) -> bool:
     """Return whether the viewer may see authors without a public article, as of `moment`.
 
@@ -72,9 +87,23 @@ def _sees_every_author(moment: PointInTime) -> bool:
 
 @strawberry.type
 class AuthorQueries:
-    @strawberry.field(description="An author. Readers see only authors that have a public article.")
-    def author(self, info: RequestInfo, id: strawberry.ID, as_of: AsOf | None = None) -> Author | None:
-        return load_author(moment_of(info.context, as_of), global_ids.argument(id, "Author"))
+    @strawberry.field(
+        description="The author with this `id` or `slug`. Former slugs work too. Readers see only authors that have a "
+        "public article, and only slugs under which an article was public."
+    )
+    def author(
+        self,
+        info: RequestInfo,
+        id: strawberry.ID | None = None,
+        slug: str | None = None,
+        as_of: AsOf | None = None,
+    ) -> Author | None:
+        moment = moment_of(info.context, as_of)
+        if (id is None) == (slug is None):
+            raise BadRequest("Give either id or slug.")
+        if id is not None:
+            return load_author(moment, global_ids.argument(id, "Author"))
+        return _by_slug(info.context, moment, slug or "")
 
     @strawberry.field(
         description="The authors in the order of registration. Readers see only those that have a public article."
@@ -93,18 +122,26 @@ class AuthorQueries:
 @strawberry.input
 class AuthorRegisterInput(MutationInput):
     name: str
+    slug: str | None = strawberry.field(default=None, description="Default: derived from the name.")
 
     def command(self) -> RegisterAuthor:
-        return RegisterAuthor(name=self.name)
+        return RegisterAuthor(name=self.name, slug=self.slug)
 
 
 @strawberry.input
 class AuthorRenameInput(MutationInput):
+    """An author and a new name, slug or both. The old slug still leads to the author."""
+
     id: strawberry.ID
-    name: str
+    name: str | None = kept_field()
+    slug: str | None = derived_field()
 
     def command(self) -> RenameAuthor:
-        return RenameAuthor(author_id=global_ids.in_input(self.id, "Author", field=("id",)), name=self.name)
+        return RenameAuthor(
+            author_id=global_ids.in_input(self.id, "Author", field=("id",)),
+            name=given_value(self.name),
+            slug=given_value_or_null(self.slug),
+        )
 
 
 @strawberry.type
@@ -118,7 +155,11 @@ _mutation = partial(command_mutation, payload=AuthorPayload, field="author", loa
 @strawberry.type
 class AuthorMutations:
     author_register = _mutation(RegisterAuthor, AuthorRegisterInput, "Add an author.")
-    author_rename = _mutation(RenameAuthor, AuthorRenameInput, "Change the name of an author.")
+    author_rename = _mutation(
+        RenameAuthor,
+        AuthorRenameInput,
+        "Change the name, the slug or both of an author. The old slug still leads to the author.",
+    )
 
 
 SCHEMA: Final = SchemaContribution(

@@ -101,7 +101,8 @@ def author(key: str, name: str) -> Act:
 
 
 def rename_author(key: str, name: str) -> Act:
-    return Act(lambda stage: RenameAuthor(author_id=stage.id("author", key), name=name))
+    """Rename an author, who also gets a new slug: the old one redirects."""
+    return Act(lambda stage: RenameAuthor(author_id=stage.id("author", key), name=name, slug=None))
 
 
 def category(key: str, name: str, description: str | None = None, *, under: str | None = None) -> Act:

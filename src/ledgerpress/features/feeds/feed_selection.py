@@ -10,6 +10,7 @@ from typing import Final
 
 from ledgerpress.eventlog.clock_randomness_ids import uuid8
 from ledgerpress.features.authors import queries as authors
+from ledgerpress.features.authors.pages import author_href, has_page
 from ledgerpress.features.categories import queries as categories
 from ledgerpress.features.categories.category_links_on_pages import category_href
 from ledgerpress.features.feeds import change_queries
@@ -20,7 +21,7 @@ from ledgerpress.features.site import queries as site
 from ledgerpress.features.slugs.model import spellings
 from ledgerpress.http.pages.interface_texts.words import Text, Words
 from ledgerpress.views.recorded_time_positions import time_of
-from ledgerpress.views.snapshot_and_cache_dependencies import Snapshot
+from ledgerpress.views.snapshot_and_cache_dependencies import ItemFilter, Snapshot
 
 ARCHIVE_SIZE: Final = 25
 """Changes per archive. It MUST never change: the URLs of archives depend on it."""
@@ -109,17 +110,30 @@ def category_feed_path(slug: str) -> str:
     return f"/feeds{category_href(slug)}"
 
 
-def of_author(view: Snapshot, today: Snapshot, author_id: str) -> Feed:
-    """Return the feed of an author. Raises `NoSuchFeed` for an author without a public article."""
-    author = authors.author(view, author_id)
-    if author is None or not author.name or not authors.is_public_author(today, author.seq):
+def of_author(view: Snapshot, today: Snapshot, slug: str, public: Callable[[], ItemFilter]) -> Feed:
+    """Return the feed of an author. `public` returns the filter for what is public today.
+
+    Raises `NoSuchFeed` for an author who has no page today, and `FeedMoved` for a former slug and for the id of the
+    author, which the paths of feeds had before authors had slugs.
+    """
+    matches = (authors.public_by_slug(today, spelling, public) for spelling in spellings(slug))
+    present = next(filter(None, matches), None) or authors.author(today, slug)
+    if present is None or not has_page(today, present) or not authors.author(view, present.id):
         raise NoSuchFeed
+    if present.slug != slug:
+        raise FeedMoved(author_feed_path(present.slug))
+    author_id = present.id
 
     def subject(view: Snapshot, _: Words) -> str | None:
         then = authors.author(view, author_id)
         return then.name if then else None
 
-    return Feed(author.seq, urn(uuid8(author.id, "feed")), f"/feeds/authors/{author.id}", "/", subject)
+    id_ = urn(uuid8(author_id, "feed"))
+    return Feed(present.seq, id_, author_feed_path(slug), author_href(slug), subject)
+
+
+def author_feed_path(slug: str) -> str:
+    return f"/feeds{author_href(slug)}"
 
 
 def newest_archive(last: int) -> int:

@@ -24,6 +24,7 @@ from ledgerpress.features.feeds.sitemaps import NoSuchSitemap
 from ledgerpress.features.site.queries import site_language
 from ledgerpress.http.feature_routes import RouteContext
 from ledgerpress.http.pages.page_moment import InvalidMoment
+from ledgerpress.views.filter_past_items_public_today import PublicFilter
 from ledgerpress.views.snapshot_and_cache_dependencies import Snapshot
 
 _XML: Final = DocumentType("application/xml")
@@ -84,7 +85,7 @@ def routes(context: RouteContext) -> Sequence[BaseRoute]:
         Route("/feeds/articles.{format}", feeds.articles),
         Route("/feeds/corrections.{format}", feeds.corrections),
         Route("/feeds/categories/{slug}.{format}", feeds.category),
-        Route("/feeds/authors/{id}.{format}", feeds.author),
+        Route("/feeds/authors/{slug}.{format}", feeds.author),
         Route("/sitemap.xml", feeds.sitemap(sitemaps.index)),
         Route("/sitemap-pages.xml", feeds.sitemap(lambda today, _, base: sitemaps.pages(today, base))),
         Route("/sitemap-news.xml", feeds.sitemap(sitemaps.news)),
@@ -112,8 +113,13 @@ class _Feeds:
         return self._feed(request, lambda view, _: feed_selection.of_category(view, slug))
 
     async def author(self, request: Request) -> Response:
-        id_ = request.path_params["id"]
-        return self._feed(request, lambda view, today: feed_selection.of_author(view, today, id_))
+        slug = request.path_params["slug"]
+        declared = self._context.store.declared
+
+        def find(view: Snapshot, today: Snapshot) -> Feed:
+            return feed_selection.of_author(view, today, slug, lambda: PublicFilter(today, declared))
+
+        return self._feed(request, find)
 
     def sitemap(self, write: _WriteSitemap) -> Callable[[Request], Awaitable[Response]]:
         """Return the endpoint of a sitemap."""

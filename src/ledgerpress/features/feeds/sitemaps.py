@@ -3,6 +3,8 @@
 from collections.abc import Iterator
 from typing import Final
 
+from ledgerpress.features.authors import queries as authors
+from ledgerpress.features.authors.pages import author_href
 from ledgerpress.features.categories import queries as categories
 from ledgerpress.features.categories.category_links_on_pages import category_href
 from ledgerpress.features.feeds import change_queries
@@ -20,7 +22,8 @@ from ledgerpress.views.snapshot_and_cache_dependencies import Snapshot
 NEWS_AGE: Final = 2 * 86_400_000_000
 """Articles in the news sitemap are at most two days old, in microseconds."""
 MAX_NEWS: Final = 1_000
-_MAX_CATEGORIES: Final = 49_999
+_MAX_PAGES: Final = 50_000
+"""The greatest number of addresses that a sitemap may have."""
 _SITEMAPS: Final = "http://www.sitemaps.org/schemas/sitemap/0.9"
 _NEWS: Final = "http://www.google.com/schemas/sitemap-news/0.9"
 _REVISED: Final = f"""
@@ -84,12 +87,15 @@ def _articles(today: Snapshot, part: int, limit: int = SITEMAP_SIZE) -> list[tup
 
 
 def pages(today: Snapshot, base: str) -> bytes:
-    """Return a sitemap of the front page and of the pages of categories."""
-    paths = (
-        category_href(category.slug) for category in categories.categories_after(today, 0, _MAX_CATEGORIES)
+    """Return a sitemap of the front page, and of the pages of categories and authors."""
+    paths = ["/"]
+    paths += (
+        category_href(category.slug)
+        for category in categories.categories_after(today, 0, _MAX_PAGES - len(paths))
     )
-    urls = (_url(base + path) for path in ("/", *paths))
-    return document("urlset", urls, {"": _SITEMAPS})
+    public_authors = authors.public_authors_after(today, 0, _MAX_PAGES - len(paths))
+    paths += (author_href(author.slug) for author in public_authors if author.name)
+    return document("urlset", (_url(base + path) for path in paths), {"": _SITEMAPS})
 
 
 def news(today: Snapshot, now: int, base: str) -> bytes:

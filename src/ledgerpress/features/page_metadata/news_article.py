@@ -5,6 +5,7 @@ from typing import Any
 from jinja2.utils import htmlsafe_json_dumps
 from markupsafe import Markup
 
+from ledgerpress.features.authors.pages import AuthorName
 from ledgerpress.features.posts.pages import ArticleContent, Note
 from ledgerpress.http.pages.interface_texts.words import Words
 
@@ -19,7 +20,7 @@ def json_ld(article: ArticleContent, *, url: str, site_name: str, site_url: str,
         "description": article.teaser,
         "datePublished": article.published.iso,
         "dateModified": article.changed.iso,
-        "author": [{"@type": "Person", "name": name} for name in article.authors] or publisher,
+        "author": [_person(author, site_url) for author in article.authors] or publisher,
         "publisher": publisher,
         "mainEntityOfPage": {"@type": "WebPage", "@id": url},
         "url": url,
@@ -29,6 +30,11 @@ def json_ld(article: ArticleContent, *, url: str, site_name: str, site_url: str,
     }
     filled = {name: value for name, value in data.items() if value}
     return htmlsafe_json_dumps(filled, ensure_ascii=False, separators=(",", ":"))
+
+
+def _person(author: AuthorName, site_url: str) -> dict[str, str]:
+    person = {"@type": "Person", "name": author.name}
+    return person | {"url": site_url.removesuffix("/") + author.href} if author.href else person
 
 
 def _comment(note: Note, words: Words) -> dict[str, str]:

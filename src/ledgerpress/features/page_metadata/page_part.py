@@ -96,7 +96,7 @@ def _article_properties(view: PageView, article: ArticleContent) -> Sequence[tup
     properties = [("article:published_time", article.published.iso)]
     if article.changed.iso != article.published.iso:
         properties.append(("article:modified_time", article.changed.iso))
-    properties.extend(("article:author", name) for name in article.authors)
+    properties.extend(("article:author", author.name) for author in article.authors)
     section = post_queries.main_category(view.moment.snapshot, article.record.seq)
     return [*properties, *([("article:section", section.name)] if section else [])]
 

@@ -11,7 +11,7 @@ from markupsafe import Markup
 from starlette.requests import Request
 from starlette.responses import Response
 
-from ledgerpress.features.authors import projector_and_queries as authors_queries
+from ledgerpress.features.authors.pages import AuthorName, author_names
 from ledgerpress.features.categories import queries as category_queries
 from ledgerpress.features.categories.category_links_on_pages import (
     category_href,
@@ -68,7 +68,7 @@ class Card:
     title: str
     href: str
     teaser: str
-    authors: Sequence[str]
+    authors: Sequence[AuthorName]
     categories: Sequence[Link]
     published: Moment
 
@@ -176,7 +176,7 @@ def article_href(slug: str) -> str:
 
 def _card_fields(snapshot: Snapshot, article: article_queries.Article, now: int) -> dict[str, Any]:
     """Return the values for the fields of `Card`."""
-    teaser, authors = article.teaser, authors_queries.authors(snapshot, article.author_ids)
+    teaser = article.teaser
     href = article_href(article.slug)
     categories = post_queries.categories_of(snapshot, article.seq)
     return {
@@ -186,7 +186,7 @@ def _card_fields(snapshot: Snapshot, article: article_queries.Article, now: int)
         "teaser": teaser_of(post_queries.markdown(snapshot, article.body), article.body)
         if teaser is None
         else teaser,
-        "authors": [author.name for author in authors if author.name],
+        "authors": author_names(snapshot, article.author_ids),
         "categories": [category_link(category) for category in categories],
         "published": moment(article.published_at, now, site_tzinfo(snapshot)),
     }

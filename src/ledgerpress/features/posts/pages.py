@@ -13,9 +13,11 @@ from ledgerpress.features.posts.html_pages import (
     moment,
     note_of,
 )
+from ledgerpress.features.posts.page_changes import PAGE_SIZE
 
 __all__ = [
     "CORRECTION_HEADINGS",
+    "PAGE_SIZE",
     "ArticleContent",
     "ArticleList",
     "Card",

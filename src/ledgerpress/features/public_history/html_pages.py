@@ -11,6 +11,7 @@ import msgspec
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
+from ledgerpress.features.authors.pages import author_names
 from ledgerpress.features.authors.queries import authors
 from ledgerpress.features.integrity.merkle_tree_projection import TreeIncomplete
 from ledgerpress.features.posts import article_queries
@@ -167,6 +168,7 @@ async def _revision(pages: Pages, snapshot: Snapshot, request: Request) -> Respo
         history_href=history_href(article.slug),
         count=revision_queries.count(snapshot, article.id),
         entry=revision_entry(snapshot, article, revision),
+        byline=author_names(snapshot, revision.publication.content.author_ids),
         former=revision_entry(snapshot, article, former) if former else None,
         fields=fields,
         body=body,

@@ -1,4 +1,4 @@
-"""Writes that claim and release slugs. Commands on posts and categories append them together with their own."""
+"""Writes that claim and release slugs. Commands on posts, categories and authors append them together with their own."""
 
 from collections.abc import Awaitable, Callable
 from typing import Final, TypeAlias
@@ -9,21 +9,35 @@ from ledgerpress.features.slugs import model as slugs
 from ledgerpress.features.slugs.model import SLUGS, Slug, SlugKind
 
 StreamIfFree: TypeAlias = Callable[[int], Awaitable[LoadedStream[Slug] | None]]
+UnclaimedOwner: TypeAlias = Callable[[str], Awaitable[str | None]]
+"""Returns the id of the owner of a slug that was never claimed, since it follows from earlier events; `None` if none."""
 _TRIED_IN_ORDER: Final = 8
 """The numbers up to which the lowest free one is found, even if a number before it was released."""
 
 
-async def claim_slug(context: CommandContext, kind: SlugKind, slug: str, *, owner_id: str) -> PlannedWrite:
+async def claim_slug(
+    context: CommandContext,
+    kind: SlugKind,
+    slug: str,
+    *,
+    owner_id: str,
+    unclaimed_owner: UnclaimedOwner | None = None,
+) -> PlannedWrite:
     """Return the write that claims a slug. Raises `Rejection` if the slug is taken.
 
     A new slug must be `checked` first. A recorded slug may be claimed again as it is.
     """
-    stream = await _load(context, kind, slug)
+    stream = await _load(context, kind, slug, unclaimed_owner)
     return stream.write(slugs.claim(stream.state, kind=kind, slug=slug, owner_id=owner_id))
 
 
 async def claim_derived_slug(
-    context: CommandContext, kind: SlugKind, text: str, *, owner_id: str
+    context: CommandContext,
+    kind: SlugKind,
+    text: str,
+    *,
+    owner_id: str,
+    unclaimed_owner: UnclaimedOwner | None = None,
 ) -> tuple[str, PlannedWrite]:
     """Derive a free slug from a title or a name, and return it with the write that claims it.
 
@@ -33,7 +47,7 @@ async def claim_derived_slug(
     base = slugs.derive(text, fallback=kind.value)
 
     async def stream_if_free(number: int) -> LoadedStream[Slug] | None:
-        stream = await _load(context, kind, slugs.numbered(base, number))
+        stream = await _load(context, kind, slugs.numbered(base, number), unclaimed_owner)
         return stream if stream.state.owner_id in {None, owner_id} else None
 
     number, stream = await _first_free(stream_if_free)
@@ -46,8 +60,13 @@ async def release_slug(context: CommandContext, kind: SlugKind, slug: str, *, ow
     return stream.write(slugs.release(stream.state, kind=kind, slug=slug, owner_id=owner_id))
 
 
-async def _load(context: CommandContext, kind: SlugKind, slug: str) -> LoadedStream[Slug]:
-    return await context.load(SLUGS, slugs.stream_id(kind, slug, context.name_key))
+async def _load(
+    context: CommandContext, kind: SlugKind, slug: str, unclaimed_owner: UnclaimedOwner | None = None
+) -> LoadedStream[Slug]:
+    stream = await context.load(SLUGS, slugs.stream_id(kind, slug, context.name_key))
+    if stream.state.owner_id is None and unclaimed_owner is not None:
+        return stream._replace(state=Slug(await unclaimed_owner(slug)))
+    return stream
 
 
 async def _first_free(stream_if_free: StreamIfFree) -> tuple[int, LoadedStream[Slug]]:

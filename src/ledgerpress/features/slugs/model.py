@@ -12,7 +12,7 @@ from typing import ClassVar, Final, TypeAlias
 
 from ledgerpress.commands.errors import ErrorCode, Rejection
 from ledgerpress.commands.streams_and_append_plan import StreamCategory
-from ledgerpress.eventlog.codec import EventType
+from ledgerpress.eventlog.codec import EventType, JsonObject
 from ledgerpress.eventlog.event_and_withdrawn_event import Event, Withdrawn, remaining_event
 from ledgerpress.grapheme_clusters import cut
 from ledgerpress.unicode_patterns import unicode_pattern
@@ -34,18 +34,19 @@ _INVISIBLE_DOT: Final = "([ijįịḭɉɨʝϳіј][\u0316-\u0333]*)\u0307"
 
 
 class SlugKind(StrEnum):
-    """The kind of object that a slug names. A post and a category can have the same slug."""
+    """The kind of object that a slug names. A post, a category and an author can have the same slug."""
 
     POST = "post"
     CATEGORY = "category"
+    AUTHOR = "author"
 
 
-HOLDER_TYPES: Final = {SlugKind.POST: "Post", SlugKind.CATEGORY: "Category"}
+HOLDER_TYPES: Final = {SlugKind.POST: "Post", SlugKind.CATEGORY: "Category", SlugKind.AUTHOR: "Author"}
 """The types of the global ids by which clients know the owners of slugs."""
 
 
 class SlugClaimed(Event, frozen=True):
-    """The slug was assigned to the post or category `owner_id`."""
+    """The slug was assigned to the post, the category or the author `owner_id`."""
 
     TEXT: ClassVar = {"slug": ""}
 
@@ -105,10 +106,15 @@ def release(state: Slug, *, kind: SlugKind, slug: str, owner_id: str) -> tuple[S
     return (SlugReleased(kind=kind, slug=slug, owner_id=owner_id),)
 
 
+def _without_authors(data: JsonObject) -> JsonObject:
+    """Return data of version 1, which has no slugs of authors, as version 2."""
+    return data
+
+
 SLUGS: Final = StreamCategory("slug", Slug(), evolve)
 EVENTS: Final = (
-    EventType[Event]("slug.claimed", 1, SlugClaimed),
-    EventType[Event]("slug.released", 1, SlugReleased),
+    EventType[Event]("slug.claimed", 2, SlugClaimed, (_without_authors,)),
+    EventType[Event]("slug.released", 2, SlugReleased, (_without_authors,)),
 )
 
 
