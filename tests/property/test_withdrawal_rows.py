@@ -32,7 +32,8 @@ from tests.property.test_withdrawals import WRITTEN, whole_day
 from tests.property.view_rows import Rows, rebuilt, rows_of, views_in_use
 
 TEXT_TABLES: Final = {"actor_name", "author_name", "body", "category_state", "category_slug", "command", "content",
-                      "correction", "correction_text", "post_slug", "site_state", "token"}  # fmt: skip
+                      "correction", "correction_text", "page_slug", "page_text", "post_slug", "public_page",
+                      "site_menu", "site_page_draft", "site_state", "token"}  # fmt: skip
 """The tables with rows that contain text."""
 
 

@@ -12,6 +12,7 @@ from ledgerpress.features.feeds.xml_writer import Xml, document, element
 from ledgerpress.features.posts import EVERY_ARTICLE, article_queries
 from ledgerpress.features.posts.pages import article_href
 from ledgerpress.features.site import queries as site
+from ledgerpress.features.site_pages import queries as site_pages
 from ledgerpress.graphql.scalars import iso_time
 from ledgerpress.views.listings.queries import list_keys, listing_topic
 from ledgerpress.views.recorded_time_positions import corrected_sql
@@ -20,7 +21,7 @@ from ledgerpress.views.snapshot_and_cache_dependencies import Snapshot
 NEWS_AGE: Final = 2 * 86_400_000_000
 """Articles in the news sitemap are at most two days old, in microseconds."""
 MAX_NEWS: Final = 1_000
-_MAX_CATEGORIES: Final = 49_999
+_MAX_PAGES: Final = 50_000
 _SITEMAPS: Final = "http://www.sitemaps.org/schemas/sitemap/0.9"
 _NEWS: Final = "http://www.google.com/schemas/sitemap-news/0.9"
 _REVISED: Final = f"""
@@ -84,11 +85,14 @@ def _articles(today: Snapshot, part: int, limit: int = SITEMAP_SIZE) -> list[tup
 
 
 def pages(today: Snapshot, base: str) -> bytes:
-    """Return a sitemap of the front page and of the pages of categories."""
-    paths = (
-        category_href(category.slug) for category in categories.categories_after(today, 0, _MAX_CATEGORIES)
-    )
-    urls = (_url(base + path) for path in ("/", *paths))
+    """Return a sitemap of the front page, of site pages and of the pages of categories."""
+    pages = site_pages.public_pages(today, limit=_MAX_PAGES // 2)
+    urls = [_url(f"{base}/")]
+    urls += [_url(base + site_pages.page_href(page.slug), page.updated_at) for page in pages if page.title]
+    urls += [
+        _url(base + category_href(category.slug))
+        for category in categories.categories_after(today, 0, _MAX_PAGES - len(urls))
+    ]
     return document("urlset", urls, {"": _SITEMAPS})
 
 

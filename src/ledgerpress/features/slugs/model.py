@@ -12,7 +12,7 @@ from typing import ClassVar, Final, TypeAlias
 
 from ledgerpress.commands.errors import ErrorCode, Rejection
 from ledgerpress.commands.streams_and_append_plan import StreamCategory
-from ledgerpress.eventlog.codec import EventType
+from ledgerpress.eventlog.codec import EventType, JsonObject
 from ledgerpress.eventlog.event_and_withdrawn_event import Event, Withdrawn, remaining_event
 from ledgerpress.grapheme_clusters import cut
 from ledgerpress.unicode_patterns import unicode_pattern
@@ -34,18 +34,19 @@ _INVISIBLE_DOT: Final = "([ijįịḭɉɨʝϳіј][\u0316-\u0333]*)\u0307"
 
 
 class SlugKind(StrEnum):
-    """The kind of object that a slug names. A post and a category can have the same slug."""
+    """The kind of object that a slug names. Objects of two kinds can have the same slug."""
 
     POST = "post"
     CATEGORY = "category"
+    PAGE = "page"
 
 
-HOLDER_TYPES: Final = {SlugKind.POST: "Post", SlugKind.CATEGORY: "Category"}
+HOLDER_TYPES: Final = {SlugKind.POST: "Post", SlugKind.CATEGORY: "Category", SlugKind.PAGE: "PageDraft"}
 """The types of the global ids by which clients know the owners of slugs."""
 
 
 class SlugClaimed(Event, frozen=True):
-    """The slug was assigned to the post or category `owner_id`."""
+    """The slug was assigned to the post, the category or the page `owner_id`."""
 
     TEXT: ClassVar = {"slug": ""}
 
@@ -55,7 +56,7 @@ class SlugClaimed(Event, frozen=True):
 
 
 class SlugReleased(Event, frozen=True):
-    """The slug is free again: a post changed it before publishing it, or its category was deleted."""
+    """The slug is free again: a post or a page changed it before publishing it, or its category was deleted."""
 
     TEXT: ClassVar = {"slug": ""}
 
@@ -106,9 +107,16 @@ def release(state: Slug, *, kind: SlugKind, slug: str, owner_id: str) -> tuple[S
 
 
 SLUGS: Final = StreamCategory("slug", Slug(), evolve)
+
+
+def _with_kinds_of_version_1(data: JsonObject) -> JsonObject:
+    """Return data of version 1 as version 2, in which a slug can also be that of a page."""
+    return data
+
+
 EVENTS: Final = (
-    EventType[Event]("slug.claimed", 1, SlugClaimed),
-    EventType[Event]("slug.released", 1, SlugReleased),
+    EventType[Event]("slug.claimed", 2, SlugClaimed, (_with_kinds_of_version_1,)),
+    EventType[Event]("slug.released", 2, SlugReleased, (_with_kinds_of_version_1,)),
 )
 
 

@@ -1,11 +1,12 @@
-"""A link on a page."""
+"""Links and pictures on pages."""
 
 from dataclasses import dataclass
+from typing import Protocol
 
 
 @dataclass(frozen=True, slots=True)
 class Link:
-    """A link to a page. `href` is the path of the page on this site, without the prefix.
+    """A link to a page. `href` is the path of the page on this site, without the prefix, or an https URL.
 
     In the head of a page, a link leads to other content about the same subject, such as a feed, and has a `media_type`.
     """
@@ -13,3 +14,12 @@ class Link:
     name: str
     href: str
     media_type: str = "text/html"
+
+
+class Picture(Protocol):
+    """A picture on a page: its path on this site, without the prefix, or its https URL, and the text that stands for it."""
+
+    @property
+    def url(self) -> str: ...
+    @property
+    def text(self) -> str: ...

@@ -28,7 +28,7 @@ from ledgerpress.http.pages.language_and_direction import (
     english_words,
     isolated,
 )
-from ledgerpress.http.pages.link import Link
+from ledgerpress.http.pages.link import Link, Picture
 from ledgerpress.http.pages.other_path_spellings import PathSpelling
 from ledgerpress.http.pages.page_headers import (
     FORM_POLICY,
@@ -54,6 +54,7 @@ from ledgerpress.views.snapshot_and_cache_dependencies import Snapshot
 _TEMPLATES: Final = Path(__file__).parent / "templates"
 _MAX_PREFIXES: Final = 16
 """How many prefixes have cached templates. An application has one prefix, unless its host mounts it by a pattern."""
+_ELSEWHERE: Final = "https://"
 _DEFAULT_NAME: Final = "LedgerPress"
 """The name of a site that has no name yet."""
 _DEFAULT_LANGUAGE: Final = "en"
@@ -108,12 +109,13 @@ class PageContribution:
     element that also contains other text.
 
     If a handler raises `BadPageRequest`, the response is the page for unknown addresses, with status 404. `site_name`,
-    `site_language` (a BCP 47 tag) and `navigation` appear on every page. Times in addresses are in `site_time_zone`.
+    `site_language` (a BCP 47 tag), `site_logo`, `site_address` (plain text in lines) and `navigation` appear on every page.
+    The logo takes the place of the name if its text is the name. Times in addresses are in `site_time_zone`.
     `examples` returns values for the example operations of GraphiQL, by the names of data attributes.
 
     `links` are added to pages, by place. `head` is the head of every page; its subject is the path of the page, which is
-    empty if the handler does not state it. `footer` is on every page. A template names other places, with their subject:
-    `links("article", article)`.
+    empty if the handler does not state it. `footer` is on every page, and so are `menu`, which takes the place of the
+    navigation, and `footer menu`. A template names other places, with their subject: `links("article", article)`.
 
     A handler reads everything from the snapshot that it is given: it is as of the moment that the address names, and
     contains only what is public today. So every page can be read as of any moment, and `url(…)` keeps that moment; a form
@@ -126,6 +128,8 @@ class PageContribution:
     site_name: Callable[[Snapshot], str | None] | None = None
     site_language: Callable[[Snapshot], str | None] | None = None
     site_time_zone: Callable[[Snapshot], tzinfo] | None = None
+    site_logo: Callable[[Snapshot], Picture | None] | None = None
+    site_address: Callable[[Snapshot], str | None] | None = None
     navigation: Callable[[Snapshot], Sequence[Link]] | None = None
     links: Mapping[str, LinksFor] = field(default_factory=dict)
     changes: Mapping[str, ChangesOfPage] = field(default_factory=dict)
@@ -214,8 +218,11 @@ class Pages:
     def url(self, path: str) -> str:
         """Return the URL of a page, as of the same moment as the page that is requested.
 
-        The path begins with a slash. A query, which begins with "?", belongs to the page that is requested.
+        The path begins with a slash. A query, which begins with "?", belongs to the page that is requested. An https URL
+        is returned as it is.
         """
+        if path.startswith(_ELSEWHERE):
+            return path
         url = path if path.startswith("?") else self._prefix + path
         if self._view is None or self._view.moment.as_of is None:
             return url
@@ -223,8 +230,8 @@ class Pages:
         return f"{url}{'&' if '?' in url else '?'}{AS_OF}={quote(self._view.moment.as_of)}{mark}{fragment}"
 
     def current_url(self, path: str) -> str:
-        """Return the URL of a path of this site, whatever the moment of the page that is requested."""
-        return self._prefix + path
+        """Return the URL of a path of this site, whatever the moment of the page that is requested; an https URL as it is."""
+        return path if path.startswith(_ELSEWHERE) else self._prefix + path
 
     def asset(self, name: str) -> str:
         """Return the URL of a file under `static/`. Raises `KeyError`."""
@@ -289,7 +296,7 @@ class Pages:
         **values: Any,
     ) -> Response:
         """Return a page, rendered from a template with values. `path` is the path of the page on this site."""
-        language = self._site_language(snapshot)
+        language = self._site("site_language", snapshot) or _DEFAULT_LANGUAGE
         parts = [] if self._view is None else self._parts(replace(self._view, status=status))
         html = self._templates.get_template(template).render(
             # A template that is imported with its context sees these; they keep the moment.
@@ -299,7 +306,9 @@ class Pages:
                 (part.position_anchor for _, part, _ in parts if part.position_anchor), None
             ),
             as_of=None if self._view is None else self._view.moment.as_of,
-            site_name=self._site_name(snapshot),
+            site_name=self._site("site_name", snapshot) or _DEFAULT_NAME,
+            site_logo=self._site("site_logo", snapshot),
+            site_address=self._site("site_address", snapshot),
             language=language,
             direction=direction_of(language),
             words=partial(english_words, language=language),
@@ -339,7 +348,7 @@ class Pages:
                     page = pages.page(today, "past_not_public.html", status=403)
                     return not_indexed(page)
                 try:
-                    moment = requested_moment(moment, as_of, self._site_time_zone(today))
+                    moment = requested_moment(moment, as_of, self._site("site_time_zone", today) or UTC)
                 except InvalidMoment as error:
                     pages = pages._at(moment, changes, request)
                     page = pages.page(today, "invalid_moment.html", status=400, reason=str(error))
@@ -377,17 +386,10 @@ class Pages:
         """Return the functions for links in templates."""
         return {"asset": self.asset, "url": self.url, "current_url": self.current_url}
 
-    def _site_time_zone(self, snapshot: Snapshot) -> tzinfo:
-        zones = (part.site_time_zone for part in self._contributions)
-        return next((zone(snapshot) for zone in zones if zone), UTC)
-
-    def _site_name(self, snapshot: Snapshot) -> str:
-        names = (part.site_name(snapshot) for part in self._contributions if part.site_name)
-        return next((name for name in names if name), _DEFAULT_NAME)
-
-    def _site_language(self, snapshot: Snapshot) -> str:
-        languages = (part.site_language(snapshot) for part in self._contributions if part.site_language)
-        return next((language for language in languages if language), _DEFAULT_LANGUAGE)
+    def _site(self, field_name: str, snapshot: Snapshot) -> Any:
+        """Return the value of the first feature that provides this field of `PageContribution`; `None` if none does."""
+        functions = (getattr(part, field_name) for part in self._contributions)
+        return next((value for read in functions if read and (value := read(snapshot))), None)
 
     def _navigation(self, snapshot: Snapshot) -> list[Link]:
         return [link for part in self._contributions if part.navigation for link in part.navigation(snapshot)]
