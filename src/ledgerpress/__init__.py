@@ -89,7 +89,31 @@ if TYPE_CHECKING:
         UncategorizePost,
         UnpublishPost,
     )
-    from ledgerpress.features.site import LocalizeSite, NameSite, SiteLocalized, SiteNamed
+    from ledgerpress.features.site import (
+        DescribeSite,
+        LocalizeSite,
+        Logo,
+        NameSite,
+        SiteDescribed,
+        SiteLocalized,
+        SiteNamed,
+    )
+    from ledgerpress.features.site_pages import (
+        ArrangeMenu,
+        CreatePage,
+        EditPage,
+        MenuArranged,
+        MenuItem,
+        MenuPlace,
+        NewMenuItem,
+        PageCreated,
+        PageEdited,
+        PagePublished,
+        PageRef,
+        PageUnpublished,
+        PublishPage,
+        UnpublishPage,
+    )
     from ledgerpress.server.embedded_app import create_app
     from ledgerpress.server.library.graphql_execution import GraphQLResult, global_id
     from ledgerpress.server.library.open_store import OpenStore, StoreClosed, open_store
@@ -104,6 +128,7 @@ __all__ = [
     "AddCorrection",
     "AppendUnresolved",
     "ArchivePost",
+    "ArrangeMenu",
     "AuthorRegistered",
     "AuthorRenamed",
     "CategorizePost",
@@ -121,9 +146,12 @@ __all__ = [
     "CorrectionRetracted",
     "CorrectionReworded",
     "CreateCategory",
+    "CreatePage",
     "CreatePost",
     "DeleteCategory",
     "DescribeCategory",
+    "DescribeSite",
+    "EditPage",
     "EditPost",
     "EditWithCorrection",
     "Event",
@@ -134,11 +162,21 @@ __all__ = [
     "LogReplaced",
     "LogUnavailable",
     "LogUnusable",
+    "Logo",
+    "MenuArranged",
+    "MenuItem",
+    "MenuPlace",
     "MergeCategory",
     "MoveCategory",
     "NameSite",
     "NewCorrection",
+    "NewMenuItem",
     "OpenStore",
+    "PageCreated",
+    "PageEdited",
+    "PagePublished",
+    "PageRef",
+    "PageUnpublished",
     "PayloadWithdrawn",
     "PermissionDenied",
     "PostArchived",
@@ -151,6 +189,7 @@ __all__ = [
     "PostUnarchived",
     "PostUncategorized",
     "PostUnpublished",
+    "PublishPage",
     "PublishPost",
     "PublishWithCorrection",
     "Recorded",
@@ -165,6 +204,7 @@ __all__ = [
     "RevertPost",
     "RewordCorrection",
     "Role",
+    "SiteDescribed",
     "SiteLocalized",
     "SiteNamed",
     "StoreClosed",
@@ -173,6 +213,7 @@ __all__ = [
     "UndecodableEvent",
     "UnknownEvent",
     "UnmergeCategory",
+    "UnpublishPage",
     "UnpublishPost",
     "Withdrawn",
     "__version__",
@@ -204,7 +245,11 @@ _NAMES: Final = {
         "RestorePost RetractCorrection RevertPost RewordCorrection UnarchivePost UncategorizePost "
         "UnpublishPost"
     ),
-    "features.site": "LocalizeSite NameSite SiteLocalized SiteNamed",
+    "features.site": "DescribeSite LocalizeSite Logo NameSite SiteDescribed SiteLocalized SiteNamed",
+    "features.site_pages": (
+        "ArrangeMenu CreatePage EditPage MenuArranged MenuItem MenuPlace NewMenuItem PageCreated PageEdited "
+        "PagePublished PageRef PageUnpublished PublishPage UnpublishPage"
+    ),
     "server.embedded_app": "create_app",
     "server.library.graphql_execution": "GraphQLResult global_id",
     "server.library.open_store": "OpenStore StoreClosed open_store",

@@ -32,6 +32,7 @@ PAYLOAD = {"data", "reason", "idempotencyKey", "traceId", "fingerprint"}
 NOT_RECORDED = {
     *("payload.withdrawn", "site.localized", "clock.confirmed", "clock.corrected"),
     *("correction.recorded", "correction.reworded", "correction.retracted"),
+    *("site.described", "page.created", "page.edited", "page.published", "page.unpublished", "menu.arranged"),
 }
 """Event types that no command of the sequence records, or that are newer than it: `schema/events` has samples of all."""
 

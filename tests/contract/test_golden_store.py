@@ -42,11 +42,17 @@ CHANGED_TABLES: Final = {
     "listed": [265, "fff4d469f52a507a396cd4a7b726be624ce0e7edd5bd34ffd3202d701260195f"],
     "moment": [361, "80c3e2ec8cd5760304726d629290b41e7cdc3ecc24c81ce802bd69c383f5fc30"],
     "post_state": [763, "28f79691a525cfdf444bfdf185e8d8c66ba37e7ee25cd4b2eb5dd16b8d195acf"],
-    "projection": [9, "4a24fe5f72f8113fa05680c27e09b6a0a15bca1a6132b6632b88f45c4860ca70"],
+    "projection": [9, "54758b369ef8661d8bfdfe1beec95c816f0d33d29808795d05eb4ac5ca8a4e8b"],
     "publication": [265, "fd46bd86b672ca976a66a06eaf05076113dc0e098e17a5666952a5ea43419d71"],
     "sitemap_article": [262, "1596bba3fb290c78ad5af5aa4ef66d60a475cbc64527d816ed63f13eb89e024c"],
     "sitemap_change": [317, "b610881b8eb059edb2783f0f1a8313174eb615be59955e7df38d46eb32c5dd00"],
-    "site_state": [2, "7fe0334441c21e11b7bbd1eb3fd6327abcf0d63b499fa1de6ac980c1271de7c8"],
+    "page_slug": [0, "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"],
+    "page_text": [0, "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"],
+    "public_page": [0, "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"],
+    "site_menu": [0, "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"],
+    "site_page": [0, "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"],
+    "site_page_draft": [0, "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"],
+    "site_state": [2, "c5f020011f27e797bdb5a1f238add36e6240970fc59a2e88aae95fe06a656c37"],
 }
 """The tables that later versions write differently: how many rows they have, and the SHA-256 of all of them."""
 CATEGORY_VERSIONS: Final = {

@@ -186,7 +186,7 @@ async def test_files_in_a_data_directory(tmp_path: Path) -> None:
     async with open_store(tmp_path / "data"):
         pass
     names = {file.name for file in (tmp_path / "data").iterdir() if not file.name.endswith(("-wal", "-shm"))}
-    views = "views-257dbbdd-1.sqlite"
+    views = "views-dc5fdb10-1.sqlite"
     assert names == {"log.sqlite", views, "views.json", "views.lock", "views.build.lock"}
     assert (tmp_path / "data" / "views.json").read_bytes() == f'{{"current":"{views}"}}'.encode()
     in_use = ViewsPointer("a", "b", "c")

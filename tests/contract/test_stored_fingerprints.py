@@ -57,7 +57,11 @@ from ledgerpress.features.posts.lifecycle_commands import (
 from ledgerpress.features.posts.permissions import WRITE_POSTS
 from ledgerpress.features.posts.restore_version_and_revert_change_commands import RestorePost, RevertPost
 from ledgerpress.features.registry import FEATURES
-from ledgerpress.features.site.commands import LocalizeSite, NameSite
+from ledgerpress.features.site.commands import DescribeSite, LocalizeSite, NameSite
+from ledgerpress.features.site.logo_rules import Logo
+from ledgerpress.features.site_pages.menu_command import ArrangeMenu, NewMenuItem, PageRef
+from ledgerpress.features.site_pages.menu_model import MenuPlace
+from ledgerpress.features.site_pages.page_commands import CreatePage, EditPage, PublishPage, UnpublishPage
 from ledgerpress.features.tokens.commands import CreateToken, RevokeToken
 from tests.identities import GRANTED
 
@@ -142,6 +146,17 @@ FINGERPRINTS: Final[Sequence[tuple[str, Command, CommandRequest]]] = (
     ("e1c27f1409295566779f908f3cc60f233522c95b25ed4de71c3721e9ee08aa04", NameSite(name="The Tide"), BARE),
     ("0c43e4500deea13a968fc9698bd0538bcc7b97d5ccb7ff7123d67740c17200df", LocalizeSite(language="pt-BR"), BARE),
     ("38f9b05b354e5974d5d706d00685ecfd0ecc3e9142eba7163c0c0333ade3aae1", LocalizeSite(language="ar", time_zone="Asia/Kathmandu"), FULL),
+    ("200c08cd61f5e0dbe390092606a9abba1937131f7116c50228636ee313e123dd", DescribeSite(), BARE),
+    ("7fd402cbed4fdb55e41269c8c60600e64f85fbbd694ecc517201570e80469a3a", DescribeSite(description=None, logo=None, address=None), BARE),
+    ("b67fbe92807dae9cdff56612db2691818709d408a10790029949ee8a513e72bb", DescribeSite(description="D", logo=Logo(url="/l.svg", text="L"), address="A"), FULL),
+    ("a8a67b2e83e4399d9af6d1f05cf33045f87ef6eb1d73d0076e9ff15d82e13611", CreatePage(title="About"), BARE),
+    ("9de81efae957a5fc5f0fdc2ac2e9a8f6a9dd29d65aa611b5a9073f154470a893", CreatePage(title="About", body="B", slug="c", publish=True), FULL),
+    ("0b74925f666ad843a4f4804168e98ee103cd836e73dd58876888c77151a0bdcd", EditPage(page_id=ID), BARE),
+    ("33cb134f8693188ee22e78bb443fbc170d60c0b3ea35508fc0272023c1f0e8d1", EditPage(page_id=ID, title="About", body="B", slug="c", publish=True), FULL),
+    ("8a8f94a21d8e367ce456b83040aa6bad9b40146726cc987bceea1e3c50e69e34", PublishPage(page_id=ID), BARE),
+    ("e6469aa5dc25d3924d9042129f443db9edcf81a5b0009cbe6217b944995a46d6", UnpublishPage(page_id=ID), BARE),
+    ("bd8f3a53aa5cd1ef5ff5ea0bbb41d76e01ae9fc28a1f40d8a53a6df6018b3968", ArrangeMenu(items=()), BARE),
+    ("3f9d4a2f1f38ffa6b5fcf45a9143cf41c3fff88c60d55320b555661e8a68fdad", ArrangeMenu(items=(NewMenuItem(label="A", page=PageRef(slug="a")), NewMenuItem(label="B", category=BY_SLUG), NewMenuItem(label="C", place=MenuPlace.FOOTER, address="/c"))), FULL),
     ("f7cd029b5c3f3a93b6efc8988f1a40277a91b7f8b8b8e41cfa921a4ae34714bb", CreateToken(name="Feed", role=Role.READER, secret_hash="s"), BARE),
     (
         "37c606f24fffdf3c5f6e5b877bf437bbec6b7a9c3d62a22bdb6c9e34bd62e3f9",
@@ -192,6 +207,7 @@ def test_every_command_has_a_pinned_fingerprint_and_a_unique_name() -> None:
         "RegisterActor", "RegisterAuthor", "RenameActor", "RenameAuthor", "RenameCategory", "RestorePost",
         "RevertPost", "RevokeToken", "SkipEvent", "UnarchivePost", "UncategorizePost", "UnmergeCategory",
         "UnpublishPost",
+        "ArrangeMenu", "CreatePage", "DescribeSite", "EditPage", "PublishPage", "UnpublishPage",
         "AddCorrection", "RewordCorrection", "RetractCorrection", "PublishWithCorrection", "EditWithCorrection",
     }  # fmt: skip
 

@@ -35,6 +35,8 @@ from ledgerpress.features.posts.listings_projection import (
 from ledgerpress.features.posts.model import CONTENT, POSTS, PostStatus
 from ledgerpress.features.registry import EVENT_TYPES, FEATURES, all_projectors, event_codec
 from ledgerpress.features.site.model import SITE
+from ledgerpress.features.site_pages import MENU, PAGES
+from ledgerpress.features.site_pages.menu_model import MenuPlace, TargetKind
 from ledgerpress.features.slugs import model as slugs
 from ledgerpress.features.slugs.model import SlugKind
 from ledgerpress.features.tokens.commands import first_token_id
@@ -49,11 +51,11 @@ from tests.contract.test_event_schemas import stored
 
 ID: Final = "00000000-0000-8000-8000-00000000000a"
 OTHER_ID: Final = "00000000-0000-8000-8000-00000000000b"
-DIGEST: Final = "257dbbdd"
+DIGEST: Final = "dc5fdb10"
 """Part of the name of every views file until the version of a projector changes."""
 
 SUBJECT_FIELDS: Final = {
-    "log.opened": "log", "site.named": "site", "site.localized": "site", "payload.withdrawn": None, "projection.skipped": None,
+    "log.opened": "log", "site.named": "site", "site.localized": "site", "site.described": "site", "payload.withdrawn": None, "projection.skipped": None,
     "lease.taken": None, "clock.confirmed": "clock", "clock.corrected": "clock", "actor.registered": "actorId", "actor.renamed": "actorId",
     "token.created": "tokenId", "token.revoked": "tokenId",
     "author.registered": "authorId", "author.renamed": "authorId",
@@ -65,6 +67,7 @@ SUBJECT_FIELDS: Final = {
     "post.unpublished": "postId", "post.archived": "postId", "post.unarchived": "postId",
     "post.restored": "postId", "post.reverted": "postId",
     "correction.recorded": "postId", "correction.reworded": "postId", "correction.retracted": "postId",
+    "page.created": "pageId", "page.edited": "pageId", "page.published": "pageId", "page.unpublished": "pageId", "menu.arranged": "menu",
 }  # fmt: skip
 """For each event name, the data field with the subject of the command; otherwise it is the id in the stream name."""
 
@@ -91,8 +94,10 @@ def subject_of(recorded: Recorded[Any]) -> str:
 def test_names_and_values_in_events() -> None:
     assert {name for name, *_ in EVENT_TYPES} == SUBJECT_FIELDS.keys()
     assert [kind.value for kind in ActorKind] == ["human", "token", "system"]
-    assert [kind.value for kind in SlugKind] == ["post", "category", "author"]
+    assert [kind.value for kind in SlugKind] == ["post", "category", "author", "page"]
     assert [kind.value for kind in CorrectionKind] == ["CORRECTION", "CLARIFICATION", "UPDATE"]
+    assert [place.value for place in MenuPlace] == ["HEADER", "FOOTER"]
+    assert [kind.value for kind in TargetKind] == ["page", "category", "address"]
     assert [role.value for role in Role] == ["reader", "author", "editor", "auditor", "admin"]
     assert [(str(permission), permission.enum_name) for permission in FEATURES.roles.in_order] == [
         ("posts:read-own", "READ_OWN_POSTS"),
@@ -117,7 +122,8 @@ def test_names_and_values_in_events() -> None:
 
 
 def test_names_of_streams() -> None:
-    assert (LOG_STREAM, SITE.prefix, TAXONOMY.prefix) == ("log", "site", "taxonomy")
+    assert (LOG_STREAM, SITE.prefix, TAXONOMY.prefix, MENU.prefix) == ("log", "site", "taxonomy", "menu")
+    assert PAGES.stream(ID) == f"page.{ID}"
     assert POSTS.stream(ID) == f"post.{ID}"
     assert AUTHORS.stream(ID) == f"author.{ID}"
     assert ACTORS.stream(ID) == f"actor.{ID}"
@@ -158,7 +164,7 @@ def test_state_of_a_listed_post() -> None:
 
 def test_projectors() -> None:
     names = "categories changes commands integrity listings moments people posts tokens"
-    expected = {**dict.fromkeys(names.split(), 1), "people": 3, "moments": 2}
+    expected = {**dict.fromkeys(names.split(), 1), "people": 4, "moments": 2}
     expected |= {"categories": 2, "posts": 3, "listings": 2}
     assert {projector.name: projector.version for projector in all_projectors()} == expected
 

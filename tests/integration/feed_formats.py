@@ -25,7 +25,9 @@ _ATOM_GRAMMAR: Final = """
     <interleave>
       <element name="id"><ref name="urn"/></element>
       <element name="title"><text/></element>
+      <optional><element name="subtitle"><text/></element></optional>
       <element name="updated"><ref name="date"/></element>
+      <optional><element name="logo"><ref name="url"/></element></optional>
       <oneOrMore><ref name="author"/></oneOrMore>
       <oneOrMore><ref name="link"/></oneOrMore>
       <optional><element name="generator"><text/></element></optional>
@@ -104,6 +106,8 @@ _JSON_FEED: Final = {
     "properties": {
         "version": {"const": "https://jsonfeed.org/version/1.1"},
         "title": {"type": "string", "minLength": 1},
+        "description": {"type": "string", "minLength": 1},
+        "icon": _URL,
         "home_page_url": _URL,
         "feed_url": _URL,
         "next_url": _URL,

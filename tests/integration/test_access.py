@@ -96,6 +96,12 @@ class Walk:
             things["$category"] = things["$merged"] = created["category"]["slug"]
         if "$merged" in str(input):
             await self.api.do("categoryMerge", category={"slug": things["$merged"]}, into={"slug": "news"})
+        for name, is_public in (("$page", True), ("$draft", False)):
+            if name in str(input):
+                page = {"title": f"Made {number}", "publish": is_public}
+                things[name] = (await self.api.do("pageCreate", "pageDraft { id }", **page))["pageDraft"][
+                    "id"
+                ]
         if "$token" in str(input):
             created = await self.api.do("tokenCreate", "token { id }", name=f"Made {number}", role="READER")
             things["$token"] = created["token"]["id"]
@@ -113,6 +119,8 @@ def filled(value: Any, things: dict[str, str]) -> Any:
     """Replace the names of the created objects in the input of a mutation by their values."""
     if isinstance(value, dict):
         return {name: filled(item, things) for name, item in value.items()}
+    if isinstance(value, list):
+        return [filled(item, things) for item in value]
     if isinstance(value, str):
         for name, thing in things.items():
             value = value.replace(name, thing)
@@ -156,6 +164,9 @@ async def walk(tmp_path: Path) -> AsyncIterator[Walk]:
                 Owner(users[name], *await write(api, users[name], name, ada)) for name in (AUTHOR, "editor")
             ]
             await api.do("tokenCreate", name="Ada's", role="AUTHOR")
+            await api.do("siteDescribe", logo={"url": "/logo.svg", "alternativeText": "A pier"})
+            await api.do("pageCreate", title="About", publish=True)
+            await api.do("menuArrange", items=[{"label": "About", "target": {"pageSlug": "about"}}])
             yield Walk(api, users, owners[0], owners[1], registered["author"]["id"])
 
 

@@ -25,6 +25,8 @@ from ledgerpress.features.posts.body.html_rendering_and_sections import render
 from ledgerpress.features.posts.corrections import queries as correction_queries
 from ledgerpress.features.posts.model import PostStatus
 from ledgerpress.features.site import projector_and_queries as site_queries
+from ledgerpress.features.site_pages import queries as site_pages
+from ledgerpress.features.site_pages.menu_targets import resolved_items
 from ledgerpress.server.store import Store, open_store
 from ledgerpress.views.listings import queries as listings
 from ledgerpress.views.paging import PageRequest, page_of
@@ -136,6 +138,7 @@ async def test_every_kind_of_event_of_posts_and_categories_occurs(store: Store) 
         *("post.published", "post.unpublished", "post.archived", "post.unarchived", "author.renamed"),
         *("correction.recorded", "correction.reworded"),
         *("slug.claimed", "slug.released", "actor.registered", "site.named"),
+        *("site.described", "page.created", "page.published", "menu.arranged"),
     }
 
 
@@ -179,6 +182,16 @@ async def test_the_counts_of_categories_match_their_listings(store: Store) -> No
                 assert categories.count_articles(snapshot, category, descend=descend) == len(listed)
         all_keys = listings.list_keys(snapshot.db, [0], snapshot.position, limit=100)
         assert article_queries.count_articles(snapshot) == len(all_keys) >= 12
+
+
+async def test_the_site_has_pages_and_a_menu(store: Store) -> None:
+    with store.snapshot() as snapshot:
+        pages = [page.slug for page in site_pages.public_pages(snapshot)]
+        hrefs = [item.href for item in resolved_items(snapshot)]
+    assert pages == ["about-the-tidings", "imprint"]
+    assert "/pages/imprint" in hrefs
+    assert len(hrefs) >= 6
+    assert None not in hrefs
 
 
 async def test_a_second_load_is_rejected_and_records_nothing(store: Store) -> None:

@@ -44,7 +44,11 @@ from ledgerpress.features.posts.lifecycle_commands import (
 )
 from ledgerpress.features.posts.restore_version_and_revert_change_commands import RestorePost, RevertPost
 from ledgerpress.features.registry import FIRST_PARTY, graphql_schema
-from ledgerpress.features.site.commands import LocalizeSite, NameSite
+from ledgerpress.features.site.commands import DescribeSite, LocalizeSite, NameSite
+from ledgerpress.features.site.logo_rules import Logo
+from ledgerpress.features.site_pages.menu_command import ArrangeMenu, NewMenuItem, PageRef
+from ledgerpress.features.site_pages.menu_model import MenuPlace
+from ledgerpress.features.site_pages.page_commands import CreatePage, EditPage, PublishPage, UnpublishPage
 from ledgerpress.features.tokens.commands import CreateToken, RevokeToken
 from ledgerpress.testing import Check, FeatureContract, StoreClient
 from tests.integration.schema_walk import ARGUMENTS
@@ -136,13 +140,42 @@ async def scenario(client: StoreClient) -> dict[str, str]:
     await client.command(
         AddCorrection(post_id=draft, correction=NewCorrection(note="No.")), rejected="POST_NOT_PUBLISHED"
     )
+    page, plans = await _site_pages(client)
     return {
         "article": client.global_id("Article", tide),
+        "page": client.global_id("Page", page),
+        "pageDraft": client.global_id("PageDraft", plans),
         "author": client.global_id("Author", author),
         "category": client.global_id("Category", town),
         "correction": correction,
         "post": client.global_id("Post", tide),
     }
+
+
+async def _site_pages(client: StoreClient) -> tuple[str, str]:
+    """Describe the site, write pages and set the menu; return the ids of a public page and of a draft."""
+    await client.command(
+        DescribeSite(description="News.", logo=Logo(url="/logo.svg", text="A mill"), address="1 Mill Lane")
+    )
+    page = await client.create(CreatePage(title="About", body="# We\n\nPrint.", publish=True))
+    await client.command(EditPage(page_id=page, title="About us", slug="about-us"))
+    await client.command(PublishPage(page_id=page))
+    await client.command(EditPage(page_id=page, body="# We\n\nPrint less."))
+    await client.command(CreatePage(title="Other", slug="about-us"), rejected="SLUG_TAKEN")
+    former = await client.create(CreatePage(title="Former", publish=True))
+    await client.command(UnpublishPage(page_id=former))
+    plans = await client.create(CreatePage(title="Plans"))
+    await client.command(
+        ArrangeMenu(
+            items=(
+                NewMenuItem(label="About", page=PageRef(id=page)),
+                NewMenuItem(label="Plans", page=PageRef(slug="plans"), place=MenuPlace.FOOTER),
+                NewMenuItem(label="Town", category=TOWN),
+                NewMenuItem(label="Feed", address="/feeds/articles.atom"),
+            )
+        )
+    )
+    return page, plans
 
 
 async def _corrected(client: StoreClient, post_id: str, note: str) -> str:
@@ -204,6 +237,13 @@ def queries() -> list[str]:
         "{ frontPageComparison(from: {position: 34}, to: {position: 1})": ("FrontPageComparison", 2),
         "{ frontPageComparison(from: {position: 34}, to: {position: 35})": ("FrontPageComparison", 2),
         "{ site": ("Site", 1),
+        "query ($page: ID!) { page(id: $page)": ("Page", 1),
+        '{ page(slug: "about")': ("Page", 0),
+        "query ($pageDraft: ID!) { pageDraft(id: $pageDraft)": ("PageDraft", 1),
+        '{ pageDraft(slug: "about-us")': ("PageDraft", 2),
+        "{ pages": ("PageConnection", 1),
+        "{ pageDrafts": ("PageDraftConnection", 1),
+        "{ menu": ("Menu", 2),
         "{ changes(first: 100)": ("ChangeConnection", 2),
         "{ tokens": ("ApiTokenConnection", 2),
         "{ viewer": ("Viewer", 1),
@@ -232,6 +272,10 @@ CONTRACT: Final = FeatureContract(
         "/categories/night",
         "/authors/ada-brook",
         "/authors/ada",
+        "/pages/about-us",
+        "/pages/about",
+        "/pages/former",
+        "/pages/plans",
         "/nothing",
         "/feeds/articles.atom",
         "/feeds/categories/town.json",

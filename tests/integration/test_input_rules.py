@@ -39,7 +39,7 @@ from tests.integration.graphql_client import Client
 
 SCHEMA: Final = graphql_schema()._schema
 MUTATIONS: Final = sorted(SCHEMA.mutation_type.fields) if SCHEMA.mutation_type else []
-PROSE: Final = frozenset({"teaser", "body", "description", "reason", "correction", "passage"})
+PROSE: Final = frozenset({"teaser", "body", "description", "reason", "correction", "passage", "address"})
 """Text whose empty value is allowed: it is the same as null, or, in a body, an empty body."""
 
 
@@ -81,6 +81,7 @@ async def inputs(api: Client) -> dict[str, dict[str, Any]]:
     added = await api.do("correctionAdd", "correction { id }", **public, note="Wrong.")
     correction = {**public, "correction": added["correction"]["id"]}
     by_id = {"id": post["id"]}
+    page = (await api.do("pageCreate", "pageDraft { id }", title="A page", body="Text."))["pageDraft"]["id"]
     return {
         "authorRegister": {"name": "Bob"},
         "authorRename": {"id": author, "name": "Ada B.", "slug": "a-b"},
@@ -99,6 +100,11 @@ async def inputs(api: Client) -> dict[str, dict[str, Any]]:
             "note": "Reworded.",
             "passage": "A public post",
         },
+        "menuArrange": {"items": [{"label": "Home", "target": {"address": "/"}}]},
+        "pageCreate": {"title": "Another page"},
+        "pageEdit": {"id": page, "title": "New", "body": "New.", "slug": "new"},
+        "pagePublish": {"id": page},
+        "pageUnpublish": {"id": page},
         "postArchive": by_id,
         "postCategorize": {**by_id, "category": {"slug": news}},
         "postCreate": {"title": "Another post"},
@@ -116,6 +122,11 @@ async def inputs(api: Client) -> dict[str, dict[str, Any]]:
         "postUnarchive": by_id,
         "postUncategorize": {**by_id, "category": {"slug": news}},
         "postUnpublish": by_id,
+        "siteDescribe": {
+            "description": "All news.",
+            "logo": {"url": "/logo.svg", "alternativeText": "A harbour"},
+            "address": "1 Mole Street",
+        },
         "siteLocalize": {"language": "pt-BR", "timeZone": "America/Sao_Paulo"},
         "siteName": {"name": "The Harbour"},
         "tokenCreate": {"name": "Wire", "role": "EDITOR"},
@@ -250,6 +261,7 @@ async def test_empty_text_is_rejected_unless_it_is_prose(
 
 
 EMPTY_LISTS: Final = {
+    "MenuArrangeInput.items": None,
     "PostCreateInput.authors": None,
     "PostCreateInput.categories": None,
     "PostEditInput.authors": None,

@@ -30,7 +30,11 @@ from ledgerpress.features.posts import create_edit_categorize_commands as posts
 from ledgerpress.features.posts.corrections.decisions import NewCorrection
 from ledgerpress.features.posts.corrections.model import CorrectionKind
 from ledgerpress.features.posts.model import POSTS, PostCategorized
-from ledgerpress.features.site.commands import LocalizeSite, NameSite
+from ledgerpress.features.site.commands import DescribeSite, LocalizeSite, NameSite
+from ledgerpress.features.site.logo_rules import Logo
+from ledgerpress.features.site_pages import page_commands
+from ledgerpress.features.site_pages.menu_command import ArrangeMenu, NewMenuItem, PageRef
+from ledgerpress.features.site_pages.menu_model import MenuPlace
 from ledgerpress.features.tokens import commands as tokens
 
 NOW: Final = 1_714_809_600_000_000
@@ -83,7 +87,8 @@ KINDS: Final = (
     correction_commands.PublishWithCorrection, correction_commands.EditWithCorrection, categories.CreateCategory,
     categories.RenameCategory, categories.DescribeCategory, categories.MoveCategory, categories.MergeCategory,
     UnmergeCategory, categories.DeleteCategory, RegisterAuthor, RenameAuthor, RegisterActor,
-    RenameActor, NameSite, LocalizeSite, tokens.CreateToken, tokens.RevokeToken, CategorizeTooLate,
+    RenameActor, NameSite, LocalizeSite, DescribeSite, tokens.CreateToken, tokens.RevokeToken, CategorizeTooLate,
+    page_commands.CreatePage, page_commands.EditPage, page_commands.PublishPage, page_commands.UnpublishPage, ArrangeMenu,
 )  # fmt: skip
 _LANGUAGES: Final = ("en", "ar", UNSET, "not a tag")
 _TIME_ZONES: Final = ("UTC", "America/New_York", UNSET, "Mars/Base")
@@ -139,6 +144,7 @@ class Known:
     tokens: Sequence[str]
     slugs: dict[str, str]
     corrections: Sequence[tuple[str, str]] = ()
+    pages: Sequence[str] = ()
 
 
 _numbers = st.integers(0, 20)
@@ -203,6 +209,8 @@ def command_of(spec: CommandSpec, known: Known) -> Command:
         )
     if spec.kind.__module__ == correction_commands.__name__:
         return _on_corrections(spec, known)
+    if spec.kind.__module__ == page_commands.__name__:
+        return _on_pages(spec, known)
     if spec.kind is UnmergeCategory:
         return UnmergeCategory(
             category=CategoryRef(id=_pick(known.merged or known.categories, spec.category))
@@ -224,6 +232,12 @@ def command_of(spec: CommandSpec, known: Known) -> Command:
         LocalizeSite: LocalizeSite(
             language=_LANGUAGES[spec.other % 4], time_zone=_TIME_ZONES[spec.author % 4]
         ),
+        DescribeSite: DescribeSite(
+            description=spec.text or None,
+            logo=Logo(url=f"/{spec.other}.svg", text=name) if spec.flag else None,
+            address=_unset_if_none(spec.title),
+        ),
+        ArrangeMenu: ArrangeMenu(items=_menu_items(spec, known, name)),
         tokens.CreateToken: tokens.CreateToken(
             name=name,
             role=Role.EDITOR,
@@ -282,6 +296,36 @@ def _on_posts(spec: CommandSpec, known: Known) -> Command:
             return lifecycle_commands.ArchivePost(post_id=post_id)
         case _:
             return lifecycle_commands.UnarchivePost(post_id=post_id)
+
+
+def _on_pages(spec: CommandSpec, known: Known) -> Command:
+    page_id = _pick(known.pages, spec.post)
+    match spec.kind:
+        case page_commands.CreatePage:
+            return page_commands.CreatePage(
+                title=spec.title or "Untitled", body=spec.text, slug=spec.slug, publish=spec.flag
+            )
+        case page_commands.EditPage:
+            return page_commands.EditPage(
+                page_id=page_id,
+                title=_unset_if_none(spec.title),
+                body=UNSET if spec.category % 2 else spec.text,
+                slug=_unset_if_none(spec.slug),
+                publish=spec.flag,
+            )
+        case page_commands.PublishPage:
+            return page_commands.PublishPage(page_id=page_id)
+        case _:
+            return page_commands.UnpublishPage(page_id=page_id)
+
+
+def _menu_items(spec: CommandSpec, known: Known, label: str) -> tuple[NewMenuItem, ...]:
+    items = [
+        NewMenuItem(label=label, page=PageRef(id=_pick(known.pages, spec.post))),
+        NewMenuItem(label=label, category=_ref(spec, known, spec.category), place=MenuPlace.FOOTER),
+        NewMenuItem(label=label, address="/"),
+    ]
+    return tuple(items[spec.other % 4 :])
 
 
 def _on_corrections(spec: CommandSpec, known: Known) -> Command:

@@ -12,7 +12,9 @@ from ledgerpress.features.posts import (
     restore_version_and_revert_change_commands,
 )
 from ledgerpress.features.posts import create_edit_categorize_commands as posts
-from ledgerpress.features.site.commands import LocalizeSite, NameSite
+from ledgerpress.features.site.commands import DescribeSite, LocalizeSite, NameSite
+from ledgerpress.features.site_pages import page_commands
+from ledgerpress.features.site_pages.menu_command import ArrangeMenu
 from ledgerpress.features.tokens import commands as tokens
 from tests.property.command_generator import DATES, CategorizeTooLate, CommandSpec, Expecting
 from tests.property.store_session import Action, ClockMoves, Fault, Restart
@@ -131,4 +133,10 @@ WHOLE_DAY: Final[list[Action]] = [
     CommandSpec(UnmergeCategory, category=1),
     CommandSpec(UnmergeCategory, category=0),
     CommandSpec(categories.MergeCategory, category=6, other=0),
+    CommandSpec(DescribeSite, text="News of a tide.", title="1 Mill Lane", flag=True),
+    CommandSpec(page_commands.CreatePage, title="About", text="We print.", flag=True),
+    CommandSpec(page_commands.EditPage, post=0, title="About us", slug="about-us"),
+    CommandSpec(page_commands.PublishPage, post=0, twice=True),
+    CommandSpec(ArrangeMenu, title="More", post=0, category=0),
+    CommandSpec(page_commands.UnpublishPage, post=0),
 ]

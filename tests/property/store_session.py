@@ -22,7 +22,9 @@ from ledgerpress.features.categories import commands as categories
 from ledgerpress.features.categories.model import CategoryRef
 from ledgerpress.features.posts import create_edit_categorize_commands as posts
 from ledgerpress.features.registry import all_projectors, event_codec
-from ledgerpress.features.site.commands import LocalizeSite, NameSite
+from ledgerpress.features.site.commands import DescribeSite, LocalizeSite, NameSite
+from ledgerpress.features.site_pages import PAGES
+from ledgerpress.features.site_pages.menu_command import ArrangeMenu
 from ledgerpress.features.tokens.model import TokenCreated
 from ledgerpress.server.log_url import LOCAL
 from ledgerpress.server.store import Store, open_store
@@ -230,6 +232,11 @@ class Session:
             tokens,
             existing,
             [(post.id, correction.id) for post in room.posts.values() for correction in post.corrections],
+            [
+                PAGES.id_in(recorded.header.stream)
+                for recorded in self.history
+                if recorded.header.type == "page.created"
+            ],
         )
 
     def _version(self, command: Command) -> int | None:
@@ -240,10 +247,10 @@ class Session:
             )
             category = self.room.category(ref.id) if ref.id else by_slug
             return category.version if category else None
-        for kind in ("post", "author", "actor", "token"):
+        for kind in ("post", "author", "actor", "token", "page"):
             if subject_id := getattr(command, f"{kind}_id", None):
                 return None if subject_id == UNKNOWN else self._versions.get(f"{kind}.{subject_id}")
-        is_of_site = isinstance(command, NameSite | LocalizeSite)
+        is_of_site = isinstance(command, NameSite | LocalizeSite | DescribeSite | ArrangeMenu)
         return self._versions.get(command.lock_key or "", 0) if is_of_site else 0
 
     def _names_merged(self, command: Command) -> bool:

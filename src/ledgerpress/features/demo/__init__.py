@@ -6,6 +6,6 @@ from ledgerpress.feature import Feature
 
 FEATURE: Final = Feature(
     name="demo",
-    requires=("site", "actors", "authors", "categories", "posts"),
+    requires=("site", "actors", "authors", "categories", "posts", "site_pages"),
     pages="ledgerpress.features.demo.example_article:PAGES",
 )

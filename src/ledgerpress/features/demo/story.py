@@ -2,6 +2,7 @@
 
 from typing import Final
 
+from ledgerpress.features.demo.site_steps import SITE_STEPS
 from ledgerpress.features.demo.story_step_builders import (
     Step,
     actor,
@@ -374,5 +375,6 @@ STORY: Final[tuple[Step, ...]] = (
         "her own words for the headline",
     ),
     hester(20, "23:48", publish("keeper"), "the last of the day"),
+    *SITE_STEPS,
 )
 """Every step, in order."""

@@ -11,7 +11,7 @@ from ledgerpress.features.feeds import change_queries, changes_projection
 
 FEATURE: Final = Feature(
     name="feeds",
-    requires=("slugs", "site", "authors", "categories", "posts"),
+    requires=("slugs", "site", "authors", "categories", "posts", "site_pages"),
     listings=(changes_projection.LISTINGS,),
     dependencies=(change_queries.DEPENDENCIES,),
     pages="ledgerpress.features.feeds.links_to_feeds:PAGES",

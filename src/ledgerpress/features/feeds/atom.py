@@ -25,6 +25,8 @@ def atom(head: DocumentHead, selection: Selection) -> bytes:
 def _children(head: DocumentHead, selection: Selection) -> Iterator[Xml]:
     yield element("id", head.id)
     yield element("title", head.title)
+    if head.description is not None:
+        yield element("subtitle", head.description)
     yield element("updated", iso_time(selection.updated))
     yield element("author", element("name", head.site_name))
     yield element("link", rel="self", type=MEDIA_TYPE, href=head.self_url)
@@ -35,6 +37,8 @@ def _children(head: DocumentHead, selection: Selection) -> Iterator[Xml]:
     if head.previous_url is not None:
         yield element("link", rel="prev-archive", type=MEDIA_TYPE, href=head.previous_url)
     yield element("generator", "LedgerPress")
+    if head.logo_url is not None:
+        yield element("logo", head.logo_url)
     yield from map(_deleted, selection.deleted)
     yield from map(_entry, selection.entries)
 

@@ -5,7 +5,10 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class DocumentHead:
-    """The head of a document. `previous_url` is the URL of the archive before, `None` if there is none."""
+    """The head of a document. `previous_url` is the URL of the archive before, `None` if there is none.
+
+    `description` is that of the site, `None` for a feed with another subject. `logo_url` is absolute.
+    """
 
     id: str
     title: str
@@ -15,3 +18,5 @@ class DocumentHead:
     self_url: str
     current_url: str
     previous_url: str | None
+    description: str | None
+    logo_url: str | None

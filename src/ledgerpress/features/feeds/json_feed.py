@@ -23,6 +23,10 @@ def json_feed(head: DocumentHead, selection: Selection) -> bytes:
         "language": head.language,
         "authors": [{"name": head.site_name}],
     }
+    if head.description is not None:
+        feed["description"] = head.description
+    if head.logo_url is not None:
+        feed["icon"] = head.logo_url
     if head.previous_url is not None:
         feed["next_url"] = head.previous_url
     feed["items"] = [_item(entry) for entry in selection.entries]

@@ -14,6 +14,7 @@ from ledgerpress.features.feeds import feed_selection, sitemaps
 from ledgerpress.features.feeds.as_of import PastNotPublic, as_of
 from ledgerpress.features.feeds.atom import MEDIA_TYPE as ATOM
 from ledgerpress.features.feeds.atom import atom
+from ledgerpress.features.feeds.changes_projection import SITE
 from ledgerpress.features.feeds.document_cache import DocumentCache, DocumentType, document_response
 from ledgerpress.features.feeds.document_head import DocumentHead
 from ledgerpress.features.feeds.entries import EntryWriter
@@ -21,7 +22,7 @@ from ledgerpress.features.feeds.feed_selection import Feed, FeedMoved, NoSuchFee
 from ledgerpress.features.feeds.json_feed import MEDIA_TYPE as JSON_FEED
 from ledgerpress.features.feeds.json_feed import json_feed
 from ledgerpress.features.feeds.sitemaps import NoSuchSitemap
-from ledgerpress.features.site.queries import site_language
+from ledgerpress.features.site.queries import site_description, site_language, site_logo
 from ledgerpress.http.feature_routes import RouteContext
 from ledgerpress.http.pages.page_moment import InvalidMoment
 from ledgerpress.views.filter_past_items_public_today import PublicFilter
@@ -180,6 +181,7 @@ class _Feeds:
         )
         url = partial(wanted.url, base + feed.path)
         previous, language = selection.archives.previous, site_language(names)
+        logo = site_logo(names)
         head = DocumentHead(
             id=feed.id,
             title=feed.title(names, self._context.words(language)),
@@ -189,6 +191,8 @@ class _Feeds:
             self_url=url(wanted.archive),
             current_url=url(None),
             previous_url=None if previous is None else url(previous),
+            description=site_description(names) if feed.key == SITE else None,
+            logo_url=None if logo is None else base + logo.url if logo.url.startswith("/") else logo.url,
         )
         return _FORMATS[wanted.format].write(head, selection)
 

@@ -14,6 +14,7 @@ from ledgerpress.features.feeds.xml_writer import Xml, document, element
 from ledgerpress.features.posts import EVERY_ARTICLE, article_queries
 from ledgerpress.features.posts.pages import article_href
 from ledgerpress.features.site import queries as site
+from ledgerpress.features.site_pages import queries as site_pages
 from ledgerpress.graphql.scalars import iso_time
 from ledgerpress.views.listings.queries import list_keys, listing_topic
 from ledgerpress.views.recorded_time_positions import corrected_sql
@@ -87,15 +88,17 @@ def _articles(today: Snapshot, part: int, limit: int = SITEMAP_SIZE) -> list[tup
 
 
 def pages(today: Snapshot, base: str) -> bytes:
-    """Return a sitemap of the front page, and of the pages of categories and authors."""
-    paths = ["/"]
-    paths += (
-        category_href(category.slug)
-        for category in categories.categories_after(today, 0, _MAX_PAGES - len(paths))
-    )
-    public_authors = authors.public_authors_after(today, 0, _MAX_PAGES - len(paths))
-    paths += (author_href(author.slug) for author in public_authors if author.name)
-    return document("urlset", (_url(base + path) for path in paths), {"": _SITEMAPS})
+    """Return a sitemap of the front page, of site pages, and of the pages of categories and authors."""
+    pages = site_pages.public_pages(today, limit=_MAX_PAGES // 2)
+    urls = [_url(f"{base}/")]
+    urls += [_url(base + site_pages.page_href(page.slug), page.updated_at) for page in pages if page.title]
+    urls += [
+        _url(base + category_href(category.slug))
+        for category in categories.categories_after(today, 0, _MAX_PAGES - len(urls))
+    ]
+    public_authors = authors.public_authors_after(today, 0, _MAX_PAGES - len(urls))
+    urls += [_url(base + author_href(author.slug)) for author in public_authors if author.name]
+    return document("urlset", urls, {"": _SITEMAPS})
 
 
 def news(today: Snapshot, now: int, base: str) -> bytes:

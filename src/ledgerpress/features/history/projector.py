@@ -15,7 +15,7 @@ from ledgerpress.eventlog.unknown_third_party_events import feature_of
 from ledgerpress.views.projection.projector_interface_and_composition import no_text_to_erase, write_all
 
 _KEYS: Final = f"SELECT {', '.join(['(SELECT k FROM change_key WHERE name = ?)'] * 5)}"  # noqa: S608
-_OWN_STREAMS: Final = ("post.", "author.", "actor.")
+_OWN_STREAMS: Final = ("post.", "author.", "actor.", "page.")
 """Kinds of streams in which each stream is a subject; in the other kinds, the kind itself is the subject."""
 
 
@@ -85,7 +85,7 @@ class ChangesProjector:
         CREATE TABLE change_key (k INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE) STRICT;
         CREATE TABLE change (
             position INTEGER PRIMARY KEY,
-            subject INTEGER NOT NULL,     -- 'post.<id>', 'category.<id>', 'author.<id>', 'actor.<id>', or 'site', 'slug' …
+            subject INTEGER NOT NULL,     -- 'post.<id>', 'category.<id>', 'author.<id>', 'actor.<id>', 'page.<id>', or 'site', 'slug' …
             version INTEGER NOT NULL,     -- of the event's stream
             type INTEGER NOT NULL,
             actor INTEGER NOT NULL,

@@ -32,7 +32,7 @@ from ledgerpress.features.posts.page_changes import (
 )
 from ledgerpress.features.posts.pages_at_moments import article_at, category_at
 from ledgerpress.features.site.local_times import AgeText, DayText, MinuteText, local_time
-from ledgerpress.features.site.queries import site_tzinfo
+from ledgerpress.features.site.queries import site_description, site_tzinfo
 from ledgerpress.graphql.relay import global_ids
 from ledgerpress.graphql.scalars import iso_time
 from ledgerpress.http.pages.interface_texts.words import Text
@@ -206,6 +206,7 @@ def _front(pages: Pages, snapshot: Snapshot, request: Request) -> Response:
         path="/",
         listing=listing,
         tree=category_tree(snapshot),
+        description=site_description(snapshot),
         is_archive=any(name in request.query_params for name in _PAGING),
     )
 

@@ -1,4 +1,4 @@
-"""The site, with its name, language and time zone: the manifest, and the public names for features above.
+"""The site, with its name, language, description and so on: the manifest, and the public names for features above.
 
 Features above import queries from `site.queries` and GraphQL types from `site.schema`: see
 docs/reference/public-modules.md.
@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING, Final
 from ledgerpress.feature import Feature
 from ledgerpress.feature.lazy_references import names_in
 from ledgerpress.features.site import model, projector_and_queries
-from ledgerpress.features.site.model import SITE, WRITE_SITE, Site, SiteLocalized, SiteNamed
+from ledgerpress.features.site.logo_rules import Logo
+from ledgerpress.features.site.model import SITE, WRITE_SITE, Site, SiteDescribed, SiteLocalized, SiteNamed
 
 if TYPE_CHECKING:
-    from ledgerpress.features.site.commands import LocalizeSite, NameSite
+    from ledgerpress.features.site.commands import DescribeSite, LocalizeSite, NameSite
 else:
     __getattr__ = names_in(__name__, "commands")
 
@@ -20,9 +21,12 @@ __all__ = [
     "FEATURE",
     "SITE",
     "WRITE_SITE",
+    "DescribeSite",
     "LocalizeSite",
+    "Logo",
     "NameSite",
     "Site",
+    "SiteDescribed",
     "SiteLocalized",
     "SiteNamed",
 ]

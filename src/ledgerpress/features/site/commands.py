@@ -1,4 +1,4 @@
-"""The commands that set the name, the language and the time zone of the site."""
+"""The commands that set the name, the language and the time zone of the site, its description, logo and address."""
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
@@ -13,7 +13,8 @@ from ledgerpress.commands.roles_and_permissions import RequiredPermission
 from ledgerpress.commands.streams_and_append_plan import AppendPlan
 from ledgerpress.eventlog.event_and_withdrawn_event import Event
 from ledgerpress.features.site.language_and_time_zone_rules import language_tag, time_zone_name
-from ledgerpress.features.site.model import SITE, WRITE_SITE, Site, SiteLocalized, SiteNamed
+from ledgerpress.features.site.logo_rules import Logo, checked_logo
+from ledgerpress.features.site.model import SITE, WRITE_SITE, Site, SiteDescribed, SiteLocalized, SiteNamed
 
 
 class _SiteCommand(ABC):
@@ -63,4 +64,37 @@ class LocalizeSite(_SiteCommand):
         return () if localized == SiteLocalized() else (localized,)
 
 
-COMMANDS: Final = commands(RequiredPermission(WRITE_SITE), NameSite, LocalizeSite)
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DescribeSite(_SiteCommand):
+    """Set the description, the logo or the address of the site. `None` clears a value, `UNSET` leaves it unchanged."""
+
+    fingerprint_name: ClassVar[str] = "DescribeSite"
+
+    description: str | UnsetType | None = UNSET
+    logo: Logo | UnsetType | None = UNSET
+    address: str | UnsetType | None = UNSET
+
+    def decide(self, site: Site, facts: Facts) -> tuple[Event, ...]:
+        values: dict[str, str | None] = {}
+        if self.description is not UNSET:
+            values["description"] = text_rules.optional_text(
+                self.description, field="description", limit=text_rules.MAX_DESCRIPTION
+            )
+        if self.logo is not UNSET:
+            logo = None if self.logo is None else checked_logo(self.logo)
+            values["logo_url"], values["logo_text"] = (logo.url, logo.text) if logo else (None, None)
+        if self.address is not UNSET:
+            values["address"] = text_rules.optional_text(
+                self.address, field="address", limit=text_rules.MAX_NOTE
+            )
+        changed = {name for name, value in values.items() if value != getattr(site, name)}
+        if not changed.isdisjoint(_LOGO):
+            changed.update(_LOGO)
+        described = SiteDescribed(**{name: value for name, value in values.items() if name in changed})
+        return () if described == SiteDescribed() else (described,)
+
+
+_LOGO: Final = ("logo_url", "logo_text")
+"""The values of a logo, which are recorded together: a withdrawal must not leave one of them."""
+
+COMMANDS: Final = commands(RequiredPermission(WRITE_SITE), NameSite, LocalizeSite, DescribeSite)

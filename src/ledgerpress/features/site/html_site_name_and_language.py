@@ -1,4 +1,4 @@
-"""Provides the name, the language and the time zone of the site to the HTML pages."""
+"""Provides the name of the site, its language, time zone, logo and address to the HTML pages."""
 
 from typing import Final
 
@@ -9,4 +9,6 @@ PAGES: Final = PageContribution(
     site_name=site_queries.site_name,
     site_language=site_queries.site_language,
     site_time_zone=site_queries.site_tzinfo,
+    site_logo=site_queries.site_logo,
+    site_address=site_queries.site_address,
 )

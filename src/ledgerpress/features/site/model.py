@@ -1,4 +1,4 @@
-"""The site: its name, its language and its time zone. Events, state and stream."""
+"""The site: its name, language and time zone, its description, logo and address. Events, state and stream."""
 
 from dataclasses import dataclass, replace
 from typing import ClassVar, Final
@@ -34,13 +34,32 @@ class SiteLocalized(Event, frozen=True):
     time_zone: str | UnsetType = UNSET
 
 
+class SiteDescribed(Event, frozen=True):
+    """The description, the logo or the address of the site was set, or cleared (null). Absent means unchanged.
+
+    A logo has a URL, or a path on the site, and the text that stands for it where the picture is not seen. A withdrawal
+    clears what the event set: an address that was replaced must not come back.
+    """
+
+    TEXT: ClassVar = {"description": None, "logo_url": None, "logo_text": None, "address": None}
+
+    description: str | UnsetType | None = UNSET
+    logo_url: str | UnsetType | None = UNSET
+    logo_text: str | UnsetType | None = UNSET
+    address: str | UnsetType | None = UNSET
+
+
 @dataclass(frozen=True, slots=True)
 class Site:
-    """The site. A value is `None` until it is set."""
+    """The site. A value is `None` until it is set. The URL of the logo is set if and only if its text is."""
 
     name: str | None = None
     language: str | None = None
     time_zone: str | None = None
+    description: str | None = None
+    logo_url: str | None = None
+    logo_text: str | None = None
+    address: str | None = None
 
 
 def evolve(site: Site, event: Event) -> Site:
@@ -56,12 +75,25 @@ def evolve(site: Site, event: Event) -> Site:
                 language=site.language if language is UNSET else language,
                 time_zone=site.time_zone if time_zone is UNSET else time_zone,
             )
+        case (SiteDescribed() as described) | Withdrawn(remaining=SiteDescribed() as described):
+            return replace(
+                site,
+                description=_changed(described.description, site.description),
+                logo_url=_changed(described.logo_url, site.logo_url),
+                logo_text=_changed(described.logo_text, site.logo_text),
+                address=_changed(described.address, site.address),
+            )
         case _:
             return site
+
+
+def _changed(value: str | UnsetType | None, before: str | None) -> str | None:
+    return before if value is UNSET else value
 
 
 SITE: Final = StreamCategory[Site]("site", Site(), evolve)
 EVENTS: Final = (
     EventType[Event]("site.named", 1, SiteNamed),
     EventType[Event]("site.localized", 1, SiteLocalized),
+    EventType[Event]("site.described", 1, SiteDescribed),
 )

@@ -34,19 +34,25 @@ _INVISIBLE_DOT: Final = "([ijįịḭɉɨʝϳіј][\u0316-\u0333]*)\u0307"
 
 
 class SlugKind(StrEnum):
-    """The kind of object that a slug names. A post, a category and an author can have the same slug."""
+    """The kind of object that a slug names. Objects of two kinds can have the same slug."""
 
     POST = "post"
     CATEGORY = "category"
     AUTHOR = "author"
+    PAGE = "page"
 
 
-HOLDER_TYPES: Final = {SlugKind.POST: "Post", SlugKind.CATEGORY: "Category", SlugKind.AUTHOR: "Author"}
+HOLDER_TYPES: Final = {
+    SlugKind.POST: "Post",
+    SlugKind.CATEGORY: "Category",
+    SlugKind.AUTHOR: "Author",
+    SlugKind.PAGE: "PageDraft",
+}
 """The types of the global ids by which clients know the owners of slugs."""
 
 
 class SlugClaimed(Event, frozen=True):
-    """The slug was assigned to the post, the category or the author `owner_id`."""
+    """The slug was assigned to the post, the category, the author or the page `owner_id`."""
 
     TEXT: ClassVar = {"slug": ""}
 
@@ -56,7 +62,7 @@ class SlugClaimed(Event, frozen=True):
 
 
 class SlugReleased(Event, frozen=True):
-    """The slug is free again: a post changed it before publishing it, or its category was deleted."""
+    """The slug is free again: a post or a page changed it before publishing it, or its category was deleted."""
 
     TEXT: ClassVar = {"slug": ""}
 
@@ -106,15 +112,17 @@ def release(state: Slug, *, kind: SlugKind, slug: str, owner_id: str) -> tuple[S
     return (SlugReleased(kind=kind, slug=slug, owner_id=owner_id),)
 
 
-def _without_authors(data: JsonObject) -> JsonObject:
-    """Return data of version 1, which has no slugs of authors, as version 2."""
+SLUGS: Final = StreamCategory("slug", Slug(), evolve)
+
+
+def _with_kinds_of_version_1(data: JsonObject) -> JsonObject:
+    """Return data of version 1 as version 2, in which a slug can also be that of an author or a page."""
     return data
 
 
-SLUGS: Final = StreamCategory("slug", Slug(), evolve)
 EVENTS: Final = (
-    EventType[Event]("slug.claimed", 2, SlugClaimed, (_without_authors,)),
-    EventType[Event]("slug.released", 2, SlugReleased, (_without_authors,)),
+    EventType[Event]("slug.claimed", 2, SlugClaimed, (_with_kinds_of_version_1,)),
+    EventType[Event]("slug.released", 2, SlugReleased, (_with_kinds_of_version_1,)),
 )
 
 

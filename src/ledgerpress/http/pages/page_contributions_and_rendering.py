@@ -21,7 +21,7 @@ from ledgerpress.http.pages.conditional_requests import revalidated
 from ledgerpress.http.pages.interface_texts.translations import translations_of
 from ledgerpress.http.pages.interface_texts.words import Words
 from ledgerpress.http.pages.language_and_direction import direction_of, english_attributes
-from ledgerpress.http.pages.link import Link
+from ledgerpress.http.pages.link import Link, Picture
 from ledgerpress.http.pages.other_path_spellings import complete, other_spellings
 from ledgerpress.http.pages.page_headers import (
     FORM_POLICY,
@@ -49,6 +49,7 @@ from ledgerpress.views.snapshot_and_cache_dependencies import Snapshot
 _TEMPLATES: Final = Path(__file__).parent / "templates"
 _MAX_PREFIXES: Final = 16
 """How many prefixes have cached templates. An application has one prefix, unless its host mounts it by a pattern."""
+_ELSEWHERE: Final = "https://"
 _DEFAULT_NAME: Final = "LedgerPress"
 """The name of a site that has no name yet."""
 _DEFAULT_LANGUAGE: Final = "en"
@@ -119,12 +120,13 @@ class PageContribution:
     `translations` has their translations. By default it is next to `templates`; a later feature replaces earlier ones.
 
     If a handler raises `BadPageRequest`, the response is the page for unknown addresses, with status 404. `site_name`,
-    `site_language` (a BCP 47 tag) and `navigation` appear on every page. Times in addresses are in `site_time_zone`.
+    `site_language` (a BCP 47 tag), `site_logo`, `site_address` (plain text in lines) and `navigation` appear on every page.
+    The logo takes the place of the name if its text is the name. Times in addresses are in `site_time_zone`.
     `examples` returns values for the example operations of GraphiQL, by the names of data attributes.
 
     `links` are added to pages, by place. `head` is the head of every page; its subject is the path of the page, which is
-    empty if the handler does not state it. `footer` is on every page. A template names other places, with their subject:
-    `links("article", article)`.
+    empty if the handler does not state it. `footer` is on every page, and so are `menu`, which takes the place of the
+    navigation, and `footer menu`. A template names other places, with their subject: `links("article", article)`.
 
     A handler reads everything from the snapshot that it is given: it is as of the moment that the address names, and
     contains only what is public today. So every page can be read as of any moment, and `url(…)` keeps that moment; a form
@@ -138,6 +140,8 @@ class PageContribution:
     site_name: Callable[[Snapshot], str | None] | None = None
     site_language: Callable[[Snapshot], str | None] | None = None
     site_time_zone: Callable[[Snapshot], tzinfo] | None = None
+    site_logo: Callable[[Snapshot], Picture | None] | None = None
+    site_address: Callable[[Snapshot], str | None] | None = None
     navigation: Callable[[Snapshot], Sequence[Link]] | None = None
     links: Mapping[str, LinksFor] = field(default_factory=dict)
     changes: Mapping[str, ChangesOfPage] = field(default_factory=dict)
@@ -208,8 +212,11 @@ class Pages:
     def url(self, path: str) -> str:
         """Return the URL of a page, as of the same moment as the page that is requested.
 
-        The path begins with a slash. A query, which begins with "?", belongs to the page that is requested.
+        The path begins with a slash. A query, which begins with "?", belongs to the page that is requested. An https URL
+        is returned as it is.
         """
+        if path.startswith(_ELSEWHERE):
+            return path
         url = path if path.startswith("?") else self._prefix + path
         if self._view is None or self._view.moment.as_of is None:
             return url
@@ -217,8 +224,8 @@ class Pages:
         return f"{url}{'&' if '?' in url else '?'}{AS_OF}={quote(self._view.moment.as_of)}{mark}{fragment}"
 
     def current_url(self, path: str) -> str:
-        """Return the URL of a path of this site, whatever the moment of the page that is requested."""
-        return self._prefix + path
+        """Return the URL of a path of this site, whatever the moment of the page that is requested; an https URL as it is."""
+        return path if path.startswith(_ELSEWHERE) else self._prefix + path
 
     def absolute_url(self, path: str) -> str:
         """Return the permanent address of a path of this site, for readers who are not on the site.
@@ -313,6 +320,8 @@ class Pages:
             ),
             as_of=None if self._view is None else self._view.moment.as_of,
             site_name=self.site_name(snapshot),
+            site_logo=self._site("site_logo", snapshot),
+            site_address=self._site("site_address", snapshot),
             language=words.language,
             direction=direction_of(words.language),
             words=words,
@@ -352,7 +361,7 @@ class Pages:
                     page = pages.page(today, "past_not_public.html", status=403)
                     return not_indexed(page)
                 try:
-                    moment = requested_moment(moment, as_of, self._site_time_zone(today))
+                    moment = requested_moment(moment, as_of, self._site("site_time_zone", today) or UTC)
                 except InvalidMoment as error:
                     pages = pages._at(moment, changes, request)
                     page = pages.page(today, "invalid_moment.html", status=400, reason=error.text)
@@ -390,17 +399,16 @@ class Pages:
         """Return the functions for links in templates."""
         return {"asset": self.asset, "url": self.url, "current_url": self.current_url}
 
-    def _site_time_zone(self, snapshot: Snapshot) -> tzinfo:
-        zones = (part.site_time_zone for part in self._contributions)
-        return next((zone(snapshot) for zone in zones if zone), UTC)
-
     def site_name(self, snapshot: Snapshot) -> str:
-        names = (part.site_name(snapshot) for part in self._contributions if part.site_name)
-        return next((name for name in names if name), _DEFAULT_NAME)
+        return self._site("site_name", snapshot) or _DEFAULT_NAME
 
     def site_language(self, snapshot: Snapshot) -> str:
-        languages = (part.site_language(snapshot) for part in self._contributions if part.site_language)
-        return next((language for language in languages if language), _DEFAULT_LANGUAGE)
+        return self._site("site_language", snapshot) or _DEFAULT_LANGUAGE
+
+    def _site(self, field_name: str, snapshot: Snapshot) -> Any:
+        """Return the value of the first feature that provides this field of `PageContribution`; `None` if none does."""
+        functions = (getattr(part, field_name) for part in self._contributions)
+        return next((value for read in functions if read and (value := read(snapshot))), None)
 
     def _navigation(self, snapshot: Snapshot) -> list[Link]:
         return [link for part in self._contributions if part.navigation for link in part.navigation(snapshot)]

@@ -1,4 +1,4 @@
-"""The bodies of the demo's posts in all their versions, one Markdown file for each post.
+"""The bodies of the demo's posts and pages in all their versions, one Markdown file for each.
 
 A line `<!-- 2 -->` begins a part that is in the body from version 2 on, `<!-- 1-2 -->` a part that is in versions 1
 to 2. The text above the first such line is in every version.

@@ -1,5 +1,7 @@
 """The GraphQL type of changes: who changed what, when and why, and the values before and after."""
 
+from typing import Final
+
 import strawberry
 from strawberry.scalars import JSON
 
@@ -13,6 +15,9 @@ from ledgerpress.graphql.feature_declarations import declarations_of
 from ledgerpress.graphql.relay.global_ids import Node
 from ledgerpress.graphql.scalars import DateTime, Position
 from ledgerpress.views.feature_declarations import kind_and_id
+
+_NODES: Final = {"page": "PageDraft"}
+"""The GraphQL types of subjects whose kind is not the name of the type."""
 
 
 @strawberry.type(description="A recorded event and the changes that it made.")
@@ -52,7 +57,7 @@ class Change:
     )
     def subject(self, info: RequestInfo) -> Node | None:
         kind, subject_id = kind_and_id(self.record.subject)
-        load = declarations_of(info).nodes.get(kind.capitalize())
+        load = declarations_of(info).nodes.get(_NODES.get(kind, kind.capitalize()))
         return load(self.moment, subject_id) if load else None
 
     @strawberry.field(description="The time that the event itself states, if any: a post's publishedAt.")

@@ -29,6 +29,8 @@ _SUBJECTS: Final = {
     "Category": "category",
     "Author": "author",
     "Actor": "actor",
+    "Page": "page",
+    "PageDraft": "page",
 }
 
 
@@ -42,7 +44,7 @@ class ChangeOrder(Enum):
 class ChangeFilter:
     stream: strawberry.ID | None = strawberry.field(
         default=None,
-        description="Changes of one post, category, author or actor, by id. Those of a post include the merges of its "
+        description="Changes of one post, category, author, actor or site page, by id. Those of a post include the merges of its "
         "categories.",
     )
     types: list[str] | None = strawberry.field(
@@ -120,7 +122,9 @@ def require_change_access(context: Context, query: ChangeQuery) -> None:
 def _subject(global_id: str) -> str:
     decoded = global_ids.decode(global_id)
     if decoded is None or decoded.type not in _SUBJECTS:
-        raise BadRequest("The stream is not the id of a post, a category, an author or an actor.")
+        raise BadRequest(
+            "The stream is not the id of a post, a category, an author, an actor or a site page."
+        )
     return f"{_SUBJECTS[decoded.type]}.{global_ids.argument(global_id, decoded.type)}"
 
 

@@ -45,10 +45,14 @@ class Section:
 
 @strawberry.type(description="The body of a post or an article, written in CommonMark with extensions.")
 class Body:
-    """A body. It is read and rendered when a query selects a field that needs it."""
+    """A body. It is read and rendered when a query selects a field that needs it.
+
+    `position` is that of the event that contains its text. `read_markdown` reads that text, of a post unless stated.
+    """
 
     snapshot: strawberry.Private[Snapshot]
     position: strawberry.Private[int]
+    read_markdown: strawberry.Private[Callable[[Snapshot, int], str]] = post_queries.markdown
 
     @strawberry.field
     def markdown(self) -> str:
@@ -89,7 +93,7 @@ class Body:
         return render(self._read(snapshot), self.position)
 
     def _read(self, snapshot: Snapshot) -> str:
-        return post_queries.markdown(snapshot, self.position)
+        return self.read_markdown(snapshot, self.position)
 
 
 def _size_of_rendered(body: RenderedBody) -> int:
