@@ -63,7 +63,7 @@ async def check(posts: int) -> None:
 
 async def sitemaps(http: httpx2.AsyncClient) -> set[str]:
     """Validate all sitemaps; return the paths of the articles in them."""
-    found = set[str]()
+    articles = set[str]()
     for url in valid_sitemap(await http.get("/sitemap.xml")):
         path = urlsplit(url).path
         response = await http.get(path)
@@ -71,8 +71,8 @@ async def sitemaps(http: httpx2.AsyncClient) -> set[str]:
             continue
         urls = valid_sitemap(response)
         if re.search(r"sitemap-articles-\d+\.xml$", path):
-            found |= {urlsplit(each).path for each in urls}
-    return found
+            articles |= {urlsplit(each).path for each in urls}
+    return articles
 
 
 async def atom_documents(http: httpx2.AsyncClient, path: str) -> tuple[int, set[str]]:

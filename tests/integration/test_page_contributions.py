@@ -13,12 +13,8 @@ from ledgerpress.features.registry import graphql_schema, page_contributions
 from ledgerpress.graphql.response_cache import CacheableStore
 from ledgerpress.http.app import make_app
 from ledgerpress.http.pages.link import Link
-from ledgerpress.http.pages.page_contributions_and_rendering import (
-    PageContribution,
-    PagePart,
-    Pages,
-    PageView,
-)
+from ledgerpress.http.pages.page_contributions_and_rendering import PageContribution, Pages
+from ledgerpress.http.pages.page_parts import PagePart, PageView
 from ledgerpress.server.store import open_store
 from ledgerpress.views.snapshot_and_cache_dependencies import Snapshot
 

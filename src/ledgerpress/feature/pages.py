@@ -15,12 +15,11 @@ from ledgerpress.http.pages.page_contributions_and_rendering import (
     LinksFor,
     PageContribution,
     PageHandler,
-    PagePart,
     Pages,
-    PageView,
 )
 from ledgerpress.http.pages.page_headers import FORM_POLICY
 from ledgerpress.http.pages.page_moment import ChangesOfPage, PageChanges, PageMoment
+from ledgerpress.http.pages.page_parts import PagePart, PageView
 from ledgerpress.views.snapshot_and_cache_dependencies import Snapshot
 
 __all__ = [

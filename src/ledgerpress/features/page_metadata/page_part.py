@@ -18,7 +18,8 @@ from ledgerpress.features.categories.queries import Category
 from ledgerpress.features.page_metadata.news_article import json_ld
 from ledgerpress.features.posts import article_queries, post_queries
 from ledgerpress.features.posts.pages import ArticleContent, article_href
-from ledgerpress.http.pages.page_contributions_and_rendering import PageContribution, PagePart, PageView
+from ledgerpress.http.pages.page_contributions_and_rendering import PageContribution
+from ledgerpress.http.pages.page_parts import PagePart, PageView
 
 _FRONT_PAGE: Final = "/"
 _LIST_PARAMETERS: Final = frozenset({"after", "before"})

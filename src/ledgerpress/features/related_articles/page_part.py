@@ -15,7 +15,8 @@ from ledgerpress.features.related_articles.queries import (
     related_articles,
 )
 from ledgerpress.features.site.queries import site_tzinfo
-from ledgerpress.http.pages.page_contributions_and_rendering import PageContribution, PagePart, PageView
+from ledgerpress.http.pages.page_contributions_and_rendering import PageContribution
+from ledgerpress.http.pages.page_parts import PagePart, PageView
 
 _SHOWN: Final = 4
 

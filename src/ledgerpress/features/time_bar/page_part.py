@@ -11,8 +11,9 @@ from ledgerpress.features.site.local_times import MinuteText, ZoneText, local_ti
 from ledgerpress.features.site.queries import site_time_zone, site_tzinfo
 from ledgerpress.features.time_bar.marks import Mark, marks_of, time_at
 from ledgerpress.graphql.scalars import iso_time
-from ledgerpress.http.pages.page_contributions_and_rendering import PageContribution, PagePart, PageView
+from ledgerpress.http.pages.page_contributions_and_rendering import PageContribution
 from ledgerpress.http.pages.page_moment import PageMoment
+from ledgerpress.http.pages.page_parts import PagePart, PageView
 
 _FOLDER: Final = Path(__file__).parent
 _SECOND: Final = 1_000_000

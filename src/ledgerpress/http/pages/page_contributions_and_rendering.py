@@ -35,11 +35,11 @@ from ledgerpress.http.pages.page_moment import (
     AS_OF,
     ChangesOfPage,
     InvalidMoment,
-    PageChanges,
     PageMoment,
     current_moment,
     requested_moment,
 )
+from ledgerpress.http.pages.page_parts import PagePart, PageView
 from ledgerpress.http.pages.page_settings import PageSettings
 from ledgerpress.http.pages.site_files import environment_of, use_site_templates
 from ledgerpress.http.requests.url_prefix_and_route_path import absolute_url, url_prefix
@@ -61,49 +61,6 @@ PageHandler: TypeAlias = "Callable[[Pages, Snapshot, Request], Response | Awaita
 
 LinksFor: TypeAlias = "Callable[[Pages, Snapshot, Any], Sequence[Link]]"
 """Returns the links that a feature adds at a place. The last argument is what the place is about, such as an article."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PageView:
-    """A page that is being rendered: its moment, its changes, if it declares them, and its HTTP status.
-
-    `path` is its path on this site, and `subject` what it is about, such as an article, if its handler states them.
-    """
-
-    pages: "Pages"
-    request: Request
-    moment: PageMoment
-    changes: PageChanges | None
-    status: int = 200
-    path: str = ""
-    subject: object = None
-
-    @property
-    def language(self) -> str:
-        """The language of the page, a BCP 47 tag."""
-        return self.pages.site_language(self.moment.snapshot)
-
-    @property
-    def site_name(self) -> str:
-        return self.pages.site_name(self.moment.snapshot)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PagePart:
-    """A part that a feature adds to pages.
-
-    `place` returns the place on a page, `None` if the part is not on that page: `head`, the head of the document; `top`;
-    `bottom`, above the footer; or a place that the template of the page names, such as `article`, below the text of an
-    article. `values` returns the values for the template. `styles` and `scripts` are names of files under `static/`;
-    scripts are modules. The position in the footer links to the element with the id `position_anchor`.
-    """
-
-    template: str
-    place: Callable[[PageView], str | None]
-    values: Callable[[PageView], Mapping[str, Any]]
-    styles: Sequence[str] = ()
-    scripts: Sequence[str] = ()
-    position_anchor: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,0 +1,71 @@
+"""Parts that features add to pages, and a page as such a part sees it."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from starlette.requests import Request
+
+from ledgerpress.http.pages.interface_texts.words import Words
+from ledgerpress.http.pages.page_moment import PageChanges, PageMoment
+from ledgerpress.views.snapshot_and_cache_dependencies import Snapshot
+
+
+class SiteOfPage(Protocol):
+    """What parts of pages use of the site: the methods of `Pages`."""
+
+    @property
+    def open_past(self) -> bool: ...
+
+    def site_name(self, snapshot: Snapshot) -> str: ...
+
+    def site_language(self, snapshot: Snapshot) -> str: ...
+
+    def words(self, snapshot: Snapshot) -> Words: ...
+
+    def url(self, path: str) -> str: ...
+
+    def absolute_url(self, path: str) -> str: ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PageView:
+    """A page that is being rendered: its moment, its changes, if it declares them, and its HTTP status.
+
+    `path` is its path on this site, and `subject` what it is about, such as an article, if its handler states them.
+    """
+
+    pages: SiteOfPage
+    request: Request
+    moment: PageMoment
+    changes: PageChanges | None
+    status: int = 200
+    path: str = ""
+    subject: object = None
+
+    @property
+    def language(self) -> str:
+        """The language of the page, a BCP 47 tag."""
+        return self.pages.site_language(self.moment.snapshot)
+
+    @property
+    def site_name(self) -> str:
+        return self.pages.site_name(self.moment.snapshot)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PagePart:
+    """A part that a feature adds to pages.
+
+    `place` returns the place on a page, `None` if the part is not on that page: `head`, the head of the document; `top`;
+    `bottom`, above the footer; or a place that the template of the page names, such as `article`, below the text of an
+    article. `values` returns the values for the template. `styles` and `scripts` are names of files under `static/`;
+    scripts are modules. The position in the footer links to the element with the id `position_anchor`.
+    """
+
+    template: str
+    place: Callable[[PageView], str | None]
+    values: Callable[[PageView], Mapping[str, Any]]
+    styles: Sequence[str] = ()
+    scripts: Sequence[str] = ()
+    position_anchor: str | None = None
