@@ -222,3 +222,16 @@ async def test_an_ignored_sigint_stays_ignored(servers: Servers, tmp_path: Path)
     server.signal(signal.SIGINT)
     await asyncio.sleep(3)
     assert server.is_running
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+async def test_a_signal_while_the_server_starts_ends_it(
+    servers: Servers, tmp_path: Path, number: signal.Signals
+) -> None:
+    server = await servers.launch(tmp_path / "data", "--workers", "2")
+    async with asyncio.timeout(30):
+        while not processes_of(server):  # noqa: ASYNC110 - processes are polled
+            await asyncio.sleep(0.01)
+    server.signal(number)
+    assert await server.ended() == 0
+    assert not list((tmp_path / "data").glob(".workers-*"))

@@ -37,7 +37,8 @@ class ForkServerProcess:
         self._process = process
         self._connected = connected
         self._link = link
-        self._is_prepared = asyncio.Event()
+        self.prepared: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        """Set when the process forks workers."""
         self._forking = asyncio.Lock()
         self._forked: asyncio.Future[Forked] | None = None
         self._codes: dict[int, asyncio.Future[int | None]] = {}
@@ -73,15 +74,6 @@ class ForkServerProcess:
                 own.close()
                 raise
         return cls(process, own, await Link.over(own))
-
-    async def prepared(self) -> bool:
-        """Wait until it forks workers; return whether it does, or has ended before."""
-        preparing = asyncio.create_task(self._is_prepared.wait())
-        try:
-            await asyncio.wait([preparing, self.ended], return_when=asyncio.FIRST_COMPLETED)
-        finally:
-            preparing.cancel()
-        return self._is_prepared.is_set() and not self.ended.done()
 
     async def fork(self, number: int) -> WorkerProcess:
         """Return a new worker. Raises `ForkServerUnavailable` and `OSError`."""
@@ -124,7 +116,7 @@ class ForkServerProcess:
         async for message in self._link.messages():
             match message:
                 case Prepared():
-                    self._is_prepared.set()
+                    self.prepared.set_result(None)
                 case Forked() if self._forked is not None and not self._forked.done():
                     self._forked.set_result(message)
                 case Ended(worker=worker, code=code):

@@ -132,17 +132,19 @@ class Supervisor:
         try:
             # Only one builds the views, creates a new log, and finds what prevents all others from starting.
             first = await self._spawn()
+            ready = await self._until_ready(first)
+            if ready is None:
+                if self._stopping.is_set():
+                    return 0
+                self._stopping.set()
+                return first.ended.result() or _FAILED
+            for worker in (first, *[await self._spawn() for _ in range(self._count - 1)]):
+                self._occupy(worker)
         except _NotStarted as error:
+            if not self._stopping.is_set():
+                logger.error("the server ends: %s", error)  # noqa: TRY400 - the error states its cause
             self._stopping.set()
             return error.code
-        ready = await self._until_ready(first)
-        if ready is None:
-            if self._stopping.is_set():
-                return 0
-            self._stopping.set()
-            return first.ended.result() or _FAILED
-        for worker in (first, *[await self._spawn() for _ in range(self._count - 1)]):
-            self._occupy(worker)
         for slot in self._slots:
             await self._until_ready(slot.worker)
         if not self._stopping.is_set():
@@ -185,20 +187,32 @@ class Supervisor:
             raise _NotStarted(str(error)) from error
         self._fork_servers.add(server)
         server.ended.add_done_callback(lambda _: self._fork_servers.discard(server))
-        if not await server.prepared():
-            code = await server.ended
-            raise _NotStarted(f"the process that forks workers {end_in_words(code)}", code or _FAILED)
-        return server
+        if await self._until(server.prepared, server.ended, START_SECONDS):
+            return server
+        if self._stopping.is_set():
+            server.kill()
+            raise _NotStarted("the server stops", 0)
+        if not server.ended.done():
+            server.kill()
+            raise _NotStarted(f"the process that forks workers was not prepared within {START_SECONDS:.0f} s")
+        code = server.ended.result()
+        raise _NotStarted(f"the process that forks workers {end_in_words(code)}", code or _FAILED)
 
     async def _until_ready(self, worker: WorkerProcess) -> Ready | None:
         """Wait until a worker accepts requests; return `None` if it ends before, or if the supervisor stops."""
+        await self._until(worker.ready, worker.ended)
+        return worker.ready.result() if worker.is_ready else None
+
+    async def _until(
+        self, event: asyncio.Future[Any], end: asyncio.Future[Any], timeout: float | None = None
+    ) -> bool:
+        """Wait for an event of a process; return false if the process ends before, or the supervisor stops."""
         stopping = asyncio.create_task(self._stopping.wait())
         try:
-            events: list[asyncio.Future[Any]] = [worker.ready, worker.ended, stopping]
-            await asyncio.wait(events, return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.wait([event, end, stopping], timeout=timeout, return_when=asyncio.FIRST_COMPLETED)
         finally:
             stopping.cancel()
-        return worker.ready.result() if worker.is_ready else None
+        return event.done() and not event.cancelled() and not end.done()
 
     def _occupy(self, worker: WorkerProcess) -> None:
         slot = _Slot(worker)
