@@ -25,8 +25,10 @@ COMMANDS: Final = frozenset({"sh", "graphql"})
 """Languages whose blocks run."""
 OTHER_LANGUAGES: Final = frozenset(
     {
+        "css",
         "diff",
         "haproxy",
+        "html",
         "http",
         "ini",
         "json",
