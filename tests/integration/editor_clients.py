@@ -210,7 +210,8 @@ class Editor:
         return "categoryRename", input, ("category.renamed", new), ("slug.claimed", {"slug": new["slug"]})
 
     def _register(self, text: str, _: dict[str, Any]) -> tuple[Any, ...]:
-        return "authorRegister", {"name": text}, ("author.registered", {"name": text})
+        facts = ("author.registered", {"name": text}), ("slug.claimed", {"slug": _slug(text)})
+        return "authorRegister", {"name": text}, *facts
 
     def _body(self, text: str) -> str:
         return f"{text} says a lot. " * self._random.choice((1, 20, 200, 1_000))
