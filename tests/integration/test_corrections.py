@@ -367,7 +367,9 @@ async def test_an_article_page_shows_kinds_times_and_passages_but_nothing_that_w
         (third, "Update", "It has left."),
     ):
         assert f"<h2>{heading}</h2>" in section
-        assert re.search(rf">4 May 2024, \d\d:\d\d UTC</time> <bdi>{re.escape(note)}</bdi>", section)
+        assert re.search(
+            rf'>4 May 2024, \d\d:\d\d UTC</time></p>\s*<p dir="auto">{re.escape(note)}</p>', section
+        )
     assert '<blockquote dir="auto">It leaves at 17:00</blockquote>' in first
     assert "blockquote" not in third
     assert "earlier version" not in first + second + third

@@ -132,7 +132,10 @@ async def test_an_article_is_a_news_article_of_schema_org_with_its_corrections(n
         "description": "After ninety years.",
         "datePublished": PUBLISHED,
         "dateModified": CORRECTED,
-        "author": [{"@type": "Person", "name": "Ines Okafor"}, {"@type": "Person", "name": "Tom Reed"}],
+        "author": [
+            {"@type": "Person", "name": "Ines Okafor", "url": f"{site}/authors/ines-okafor"},
+            {"@type": "Person", "name": "Tom Reed", "url": f"{site}/authors/tom-reed"},
+        ],
         "publisher": publisher,
         "mainEntityOfPage": {"@type": "WebPage", "@id": f"{site}/articles/mill"},
         "url": f"{site}/articles/mill",

@@ -46,7 +46,7 @@ CLOSED: Final = ("/?asOf=1", "/articles/keeper/history", "/compare", "/correctio
 
 
 class OwnWords(HTMLParser):
-    """Collects the text of a page that is not of users: outside of `bdi`, of `dir="auto"`, and of code."""
+    """Collects the text of a page that is not of users: outside of `bdi`, of `dir="auto"`, of data and code."""
 
     VOID: Final = frozenset({"meta", "link", "input", "br", "img", "path", "hr"})
     ATTRIBUTES: Final = ("aria-label", "title", "placeholder", "alt", "data-now", "data-pattern")
@@ -61,7 +61,7 @@ class OwnWords(HTMLParser):
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         values = dict(attrs)
-        is_of_user = self._is_of_user or tag == "bdi" or values.get("dir") == "auto"
+        is_of_user = self._is_of_user or tag in {"bdi", "script"} or values.get("dir") == "auto"
         # The titles of feeds have names of users.
         if not is_of_user and tag != "link":
             self.words += [value for name in self.ATTRIBUTES if (value := values.get(name))]

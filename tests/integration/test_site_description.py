@@ -109,7 +109,7 @@ async def test_only_those_who_may_name_the_site_may_describe_it(api: Client) -> 
 
 async def test_pages_show_logo_description_and_address(site: Client) -> None:
     plain = await site.http.get("/")
-    assert "og:type" not in plain.text
+    assert "og:description" not in plain.text
     assert "<address" not in plain.text
     await describe(site, **DESCRIBED)
     front = (await site.http.get("/")).text

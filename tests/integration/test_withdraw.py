@@ -48,8 +48,14 @@ async def run_in_thread(*arguments: str | Path) -> Result:
 
 def files_with(data: Path, text: str) -> list[str]:
     """Return the names of the files in the directory and below it that contain `text`."""
-    files = sorted(file for file in data.rglob("*") if file.is_file())
-    return [file.name for file in files if text.encode() in file.read_bytes()]
+    names = []
+    for file in sorted(data.rglob("*")):
+        with suppress(
+            FileNotFoundError, IsADirectoryError
+        ):  # SQLite deletes files of a log that nobody has open
+            if text.encode() in file.read_bytes():
+                names.append(file.name)
+    return names
 
 
 async def position_of(data: Path, text: str) -> int:

@@ -18,6 +18,7 @@ from ledgerpress.features.categories.queries import Category
 from ledgerpress.features.page_metadata.news_article import json_ld
 from ledgerpress.features.posts import article_queries, post_queries
 from ledgerpress.features.posts.pages import ArticleContent, article_href
+from ledgerpress.features.site.queries import site_description
 from ledgerpress.http.pages.page_contributions_and_rendering import PageContribution
 from ledgerpress.http.pages.page_parts import PagePart, PageView
 
@@ -81,6 +82,8 @@ def _properties(view: PageView, canonical: str | None) -> Sequence[tuple[str, st
             title, description = article.title, article.teaser
         case Category() as category:
             title, description = category.name, category.description
+        case _ if view.path == _FRONT_PAGE:
+            description = site_description(view.moment.snapshot)
         case _:
             pass
     values = {
