@@ -32,6 +32,13 @@ NOT_RECORDED: Final = {
     "lease.taken",
     "clock.confirmed",
     "clock.corrected",
+    # `test_site_pages.py` compares these.
+    "site.described",
+    "page.created",
+    "page.edited",
+    "page.published",
+    "page.unpublished",
+    "menu.arranged",
 }
 """Event types that no response as of a moment shows, or that affect all responses at once."""
 
