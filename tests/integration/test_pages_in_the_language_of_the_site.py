@@ -128,7 +128,9 @@ async def crawled(http: httpx2.AsyncClient, starts: Sequence[str], limit: int) -
         page = await http.get(address)
         pages[address] = page
         links = map(unescape, re.findall(r'<a [^>]*href="(/[^"#]*)', page.text))
-        waiting += [link for link in links if not link.startswith("/graphql") and "/proof" not in link]
+        waiting += [
+            link for link in links if not link.startswith(("/graphql", "/feeds/")) and "/proof" not in link
+        ]
     return pages
 
 
