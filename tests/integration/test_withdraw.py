@@ -50,9 +50,7 @@ def files_with(data: Path, text: str) -> list[str]:
     """Return the names of the files in the directory and below it that contain `text`."""
     names = []
     for file in sorted(data.rglob("*")):
-        with suppress(
-            FileNotFoundError, IsADirectoryError
-        ):  # SQLite deletes files of a log that nobody has open
+        with suppress(FileNotFoundError, IsADirectoryError):  # SQLite deletes files of a closed log
             if text.encode() in file.read_bytes():
                 names.append(file.name)
     return names
