@@ -25,6 +25,7 @@ from tests.integration.worker_processes import (
     processes_of,
     until_ended,
     until_replaced,
+    until_words,
     workers_of,
     writer_of,
 )
@@ -159,9 +160,7 @@ async def test_a_reload_with_another_data_directory_is_refused(servers: Servers,
     settings.write_text(f'[server]\nworkers = 2\nport = 0\ndata = "{second}"\n')
     former = workers_of(server)
     server.signal(signal.SIGHUP)
-    async with asyncio.timeout(30):
-        while "the reload has ended" not in server.words():  # noqa: ASYNC110 - the output is polled
-            await asyncio.sleep(0.05)
+    await until_words(server, "the reload has ended")
     assert "server.data and server.log cannot change" in server.words()
     assert workers_of(server) == former
     assert not second.exists()

@@ -25,6 +25,7 @@ from tests.integration.worker_processes import (
     processes_of,
     until_ended,
     until_replaced,
+    until_words,
     until_writer,
     workers_of,
     writer_of,
@@ -116,9 +117,7 @@ async def test_a_reload_with_invalid_settings_changes_nothing(servers: Servers, 
     former = workers_of(server)
     settings.write_text("[server]\nworkers = 0\n")
     server.signal(signal.SIGHUP)
-    async with asyncio.timeout(30):
-        while "the reload has ended" not in server.words():  # noqa: ASYNC110 - the output is polled
-            await asyncio.sleep(0.05)
+    await until_words(server, "the reload has ended")
     assert "server.workers" in server.words()
     assert workers_of(server) == former
     victim, *_ = former

@@ -159,6 +159,13 @@ async def until_replaced(server: Server, former: set[int], count: int) -> set[in
     return workers
 
 
+async def until_words(server: Server, words: str) -> None:
+    """Wait until a server has printed some words."""
+    async with asyncio.timeout(WAIT_SECONDS):
+        while words not in server.words():  # noqa: ASYNC110 - the output is polled
+            await asyncio.sleep(_POLL_SECONDS)
+
+
 async def until_ended(*pids: int) -> None:
     """Wait until processes have ended."""
     async with asyncio.timeout(WAIT_SECONDS):

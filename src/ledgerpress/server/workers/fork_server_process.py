@@ -39,7 +39,6 @@ class ForkServerProcess:
         self._link = link
         self.prepared: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         """Set when the process forks workers."""
-        self._forking = asyncio.Lock()
         self._forked: asyncio.Future[Forked] | None = None
         self._codes: dict[int, asyncio.Future[int | None]] = {}
         self.ended = asyncio.create_task(self._end(), name="end of the fork server")
@@ -76,22 +75,21 @@ class ForkServerProcess:
         return cls(process, own, await Link.over(own))
 
     async def fork(self, number: int) -> WorkerProcess:
-        """Return a new worker. Raises `ForkServerUnavailable` and `OSError`."""
-        async with self._forking:
-            own, others = socket.socketpair()
-            code = self._codes[number] = asyncio.get_running_loop().create_future()
-            self._forked = asyncio.get_running_loop().create_future()
-            try:
-                with others:
-                    socket.send_fds(self._connected, [encoded(Fork(number))], [others.fileno()])
-                async with asyncio.timeout(FORK_SECONDS):
-                    forked = await self._forked
-            except (TimeoutError, OSError) as error:
-                own.close()
-                del self._codes[number]
-                self.kill()
-                raise ForkServerUnavailable("the process that forks workers does not respond") from error
-            return WorkerProcess(number, forked.pid, await Link.over(own), code)
+        """Return a new worker. Callers fork one at a time. Raises `ForkServerUnavailable` and `OSError`."""
+        own, others = socket.socketpair()
+        code = self._codes[number] = asyncio.get_running_loop().create_future()
+        self._forked = asyncio.get_running_loop().create_future()
+        try:
+            with others:
+                socket.send_fds(self._connected, [encoded(Fork(number))], [others.fileno()])
+            async with asyncio.timeout(FORK_SECONDS):
+                forked = await self._forked
+        except (TimeoutError, OSError) as error:
+            own.close()
+            del self._codes[number]
+            self.kill()
+            raise ForkServerUnavailable("the process that forks workers does not respond") from error
+        return WorkerProcess(number, forked.pid, await Link.over(own), code)
 
     def retire(self) -> None:
         """Let it end as soon as all of its workers have ended."""
