@@ -18,10 +18,11 @@ from ledgerpress.features.posts import article_queries
 from ledgerpress.features.posts.body.html_rendering_and_sections import render
 from ledgerpress.features.posts.pages import ArticleContent, Moment, Note, article_href, moment, note_of
 from ledgerpress.features.posts.pages_at_moments import article_at
+from ledgerpress.features.posts.post_queries import markdown
 from ledgerpress.features.posts.projector import ContentRow
 from ledgerpress.features.public_history import revision_queries
 from ledgerpress.features.public_history.inclusion_proof import proof_of
-from ledgerpress.features.public_history.revision_queries import Revision, RevisionKind, body_of
+from ledgerpress.features.public_history.revision_queries import Revision, RevisionKind
 from ledgerpress.features.public_history.text_changes import TextChange, text_change
 from ledgerpress.features.site.queries import site_tzinfo
 from ledgerpress.http.pages.conditional_requests import revalidated
@@ -189,10 +190,10 @@ async def _changes(
     new = revision.publication.content
     old = former.publication.content if former else new
     passages = [note.passage for note in revision.corrections if note.passage]
-    before, after = (render(body_of(snapshot, content), content.body).text for content in (old, new))
+    before, after = (render(markdown(snapshot, content.body), content.body).text for content in (old, new))
     is_source = False
     if before == after:
-        sources = body_of(snapshot, old), body_of(snapshot, new)
+        sources = markdown(snapshot, old.body), markdown(snapshot, new.body)
         if sources[0] != sources[1]:
             is_source, (before, after) = True, sources
     texts = [

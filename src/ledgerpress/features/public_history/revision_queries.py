@@ -139,15 +139,10 @@ def of_correction(snapshot: Snapshot, post_id: str, correction: Correction) -> R
     return by_number(snapshot, post_id, row[0]) if row and row[0] else None
 
 
-def body_of(snapshot: Snapshot, content: ContentRow) -> str:
-    """Return the Markdown of a published text."""
-    return markdown(snapshot, content.body)
-
-
 def changed_fields(snapshot: Snapshot, old: ContentRow, new: ContentRow) -> tuple[str, ...]:
     """Return the names of the fields that differ between two published texts."""
     changed = [name for name in FIELDS if getattr(old, name) != getattr(new, name)]
-    if "body" in changed and body_of(snapshot, old) == body_of(snapshot, new):
+    if "body" in changed and markdown(snapshot, old.body) == markdown(snapshot, new.body):
         changed.remove("body")
     return tuple(changed)
 

@@ -10,6 +10,7 @@ from ledgerpress.features.authors.schema import Author, author_of
 from ledgerpress.features.history.schema import BodyDiff, FieldDiff
 from ledgerpress.features.integrity.merkle_tree_projection import TreeIncomplete
 from ledgerpress.features.posts.pages import article_href
+from ledgerpress.features.posts.post_queries import markdown
 from ledgerpress.features.posts.schema import Article, Body, Correction
 from ledgerpress.features.posts.schema.corrections import corrections_of
 from ledgerpress.features.public_history import revision_queries
@@ -67,8 +68,7 @@ class ArticleRevisionDiff:
     @strawberry.field
     def body(self) -> BodyDiff | None:
         before, after = (
-            revision_queries.body_of(self.moment.snapshot, each.publication.content)
-            for each in (self.old, self.new)
+            markdown(self.moment.snapshot, each.publication.content.body) for each in (self.old, self.new)
         )
         return None if before == after else BodyDiff(before=before, after=after)
 
