@@ -1,4 +1,7 @@
-"""A process that sends requests of one client until none is admitted: PATH BURST. It prints how many were admitted."""
+"""A process that sends requests of one client until none is admitted: PATH BURST [unlocked].
+
+It prints how many were admitted. `unlocked`: it never gets a lock, as if a stopped worker held all of them.
+"""
 
 import sys
 from pathlib import Path
@@ -7,8 +10,16 @@ from ledgerpress.http.request_rejection_error import HttpError
 from ledgerpress.http.shared_token_buckets import SharedTokenBuckets
 
 
-def main(path: Path, burst: int) -> int:
-    buckets = SharedTokenBuckets(path, per_second=1e-6, burst_seconds=burst * 1e6, max_clients=100)
+class UnlockedTokenBuckets(SharedTokenBuckets):
+    """Token buckets whose locks another process holds."""
+
+    def _lock(self, number: int) -> bool:
+        return False
+
+
+def main(path: Path, burst: int, *, locked: bool) -> int:
+    kind = SharedTokenBuckets if locked else UnlockedTokenBuckets
+    buckets = kind(path, per_second=1e-6, burst_seconds=burst * 1e6, max_clients=100)
     print("begins", flush=True)  # noqa: T201
     sys.stdin.readline()
     count = 0
@@ -21,4 +32,4 @@ def main(path: Path, burst: int) -> int:
 
 
 if __name__ == "__main__":
-    print(main(Path(sys.argv[1]), int(sys.argv[2])))  # noqa: T201
+    print(main(Path(sys.argv[1]), int(sys.argv[2]), locked="unlocked" not in sys.argv))  # noqa: T201

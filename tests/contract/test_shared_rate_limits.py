@@ -16,9 +16,9 @@ PROGRAM = "tests.contract.rate_limit_program"
 ENOUGH = 60.0
 
 
-async def worker(path: Path, burst: int) -> asyncio.subprocess.Process:
+async def worker(path: Path, burst: int, *options: str) -> asyncio.subprocess.Process:
     process = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", PROGRAM, str(path), str(burst),
+        sys.executable, "-m", PROGRAM, str(path), str(burst), *options,
         stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE,
     )  # fmt: skip
     assert process.stdout is not None
@@ -39,6 +39,13 @@ async def test_several_processes_admit_together_as_many_requests_as_one(tmp_path
     # The system can suspend a worker while it counts; the others then exceed the limit by single requests.
     assert burst <= sum(counts) <= burst * 1.01
     assert sum(count > 0 for count in counts) > 1
+
+
+@pytest.mark.slow
+async def test_processes_that_get_no_lock_reject_no_request_too_early(tmp_path: Path) -> None:
+    burst = 500_000
+    processes = [await worker(tmp_path / "rates", burst, "unlocked") for _ in range(4)]
+    assert burst <= sum(await asyncio.gather(*map(count_of, processes)))
 
 
 @pytest.mark.slow

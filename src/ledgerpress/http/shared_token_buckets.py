@@ -3,7 +3,9 @@
 The buckets are in a file that each worker maps into its memory. A client has a bucket in one set of eight; the set
 depends on the hash of the client. A lock of the operating system protects each set: it ends with the process that
 holds it, however that ends. If a worker cannot get the lock at once, because another one is stopped while it holds
-it, it counts without the lock: a request may then not be counted, but no worker ever waits.
+it, it counts without the lock: a request may then not be counted, but no worker ever waits. What is written replaces the
+old bytes in one copy: `Struct.pack_into` first fills them with zeros, which a worker without the lock could read as an
+empty bucket.
 """
 
 import mmap
@@ -90,14 +92,15 @@ class SharedTokenBuckets(TokenBuckets):
         try:
             now = self._clock()
             bucket = self._offset(key, number, now)
+            level = slice(bucket + _KEY_BYTES, bucket + _BUCKET.size)
             left: float
-            left, at = _LEVEL.unpack_from(self._memory, bucket + _KEY_BYTES)
+            left, at = _LEVEL.unpack(self._memory[level])
             if now > at:
                 left = min(self._burst, left + (now - at) * self._per_second)
             is_admitted = left >= 1
             if is_admitted:
                 left -= 1
-            _LEVEL.pack_into(self._memory, bucket + _KEY_BYTES, left, now)
+            self._memory[level] = _LEVEL.pack(left, now)
         finally:
             if is_locked:
                 lockf(self._file, LOCK_UN, 1, number)
@@ -133,11 +136,11 @@ class SharedTokenBuckets(TokenBuckets):
         for bucket in range(start, end, _BUCKET.size):
             known, left, at = _BUCKET.unpack_from(memory, bucket)
             if known == _NO_CLIENT or left + (now - at) * self._per_second >= self._burst:
-                _BUCKET.pack_into(memory, bucket, key, self._burst, now)
+                memory[bucket : bucket + _BUCKET.size] = _BUCKET.pack(key, self._burst, now)
                 return bucket
         bucket = self._shared_bucket
         if memory[bucket : bucket + _KEY_BYTES] == _NO_CLIENT:
-            _BUCKET.pack_into(memory, bucket, key, self._burst, now)
+            memory[bucket : bucket + _BUCKET.size] = _BUCKET.pack(key, self._burst, now)
         return bucket
 
 
