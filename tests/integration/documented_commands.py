@@ -57,7 +57,7 @@ _SHIMS: Final = {
 _ADDRESS: Final = "127.0.0.1:8000"
 _ABSOLUTE: Final = re.compile(r"(?<![\w./$-])/(etc|opt|srv|tmp|var)/")
 _PRINTED_ADDRESS: Final = re.compile(r"http://([0-9.]+:\d+)/graphql")
-_PRINTED_TOKEN: Final = re.compile(r"admin token (lp_\w[\w-]+)")
+_PRINTED_TOKEN: Final = re.compile(r"^  admin token (lp_[A-Za-z0-9_-]{43}) ", re.MULTILINE)
 _ID_TO_FILL_IN: Final = re.compile(r'\bid: "(?:…|POST_ID)"')
 _AUTHOR_ID: Final = "AUTHOR_ID"
 
