@@ -34,6 +34,8 @@ OPTIONS = (
     "--remote-debugging-pipe",
 )
 # The protocol's pipes are the browser's descriptors 3 and 4.
+_NAVIGATED = ("Inspected target navigated or closed", "Execution context was destroyed.")
+"""The errors of an expression that is evaluated while the page changes."""
 _LAUNCH = "import os, sys; os.dup2({0}, 3); os.dup2({1}, 4); os.execv(sys.argv[1], sys.argv[1:])"
 
 
@@ -41,6 +43,10 @@ def find() -> str | None:
     """Return the path of the browser, or `None` if it is not installed."""
     names = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
     return next((path for path in map(shutil.which, names) if path), None)
+
+
+class BrowserError(Exception):
+    """The browser could not do what a test asked for."""
 
 
 class Page:
@@ -81,7 +87,12 @@ class Page:
         """Wait until a JavaScript expression is truthy. Raises `TimeoutError`."""
 
         async def is_truthy() -> bool | None:
-            return bool(await self.value(f"Boolean({expression})")) or None
+            try:
+                return bool(await self.value(f"Boolean({expression})")) or None
+            except BrowserError as error:
+                if str(error) in _NAVIGATED:
+                    return None
+                raise
 
         if not await poll(is_truthy, interval=0.05, timeout=TIMEOUT):
             raise TimeoutError(expression)
@@ -168,7 +179,7 @@ class Page:
             if "id" in message:
                 response = self._responses[message["id"]]
                 if "error" in message:
-                    response.set_exception(RuntimeError(message["error"]["message"]))
+                    response.set_exception(BrowserError(message["error"]["message"]))
                 else:
                     response.set_result(message["result"])
             else:
