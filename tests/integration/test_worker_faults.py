@@ -234,3 +234,16 @@ async def test_a_signal_while_the_server_starts_ends_it(
     server.signal(number)
     assert await server.ended() == 0
     assert not list((tmp_path / "data").glob(".workers-*"))
+
+
+async def test_a_reload_while_the_server_starts_waits_until_it_serves(
+    servers: Servers, tmp_path: Path
+) -> None:
+    server = await servers.launch(tmp_path / "data", "--workers", "2")
+    async with asyncio.timeout(30):
+        while not processes_of(server):  # noqa: ASYNC110 - processes are polled
+            await asyncio.sleep(0.01)
+    server.signal(signal.SIGHUP)
+    await server.ready()
+    await until_replaced(server, workers_of(server), WORKERS)
+    assert await server.stop() == 0

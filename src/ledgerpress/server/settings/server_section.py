@@ -249,7 +249,7 @@ class ServerSettings(msgspec.Struct, frozen=True, kw_only=True):
         if self.workers != "auto":
             return self.workers
         cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-        return min(cores, _core_quota() or cores)
+        return min(cores, core_quota() or cores)
 
     @property
     def clock_limits(self) -> ClockLimits:
@@ -267,10 +267,10 @@ class ServerSettings(msgspec.Struct, frozen=True, kw_only=True):
         return PageSettings(base_url=self.base_url, templates=self.templates, stylesheet=self.stylesheet)
 
 
-def _core_quota() -> int | None:
+def core_quota(file: Path = Path("/sys/fs/cgroup/cpu.max")) -> int | None:
     """Return how many cores a container may use at the same time (cgroup v2); `None` if that is not limited."""
     try:
-        quota, period = Path("/sys/fs/cgroup/cpu.max").read_text("ascii").split()
+        quota, period = file.read_text("ascii").split()
         return max(1, int(quota) // int(period))
     except (OSError, ValueError):
         return None
