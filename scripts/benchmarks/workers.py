@@ -1,17 +1,21 @@
 """Several workers against one process: requests per second on one core, and transactions of the log.
 
-Each round starts a server with one process and a server with `--workers` (2), in an order that changes each time, and
-measures cached reads, cold reads and creations. All processes of the server run on one core, and the clients on
-another, which is not busy: the server always has requests to answer. So requests per second are requests per second of
-processor time, and are comparable: on a core of its own, a worker that is not busy would answer fewer requests at a time,
-which costs more for each.
+A server with one process and a server with `--workers` (2) run at the same time, and all their processes on one core.
+They take turns of a fraction of a second, in an order that changes each time, so that both get the machine as it is at
+the moment. The clients run on another core, which is not busy: the server always has requests to answer. So requests per
+second are requests per second of processor time, and are comparable: on a core of its own, a worker that is not busy
+would answer fewer requests at a time, which costs more for each.
 
-`on as many cores` is the rate that the workers would reach on a core each, if they divide the work equally, as a
-multiple of that of one process: the ratio of the rates, times the number of workers. `busiest` is the same limited by the
-worker that used most processor time.
+`on N cores` is the rate that the workers would reach on a core each, if they divide the work equally, as a multiple of
+that of one process: the ratio of the rates, times the number of workers. The processor time for each request includes
+that of the supervisor.
 
-Exits with 1 if several workers need more than 1.2 times the transactions of one process, in the median of the rounds, or
-if they would reach less than 1.8 times the rate in reads, or less than 1.4 times in creations.
+Two busy processes on one core displace each other's data from its caches, whatever they do. So as many servers of one
+process each, with a store of their own, take turns too, each with its part of the clients and requests: a comparison with
+them shows what the workers cost because they are one server.
+
+Exits with 1 if several workers need more than 1.2 times the transactions of one process, or if, compared with as many
+servers, they would reach less than 1.8 times the rate in reads, or less than 1.4 times in creations, in the median.
 """
 
 import argparse
@@ -20,16 +24,19 @@ import os
 import statistics
 import sys
 import tempfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from itertools import chain, repeat
 from pathlib import Path
 from typing import Final, NamedTuple
 
 from scripts.benchmarks.join import CHECKOUT
-from scripts.benchmarks.mixed import UNLIMITED, graphql_request, processor_seconds
-from scripts.workloads.raw_client import load
+from scripts.benchmarks.mixed import UNLIMITED, graphql_request
+from scripts.peers.processes import Cores, processor_seconds
+from scripts.workloads.raw_client import Load, load
 from tests.integration.keep_alive_client import Client
 from tests.integration.server_process import EVERYONE_IS_ADMIN, Server, Servers
-from tests.integration.worker_processes import append_groups, workers_of
+from tests.integration.worker_processes import append_groups
 
 MOST_TRANSACTIONS: Final = 1.2
 CACHED: Final = "cached reads"
@@ -42,15 +49,25 @@ CREATION: Final = (
     "mutation ($input: PostCreateInput!) { postCreate(input: $input) { position userErrors { code } } }"
 )
 BODY: Final = "The council met again: the night market will move before winter. " * 30
+READS_PER_POST: Final = 10
+"""Cached reads for each post."""
+ONE: Final = "one process"
+WORKERS: Final = "workers"
+SERVERS: Final = "servers"
 
 
-class Figures(NamedTuple):
-    """Requests per second, milliseconds of processor time for each, and the part of the busiest process, of 1."""
+class Measured(NamedTuple):
+    """The port of a server, and the process id from which all its processes descend."""
+
+    port: int
+    pid: int
+
+
+class Turn(NamedTuple):
+    """Requests per second, and milliseconds of processor time for each."""
 
     rate: float
     milliseconds: float
-    busiest: float
-    groups: int = 0
 
 
 def creations(numbers: Iterable[int]) -> Iterator[bytes]:
@@ -65,25 +82,20 @@ def reads(numbers: Iterable[int]) -> Iterator[bytes]:
     return (graphql_request(POST, slug=f"post-{number}") for number in numbers)
 
 
-async def measured(server: Server, clients: int, requests: Iterator[bytes]) -> Figures:
-    """Let clients send all requests, and return the figures."""
-    _, port = await server.address()
-    pids = workers_of(server) or {server.pid}
-    before = {pid: processor_seconds(pid) for pid in pids}
-    result = await asyncio.to_thread(load, port, requests, connections=clients, lacks=b'"errors"')
-    used = [processor_seconds(pid) - before[pid] for pid in pids]
-    answered = result.responses + result.late
-    return Figures(answered / result.seconds, sum(used) * 1e3 / answered, max(used) / sum(used))
+def turn(servers: Sequence[Measured], clients: int, kind: str, posts: range) -> Turn:
+    """Let clients send the requests of a turn, divided between the servers, and return the figures."""
+    count = len(servers)
 
+    def part(number: int) -> Load:
+        requests = requests_of(kind, posts[number::count])
+        return load(servers[number].port, requests, connections=clients // count, lacks=b'"errors"')
 
-async def started(servers: Servers, data: Path, workers: int, core: int) -> Server:
-    """Start a server whose processes all run on one core."""
-    own = os.sched_getaffinity(0)
-    os.sched_setaffinity(0, {core})  # children inherit it
-    try:
-        return await servers.start(data, *(() if workers == 1 else ("--workers", str(workers))))
-    finally:
-        os.sched_setaffinity(0, own)
+    before = sum(processor_seconds(server.pid) for server in servers)
+    with ThreadPoolExecutor(count) as threads:
+        results = list(threads.map(part, range(count)))
+    used = sum(processor_seconds(server.pid) for server in servers) - before
+    answered = sum(result.responses + result.late for result in results)
+    return Turn(answered / max(result.seconds for result in results), used * 1e3 / answered)
 
 
 async def transactions(server: Server) -> int:
@@ -95,64 +107,93 @@ async def transactions(server: Server) -> int:
         await client.aclose()
 
 
-async def round_of(
-    servers: Servers, data: Path, workers: int, core: int, clients: int, requests: int
-) -> dict[str, Figures]:
-    """Measure one server."""
-    server = await started(servers, data, workers, core)
-    first = range(requests, requests + clients * 8)
-    await measured(server, clients, creations(first))
-    before = await transactions(server)
-    created = await measured(server, clients, creations(range(requests)))
-    figures = {CREATE: created._replace(groups=await transactions(server) - before)}
-    # Each process compiles the query once.
-    await measured(server, clients, reads(first))
-    figures[COLD] = await measured(server, clients, reads(range(requests)))
-    await measured(server, clients, iter([LIST] * clients * 4))
-    figures[CACHED] = await measured(server, clients, iter([LIST] * requests * 10))
-    if await server.stop() or server.words():
-        raise RuntimeError(server.words())
-    return figures
+def requests_of(kind: str, posts: range) -> Iterator[bytes]:
+    """Return the requests of a turn in which each of these posts has its part."""
+    if kind == CREATE:
+        return creations(posts)
+    return reads(posts) if kind == COLD else repeat(LIST, len(posts) * READS_PER_POST)
 
 
-async def measure(workers: int, rounds: int, clients: int, requests: int) -> list[str]:
-    """Run the rounds, print the medians, and return the goals that were missed."""
-    figures: dict[int, list[dict[str, Figures]]] = {1: [], workers: []}
-    own, core = min(os.sched_getaffinity(0)), max(os.sched_getaffinity(0))
-    os.sched_setaffinity(0, {own})
+def take_turns(
+    kind: str, sides: Mapping[str, Sequence[Measured]], turns: int, clients: int, posts: int
+) -> dict[str, list[Turn]]:
+    """Let the sides take turns with `posts` posts each, after one that does not count."""
+    taken: dict[str, list[Turn]] = {side: [] for side in sides}
+    for number in range(turns + 1):
+        for side in tuple(sides)[:: 1 if number % 2 else -1]:
+            turn_posts = range(number * posts, (number + 1) * posts)
+            taken[side].append(turn(sides[side], clients, kind, turn_posts))
+    return {side: each[1:] for side, each in taken.items()}
+
+
+def line(kind: str, taken: Mapping[str, list[Turn]], workers: int) -> float:
+    """Print the figures of a kind of requests; return the rate on as many cores as workers, compared with servers."""
+    rates, spent = (
+        " → ".join(
+            form.format(statistics.median(turn[index] for turn in taken[side])) for side in (ONE, WORKERS)
+        )
+        for index, form in enumerate(("{:,.0f}", "{:.3f}"))
+    )
+    ratio, cells = 0.0, [f"{kind:14}{rates:>18}{spent:>18}"]
+    for side in (ONE, SERVERS):
+        pairs = list(zip(taken[WORKERS], taken[side], strict=True))
+        costs = [turn.milliseconds / other.milliseconds for turn, other in pairs]
+        ratios = [turn.rate / other.rate * workers for turn, other in pairs]
+        ratio = statistics.median(ratios)
+        cells.append(f"{spread(costs):>22}{spread(ratios):>22}")
+    print("".join(cells), flush=True)
+    return ratio
+
+
+def spread(ratios: list[float]) -> str:
+    """Return the median of ratios, and the middle half of them, as text."""
+    low, median, high = statistics.quantiles(ratios, n=4)
+    return f"{median:.2f} ({low:.2f} to {high:.2f})"
+
+
+async def measure(workers: int, turns: int, clients: int, posts: int) -> list[str]:
+    """Let the servers take their turns, print the figures, and return the goals that were missed."""
+    cores = Cores.of_this_machine()
+    os.sched_setaffinity(0, {cores.generator})
+    print(f"{turns} turns, {clients} clients; medians, and the middle half of the ratios of the turns")
+    print(f"{'':14}{'':>36}{'compared with one process':>44}{f'compared with {workers} servers':>44}")
+    compared = f"{'ms per request':>22}{f'on {workers} cores':>22}" * 2
+    print(f"{'':14}{'per second':>18}{'ms per request':>18}{compared}", flush=True)
+    missed = []
     with tempfile.TemporaryDirectory(prefix=".bench-", dir=CHECKOUT) as place:
         async with Servers(Path(place), EVERYONE_IS_ADMIN | UNLIMITED) as servers:
-            for number in range(rounds):
-                for count in (1, workers) if number % 2 else (workers, 1):
-                    data = Path(place) / f"data-{number}-{count}"
-                    figures[count].append(await round_of(servers, data, count, core, clients, requests))
-    print(f"{rounds} rounds, {clients} clients; medians, and the least to the greatest ratio of a round")
-    print(f"{'':14}{'per second':>18}{'ms per request':>18}{'on as many cores':>26}{'busiest':>10}")
-    missed = []
-    for name, least in LEAST.items():
-        pairs = [(single[name], several[name]) for single, several in zip(*figures.values(), strict=True)]
-        ratios = [several.rate / single.rate * workers for single, several in pairs]
-        busiest = [several.rate / single.rate / several.busiest for single, several in pairs]
-        rates = [f"{statistics.median(each.rate for each in side):,.0f}" for side in zip(*pairs, strict=True)]
-        costs = [
-            f"{statistics.median(each.milliseconds for each in side):.3f}"
-            for side in zip(*pairs, strict=True)
-        ]
-        ratio = statistics.median(ratios)
-        print(
-            f"{name:14}{' → '.join(rates):>18}{' → '.join(costs):>18}"
-            f"{f'{ratio:.2f} ({min(ratios):.2f} to {max(ratios):.2f})':>26}{statistics.median(busiest):10.2f}"
-        )
-        if ratio < least:
-            missed.append(f"{name}: {ratio:.2f} is less than {least}")
-    groups = statistics.median(
-        several[CREATE].groups / single[CREATE].groups
-        for single, several in zip(*figures.values(), strict=True)
-    )
+
+            async def started(name: str, *options: str) -> Server:
+                with cores.starting():
+                    return await servers.start(Path(place) / name, *options)
+
+            running = {
+                ONE: [await started("one")],
+                WORKERS: [await started("workers", "--workers", str(workers))],
+                SERVERS: [await started(f"server-{number}") for number in range(workers)],
+            }
+            sides = {side: [await measured(server) for server in each] for side, each in running.items()}
+            one, several = running[ONE][0], running[WORKERS][0]
+            before = [await transactions(server) for server in (one, several)]
+            for kind in (CREATE, COLD, CACHED):
+                taken = await asyncio.to_thread(take_turns, kind, sides, turns, clients, posts)
+                if (ratio := line(kind, taken, workers)) < LEAST[kind]:
+                    missed.append(f"{kind}: {ratio:.2f} is less than {LEAST[kind]}")
+            # Reads record nothing.
+            after = [await transactions(server) for server in (one, several)]
+            for server in chain(*running.values()):
+                if await server.stop() or server.words():
+                    raise RuntimeError(server.words())
+    groups = (after[1] - before[1]) / (after[0] - before[0])
     print(f"transactions of the log for the same creations: {groups:.2f} times those of one process")
     if groups > MOST_TRANSACTIONS:
         missed.append(f"transactions: {groups:.2f} is more than {MOST_TRANSACTIONS}")
     return missed
+
+
+async def measured(server: Server) -> Measured:
+    """Return what is measured of a server."""
+    return Measured((await server.address())[1], server.pid)
 
 
 def main() -> None:
@@ -161,11 +202,11 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--workers", type=int, default=2)
-    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--turns", type=int, default=20)
     parser.add_argument("--clients", type=int, default=32)
-    parser.add_argument("--requests", type=int, default=2_000)
+    parser.add_argument("--posts", type=int, default=400, help="posts of each turn (default: 400)")
     options = parser.parse_args()
-    if missed := asyncio.run(measure(options.workers, options.rounds, options.clients, options.requests)):
+    if missed := asyncio.run(measure(options.workers, options.turns, options.clients, options.posts)):
         sys.exit(f"FAILED: {'; '.join(missed)}")
 
 

@@ -57,6 +57,11 @@ class Command:
     environment: Mapping[str, str]
 
 
+def processor_seconds(pid: int) -> float:
+    """Return the processor time of a process and its descendants so far."""
+    return sum(map(_ticks, _tree(pid))) / _TICKS
+
+
 class MeasuredProcess:
     """A process in its own process group; its error output goes to a file."""
 
@@ -79,7 +84,7 @@ class MeasuredProcess:
 
     def processor_seconds(self) -> float:
         """Return the processor time of the process and its descendants so far."""
-        return sum(map(_ticks, _tree(self.process.pid))) / _TICKS
+        return processor_seconds(self.process.pid)
 
     def flushes(self, work: Callable[[], int], trace: Path) -> float | None:
         """Return the flushes to disk per unit of `work`, which returns its units; `None` without strace."""
