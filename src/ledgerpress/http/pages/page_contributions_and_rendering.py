@@ -8,8 +8,8 @@ from datetime import UTC, tzinfo
 from functools import partial
 from pathlib import Path
 from typing import Any, Final, TypeAlias
-from urllib.parse import quote
 
+from markupsafe import Markup
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 from starlette.routing import BaseRoute, Route
@@ -22,7 +22,8 @@ from ledgerpress.http.pages.interface_texts.translations import translations_of
 from ledgerpress.http.pages.interface_texts.words import Words
 from ledgerpress.http.pages.language_and_direction import direction_of, english_attributes
 from ledgerpress.http.pages.link import Link, Picture
-from ledgerpress.http.pages.other_path_spellings import complete, other_spellings
+from ledgerpress.http.pages.links_at_moments import with_moment, with_moment_in_links
+from ledgerpress.http.pages.other_path_spellings import PathSpelling, complete, other_spellings
 from ledgerpress.http.pages.page_headers import (
     FORM_POLICY,
     GRAPHIQL_POLICY,
@@ -138,6 +139,7 @@ class Pages:
         self._templates.globals |= self._link_functions() | {"has_site_stylesheet": has_stylesheet}
         if settings.templates is not None:
             use_site_templates(self._templates, settings.templates)
+        self._spellings = [PathSpelling(path) for part in contributions for path in part.routes]
         self._by_prefix = BoundedCache[str, Pages](max_entries=_MAX_PREFIXES)
 
     def under(self, prefix: str) -> "Pages":
@@ -177,8 +179,24 @@ class Pages:
         url = path if path.startswith("?") else self._prefix + path
         if self._view is None or self._view.moment.as_of is None:
             return url
-        url, mark, fragment = url.partition("#")
-        return f"{url}{'&' if '?' in url else '?'}{AS_OF}={quote(self._view.moment.as_of)}{mark}{fragment}"
+        return with_moment(url, self._view.moment.as_of)
+
+    def body(self, html: str) -> Markup:
+        """Return the sanitised HTML of a body, in which links to pages of this site keep the moment, as `url` does."""
+        if self._view is not None and self._view.moment.as_of is not None:
+            request = self._view.request
+            html = with_moment_in_links(
+                html,
+                self._view.moment.as_of,
+                address=str(request.url),
+                roots={absolute_url(request, "", base) for base in ("", self._base_url)},
+                is_page=self._is_page,
+            )
+        return Markup(html)  # noqa: S704 - it is sanitised
+
+    def _is_page(self, path: str) -> bool:
+        """Return whether a path, however it is spelt, is that of pages."""
+        return any(spelling.match(path) for spelling in self._spellings)
 
     def current_url(self, path: str) -> str:
         """Return the URL of a path of this site, whatever the moment of the page that is requested; an https URL as it is."""
