@@ -190,7 +190,8 @@ async def test_the_past_has_its_own_language(tmp_path: Path) -> None:
         await api.do("siteLocalize", language="de")
         then = (await api.http.get(f"/articles/a?asOf={before}")).text
         assert '<html lang="en"' in then
-        assert "You are reading this page as it was on" in then
+        assert "(just now)" in then
+        assert '<aside class="moment" aria-label="Zeitpunkt" lang="de" dir="ltr">' in then
         assert ">Zum Inhalt springen</a>" in (await api.http.get("/articles/a")).text
 
 
