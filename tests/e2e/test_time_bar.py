@@ -19,7 +19,7 @@ ENTER, LEFT, UP, RIGHT, HOME, END, TAB, ESCAPE = 13, 37, 38, 39, 36, 35, 9, 27
 CONTROLS: Final = ":is(.skip, .moment, .time-bar, .masthead) :is(a, input, button), .skip"
 FOCUSED: Final = """(() => {
   const element = document.activeElement, style = getComputedStyle(element), box = element.getBoundingClientRect();
-  let around = element.parentElement;
+  let around = parseFloat(style.outlineOffset) < 0 ? element : element.parentElement;
   const ground = () => getComputedStyle(around).backgroundColor;
   while (around.parentElement && ground().endsWith(', 0)')) around = around.parentElement;
   // What is drawn over the middle of a control would hide it.
