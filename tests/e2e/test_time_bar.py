@@ -154,6 +154,42 @@ async def test_before_the_first_entry_the_next_change_is_the_first_one(page: Pag
     await arrived(page, "document.querySelectorAll('.card').length === 1")
 
 
+@pytest.mark.parametrize(("then", "today"), [("ar", "en"), ("en", "ar")])
+async def test_the_controls_have_the_direction_of_today_and_the_page_that_of_then(
+    page: Page, tmp_path: Path, any_silence: None, then: str, today: str
+) -> None:
+    data, clock = tmp_path / "store", SetClock()
+    async with client(data, clock=clock) as newsroom:
+        await newsroom.do("siteLocalize", language=then)
+        await newsroom.write(STORIES[0], slug="mill", publish=True)
+        position = await newsroom.store.log.head()
+        clock.time += DAY
+        await newsroom.do("siteLocalize", language=today)
+        await newsroom.write(STORIES[1], slug="tram", publish=True)
+    directions = {"ar": "rtl", "en": "ltr"}
+    async with Servers(tmp_path) as servers:
+        host, port = await (await servers.start(data, "--open-past")).address()
+        for width in (360, 1200):
+            await page.go(f"http://{host}:{port}/?asOf={position}", width=width)
+            assert await page.value("document.documentElement.scrollWidth") <= width
+            for selector in (".moment", ".time-bar", "#time_slider", ".colophon", ".skip"):
+                style = f"getComputedStyle(document.querySelector('{selector}'))"
+                assert await page.value(f"{style}.direction") == directions[today], selector
+            for selector in ("html", ".masthead", "main"):
+                style = f"getComputedStyle(document.querySelector('{selector}'))"
+                assert await page.value(f"{style}.direction") == directions[then], selector
+            is_mirrored = (
+                "getComputedStyle(document.querySelector('.time-bar-slider svg')).transform !== 'none'"
+            )
+            assert await page.value(is_mirrored) == (today == "ar")
+        await page.value("document.querySelector('#time_slider').focus()")
+        forward = ("ArrowLeft", LEFT) if today == "ar" else ("ArrowRight", RIGHT)
+        await page.press(*forward)
+        await page.press("Enter", ENTER)
+        await arrived(page, "document.querySelectorAll('.card').length === 2")
+    assert page.complaints == []
+
+
 async def test_the_slider_keeps_the_other_parameters(page: Page, site: str) -> None:
     await page.go(f"{site}/?utm=1&asOf=2024-05-06T23:00")
     await page.value("document.querySelector('#time_slider').focus()")

@@ -10,7 +10,7 @@ import pytest
 from tests.integration.graphql_client import Client, client
 from tests.integration.test_pages import Outline
 from tests.integration.test_pages_in_time import at, position_of, publish
-from tests.integration.test_time_bar import attribute
+from tests.integration.test_time_bar import DAY, attribute
 
 GERMAN_BANNER = "Sie lesen diese Seite"
 
@@ -145,6 +145,22 @@ async def test_other_parameters_stay_on_the_way_through_time_and_back(site: Clie
     assert attribute(front, "a", "href", rel="next") == f"?utm=1&asOf={position}#time"
     invalid = await site.http.get(path, params={**query, "asOf": "nonsense"})
     assert back in Outline(invalid).links
+
+
+async def test_a_page_before_its_first_change_is_on_the_slider(site: Client) -> None:
+    before = await position_of(site)
+    site.store.clock.time += 3 * DAY  # type: ignore[attr-defined]
+    await publish(site, "The mill", "mill")
+    site.store.clock.time += 3 * DAY  # type: ignore[attr-defined]
+    _, after = await publish(site, "The tram", "tram")
+    for path in ("/", "/articles/mill"):
+        start_of_all, start_before, start_after = [
+            int(attribute(await at(site, path, moment), "input", "min", type="range") or 0)
+            for moment in (0, before, after)
+        ]
+        assert start_of_all <= start_before <= start_after - 3 * DAY // 1_000_000
+        page = await at(site, path, before)
+        assert attribute(page, "input", "value", type="range") == str(start_before)
 
 
 async def test_the_slider_names_its_ends(site: Client) -> None:

@@ -116,7 +116,10 @@ def _step(moment: PageMoment, zone: tzinfo, query: str, position: int | None) ->
 
 
 def _slider(moment: PageMoment, marks: Sequence[Mark], zone: tzinfo) -> Slider:
-    first_time = marks[0].time if marks else time_at(moment.today, 1)
+    first_time = first_event = time_at(moment.today, 1)
+    if marks:
+        # A page as of a moment before its first change is on the slider, too.
+        first_time = min(marks[0].time, max(moment.time, first_event))
     # The end is the time of the last event, not the current time, so that the page stays the same until the next event.
     first, end = first_time // _SECOND, time_at(moment.today, moment.today.position) // _SECOND
     last = max(end, first + 1)

@@ -108,7 +108,8 @@ slider.addEventListener("keydown", (event) => {
       step(-1);
       break;
     case "Home":
-      select(slider.min, marks.length ? marks[0][0] : null);
+      if (marks.length) select(marks[0][1], marks[0][0]);
+      else select(slider.min);
       break;
     case "End":
       select(slider.max);
