@@ -140,10 +140,12 @@ class Page:
         """Return a screenshot as PNG."""
         return base64.b64decode((await self._call("Page.captureScreenshot"))["data"])
 
-    async def prefer(self, scheme: str) -> None:
-        """Set the preferred colour scheme, `light` or `dark`."""
+    async def prefer(self, scheme: str, *, is_forced: bool = False) -> None:
+        """Set the preferred colour scheme, `light` or `dark`, and whether the system forces its colours on pages."""
+        features = {"prefers-color-scheme": scheme, "forced-colors": "active" if is_forced else "none"}
         await self._call(
-            "Emulation.setEmulatedMedia", features=[{"name": "prefers-color-scheme", "value": scheme}]
+            "Emulation.setEmulatedMedia",
+            features=[{"name": name, "value": value} for name, value in features.items()],
         )
 
     async def prefer_paper(self) -> None:

@@ -30,7 +30,7 @@ TEXTS: Final[dict[str, Texts]] = {
         "tram": "The tram rings", "library": "The library opens", "author": "Ines Okafor", "about": "About us",
         "town": "Town",
         "moment": "You are reading this page as it was on", "return": "Return to the current page",
-        "position": "As of position", "correction": "Correction", "history": "2 published versions",
+        "in time": "This page in time", "correction": "Correction", "history": "2 published versions",
         "version": "Version 2 of 2", "corrections": "Corrections, clarifications and updates", "moved": "Moved",
         "count": "3 articles", "related": "Related articles", "then": "There was nothing at this address then",
     },
@@ -39,9 +39,9 @@ TEXTS: Final[dict[str, Texts]] = {
         "tram": "الترام يقرع الجرس", "library": "المكتبة تفتح أبوابها", "author": "إيناس عكاشة", "about": "من نحن",
         "town": "المدينة",
         "moment": "أنت تقرأ هذه الصفحة كما كانت في", "return": "العودة إلى الصفحة الحالية",
-        "position": "الحالة عند الموضع", "correction": "تصحيح", "history": "نسختان منشورتان",
+        "in time": "هذه الصفحة عبر الزمن", "correction": "تصحيح", "history": "نسختان منشورتان",
         "version": "النسخة 2 من 2", "corrections": "تصحيحات وتوضيحات وتحديثات", "moved": "تغيّر مكانها",
-        "count": "3 مقالات", "related": "مقالات ذات صلة", "then": "لم يكن هناك شيء على هذا العنوان آنذاك",
+        "count": "3 مقالات", "related": "مقالات ذات صلة", "then": "لم يكن هناك شيء على هذا الرابط آنذاك",
     },
 }  # fmt: skip
 """What the newsroom writes, and what its readers then see."""
@@ -147,10 +147,10 @@ async def test_a_reader_follows_a_correction_through_the_past_and_back(
 
 
 async def go_back_in_time(page: Page, texts: Texts, *, has_scripts: bool) -> None:
-    """Go from the position at the end of the front page to the time bar, and to a time before the correction."""
+    """Go from the link at the end of the front page to the time bar, and to a time before the correction."""
     assert not await page.value(f"Boolean({MOMENT})")
     link = "document.querySelector('.colophon a[href=\"#time\"]')"
-    assert texts["position"] in await page.value(f"{link}.innerText")
+    assert await page.value(f"{link}.innerText") == texts["in time"]
     await page.value(f"{link}.click()")
     await page.until("document.querySelector('#time').getBoundingClientRect().top < innerHeight")
     assert await page.value("document.querySelector('.time-bar-slider').checkVisibility()") == has_scripts

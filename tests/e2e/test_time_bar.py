@@ -1,7 +1,9 @@
 """The time bar in a real browser: with the mouse, with the keyboard, without JavaScript, in Arabic, on a phone."""
 
+import json
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import Final
 
 import pytest
 
@@ -13,7 +15,20 @@ from tests.integration.server_process import Servers
 
 DAY = 86_400_000_000
 STORIES = ("The mill", "The tram", "The library")
-ENTER, LEFT, RIGHT, HOME, END, TAB = 13, 37, 39, 36, 35, 9
+ENTER, LEFT, UP, RIGHT, HOME, END, TAB, ESCAPE = 13, 37, 38, 39, 36, 35, 9, 27
+CONTROLS: Final = ":is(.skip, .moment, .time-bar, .masthead) :is(a, input, button), .skip"
+FOCUSED: Final = """(() => {
+  const element = document.activeElement, style = getComputedStyle(element), box = element.getBoundingClientRect();
+  let around = parseFloat(style.outlineOffset) < 0 ? element : element.parentElement;
+  const ground = () => getComputedStyle(around).backgroundColor;
+  while (around.parentElement && ground().endsWith(', 0)')) around = around.parentElement;
+  // What is drawn over the middle of a control would hide it.
+  const top = document.elementFromPoint(box.x + box.width / 2, box.y + box.height / 2);
+  const name = element.id || element.rel || element.localName;
+  return [name, style.outlineStyle, parseFloat(style.outlineWidth), style.outlineColor,
+    ground(), !element.contains(top) && !top?.contains(element)];
+})()"""
+"""The name of the control with the focus, its outline, the background around it, and whether something covers it."""
 
 
 @pytest.fixture(params=["en", "ar"])
@@ -23,6 +38,7 @@ async def site(request: pytest.FixtureRequest, tmp_path: Path, any_silence: None
     async with client(data, clock=clock) as newsroom:
         await newsroom.do("siteName", name="The Courier" if request.param == "en" else "البريد")
         await newsroom.do("siteLocalize", language=request.param, timeZone="Africa/Cairo")
+        await newsroom.do("categoryCreate", name="Town")
         for title in STORIES:
             clock.time += DAY
             await newsroom.write(title, slug=title[4:].lower(), body=f"{title}.", publish=True)
@@ -67,6 +83,142 @@ async def test_keys_select_a_change_and_enter_opens_it(page: Page, site: str) ->
     assert await titles(page) == ["The library", "The tram", "The mill"]
     assert page.complaints == []
     assert foreign_requests(page, site) == []
+
+
+SHOWN: Final = """[document.querySelector('#time_slider').value, document.querySelector('output').innerText,
+    document.querySelector('#time_slider').getAttribute('aria-valuetext'), document.querySelector('#time_field').value]"""
+
+
+async def test_a_time_that_is_left_without_going_there_does_not_stay(page: Page, site: str) -> None:
+    is_rtl = await _is_rtl(page, site)
+    back = ("ArrowRight", RIGHT) if is_rtl else ("ArrowLeft", LEFT)
+    for address in (f"{site}/", f"{site}/?asOf=2024-05-06T23:00"):
+        await page.go(address)
+        own = await page.value(SHOWN)
+        for key, code in (("Tab", TAB), ("Escape", ESCAPE)):
+            await page.value("document.querySelector('#time_slider').focus()")
+            await page.press(*back)
+            assert await page.value(SHOWN) != own
+            await page.press(key, code)
+            assert await page.value(SHOWN) == own, key
+        await page.value("document.querySelector('#time_slider').focus()")
+        await page.press(*back)
+        await page.press("Escape", ESCAPE)
+        await page.press("Enter", ENTER)  # nothing is selected
+        assert await page.value("location.href") == address
+        field = "document.querySelector('#time_field')"
+        for key, code in (("Escape", ESCAPE), ("Tab", TAB)):
+            await page.value(f"({field}.focus(), {field}.value = '2024-05-05T23:00')")
+            if key == "Tab":
+                await page.value("document.querySelector('.time-bar button').focus()")
+                assert (await page.value(SHOWN))[3] == "2024-05-05T23:00", "the button submits it"
+            await page.press(key, code)
+            assert await page.value(SHOWN) == own, key
+    assert page.complaints == []
+
+
+async def test_after_back_the_page_shows_its_own_moment(page: Page, site: str) -> None:
+    """Both if the browser shows the page as it was left, and if it loads the page again and fills in its fields."""
+    is_rtl = await _is_rtl(page, site)
+    back = ("ArrowRight", RIGHT) if is_rtl else ("ArrowLeft", LEFT)
+    for is_cached in (True, False):
+        await page.go(f"{site}/?asOf=2024-05-06T23:00")
+        own = await page.value(SHOWN)
+        if not is_cached:
+            await page.value("addEventListener('unload', () => {})")
+        await page.value("document.querySelector('#time_field').value = '2024-05-05T11:00'")
+        await page.value("document.querySelector('#time_slider').focus()")
+        await page.press(*back)
+        await page.press("Enter", ENTER)
+        await arrived(page, "document.querySelectorAll('.card').length === 1")
+        await page.value("history.back()")
+        await arrived(page, "document.querySelectorAll('.card').length === 2")
+        await page.until(
+            f"JSON.stringify({SHOWN}) === {json.dumps(json.dumps(own, ensure_ascii=False, separators=(',', ':')))}"
+        )
+        await page.value("document.querySelector('#time_slider').focus()")
+        await page.press(*back)
+        await page.press("Enter", ENTER)
+        await arrived(page, "document.querySelectorAll('.card').length === 1")
+
+
+async def test_before_the_first_entry_the_next_change_is_the_first_one(page: Page, site: str) -> None:
+    is_rtl = await _is_rtl(page, site)
+    await page.go(f"{site}/?asOf=0")
+    own = await page.value("document.querySelector('output').innerText")
+    assert own == ("قبل أول تسجيل" if is_rtl else "Before the first entry")
+    await page.value("document.querySelector('#time_slider').focus()")
+    await page.press("ArrowUp", UP)
+    assert await page.value("document.querySelector('output').innerText") != own
+    await page.press("Enter", ENTER)
+    await arrived(page, "document.querySelectorAll('.card').length === 1")
+
+
+@pytest.mark.parametrize(("then", "today"), [("ar", "en"), ("en", "ar")])
+async def test_the_controls_have_the_direction_of_today_and_the_page_that_of_then(
+    page: Page, tmp_path: Path, any_silence: None, then: str, today: str
+) -> None:
+    data, clock = tmp_path / "store", SetClock()
+    async with client(data, clock=clock) as newsroom:
+        await newsroom.do("siteLocalize", language=then)
+        await newsroom.write(STORIES[0], slug="mill", publish=True)
+        position = await newsroom.store.log.head()
+        clock.time += DAY
+        await newsroom.do("siteLocalize", language=today)
+        await newsroom.write(STORIES[1], slug="tram", publish=True)
+    directions = {"ar": "rtl", "en": "ltr"}
+    async with Servers(tmp_path) as servers:
+        host, port = await (await servers.start(data, "--open-past")).address()
+        for width in (360, 1200):
+            await page.go(f"http://{host}:{port}/?asOf={position}", width=width)
+            assert await page.value("document.documentElement.scrollWidth") <= width
+            for selector in (".moment", ".time-bar", "#time_slider", ".colophon", ".skip"):
+                style = f"getComputedStyle(document.querySelector('{selector}'))"
+                assert await page.value(f"{style}.direction") == directions[today], selector
+            for selector in ("html", ".masthead", "main"):
+                style = f"getComputedStyle(document.querySelector('{selector}'))"
+                assert await page.value(f"{style}.direction") == directions[then], selector
+            is_mirrored = (
+                "getComputedStyle(document.querySelector('.time-bar-slider svg')).transform !== 'none'"
+            )
+            assert await page.value(is_mirrored) == (today == "ar")
+        await page.value("document.querySelector('#time_slider').focus()")
+        forward = ("ArrowLeft", LEFT) if today == "ar" else ("ArrowRight", RIGHT)
+        await page.press(*forward)
+        await page.press("Enter", ENTER)
+        await arrived(page, "document.querySelectorAll('.card').length === 2")
+    assert page.complaints == []
+
+
+async def test_the_slider_keeps_the_other_parameters(page: Page, site: str) -> None:
+    await page.go(f"{site}/?utm=1&asOf=2024-05-06T23:00")
+    await page.value("document.querySelector('#time_slider').focus()")
+    await page.press("End", END)
+    await page.press("Enter", ENTER)
+    await arrived(page, "!document.querySelector('.moment')")
+    assert await page.value("location.search") == "?utm=1"
+
+
+async def test_the_focus_is_visible_on_every_control_in_every_scheme(
+    page: Page, site: str, tmp_path: Path
+) -> None:
+    """WCAG 2.2: 2.4.7, 2.4.11 and 2.4.13: an outline of 2 pixels or more, with a contrast of 3, that nothing covers."""
+    for scheme, is_forced in (("light", False), ("dark", False), ("light", True), ("dark", True)):
+        await page.prefer(scheme, is_forced=is_forced)
+        for width in (360, 1200):
+            await page.go(f"{site}/?asOf=2024-05-06T23:00", width=width)
+            number = await page.value(f"[...document.querySelectorAll({CONTROLS!r})].length")
+            assert number >= 9
+            for place in range(number):
+                control = f"document.querySelectorAll({CONTROLS!r})[{place}]"
+                await page.value(f"{control}.focus({{focusVisible: true}})")
+                name, style, line, colour, ground, covered = await page.value(FOCUSED)
+                assert style not in ("none", "hidden"), (scheme, is_forced, name)
+                assert line >= 2, (scheme, is_forced, name)
+                assert contrast(colour, ground) >= 3, (scheme, is_forced, name, colour, ground)
+                assert not covered, (scheme, is_forced, name)
+                picture = f"focus-{name}-{place}-{await page.value('document.dir')}-{width}-{scheme}"
+                await save_picture(page, f"{picture}-forced" if is_forced else picture, tmp_path)
 
 
 async def test_the_slider_is_dragged_to_a_time(page: Page, site: str, tmp_path: Path) -> None:

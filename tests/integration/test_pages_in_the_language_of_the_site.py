@@ -190,7 +190,8 @@ async def test_the_past_has_its_own_language(tmp_path: Path) -> None:
         await api.do("siteLocalize", language="de")
         then = (await api.http.get(f"/articles/a?asOf={before}")).text
         assert '<html lang="en"' in then
-        assert "You are reading this page as it was on" in then
+        assert "(just now)" in then
+        assert '<aside class="moment" aria-label="Zeitpunkt" lang="de" dir="ltr">' in then
         assert ">Zum Inhalt springen</a>" in (await api.http.get("/articles/a")).text
 
 
@@ -222,6 +223,21 @@ async def test_a_language_without_translations_has_english_words_that_are_marked
     assert '<h2 class="rubric"><bdi lang="en" dir="ltr">Latest</bdi></h2>' in page
     assert 'title="10 March 2024, 14:30 UTC"' in page
     assert '<bdi lang="en" dir="ltr">1 month ago</bdi></time>' in page
+
+
+async def test_arabic_has_one_word_for_a_headline_and_another_one_for_the_address_of_a_page(
+    tmp_path: Path,
+) -> None:
+    async with client(tmp_path, open_past=True, public_history=True) as api:
+        await api.do("siteLocalize", language="ar")
+        post = await api.write("الطاحونة", slug="mill", publish=True)
+        await api.do("postEdit", id=post["id"], title="طاحونة المد", slug="tide-mill", publish=True)
+        revision = (await api.http.get("/articles/tide-mill/history/2")).text
+        assert re.findall(r"<h3>([^<]*)</h3>", revision)[:2] == ["عنوان المقال", "رابط الصفحة"]
+        for path in ("/none", "/none?asOf=1", "/?asOf=2999-01-01", "/?asOf=x"):
+            main = (await api.http.get(path)).text.partition("<main")[2].partition("</main>")[0]
+            assert "رابط" in main, path
+            assert "عنوان" not in main, path
 
 
 async def test_feeds_have_the_words_of_the_site(api: Client) -> None:

@@ -57,7 +57,9 @@ async def test_a_site_is_described_as_of_any_position(site: Client) -> None:
     ):
         answer = (await site.ask(QUERY, at={"position": position}))["site"]
         assert {name: answer[name] for name in NOTHING} == expected
-    assert "1 Mole Street" in (await site.http.get(f"/?asOf={first}")).text
+    page = (await site.http.get(f"/?asOf={first}")).text
+    assert "2 Mole Street" in page, "the address of today: it names who is responsible"
+    assert "1 Mole Street" not in page
     assert "1 Mole Street" not in (await site.http.get("/")).text
 
 

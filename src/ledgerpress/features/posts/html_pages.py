@@ -1,7 +1,7 @@
 """The front page, article pages and category pages, each rendered from one snapshot."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import tzinfo
 from pathlib import Path
 from typing import Any, Final
@@ -219,6 +219,7 @@ def _article(pages: Pages, snapshot: Snapshot, request: Request) -> Response:
     if article.slug != slug:
         return pages.moved(snapshot, article_href(article.slug), request.url.query)
     content = article_content(snapshot, article, pages.now)
+    content = replace(content, body=pages.body(content.body))
     return pages.page(snapshot, "article.html", path=content.href, subject=content, article=content)
 
 

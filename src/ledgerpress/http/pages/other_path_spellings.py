@@ -1,7 +1,7 @@
 """Other spellings of the paths of pages: with capital letters, or with too many slashes."""
 
 import re
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from http import HTTPStatus
 from inspect import isawaitable
 from typing import Any, NamedTuple, TypeAlias
@@ -46,6 +46,12 @@ class PathSpelling:
         return OtherSpelling(
             self._format.format(**{name: quote(text) for name, text in texts.items()}), parameters
         )
+
+
+def path_matcher(paths: Iterable[str]) -> Callable[[str], bool]:
+    """Return a function that returns whether a path is one of these, or another spelling of one."""
+    spellings = [PathSpelling(path) for path in paths]
+    return lambda path: any(spelling.match(path) for spelling in spellings)
 
 
 def other_spellings(handlers: Mapping[str, Handler]) -> Handler:

@@ -8,8 +8,8 @@ from datetime import UTC, tzinfo
 from functools import partial
 from pathlib import Path
 from typing import Any, Final, TypeAlias
-from urllib.parse import quote
 
+from markupsafe import Markup
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 from starlette.routing import BaseRoute, Route
@@ -22,7 +22,12 @@ from ledgerpress.http.pages.interface_texts.translations import translations_of
 from ledgerpress.http.pages.interface_texts.words import Words
 from ledgerpress.http.pages.language_and_direction import direction_of, english_attributes
 from ledgerpress.http.pages.link import Link, Picture
-from ledgerpress.http.pages.other_path_spellings import complete, other_spellings
+from ledgerpress.http.pages.links_at_moments import (
+    query_of_current_page,
+    with_moment,
+    with_moment_in_links,
+)
+from ledgerpress.http.pages.other_path_spellings import complete, other_spellings, path_matcher
 from ledgerpress.http.pages.page_headers import (
     FORM_POLICY,
     GRAPHIQL_POLICY,
@@ -42,6 +47,7 @@ from ledgerpress.http.pages.page_moment import (
 from ledgerpress.http.pages.page_parts import PagePart, PageView
 from ledgerpress.http.pages.page_settings import PageSettings
 from ledgerpress.http.pages.site_files import environment_of, use_site_templates
+from ledgerpress.http.pages.site_today import SiteToday
 from ledgerpress.http.requests.url_prefix_and_route_path import absolute_url, url_prefix
 from ledgerpress.views.paging import BadPageRequest
 from ledgerpress.views.snapshot_and_cache_dependencies import Snapshot
@@ -77,13 +83,13 @@ class PageContribution:
     `translations` has their translations. By default it is next to `templates`; a later feature replaces earlier ones.
 
     If a handler raises `BadPageRequest`, the response is the page for unknown addresses, with status 404. `site_name`,
-    `site_language` (a BCP 47 tag), `site_logo`, `site_address` (plain text in lines) and `navigation` appear on every page.
-    The logo takes the place of the name if its text is the name. Times in addresses are in `site_time_zone`.
+    `site_language` (a BCP 47 tag), `site_logo`, `site_address` (plain text in lines) and `navigation` appear on every page;
+    the address is that of today, since it names who is responsible. The logo takes the place of the name if its text is the name. Times in addresses are in `site_time_zone`.
     `examples` returns values for the example operations of GraphiQL, by the names of data attributes.
 
     `links` are added to pages, by place. `head` is the head of every page; its subject is the path of the page, which is
     empty if the handler does not state it. `footer` is on every page, and so are `menu`, which takes the place of the
-    navigation, and `footer menu`. A template names other places, with their subject: `links("article", article)`.
+    navigation, and `footer menu`, which is that of today. A template names other places, with their subject: `links("article", article)`.
 
     A handler reads everything from the snapshot that it is given: it is as of the moment that the address names, and
     contains only what is public today. So every page can be read as of any moment, and `url(…)` keeps that moment; a form
@@ -138,6 +144,7 @@ class Pages:
         self._templates.globals |= self._link_functions() | {"has_site_stylesheet": has_stylesheet}
         if settings.templates is not None:
             use_site_templates(self._templates, settings.templates)
+        self._is_page = path_matcher(path for part in contributions for path in part.routes)
         self._by_prefix = BoundedCache[str, Pages](max_entries=_MAX_PREFIXES)
 
     def under(self, prefix: str) -> "Pages":
@@ -177,8 +184,15 @@ class Pages:
         url = path if path.startswith("?") else self._prefix + path
         if self._view is None or self._view.moment.as_of is None:
             return url
-        url, mark, fragment = url.partition("#")
-        return f"{url}{'&' if '?' in url else '?'}{AS_OF}={quote(self._view.moment.as_of)}{mark}{fragment}"
+        return with_moment(url, self._view.moment.as_of)
+
+    def body(self, html: str) -> Markup:
+        """Return the sanitised HTML of a body, in which links to pages of this site keep the moment, as `url` does."""
+        if self._view is not None and self._view.moment.as_of is not None:
+            address, as_of = str(self._view.request.url), self._view.moment.as_of
+            roots = {absolute_url(self._view.request, "", base) for base in ("", self._base_url)}
+            html = with_moment_in_links(html, as_of, address=address, roots=roots, is_page=self._is_page)
+        return Markup(html)  # noqa: S704 - it is sanitised
 
     def current_url(self, path: str) -> str:
         """Return the URL of a path of this site, whatever the moment of the page that is requested; an https URL as it is."""
@@ -264,9 +278,10 @@ class Pages:
 
         `path` is the path of the page on this site, and `subject` what it is about, for the parts that features add.
         """
-        words = self.words(snapshot)
+        words, today = self.words(snapshot), snapshot
         parts = []
         if self._view is not None:
+            today = self._view.moment.today
             parts = self._parts(replace(self._view, status=status, path=path, subject=subject))
         html = self._templates.get_template(template).render(
             # A template that is imported with its context sees these; they keep the moment.
@@ -278,7 +293,8 @@ class Pages:
             as_of=None if self._view is None else self._view.moment.as_of,
             site_name=self.site_name(snapshot),
             site_logo=self._site("site_logo", snapshot),
-            site_address=self._site("site_address", snapshot),
+            site_address=self._site("site_address", today),
+            today=SiteToday(self.words(today), words.language, self.links(today, "footer menu")),
             language=words.language,
             direction=direction_of(words.language),
             words=words,
@@ -314,14 +330,17 @@ class Pages:
                 moment = current_moment(self._store, today)
                 if not as_of:
                     return await pages._at(moment, changes, request)._response(handler, request)
+                query = query_of_current_page(request)
                 if not self._open_past:
-                    page = pages.page(today, "past_not_public.html", status=403)
+                    page = pages.page(today, "past_not_public.html", status=403, current_query=query)
                     return not_indexed(page)
                 try:
                     moment = requested_moment(moment, as_of, self._site("site_time_zone", today) or UTC)
                 except InvalidMoment as error:
                     pages = pages._at(moment, changes, request)
-                    page = pages.page(today, "invalid_moment.html", status=400, reason=error.text)
+                    page = pages.page(
+                        today, "invalid_moment.html", status=400, reason=error.text, current_query=query
+                    )
                     return not_indexed(page)
                 page = await pages._at(moment, changes, request)._response(handler, request)
                 return revalidated(request, not_indexed(page))

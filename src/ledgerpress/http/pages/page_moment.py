@@ -12,7 +12,7 @@ from ledgerpress.http.pages.interface_texts.words import Text
 from ledgerpress.rfc3339 import InvalidTime
 from ledgerpress.views import recorded_time_positions as recorded_time
 from ledgerpress.views.filter_past_items_public_today import PublicFilter
-from ledgerpress.views.snapshot_and_cache_dependencies import Snapshot
+from ledgerpress.views.snapshot_and_cache_dependencies import NO_POSITION, Snapshot
 
 AS_OF: Final = "asOf"
 """The parameter that names a moment: a position of the log, a date, or a time."""
@@ -55,7 +55,8 @@ class PageMoment:
 
     `snapshot` is as of that moment. If `as_of` is not `None`, the address names the moment, with this text; then
     `snapshot` contains only what is public today. `today` is the current snapshot, `public` the filter for what is public
-    in it. `time` is the time by which ages are computed, in microseconds since 1970, UTC, and `now` is the current time.
+    in it. `time` is the time by which ages are computed, in microseconds since 1970, UTC, and `now` is the current time. A
+    position before the first event has no time of its own: `time` is then just before that event.
     """
 
     snapshot: Snapshot
@@ -69,6 +70,11 @@ class PageMoment:
     def is_requested(self) -> bool:
         """Whether the address names the moment."""
         return self.as_of is not None
+
+    @property
+    def is_before_first_event(self) -> bool:
+        """Whether the address names a moment at which nothing was recorded yet."""
+        return self.is_requested and self.snapshot.position == NO_POSITION
 
 
 ChangesOfPage: TypeAlias = Callable[[PageMoment, Mapping[str, str]], PageChanges | None]
@@ -128,11 +134,14 @@ def requested_moment(current: PageMoment, text: str, zone: tzinfo) -> PageMoment
     snapshot = today if position == today.position else today.at(position, only=current.public)
     if time is None:
         time = recorded_time.time_of(snapshot)
+    if time is None:
+        first = recorded_time.time_at(today, NO_POSITION + 1)
+        time = current.now if first is None else first - 1
     return PageMoment(
         snapshot=snapshot,
         today=today,
         public=current.public,
-        time=current.now if time is None else time,
+        time=time,
         now=current.now,
         as_of=text,
     )

@@ -60,7 +60,7 @@ class PagePart:
     `place` returns the place on a page, `None` if the part is not on that page: `head`, the head of the document; `top`;
     `bottom`, above the footer; or a place that the template of the page names, such as `article`, below the text of an
     article. `values` returns the values for the template. `styles` and `scripts` are names of files under `static/`;
-    scripts are modules. The position in the footer links to the element with the id `position_anchor`.
+    scripts are modules. The footer links to the element with the id `position_anchor`.
     """
 
     template: str

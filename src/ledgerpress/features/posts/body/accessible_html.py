@@ -8,8 +8,9 @@ The HTML itself has neither: in a feed, other rules apply.
 """
 
 import re
-from html.parser import HTMLParser
 from typing import Final
+
+from ledgerpress.http.pages.html_copier import HtmlCopier
 
 _NEEDS_CHANGES: Final = re.compile("<table|<input")
 _SCROLLING: Final = '<div class="scroll" tabindex="0">'
@@ -22,18 +23,14 @@ def with_names_and_scrolling_tables(html: str) -> str:
     """Return the sanitised HTML of a body for a page. Everything else stays as it is."""
     if not _NEEDS_CHANGES.search(html):
         return html
-    copier = _Copier()
-    copier.feed(html)
-    copier.close()
-    return "".join(copier.parts)
+    return _Copier().copy(html)
 
 
-class _Copier(HTMLParser):
+class _Copier(HtmlCopier):
     """Copies HTML, with what is added. Tables in other tables scroll with them."""
 
     def __init__(self) -> None:
-        super().__init__(convert_charrefs=False)
-        self.parts: list[str] = []
+        super().__init__()
         self._tables = 0
         self._tasks = 0
 
@@ -50,21 +47,9 @@ class _Copier(HTMLParser):
             added = f' aria-labelledby="{_ID.format(self._tasks)}"'
         self.parts.append(f"<{tag}{added}{source[len(tag) + 1 :]}" if added else source)
 
-    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.handle_starttag(tag, attrs)
-
     def handle_endtag(self, tag: str) -> None:
-        self.parts.append(f"</{tag}>")
+        super().handle_endtag(tag)
         if tag == "table":
             self._tables -= 1
             if self._tables == 0:
                 self.parts.append("</div>")
-
-    def handle_data(self, data: str) -> None:
-        self.parts.append(data)
-
-    def handle_entityref(self, name: str) -> None:
-        self.parts.append(f"&{name};")
-
-    def handle_charref(self, name: str) -> None:
-        self.parts.append(f"&#{name};")
