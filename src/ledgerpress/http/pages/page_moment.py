@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Callable, Hashable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import tzinfo
 from typing import Final, Protocol, TypeAlias
 
@@ -56,6 +56,7 @@ class PageMoment:
     `snapshot` is as of that moment. If `as_of` is not `None`, the address names the moment, with this text; then
     `snapshot` contains only what is public today. `today` is the current snapshot, `public` the filter for what is public
     in it. `time` is the time by which ages are computed, in microseconds since 1970, UTC, and `now` is the current time.
+    `public_history` states whether everyone may read the published revisions of articles.
     """
 
     snapshot: Snapshot
@@ -63,6 +64,7 @@ class PageMoment:
     public: PublicFilter
     time: int
     now: int
+    public_history: bool = False
     as_of: str | None = None
 
     @property
@@ -79,7 +81,12 @@ def current_moment(store: Store, today: Snapshot) -> PageMoment:
     """Return the current moment."""
     now = store.clock.now()
     return PageMoment(
-        snapshot=today, today=today, public=PublicFilter(today, store.declared), time=now, now=now
+        snapshot=today,
+        today=today,
+        public=PublicFilter(today, store.declared),
+        time=now,
+        now=now,
+        public_history=store.public_history,
     )
 
 
@@ -128,11 +135,4 @@ def requested_moment(current: PageMoment, text: str, zone: tzinfo) -> PageMoment
     snapshot = today if position == today.position else today.at(position, only=current.public)
     if time is None:
         time = recorded_time.time_of(snapshot)
-    return PageMoment(
-        snapshot=snapshot,
-        today=today,
-        public=current.public,
-        time=current.now if time is None else time,
-        now=current.now,
-        as_of=text,
-    )
+    return replace(current, snapshot=snapshot, time=current.now if time is None else time, as_of=text)
