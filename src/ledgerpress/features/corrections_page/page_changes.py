@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from ledgerpress.features.corrections_page.entry_queries import entry
+from ledgerpress.features.posts.corrections.model import REWORDED
 from ledgerpress.http.pages.page_moment import PageChanges, PageMoment
 from ledgerpress.views.snapshot_and_cache_dependencies import ItemFilter, Snapshot
 
@@ -20,31 +21,42 @@ _IS_PUBLIC: Final = """
         WHERE post.id = {post_id} AND article.from_pos <= {position} AND article.to_pos > {position}
     )
 """
-# A text that is published again has the same content, unless the post was edited in between.
+_IS_SEEN: Final = f"""
+    {_IS_PUBLIC.format(post_id="correction.post_id", position=":today")}
+    AND {_IS_PUBLIC.format(post_id="correction.post_id", position="correction.from_pos")}
+    AND NOT EXISTS (
+        SELECT 1 FROM correction AS now WHERE now.id = correction.id
+            AND now.from_pos <= :today AND now.to_pos > :today AND now.retracted_at IS NOT NULL
+    )
+"""  # noqa: S608
+# Corrections that were recorded, those that were reworded, and publications. A text that is published again has the same
+# content, unless the post was edited in between.
 _CHANGES: Final = f"""
     SELECT {{choice}}(position) FROM (
         SELECT * FROM (
-            SELECT from_pos AS position FROM correction
-            WHERE from_pos BETWEEN :low AND :high AND retracted_at IS NULL
-                AND {_IS_PUBLIC.format(post_id="post_id", position=":today")}
-                AND {_IS_PUBLIC.format(post_id="post_id", position="correction.from_pos")}
-                AND NOT EXISTS (
-                    SELECT 1 FROM correction AS now WHERE now.id = correction.id
-                        AND now.from_pos <= :today AND now.to_pos > :today AND now.retracted_at IS NOT NULL
-                )
-            ORDER BY from_pos {{order}} LIMIT 1
+            SELECT position FROM correction
+            WHERE position BETWEEN :low AND :high AND from_pos = position AND {_IS_SEEN}
+            ORDER BY position {{order}} LIMIT 1
         ) UNION ALL SELECT * FROM (
-            SELECT position FROM publication
+            SELECT record.position FROM change_key AS type
+            CROSS JOIN change AS record ON record.type = type.k
+            CROSS JOIN change_key AS subject ON subject.k = record.subject
+            CROSS JOIN correction ON correction.post_id = substr(subject.name, length('post.') + 1)
+                AND correction.from_pos = record.position
+            WHERE type.name = '{REWORDED.name}' AND record.position BETWEEN :low AND :high AND {_IS_SEEN}
+            ORDER BY record.position {{order}} LIMIT 1
+        ) UNION ALL SELECT * FROM (
+            SELECT publication.position FROM publication
             CROSS JOIN post ON post.id = publication.post_id
             CROSS JOIN article ON article.seq = post.seq AND article.from_pos = publication.position
-            WHERE :with_edits AND number > 1 AND position BETWEEN :low AND :high
-                AND {_IS_PUBLIC.format(post_id="post_id", position=":today")}
+            WHERE :with_edits AND number > 1 AND publication.position BETWEEN :low AND :high
+                AND {_IS_PUBLIC.format(post_id="publication.post_id", position=":today")}
                 AND article.content <> (
                     SELECT earlier.content FROM publication AS former
                     CROSS JOIN article AS earlier ON earlier.seq = post.seq AND earlier.from_pos = former.position
                     WHERE former.post_id = publication.post_id AND former.number = publication.number - 1
                 )
-            ORDER BY position {{order}} LIMIT 1
+            ORDER BY publication.position {{order}} LIMIT 1
         )
     )
 """  # noqa: S608

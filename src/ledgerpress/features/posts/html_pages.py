@@ -234,7 +234,7 @@ def article_missing(pages: Pages, snapshot: Snapshot, slug: str) -> Response:
     It states whether an article was public there and is not now. Posts that never were are like those that do not exist.
     """
     if was_public(pages.moment, slug) and article_today(pages.moment, slug) is None:
-        # It is hidden at all moments, so other moments make no sense.
+        # It is hidden at all moments, so the page offers no others.
         return pages.page(snapshot, "article_not_public.html", status=HTTPStatus.NOT_FOUND, is_in_time=False)
     return pages.not_found(snapshot)
 

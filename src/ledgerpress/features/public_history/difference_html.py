@@ -29,10 +29,11 @@ def inline_html(change: TextChange, level: int) -> Markup:
 
 def sides_html(change: TextChange, level: int) -> list[tuple[Markup, Markup, bool]]:
     """Return the rows of both texts side by side: the older block, the newer one, and whether they differ."""
-    return [
-        (*(_alone(shown, change, level) if shown else Markup() for shown in row.sides), row.is_changed)
-        for row in change.rows
-    ]
+    rows = []
+    for row in change.rows:
+        older, newer = (_alone(shown, change, level) if shown else Markup() for shown in row.sides)
+        rows.append((older, newer, row.is_changed))
+    return rows
 
 
 def _alone(shown: ShownBlock, change: TextChange, level: int) -> Markup:
@@ -54,7 +55,7 @@ def _block(shown: ShownBlock, change: TextChange, level: int) -> Markup:
 
 
 def _element(tag: str, content: Markup, attributes: Markup = Markup()) -> Markup:  # noqa: B008 - immutable
-    return Markup('<{0} dir="auto"{1}>{2}</{0}>').format(tag, attributes, content)
+    return Markup("<{0}{1}>{2}</{0}>").format(tag, attributes, content)
 
 
 def _runs(runs: Iterable[Run]) -> Markup:

@@ -197,17 +197,16 @@ async def _changes(
 
     def compare() -> tuple[TextChange, list[ChangedField]]:
         numbers = itertools.count()
-        blocks = (
-            map(plain_blocks, sources)
-            if is_source
-            else (blocks_of(each.html, numbers) for each in (before, after))
+        older, newer = (
+            plain_blocks(source) if is_source else blocks_of(body.html, numbers)
+            for source, body in zip(sources, (before, after), strict=True)
         )
         fields = [
             ChangedField(heading, text_change(plain_blocks(then), plain_blocks(now), passages))
             for heading, then, now in texts
             if then != now
         ]
-        return text_change(*blocks, passages), fields
+        return text_change(older, newer, passages), fields
 
     body, fields = await asyncio.to_thread(compare)
     return is_source, body, fields

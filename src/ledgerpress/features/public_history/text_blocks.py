@@ -48,7 +48,7 @@ class Block:
 
     @property
     def heading_level(self) -> int | None:
-        """The level from 1 to 6, `None` if it is no heading."""
+        """The level from 1 to 6, `None` for other blocks."""
         return int(self.tag[1]) if self.tag in _HEADINGS else None
 
 

@@ -14,7 +14,7 @@ from ledgerpress.features.posts.text_diff import Span, SpanKind, difference, rep
 from ledgerpress.features.public_history.text_blocks import CELL_END, Block, Container
 
 _BLOCK_END: Final = "\0"
-"""Ends each block in the texts that are compared. It is no white space, so it is a word of its own."""
+"""Ends each block in the texts that are compared. Unlike white space, it is always a word of its own."""
 _BETWEEN_WORDS: Final = rf"[\s{_BLOCK_END}{CELL_END}]+"
 PARAGRAPH_MARK: Final = "¶"
 
@@ -96,8 +96,10 @@ class Row:
     @property
     def sides(self) -> tuple[ShownBlock | None, ShownBlock | None]:
         """The older and the newer block, each alone, with the elements that contain it."""
-        older = self.older and _alone(_shown(self.older, self._of(Side.OLDER), Side.OLDER))
-        newer = self.newer and _alone(_shown(self.newer, self._of(Side.NEWER), Side.NEWER))
+        older, newer = (
+            _alone(_shown(block, self._of(side), side)) if block else None
+            for block, side in ((self.older, Side.OLDER), (self.newer, Side.NEWER))
+        )
         return older, newer
 
     @property

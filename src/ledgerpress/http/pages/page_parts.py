@@ -33,7 +33,7 @@ class PageView:
     """A page that is being rendered: its moment, its changes, if it declares them, and its HTTP status.
 
     `path` is its path on this site, and `subject` what it is about, such as an article, if its handler states them.
-    `is_in_time` is false if other moments of the page make no sense, because its address names all that it shows.
+    `is_in_time` is false if the page offers no other moments, for example because its address names those that it shows.
     """
 
     pages: SiteOfPage

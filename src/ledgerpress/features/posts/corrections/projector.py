@@ -102,10 +102,7 @@ PROJECTOR: Final = ImmediateProjector(
         ) STRICT, WITHOUT ROWID;
         CREATE INDEX correction_of ON correction (post_id, from_pos);
     """,
-    indexes="""
-        CREATE INDEX correction_at ON correction (position);
-        CREATE INDEX correction_changed_at ON correction (from_pos);
-    """,
+    indexes="CREATE INDEX correction_at ON correction (position);",
     events=frozenset(
         {
             PostPublished,
