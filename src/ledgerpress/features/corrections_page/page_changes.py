@@ -16,9 +16,9 @@ _MAX_COMPARISONS: Final = 64
 """How many publications without a change are skipped in search of a change. Then one of them is returned."""
 
 _IS_PUBLIC: Final = """
-    EXISTS (
-        SELECT 1 FROM post CROSS JOIN article USING (seq)
-        WHERE post.id = {post_id} AND article.from_pos <= {position} AND article.to_pos > {position}
+    {position} < (
+        SELECT article.to_pos FROM post CROSS JOIN article USING (seq)
+        WHERE post.id = {post_id} AND article.from_pos <= {position} ORDER BY article.from_pos DESC LIMIT 1
     )
 """
 _IS_SEEN: Final = f"""

@@ -15,6 +15,8 @@ from ledgerpress.features.public_history.text_blocks import CELL_END, Block, Con
 
 _BLOCK_END: Final = "\0"
 """Ends each block in the texts that are compared. Unlike white space, it is always a word of its own."""
+_MOST_AT_ONCE: Final = 2**32
+"""Up to this product of two lengths, words are compared across blocks. Above, each block is compared with one block."""
 _BETWEEN_WORDS: Final = rf"[\s{_BLOCK_END}{CELL_END}]+"
 PARAGRAPH_MARK: Final = "¶"
 
@@ -176,11 +178,21 @@ def _spans(before: Sequence[Block], after: Sequence[Block]) -> Iterator[Span]:
     at = 0
     for gap in replaced(*keys):
         yield Span(SpanKind.EQUAL, _text(before[at : gap.low_before]))
-        yield from difference(
-            _text(before[gap.low_before : gap.high_before]), _text(after[gap.low_after : gap.high_after])
-        )
+        yield from _changes(before[gap.low_before : gap.high_before], after[gap.low_after : gap.high_after])
         at = gap.high_before
     yield Span(SpanKind.EQUAL, _text(before[at:]))
+
+
+def _changes(before: Sequence[Block], after: Sequence[Block]) -> Iterator[Span]:
+    """Yield the spans of the difference between blocks that replace others."""
+    texts = _text(before), _text(after)
+    if len(texts[0]) * len(texts[1]) <= _MOST_AT_ONCE:
+        yield from difference(*texts)
+        return
+    common = min(len(before), len(after))
+    for old, new in zip(before, after, strict=False):
+        yield from difference(_text([old]), _text([new]))
+    yield from difference(_text(before[common:]), _text(after[common:]))
 
 
 def _text(blocks: Iterable[Block]) -> str:
