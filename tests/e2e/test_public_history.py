@@ -127,7 +127,7 @@ async def test_readers_check_a_proof_and_compare_without_javascript(page: Page, 
     assert await page.value("document.querySelectorAll('.proof a[download]').length") == 2
     assert await page.value("document.querySelector('#time')") is None
     await page.go(f"{public_site}/articles/mill/history")
-    await page.value("document.querySelector('.steps a[href*=\\"asOf=\\"]').click()")
+    await page.value("document.querySelector('.steps a[href*=\"asOf=\"]').click()")
     await page.until("location.search.startsWith('?asOf=') && document.readyState === 'complete'")
     position = (await page.value("location.search")).removeprefix("?asOf=")
     await page.value("document.querySelector('.colophon a[href*=\"/compare\"]').click()")

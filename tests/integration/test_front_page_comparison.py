@@ -108,6 +108,24 @@ async def test_each_article_links_to_what_it_was_on_its_side(past: Client) -> No
     assert '<a href="/articles/newest">Newest</a>' in (await past.http.get(f"/compare?from={before}")).text
 
 
+async def test_by_default_the_older_moment_is_a_day_before_the_newer_one(tmp_path: Path) -> None:
+    clock = SetClock()
+    async with client(tmp_path, open_past=True, clock=clock) as api:
+        await api.write("First", publish=True)
+        clock.time += 2 * 86_400_000_000
+        await api.write("Second", publish=True)
+        second = await api.store.log.head()
+        clock.time += 10 * 86_400_000_000
+        page = await api.http.get(f"/compare?to={second}")
+        assert groups(page)["Added"] == ["Second In place 1 of the newer front page"]
+        assert "exchanged" not in page.text
+        page = await api.http.get("/compare")
+        assert "Nothing was recorded between these moments" in text_of(page)
+        clock.time += 60_000_000
+        later = await api.http.get("/compare", headers={"If-None-Match": page.headers["ETag"]})
+        assert later.status_code == 304
+
+
 async def test_each_field_has_a_label_with_the_time_zone_and_there_is_no_third_moment(past: Client) -> None:
     await past.do("siteLocalize", language="en", timeZone="Asia/Tokyo")
     before, after = await newsroom(past)

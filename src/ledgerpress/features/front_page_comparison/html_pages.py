@@ -44,9 +44,14 @@ class InvalidMoment(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Point:
-    """A point in time: its position, the time that the reader entered or that of the position, and the field's value."""
+    """A point in time: its position, and the time that the reader entered or that of the position, also for the field.
+
+    `time` is in microseconds since 1970, UTC; it is the current time if the reader entered nothing. `at` is `None` before
+    the first event.
+    """
 
     position: int
+    time: int
     at: Moment | None
     value: str
 
@@ -71,9 +76,9 @@ def _compare(pages: Pages, snapshot: Snapshot, request: Request) -> Response:
         wanted = {"from": parameters.get("from"), "to": parameters.get("to") or parameters[AS_OF]}
         query = urlencode({name: value for name, value in wanted.items() if value})
         return pages.moved(snapshot, _PATH, query)
-    values = parameters.get("from") or str(_position_at(snapshot, pages.now - _DAY)), parameters.get("to", "")
     try:
-        first, second = (_point(snapshot, value, zone, pages.now) for value in values)
+        second = _point(snapshot, parameters.get("to", ""), zone, pages.now)
+        first = _point(snapshot, parameters.get("from") or _day_before(second, snapshot), zone, pages.now)
     except InvalidMoment as error:
         fields = {"from_value": parameters.get("from", ""), "to_value": parameters.get("to", "")}
         return _page(pages, snapshot, status=HTTPStatus.BAD_REQUEST, problem=error.text, **fields)
@@ -133,11 +138,19 @@ def _point(snapshot: Snapshot, value: str, zone: tzinfo, now: int) -> Point:
     else:
         time = _time(text, zone, now)
         position = _position_at(snapshot, time)
-    time_there = time if time is not None else recorded_time.time_of(snapshot.at(position))
-    if time_there is None:
-        return Point(position, None, "")
-    at = local_time(time_there, zone).replace(tzinfo=None)
-    return Point(position, moment(time_there, time_there, zone), at.isoformat(timespec="seconds"))
+    shown = recorded_time.time_of(snapshot.at(position)) if time is None else time
+    if shown is None:
+        return Point(position, 0, None, "")
+    at = local_time(shown, zone).replace(tzinfo=None)
+    # A page that compares with now shows the time of the last event, so that it stays the same until the next one.
+    return Point(
+        position, shown if text else now, moment(shown, shown, zone), at.isoformat(timespec="seconds")
+    )
+
+
+def _day_before(point: Point, snapshot: Snapshot) -> str:
+    """Return the position a day before a point in time, as a reader enters it."""
+    return str(_position_at(snapshot, point.time - _DAY))
 
 
 def _position_at(snapshot: Snapshot, time: int) -> int:
