@@ -1,6 +1,7 @@
 """Pages as of past positions, and the marks of the time bar, against current pages: 10,000 changes of each page.
 
-The front page and a category page changed with each of 10,000 posts, and an article was edited and published 10,000 times.
+The front page and a category page changed with each of 10,000 posts, and an article was edited and published 10,000 times,
+so its history and the page of corrections changed as often.
 Requests go through the whole application, without a network. Past positions are distributed over the whole log. Nothing is
 cached: before each request, what was remembered of earlier reads is forgotten, unless stated otherwise. Current and past pages alternate, and so do
 the marks and the page that they belong to. A page in the second comparison has no time bar.
@@ -34,6 +35,8 @@ PAGES = {
     "front page": ("/", "/", {}),
     "category": ("/categories/section-1", "/categories/{slug}", {"slug": "section-1"}),
     "article": ("/articles/post-0", "/articles/{slug}", {"slug": "post-0"}),
+    "history": ("/articles/post-0/history", "/articles/{slug}/history", {"slug": "post-0"}),
+    "corrections": ("/corrections", "/corrections", {}),
 }
 """The path of each page, and the path and the parameters of its route."""
 
@@ -119,7 +122,7 @@ def show(title: str, costs: list[float], others: list[float], most: float) -> bo
 async def measure(changes: int, reads: int) -> bool:
     """Fill a store, measure its pages, and return whether every target is met."""
     with tempfile.TemporaryDirectory(prefix=".bench-", dir=CHECKOUT) as place:
-        async with open_store(Path(place) / "store", clock=EarlyClock()) as store:
+        async with open_store(Path(place) / "store", clock=EarlyClock(), public_history=True) as store:
             await fill(store, changes)
             parts = page_contributions()
             of_page = {path: function for part in parts for path, function in part.changes.items()}

@@ -118,25 +118,25 @@ def take_turns(
     kind: str, sides: Mapping[str, Sequence[Measured]], turns: int, clients: int, posts: int
 ) -> dict[str, list[Turn]]:
     """Let the sides take turns with `posts` posts each, after one that does not count."""
-    taken: dict[str, list[Turn]] = {side: [] for side in sides}
+    turns_of: dict[str, list[Turn]] = {side: [] for side in sides}
     for number in range(turns + 1):
         for side in tuple(sides)[:: 1 if number % 2 else -1]:
             turn_posts = range(number * posts, (number + 1) * posts)
-            taken[side].append(turn(sides[side], clients, kind, turn_posts))
-    return {side: each[1:] for side, each in taken.items()}
+            turns_of[side].append(turn(sides[side], clients, kind, turn_posts))
+    return {side: each[1:] for side, each in turns_of.items()}
 
 
-def line(kind: str, taken: Mapping[str, list[Turn]], workers: int) -> float:
+def line(kind: str, turns_of: Mapping[str, list[Turn]], workers: int) -> float:
     """Print the figures of a kind of requests; return the rate on as many cores as workers, compared with servers."""
     rates, spent = (
         " → ".join(
-            form.format(statistics.median(turn[index] for turn in taken[side])) for side in (ONE, WORKERS)
+            form.format(statistics.median(turn[index] for turn in turns_of[side])) for side in (ONE, WORKERS)
         )
         for index, form in enumerate(("{:,.0f}", "{:.3f}"))
     )
     ratio, cells = 0.0, [f"{kind:14}{rates:>18}{spent:>18}"]
     for side in (ONE, SERVERS):
-        pairs = list(zip(taken[WORKERS], taken[side], strict=True))
+        pairs = list(zip(turns_of[WORKERS], turns_of[side], strict=True))
         costs = [turn.milliseconds / other.milliseconds for turn, other in pairs]
         ratios = [turn.rate / other.rate * workers for turn, other in pairs]
         ratio = statistics.median(ratios)
@@ -173,14 +173,14 @@ async def measure(workers: int, turns: int, clients: int, posts: int) -> list[st
                 SERVERS: [await started(f"server-{number}") for number in range(workers)],
             }
             sides = {side: [await measured(server) for server in each] for side, each in running.items()}
-            one, several = running[ONE][0], running[WORKERS][0]
-            before = [await transactions(server) for server in (one, several)]
+            single, several = running[ONE][0], running[WORKERS][0]
+            before = [await transactions(server) for server in (single, several)]
             for kind in (CREATE, COLD, CACHED):
-                taken = await asyncio.to_thread(take_turns, kind, sides, turns, clients, posts)
-                if (ratio := line(kind, taken, workers)) < LEAST[kind]:
+                turns_of = await asyncio.to_thread(take_turns, kind, sides, turns, clients, posts)
+                if (ratio := line(kind, turns_of, workers)) < LEAST[kind]:
                     missed.append(f"{kind}: {ratio:.2f} is less than {LEAST[kind]}")
             # Reads record nothing.
-            after = [await transactions(server) for server in (one, several)]
+            after = [await transactions(server) for server in (single, several)]
             for server in chain(*running.values()):
                 if await server.stop() or server.words():
                     raise RuntimeError(server.words())

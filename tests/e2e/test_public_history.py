@@ -7,6 +7,7 @@ from typing import Final
 import pytest
 
 from tests.e2e.chromium import Page
+from tests.e2e.demo_site import EVERYTHING
 from tests.e2e.pages_in_browser import foreign_requests, save_picture
 from tests.integration.graphql_client import client
 from tests.integration.server_process import Servers
@@ -17,11 +18,11 @@ ENGLISH: Final = ("The tide mill turns again", "It has two wheels.", "It has thr
 
 TEXTS: Final = {
     "en": (
-        "3 published versions", "Version 2 of 3", "History", "Edited without a note", "Two front pages",
+        "3 published versions", "Version 2 of 3", "History", "Edited without a note", "Compare two front pages",
         "Articles that are not public today",
     ),
     "ar": (
-        "3 نسخ منشورة", "النسخة 2 من 3", "تاريخ التعديلات", "عُدّل من دون ملاحظة", "صفحتان رئيسيتان",
+        "3 نسخ منشورة", "النسخة 2 من 3", "تاريخ التعديلات", "عُدّل من دون ملاحظة", "مقارنة صفحتين رئيسيتين",
         "لا تُعرض المقالات غير المتاحة للجمهور",
     ),
 }  # fmt: skip
@@ -42,6 +43,9 @@ async def public_site(
         await newsroom.do("postEdit", id=post["id"], body=after, publish=True, withCorrection=note)
         await newsroom.do("postEdit", id=post["id"], title=f"{title}!", publish=True)
         await newsroom.write("x" * 90, body="y" * 300, publish=True)
+        blocks = await newsroom.write("Blocks", slug="blocks", body=EVERYTHING, publish=True)
+        edited = EVERYTHING.replace("06:40", "06:41").replace("- [ ]", "- [x] oil\n- [ ]")
+        await newsroom.do("postEdit", id=blocks["id"], body=edited, publish=True)
     async with Servers(tmp_path) as servers:
         server = await servers.start(data, "--public-history", "--open-past")
         host, port = await server.address()
@@ -93,7 +97,11 @@ async def test_the_pages_fit_every_width_in_both_directions(
         "sides": "/articles/mill/history/3?from=1&view=side-by-side",
         "corrections": "/corrections",
         "compare": "/compare?from=1",
+        "exchanged": "/compare?from=9&to=2",
         "problem": "/compare?from=1&to=999999",
+        "proof": "/articles/mill/history/2/check",
+        "blocks": "/articles/blocks/history/2",
+        "block-sides": "/articles/blocks/history/2?view=side-by-side",
     }.items():
         for width in WIDTHS:
             await page.go(f"{public_site}{path}", width=width)
@@ -108,3 +116,31 @@ async def test_the_pages_fit_every_width_in_both_directions(
         )
         assert await page.value(f"{unnamed}.length") == 0
     assert await page.value("document.documentElement.dir") == ("rtl" if language == "ar" else "ltr")
+
+
+async def test_readers_check_a_proof_and_compare_without_javascript(page: Page, public_site: str) -> None:
+    await page.disable_scripts()
+    await page.go(f"{public_site}/articles/mill/history/2")
+    await page.value("document.querySelector('.steps a[href$=\"/check\"]').click()")
+    await page.until("location.pathname.endsWith('/check') && document.readyState === 'complete'")
+    assert await page.value("document.querySelectorAll('.proof dd').length") == 4
+    assert await page.value("document.querySelectorAll('.proof a[download]').length") == 2
+    assert await page.value("document.querySelector('#time')") is None
+    await page.go(f"{public_site}/articles/mill/history")
+    await page.value("document.querySelector('.steps a[href*=\"asOf=\"]').click()")
+    await page.until("location.search.startsWith('?asOf=') && document.readyState === 'complete'")
+    position = (await page.value("location.search")).removeprefix("?asOf=")
+    await page.value("document.querySelector('.colophon a[href*=\"/compare\"]').click()")
+    await page.until("location.pathname === '/compare' && document.readyState === 'complete'")
+    assert await page.value("location.search") == f"?to={position}"
+    assert await page.value("document.querySelectorAll('main a[href*=\"asOf=\"]').length") > 0
+    assert await page.value("document.querySelector('#time')") is None
+
+
+async def test_a_history_has_marks_and_a_difference_has_its_blocks(page: Page, public_site: str) -> None:
+    await page.go(f"{public_site}/articles/mill/history")
+    await page.until("document.querySelector('.time-bar-slider')?.hidden === false")
+    assert await page.value("document.querySelector('.time-bar-slider').dataset.marks.split(' ').length") >= 1
+    await page.go(f"{public_site}/articles/blocks/history/2")
+    for blocks in ("tr > td ins", "li > .inserted", "blockquote > p", "pre", "h4, h5"):
+        assert await page.value(f"document.querySelectorAll('.diff :is({blocks})').length") > 0, blocks

@@ -85,6 +85,8 @@ STEPS: Final = (
 
 HIDDEN_POSTS: Final = ("draft", "withdrawn", "archived", "archived-draft")
 HIDDEN_SLUGS: Final = (*HIDDEN_POSTS, "withdrawn-anew", "second-hidden")
+FORMERLY_PUBLIC_SLUGS: Final = ("withdrawn", "withdrawn-anew", "archived")
+"""The hidden slugs at which readers found an article."""
 
 
 @dataclass(frozen=True, slots=True)

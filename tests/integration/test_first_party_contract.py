@@ -285,6 +285,8 @@ CONTRACT: Final = FeatureContract(
         "/articles/mill/history",
         "/articles/mill/history/2",
         "/articles/mill/history/2/proof",
+        "/articles/mill/history/2/check",
+        "/check_proof.py",
         "/corrections",
         "/compare",
     ],

@@ -35,6 +35,10 @@ def groups(page: httpx2.Response) -> dict[str, list[str]]:
     return entries_by_group
 
 
+def text_of(page: httpx2.Response) -> str:
+    return " ".join(unescape(re.sub(r"<[^>]*>", " ", re.sub(r"</?bdi>", "", page.text))).split())
+
+
 async def newsroom(api: Client) -> tuple[int, int]:
     """Publish eleven articles; then one more with another title for one. Return the positions before and after."""
     posts = [await api.write(f"Number {number}", publish=True) for number in range(11)]
@@ -57,18 +61,87 @@ async def test_the_page_lists_what_was_added_removed_and_moved(past: Client) -> 
     page = await past.http.get(f"/compare?from={before}&to={after}")
     assert page.status_code == 200
     compared = groups(page)
-    assert compared["Added"] == ["Latest Now in place 1"]
-    assert compared["No longer on the front page"] == ["Number 1 Was in place 10"]
-    assert compared["Moved"][0] == "Number ten From place 1 to place 2 Former headline: Number 10"
+    assert compared["Added"] == ["Latest In place 1 of the newer front page"]
+    assert compared["No longer on the front page"] == ["Number 1 Was in place 10 of the older front page"]
+    assert compared["Moved"][0] == "Number ten Moved from place 1 to place 2 Former headline: Number 10"
     assert len(compared["Moved"]) == 9
     assert "In the same place" not in compared
     assert '<meta name="robots" content="noindex">' in page.text
     assert "form-action 'self'" in page.headers["Content-Security-Policy"]
-    assert groups(await past.http.get(f"/compare?from={after}&to={before}")) == compared
+
+
+async def test_the_page_states_which_side_is_older_and_what_was_exchanged_or_equal(past: Client) -> None:
+    before, after = await newsroom(past)
+    page = await past.http.get(f"/compare?from={before}&to={after}")
+    text = text_of(page)
+    assert re.search(
+        rf"Older front page .*? \(position {before}\) Newer front page .*? \(position {after}\)", text
+    )
+    assert "exchanged" not in text
+    exchanged = await past.http.get(f"/compare?from={after}&to={before}")
+    assert groups(exchanged) == groups(page)
+    assert "The first of the two moments was the later one, so they have been exchanged." in text_of(
+        exchanged
+    )
 
     same = await past.http.get(f"/compare?from={after}&to={after}")
-    assert "The front page was the same." in same.text
+    assert "Nothing was recorded between these moments, so there is nothing to compare" in text_of(same)
     assert len(groups(same)["In the same place"]) == 10
+    await past.write("A draft")
+    now = await past.store.log.head()
+    unchanged = await past.http.get(f"/compare?from={after}&to={now}")
+    assert "Nothing changed on the front page between these moments." in text_of(unchanged)
+    assert groups(unchanged)["In the same place"][0] == "Latest In place 1 of both front pages"
+    empty = text_of(await past.http.get("/compare?from=0&to=1"))
+    assert "Older front page the beginning, before the first event" in empty
+    assert "There were no articles on the front page." in empty
+
+
+async def test_each_article_links_to_what_it_was_on_its_side(past: Client) -> None:
+    before, after = await newsroom(past)
+    await past.write("Newest", publish=True)
+    page = (await past.http.get(f"/compare?from={before}&to={after}")).text
+    assert f'<a href="/articles/latest?asOf={after}">Latest</a>' in page
+    assert f'<a href="/articles/number-1?asOf={before}">Number 1</a>' in page
+    assert f'<a href="/articles/number-10?asOf={after}">Number ten</a>' in page
+    # The current articles have no moment.
+    assert '<a href="/articles/newest">Newest</a>' in (await past.http.get(f"/compare?from={before}")).text
+
+
+async def test_by_default_the_older_moment_is_a_day_before_the_newer_one(tmp_path: Path) -> None:
+    clock = SetClock()
+    async with client(tmp_path, open_past=True, clock=clock) as api:
+        await api.write("First", publish=True)
+        clock.time += 2 * 86_400_000_000
+        await api.write("Second", publish=True)
+        second = await api.store.log.head()
+        clock.time += 10 * 86_400_000_000
+        page = await api.http.get(f"/compare?to={second}")
+        assert groups(page)["Added"] == ["Second In place 1 of the newer front page"]
+        assert "exchanged" not in page.text
+        page = await api.http.get("/compare")
+        assert "Nothing was recorded between these moments" in text_of(page)
+        clock.time += 60_000_000
+        later = await api.http.get("/compare", headers={"If-None-Match": page.headers["ETag"]})
+        assert later.status_code == 304
+
+
+async def test_each_field_has_a_label_with_the_time_zone_and_there_is_no_third_moment(past: Client) -> None:
+    await past.do("siteLocalize", language="en", timeZone="Asia/Tokyo")
+    before, after = await newsroom(past)
+    for query in ("", "?from=x"):
+        page = (await past.http.get(f"/compare{query}")).text
+        for name, label in (("from", "Older"), ("to", "Newer")):
+            zone = r"front page: date and time \(<bdi>Asia/Tokyo</bdi>\)|front page: date and time \(Asia/Tokyo\)"
+            assert re.search(rf'<label for="page_{name}">{label} ({zone}) <span', page)
+        assert 'id="time"' not in page
+    then = await past.http.get(f"/compare?asOf={after}")
+    assert (then.status_code, then.headers["location"]) == (301, f"/compare?to={after}")
+    then = await past.http.get(f"/compare?from={before}&asOf={after}", follow_redirects=True)
+    assert groups(then)["Added"] == ["Latest In place 1 of the newer front page"]
+    assert "asOf=" not in re.sub(r"<main.*</main>", "", then.text, flags=re.DOTALL)
+    day = await past.http.get("/compare?from=2020-01-01&to=2020-01-01 09:00")
+    assert day.status_code == 200
 
 
 async def test_points_in_time_can_be_times_in_the_zone_of_the_site(tmp_path: Path) -> None:
@@ -86,7 +159,7 @@ async def test_points_in_time_can_be_times_in_the_zone_of_the_site(tmp_path: Pat
         minute_before = f"{published - timedelta(minutes=30):%Y-%m-%dT%H:%M:%SZ}"
         page = await api.http.get("/compare", params={"from": minute_before, "to": local})
         assert page.status_code == 200, page.text
-        assert groups(page)["Hinzugekommen"] == ["Second Jetzt auf Platz 1"]
+        assert groups(page)["Hinzugekommen"] == ["Second Auf Platz 1 der neueren Startseite"]
         assert (await api.http.get("/compare")).status_code == 200
 
 

@@ -25,7 +25,16 @@ from ledgerpress.graphql.scalars import iso_time
 from ledgerpress.views.listings.queries import ListingKey
 from ledgerpress.views.paging import decode_cursor, encode_cursor
 from tests.integration.exhaustive_query import selections
-from tests.integration.hidden_posts import HIDDEN_POSTS, HIDDEN_SLUGS, MARK, MINUTE, STEPS, Newsroom, newsroom
+from tests.integration.hidden_posts import (
+    FORMERLY_PUBLIC_SLUGS,
+    HIDDEN_POSTS,
+    HIDDEN_SLUGS,
+    MARK,
+    MINUTE,
+    STEPS,
+    Newsroom,
+    newsroom,
+)
 from tests.integration.schema_walk import MUTATIONS
 from tests.integration.users_by_role import AUTHOR, OTHER_AUTHOR
 
@@ -218,6 +227,8 @@ async def test_an_insider_finds_hidden_content(pair: Pair) -> None:
 
 
 async def test_pages_are_the_same(pair: Pair) -> None:
+    """An address that never was public has the page of an unknown one. Readers know an address that was."""
+    slugs = [slug for slug in (*HIDDEN_SLUGS, "second", "nowhere") if slug not in FORMERLY_PUBLIC_SLUGS]
     for path in (
         "/",
         "/categories/news",
@@ -226,14 +237,22 @@ async def test_pages_are_the_same(pair: Pair) -> None:
         "/corrections",
         "/compare?from=1",
         "/compare?from=1&to=20",
-        *(
-            f"/articles/{slug}/history{rest}"
-            for slug, rest in product((*HIDDEN_SLUGS, "second", "nowhere"), ("", "/1", "/2"))
-        ),
-        *(f"/articles/{slug}" for slug in (*HIDDEN_SLUGS, "second", "nowhere")),
+        *(f"/articles/{slug}/history{rest}" for slug, rest in product(slugs, ("", "/1", "/2", "/1/check"))),
+        *(f"/articles/{slug}" for slug in slugs),
         *(f"/?{argument}={cursor}" for argument, cursor in product(("after", "before"), pair.cursors)),
     ):
         await pair.get(path)
+
+
+async def test_an_article_that_was_public_is_only_called_not_public_at_present(pair: Pair) -> None:
+    texts = set()
+    for slug in FORMERLY_PUBLIC_SLUGS:
+        page = await pair.full.api.http.get(f"/articles/{slug}", headers={"Accept": "text/html"})
+        assert page.status_code == 404
+        assert "This article is not public at present" in page.text
+        assert MARK not in page.text
+        texts.add(page.text)
+    assert len(texts) == 1, "neither the post nor its status shows"
 
 
 async def test_a_command_on_a_hidden_post_responds_as_for_an_unknown_post(pair: Pair) -> None:

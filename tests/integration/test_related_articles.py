@@ -98,6 +98,14 @@ async def test_without_a_category_the_neighbours_are_those_of_the_whole_site(new
     assert "More articles" in (await newsroom.http.get("/articles/letter")).text
 
 
+async def test_the_page_of_an_article_alone_in_its_category_ends_with_its_neighbours_on_the_site(
+    newsroom: Client,
+) -> None:
+    assert await others_of(newsroom, "chess") == ([], None, None)
+    assert await links(newsroom, "/articles/chess") == ([], ["prev Letter", "next Note"])
+    assert "More articles" in (await newsroom.http.get("/articles/chess")).text
+
+
 async def test_what_is_no_longer_public_disappears_also_from_the_past(newsroom: Client) -> None:
     then = await newsroom.store.log.head()
     for slug in ("sluice", "tram"):

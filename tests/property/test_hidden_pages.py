@@ -41,7 +41,7 @@ async def test_no_page_shows_what_is_hidden_now(tmp_path: Path) -> None:
     for number in range(HISTORIES):
         data = tmp_path / str(number)
         chance = Random(SEED * 1_000 + number)
-        async with client(data, open_past=True) as site:
+        async with client(data, open_past=True, public_history=True) as site:
             newsroom = NewsroomOfWords(site, data, chance)
             reader = Reader(site, newsroom, chance, counts)
             for step in range(1, STEPS + 1):
@@ -71,6 +71,13 @@ class Reader:
         self._counts["hidden now"] += sum(post.was_public and not post.is_public for post in newsroom.posts)
         paths = ["/", *(f"/categories/{slug}" for slug in newsroom.categories)] * 4
         paths += [f"/articles/{slug}" for post in newsroom.posts for slug in {post.slug, *post.slugs}]
+        paths += [
+            f"/articles/{slug}/history{rest}"
+            for post in newsroom.posts
+            for slug in post.slugs
+            for rest in ("", "/1")
+        ]
+        paths += ["/corrections"] * 4
         paths += [f"/authors/{slug}" for author in newsroom.authors for slug in author.slugs] * 2
         urls = [f"{path}?asOf={self._moment(events)}" for path in paths]
         urls = chance.sample(urls, min(REQUESTS, len(urls)))

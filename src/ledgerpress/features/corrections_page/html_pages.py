@@ -9,8 +9,10 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from ledgerpress.features.corrections_page.entry_queries import CorrectionEntry, entry, positions
+from ledgerpress.features.corrections_page.page_changes import corrections_page_changes
 from ledgerpress.features.posts.pages import Moment, Note, article_href, moment, note_of
-from ledgerpress.features.public_history.html_pages import changed_names, history_href, public_title
+from ledgerpress.features.public_history.html_pages import changed_names
+from ledgerpress.features.public_history.requested_history import change_href, public_title
 from ledgerpress.features.site.queries import site_tzinfo
 from ledgerpress.http.pages.conditional_requests import revalidated
 from ledgerpress.http.pages.interface_texts.words import Text
@@ -71,7 +73,7 @@ def _listed(snapshot: Snapshot, listed: CorrectionEntry, *, has_history: bool) -
         at=at,
         note=note_of(correction, at) if correction else None,
         changed=changed_names(revision) if revision else (),
-        change_href=history_href(article.slug, revision.number) if revision and has_history else None,
+        change_href=change_href(article, revision) if revision and has_history else None,
     )
 
 
@@ -81,6 +83,7 @@ def _footer(pages: Pages, snapshot: Snapshot, subject: object) -> Sequence[Link]
 
 PAGES: Final = PageContribution(
     routes={"/corrections": _corrections},
+    changes={"/corrections": corrections_page_changes},
     templates=Path(__file__).parent / "templates",
     links={"footer": _footer},
 )

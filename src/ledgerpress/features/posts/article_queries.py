@@ -118,6 +118,12 @@ def _by_slug(snapshot: Snapshot, slug: str) -> Article | None:
     return _read_article(snapshot, _BY_SEQ, row[0] if row else NO_POSITION)
 
 
+def has_led_to_article(snapshot: Snapshot, slug: str) -> bool:
+    """Return whether a slug leads to a post that was public with it, also if it is not public now."""
+    row = snapshot.about(public_slug_topic(slug)).execute(_SEQ_OF_SLUG, (normalized(slug), snapshot.position))
+    return row.fetchone() is not None
+
+
 def previous_slugs(snapshot: Snapshot, article: Article) -> list[str]:
     """Return the former public slugs of an article, oldest first."""
     rows = snapshot.about(article_topic(article.seq)).execute(

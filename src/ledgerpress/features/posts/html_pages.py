@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import tzinfo
+from http import HTTPStatus
 from pathlib import Path
 from typing import Any, Final
 from urllib.parse import quote
@@ -30,7 +31,7 @@ from ledgerpress.features.posts.page_changes import (
     category_page_changes,
     front_page_changes,
 )
-from ledgerpress.features.posts.pages_at_moments import article_at, category_at
+from ledgerpress.features.posts.pages_at_moments import article_at, article_today, category_at, was_public
 from ledgerpress.features.site.local_times import AgeText, DayText, MinuteText, local_time
 from ledgerpress.features.site.queries import site_description, site_tzinfo
 from ledgerpress.graphql.relay import global_ids
@@ -84,8 +85,12 @@ class ArticleList:
 
 @dataclass(frozen=True, slots=True)
 class Note:
-    """A correction on a page. `applies` is false if it is about text that the article no longer has."""
+    """A correction on a page. `applies` is false if it is about text that the article no longer has.
 
+    `record` is the correction itself, for the links that features add to it.
+    """
+
+    record: correction_queries.Correction
     heading: Text
     at: Moment
     note: str
@@ -167,7 +172,8 @@ def _notes(
 
 def note_of(correction: correction_queries.Correction, at: Moment, *, applies: bool = True) -> Note:
     """Return a correction for a page. `at` is the time at which it was recorded."""
-    return Note(CORRECTION_HEADINGS[correction.kind], at, correction.note, correction.passage, applies)
+    heading = CORRECTION_HEADINGS[correction.kind]
+    return Note(correction, heading, at, correction.note, correction.passage, applies)
 
 
 def article_href(slug: str) -> str:
@@ -215,12 +221,23 @@ def _article(pages: Pages, snapshot: Snapshot, request: Request) -> Response:
     slug = request.path_params["slug"]
     article = article_at(pages.moment, slug)
     if article is None:
-        return pages.not_found(snapshot)
+        return article_missing(pages, snapshot, slug)
     if article.slug != slug:
         return pages.moved(snapshot, article_href(article.slug), request.url.query)
     content = article_content(snapshot, article, pages.now)
     content = replace(content, body=pages.body(content.body))
     return pages.page(snapshot, "article.html", path=content.href, subject=content, article=content)
+
+
+def article_missing(pages: Pages, snapshot: Snapshot, slug: str) -> Response:
+    """Return the page for an address of an article that leads to none, with status 404.
+
+    It states whether an article was public there and is not now. Posts that never were are like those that do not exist.
+    """
+    if was_public(pages.moment, slug) and article_today(pages.moment, slug) is None:
+        # It is hidden at all moments, so the page offers no others.
+        return pages.page(snapshot, "article_not_public.html", status=HTTPStatus.NOT_FOUND, is_in_time=False)
+    return pages.not_found(snapshot)
 
 
 def _category(pages: Pages, snapshot: Snapshot, request: Request) -> Response:

@@ -34,8 +34,8 @@ _OTHERS: Final = f"""
             SELECT 1 FROM correction AS now WHERE now.id = correction.id
                 AND now.from_pos <= :today AND now.to_pos > :today AND now.retracted_at IS NOT NULL
         )
-        UNION ALL SELECT from_pos FROM post_category WHERE seq = :seq AND from_pos {{range}}
-        UNION ALL SELECT to_pos FROM post_category WHERE seq = :seq AND to_pos {{range}}
+        UNION ALL SELECT from_pos FROM post_category WHERE :with_categories AND seq = :seq AND from_pos {{range}}
+        UNION ALL SELECT to_pos FROM post_category WHERE :with_categories AND seq = :seq AND to_pos {{range}}
     ) WHERE {_PUBLIC_AT}
 """  # noqa: S608
 _LAST_OTHER: Final = _OTHERS.format(choice="max", range="BETWEEN 1 AND :at - 1")
@@ -44,15 +44,20 @@ _FIRST_OTHER: Final = _OTHERS.format(choice="min", range="BETWEEN :at + 1 AND :t
 
 @dataclass(frozen=True, slots=True)
 class ArticleChanges:
-    """The changes of an article that is public today: of its text, its categories and its corrections."""
+    """The changes of an article that is public today: of its text, its corrections and its categories.
+
+    `since` is the position of the first change that counts. Without `with_categories`, categories do not count.
+    """
 
     today: Snapshot
     seq: int
     post_id: str
+    with_categories: bool = True
+    since: int = 0
 
     @property
-    def key(self) -> tuple[str, int]:
-        return "article", self.seq
+    def key(self) -> tuple[str, int, bool, int]:
+        return "article", self.seq, self.with_categories, self.since
 
     def last(self, before: int) -> int | None:
         """Return the last position before a position at which the article changed."""
@@ -61,12 +66,16 @@ class ArticleChanges:
         if row is not None:
             from_pos, to_pos = row
             positions.append(to_pos if to_pos < before else from_pos)
-        return max((position for position in positions if position is not None), default=None)
+        return max(
+            (position for position in positions if position is not None and position >= self.since),
+            default=None,
+        )
 
     about_last = last
 
     def first(self, after: int) -> int | None:
         """Return the first position after a position at which the article changed."""
+        after = max(after, self.since - 1)
         positions = [self._other(_FIRST_OTHER, after)]
         (revision,) = self._db.execute(_FIRST_REVISION, (self.seq, after)).fetchone()
         positions.append(revision)
@@ -83,7 +92,13 @@ class ArticleChanges:
         return self.today.about(article_queries.article_topic(self.seq))
 
     def _other(self, query: str, at: int) -> int | None:
-        values = {"seq": self.seq, "post_id": self.post_id, "at": at, "today": self.today.position}
+        values = {
+            "seq": self.seq,
+            "post_id": self.post_id,
+            "with_categories": self.with_categories,
+            "at": at,
+            "today": self.today.position,
+        }
         (position,) = self._db.execute(query, values).fetchone()
         return None if position is None else int(position)
 

@@ -10,6 +10,7 @@ from ledgerpress.features.posts.html_pages import (
     article_content,
     article_href,
     article_list,
+    article_missing,
     moment,
     note_of,
 )
@@ -26,6 +27,7 @@ __all__ = [
     "article_content",
     "article_href",
     "article_list",
+    "article_missing",
     "moment",
     "note_of",
 ]

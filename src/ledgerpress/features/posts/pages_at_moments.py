@@ -27,6 +27,11 @@ def article_today(moment: PageMoment, slug: str) -> article_queries.Article | No
     return next(filter(None, articles), None)
 
 
+def was_public(moment: PageMoment, slug: str) -> bool:
+    """Return whether a slug ever led to an article, also if that is not public today."""
+    return any(article_queries.has_led_to_article(moment.today, spelling) for spelling in spellings(slug))
+
+
 def category_at(moment: PageMoment, slug: str) -> category_queries.Category | None:
     """Return the category that a slug leads to at a moment, or the category that has it today, as it was then."""
     category = None

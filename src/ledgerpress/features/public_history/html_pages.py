@@ -1,28 +1,35 @@
 """The pages of an article's history: the list of its published revisions, and the difference between two of them."""
 
 import asyncio
+import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
-from http import HTTPStatus
 from pathlib import Path
 from typing import Any, Final
 
-import msgspec
 from starlette.requests import Request
-from starlette.responses import JSONResponse, Response
+from starlette.responses import Response
 
 from ledgerpress.features.authors.pages import author_names
 from ledgerpress.features.authors.queries import authors
-from ledgerpress.features.integrity.merkle_tree_projection import TreeIncomplete
 from ledgerpress.features.posts import article_queries
 from ledgerpress.features.posts.body.html_rendering_and_sections import render
 from ledgerpress.features.posts.pages import ArticleContent, Moment, Note, article_href, moment, note_of
-from ledgerpress.features.posts.pages_at_moments import article_at
 from ledgerpress.features.posts.post_queries import markdown
 from ledgerpress.features.posts.projector import ContentRow
 from ledgerpress.features.public_history import revision_queries
-from ledgerpress.features.public_history.inclusion_proof import proof_of
+from ledgerpress.features.public_history.difference_html import inline_html, sides_html
+from ledgerpress.features.public_history.page_changes import history_changes, revision_changes
+from ledgerpress.features.public_history.proof_pages import SCRIPT_HREF, proof_as_json, proof_page, script
+from ledgerpress.features.public_history.requested_history import (
+    change_href,
+    history_href,
+    public_title,
+    requested_article,
+    requested_number,
+)
 from ledgerpress.features.public_history.revision_queries import Revision, RevisionKind
+from ledgerpress.features.public_history.text_blocks import blocks_of, plain_blocks
 from ledgerpress.features.public_history.text_changes import TextChange, text_change
 from ledgerpress.features.site.queries import site_tzinfo
 from ledgerpress.http.pages.conditional_requests import revalidated
@@ -30,17 +37,16 @@ from ledgerpress.http.pages.interface_texts.words import Text
 from ledgerpress.http.pages.link import Link
 from ledgerpress.http.pages.page_contributions_and_rendering import PageContribution, Pages
 from ledgerpress.http.pages.page_headers import FORM_POLICY
-from ledgerpress.views.paging import BadPageRequest
+from ledgerpress.http.pages.page_moment import AS_OF
 from ledgerpress.views.snapshot_and_cache_dependencies import Snapshot
 
 PAGE_SIZE: Final = 25
-_MAX_DIGITS: Final = 15
 _KINDS: Final = {
     RevisionKind.FIRST: Text("First published"),
     RevisionKind.EDITED: Text("Edited without a note"),
     RevisionKind.UNCHANGED: Text("Published again without a change"),
 }
-"""The names of the kinds. Those of corrected revisions come from their notes."""
+"""The names of the kinds. Corrected revisions have notes instead."""
 FIELD_NAMES: Final = {
     "title": Text("headline"),
     "teaser": Text("teaser"),
@@ -60,16 +66,19 @@ _SIDE_BY_SIDE: Final = "side-by-side"
 
 @dataclass(frozen=True, slots=True)
 class RevisionEntry:
-    """A revision in a list or at the top of a page."""
+    """A revision in a list or at the top of a page.
+
+    `read_href` is the URL of the article with this text; `None` if there is none, because the past is not public.
+    """
 
     number: int
-    kinds: Sequence[Text]
+    kind: Text | None
     at: Moment
     notes: Sequence[Note]
     changed: Sequence[Text]
     is_incomplete: bool
     href: str
-    proof_href: str
+    read_href: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,41 +89,31 @@ class ChangedField:
     change: TextChange
 
 
-def history_href(slug: str, number: int | None = None) -> str:
-    """Return the path of the history of an article, or of one of its published revisions."""
-    return f"{article_href(slug)}/history" + ("" if number is None else f"/{number}")
-
-
-def revision_entry(snapshot: Snapshot, article: article_queries.Article, revision: Revision) -> RevisionEntry:
-    """Return a published revision for a page."""
+def _entry(
+    pages: Pages, snapshot: Snapshot, article: article_queries.Article, revision: Revision, last: int
+) -> RevisionEntry:
+    """Return a published revision for a page. `last` is the number of the last one, which is the article itself."""
     zone = site_tzinfo(snapshot)
 
     def at(time: int) -> Moment:
         return moment(time, time, zone)
 
     notes = [note_of(correction, at(correction.recorded_at)) for correction in revision.corrections]
-    href = history_href(article.slug, revision.number)
+    read_href = None
+    if revision.number == last:
+        read_href = pages.url(article_href(article.slug))
+    elif pages.open_past:
+        read_href = f"{pages.current_url(article_href(article.slug))}?{AS_OF}={revision.position}"
     return RevisionEntry(
         number=revision.number,
-        kinds=[_KINDS[revision.kind]]
-        if revision.kind in _KINDS
-        else list(dict.fromkeys(note.heading for note in notes)),
+        kind=_KINDS.get(revision.kind),
         at=at(revision.publication.recorded_at),
         notes=notes,
         changed=changed_names(revision),
         is_incomplete=revision.publication.is_incomplete,
-        href=href,
-        proof_href=f"{href}/proof",
+        href=history_href(article.slug, revision.number),
+        read_href=read_href,
     )
-
-
-def public_title(snapshot: Snapshot, article: article_queries.Article) -> str:
-    """Return the title of an article as last published, or its path if that was withdrawn.
-
-    After a withdrawal, the article itself may have the title of a draft.
-    """
-    last = revision_queries.by_number(snapshot, article.id, revision_queries.count(snapshot, article.id))
-    return (last and last.publication.content.title) or article_href(article.slug)
 
 
 def changed_names(revision: Revision) -> list[Text]:
@@ -122,17 +121,12 @@ def changed_names(revision: Revision) -> list[Text]:
     return [FIELD_NAMES[name] for name in revision.changed]
 
 
-def closed(pages: Pages, snapshot: Snapshot) -> Response:
-    """Return the page that explains that histories are not public, with status 403. It is the same for every article."""
-    return pages.page(snapshot, "history_closed.html", status=HTTPStatus.FORBIDDEN)
-
-
 def _history(pages: Pages, snapshot: Snapshot, request: Request) -> Response:
-    article = _article(pages, snapshot, request)
+    article = requested_article(pages, snapshot, request)
     if isinstance(article, Response):
         return article
     count = revision_queries.count(snapshot, article.id)
-    before = _number(request.query_params.get("before"), default=count + 1)
+    before = requested_number(request.query_params.get("before"), default=count + 1)
     entries = revision_queries.revisions(snapshot, article.id, 1, before - 1, PAGE_SIZE)
     last = entries[-1].number if entries else 1
     page = pages.page(
@@ -141,7 +135,7 @@ def _history(pages: Pages, snapshot: Snapshot, request: Request) -> Response:
         title=public_title(snapshot, article),
         article_href=article_href(article.slug),
         count=count,
-        entries=[revision_entry(snapshot, article, revision) for revision in entries],
+        entries=[_entry(pages, snapshot, article, revision, count) for revision in entries],
         newer=f"?before={before + PAGE_SIZE}" if before <= count else None,
         older=f"?before={last}" if last > 1 else None,
     )
@@ -149,17 +143,18 @@ def _history(pages: Pages, snapshot: Snapshot, request: Request) -> Response:
 
 
 async def _revision(pages: Pages, snapshot: Snapshot, request: Request) -> Response:
-    number = _number(request.path_params["number"])
-    article = _article(pages, snapshot, request, f"/{number}")
+    number = requested_number(request.path_params["number"])
+    article = requested_article(pages, snapshot, request, f"/{number}")
     if isinstance(article, Response):
         return article
     revision = revision_queries.by_number(snapshot, article.id, number)
-    former_number = _number(request.query_params.get("from"), default=number - 1)
+    former_number = requested_number(request.query_params.get("from"), default=number - 1)
     former = revision_queries.by_number(snapshot, article.id, former_number) if former_number else None
     if revision is None or (former is None and former_number):
         return pages.not_found(snapshot)
     is_source, body, fields = await _changes(snapshot, former, revision)
     view = request.query_params.get("view")
+    count = revision_queries.count(snapshot, article.id)
     page = pages.page(
         snapshot,
         "revision.html",
@@ -167,15 +162,17 @@ async def _revision(pages: Pages, snapshot: Snapshot, request: Request) -> Respo
         title=public_title(snapshot, article),
         article_href=article_href(article.slug),
         history_href=history_href(article.slug),
-        count=revision_queries.count(snapshot, article.id),
-        entry=revision_entry(snapshot, article, revision),
+        count=count,
+        entry=_entry(pages, snapshot, article, revision, count),
         byline=author_names(snapshot, revision.publication.content.author_ids),
-        former=revision_entry(snapshot, article, former) if former else None,
+        former=_entry(pages, snapshot, article, former, count) if former else None,
         fields=fields,
         body=body,
         is_source=is_source,
         has_passage=any(change.has_passage for change in (body, *(field.change for field in fields))),
         side_by_side=view == _SIDE_BY_SIDE,
+        inline_html=inline_html,
+        sides_html=sides_html,
     )
     return revalidated(request, page)
 
@@ -190,20 +187,26 @@ async def _changes(
     new = revision.publication.content
     old = former.publication.content if former else new
     passages = [note.passage for note in revision.corrections if note.passage]
-    before, after = (render(markdown(snapshot, content.body), content.body).text for content in (old, new))
-    is_source = False
-    if before == after:
-        sources = markdown(snapshot, old.body), markdown(snapshot, new.body)
-        if sources[0] != sources[1]:
-            is_source, (before, after) = True, sources
+    sources = markdown(snapshot, old.body), markdown(snapshot, new.body)
+    before, after = render(sources[0], old.body), render(sources[1], new.body)
+    is_source = before.text == after.text and sources[0] != sources[1]
     texts = [
         (heading, _text(snapshot, old, name), _text(snapshot, new, name))
         for name, heading in _FIELD_HEADINGS.items()
     ]
 
     def compare() -> tuple[TextChange, list[ChangedField]]:
-        changed = [(heading, text_change(then, now, passages)) for heading, then, now in texts if then != now]
-        return text_change(before, after, passages), [ChangedField(*field) for field in changed]
+        numbers = itertools.count()
+        older, newer = (
+            plain_blocks(source) if is_source else blocks_of(body.html, numbers)
+            for source, body in zip(sources, (before, after), strict=True)
+        )
+        fields = [
+            ChangedField(heading, text_change(plain_blocks(then), plain_blocks(now), passages))
+            for heading, then, now in texts
+            if then != now
+        ]
+        return text_change(older, newer, passages), fields
 
     body, fields = await asyncio.to_thread(compare)
     return is_source, body, fields
@@ -218,71 +221,33 @@ def _text(snapshot: Snapshot, content: ContentRow, name: str) -> str:
     return getattr(content, name) or ""
 
 
-def _proof(pages: Pages, snapshot: Snapshot, request: Request) -> Response:
-    number = _number(request.path_params["number"])
-    article = _article(pages, snapshot, request, f"/{number}/proof")
-    if isinstance(article, Response):
-        return article
-    revision = revision_queries.by_number(snapshot, article.id, number)
-    size = _number(request.query_params.get("size"), default=snapshot.position)
-    if revision is None:
-        return pages.not_found(snapshot)
-    path = article_href(article.slug)
-    try:
-        proof = proof_of(snapshot, pages.publication, path, number, revision.position, size)
-    except ValueError:
-        problem = f"size is {size}: it must be between {revision.position} and {snapshot.position}"
-        return JSONResponse({"error": problem}, HTTPStatus.BAD_REQUEST)
-    except TreeIncomplete:
-        problem = "This server has skipped an event, so it cannot prove anything about later ones."
-        return JSONResponse({"error": problem}, HTTPStatus.SERVICE_UNAVAILABLE)
-    headers = {
-        "Cache-Control": "no-cache",
-        "Content-Disposition": f'attachment; filename="proof-{revision.position}.json"',
-        "LedgerPress-Position": str(pages.moment.today.position),
-        "X-Robots-Tag": "noindex",
-    }
-    return revalidated(request, JSONResponse(msgspec.to_builtins(proof), headers=headers))
-
-
-def _article(
-    pages: Pages, snapshot: Snapshot, request: Request, rest: str = ""
-) -> article_queries.Article | Response:
-    """Return the article that the path names, or the response to a request for another path or a closed history.
-
-    `rest` is the path after that of the history.
-    """
-    if not pages.public_history:
-        return closed(pages, snapshot)
-    slug = request.path_params["slug"]
-    article = article_at(pages.moment, slug)
-    if article is None:
-        return pages.not_found(snapshot)
-    if article.slug != slug:
-        return pages.moved(snapshot, history_href(article.slug) + rest, request.url.query)
-    return article
-
-
-def _number(text: Any, default: int | None = None) -> int:
-    """Return a number in an address. Raises `BadPageRequest` if it is none."""
-    if text is None and default is not None:
-        return default
-    if not (isinstance(text, str) and text.isascii() and text.isdigit() and len(text) <= _MAX_DIGITS):
-        raise BadPageRequest("The address needs a number.")
-    return int(text)
-
-
 def _link_to_history(pages: Pages, snapshot: Snapshot, article: Any) -> list[Link]:
     is_shown = pages.public_history and isinstance(article, ArticleContent)
     return [Link("History", f"{article.href}/history")] if is_shown else []
+
+
+def _link_to_change(pages: Pages, snapshot: Snapshot, note: Any) -> list[Link]:
+    """Return the link from a correction of an article to the difference of the revision that made it."""
+    if not (pages.public_history and isinstance(note, Note)):
+        return []
+    article = article_queries.by_id(snapshot, note.record.post_id)
+    revision = revision_queries.of_correction(snapshot, note.record.post_id, note.record)
+    href = change_href(article, revision) if article and revision else None
+    return [Link("See the change", href)] if href else []
 
 
 PAGES: Final = PageContribution(
     routes={
         "/articles/{slug}/history": _history,
         "/articles/{slug}/history/{number}": _revision,
-        "/articles/{slug}/history/{number}/proof": _proof,
+        "/articles/{slug}/history/{number}/proof": proof_as_json,
+        "/articles/{slug}/history/{number}/check": proof_page,
+        SCRIPT_HREF: script,
+    },
+    changes={
+        "/articles/{slug}/history": history_changes,
+        "/articles/{slug}/history/{number}": revision_changes,
     },
     templates=Path(__file__).parent / "templates",
-    links={"article": _link_to_history},
+    links={"article": _link_to_history, "correction": _link_to_change},
 )

@@ -39,6 +39,7 @@ _OLDEST_FIRST: Final = _SELECT.format(
 )
 _COUNT: Final = "SELECT count(*) FROM publication WHERE post_id = ? AND position <= ?"
 _NUMBER_AT: Final = "SELECT number FROM publication WHERE post_id = ? AND position = ?"
+_POSITION_OF: Final = "SELECT position FROM publication WHERE post_id = ? AND number = ? AND position <= ?"
 _FIRST_OF_REVISION: Final = """
     SELECT min(number) FROM publication JOIN post ON post.id = publication.post_id
     JOIN post_state AS state ON state.seq = post.seq AND state.from_pos = publication.position
@@ -127,6 +128,13 @@ def by_position(snapshot: Snapshot, post_id: str, position: int) -> Revision | N
     """Return the revision that was published at a position, `None` if there is none."""
     row = snapshot.about(article_topic(post_id)).execute(_NUMBER_AT, (post_id, position)).fetchone()
     return by_number(snapshot, post_id, row[0]) if row and position <= snapshot.position else None
+
+
+def position_of(snapshot: Snapshot, post_id: str, number: int) -> int | None:
+    """Return the position of the published revision with a number, `None` if there is none."""
+    values = (post_id, number, snapshot.position)
+    row = snapshot.about(article_topic(post_id)).execute(_POSITION_OF, values).fetchone()
+    return row[0] if row else None
 
 
 def of_correction(snapshot: Snapshot, post_id: str, correction: Correction) -> Revision | None:

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from ledgerpress.features.categories.category_links_on_pages import category_link
+from ledgerpress.features.posts import EVERY_ARTICLE
 from ledgerpress.features.posts.article_queries import Article
 from ledgerpress.features.posts.pages import ArticleContent, Moment, article_href, moment
 from ledgerpress.features.related_articles.queries import (
@@ -46,10 +47,15 @@ def _values(view: PageView) -> Mapping[str, Any]:
         # A withdrawn title is empty.
         return OtherArticle(other.title or href, href, moment(other.published_at, view.moment.time, zone))
 
-    category, _ = listing_of(snapshot, article)
-    previous, following = previous_article(snapshot, article), next_article(snapshot, article)
+    related = related_articles(snapshot, article, _SHOWN)
+    category, ks = listing_of(snapshot, article)
+    previous, following = previous_article(snapshot, article, ks), next_article(snapshot, article, ks)
+    if not (related or previous or following):
+        # The article is alone in its category: no page ends without a way on.
+        category, ks = None, [EVERY_ARTICLE]
+        previous, following = previous_article(snapshot, article, ks), next_article(snapshot, article, ks)
     return {
-        "related": [shown(other) for other in related_articles(snapshot, article, _SHOWN)],
+        "related": [shown(other) for other in related],
         "category": category_link(category) if category else None,
         "previous": shown(previous) if previous else None,
         "next": shown(following) if following else None,

@@ -5,6 +5,7 @@ for every number of articles, and only public articles are found.
 """
 
 from collections import Counter
+from collections.abc import Sequence
 from typing import Final
 
 from ledgerpress.features.categories import queries as category_queries
@@ -66,18 +67,21 @@ def listing_of(snapshot: Snapshot, article: Article) -> tuple[Category | None, l
     return category, category_queries.listing_keys(snapshot, category, descend=True)
 
 
-def previous_article(snapshot: Snapshot, article: Article) -> Article | None:
-    """Return the article published before an article, in its listing."""
-    return _adjacent(snapshot, article, newest_first=True)
+def previous_article(snapshot: Snapshot, article: Article, ks: Sequence[int] | None = None) -> Article | None:
+    """Return the article published before an article, in the listings `ks`; by default in those of `listing_of`."""
+    return _adjacent(snapshot, article, ks, newest_first=True)
 
 
-def next_article(snapshot: Snapshot, article: Article) -> Article | None:
-    """Return the article published after an article, in its listing."""
-    return _adjacent(snapshot, article, newest_first=False)
+def next_article(snapshot: Snapshot, article: Article, ks: Sequence[int] | None = None) -> Article | None:
+    """Return the article published after an article, in the listings `ks`; by default in those of `listing_of`."""
+    return _adjacent(snapshot, article, ks, newest_first=False)
 
 
-def _adjacent(snapshot: Snapshot, article: Article, *, newest_first: bool) -> Article | None:
-    _, ks = listing_of(snapshot, article)
+def _adjacent(
+    snapshot: Snapshot, article: Article, ks: Sequence[int] | None, *, newest_first: bool
+) -> Article | None:
+    if ks is None:
+        _, ks = listing_of(snapshot, article)
     place = encode_cursor(ListingKey(article.published_at, article.seq))
     page = page_of(snapshot, ks, PageRequest(first=1, after=place), newest_first=newest_first)
     return article_queries.by_seq(snapshot, page.entries[0].post) if page.entries else None

@@ -58,7 +58,7 @@ class Slider:
 
 def _place(view: PageView) -> Literal["top", "bottom"] | None:
     """Return the place of the time bar: at the bottom of current pages, where it is in no reader's way."""
-    if not view.pages.open_past:
+    if not (view.pages.open_past and view.is_in_time):
         return None
     if view.moment.is_requested:
         return "top"

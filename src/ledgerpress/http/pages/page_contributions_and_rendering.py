@@ -272,17 +272,19 @@ class Pages:
         policy: str = SITE_POLICY,
         path: str = "",
         subject: object = None,
+        is_in_time: bool = True,
         **values: Any,
     ) -> Response:
         """Return a page, rendered from a template with values.
 
-        `path` is the path of the page on this site, and `subject` what it is about, for the parts that features add.
+        `path`, `subject` and `is_in_time` are for the parts that features add: see `PageView`.
         """
         words, today = self.words(snapshot), snapshot
         parts = []
         if self._view is not None:
             today = self._view.moment.today
-            parts = self._parts(replace(self._view, status=status, path=path, subject=subject))
+            view = replace(self._view, status=status, path=path, subject=subject, is_in_time=is_in_time)
+            parts = self._parts(view)
         html = self._templates.get_template(template).render(
             # A template that is imported with its context sees these; they keep the moment.
             **self._link_functions(),

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Callable, Hashable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import tzinfo
 from typing import Final, Protocol, TypeAlias
 
@@ -57,6 +57,7 @@ class PageMoment:
     `snapshot` contains only what is public today. `today` is the current snapshot, `public` the filter for what is public
     in it. `time` is the time by which ages are computed, in microseconds since 1970, UTC, and `now` is the current time. A
     position before the first event has no time of its own: `time` is then just before that event.
+    `public_history` states whether everyone may read the published revisions of articles.
     """
 
     snapshot: Snapshot
@@ -64,6 +65,7 @@ class PageMoment:
     public: PublicFilter
     time: int
     now: int
+    public_history: bool = False
     as_of: str | None = None
 
     @property
@@ -85,7 +87,12 @@ def current_moment(store: Store, today: Snapshot) -> PageMoment:
     """Return the current moment."""
     now = store.clock.now()
     return PageMoment(
-        snapshot=today, today=today, public=PublicFilter(today, store.declared), time=now, now=now
+        snapshot=today,
+        today=today,
+        public=PublicFilter(today, store.declared),
+        time=now,
+        now=now,
+        public_history=store.public_history,
     )
 
 
@@ -137,11 +144,4 @@ def requested_moment(current: PageMoment, text: str, zone: tzinfo) -> PageMoment
     if time is None:
         first = recorded_time.time_at(today, NO_POSITION + 1)
         time = current.now if first is None else first - 1
-    return PageMoment(
-        snapshot=snapshot,
-        today=today,
-        public=current.public,
-        time=time,
-        now=current.now,
-        as_of=text,
-    )
+    return replace(current, snapshot=snapshot, time=time, as_of=text)

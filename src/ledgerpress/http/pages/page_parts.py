@@ -33,6 +33,7 @@ class PageView:
     """A page that is being rendered: its moment, its changes, if it declares them, and its HTTP status.
 
     `path` is its path on this site, and `subject` what it is about, such as an article, if its handler states them.
+    `is_in_time` is false if the page offers no other moments, for example because its address names those that it shows.
     """
 
     pages: SiteOfPage
@@ -42,6 +43,7 @@ class PageView:
     status: int = 200
     path: str = ""
     subject: object = None
+    is_in_time: bool = True
 
     @property
     def language(self) -> str:
