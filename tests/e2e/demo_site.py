@@ -3,9 +3,12 @@
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
+from ledgerpress.commands.command_handler import CommandHandler
+from ledgerpress.commands.command_request_and_context import CommandRequest, CommandResult
 from ledgerpress.eventlog.clock_randomness_ids import SystemClock
+from ledgerpress.features.actors.model import FIRST_EVENT_COUNT
 from ledgerpress.features.categories import CategoryRef
 from ledgerpress.features.demo.load import DemoClock, load_demo
 from ledgerpress.features.posts import (
@@ -60,28 +63,31 @@ It closed in 1931, with <kbd>Ctrl</kbd>, H<sub>2</sub>O, <ins>new</ins> and <mar
 
 
 @asynccontextmanager
-async def demo_site(folder: Path, *options: str, language: str = "en") -> AsyncIterator[str]:
+async def demo_site(
+    folder: Path, *options: str, language: str = "en", has_rare_states: bool = True
+) -> AsyncIterator[str]:
     """Serve the demo, and yield the address of the site. `options` are those of `ledgerpress serve`."""
     data = folder / "demo"
     if not data.exists():
-        await write_site(data, language)
+        await write_site(data, language, has_rare_states=has_rare_states)
     async with Servers(folder) as servers:
         host, port = await (await servers.start(data, *options)).address()
         yield f"http://{host}:{port}"
 
 
-async def write_site(data: Path, language: str = "en") -> None:
-    """Write the demo into a new store, with articles in states that are rare."""
+async def write_site(data: Path, language: str = "en", *, has_rare_states: bool = True) -> None:
+    """Write the demo into a new store, if wanted with articles in states that are rare."""
     clock = DemoClock(SystemClock().now() - WEEKS)
     async with open_store(data, clock=clock) as store:
         await write_demo(store, clock, language)
-        await write_states(store, data)
+        if has_rare_states:
+            await write_states(store, data)
 
 
 async def write_demo(store: Store, clock: DemoClock, language: str = "en") -> None:
     """Write the demo, and an article with every kind of content, into an empty store."""
-    await load_demo(store.commands, clock)
-    await store.commands.handle(LocalizeSite(language=language))
+    commands: Any = _CommandsInLanguage(store.commands, language)
+    await load_demo(commands, clock)
     harbour = CategoryRef(slug="harbour")
     created = await store.commands.handle(
         CreatePost(
@@ -101,6 +107,21 @@ async def write_demo(store: Store, clock: DemoClock, language: str = "en") -> No
             with_correction=NewCorrection(note="It turns with every tide.", passage="four times"),
         )
     )
+
+
+class _CommandsInLanguage:
+    """Handles the commands of the demo, and sets the language of the site after the first one that records something."""
+
+    def __init__(self, commands: CommandHandler, language: str) -> None:
+        self._commands = commands
+        self._language: str | None = language
+
+    async def handle(self, command: Any, request: CommandRequest | None = None) -> CommandResult:
+        result = await self._commands.handle(command, request)
+        if self._language is not None and result.position > FIRST_EVENT_COUNT:
+            await self._commands.handle(LocalizeSite(language=self._language))
+            self._language = None
+        return result
 
 
 async def write_states(store: Store, data: Path) -> None:
