@@ -1,5 +1,6 @@
 """The comparison of `test_nothing_hidden_is_shown` fails if any one rule that hides something is broken."""
 
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final
@@ -17,7 +18,7 @@ from ledgerpress.http.pages import conditional_requests
 from ledgerpress.views.filter_past_items_public_today import PublicFilter
 from tests.property.reader_of_everything import read_history
 
-SEED: Final = 1
+SEEDS: Final = range(1, 9)
 STEPS: Final = 120
 STOPS: Final = 12
 SITE_PAGES: Final = "ledgerpress.features.site_pages.html_pages"
@@ -82,6 +83,10 @@ async def test_a_broken_rule_is_found(
 ) -> None:
     monkeypatch.setattr(feed_selection, "ARCHIVE_SIZE", 3)
     mutate(monkeypatch)
-    with pytest.raises(AssertionError, match=r"'zq\d+qz'|not modified") as caught:
-        await read_history(tmp_path / "site", SEED, steps=STEPS, stops=STOPS, is_open=True)
-    print(mutate.__name__, str(caught.value).splitlines()[0])  # noqa: T201 - shows what was found
+    for seed in SEEDS:  # a rule that hides something rare is not needed in every history
+        try:
+            await read_history(tmp_path / str(seed), seed, steps=STEPS, stops=STOPS, is_open=True)
+        except AssertionError as error:
+            assert re.search(r"'zq\d+qz'|not modified", str(error))  # noqa: PT017 - another failure proves nothing
+            return
+    pytest.fail(f"{mutate.__name__} was not found")
