@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from ledgerpress.http.pages.interface_texts.catalogues import parsed
 from ledgerpress.testing.texts.__main__ import main
 from ledgerpress.testing.texts.catalogue_comparison import Source, conflicts, problems, update
 from ledgerpress.testing.texts.text_extraction import texts_of
@@ -27,6 +28,12 @@ def test_the_example_is_translated() -> None:
 
 def test_features_translate_the_same_text_in_the_same_way() -> None:
     assert list(conflicts([Source(folder, LANGUAGES) for folder in FOLDERS])) == []
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_all_features_have_the_same_plural_forms(language: str) -> None:
+    files = [Source(folder, [language]).file(language) for folder in FOLDERS]
+    assert len({parsed(path).plural_forms for path in files if path.exists()}) == 1
 
 
 @pytest.fixture
@@ -118,3 +125,28 @@ def test_an_update_keeps_translations_and_removes_unused_ones(feature: Path) -> 
     assert 'msgid "New"\nmsgstr ""' in german
     assert "Best" not in german
     assert "nplurals=6" in (feature / "translations" / "ar.po").read_text("utf-8")
+
+
+@pytest.mark.parametrize(
+    ("language", "rule"),
+    [
+        ("fr", "nplurals=2; plural=(n > 1);"),
+        ("fr-CA", "nplurals=2; plural=(n > 1);"),
+        ("es", "nplurals=2; plural=(n != 1);"),
+        ("pl", "nplurals=3;"),
+    ],
+)
+def test_a_new_catalogue_has_the_plural_forms_of_the_other_catalogues(
+    feature: Path, capsys: pytest.CaptureFixture[str], language: str, rule: str
+) -> None:
+    assert main(["--update", "--language", language, str(feature)]) == 1
+    assert "the translation is missing" in capsys.readouterr().out
+    path = feature / "translations" / f"{language}.po"
+    text = path.read_text("utf-8")
+    assert f'"Plural-Forms: {rule}' in text
+    number = parsed(path).num_plurals
+    forms = "".join(f'msgstr[{form}] ""\n' for form in range(number))
+    assert forms in text
+    path.write_text(text.replace(forms, forms.replace('""', '"{count} ★"')), "utf-8")
+    main(["--language", language, str(feature)])
+    assert "needs" not in capsys.readouterr().out

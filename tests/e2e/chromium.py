@@ -132,6 +132,21 @@ class Page:
         for action in ("mousePressed", "mouseReleased"):
             await self._call("Input.dispatchMouseEvent", type=action, button="left", clickCount=1, **point)
 
+    async def listeners(self) -> list[tuple[str, str]]:
+        """Return the listeners of all elements: the type of the event, and the name of the element."""
+        root = await self._call("Runtime.evaluate", expression="document")
+        result = await self._call(
+            "DOMDebugger.getEventListeners", objectId=root["result"]["objectId"], depth=-1
+        )
+        await self._call("DOM.enable")
+        await self._call("DOM.getDocument")
+        return [(each["type"], await self._node_name(each["backendNodeId"])) for each in result["listeners"]]
+
+    async def _node_name(self, backend_id: int) -> str:
+        node = await self._call("DOM.describeNode", backendNodeId=backend_id)
+        name: str = node["node"]["nodeName"]
+        return name
+
     async def without_scripts(self) -> None:
         """Turn off JavaScript in pages. Expressions of tests are still evaluated."""
         await self._call("Emulation.setScriptExecutionDisabled", value=True)

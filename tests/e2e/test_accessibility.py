@@ -1,51 +1,21 @@
 """Every page of the demo is checked with axe-core, and read and operated with the keyboard alone."""
 
 import json
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
-import httpx2
 import pytest
 
 from tests.conformance import node
 from tests.e2e.chromium import Page
-from tests.e2e.demo_site import demo_site
+from tests.e2e.demo_pages import CLOSED_PAGES, EMPTY_PAGES, EVERYTHING, OPEN, html_pages_of
+from tests.e2e.demo_site import demo_site, empty_site
 from tests.e2e.pages_in_browser import save_picture
 
 pytestmark = pytest.mark.slow
 
 WIDTHS: Final = (1200, 360)
-OPEN: Final = ("--open-past", "--public-history")
-CORRECTED: Final = "/articles/winter-ferry-hours"
-EVERYTHING: Final = "/articles/everything"
-PAGES: Final = {
-    "front page": "/",
-    "category": "/categories/harbour",
-    "empty category": "/categories/weather",
-    "article with corrections": CORRECTED,
-    "article with every kind of content": EVERYTHING,
-    "history": f"{CORRECTED}/history",
-    "first revision": f"{CORRECTED}/history/1",
-    "difference": f"{CORRECTED}/history/2",
-    "difference side by side": f"{EVERYTHING}/history/2?view=side-by-side",
-    "proof": f"{CORRECTED}/history/2/check",
-    "corrections": "/corrections",
-    "comparison": "/compare?from=100",
-    "exchanged comparison": "/compare?from=100&to=50",
-    "comparison with a problem": "/compare?from=nonsense",
-    "past front page": "/?asOf={then}",
-    "past article": f"{CORRECTED}?asOf={{then}}",
-    "past history": f"{CORRECTED}/history?asOf={{then}}",
-    "invalid moment": "/?asOf=nonsense",
-    "missing page": "/nowhere",
-    "missing page of the past": "/nowhere?asOf={then}",
-}
-"""The addresses of pages by name. `{then}` is a position before the last change."""
-CLOSED_PAGES: Final = {
-    "past that is not public": "/?asOf=5",
-    "history that is not public": f"{CORRECTED}/history",
-    "comparison that is not public": "/compare",
-}
 RUN: Final = """
     axe.run(document, {{
         runOnly: {rules},
@@ -59,6 +29,7 @@ ALL_RULES: Final = RUN.format(rules=f"{{type: 'tag', values: '{TAGS}'.split(' ')
 CONTRAST: Final = RUN.format(
     rules="{type: 'rule', values: ['color-contrast', 'link-in-text-block']}"
 ).replace('rules: {"target-size": {enabled: true}},', "")
+OPEN_DETAILS: Final = "document.querySelectorAll('details').forEach(each => { each.open = true; })"
 ENTER, TAB, SPACE, RIGHT, DOWN = 13, 9, 32, 39, 40
 
 
@@ -66,13 +37,6 @@ def axe() -> str:
     """Return the source of axe-core. The version and its digest are in `axe/package-lock.json`."""
     folder = node.packages(Path(__file__).parent / "axe")
     return (folder / "node_modules" / "axe-core" / "axe.min.js").read_text("utf-8")
-
-
-async def paths(site: str) -> dict[str, str]:
-    """Return the paths of all pages by name."""
-    async with httpx2.AsyncClient() as http:
-        now = int((await http.get(f"{site}/")).headers["LedgerPress-Position"])
-    return {name: path.format(then=now - 1) for name, path in PAGES.items()}
 
 
 async def violations(page: Page, source: str, name: str, tmp_path: Path) -> list[str]:
@@ -93,19 +57,22 @@ async def violations(page: Page, source: str, name: str, tmp_path: Path) -> list
 @pytest.mark.parametrize("language", ["en", "ar"])
 async def test_axe_finds_nothing_on_any_page(page: Page, tmp_path: Path, language: str) -> None:
     source, reports = axe(), list[str]()
+
+    async def check(site: str, pages: Mapping[str, str]) -> None:
+        for name, path in pages.items():
+            await page.go(f"{site}{path}")
+            # The first pages are from before the site had a language.
+            direction = "rtl" if language == "ar" and "asOf=1" not in path else "ltr"
+            assert await page.value("document.dir") == direction
+            await page.value(OPEN_DETAILS)
+            reports.extend(await violations(page, source, f"{name} {language}", tmp_path))
+
     async with demo_site(tmp_path, *OPEN, language=language) as site:
-        for name, path in (await paths(site)).items():
-            await page.go(f"{site}{path}")
-            assert await page.value("document.dir") == ("rtl" if language == "ar" else "ltr")
-            reports += await violations(page, source, f"{name} {language}", tmp_path)
-        await page.go(f"{site}/")
-        await page.value("document.querySelector('.pages [rel=next]').click()")
-        await page.until("location.search.includes('after') && document.readyState === 'complete'")
-        reports += await violations(page, source, f"older articles {language}", tmp_path)
-    async with demo_site(tmp_path) as site:
-        for name, path in CLOSED_PAGES.items():
-            await page.go(f"{site}{path}")
-            reports += await violations(page, source, f"{name} {language}", tmp_path)
+        await check(site, await html_pages_of(site))
+    async with demo_site(tmp_path, language=language) as site:
+        await check(site, CLOSED_PAGES)
+    async with empty_site(tmp_path, *OPEN, language=language) as site:
+        await check(site, EMPTY_PAGES)
     assert reports == [], "\n\n".join(reports)
 
 
@@ -114,13 +81,22 @@ CONTROLS: Final = """
         .filter(each => each.checkVisibility() && !each.disabled)
         .map((each, place) => { each.dataset.place = place; return each.outerHTML.slice(0, 100); })
 """
+DISGUISED: Final = """
+    [...document.querySelectorAll('[onclick], [role=button], [role=link], [accesskey], [autofocus], [tabindex]')]
+        .filter(each => each.getAttribute('tabindex') !== '0' || !each.matches('.scroll, pre'))
+        .map(each => each.outerHTML.slice(0, 100))
+"""
+"""Elements that look or act like controls, or that change the order of the Tab key."""
 FOCUS: Final = """
     (() => {
         const element = document.activeElement, style = getComputedStyle(element);
         const box = element.getBoundingClientRect();
         const isVisible = box.bottom > 0 && box.top < innerHeight && box.right > 0 && box.left < innerWidth;
+        const line = element.getClientRects()[0] ?? box;
+        const top = document.elementFromPoint(line.x + line.width / 2, line.y + line.height / 2);
+        const isCovered = Boolean(top) && !top.contains(element) && !element.contains(top);
         const hasOutline = style.outlineStyle !== 'none' && parseFloat(style.outlineWidth) >= 2;
-        return [Number(element.dataset.place ?? -1), isVisible && hasOutline];
+        return [Number(element.dataset.place ?? -1), isVisible && !isCovered && hasOutline];
     })()
 """
 
@@ -129,7 +105,7 @@ FOCUS: Final = """
 async def test_the_pages_fit_every_width(page: Page, tmp_path: Path, language: str) -> None:
     """WCAG 2.2, 1.4.10: nothing has to be scrolled sideways but tables."""
     async with demo_site(tmp_path, *OPEN, language=language) as site:
-        for name, path in (await paths(site)).items():
+        for name, path in (await html_pages_of(site)).items():
             await page.go(f"{site}{path}")
             for width in (320, 768, 1920):
                 await page.resize(width)
@@ -156,23 +132,65 @@ async def test_an_article_is_printed_in_black_without_links_to_elsewhere(page: P
 async def test_the_tab_key_reaches_everything_in_order_and_shows_where_it_is(
     page: Page, tmp_path: Path, width: int
 ) -> None:
-    async with demo_site(tmp_path, *OPEN) as site:
-        for name, path in (await paths(site)).items():
+    async def check(site: str, pages: Mapping[str, str]) -> None:
+        for name, path in pages.items():
             await page.go(f"{site}{path}", width=width)
             controls: list[str] = await page.value(CONTROLS)
-            visited: list[int] = []
-            # A field for a time has a stop for each of its parts.
-            for _ in range(len(controls) + 20):
-                await page.press("Tab", TAB)
-                place, is_shown = await page.value(FOCUS)
-                if place < 0 or place in visited[:1]:
-                    break  # after the last one, the browser, or the first one again
-                assert is_shown, (name, controls[place])
-                if visited[-1:] != [place]:
-                    visited.append(place)
-            missed = [control for place, control in enumerate(controls) if place not in visited]
-            assert missed == [], name
-            assert visited == sorted(visited), name
+            places = list(range(len(controls)))
+            assert await visited(page, controls, name) == places, name
+            if width != WIDTHS[0]:
+                continue
+            last = f"document.querySelector('[data-place=\"{places[-1]}\"]')"
+            await page.value(f"{last}.focus()")
+            assert await visited(page, controls, name, places[-1]) == places[::-1], name
+
+    async with demo_site(tmp_path, *OPEN) as site:
+        await check(site, await html_pages_of(site))
+    async with demo_site(tmp_path) as site:
+        await check(site, CLOSED_PAGES)
+    async with empty_site(tmp_path, *OPEN, language="en") as site:
+        await check(site, EMPTY_PAGES)
+
+
+async def visited(page: Page, controls: Sequence[str], name: str, start: int | None = None) -> list[int]:
+    """Press the Tab key until the focus leaves the page; return the controls that had it, each of which was visible.
+
+    Given a control to `start` from, press it backwards.
+    """
+    places = [] if start is None else [start]
+    # A field for a time has a stop for each of its parts, and for its button.
+    stops = sum(8 if 'type="datetime-local"' in control else 1 for control in controls)
+    for _ in range(stops + 1):
+        await page.press("Tab", TAB, shift=start is not None)
+        place, is_shown = await page.value(FOCUS)
+        if place < 0 or (place in places[:1] and places[-1:] != [place]):
+            return places  # after the last one, the browser, or the first one again
+        assert is_shown, (name, controls[place])
+        if places[-1:] != [place]:
+            places.append(place)
+    raise AssertionError(f"{name}: the focus does not leave the page: {places}")
+
+
+async def test_everything_that_a_mouse_operates_is_a_control_of_html(page: Page, tmp_path: Path) -> None:
+    """Browsers operate these with the keyboard, and assistive technologies know them."""
+    async with demo_site(tmp_path, *OPEN) as site:
+        for name, path in (await html_pages_of(site)).items():
+            await page.go(f"{site}{path}")
+            for listener, element in await page.listeners():
+                is_mouse = listener in {
+                    "click",
+                    "dblclick",
+                    "mousedown",
+                    "mouseup",
+                    "pointerdown",
+                    "pointerup",
+                }
+                # A form notices that one of its controls is pressed.
+                assert not is_mouse or element in {"A", "BUTTON", "FORM", "INPUT", "SELECT", "SUMMARY"}, (
+                    name,
+                    element,
+                )
+            assert await page.value(DISGUISED) == [], name
 
 
 async def test_everything_on_the_pages_works_with_the_keyboard(page: Page, tmp_path: Path) -> None:

@@ -1,25 +1,30 @@
 """A random newsroom in which each text has a word of its own, and which words readers may see now."""
 
+import re
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from random import Random
-from typing import Any
+from typing import Any, ClassVar, TypeAlias
 
-from ledgerpress.commands.client_identity import LOCAL_OPERATOR
+from ledgerpress.commands.client_identity import LOCAL_OPERATOR, Identity
+from ledgerpress.eventlog.envelope import StoredEvent
 from ledgerpress.operator.withdraw import withdraw_from
 from tests.integration.graphql_client import Client
 
 MINUTE = 60_000_000
+Action: TypeAlias = Callable[[], Awaitable[None]]
 
 
 @dataclass
 class AuthorOfWords:
-    """An author: the words of the name and the slug now, and all slugs."""
+    """An author: the words of the name and the slug now, and all slugs and names."""
 
     id: str
     name: str
     slug: str
     slugs: set[str] = field(default_factory=set)
+    names: set[str] = field(default_factory=set)
 
 
 @dataclass
@@ -43,7 +48,7 @@ class PostOfWords:
 
     def publish(self) -> None:
         self.is_public = self.was_public = True
-        self.published |= set(self.words.values())
+        self.published |= {*self.words.values(), self.slug}
         self.slugs.add(self.slug)
         self.published_authors = self.authors
         self.name_authors()
@@ -56,11 +61,15 @@ class PostOfWords:
 class NewsroomOfWords:
     """Writes at random through GraphQL, as a newsroom would, and withdraws payloads."""
 
+    withdrawn_types: ClassVar = {"post.created", "post.edited"}
+    """The types of the events whose payloads are withdrawn."""
+
     def __init__(self, site: Client, data: Path, chance: Random) -> None:
         self._site = site
         self._data = data
         self._chance = chance
         self._number = 0
+        self._last_writer: Identity = LOCAL_OPERATOR
         self.posts: list[PostOfWords] = []
         self.authors: list[AuthorOfWords] = []
         self.categories: list[str] = []
@@ -69,13 +78,18 @@ class NewsroomOfWords:
         self.all_words: set[str] = set()
 
     @property
-    def hidden(self) -> set[str]:
-        """The words that no reader may see now."""
+    def public(self) -> set[str]:
+        """The words of what is public now, in any of its published states."""
         public = set[str]()
         for post in self.posts:
             if post.is_public:
                 public |= post.published | set(post.corrections.values())
-        return self.all_words - (public - self.secrets)
+        return public
+
+    @property
+    def hidden(self) -> set[str]:
+        """The words that no reader may see now."""
+        return self.all_words - (self.public - self.secrets)
 
     async def step(self) -> None:
         """Do one thing."""
@@ -88,13 +102,21 @@ class NewsroomOfWords:
         elif len(self.posts) < 3:
             await self._create()
         else:
-            actions = {
-                self._create: 10, self._edit: 5, self._publish: 5, self._unpublish: 3, self._archive: 1,
-                self._unarchive: 1, self._categorize: 2, self._correct: 2, self._retract: 1, self._withdraw: 3,
-                self._move_category: 1, self._rename: 2, self._register: 1,
-            }  # fmt: skip
+            actions = self._actions()
             (action,) = self._chance.choices(list(actions), list(actions.values()))
             await action()
+
+    def _actions(self) -> dict[Action, int]:
+        """Return what the newsroom does, and how often."""
+        return {
+            self._create: 10, self._edit: 5, self._publish: 5, self._unpublish: 3, self._archive: 1,
+            self._unarchive: 1, self._categorize: 2, self._correct: 2, self._retract: 1, self._withdraw: 3,
+            self._move_category: 1, self._rename: 2, self._register: 1,
+        }  # fmt: skip
+
+    def _writer(self, mutation: str, input: dict[str, Any]) -> Identity:
+        """Return who runs a mutation."""
+        return LOCAL_OPERATOR
 
     def _word(self) -> str:
         self._number += 1
@@ -108,7 +130,8 @@ class NewsroomOfWords:
         return word
 
     async def _do(self, mutation: str, fields: str = "", **input: Any) -> dict[str, Any]:
-        with self._site.acting_as(LOCAL_OPERATOR):
+        self._last_writer = self._writer(mutation, input)
+        with self._site.acting_as(self._last_writer):
             payload = await self._site.do(mutation, fields, reason=self._secret(), **input)
         assert payload["userErrors"] == [], payload
         return payload
@@ -128,7 +151,7 @@ class NewsroomOfWords:
     async def _register(self) -> None:
         name, slug = self._word(), self._word()
         payload = await self._do("authorRegister", "author { id }", name=name, slug=slug)
-        self.authors.append(AuthorOfWords(payload["author"]["id"], name, slug, {slug}))
+        self.authors.append(AuthorOfWords(payload["author"]["id"], name, slug, {slug}, {name}))
 
     async def _rename(self) -> None:
         author, name = self._chance.choice(self.authors), self._word()
@@ -136,6 +159,7 @@ class NewsroomOfWords:
         slug = self._chance.choice(slugs)
         await self._do("authorRename", id=author.id, name=name, **slug)
         author.name = name
+        author.names.add(name)
         if slug:
             author.slug = slug["slug"] or name
             author.slugs.add(author.slug)
@@ -248,19 +272,20 @@ class NewsroomOfWords:
             await self._site.do("categoryMove", category={"slug": child}, parent={"slug": parent})
 
     async def _withdraw(self) -> None:
-        """Withdraw the payload of an event with the text of a post."""
+        """Withdraw the payload of an event with a text."""
         store = self._site.store
         events = await store.log.read(0, await store.log.head())
         candidates = [
             event
             for event in events
-            if event.payload is not None and event.header.type in {"post.created", "post.edited"}
+            if event.payload is not None and event.header.type in self.withdrawn_types
         ]
         # Often a recent one: then the text of a draft may be from before it.
         event = self._chance.choice(candidates[-6:] if self._chance.random() < 0.7 else candidates)
-        payload = repr(event.payload)
-        await withdraw_from(store, self._data, event.header.position, self._secret())
-        self.secrets |= {word for word in self.all_words if word in payload}
+        await self._withdraw_event(event)
+        await self._after_withdrawal()
+
+    async def _after_withdrawal(self) -> None:
         for post in self.posts:
             state = await self._state(post)
             post.slug = state["slug"]
@@ -269,3 +294,12 @@ class NewsroomOfWords:
             post.words = {name: text for name, text in texts.items() if text}
             if post.is_public:
                 post.slugs.add(post.slug)
+
+    async def _withdraw_event(self, event: StoredEvent) -> None:
+        await withdraw_from(self._site.store, self._data, event.header.position, self._secret())
+        self.secrets |= words_in(repr(event.payload))
+
+
+def words_in(text: str) -> set[str]:
+    """Return the words of a newsroom that a text contains."""
+    return set(re.findall(r"zq\d+qz", text))

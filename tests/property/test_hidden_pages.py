@@ -20,7 +20,7 @@ from ledgerpress.commands.client_identity import ANONYMOUS, LOCAL_OPERATOR
 from ledgerpress.eventlog.envelope import StoredEvent
 from ledgerpress.graphql.relay import global_ids
 from tests.integration.graphql_client import Client, client
-from tests.property.newsroom_of_words import NewsroomOfWords
+from tests.property.newsroom_of_words import NewsroomOfWords, words_in
 
 SEED: Final = int(os.environ.get("LEDGERPRESS_TEST_SEED", "1"))
 HISTORIES: Final = 2
@@ -153,10 +153,6 @@ async def shown_at(site: Client, path: str, position: int) -> object:
         return [page.status_code, sorted(words_in(re.sub(r"<[^>]*>", "", text)))]
     headings = re.findall(r'<h1 dir="auto">(.*?)</h1>', page.text) if path.startswith("/authors/") else []
     return [*headings, *re.findall(r'<h3 dir="auto"><a[^>]*>(.*?)</a></h3>', page.text)]
-
-
-def words_in(text: str) -> set[str]:
-    return set(re.findall(r"zq\d+qz", text))
 
 
 def positions_in(text: str) -> Iterable[int]:

@@ -17,7 +17,7 @@ from ledgerpress.http.pages.interface_texts.catalogues import (
     read_catalogue,
 )
 from ledgerpress.http.pages.interface_texts.date_and_number_formats import locale_of
-from ledgerpress.http.pages.interface_texts.translations import KERNEL_FOLDER
+from ledgerpress.http.pages.interface_texts.translations import KERNEL_FOLDER, fallback_tags
 from ledgerpress.testing.texts.text_extraction import UsedText, texts_of
 
 FOLDER: Final = "translations"
@@ -129,11 +129,22 @@ def _plurals_of(path: Path) -> dict[Key, str | None]:
     return texts
 
 
+def _plural_rule(language: str) -> Catalog:
+    """Return a catalogue with the rule for plural forms that a new catalogue of a language gets.
+
+    Babel has a third form of some languages, for whole millions. The catalogues of LedgerPress do without it, and those of
+    all features have the same forms, so that one text has one translation.
+    """
+    shipped = catalogue_files(KERNEL_FOLDER)
+    path = next((shipped[tag] for tag in fallback_tags(language) if tag in shipped), None)
+    return Catalog(locale=locale_of(language)) if path is None else parsed(path)
+
+
 def _written(language: str, former: Catalog, wanted: Mapping[Key, Sequence[UsedText]]) -> bytes:
     """Return the content of a catalogue with the wanted texts, and the former translations of these."""
     # Catalogues that exist keep their rule for plural forms.
     has_header = any(message.id for message in former)
-    rule = former if has_header else Catalog(locale=locale_of(language))
+    rule = former if has_header else _plural_rule(language)
     new = Catalog()
     new.mime_headers = [("Plural-Forms", rule.plural_forms)]
     for (context, english), texts in wanted.items():

@@ -47,7 +47,7 @@ class Translations:
 
     def _catalogue(self, language: str) -> Catalogue | None:
         """Return the merged catalogue of a language, the most specific translations last; `None` if there is none."""
-        tags = [tag for tag in _fallbacks(language) if any(tag in files for files in self._files)]
+        tags = [tag for tag in fallback_tags(language) if any(tag in files for files in self._files)]
         if not tags:
             return None
         return {
@@ -70,7 +70,7 @@ def translations_of(contributions: Iterable[HasTexts]) -> Translations:
     return Translations(folders)
 
 
-def _fallbacks(language: str) -> list[str]:
+def fallback_tags(language: str) -> list[str]:
     """Return the tags under which translations for a language can be found, the most specific first, in lower case.
 
     Tags that have been replaced are also looked up by their replacement, such as `iw` by `he`, and `arb` by `ar`.
