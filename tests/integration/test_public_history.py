@@ -143,7 +143,18 @@ async def test_a_former_slug_leads_to_the_history(public: Client, rest: str) -> 
 
 @pytest.mark.parametrize(
     "rest",
-    ["/0", "/4", "/x", "/1?from=9", "/1?from=-1", "?before=x", "/1/proof?size=x", "/9999999999999999999"],
+    [
+        "/0",
+        "/4",
+        "/x",
+        "/1?from=9",
+        "/1?from=-1",
+        "/2?from=0",
+        "/3?from=00",
+        "?before=x",
+        "/1/proof?size=x",
+        "/9999999999999999999",
+    ],
 )
 async def test_a_revision_that_does_not_exist_is_not_found(public: Client, rest: str) -> None:
     await newsroom(public)

@@ -150,7 +150,8 @@ async def _revision(pages: Pages, snapshot: Snapshot, request: Request) -> Respo
     revision = revision_queries.by_number(snapshot, article.id, number)
     former_number = requested_number(request.query_params.get("from"), default=number - 1)
     former = revision_queries.by_number(snapshot, article.id, former_number) if former_number else None
-    if revision is None or (former is None and former_number):
+    # Only the first version can be shown without another one.
+    if revision is None or (former is None and (number, former_number) != (1, 0)):
         return pages.not_found(snapshot)
     is_source, body, fields = await _changes(snapshot, former, revision)
     view = request.query_params.get("view")
