@@ -16,8 +16,10 @@ import pytest
 
 from ledgerpress.commands.client_identity import ANONYMOUS
 from ledgerpress.features.integrity.merkle_tree_projection import tree_head
+from ledgerpress.features.posts.corrections import queries as correction_queries
 from ledgerpress.features.public_history import check_proof
 from ledgerpress.operator.withdraw import withdraw_from
+from ledgerpress.views.snapshot_and_cache_dependencies import Snapshot
 from tests.integration.graphql_client import Client, client
 
 pytestmark = pytest.mark.usefixtures("workers")
@@ -127,6 +129,29 @@ async def test_paragraphs_that_are_joined_or_added_are_marked(public: Client) ->
     joined, added = [diff_of(await public.http.get(f"/articles/joined/history/{n}")) for n in (2, 3)]
     assert "One wheel.<del>¶</del></p>" in joined
     assert '<p class="inserted"><ins>More.</ins></p>' in added
+
+
+async def test_an_article_with_many_corrections_does_not_read_all_of_them_for_each(
+    public: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    post = await public.write("Live", body="0", publish=True)
+    reads = 0
+    of_post = correction_queries.of_post
+
+    def counted(snapshot: Snapshot, post_id: str) -> Any:
+        nonlocal reads
+        reads += 1
+        return of_post(snapshot, post_id)
+
+    monkeypatch.setattr(correction_queries, "of_post", counted)
+    for number in range(1, 9):
+        note = {"note": f"Note {number}", "kind": "UPDATE"}
+        await public.do("postEdit", id=post["id"], body=str(number), publish=True, withCorrection=note)
+    for path in ("/articles/live", "/corrections"):
+        reads = 0
+        page = await public.http.get(path)
+        assert page.text.count("See the change") >= 8
+        assert reads < 8, path
 
 
 @pytest.mark.parametrize("rest", ["", "/1", "/1/proof"])

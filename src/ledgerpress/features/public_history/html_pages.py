@@ -232,8 +232,8 @@ def _link_to_change(pages: Pages, snapshot: Snapshot, note: Any) -> list[Link]:
     if not (pages.public_history and isinstance(note, Note)):
         return []
     article = article_queries.by_id(snapshot, note.record.post_id)
-    revision = revision_queries.of_correction(snapshot, note.record.post_id, note.record)
-    href = change_href(article, revision) if article and revision else None
+    number = revision_queries.number_of_correction(snapshot, note.record.post_id, note.record)
+    href = change_href(article, number) if article and number else None
     return [Link("See the change", href)] if href else []
 
 
