@@ -5,6 +5,7 @@ import json
 import re
 import subprocess
 import sys
+import threading
 from collections.abc import AsyncIterator
 from html import unescape
 from pathlib import Path
@@ -17,7 +18,7 @@ import pytest
 from ledgerpress.commands.client_identity import ANONYMOUS
 from ledgerpress.features.integrity.merkle_tree_projection import tree_head
 from ledgerpress.features.posts.corrections import queries as correction_queries
-from ledgerpress.features.public_history import check_proof
+from ledgerpress.features.public_history import check_proof, html_pages
 from ledgerpress.operator.withdraw import withdraw_from
 from ledgerpress.views.snapshot_and_cache_dependencies import Snapshot
 from tests.integration.graphql_client import Client, client
@@ -129,6 +130,28 @@ async def test_paragraphs_that_are_joined_or_added_are_marked(public: Client) ->
     joined, added = [diff_of(await public.http.get(f"/articles/joined/history/{n}")) for n in (2, 3)]
     assert "One wheel.<del>¶</del></p>" in joined
     assert '<p class="inserted"><ins>More.</ins></p>' in added
+
+
+async def test_differences_are_written_outside_of_the_event_loop(
+    public: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await newsroom(public)
+    threads = set()
+
+    def noticed(write: Any) -> Any:
+        def run(*arguments: Any) -> Any:
+            threads.add(threading.current_thread())
+            return write(*arguments)
+
+        return run
+
+    for name in ("inline_html", "sides_html"):
+        monkeypatch.setattr(html_pages, name, noticed(getattr(html_pages, name)))
+        page = await public.http.get("/articles/the-tide-mill/history/3", params={"view": "side-by-side"})
+        assert "<ins>" in page.text
+        assert "<ins>" in (await public.http.get("/articles/the-tide-mill/history/3")).text
+    assert threads
+    assert threading.main_thread() not in threads
 
 
 async def test_an_article_with_many_corrections_does_not_read_all_of_them_for_each(
