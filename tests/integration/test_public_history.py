@@ -436,8 +436,10 @@ async def test_the_script_checks_a_proof_offline(public: Client, tmp_path: Path)
     for field, value in (("root", "33" * 32), ("publication", "another"), ("size", proof["size"] + 1)):
         stored.write_text(json.dumps({**msgspec.to_builtins(head), field: value}))
         assert check(file, "--head", stored).returncode == 1
-    file.write_text("no JSON")
-    assert check(file).returncode == 1
+    for text in ("no JSON", "[" * 100_000):
+        file.write_text(text)
+        assert check(file).returncode == 1
+        assert check(file).stderr.startswith("check_proof: ")
     assert check(tmp_path / "missing.json").returncode == 1
 
 
