@@ -7,6 +7,7 @@ from urllib.parse import quote
 import httpx2
 import pytest
 
+from ledgerpress.http.pages import links_at_moments
 from ledgerpress.http.pages.links_at_moments import with_moment_in_links
 from tests.integration.graphql_client import Client, client
 from tests.integration.test_pages import Outline
@@ -98,3 +99,10 @@ def test_below_a_prefix_and_at_the_address_of_the_site(link: str, expected: str 
         is_page=lambda path: path == "/" or path.startswith("/articles/"),
     )
     assert html == f'<a href="{expected or link}">a</a>'
+
+
+def test_a_body_without_links_is_not_read_for_links(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delattr(links_at_moments, "with_changed_urls")
+    html = "<p>The <abbr>a</abbr> &amp; b.</p>"
+    copy = with_moment_in_links(html, "1", address="http://test/", roots=["http://test"], is_page=bool)
+    assert copy == html

@@ -5,6 +5,7 @@ import json
 import re
 import subprocess
 import sys
+import threading
 from collections.abc import AsyncIterator
 from html import unescape
 from pathlib import Path
@@ -16,8 +17,10 @@ import pytest
 
 from ledgerpress.commands.client_identity import ANONYMOUS
 from ledgerpress.features.integrity.merkle_tree_projection import tree_head
-from ledgerpress.features.public_history import check_proof
+from ledgerpress.features.posts.corrections import queries as correction_queries
+from ledgerpress.features.public_history import check_proof, html_pages
 from ledgerpress.operator.withdraw import withdraw_from
+from ledgerpress.views.snapshot_and_cache_dependencies import Snapshot
 from tests.integration.graphql_client import Client, client
 
 pytestmark = pytest.mark.usefixtures("workers")
@@ -129,6 +132,51 @@ async def test_paragraphs_that_are_joined_or_added_are_marked(public: Client) ->
     assert '<p class="inserted"><ins>More.</ins></p>' in added
 
 
+async def test_differences_are_written_outside_of_the_event_loop(
+    public: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await newsroom(public)
+    threads = set()
+
+    def noticed(write: Any) -> Any:
+        def run(*arguments: Any) -> Any:
+            threads.add(threading.current_thread())
+            return write(*arguments)
+
+        return run
+
+    for name in ("inline_html", "sides_html"):
+        monkeypatch.setattr(html_pages, name, noticed(getattr(html_pages, name)))
+        page = await public.http.get("/articles/the-tide-mill/history/3", params={"view": "side-by-side"})
+        assert "<ins>" in page.text
+        assert "<ins>" in (await public.http.get("/articles/the-tide-mill/history/3")).text
+    assert threads
+    assert threading.main_thread() not in threads
+
+
+async def test_an_article_with_many_corrections_does_not_read_all_of_them_for_each(
+    public: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    post = await public.write("Live", body="0", publish=True)
+    reads = 0
+    of_post = correction_queries.of_post
+
+    def counted(snapshot: Snapshot, post_id: str) -> Any:
+        nonlocal reads
+        reads += 1
+        return of_post(snapshot, post_id)
+
+    monkeypatch.setattr(correction_queries, "of_post", counted)
+    for number in range(1, 9):
+        note = {"note": f"Note {number}", "kind": "UPDATE"}
+        await public.do("postEdit", id=post["id"], body=str(number), publish=True, withCorrection=note)
+    for path in ("/articles/live", "/corrections"):
+        reads = 0
+        page = await public.http.get(path)
+        assert page.text.count("See the change") >= 8
+        assert reads < 8, path
+
+
 @pytest.mark.parametrize("rest", ["", "/1", "/1/proof"])
 async def test_a_former_slug_leads_to_the_history(public: Client, rest: str) -> None:
     post = await public.write("History", body="One.", publish=True)
@@ -143,7 +191,18 @@ async def test_a_former_slug_leads_to_the_history(public: Client, rest: str) -> 
 
 @pytest.mark.parametrize(
     "rest",
-    ["/0", "/4", "/x", "/1?from=9", "/1?from=-1", "?before=x", "/1/proof?size=x", "/9999999999999999999"],
+    [
+        "/0",
+        "/4",
+        "/x",
+        "/1?from=9",
+        "/1?from=-1",
+        "/2?from=0",
+        "/3?from=00",
+        "?before=x",
+        "/1/proof?size=x",
+        "/9999999999999999999",
+    ],
 )
 async def test_a_revision_that_does_not_exist_is_not_found(public: Client, rest: str) -> None:
     await newsroom(public)
@@ -377,8 +436,10 @@ async def test_the_script_checks_a_proof_offline(public: Client, tmp_path: Path)
     for field, value in (("root", "33" * 32), ("publication", "another"), ("size", proof["size"] + 1)):
         stored.write_text(json.dumps({**msgspec.to_builtins(head), field: value}))
         assert check(file, "--head", stored).returncode == 1
-    file.write_text("no JSON")
-    assert check(file).returncode == 1
+    for text in ("no JSON", "[" * 100_000):
+        file.write_text(text)
+        assert check(file).returncode == 1
+        assert check(file).stderr.startswith("check_proof: ")
     assert check(tmp_path / "missing.json").returncode == 1
 
 

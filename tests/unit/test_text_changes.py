@@ -1,6 +1,7 @@
 """The difference between two texts for pages: its blocks, whatever they are, and its bounded cost."""
 
 import itertools
+import time
 from random import Random
 from typing import Final
 
@@ -77,3 +78,23 @@ def test_a_long_text_that_is_all_new_is_compared_block_by_block() -> None:
     assert all(
         before.index(row.older) == after.index(row.newer) for row in change.rows if row.older and row.newer
     )
+
+
+def test_a_passage_is_found_across_white_space_and_blocks() -> None:
+    text = plain_blocks("a  b\n\nthe  long\n\npassage\tends here")
+    for passage, expected in (("long passage ends", ["long", "passage\tends"]), ("ng pass", ["ng", "pass"])):
+        change = text_change(text, text, [passage])
+        quoted = [piece.text for row in change.rows for piece in row.pieces if piece.quoted]
+        assert quoted == expected
+
+
+def test_a_search_for_a_passage_that_nearly_occurs_everywhere_is_quick() -> None:
+    end = plain_blocks("a " * 100_000 + "c")
+
+    def seconds(passages: list[str]) -> float:
+        started = time.process_time()
+        text_change(plain_blocks("a " * 100_000 + "b"), end, passages)
+        return time.process_time() - started
+
+    seconds([])
+    assert seconds(["a " * 499 + "b"]) < 4 * max(seconds([]), 0.05)

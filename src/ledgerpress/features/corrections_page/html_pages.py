@@ -73,7 +73,7 @@ def _listed(snapshot: Snapshot, listed: CorrectionEntry, *, has_history: bool) -
         at=at,
         note=note_of(correction, at) if correction else None,
         changed=changed_names(revision) if revision else (),
-        change_href=change_href(article, revision) if revision and has_history else None,
+        change_href=change_href(article, revision.number) if revision and has_history else None,
     )
 
 

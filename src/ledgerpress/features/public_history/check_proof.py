@@ -28,7 +28,7 @@ def read(path: str) -> dict[str, Any]:
         data = json.loads(Path(path).read_text("utf-8"))
     except OSError as error:
         raise Invalid(f"{path} cannot be read: {error.strerror}") from None
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise Invalid(f"{path} is not JSON: {error}") from None
     if not isinstance(data, dict) or data.get("v") != 1:
         raise Invalid(f"{path} is not a proof or a tree head of version 1")

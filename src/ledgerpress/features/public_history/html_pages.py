@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
+from markupsafe import Markup
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -29,7 +30,7 @@ from ledgerpress.features.public_history.requested_history import (
     requested_number,
 )
 from ledgerpress.features.public_history.revision_queries import Revision, RevisionKind
-from ledgerpress.features.public_history.text_blocks import blocks_of, plain_blocks
+from ledgerpress.features.public_history.text_blocks import Block, blocks_of, plain_blocks
 from ledgerpress.features.public_history.text_changes import TextChange, text_change
 from ledgerpress.features.site.queries import site_tzinfo
 from ledgerpress.http.pages.conditional_requests import revalidated
@@ -62,6 +63,8 @@ _FIELD_HEADINGS: Final = {
     "slug": Text("Address"),
 }
 _SIDE_BY_SIDE: Final = "side-by-side"
+_LEVEL: Final = 4
+"""The level of the highest headings in a text. The heading of each difference is above them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,11 +85,31 @@ class RevisionEntry:
 
 
 @dataclass(frozen=True, slots=True)
+class ShownChange:
+    """The difference between two texts as HTML: as one text, or in rows with both side by side. The other is empty."""
+
+    is_change: bool
+    has_passage: bool
+    inline: Markup
+    sides: Sequence[tuple[Markup, Markup, bool]]
+
+    @classmethod
+    def of(cls, change: TextChange, level: int, *, side_by_side: bool) -> "ShownChange":
+        """Return a difference in which the highest headings get `level`."""
+        return cls(
+            is_change=change.is_change,
+            has_passage=change.has_passage,
+            inline=Markup() if side_by_side else inline_html(change, level),
+            sides=sides_html(change, level) if side_by_side else (),
+        )
+
+
+@dataclass(frozen=True, slots=True)
 class ChangedField:
     """A field that differs between two revisions."""
 
     heading: Text
-    change: TextChange
+    change: ShownChange
 
 
 def _entry(
@@ -150,10 +173,11 @@ async def _revision(pages: Pages, snapshot: Snapshot, request: Request) -> Respo
     revision = revision_queries.by_number(snapshot, article.id, number)
     former_number = requested_number(request.query_params.get("from"), default=number - 1)
     former = revision_queries.by_number(snapshot, article.id, former_number) if former_number else None
-    if revision is None or (former is None and former_number):
+    # Only the first version can be shown without another one.
+    if revision is None or (former is None and (number, former_number) != (1, 0)):
         return pages.not_found(snapshot)
-    is_source, body, fields = await _changes(snapshot, former, revision)
-    view = request.query_params.get("view")
+    side_by_side = request.query_params.get("view") == _SIDE_BY_SIDE
+    is_source, body, fields = await _changes(snapshot, former, revision, side_by_side=side_by_side)
     count = revision_queries.count(snapshot, article.id)
     page = pages.page(
         snapshot,
@@ -170,16 +194,14 @@ async def _revision(pages: Pages, snapshot: Snapshot, request: Request) -> Respo
         body=body,
         is_source=is_source,
         has_passage=any(change.has_passage for change in (body, *(field.change for field in fields))),
-        side_by_side=view == _SIDE_BY_SIDE,
-        inline_html=inline_html,
-        sides_html=sides_html,
+        side_by_side=side_by_side,
     )
     return revalidated(request, page)
 
 
 async def _changes(
-    snapshot: Snapshot, former: Revision | None, revision: Revision
-) -> tuple[bool, TextChange, list[ChangedField]]:
+    snapshot: Snapshot, former: Revision | None, revision: Revision, *, side_by_side: bool
+) -> tuple[bool, ShownChange, list[ChangedField]]:
     """Return whether the text is shown as Markdown, the difference of the text, and the other fields that differ.
 
     Readers see the text without Markdown. If only links or formatting differ, the Markdown shows how.
@@ -195,18 +217,22 @@ async def _changes(
         for name, heading in _FIELD_HEADINGS.items()
     ]
 
-    def compare() -> tuple[TextChange, list[ChangedField]]:
+    def shown(older: Sequence[Block], newer: Sequence[Block]) -> ShownChange:
+        level, has_sides = (_LEVEL, side_by_side) if former else (_LEVEL - 1, False)
+        return ShownChange.of(text_change(older, newer, passages), level, side_by_side=has_sides)
+
+    def compare() -> tuple[ShownChange, list[ChangedField]]:
         numbers = itertools.count()
         older, newer = (
             plain_blocks(source) if is_source else blocks_of(body.html, numbers)
             for source, body in zip(sources, (before, after), strict=True)
         )
         fields = [
-            ChangedField(heading, text_change(plain_blocks(then), plain_blocks(now), passages))
+            ChangedField(heading, shown(plain_blocks(then), plain_blocks(now)))
             for heading, then, now in texts
             if then != now
         ]
-        return text_change(older, newer, passages), fields
+        return shown(older, newer), fields
 
     body, fields = await asyncio.to_thread(compare)
     return is_source, body, fields
@@ -231,8 +257,8 @@ def _link_to_change(pages: Pages, snapshot: Snapshot, note: Any) -> list[Link]:
     if not (pages.public_history and isinstance(note, Note)):
         return []
     article = article_queries.by_id(snapshot, note.record.post_id)
-    revision = revision_queries.of_correction(snapshot, note.record.post_id, note.record)
-    href = change_href(article, revision) if article and revision else None
+    number = revision_queries.number_of_correction(snapshot, note.record.post_id, note.record)
+    href = change_href(article, number) if article and number else None
     return [Link("See the change", href)] if href else []
 
 

@@ -10,7 +10,6 @@ from ledgerpress.features.posts import article_queries
 from ledgerpress.features.posts.pages import article_href, article_missing
 from ledgerpress.features.posts.pages_at_moments import article_at
 from ledgerpress.features.public_history import revision_queries
-from ledgerpress.features.public_history.revision_queries import Revision
 from ledgerpress.http.pages.page_contributions_and_rendering import Pages
 from ledgerpress.views.paging import BadPageRequest
 from ledgerpress.views.snapshot_and_cache_dependencies import Snapshot
@@ -23,9 +22,9 @@ def history_href(slug: str, number: int | None = None) -> str:
     return f"{article_href(slug)}/history" + ("" if number is None else f"/{number}")
 
 
-def change_href(article: article_queries.Article, revision: Revision) -> str | None:
+def change_href(article: article_queries.Article, number: int) -> str | None:
     """Return the path of the page that shows what a published revision changed; `None` for the first one."""
-    return history_href(article.slug, revision.number) if revision.number > 1 else None
+    return history_href(article.slug, number) if number > 1 else None
 
 
 def requested_article(
@@ -51,9 +50,7 @@ def public_title(snapshot: Snapshot, article: article_queries.Article) -> str:
 
     After a withdrawal, the article itself may have the title of a draft.
     """
-    last_number = revision_queries.count(snapshot, article.id)
-    last = revision_queries.by_number(snapshot, article.id, last_number)
-    return (last and last.publication.content.title) or article_href(article.slug)
+    return revision_queries.last_title(snapshot, article.id) or article_href(article.slug)
 
 
 def number_in(text: str) -> int | None:

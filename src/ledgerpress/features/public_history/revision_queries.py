@@ -38,6 +38,14 @@ _OLDEST_FIRST: Final = _SELECT.format(
     condition="publication.number BETWEEN ?3 AND ?4 ORDER BY publication.number LIMIT ?5"
 )
 _COUNT: Final = "SELECT count(*) FROM publication WHERE post_id = ? AND position <= ?"
+_LAST_TITLE: Final = """
+    SELECT content.title
+    FROM publication
+    JOIN post ON post.id = publication.post_id
+    JOIN article ON article.seq = post.seq AND article.from_pos = publication.position
+    JOIN content ON content.position = article.content
+    WHERE publication.post_id = ? AND publication.position <= ? ORDER BY publication.number DESC LIMIT 1
+"""
 _NUMBER_AT: Final = "SELECT number FROM publication WHERE post_id = ? AND position = ?"
 _POSITION_OF: Final = "SELECT position FROM publication WHERE post_id = ? AND number = ? AND position <= ?"
 _FIRST_OF_REVISION: Final = """
@@ -99,6 +107,13 @@ def count(snapshot: Snapshot, post_id: str) -> int:
     return int(row[0])
 
 
+def last_title(snapshot: Snapshot, post_id: str) -> str:
+    """Return the title with which an article was published last; empty if it was withdrawn."""
+    db = snapshot.about(article_topic(post_id))
+    row = db.execute(_LAST_TITLE, (post_id, snapshot.position)).fetchone()
+    return str(row[0]) if row else ""
+
+
 def revisions(
     snapshot: Snapshot, post_id: str, low: int, high: int, limit: int, *, newest_first: bool = True
 ) -> list[Revision]:
@@ -139,12 +154,18 @@ def position_of(snapshot: Snapshot, post_id: str, number: int) -> int | None:
 
 def of_correction(snapshot: Snapshot, post_id: str, correction: Correction) -> Revision | None:
     """Return the published revision on which a correction is shown."""
-    revision = by_position(snapshot, post_id, correction.position)
-    if revision is not None:
-        return revision
-    values = (post_id, correction.revision, snapshot.position)
-    row = snapshot.about(article_topic(post_id)).execute(_FIRST_OF_REVISION, values).fetchone()
-    return by_number(snapshot, post_id, row[0]) if row and row[0] else None
+    number = number_of_correction(snapshot, post_id, correction)
+    return None if number is None else by_number(snapshot, post_id, number)
+
+
+def number_of_correction(snapshot: Snapshot, post_id: str, correction: Correction) -> int | None:
+    """Return the number of the published revision on which a correction is shown, without reading the revision."""
+    db = snapshot.about(article_topic(post_id))
+    row = db.execute(_NUMBER_AT, (post_id, correction.position)).fetchone()
+    if row is None or correction.position > snapshot.position:
+        values = (post_id, correction.revision, snapshot.position)
+        row = db.execute(_FIRST_OF_REVISION, values).fetchone()
+    return None if row is None or row[0] is None else int(row[0])
 
 
 def changed_fields(snapshot: Snapshot, old: ContentRow, new: ContentRow) -> tuple[str, ...]:

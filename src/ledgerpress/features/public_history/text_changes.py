@@ -17,7 +17,7 @@ _BLOCK_END: Final = "\0"
 """Ends each block in the texts that are compared. Unlike white space, it is always a word of its own."""
 _MOST_AT_ONCE: Final = 2**32
 """Up to this product of two lengths, words are compared across blocks. Above, each block is compared with one block."""
-_BETWEEN_WORDS: Final = rf"[\s{_BLOCK_END}{CELL_END}]+"
+_BETWEEN_WORDS: Final = re.compile(rf"[\s{_BLOCK_END}{CELL_END}]+")
 PARAGRAPH_MARK: Final = "¶"
 
 
@@ -206,14 +206,32 @@ def _with_passages(spans: Iterable[Span], passages: Sequence[str]) -> list[Piece
     older one if the newer does not have it. White space counts as one space, and so do the ends of blocks.
     """
     pieces = [Piece(*span) for span in spans]
-    for passage in passages:
-        pattern = re.compile(_BETWEEN_WORDS.join(map(re.escape, passage.split())))
-        for side in Side if passage.split() else ():
+    for words in (" ".join(passage.split()) for passage in passages):
+        for side in Side if words else ():
             text = "".join(piece.text for piece in pieces if piece.kind in side.value)
-            if match := pattern.search(text):
-                pieces = list(_marked(pieces, side, *match.span()))
+            if offsets := _find(text, words):
+                pieces = list(_marked(pieces, side, *offsets))
                 break
     return pieces
+
+
+def _find(text: str, words: str) -> tuple[int, int] | None:
+    """Return the offsets of the first place with words that have single spaces between them; `None` if there is none.
+
+    A search with a regular expression would need time in proportion to the product of both lengths.
+    """
+    start = _BETWEEN_WORDS.sub(" ", text).find(words)
+    if start < 0:
+        return None
+    end, low, left_out = start + len(words), None, 0
+    for between in _BETWEEN_WORDS.finditer(text):
+        at = between.start() - left_out
+        if low is None and at >= start:
+            low = start + left_out
+        if at >= end:
+            break
+        left_out += len(between[0]) - 1
+    return start + left_out if low is None else low, end + left_out
 
 
 def _marked(pieces: Iterable[Piece], side: Side, low: int, high: int) -> Iterator[Piece]:

@@ -37,6 +37,8 @@ def with_moment_in_links(
     is that of the page, `roots` are the addresses of the site, and `is_page` returns whether there are pages at a path below
     these.
     """
+    if "<a " not in html:
+        return html
     sites = [urlsplit(root) for root in roots]
 
     def changed(tag: str, name: str, url: str) -> str:

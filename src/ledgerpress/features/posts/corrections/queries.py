@@ -15,7 +15,7 @@ from ledgerpress.features.posts.post_queries import markdown
 from ledgerpress.features.posts.projector import ContentRow
 from ledgerpress.views.feature_declarations import DependencyRule, HiddenRule, RecentEvent
 from ledgerpress.views.recorded_time_positions import corrected_sql
-from ledgerpress.views.snapshot_and_cache_dependencies import Snapshot, Topic
+from ledgerpress.views.snapshot_and_cache_dependencies import RECORD_BYTES, Snapshot, Topic
 
 __all__ = [
     "Correction",
@@ -80,16 +80,26 @@ def correction_topic(correction_id: str) -> Topic:
     return Topic("correction", correction_id, internal=True)
 
 
-def of_article(snapshot: Snapshot, post_id: str) -> list[Correction]:
+def of_article(snapshot: Snapshot, post_id: str) -> Sequence[Correction]:
     """Return the corrections that readers of an article see, oldest first: all that are not retracted.
 
     Readers of the past do not see what is retracted today.
     """
-    public = [correction for correction in of_post(snapshot, post_id) if correction.retracted_at is None]
+    key = "corrections of an article", post_id
+    public = snapshot.once(key, lambda snapshot: _not_retracted(snapshot, post_id), _size_of)
     if snapshot.only and public:
         positions = snapshot.only.among([correction.position for correction in public])
         return [correction for correction in public if correction.position in positions]
     return public
+
+
+def _not_retracted(snapshot: Snapshot, post_id: str) -> tuple[Correction, ...]:
+    return tuple(correction for correction in of_post(snapshot, post_id) if correction.retracted_at is None)
+
+
+def _size_of(corrections: Sequence[Correction]) -> int:
+    texts = sum(len(each.note) + len(each.passage or "") for each in corrections)
+    return RECORD_BYTES * (len(corrections) + 1) + 4 * texts
 
 
 def of_post(snapshot: Snapshot, post_id: str) -> list[Correction]:
