@@ -48,7 +48,7 @@ from ledgerpress.http.pages.page_parts import PagePart, PageView
 from ledgerpress.http.pages.page_settings import PageSettings
 from ledgerpress.http.pages.site_files import environment_of, use_site_templates
 from ledgerpress.http.pages.site_today import SiteToday
-from ledgerpress.http.requests.url_prefix_and_route_path import absolute_url, route_path, url_prefix
+from ledgerpress.http.requests.url_prefix_and_route_path import absolute_url, url_prefix
 from ledgerpress.views.paging import BadPageRequest
 from ledgerpress.views.snapshot_and_cache_dependencies import Snapshot
 
@@ -305,20 +305,12 @@ class Pages:
             links=partial(self.links, snapshot),
             path=path,
             position=snapshot.position,
-            page_address=self._page_address() if status == 200 else None,
+            page_address=self._view.address if self._view and status == 200 else None,
             **values,
         )
         if policy in {SITE_POLICY, FORM_POLICY} and any(part.scripts for _, part, _ in parts):
             policy = INTERACTIVE_POLICY
         return HTMLResponse(html, status_code=status, headers=self._headers(snapshot, policy))
-
-    def _page_address(self) -> str | None:
-        """Return the address of the page that is requested, for readers of a printed page."""
-        if self._view is None:
-            return None
-        url = self._view.request.url
-        address = self.absolute_url(route_path({**self._view.request.scope, "path": url.path}))
-        return f"{address}?{url.query}" if url.query else address
 
     def not_found(self, snapshot: Snapshot) -> Response:
         """Return the page for unknown addresses, with status 404."""
