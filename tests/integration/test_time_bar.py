@@ -287,3 +287,13 @@ async def test_a_missing_page_has_no_time_bar_unless_a_moment_is_requested(site:
     missing = await at(site, "/articles/none", 3)
     assert "There was nothing at this address then" in missing.text
     assert 'id="time"' in missing.text
+
+
+async def test_the_technical_notes_are_at_the_very_end_and_a_category_links_to_its_feeds(
+    site: Client,
+) -> None:
+    page = (await site.http.get("/categories/town")).text
+    end = page.partition('<footer class="colophon"')[2]
+    assert end.index('href="/corrections"') < end.index('href="#time"') < end.index("As of position")
+    assert end.index("As of position") < end.index('href="/graphql"')
+    assert 'href="/feeds/categories/town.atom"' in page.partition("<main")[2].partition("</main>")[0]
