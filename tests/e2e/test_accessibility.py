@@ -124,8 +124,16 @@ async def test_an_article_is_printed_in_black_without_links_to_elsewhere(page: P
         ]
         shown = "[...document.querySelectorAll({selector!r})].filter(each => each.checkVisibility()).length"
         assert await page.value(shown.format(selector=".time-bar, .related, .neighbours, nav")) == 0
+        assert await page.value(shown.format(selector=".colophon a, .meta > a, .corrections p > a")) == 0
         assert await page.value(shown.format(selector="h1, .body table")) == 2
+        address = "document.querySelector('.page-address').innerText"
+        assert await page.value(address) == f"{site}{EVERYTHING}"
         await save_picture(page, "printed-article", tmp_path)
+        await page.go(f"{site}/?asOf=200")
+        assert await page.value(shown.format(selector=".moment a")) == 0
+        time = "document.querySelector('.card time')"
+        date = f"getComputedStyle({time}, '::after').content === JSON.stringify({time}.title)"
+        assert await page.value(f"{date} && getComputedStyle({time}).fontSize") == "0px"
 
 
 @pytest.mark.parametrize("width", WIDTHS)

@@ -270,6 +270,14 @@ async def test_on_a_phone_the_editor_the_button_and_the_result_fit(page: Page, t
         assert page.complaints == []
 
 
+async def test_without_scripts_graphiql_shows_only_what_to_do_then(page: Page, site: str) -> None:
+    await page.without_scripts()
+    await page.go(f"{site}/graphql")
+    assert await page.value("document.body.innerText.trim()") == (
+        "The explorer needs JavaScript. Without it, send GraphQL operations to this address by POST."
+    )
+
+
 async def test_graphiql_shows_the_examples_and_the_documentation_of_a_site(page: Page, site: str) -> None:
     await load(page, f"{site}/graphql")
     assert await page.value(TITLES) == READER_TABS

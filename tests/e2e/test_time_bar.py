@@ -221,6 +221,36 @@ async def test_the_focus_is_visible_on_every_control_in_every_scheme(
                 await save_picture(page, f"{picture}-forced" if is_forced else picture, tmp_path)
 
 
+async def test_the_banner_stays_in_sight_and_covers_no_control(page: Page, site: str) -> None:
+    banner = "document.querySelector('.moment').getBoundingClientRect().toJSON()"
+    for width in (360, 1200):
+        await page.go(f"{site}/?asOf=2024-05-07T23:00", width=width, height=640)
+        await page.value("document.querySelector('.colophon').style.paddingTop = '80rem'")
+        await page.value("scrollTo(0, document.body.scrollHeight)")
+        box = await page.value(banner)
+        assert box["top"] == 0
+        assert box["height"] <= 640 / 6, width
+        covered = await page.value(
+            """[...document.querySelectorAll(':is(main, .masthead) a')].reverse().filter(link => {
+              link.focus();
+              return link.getBoundingClientRect().top < document.querySelector('.moment').getBoundingClientRect().bottom;
+            }).length"""
+        )
+        assert covered == 0
+    await page.resize(360, 400)
+    await page.value("scrollTo(0, document.body.scrollHeight)")
+    assert (await page.value(banner))["bottom"] < 0, "a low window has more space for the page"
+
+
+async def test_the_hint_fits_the_pointer(page: Page, site: str) -> None:
+    keys = "مفاتيح الأسهم" if await _is_rtl(page, site) else "arrow keys"
+    hint = "document.querySelector('#time_hint').innerText"
+    assert keys in await page.value(hint)
+    await page.tap("document.querySelector('.rubric')")  # from now on, the browser is that of a phone
+    assert keys not in await page.value(hint)
+    assert await page.value(hint)
+
+
 async def test_the_slider_is_dragged_to_a_time(page: Page, site: str, tmp_path: Path) -> None:
     await page.go(f"{site}/")
     await page.value("document.querySelector('#time_slider').scrollIntoView({block: 'center'})")

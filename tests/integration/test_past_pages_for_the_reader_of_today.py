@@ -59,6 +59,7 @@ async def test_a_missing_page_of_the_past_speaks_to_the_reader_of_today(site: Cl
     assert '<html lang="ar" dir="rtl">' in page.text
     assert "There was nothing at this address then" in page.text
     assert (attribute(page, "main", "lang"), attribute(page, "main", "dir")) == ("en", "ltr")
+    assert '<title lang="en" dir="ltr">Page not found · ' in page.text
 
 
 async def test_a_language_of_today_without_translations_has_english_words_that_are_marked(

@@ -90,6 +90,18 @@ async def test_the_links_lead_through_the_changes_of_the_front_page(site: Client
     assert step(await at(site, "/", 1), "prev") is None
 
 
+async def test_the_first_change_of_a_page_always_has_a_mark(site: Client) -> None:
+    """Also if another change follows at once, so that both are in the same part of the bar."""
+    mill, _ = await publish(site, "The mill", "mill")
+    first = await last(site, "post.published")
+    await site.do(
+        "postEdit", id=mill, body="Corrected.", publish=True, withCorrection={"note": "It was wrong."}
+    )
+    await wait(site)
+    await publish(site, "The tram", "tram")
+    assert marks(await site.http.get("/articles/mill"))[0] == first
+
+
 async def test_a_change_below_the_first_page_is_none_of_the_page(site: Client) -> None:
     ids = [await publish(site, f"Story {number}", f"story-{number}") for number in range(14)]
     before = marks(await site.http.get("/"))
@@ -205,6 +217,45 @@ async def test_the_bar_has_a_form_a_slider_and_a_banner(site: Client) -> None:
     assert page.text.index('id="time"') < page.text.index('id="page_main"')
 
 
+async def test_the_links_to_changes_show_their_days(site: Client) -> None:
+    mill, _ = await publish(site, "The mill", "mill")
+    second = await site.do("postEdit", id=mill, body="Two wheels.", publish=True)
+    assert second is not None
+    page = await site.http.get("/articles/mill")
+    link = page.text.partition('<a rel="prev"')[2].partition("</a>")[0]
+    assert '<span aria-hidden="true">(4 May 2024)</span>' in link
+
+
+@pytest.mark.parametrize("moment", ["2999-01-01T10:00", "nonsense", "99999"])
+async def test_an_invalid_moment_has_a_form_to_try_again(site: Client, moment: str) -> None:
+    _, position = await publish(site, "The mill", "mill")
+    page = await at(site, "/articles/mill", moment)
+    assert page.status_code == 400
+    assert "The mill" not in page.text.partition('id="time"')[0]
+    assert attribute(page, "input", "max", type="datetime-local") == "2024-05-04T23:59"
+    assert attribute(page, "input", "name", type="datetime-local") == "asOf"
+    assert ("This time is in the future." in page.text) == moment.startswith("2999")
+    assert (
+        attribute(await at(site, "/", position), "input", "max", type="datetime-local") == "2024-05-04T23:59"
+    )
+
+
+async def test_an_invalid_moment_shows_nothing_of_an_article_that_is_not_public(site: Client) -> None:
+    mill, _ = await publish(site, "The mill", "mill")
+    await site.do("postUnpublish", id=mill)
+    hidden = await at(site, "/articles/mill", "nonsense")
+    assert hidden.text == (await at(site, "/articles/none", "nonsense")).text
+
+
+async def test_a_link_at_the_top_of_current_pages_leads_to_the_bar(site: Client) -> None:
+    _, position = await publish(site, "The mill", "mill")
+    link = '<p class="in-time"><a href="#time">This page in time</a></p>'
+    for path in ("/", "/articles/mill", "/categories/town"):
+        assert link in (await site.http.get(path)).text.partition("</header>")[0]
+        assert link not in (await at(site, path, position)).text, "the bar is at the top"
+    assert link not in (await site.http.get("/none")).text
+
+
 async def test_pages_with_the_bar_may_load_their_own_scripts_and_nothing_else(site: Client) -> None:
     await publish(site, "The mill", "mill")
     for path in ("/", "/?asOf=3", "/articles/mill", "/categories/town"):
@@ -236,3 +287,13 @@ async def test_a_missing_page_has_no_time_bar_unless_a_moment_is_requested(site:
     missing = await at(site, "/articles/none", 3)
     assert "There was nothing at this address then" in missing.text
     assert 'id="time"' in missing.text
+
+
+async def test_the_technical_notes_are_at_the_very_end_and_a_category_links_to_its_feeds(
+    site: Client,
+) -> None:
+    page = (await site.http.get("/categories/town")).text
+    end = page.partition('<footer class="colophon"')[2]
+    assert end.index('href="/corrections"') < end.index('href="#time"') < end.index("As of position")
+    assert end.index("As of position") < end.index('href="/graphql"')
+    assert 'href="/feeds/categories/town.atom"' in page.partition("<main")[2].partition("</main>")[0]

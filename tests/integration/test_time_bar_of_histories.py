@@ -18,8 +18,9 @@ async def site(tmp_path: Path) -> AsyncIterator[Client]:
 
 
 def drawn(positions: Iterable[int], edited: int) -> list[int]:
-    """Return the positions that have marks: a correction hides the mark of the publication at the same time."""
-    return [position for position in positions if position != edited]
+    """Return the positions that have marks: a correction hides the mark of a later publication at the same time."""
+    first, *later = positions
+    return [first, *(position for position in later if position != edited)]
 
 
 async def publish_and_correct(site: Client) -> tuple[str, dict[str, int]]:

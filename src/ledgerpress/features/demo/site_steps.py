@@ -32,7 +32,7 @@ def _menu(*categories: tuple[str, str]) -> Act:
                 NewMenuItem(
                     label="Imprint", place=MenuPlace.FOOTER, page=PageRef(id=stage.id("page", "imprint"))
                 ),
-                NewMenuItem(label="Feed", place=MenuPlace.FOOTER, address="/feeds/articles.atom"),
+                NewMenuItem(label="Feed (Atom)", place=MenuPlace.FOOTER, address="/feeds/articles.atom"),
             )
         )
     )
@@ -58,7 +58,6 @@ SITE_STEPS: Final[tuple[Step, ...]] = (
         _menu(
             ("Town", "news"),
             ("Harbour", "harbour"),
-            ("Weather", "weather"),
             ("People", "people"),
             ("Culture", "culture"),
             ("Table and Market", "food"),

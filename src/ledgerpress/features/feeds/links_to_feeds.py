@@ -53,10 +53,21 @@ def _links_of_author(_: Pages, __: Snapshot, author: Any) -> Sequence[Link]:
     """Return the links to the feeds of an author, for readers."""
     if not isinstance(author, authors.Author):
         return []
-    feed = author_feed_path(author.slug)
+    return _links_of(author_feed_path(author.slug))
+
+
+def _links_of_category(_: Pages, __: Snapshot, category: Any) -> Sequence[Link]:
+    """Return the links to the feeds of a category, for readers."""
+    if not isinstance(category, categories.Category):
+        return []
+    return _links_of(category_feed_path(category.slug))
+
+
+def _links_of(feed: str) -> Sequence[Link]:
     return [Link(name, f"{feed}.{format_}", media_type) for name, format_, media_type in _FORMATS]
 
 
 PAGES: Final = PageContribution(
-    links={"head": _links, "author": _links_of_author}, translations=Path(__file__).parent / "translations"
+    links={"head": _links, "author": _links_of_author, "category": _links_of_category},
+    translations=Path(__file__).parent / "translations",
 )

@@ -9,7 +9,7 @@ from ledgerpress.views import recorded_time_positions as recorded_time
 from ledgerpress.views.snapshot_and_cache_dependencies import Snapshot
 
 PARTS: Final = 100
-"""The number of parts of the bar. The last change in a part has a mark, so marks are never closer than readers see."""
+"""The number of parts of the bar. The last change in a part has a mark, and so has the first change of the page."""
 _SECOND: Final = 1_000_000
 
 
@@ -44,9 +44,10 @@ def _read_marks(today: Snapshot, changes: PageChanges) -> tuple[Mark, ...]:
     length = max((time_at(today, today.position) - start) // PARTS, 1)
     marks: list[Mark] = []
     before = today.position + 1
-    while (position := changes.about_last(before)) is not None:
+    while (position := changes.about_last(before)) is not None and position > first:
         time = time_at(today, position)
         marks.append(Mark(position, time))
         start_of_part = start + (time - start) // length * length
         before = min(position, recorded_time.position_at(today, start_of_part - 1) + 1)
-    return tuple(reversed(marks))
+    # Readers go there for the text before the first correction, which may follow within the same part.
+    return (Mark(first, start), *reversed(marks))

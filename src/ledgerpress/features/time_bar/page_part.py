@@ -37,6 +37,7 @@ class Step:
     """A change of the page: a link to the page as of that change, and the time."""
 
     href: str
+    day: DayText
     minute: MinuteText
 
 
@@ -62,7 +63,8 @@ def _place(view: PageView) -> Literal["top", "bottom"] | None:
         return None
     if view.moment.is_requested:
         return "top"
-    return "bottom" if view.status == HTTPStatus.OK else None
+    # The page for an invalid moment has the form, so that readers can enter another one.
+    return "bottom" if view.status in {HTTPStatus.OK, HTTPStatus.BAD_REQUEST} else None
 
 
 def _values(view: PageView) -> Mapping[str, Any]:
@@ -87,6 +89,8 @@ def _values(view: PageView) -> Mapping[str, Any]:
         "zone": ZoneText(at),
         "zone_id": site_time_zone(today),
         "field": _field(moment, time, zone),
+        # With the current time, the page, and its entity tag, would change each minute.
+        "end_of_today": f"{local_time(moment.now, zone).date().isoformat()}T23:59",
         "current_query": current_query,
         "other_parameters": other_parameters(view.request),
         "previous": _step(moment, zone, current_query, previous),
@@ -110,9 +114,9 @@ def _field(moment: PageMoment, time: int, zone: tzinfo) -> str:
 def _step(moment: PageMoment, zone: tzinfo, query: str, position: int | None) -> Step | None:
     if position is None:
         return None
-    time = time_at(moment.today, position)
+    at = local_time(time_at(moment.today, position), zone)
     separator = "&" if len(query) > 1 else ""
-    return Step(f"{query}{separator}asOf={position}#time", MinuteText(local_time(time, zone)))
+    return Step(f"{query}{separator}asOf={position}#time", DayText(at), MinuteText(at))
 
 
 def _slider(moment: PageMoment, marks: Sequence[Mark], zone: tzinfo) -> Slider:

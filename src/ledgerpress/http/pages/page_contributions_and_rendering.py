@@ -305,6 +305,7 @@ class Pages:
             links=partial(self.links, snapshot),
             path=path,
             position=snapshot.position,
+            page_address=self._view.address if self._view and status == 200 else None,
             **values,
         )
         if policy in {SITE_POLICY, FORM_POLICY} and any(part.scripts for _, part, _ in parts):

@@ -120,7 +120,7 @@ def named_position(today: Snapshot, text: str, *, now: int, zone: tzinfo) -> tup
             Text("The address names no time. A time has a form such as 2024-12-22T09:00 or 2024-12-22.")
         ) from None
     if begin > now:
-        raise InvalidMoment(Text("The address names a time in the future."))
+        raise InvalidMoment(Text("This time is in the future."))
     if today.reads is not None:
         # What is read during the day or the minute that the text names is not valid later.
         today.reads.within(since=begin)

@@ -8,6 +8,7 @@ from starlette.requests import Request
 
 from ledgerpress.http.pages.interface_texts.words import Words
 from ledgerpress.http.pages.page_moment import PageChanges, PageMoment
+from ledgerpress.http.requests.url_prefix_and_route_path import url_prefix
 from ledgerpress.views.snapshot_and_cache_dependencies import Snapshot
 
 
@@ -44,6 +45,13 @@ class PageView:
     path: str = ""
     subject: object = None
     is_in_time: bool = True
+
+    @property
+    def address(self) -> str:
+        """The address of the page with its parameters, also if its handler does not state its path."""
+        url = self.request.url
+        address = self.pages.absolute_url(url.path.removeprefix(url_prefix(self.request.scope)))
+        return f"{address}?{url.query}" if url.query else address
 
     @property
     def language(self) -> str:
