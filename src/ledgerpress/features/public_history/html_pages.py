@@ -14,15 +14,16 @@ from ledgerpress.features.authors.pages import author_names
 from ledgerpress.features.authors.queries import authors
 from ledgerpress.features.posts import article_queries
 from ledgerpress.features.posts.body.html_rendering_and_sections import render
+from ledgerpress.features.posts.corrections.queries import PublishedTexts
 from ledgerpress.features.posts.pages import ArticleContent, Moment, Note, article_href, moment, note_of
 from ledgerpress.features.posts.post_queries import markdown
 from ledgerpress.features.posts.projector import ContentRow
 from ledgerpress.features.public_history import revision_queries
+from ledgerpress.features.public_history.correction_links import link_of_correction
 from ledgerpress.features.public_history.difference_html import inline_html, sides_html
 from ledgerpress.features.public_history.page_changes import history_changes, revision_changes
 from ledgerpress.features.public_history.proof_pages import SCRIPT_HREF, proof_as_json, proof_page, script
 from ledgerpress.features.public_history.requested_history import (
-    change_href,
     history_href,
     public_title,
     requested_article,
@@ -41,6 +42,8 @@ from ledgerpress.http.pages.page_moment import AS_OF
 from ledgerpress.views.snapshot_and_cache_dependencies import Snapshot
 
 PAGE_SIZE: Final = 25
+_MAX_CHOICES: Final = 50
+"""The most versions that a list to choose from contains. If there are more, readers enter a number."""
 _KINDS: Final = {
     RevisionKind.FIRST: Text("First published"),
     RevisionKind.EDITED: Text("Edited without a note"),
@@ -69,6 +72,8 @@ class RevisionEntry:
     """A revision in a list or at the top of a page.
 
     `read_href` is the URL of the article with this text; `None` if there is none, because the past is not public.
+    `is_current` states whether that is the article as it is now. `hidden` is from when to when the article was not public
+    before this revision, if it was not.
     """
 
     number: int
@@ -79,6 +84,16 @@ class RevisionEntry:
     is_incomplete: bool
     href: str
     read_href: str | None
+    is_current: bool
+    hidden: tuple[Moment, Moment] | None
+
+
+@dataclass(frozen=True, slots=True)
+class Version:
+    """A revision that a reader may choose to compare with."""
+
+    number: int
+    name: Text
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,8 +113,8 @@ def _entry(
     def at(time: int) -> Moment:
         return moment(time, time, zone)
 
-    notes = [note_of(correction, at(correction.recorded_at)) for correction in revision.corrections]
-    read_href = None
+    texts, read_href = PublishedTexts(snapshot, article.seq), None
+    hidden = revision_queries.hidden_before(snapshot, article.id, revision.position)
     if revision.number == last:
         read_href = pages.url(article_href(article.slug))
     elif pages.open_past:
@@ -108,11 +123,13 @@ def _entry(
         number=revision.number,
         kind=_KINDS.get(revision.kind),
         at=at(revision.publication.recorded_at),
-        notes=notes,
+        notes=[note_of(correction, texts, at) for correction in revision.corrections],
         changed=changed_names(revision),
         is_incomplete=revision.publication.is_incomplete,
         href=history_href(article.slug, revision.number),
         read_href=read_href,
+        is_current=revision.number == last and not pages.moment.is_requested,
+        hidden=(at(hidden[0]), at(hidden[1])) if hidden else None,
     )
 
 
@@ -152,7 +169,10 @@ async def _revision(pages: Pages, snapshot: Snapshot, request: Request) -> Respo
     former = revision_queries.by_number(snapshot, article.id, former_number) if former_number else None
     if revision is None or (former is None and former_number):
         return pages.not_found(snapshot)
-    is_source, body, fields = await _changes(snapshot, former, revision)
+    older, newer = former, revision
+    if former and former.number > revision.number:
+        older, newer = revision, former
+    is_source, body, fields = await _changes(snapshot, older, newer)
     view = request.query_params.get("view")
     count = revision_queries.count(snapshot, article.id)
     page = pages.page(
@@ -165,7 +185,10 @@ async def _revision(pages: Pages, snapshot: Snapshot, request: Request) -> Respo
         count=count,
         entry=_entry(pages, snapshot, article, revision, count),
         byline=author_names(snapshot, revision.publication.content.author_ids),
-        former=_entry(pages, snapshot, article, former, count) if former else None,
+        former=former,
+        older=older,
+        newer=newer,
+        versions=_versions(snapshot, article.id, number) if count <= _MAX_CHOICES else (),
         fields=fields,
         body=body,
         is_source=is_source,
@@ -175,6 +198,16 @@ async def _revision(pages: Pages, snapshot: Snapshot, request: Request) -> Respo
         sides_html=sides_html,
     )
     return revalidated(request, page)
+
+
+def _versions(snapshot: Snapshot, post_id: str, number: int) -> list[Version]:
+    """Return the revisions to compare with, newest first: all others."""
+    zone = site_tzinfo(snapshot)
+    return [
+        Version(other, Text("Version {number}, {time}", number=other, time=moment(time, time, zone).minute))
+        for other, time in revision_queries.times(snapshot, post_id)
+        if other != number
+    ]
 
 
 async def _changes(
@@ -226,14 +259,10 @@ def _link_to_history(pages: Pages, snapshot: Snapshot, article: Any) -> list[Lin
     return [Link("History", f"{article.href}/history")] if is_shown else []
 
 
-def _link_to_change(pages: Pages, snapshot: Snapshot, note: Any) -> list[Link]:
-    """Return the link from a correction of an article to the difference of the revision that made it."""
-    if not (pages.public_history and isinstance(note, Note)):
-        return []
-    article = article_queries.by_id(snapshot, note.record.post_id)
-    revision = revision_queries.of_correction(snapshot, note.record.post_id, note.record)
-    href = change_href(article, revision) if article and revision else None
-    return [Link("See the change", href)] if href else []
+def _link_of_note(pages: Pages, snapshot: Snapshot, note: Any) -> list[Link]:
+    article = article_queries.by_id(snapshot, note.record.post_id) if isinstance(note, Note) else None
+    link = link_of_correction(pages, snapshot, article, note.record) if article else None
+    return [link] if link else []
 
 
 PAGES: Final = PageContribution(
@@ -249,5 +278,5 @@ PAGES: Final = PageContribution(
         "/articles/{slug}/history/{number}": revision_changes,
     },
     templates=Path(__file__).parent / "templates",
-    links={"article": _link_to_history, "correction": _link_to_change},
+    links={"article": _link_to_history, "correction": _link_of_note},
 )
