@@ -48,9 +48,11 @@ _FIRST_OF_REVISION: Final = """
 # The events of one append have one recorded time.
 _PUBLISHED_WITH: Final = """
     SELECT publication.position FROM correction
-    JOIN publication USING (post_id)
-    WHERE correction.position = ?1 AND publication.position <= ?1 AND publication.recorded_at = correction.recorded_at
-    ORDER BY publication.position DESC LIMIT 1
+    JOIN post ON post.id = correction.post_id
+    JOIN publication ON publication.position = (
+        SELECT max(article.from_pos) FROM article WHERE article.seq = post.seq AND article.from_pos <= ?1
+    )
+    WHERE correction.position = ?1 AND publication.recorded_at = correction.recorded_at LIMIT 1
 """
 # The end of the row before is earlier if the article was not public in between.
 _PUBLIC_UNTIL: Final = """
