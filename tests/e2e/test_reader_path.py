@@ -219,7 +219,7 @@ async def read_about_all_corrections(page: Page, texts: Texts) -> None:
     await follow(page, ".compare button", "/compare", "location.search.includes('from=2024-05-06')")
     assert await sees(page, texts["renamed"])
     changed = await page.value("document.querySelector('main').innerText")
-    assert all(texts[name] in changed for name in ("library", "tram", "right", "wrong"))
+    assert all(texts[name] in changed for name in ("library", "right", "wrong"))
 
 
 async def read_on(page: Page, texts: Texts) -> None:
