@@ -21,7 +21,8 @@ query ($asOf: AsOf) { corrections(asOf: $asOf) { totalCount nodes {
 
 def listed(page: httpx2.Response) -> list[tuple[str, str]]:
     """Return the title and the rest of each entry of the page."""
-    entries = re.findall(r"<li>(.*?)</li>", page.text, re.DOTALL)
+    entries_html = page.text.partition('<ol class="revisions">')[2].partition("</ol>")[0]
+    entries = re.findall(r'<li(?: class="quiet")?>(.*?)</li>', entries_html, re.DOTALL)
     texts = [" ".join(unescape(re.sub(r"<[^>]*>", " ", entry)).split()) for entry in entries]
     titles = re.findall(r'<h2 dir="auto"><a [^>]*>(.*?)</a>', page.text)
     return [(title, text.removeprefix(title).strip()) for title, text in zip(titles, texts, strict=True)]
@@ -61,11 +62,40 @@ async def test_every_page_links_to_the_corrections_and_edits_without_a_note(publ
     assert "Three wheels" in entries[2][1]
     assert re.findall(r'href="(/articles/[^"]*/history/\d)"', page.text) == [
         "/articles/the-tram/history/3",
-        "/articles/the-mill/history/3",
         "/articles/the-mill/history/2",
     ]
     for secret in ("secret draft", "complaint"):
         assert secret not in page.text
+
+
+async def test_edits_without_a_note_are_quiet_explained_and_can_be_left_out(tmp_path: Path) -> None:
+    async with client(tmp_path, public_history=True, open_past=True) as api:
+        posts = await newsroom(api)
+        page = await api.http.get("/corrections")
+        assert page.text.count('<li class="quiet">') == 1
+        assert "the editors changed an article and wrote nothing about it" in page.text
+        link = '<a href="/corrections?notes=only">Show only corrections with a note</a>'
+        assert link in page.text
+        only = await api.http.get("/corrections?notes=only")
+        assert [title for title, _ in listed(only)] == ["The mill", "The mill"]
+        assert "wrote nothing" not in only.text
+        assert '<a href="/corrections">Show edits without a note, too</a>' in only.text
+
+        for number in range(25):
+            await api.do("postEdit", id=posts["tram"]["id"], body=str(number), publish=True)
+            await api.do("correctionAdd", id=posts["tram"]["id"], note=f"Note {number}.")
+        head = await api.store.log.head()
+        first = await api.http.get(f"/corrections?notes=only&asOf={head}")
+        older = re.search(r'rel="next" href="([^"]*)"', first.text)
+        assert older is not None
+        assert f"asOf={head}" in older[1]
+        second = await api.http.get(f"/corrections{unescape(older[1])}")
+        assert [len(listed(each)) for each in (first, second)] == [20, 7]
+        assert "Edited without a note" not in first.text + second.text
+        newer = re.search(r'rel="prev" href="([^"]*)"', second.text)
+        assert newer is not None
+        assert "notes=only" in newer[1]
+        assert f'<a href="/corrections?asOf={head}">Show edits' in second.text
 
 
 async def test_without_public_histories_only_corrections_are_listed(tmp_path: Path) -> None:

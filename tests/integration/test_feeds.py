@@ -238,6 +238,8 @@ async def test_the_feed_of_an_author_without_public_articles_does_not_exist(news
     path = "/feeds/authors/ines-okafor.atom"
     document = await feed(newsroom, path)
     assert link(document, "alternate") == "http://test/authors/ines-okafor"
+    corrections = await feed(newsroom, "/feeds/corrections.atom")
+    assert link(corrections, "alternate") == "http://test/corrections"
     assert document.findtext(f"{ATOM}title") == "Ines Okafor · The Courier"
     assert entries(document).keys() == {"The tide mill"}
     await newsroom.do("postUnpublish", id=await post_id(newsroom, "the-tide-mill"))

@@ -295,6 +295,7 @@ CONTRACT: Final = FeatureContract(
         "ArticleChanged.change",
         "ArticleChanged.position",
         "Change.onBehalfOf",
+        "FrontPageComparison.moved",  # no date changes; see test_front_page_comparison
     ],
 )
 

@@ -11,13 +11,13 @@ import httpx2
 import pytest
 
 from ledgerpress.commands.client_identity import ANONYMOUS
-from tests.fixed_sources import SetClock
+from tests.fixed_sources import SetClock, StandingClock
 from tests.integration.graphql_client import Client, client
 
 COMPARE = """
 query ($from: AsOf!, $to: AsOf) { frontPageComparison(from: $from, to: $to) {
   from { position } to { position }
-  added { ...Place } removed { ...Place } moved { ...Place } unchanged { ...Place }
+  added { ...Place } removed { ...Place } moved { ...Place } shifted { ...Place } unchanged { ...Place }
 } }
 fragment Place on FrontPagePlace { from to article { title } }
 """
@@ -63,11 +63,33 @@ async def test_the_page_lists_what_was_added_removed_and_moved(past: Client) -> 
     compared = groups(page)
     assert compared["Added"] == ["Latest In place 1 of the newer front page"]
     assert compared["No longer on the front page"] == ["Number 1 Was in place 10 of the older front page"]
-    assert compared["Moved"][0] == "Number ten Moved from place 1 to place 2 Former headline: Number 10"
-    assert len(compared["Moved"]) == 9
-    assert "In the same place" not in compared
+    assert compared["With another headline"] == [
+        "Number ten Moved from place 1 to place 2 Former headline: Number 10"
+    ]
+    assert "8 other articles only moved up or down because of that; their order stayed the same." in text_of(
+        page
+    )
+    assert set(compared) == {"Added", "No longer on the front page", "With another headline"}
+    for position in (before, after):
+        assert f'<a href="/?asOf={position}">See this front page</a>' in page.text
     assert '<meta name="robots" content="noindex">' in page.text
     assert "form-action 'self'" in page.headers["Content-Security-Policy"]
+
+
+async def test_only_articles_in_another_order_have_moved(past: Client) -> None:
+    posts = [await past.write(f"Number {number}", publish=True) for number in range(1, 6)]
+    before = await past.store.log.head()
+    await past.do("postPublish", id=posts[4]["id"], publishedAt="2020-01-01T00:00:00Z")
+    after = await past.store.log.head()
+    page = await past.http.get(f"/compare?from={before}&to={after}")
+    assert groups(page) == {"Moved": ["Number 5 Moved from place 1 to place 5"]}
+    assert "4 other articles only moved up or down because of that" in text_of(page)
+    # Of two articles that changed places, one has moved.
+    await past.do("postPublish", id=posts[3]["id"], publishedAt="2020-01-02T00:00:00Z")
+    now = await past.store.log.head()
+    page = await past.http.get(f"/compare?from={after}&to={now}")
+    assert groups(page)["Moved"] == ["Number 4 Moved from place 1 to place 4"]
+    assert groups(page)["In the same place"] == ["Number 5 In place 5 of both front pages"]
 
 
 async def test_the_page_states_which_side_is_older_and_what_was_exchanged_or_equal(past: Client) -> None:
@@ -75,7 +97,8 @@ async def test_the_page_states_which_side_is_older_and_what_was_exchanged_or_equ
     page = await past.http.get(f"/compare?from={before}&to={after}")
     text = text_of(page)
     assert re.search(
-        rf"Older front page .*? \(position {before}\) Newer front page .*? \(position {after}\)", text
+        rf"Older front page .*? \(position {before}\) See this front page Newer front page .*? \(position {after}\)",
+        text,
     )
     assert "exchanged" not in text
     exchanged = await past.http.get(f"/compare?from={after}&to={before}")
@@ -121,9 +144,43 @@ async def test_by_default_the_older_moment_is_a_day_before_the_newer_one(tmp_pat
         assert "exchanged" not in page.text
         page = await api.http.get("/compare")
         assert "Nothing was recorded between these moments" in text_of(page)
-        clock.time += 60_000_000
-        later = await api.http.get("/compare", headers={"If-None-Match": page.headers["ETag"]})
-        assert later.status_code == 304
+
+
+def values(page: httpx2.Response) -> list[str]:
+    """Return what the two fields show."""
+    return re.findall(r'type="datetime-local" step="\d+" value="([^"]*)"', page.text)
+
+
+async def test_the_page_shows_the_moments_that_the_reader_asked_for(tmp_path: Path) -> None:
+    clock = StandingClock()  # 4 May 2024, 08:00 UTC
+    async with client(tmp_path, open_past=True, clock=clock) as api:
+        await api.write("First", publish=True)
+        clock.time += 30 * 3_600_000_000
+        await api.write("Second", publish=True)
+        head = await api.store.log.head()
+        clock.time += 3_600_000_000 + 20_000_000
+
+        page = await api.http.get("/compare")
+        text = text_of(page)
+        # Exactly 24 hours, although the last event before that is older.
+        assert "Older front page 4 May 2024, 15:00 UTC (position" in text
+        assert f"Newer front page now (position {head})" in text
+        assert groups(page)["Added"] == ["Second In place 1 of the newer front page"]
+        assert values(page) == ["", ""]
+        assert '<a href="/?asOf=2024-05-04T15%3A00">See this front page</a>' in page.text
+        assert '<a href="/">See this front page</a>' in page.text
+        clock.time += 30_000_000
+        again = await api.http.get("/compare", headers={"If-None-Match": page.headers["ETag"]})
+        assert again.status_code == 304
+
+        entered = {"from": "2024-05-04T12:00", "to": "2024-05-05T12:00:30"}
+        assert values(await api.http.get("/compare", params=entered)) == list(entered.values())
+        page = await api.http.get("/compare", params={"from": "", "to": "2024-05-05T14:00"})
+        assert "Older front page 4 May 2024, 14:00 UTC" in text_of(page)
+        assert values(page) == ["", "2024-05-05T14:00"]
+        page = await api.http.get("/compare", params={"to": "0001-01-01"})
+        assert page.status_code == 200
+        assert (await api.http.get("/compare?to=0")).status_code == 200
 
 
 async def test_each_field_has_a_label_with_the_time_zone_and_there_is_no_third_moment(past: Client) -> None:
@@ -219,8 +276,8 @@ async def test_graphql_has_the_same_comparison(past: Client) -> None:
     assert comparison["from"] == {"position": before}
     assert comparison["added"] == [{"from": None, "to": 1, "article": {"title": "Latest"}}]
     assert comparison["removed"] == [{"from": 10, "to": None, "article": {"title": "Number 1"}}]
-    assert comparison["moved"][0] == {"from": 1, "to": 2, "article": {"title": "Number ten"}}
-    assert (len(comparison["moved"]), comparison["unchanged"]) == (9, [])
+    assert comparison["shifted"][0] == {"from": 1, "to": 2, "article": {"title": "Number ten"}}
+    assert (comparison["moved"], len(comparison["shifted"]), comparison["unchanged"]) == ([], 9, [])
     # By default, the later moment is now. An object as of a moment has an id of its own, so only titles are compared.
     now = (await past.ask(COMPARE, **{"from": variables["from"]}))["frontPageComparison"]
     assert now["added"] == comparison["added"]

@@ -10,7 +10,9 @@ from starlette.responses import Response
 
 from ledgerpress.features.corrections_page.entry_queries import CorrectionEntry, entry, positions
 from ledgerpress.features.corrections_page.page_changes import corrections_page_changes
+from ledgerpress.features.posts.corrections.queries import PublishedTexts
 from ledgerpress.features.posts.pages import Moment, Note, article_href, moment, note_of
+from ledgerpress.features.public_history.correction_links import CHANGE, link_of_correction
 from ledgerpress.features.public_history.html_pages import changed_names
 from ledgerpress.features.public_history.requested_history import change_href, public_title
 from ledgerpress.features.site.queries import site_tzinfo
@@ -22,23 +24,31 @@ from ledgerpress.views.paging import PageRequest, encode_cursor, page_by_positio
 from ledgerpress.views.snapshot_and_cache_dependencies import Snapshot
 
 PAGE_SIZE: Final = 20
+_PATH: Final = "/corrections"
+_NOTES: Final = "notes"
+_ONLY: Final = "only"
+"""With `?notes=only`, edits without a note are left out."""
 
 
 @dataclass(frozen=True, slots=True)
 class ListedCorrection:
-    """An entry of the page. `note` is `None` for an edit without a note, whose changed fields are in `changed`."""
+    """An entry of the page. `note` is `None` for an edit without a note, whose changed fields are in `changed`.
+
+    `link` leads to what the entry is about.
+    """
 
     title: str
     href: str
     at: Moment
     note: Note | None
     changed: Sequence[Text]
-    change_href: str | None
+    link: Link | None
 
 
 def _corrections(pages: Pages, snapshot: Snapshot, request: Request) -> Response:
-    with_edits = pages.public_history
     parameters = request.query_params
+    only_notes = parameters.get(_NOTES) == _ONLY
+    with_edits = pages.public_history and not only_notes
     after, before = parameters.get("after"), parameters.get("before")
     if before is None:
         paging = PageRequest(first=PAGE_SIZE, after=after)
@@ -53,37 +63,52 @@ def _corrections(pages: Pages, snapshot: Snapshot, request: Request) -> Response
         high=snapshot.position,
     )
     entries = [entry(snapshot, key.post, with_edits=with_edits) for key in page.entries]
+    start = f"?{_NOTES}={_ONLY}&" if only_notes else "?"
     response = pages.page(
         snapshot,
         "corrections.html",
-        entries=[_listed(snapshot, each, has_history=with_edits) for each in entries if each],
+        entries=[_listed(pages, snapshot, each) for each in entries if each],
         with_edits=with_edits,
-        newer=f"?before={encode_cursor(page.entries[0])}" if page.entries and page.has_previous else None,
-        older=f"?after={encode_cursor(page.entries[-1])}" if page.entries and page.has_next else None,
+        has_edits=pages.public_history,
+        all_href=_PATH,
+        notes_href=f"{_PATH}?{_NOTES}={_ONLY}",
+        newer=f"{start}before={encode_cursor(page.entries[0])}"
+        if page.entries and page.has_previous
+        else None,
+        older=f"{start}after={encode_cursor(page.entries[-1])}" if page.entries and page.has_next else None,
     )
     return revalidated(request, response)
 
 
-def _listed(snapshot: Snapshot, listed: CorrectionEntry, *, has_history: bool) -> ListedCorrection:
+def _listed(pages: Pages, snapshot: Snapshot, listed: CorrectionEntry) -> ListedCorrection:
     article, correction, revision = listed.article, listed.correction, listed.revision
-    at = moment(listed.recorded_at, listed.recorded_at, site_tzinfo(snapshot))
+    zone = site_tzinfo(snapshot)
+
+    def at(time: int) -> Moment:
+        return moment(time, time, zone)
+
+    if correction is not None:
+        link = link_of_correction(pages, snapshot, article, correction)
+    else:
+        href = change_href(article, revision.number) if revision else None
+        link = Link(CHANGE, href) if href else None
     return ListedCorrection(
         title=public_title(snapshot, article),
         href=article_href(article.slug),
-        at=at,
-        note=note_of(correction, at) if correction else None,
+        at=at(listed.recorded_at),
+        note=note_of(correction, PublishedTexts(snapshot, article.seq), at) if correction else None,
         changed=changed_names(revision) if revision else (),
-        change_href=change_href(article, revision.number) if revision and has_history else None,
+        link=link,
     )
 
 
 def _footer(pages: Pages, snapshot: Snapshot, subject: object) -> Sequence[Link]:
-    return [Link("Corrections", "/corrections")]
+    return [Link("Corrections", _PATH)]
 
 
 PAGES: Final = PageContribution(
-    routes={"/corrections": _corrections},
-    changes={"/corrections": corrections_page_changes},
+    routes={_PATH: _corrections},
+    changes={_PATH: corrections_page_changes},
     templates=Path(__file__).parent / "templates",
     links={"footer": _footer},
 )

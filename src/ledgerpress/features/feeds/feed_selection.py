@@ -29,6 +29,8 @@ DEFAULT_SITE_NAME: Final = "LedgerPress"
 CORRECTIONS_TITLE: Final = Text("Corrections")
 ARTICLES_PATH: Final = "/feeds/articles"
 CORRECTIONS_PATH: Final = "/feeds/corrections"
+_CORRECTIONS_PAGE: Final = "/corrections"
+"""The page of the feature `corrections_page`."""
 
 
 class NoSuchFeed(Exception):
@@ -85,7 +87,9 @@ def all_articles(publication: str) -> Feed:
 
 def all_corrections(publication: str) -> Feed:
     id_ = urn(uuid8(publication, "feed", "corrections"))
-    return Feed(CORRECTIONS, id_, CORRECTIONS_PATH, "/", lambda _, words: words.text(CORRECTIONS_TITLE))
+    return Feed(
+        CORRECTIONS, id_, CORRECTIONS_PATH, _CORRECTIONS_PAGE, lambda _, words: words.text(CORRECTIONS_TITLE)
+    )
 
 
 def of_category(view: Snapshot, slug: str) -> Feed:

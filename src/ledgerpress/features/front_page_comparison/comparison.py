@@ -27,11 +27,16 @@ class Place:
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """The differences between two front pages, in the order of the places."""
+    """The differences between two front pages, in the order of the places.
+
+    `moved` are as few articles of both pages as possible without which the others are in the same order. `shifted` are
+    those others whose place changed only because articles were added, removed or moved.
+    """
 
     added: Sequence[Place]
     removed: Sequence[Place]
     moved: Sequence[Place]
+    shifted: Sequence[Place]
     unchanged: Sequence[Place]
 
 
@@ -51,9 +56,33 @@ def compare(then: Snapshot, now: Snapshot) -> Comparison:
         former_place, former = before.get(seq, (None, article))
         former_title = former.title if former.title != article.title else None
         places.append(Place(article, former_place, place, former_title))
+    in_order = _in_order(places)
     return Comparison(
         added=[place for place in places if place.before is None],
         removed=[Place(article, place, None) for seq, (place, article) in before.items() if seq not in after],
-        moved=[place for place in places if place.before not in (None, place.now)],
-        unchanged=[place for place in places if place.before == place.now],
+        moved=[place for place in places if place.before is not None and place not in in_order],
+        shifted=[place for place in in_order if place.before != place.now],
+        unchanged=[place for place in in_order if place.before == place.now],
     )
+
+
+def _in_order(places: Sequence[Place]) -> list[Place]:
+    """Return the most articles of both pages that have the same order on both, and of these the most in the same place.
+
+    That is a longest increasing subsequence of the former places.
+    """
+    best: list[list[Place]] = []
+    """The best selection that ends with each of the articles."""
+    both = [place for place in places if place.before is not None]
+    for place in both:
+        shorter = [chain for chain in best if _before(chain[-1]) < _before(place)]
+        best.append([*max(shorter, key=_worth, default=[]), place])
+    return max(best, key=_worth, default=[])
+
+
+def _before(place: Place) -> int:
+    return place.before or 0
+
+
+def _worth(places: Sequence[Place]) -> tuple[int, int]:
+    return len(places), sum(place.before == place.now for place in places)

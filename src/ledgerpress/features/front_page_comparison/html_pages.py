@@ -2,8 +2,8 @@
 
 import re
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
-from datetime import tzinfo
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, tzinfo
 from http import HTTPStatus
 from pathlib import Path
 from typing import Any, Final
@@ -28,6 +28,8 @@ from ledgerpress.views.snapshot_and_cache_dependencies import Snapshot
 
 _PATH: Final = "/compare"
 _DAY: Final = 86_400_000_000
+_MINUTE: Final = 60_000_000
+_FIRST_TIME: Final = rfc3339.to_microseconds(datetime.min.replace(tzinfo=UTC))
 _MAX_DIGITS: Final = 15
 _MAX_SHOWN: Final = 40
 _SPACE_BEFORE_TIME: Final = re.compile(r"(?<=[0-9]{4}-[0-9]{2}-[0-9]{2}) (?=[0-9])")
@@ -44,16 +46,18 @@ class InvalidMoment(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Point:
-    """A point in time: its position, and the time that the reader entered or that of the position, also for the field.
+    """A point in time: its position, and the time that the reader entered, or that of the position.
 
-    `time` is in microseconds since 1970, UTC; it is the current time if the reader entered nothing. `at` is `None` before
-    the first event.
+    `time` is in microseconds since 1970, UTC. `at` is that time for the page; `None` for now, and for a position before the
+    first event. `value` is what the field shows: what the reader entered. `href` is the front page as of then.
     """
 
     position: int
     time: int
     at: Moment | None
     value: str
+    href: str
+    is_now: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,20 +82,23 @@ def _compare(pages: Pages, snapshot: Snapshot, request: Request) -> Response:
         return pages.moved(snapshot, _PATH, query)
     try:
         second = _point(snapshot, parameters.get("to", ""), zone, pages.now)
-        first = _point(snapshot, parameters.get("from") or _day_before(second, snapshot), zone, pages.now)
+        entered = parameters.get("from", "").strip()
+        first = _point(snapshot, entered, zone, pages.now) if entered else _day_before(snapshot, second, zone)
     except InvalidMoment as error:
         fields = {"from_value": parameters.get("from", ""), "to_value": parameters.get("to", "")}
         return _page(pages, snapshot, status=HTTPStatus.BAD_REQUEST, problem=error.text, **fields)
-    is_reversed = first.position > second.position
+    is_reversed = (first.position, first.time) > (second.position, second.time)
     older, newer = (second, first) if is_reversed else (first, second)
     both = compare(pages.as_of(older.position), pages.as_of(newer.position))
     # The current articles are at their addresses without a moment.
     newer_at = None if newer.position == snapshot.position else newer.position
+    # Articles that were only pushed up or down are counted, unless there is more to say about them.
+    renamed = [place for place in both.shifted if place.former_title]
     groups = [
         (Text("Added"), _on_page(both.added, newer_at)),
         (Text("No longer on the front page"), _on_page(both.removed, older.position)),
         (Text("Moved"), _on_page(both.moved, newer_at)),
-        (Text("In the same place"), _on_page(both.unchanged, newer_at)),
+        (Text("With another headline"), _on_page(renamed, newer_at)),
     ]
     page = _page(
         pages,
@@ -100,6 +107,9 @@ def _compare(pages: Pages, snapshot: Snapshot, request: Request) -> Response:
         newer=newer,
         is_reversed=is_reversed,
         groups=groups,
+        is_empty=not (both.removed or both.added or both.moved or both.shifted or both.unchanged),
+        shifted=len(both.shifted) - len(renamed),
+        unchanged=_on_page(both.unchanged, newer_at),
         is_equal=not (both.added or both.removed or both.moved),
         from_value=older.value,
         to_value=newer.value,
@@ -114,6 +124,9 @@ def _page(pages: Pages, snapshot: Snapshot, *, status: int = HTTPStatus.OK, **va
         "newer": None,
         "is_reversed": False,
         "groups": (),
+        "is_empty": False,
+        "shifted": 0,
+        "unchanged": (),
         "is_equal": False,
         "zone": site_time_zone(snapshot),
     }
@@ -121,46 +134,62 @@ def _page(pages: Pages, snapshot: Snapshot, *, status: int = HTTPStatus.OK, **va
     return pages.page(snapshot, "compare.html", status=status, policy=FORM_POLICY, is_in_time=False, **values)
 
 
-def _point(snapshot: Snapshot, value: str, zone: tzinfo, now: int) -> Point:
+def _point(snapshot: Snapshot, text: str, zone: tzinfo, now: int) -> Point:
     """Return the point in time that a reader entered: a time, a position, or nothing for now. Raises `InvalidMoment`."""
-    text, time = value.strip(), None
+    text = text.strip()
     if not text:
-        position = snapshot.position
-    elif text.isascii() and text.isdigit():
-        position = int(text) if len(text) <= _MAX_DIGITS else snapshot.position + 1
-        if position > snapshot.position:
-            problem = Text(
-                "There is no position {position}: the log is at {head}.",
-                position=text[:_MAX_SHOWN],
-                head=snapshot.position,
-            )
-            raise InvalidMoment(problem)
-    else:
-        time = _time(text, zone, now)
-        position = _position_at(snapshot, time)
-    shown = recorded_time.time_of(snapshot.at(position)) if time is None else time
-    if shown is None:
-        return Point(position, 0, None, "")
-    at = local_time(shown, zone).replace(tzinfo=None)
-    # A page that compares with now shows the time of the last event, so that it stays the same until the next one.
-    return Point(
-        position, shown if text else now, moment(shown, shown, zone), at.isoformat(timespec="seconds")
-    )
+        # In full minutes, so that the page stays the same for a minute.
+        end = now - now % _MINUTE + _MINUTE - 1
+        return Point(snapshot.position, end, None, "", "/", is_now=True)
+    if text.isascii() and text.isdigit():
+        return _point_at_position(snapshot, text, zone)
+    begin, end = _span(text, zone, now)
+    precision = "minutes" if end - begin >= _MINUTE - 1 else "seconds"
+    return _point_at_time(snapshot, min(end, now), zone, precision)
 
 
-def _day_before(point: Point, snapshot: Snapshot) -> str:
-    """Return the position a day before a point in time, as a reader enters it."""
-    return str(_position_at(snapshot, point.time - _DAY))
+def _point_at_position(snapshot: Snapshot, text: str, zone: tzinfo) -> Point:
+    position = int(text) if len(text) <= _MAX_DIGITS else snapshot.position + 1
+    if position > snapshot.position:
+        problem = Text(
+            "There is no position {position}: the log is at {head}.",
+            position=text[:_MAX_SHOWN],
+            head=snapshot.position,
+        )
+        raise InvalidMoment(problem)
+    time, href = recorded_time.time_of(snapshot.at(position)), _front_page(str(position))
+    if time is None:
+        return Point(position, _FIRST_TIME, None, "", href)
+    # The field has only times.
+    value = _field_value(time, zone, "seconds")
+    return Point(position, time, moment(time, time, zone), value, href)
 
 
-def _position_at(snapshot: Snapshot, time: int) -> int:
-    return recorded_time.position_at(snapshot, time)
+def _point_at_time(snapshot: Snapshot, time: int, zone: tzinfo, precision: str) -> Point:
+    position, value = recorded_time.position_at(snapshot, time), _field_value(time, zone, precision)
+    return Point(position, time, moment(time, time, zone), value, _front_page(value))
 
 
-def _time(text: str, zone: tzinfo, now: int) -> int:
-    """Return the time that a text names, in microseconds since 1970, UTC: of a day or a minute, its end.
+def _day_before(snapshot: Snapshot, point: Point, zone: tzinfo) -> Point:
+    """Return the time 24 hours before a point in time. The field for it stays empty."""
+    time = max(point.time - _DAY, _FIRST_TIME)
+    precision = "minutes" if (time + 1) % _MINUTE == 0 else "seconds"
+    return replace(_point_at_time(snapshot, time, zone, precision), value="")
 
-    Without an offset, it is in the time zone of the site.
+
+def _field_value(time: int, zone: tzinfo, precision: str) -> str:
+    """Return a time as the field for it shows it, which has no time zone."""
+    return local_time(time, zone).replace(tzinfo=None).isoformat(timespec=precision)
+
+
+def _front_page(as_of: str) -> str:
+    return f"/?{urlencode({AS_OF: as_of})}"
+
+
+def _span(text: str, zone: tzinfo, now: int) -> tuple[int, int]:
+    """Return the first and the last microsecond of the time that a text names: of a day, a minute or a second.
+
+    Without an offset, it is in the time zone of the site. The point in time is the end. Raises `InvalidMoment`.
     """
     try:
         begin, end = rfc3339.parse_span(_SPACE_BEFORE_TIME.sub("T", text).replace(" ", "+"), zone)
@@ -173,7 +202,7 @@ def _time(text: str, zone: tzinfo, now: int) -> int:
         ) from None
     if begin > now:
         raise InvalidMoment(Text("{time} is in the future: enter an earlier time.", time=text[:_MAX_SHOWN]))
-    return min(end, now)
+    return begin, end
 
 
 def _on_page(places: Iterable[Place], position: int | None) -> Sequence[PlaceOnPage]:

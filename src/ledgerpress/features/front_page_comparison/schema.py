@@ -31,7 +31,12 @@ class FrontPageComparison:
     to: MomentType
     added: list[FrontPagePlace]
     removed: list[FrontPagePlace]
-    moved: list[FrontPagePlace]
+    moved: list[FrontPagePlace] = strawberry.field(
+        description="The articles that are in another order: as few as possible, without which the order is the same."
+    )
+    shifted: list[FrontPagePlace] = strawberry.field(
+        description="The articles in the same order whose place changed because others were added, removed or moved."
+    )
     unchanged: list[FrontPagePlace] = strawberry.field(description="The articles in the same place.")
 
 
@@ -61,6 +66,7 @@ class FrontPageQueries:
             added=_places(both.added, now),
             removed=_places(both.removed, then),
             moved=_places(both.moved, now),
+            shifted=_places(both.shifted, now),
             unchanged=_places(both.unchanged, now),
         )
 
@@ -70,5 +76,7 @@ SCHEMA: Final = SchemaContribution(
     permissions={"Query.frontPageComparison": None},
     objects=dict.fromkeys(("FrontPageComparison", "FrontPagePlace")),
     weights={"Query.frontPageComparison": 20.0},
-    sizes={f"FrontPageComparison.{name}": 10 for name in ("added", "removed", "moved", "unchanged")},
+    sizes={
+        f"FrontPageComparison.{name}": 10 for name in ("added", "removed", "moved", "shifted", "unchanged")
+    },
 )

@@ -1,6 +1,6 @@
 """The front page, article pages and category pages, each rendered from one snapshot."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import tzinfo
 from http import HTTPStatus
@@ -87,14 +87,17 @@ class ArticleList:
 class Note:
     """A correction on a page. `applies` is false if it is about text that the article no longer has.
 
-    `record` is the correction itself, for the links that features add to it.
+    `reworded` is when it got its present wording, `None` if it was never reworded. `has_passage` is false if the article
+    does not have the quoted passage. `record` is the correction itself, for the links that features add to it.
     """
 
     record: correction_queries.Correction
     heading: Text
     at: Moment
+    reworded: Moment | None
     note: str
     passage: str | None
+    has_passage: bool
     applies: bool
 
 
@@ -162,18 +165,34 @@ def _notes(
     zone: tzinfo,
 ) -> list[Note]:
     texts = correction_queries.PublishedTexts(snapshot, article.seq)
+
+    def at(time: int) -> Moment:
+        return moment(time, now, zone)
+
     return [
-        note_of(
-            correction, moment(correction.recorded_at, now, zone), applies=texts.are_corrected_by(correction)
-        )
+        note_of(correction, texts, at, applies=texts.are_corrected_by(correction))
         for correction in corrections
     ]
 
 
-def note_of(correction: correction_queries.Correction, at: Moment, *, applies: bool = True) -> Note:
-    """Return a correction for a page. `at` is the time at which it was recorded."""
-    heading = CORRECTION_HEADINGS[correction.kind]
-    return Note(correction, heading, at, correction.note, correction.passage, applies)
+def note_of(
+    correction: correction_queries.Correction,
+    texts: correction_queries.PublishedTexts,
+    at: Callable[[int], Moment],
+    *,
+    applies: bool = True,
+) -> Note:
+    """Return a correction for a page. `texts` are those of its article, and `at` returns a time for the page."""
+    return Note(
+        record=correction,
+        heading=CORRECTION_HEADINGS[correction.kind],
+        at=at(correction.recorded_at),
+        reworded=None if correction.reworded_at is None else at(correction.reworded_at),
+        note=correction.note,
+        passage=correction.passage,
+        has_passage=correction.passage is not None and texts.have_now(correction.passage),
+        applies=applies,
+    )
 
 
 def article_href(slug: str) -> str:

@@ -15,15 +15,16 @@ from ledgerpress.features.authors.pages import author_names
 from ledgerpress.features.authors.queries import authors
 from ledgerpress.features.posts import article_queries
 from ledgerpress.features.posts.body.html_rendering_and_sections import render
+from ledgerpress.features.posts.corrections.queries import PublishedTexts
 from ledgerpress.features.posts.pages import ArticleContent, Moment, Note, article_href, moment, note_of
 from ledgerpress.features.posts.post_queries import markdown
 from ledgerpress.features.posts.projector import ContentRow
 from ledgerpress.features.public_history import revision_queries
+from ledgerpress.features.public_history.correction_links import link_of_correction
 from ledgerpress.features.public_history.difference_html import inline_html, sides_html
 from ledgerpress.features.public_history.page_changes import history_changes, revision_changes
 from ledgerpress.features.public_history.proof_pages import SCRIPT_HREF, proof_as_json, proof_page, script
 from ledgerpress.features.public_history.requested_history import (
-    change_href,
     history_href,
     public_title,
     requested_article,
@@ -42,6 +43,8 @@ from ledgerpress.http.pages.page_moment import AS_OF
 from ledgerpress.views.snapshot_and_cache_dependencies import Snapshot
 
 PAGE_SIZE: Final = 25
+_MAX_CHOICES: Final = 50
+"""The most versions that a list to choose from contains. If there are more, readers enter a number."""
 _KINDS: Final = {
     RevisionKind.FIRST: Text("First published"),
     RevisionKind.EDITED: Text("Edited without a note"),
@@ -72,6 +75,8 @@ class RevisionEntry:
     """A revision in a list or at the top of a page.
 
     `read_href` is the URL of the article with this text; `None` if there is none, because the past is not public.
+    `is_current` states whether that is the article as it is now. `hidden` is from when to when the article was not public
+    before this revision, if it was not.
     """
 
     number: int
@@ -82,14 +87,28 @@ class RevisionEntry:
     is_incomplete: bool
     href: str
     read_href: str | None
+    is_current: bool
+    hidden: tuple[Moment, Moment] | None
+
+
+@dataclass(frozen=True, slots=True)
+class Version:
+    """A revision that a reader may choose to compare with."""
+
+    number: int
+    name: Text
 
 
 @dataclass(frozen=True, slots=True)
 class ShownChange:
-    """The difference between two texts as HTML: as one text, or in rows with both side by side. The other is empty."""
+    """The difference between two texts as HTML: as one text, or in rows with both side by side. The other is empty.
+
+    `level` is that of the highest headings.
+    """
 
     is_change: bool
     has_passage: bool
+    level: int
     inline: Markup
     sides: Sequence[tuple[Markup, Markup, bool]]
 
@@ -99,6 +118,7 @@ class ShownChange:
         return cls(
             is_change=change.is_change,
             has_passage=change.has_passage,
+            level=level,
             inline=Markup() if side_by_side else inline_html(change, level),
             sides=sides_html(change, level) if side_by_side else (),
         )
@@ -121,8 +141,8 @@ def _entry(
     def at(time: int) -> Moment:
         return moment(time, time, zone)
 
-    notes = [note_of(correction, at(correction.recorded_at)) for correction in revision.corrections]
-    read_href = None
+    texts, read_href = PublishedTexts(snapshot, article.seq), None
+    hidden = revision_queries.hidden_before(snapshot, article.id, revision.position)
     if revision.number == last:
         read_href = pages.url(article_href(article.slug))
     elif pages.open_past:
@@ -131,11 +151,13 @@ def _entry(
         number=revision.number,
         kind=_KINDS.get(revision.kind),
         at=at(revision.publication.recorded_at),
-        notes=notes,
+        notes=[note_of(correction, texts, at) for correction in revision.corrections],
         changed=changed_names(revision),
         is_incomplete=revision.publication.is_incomplete,
         href=history_href(article.slug, revision.number),
         read_href=read_href,
+        is_current=revision.number == last and not pages.moment.is_requested,
+        hidden=(at(hidden[0]), at(hidden[1])) if hidden else None,
     )
 
 
@@ -176,8 +198,11 @@ async def _revision(pages: Pages, snapshot: Snapshot, request: Request) -> Respo
     # Only the first version can be shown without another one.
     if revision is None or (former is None and (number, former_number) != (1, 0)):
         return pages.not_found(snapshot)
+    older, newer = former, revision
+    if former and former.number > revision.number:
+        older, newer = revision, former
     side_by_side = request.query_params.get("view") == _SIDE_BY_SIDE
-    is_source, body, fields = await _changes(snapshot, former, revision, side_by_side=side_by_side)
+    is_source, body, fields = await _changes(snapshot, older, newer, side_by_side=side_by_side)
     count = revision_queries.count(snapshot, article.id)
     page = pages.page(
         snapshot,
@@ -189,7 +214,10 @@ async def _revision(pages: Pages, snapshot: Snapshot, request: Request) -> Respo
         count=count,
         entry=_entry(pages, snapshot, article, revision, count),
         byline=author_names(snapshot, revision.publication.content.author_ids),
-        former=_entry(pages, snapshot, article, former, count) if former else None,
+        former=former,
+        older=older,
+        newer=newer,
+        versions=_versions(snapshot, article.id, number) if count <= _MAX_CHOICES else (),
         fields=fields,
         body=body,
         is_source=is_source,
@@ -197,6 +225,16 @@ async def _revision(pages: Pages, snapshot: Snapshot, request: Request) -> Respo
         side_by_side=side_by_side,
     )
     return revalidated(request, page)
+
+
+def _versions(snapshot: Snapshot, post_id: str, number: int) -> list[Version]:
+    """Return the revisions to compare with, newest first: all others."""
+    zone = site_tzinfo(snapshot)
+    return [
+        Version(other, Text("Version {number}, {time}", number=other, time=moment(time, time, zone).minute))
+        for other, time in revision_queries.times(snapshot, post_id)
+        if other != number
+    ]
 
 
 async def _changes(
@@ -252,14 +290,10 @@ def _link_to_history(pages: Pages, snapshot: Snapshot, article: Any) -> list[Lin
     return [Link("History", f"{article.href}/history")] if is_shown else []
 
 
-def _link_to_change(pages: Pages, snapshot: Snapshot, note: Any) -> list[Link]:
-    """Return the link from a correction of an article to the difference of the revision that made it."""
-    if not (pages.public_history and isinstance(note, Note)):
-        return []
-    article = article_queries.by_id(snapshot, note.record.post_id)
-    number = revision_queries.number_of_correction(snapshot, note.record.post_id, note.record)
-    href = change_href(article, number) if article and number else None
-    return [Link("See the change", href)] if href else []
+def _link_of_note(pages: Pages, snapshot: Snapshot, note: Any) -> list[Link]:
+    article = article_queries.by_id(snapshot, note.record.post_id) if isinstance(note, Note) else None
+    link = link_of_correction(pages, snapshot, article, note.record) if article else None
+    return [link] if link else []
 
 
 PAGES: Final = PageContribution(
@@ -275,5 +309,5 @@ PAGES: Final = PageContribution(
         "/articles/{slug}/history/{number}": revision_changes,
     },
     templates=Path(__file__).parent / "templates",
-    links={"article": _link_to_history, "correction": _link_to_change},
+    links={"article": _link_to_history, "correction": _link_of_note},
 )

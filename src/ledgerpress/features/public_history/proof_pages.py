@@ -23,7 +23,7 @@ from ledgerpress.features.public_history.revision_queries import Revision
 from ledgerpress.features.site.queries import site_tzinfo
 from ledgerpress.http.pages.conditional_requests import revalidated
 from ledgerpress.http.pages.page_contributions_and_rendering import Pages
-from ledgerpress.http.pages.page_headers import not_indexed
+from ledgerpress.http.pages.page_headers import FORM_POLICY, not_indexed
 from ledgerpress.views.snapshot_and_cache_dependencies import Snapshot
 
 SCRIPT_HREF: Final = "/check_proof.py"
@@ -70,6 +70,7 @@ def proof_page(pages: Pages, snapshot: Snapshot, request: Request) -> Response:
         snapshot,
         "proof.html",
         status=status,
+        policy=FORM_POLICY,
         is_in_time=False,
         title=public_title(snapshot, article),
         article_href=article_href(article.slug),
@@ -79,6 +80,7 @@ def proof_page(pages: Pages, snapshot: Snapshot, request: Request) -> Response:
         at=at,
         proof=proof,
         proof_href=f"{href}/proof?size={snapshot.position}",
+        sized_proof_href=f"{href}/proof",
         file_name=_file_name(revision),
         script_href=SCRIPT_HREF,
         command=f"python3 {SCRIPT_HREF[1:]} {_file_name(revision)}",

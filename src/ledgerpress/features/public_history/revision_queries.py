@@ -15,7 +15,7 @@ from ledgerpress.features.posts.corrections import queries as correction_queries
 from ledgerpress.features.posts.corrections.queries import Correction
 from ledgerpress.features.posts.post_queries import markdown
 from ledgerpress.features.posts.projector import COLUMNS, ContentRow, values_of_row
-from ledgerpress.views.recorded_time_positions import corrected_sql
+from ledgerpress.views.recorded_time_positions import corrected_sql, time_at
 from ledgerpress.views.snapshot_and_cache_dependencies import Snapshot
 
 FIELDS: Final = ("title", "teaser", "body", "author_ids", "slug")
@@ -53,6 +53,24 @@ _FIRST_OF_REVISION: Final = """
     JOIN post_state AS state ON state.seq = post.seq AND state.from_pos = publication.position
     WHERE publication.post_id = ? AND state.revision = ? AND publication.position <= ?
 """
+# The events of one append have one recorded time.
+_PUBLISHED_WITH: Final = """
+    SELECT publication.position FROM correction
+    JOIN post ON post.id = correction.post_id
+    JOIN publication ON publication.position = (
+        SELECT max(article.from_pos) FROM article WHERE article.seq = post.seq AND article.from_pos <= ?1
+    )
+    WHERE correction.position = ?1 AND publication.recorded_at = correction.recorded_at LIMIT 1
+"""
+# The end of the row before is earlier if the article was not public in between.
+_PUBLIC_UNTIL: Final = """
+    SELECT article.to_pos FROM post JOIN article USING (seq)
+    WHERE post.id = ? AND article.from_pos < ? ORDER BY article.from_pos DESC LIMIT 1
+"""
+_TIMES: Final = f"""
+    SELECT number, {corrected_sql("recorded_at", "position", "?2")} FROM publication
+    WHERE post_id = ?1 AND position <= ?2 ORDER BY number DESC
+"""  # noqa: S608
 _PUBLICATIONS_AMONG: Final = (
     "SELECT position FROM publication WHERE post_id = ? AND position IN (SELECT value FROM json_each(?))"
 )
@@ -166,6 +184,31 @@ def number_of_correction(snapshot: Snapshot, post_id: str, correction: Correctio
         values = (post_id, correction.revision, snapshot.position)
         row = db.execute(_FIRST_OF_REVISION, values).fetchone()
     return None if row is None or row[0] is None else int(row[0])
+
+
+def published_with(snapshot: Snapshot, correction: Correction) -> Revision | None:
+    """Return the revision whose publication recorded a correction, `None` if none did: if it was added later."""
+    db = snapshot.about(article_topic(correction.post_id))
+    row = db.execute(_PUBLISHED_WITH, (correction.position,)).fetchone()
+    return by_position(snapshot, correction.post_id, row[0]) if row else None
+
+
+def hidden_before(snapshot: Snapshot, post_id: str, position: int) -> tuple[int, int] | None:
+    """Return from when to when the article was not public before its publication at a position, `None` if it was.
+
+    Both are in microseconds since 1970, UTC. Before the first publication, nothing was public that could be hidden.
+    """
+    row = snapshot.about(article_topic(post_id)).execute(_PUBLIC_UNTIL, (post_id, position)).fetchone()
+    if row is None or row[0] >= position:
+        return None
+    begin, end = (time_at(snapshot, at) for at in (row[0], position))
+    return None if begin is None or end is None else (begin, end)
+
+
+def times(snapshot: Snapshot, post_id: str) -> list[tuple[int, int]]:
+    """Return the numbers of all published revisions, newest first, each with its time in microseconds since 1970, UTC."""
+    rows = snapshot.about(article_topic(post_id)).execute(_TIMES, (post_id, snapshot.position))
+    return [(number, time) for number, time in rows]
 
 
 def changed_fields(snapshot: Snapshot, old: ContentRow, new: ContentRow) -> tuple[str, ...]:

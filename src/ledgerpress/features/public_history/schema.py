@@ -95,7 +95,7 @@ class InclusionProof:
 
 
 @strawberry.type(
-    description="What readers read from one publication of an article to the next. It has no drafts, reasons or actors."
+    description="What readers read from one publication of an article to the next, or until it was no longer public. It has no drafts, reasons or actors."
 )
 class ArticleRevision:
     revision: strawberry.Private[Revision]

@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from ledgerpress.features.posts import article_queries
 from ledgerpress.features.posts.corrections.model import EVENTS, CorrectionKind
-from ledgerpress.features.posts.corrections.passages import Text, applies
+from ledgerpress.features.posts.corrections.passages import Text, applies, contains
 from ledgerpress.features.posts.model import POSTS
 from ledgerpress.features.posts.post_queries import markdown
 from ledgerpress.features.posts.projector import ContentRow
@@ -143,6 +143,17 @@ class PublishedTexts:
         if correction.revision == live:
             return True
         return applies(self._texts, live, correction.revision, correction.passage)
+
+    def have_now(self, passage: str) -> bool:
+        """Return whether the article, as readers see it now, has a passage."""
+        return self._live is not None and contains(self._live, passage)
+
+    @cached_property
+    def _live(self) -> Text | None:
+        article = article_queries.by_seq(self._snapshot, self._seq)
+        if article is None:
+            return None
+        return Text(article.title, article.teaser, markdown(self._snapshot, article.body))
 
     @cached_property
     def _revisions(self) -> list[tuple[int, ContentRow]]:
