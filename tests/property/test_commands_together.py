@@ -130,16 +130,17 @@ async def compare(place: Path, before: Sequence[CommandSpec], specs: Sequence[Co
         assert rows == await rebuilt(store.log, place / "rebuilt.db", batch_size=7)
         counts["together"] += 1
         counts["commands"] += len(results)
-        counts["streams that several commands write"] += len(
-            {(row[2], row[5]) for row in expected}
-        ) - len({row[2] for row in expected})
+        counts["streams that several commands write"] += len({(row[2], row[5]) for row in expected}) - len(
+            {row[2] for row in expected}
+        )
         if expected:
             repeated = await store.commands.handle_together(one_by_one.accepted)
             assert [result.replayed for result in repeated] == [True] * len(results)
             assert [result.position for result in repeated] == [result.position for result in results]
             assert await store.log.head() == last
-            *others, (command, request) = one_by_one.accepted
-            other = await rejection_of(store, [*others, (command, replace(request, reason="another"))])
+            *others, (last_command, last_request) = one_by_one.accepted
+            changed = (last_command, replace(last_request, reason="another"))
+            other = await rejection_of(store, [*others, changed])
             assert isinstance(other, Rejection)
             assert other.code == ErrorCode.IDEMPOTENCY_KEY_REUSED
     return counts

@@ -19,7 +19,6 @@ from functools import partial
 from typing import Final, NamedTuple, Protocol
 from weakref import WeakValueDictionary
 
-from ledgerpress.commands.client_identity import Identity
 from ledgerpress.commands.command_and_guard_declarations import Command, CommandDeclarations
 from ledgerpress.commands.command_pacing import CommandPacing
 from ledgerpress.commands.command_request_and_context import CommandRequest, CommandResult, CommandViews
@@ -134,7 +133,7 @@ class CommandHandler:
     ) -> CommandResult:
         """Execute `command` and return its result. Raises `Rejection`, `PermissionDenied` or `LeaseLost`.
 
-        Without `wait_for_views`, the result does not wait for the views.
+        Without `wait_for_views`, the views are behind in the result. Call `wait_for_views` afterwards.
         """
         request = request or CommandRequest()
         self._check(command, request)
@@ -173,9 +172,10 @@ class CommandHandler:
         with self._observer.span("commands together"):
             return await self._run([replace(execution, fingerprint=together) for execution in executions])
 
-    def check_permission(self, command: Command, identity: Identity) -> None:
-        """Raise `PermissionDenied` if the user is not permitted to execute the command."""
-        self._declarations.check_permission(command, identity)
+    async def wait_for_views(self, position: int) -> bool:
+        """Wait until the views have reached `position`; return whether they have."""
+        with self._observer.span("wait for views"):
+            return await self._views.wait_for(position, self._timeout)
 
     def _check(self, command: Command, request: CommandRequest) -> None:
         self._declarations.check_permission(command, request.identity)
@@ -187,11 +187,7 @@ class CommandHandler:
     ) -> list[CommandResult]:
         async with self._locks_of(executions):
             results = await self._execute(executions)
-        reached = False
-        if wait_for_views:
-            with self._observer.span("wait for views"):
-                last = max([result.position for result in results])
-                reached = await self._views.wait_for(last, self._timeout)
+        reached = wait_for_views and await self.wait_for_views(max([result.position for result in results]))
         return [
             CommandResult(subject_id, position, replayed, views_behind=not reached)
             for subject_id, position, replayed in results
@@ -324,7 +320,7 @@ class CommandHandler:
 
     @asynccontextmanager
     async def _all_locks(self, keys: Sequence[str]) -> AsyncIterator[None]:
-        """Take several locks. Everyone takes them in the same order, so nobody waits in a circle."""
+        """Take several locks. Everyone takes them in the same order, so no two wait for each other."""
         async with AsyncExitStack() as stack:
             for key in keys:
                 await stack.enter_async_context(self._locks.setdefault(key, asyncio.Lock()))
