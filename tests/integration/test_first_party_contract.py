@@ -292,6 +292,8 @@ CONTRACT: Final = FeatureContract(
         "ArticleChanged.article",
         "ArticleChanged.change",
         "ArticleChanged.position",
+        "BulkPayload.results",
+        "BulkPayload.userErrors",
         "Change.onBehalfOf",
     ],
 )
