@@ -8,6 +8,8 @@ which compares the views with rebuilt ones.
 Exits with 1 if a check fails. The same seed chooses the same moments again, as parts of the duration of a request.
 """
 
+# ruff: noqa: S311 - the choices need no cryptography
+
 import argparse
 import sys
 import tempfile
