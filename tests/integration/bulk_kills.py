@@ -91,7 +91,7 @@ class KilledBulkRequests:
     async def _kill_during(self, mode: str, key: str) -> None:
         server = await self._server()
         request = asyncio.create_task(self._send(server, mode, key))
-        await asyncio.sleep(self.random.uniform(0.1, 1.05) * self.seconds[mode])
+        await asyncio.sleep(self.random.uniform(0.1, 1.3) * self.seconds[mode])
         await server.kill()
         try:
             await request

@@ -195,9 +195,8 @@ class CommandHandler:
 
     async def _execute(self, executions: Sequence[Execution]) -> list[_Result]:
         conflict: Exception | None = None
-        is_retried_later = all(execution.request.expected_version is None for execution in executions)
         for attempt in range(MAX_ATTEMPTS):
-            if attempt and is_retried_later:
+            if attempt and all(execution.request.expected_version is None for execution in executions):
                 await asyncio.sleep(self._retry_delay(attempt))
             if previous := await self._previous_results(executions):
                 return previous
@@ -313,10 +312,11 @@ class CommandHandler:
 
     def _locks_of(self, executions: Sequence[Execution]) -> AbstractAsyncContextManager[object]:
         """Return the locks of the commands' keys, so that commands of this process do not conflict with each other."""
+        if len(executions) == 1:
+            key = executions[0].command.lock_key
+            return nullcontext() if key is None else self._locks.setdefault(key, asyncio.Lock())
         keys = {key for execution in executions if (key := execution.command.lock_key) is not None}
-        if len(keys) > 1:
-            return self._all_locks(sorted(keys))
-        return self._locks.setdefault(keys.pop(), asyncio.Lock()) if keys else nullcontext()
+        return self._all_locks(sorted(keys))
 
     @asynccontextmanager
     async def _all_locks(self, keys: Sequence[str]) -> AsyncIterator[None]:
@@ -329,6 +329,8 @@ class CommandHandler:
 
 def _results(commands: Sequence[PlannedCommand], position: int) -> list[_Result]:
     """Return the results of commands whose last event is at `position`; that is also the one of those without events."""
+    if len(commands) == 1:
+        return [_Result(commands[0].subject_id, position, replayed=False)]
     results: list[_Result] = []
     end = position - sum([command.event_count for command in commands])
     for command in commands:

@@ -48,10 +48,7 @@ class PlannedCommand(NamedTuple):
     subject_id: str
     planned: Sequence[PlannedWrite]
     encoded: Sequence[StreamWrite]
-
-    @property
-    def event_count(self) -> int:
-        return sum(len(write.events) for write in self.encoded)
+    event_count: int
 
 
 def joined_writes(commands: Sequence[PlannedCommand]) -> Sequence[StreamWrite]:
@@ -199,7 +196,7 @@ class CommandPlanner:
                 index += 1
             planned.append(PlannedWrite(write.stream, write.expected, events))
             writes.append(StreamWrite(write.stream, write.expected, tuple(encoded)))
-        return PlannedCommand(plan.subject_id, planned, writes)
+        return PlannedCommand(plan.subject_id, planned, writes, event_count=index)
 
     def _new_event(self, event: Event, execution: Execution, index: int, now: int) -> NewEvent:
         name, version = self._codec.name_of(event)
