@@ -48,6 +48,7 @@ class LogProxy:
 
     staleness = 0.0
     detects_replacement = False
+    max_events = None
 
     def __init__(self, log: MemoryLog, register: MemoryRegister) -> None:
         self.log = log

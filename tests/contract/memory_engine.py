@@ -12,7 +12,7 @@ from ledgerpress.eventlog.errors import DuplicateEvent, InvalidEnvelope, LogClos
 from ledgerpress.eventlog.head_notifier import HeadNotifier
 from ledgerpress.eventlog.kernel_events import withdrawal_stream
 from ledgerpress.eventlog.lease_compare_and_set import LeaseRecord
-from ledgerpress.eventlog.log import ANY_VERSION, MAX_BATCH_BYTES, StreamWrite, check_writes
+from ledgerpress.eventlog.log import ANY_VERSION, MAX_BATCH_BYTES, StreamWrite, check_writes, first_writes
 
 
 class MemoryEngine:
@@ -30,7 +30,7 @@ class MemoryEngine:
     def record(self, writes: Sequence[StreamWrite]) -> int:
         """Record all events of `writes` or none. Nothing else runs in between, because there is no `await`."""
         check_writes(writes)
-        for write in writes:
+        for write in first_writes(writes):
             actual = len(self.streams.get(write.stream, ()))
             if write.expected not in (ANY_VERSION, actual):
                 raise WrongExpectedVersion(stream=write.stream, expected=write.expected, actual=actual)
@@ -72,6 +72,7 @@ class MemoryLog:
 
     staleness = 0.0
     detects_replacement = False
+    max_events = None
     notices: Sequence[str] = ()
     counts: Mapping[str, int] = {}
 

@@ -89,6 +89,40 @@ async def test_a_write_without_events_guards_its_stream(log: EventLog) -> None:
     assert await places(log) == [("lease.a", 1), ("lease.a", 2), ("post.a", 1), ("post.a", 2), ("post.a", 3)]
 
 
+async def test_the_events_of_several_writes_of_a_stream_are_recorded_in_order(log: EventLog) -> None:
+    def commands(a: int, b: int) -> list[StreamWrite]:
+        return [
+            sample_write("post.a", a),
+            sample_write("post.b", b, events=2),
+            sample_write("post.a", a + 1, events=2),
+            sample_write("slug.c", b),
+            sample_write("post.a", a + 3),
+            sample_write("post.b", b + 2),
+        ]
+
+    assert await log.append(commands(NO_STREAM, NO_STREAM)) == 8
+    order = ["post.a", "post.b", "post.b", "post.a", "post.a", "slug.c", "post.a", "post.b"]
+    assert [stream for stream, _ in await places(log)] == order
+    for stream, count in (("post.a", 4), ("post.b", 3), ("slug.c", 1)):
+        versions = [event.header.stream_version for event in await log.read_stream(stream)]
+        assert versions == list(range(1, count + 1))
+    with pytest.raises(WrongExpectedVersion) as conflict:
+        await log.append(commands(NO_STREAM, 3))
+    assert (conflict.value.stream, conflict.value.expected, conflict.value.actual) == ("post.a", 0, 4)
+    assert await log.append([sample_write("post.a", 4), sample_write("post.a", 5)]) == 10
+
+
+async def test_an_append_has_as_many_events_as_the_log_allows(log: OpenedLog) -> None:
+    count = log.max_events or 1_500
+    writes = [sample_write(f"post.p{number % 7}", number // 7) for number in range(count)]
+    assert await log.append(writes) == count
+    assert await places(log) == [(f"post.p{number % 7}", number // 7 + 1) for number in range(count)]
+    if log.max_events is not None:
+        with pytest.raises(InvalidEnvelope):
+            await log.append([sample_write("post.q", NO_STREAM, events=count + 1)])
+        assert await log.head() == count
+
+
 async def test_any_version_appends_to_a_stream_of_any_version(log: EventLog) -> None:
     for expected in (NO_STREAM, 1, 2):
         await log.append([sample_write("post.a", expected), sample_write("journal", ANY_VERSION)])
@@ -121,7 +155,10 @@ def changed(**changes: object) -> NewEvent:
     [
         pytest.param([], id="no writes"),
         pytest.param([StreamWrite("post.a", NO_STREAM, ())], id="no events"),
-        pytest.param([sample_write("post.a", NO_STREAM), sample_write("post.a", 1)], id="same stream twice"),
+        pytest.param(
+            [sample_write("post.a", NO_STREAM), sample_write("post.a", NO_STREAM)],
+            id="same stream and version twice",
+        ),
         pytest.param([sample_write("post.a", ANY_VERSION)], id="no exact version"),
         pytest.param(
             [sample_write("post.a", NO_STREAM), StreamWrite("post.b", ANY_VERSION, ())],

@@ -63,7 +63,8 @@ SETTINGS: Final = {
     "limits": """
         document_bytes tokens name_length operations depth selections root_fields aliases
         repeated_selections fragments directives directives_in_place arguments page_size
-        list_length variables_depth variables_values field_cost type_cost tell_cost seconds
+        list_length variables_depth variables_values field_cost type_cost bulk_commands bulk_values bulk_cost
+        tell_cost seconds
         introspection suggestions
     """,
     "cache": """
@@ -286,7 +287,7 @@ def test_error_codes_of_commands() -> None:
         "BLANK", "TOO_LONG", "INVALID_TEXT", "INVALID_VALUE", "INVALID_ID", "NOT_FOUND", "SLUG_MALFORMED",
         "SLUG_TAKEN", "VERSION_CONFLICT", "IDEMPOTENCY_KEY_REUSED", "POST_ARCHIVED", "POST_NOT_PUBLISHED",
         "PUBLISHED_AT_IN_FUTURE", "REVERT_CONFLICT", "CATEGORY_CYCLE", "CATEGORY_NOT_EMPTY",
-        "CATEGORY_TOO_DEEP", "BUSY", "IDEMPOTENCY_KEY_UNVERIFIABLE", "VIEWS_PAUSED", "EVENT_UNREADABLE",
+        "CATEGORY_TOO_DEEP", "BUSY", "MUST_BE_FIRST", "TOO_MANY_EVENTS", "NOT_EXECUTED", "FORBIDDEN", "FAILED", "IDEMPOTENCY_KEY_UNVERIFIABLE", "VIEWS_PAUSED", "EVENT_UNREADABLE",
         "TOKEN_REVOKED", "CORRECTION_RETRACTED", "PASSAGE_NOT_FOUND", "REVISION_NOT_PUBLISHED",
         "CATEGORY_NOT_MERGED", "UNMERGE_CONFLICT", "NOTHING_TO_REVERT",
     }  # fmt: skip

@@ -80,6 +80,7 @@ WAYS: Final[dict[str, str]] = {
 
 RESULTS: Final[dict[str, tuple[str, str]]] = {
     "AuthorPayload": ("authorRename", "%s"),
+    "BulkPayload": ("bulk", "%s"),
     "CategoryPayload": ("categoryDescribe", "%s"),
     "CorrectionPayload": ("correctionAdd", "%s"),
     "MenuPayload": ("menuArrange", "%s"),
@@ -89,13 +90,14 @@ RESULTS: Final[dict[str, tuple[str, str]]] = {
     "SitePayload": ("siteName", "%s"),
     "TokenCreatePayload": ("tokenCreate", "%s"),
     "TokenPayload": ("tokenRevoke", "%s"),
-    "UserError": ("postEdit", "userErrors { %s }"),
+    "UserError": ("bulk", "userErrors { %s }"),
 }
 """The types that only mutations return: a mutation that returns the type, and the path to the type in its payload."""
 
 MUTATIONS: Final[dict[str, dict[str, Any]]] = {
     "authorRegister": {"name": "New"},
     "authorRename": {"id": "$author", "name": "Renamed $number"},
+    "bulk": {"mode": "ATOMIC", "commands": []},
     "categoryCreate": {"name": "New"},
     "categoryDelete": {"category": {"slug": "$category"}},
     "categoryDescribe": {"category": {"slug": "$category"}, "description": "Described."},
@@ -127,7 +129,7 @@ MUTATIONS: Final[dict[str, dict[str, Any]]] = {
     "tokenCreate": {"name": "New", "role": "READER"},
     "tokenRevoke": {"id": "$token"},
 }
-"""The input of each mutation, so that it has an effect."""
+"""The input of each mutation, so that it has an effect; `bulk` has none, because it requires what its commands require."""
 
 SUBSCRIPTIONS: Final[dict[str, tuple[str, str]]] = {
     "articleChanged": ("ArticleChanged", "articleChanged(slug: $slug) { %s }"),

@@ -294,6 +294,8 @@ CONTRACT: Final = FeatureContract(
         "ArticleChanged.article",
         "ArticleChanged.change",
         "ArticleChanged.position",
+        "BulkPayload.results",
+        "BulkPayload.userErrors",
         "Change.onBehalfOf",
         "FrontPageComparison.moved",  # no date changes; see test_front_page_comparison
     ],

@@ -10,6 +10,7 @@ class AlteredLog:
     """A wrapper of a log that passes each batch it reads through `alter`."""
 
     staleness = 0.0
+    max_events = None
 
     def __init__(self, log: EventLog, alter: Callable[[list[StoredEvent]], list[StoredEvent]]) -> None:
         self._log = log
@@ -47,6 +48,7 @@ class ReadOnlyLog:
     """A read-only log in memory."""
 
     staleness = 0.0
+    max_events = None
 
     def __init__(self, events: Sequence[StoredEvent]) -> None:
         self._events = list(events)

@@ -24,6 +24,7 @@ class MemoryLog:
     """An `EventLog` that stores nothing on disk."""
 
     staleness = 0.0
+    max_events = None
 
     def __init__(self, publication: str) -> None:
         self.publication = publication

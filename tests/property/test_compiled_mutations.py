@@ -8,7 +8,7 @@ A recorder takes the place of the command handler, so that each document can be 
 import asyncio
 import os
 from collections import Counter
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Sequence
 from dataclasses import replace
 from itertools import count
 from pathlib import Path
@@ -51,7 +51,13 @@ class Recorder:
     def clear_cache(self) -> None:
         """Do nothing: there is no cache."""
 
-    async def handle(self, command: object, request: object) -> CommandResult:
+    async def handle_together(self, commands: Sequence[tuple[object, object]]) -> list[CommandResult]:
+        return [await self.handle(command, request) for command, request in commands]
+
+    async def wait_for_views(self, position: int) -> bool:
+        return position == 7
+
+    async def handle(self, command: object, request: object, *, wait_for_views: bool = True) -> CommandResult:
         self.commands.append(f"{command} {request}")
         if self._chance.random() < 0.5:
             await asyncio.sleep(0)

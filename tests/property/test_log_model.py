@@ -17,13 +17,16 @@ from hypothesis.stateful import (
 
 from ledgerpress.eventlog.envelope import NewEvent
 from ledgerpress.eventlog.errors import DuplicateEvent, WrongExpectedVersion
-from ledgerpress.eventlog.log import ANY_VERSION, NO_STREAM, OpenedLog, StreamWrite
+from ledgerpress.eventlog.log import ANY_VERSION, NO_STREAM, OpenedLog, StreamWrite, first_writes
 from tests.contract.sample_events import sample_event
 from tests.engines.log_locations import LogPlace, another_place
 
 RejectionType: TypeAlias = type[WrongExpectedVersion] | type[DuplicateEvent]
 AppendSpec: TypeAlias = list[tuple[str, str, list[int | None]]]
-"""Streams, each with the kind of expected version and the ids of its events; without events it is a guard."""
+"""Streams, each with the kind of expected version and the ids of its events; without events it is a guard.
+
+The kind "next" expects the version after an earlier write of the same stream.
+"""
 
 EXAMPLES = {"sqlite": 40}
 """The number of examples by engine. Other engines use `FEWER`, because each step is a request to a server."""
@@ -47,7 +50,9 @@ class Model:
         """Return the reasons for which the log may reject an append now; without a reason it must not."""
         new = [event.event_id for write in writes for event in write.events]
         rejections = set[RejectionType]()
-        if any(write.expected not in (ANY_VERSION, self.version(write.stream)) for write in writes):
+        if any(
+            write.expected not in (ANY_VERSION, self.version(write.stream)) for write in first_writes(writes)
+        ):
             rejections.add(WrongExpectedVersion)
         if not rejections and any(event.event_id in new for _, _, event in self.events):
             rejections.add(DuplicateEvent)
@@ -95,7 +100,12 @@ def commands(draw: st.DrawFn) -> AppendSpec:
     names = [draw(st.lists(EVENT_IDS, min_size=int(kind == "any"), max_size=3)) for kind in kinds]
     if not any(names):
         names[0] = [draw(EVENT_IDS)]
-    return list(zip(streams, kinds, names, strict=True))
+    appends = list(zip(streams, kinds, names, strict=True))
+    for index, (stream, kind, ids) in enumerate(list(appends)):
+        if kind != "any" and len(ids) > 1 and draw(st.booleans()):
+            appends[index] = (stream, kind, ids[:1])
+            appends.append((stream, "next", ids[1:]))
+    return appends
 
 
 class LogAndModel(RuleBasedStateMachine):
@@ -114,14 +124,17 @@ class LogAndModel(RuleBasedStateMachine):
 
     def writes(self, command: AppendSpec) -> list[StreamWrite]:
         shift = {"exact": 0, "stale": -1, "ahead": 1}
-        return [
-            StreamWrite(
-                stream,
-                ANY_VERSION if kind == "any" else max(0, self.model.version(stream) + shift[kind]),
-                tuple(sample_event(name) for name in names),
-            )
-            for stream, kind, names in command
-        ]
+        writes: list[StreamWrite] = []
+        for stream, kind, names in command:
+            if kind == "any":
+                expected = ANY_VERSION
+            elif kind == "next":
+                (before,) = (write for write in writes if write.stream == stream)
+                expected = before.expected + len(before.events)
+            else:
+                expected = max(0, self.model.version(stream) + shift[kind])
+            writes.append(StreamWrite(stream, expected, tuple(sample_event(name) for name in names)))
+        return writes
 
     @rule(connection=st.integers(0, 1), group=st.lists(commands(), min_size=1, max_size=5))
     def append_at_once(self, connection: int, group: list[AppendSpec]) -> None:

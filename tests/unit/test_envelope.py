@@ -169,18 +169,24 @@ def test_invalid_stream_names(stream: str) -> None:
         check_stream_name(stream)
 
 
-def test_an_append_has_distinct_streams_an_event_and_an_exact_version() -> None:
+def test_an_append_has_an_event_an_exact_version_and_consecutive_writes_of_a_stream() -> None:
     exact = StreamWrite("post.a", NO_STREAM, (event(),))
     any_version = StreamWrite("post.b", ANY_VERSION, (event(),))
     check_writes([exact])
     check_writes([any_version, exact])
     check_writes([StreamWrite("post.a", 7, (event(),))])
     check_writes([exact, StreamWrite("post.b", 7, ())])
+    check_writes([exact, StreamWrite("post.b", 7, (event(),)), StreamWrite("post.a", 1, (event(),))])
     for wrong in (
         [],
         [StreamWrite("post.a", NO_STREAM, ())],
         [exact, StreamWrite("post.b", ANY_VERSION, ())],
         [exact, exact],
+        [exact, StreamWrite("post.a", 2, (event(),))],
+        [exact, StreamWrite("post.a", 1, ())],
+        [exact, StreamWrite("post.a", ANY_VERSION, (event(),))],
+        [StreamWrite("post.a", 1, ()), StreamWrite("post.a", 1, (event(),))],
+        [exact, any_version, StreamWrite("post.b", 1, (event(),))],
         [any_version],
         [StreamWrite("post.a", -2, (event(),)), exact],
         [StreamWrite("post.c", -2, (event(),))],

@@ -28,6 +28,7 @@ class Engine:
     notices = ("unsynced: so it is",)
     staleness = 0.0
     detects_replacement = False
+    max_events = None
 
     def __init__(self) -> None:
         self.counts = {"reconnects": 0}

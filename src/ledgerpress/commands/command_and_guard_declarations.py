@@ -7,9 +7,14 @@ from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Protocol, TypeAlias
 
+from ledgerpress.commands.client_identity import Identity
 from ledgerpress.commands.command_request_and_context import CommandContext
 from ledgerpress.commands.content_field_declarations_and_revert import ContentDeclaration
-from ledgerpress.commands.roles_and_permissions import RequiredPermission, RolePermissions
+from ledgerpress.commands.roles_and_permissions import (
+    PermissionDenied,
+    RequiredPermission,
+    RolePermissions,
+)
 from ledgerpress.commands.streams_and_append_plan import AppendPlan, PlannedWrite, StateLoader
 from ledgerpress.eventlog.event_and_withdrawn_event import Event
 from ledgerpress.eventlog.unknown_third_party_events import feature_of
@@ -122,6 +127,31 @@ class CommandDeclarations:
     """The prefixes of the streams in which third-party features may record events."""
     third_party: Mapping[object, str] = field(default_factory=dict)
     """The name of the third-party feature that declares a command class or an `AddedEvents`."""
+
+    def check_permission(self, command: object, identity: Identity) -> None:
+        """Raise `PermissionDenied` if the user is not permitted to execute the command, not even on their own objects.
+
+        A command that is not declared requires every permission.
+        """
+        declaration = self.commands.get(type(command))
+        required = declaration.required if declaration else RequiredPermission(None)
+        if identity.actor_id is not None:
+            if identity.meets(required, self.roles):
+                return
+            if declaration and declaration.check_own and identity.meets_with_own(required):
+                return
+        raise PermissionDenied(required.permission)
+
+    async def check_owner(self, command: object, identity: Identity, states: StateLoader) -> None:
+        """Raise `Rejection` if the user may only work on their own objects, and this command changes another one.
+
+        The rejection is the same as if the object did not exist.
+        """
+        declaration = self.commands.get(type(command))
+        if declaration is None or declaration.check_own is None or identity.actor_id is None:
+            return
+        if not identity.meets(declaration.required, self.roles):
+            await declaration.check_own(command, states, identity.actor_id)
 
     def check_events(self, declared: object, types: Iterable[str]) -> None:
         """Raise `ValueError` if a third-party feature records events of other features.

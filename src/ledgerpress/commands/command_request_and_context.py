@@ -190,11 +190,19 @@ class CommandContext:
         self.loaded.setdefault(stream, len(events))
         return events
 
-    async def query(self, projection: str, query: Callable[[Snapshot], T]) -> T:
+    async def query(self, projection: str, query: Callable[[Snapshot], T], *, is_settled: bool = False) -> T:
         """Return the result of `query` on views in which `projection` has reached the head of the log.
 
-        Raises `Rejection` if that takes too long.
+        Raises `Rejection` if that takes too long, or if the views lack events of commands that are executed together
+        with this one. With `is_settled`, these do not matter: the result depends only on events that no command records
+        any more.
         """
+        if self.states.has_planned_events and not is_settled:
+            raise Rejection(
+                ErrorCode.MUST_BE_FIRST,
+                "This command depends on views that do not show the commands before it in the same request. Put it first, "
+                "or send it in another request.",
+            )
         await self.catch_up(projection)
         with self.views.snapshot() as snapshot:
             return query(snapshot)

@@ -20,6 +20,8 @@ class ErrorCode(StrEnum):
     BUSY = "BUSY"
     VIEWS_PAUSED = "VIEWS_PAUSED"
     EVENT_UNREADABLE = "EVENT_UNREADABLE"
+    MUST_BE_FIRST = "MUST_BE_FIRST"
+    TOO_MANY_EVENTS = "TOO_MANY_EVENTS"
 
 
 class Rejection(Exception):
@@ -27,7 +29,8 @@ class Rejection(Exception):
 
     `field` is the path of the invalid field in the client's input. `current_version` is set for a version conflict.
     `conflicts` are the fields of the object that prevent a revert. `holders` names an object that has what the client
-    wanted, as types of global ids and ids: the client MUST learn only of the first one that it may see.
+    wanted, as types of global ids and ids: the client MUST learn only of the first one that it may see. `command_index`
+    is the index of the rejected command among commands that are executed together, `None` if all of them are rejected.
     """
 
     def __init__(
@@ -47,6 +50,7 @@ class Rejection(Exception):
         self.current_version = current_version
         self.conflicts = conflicts
         self.holders = holders
+        self.command_index: int | None = None
 
 
 def version_conflict(*, expected: int, current: int) -> Rejection:

@@ -1,6 +1,7 @@
 """Fingerprints, which distinguish a repeated command from another command with the same idempotency key."""
 
 import hashlib
+from collections.abc import Iterable
 from dataclasses import fields
 from typing import Any
 
@@ -32,6 +33,14 @@ def fingerprint(command: Command, request: CommandRequest) -> str:
         return hashlib.sha256(msgspec.json.encode(parts, order="sorted", enc_hook=_plain)).hexdigest()
     except UnicodeEncodeError as error:
         raise Rejection(ErrorCode.INVALID_TEXT, "Some of the text is not valid Unicode.") from error
+
+
+def fingerprint_together(fingerprints: Iterable[str]) -> str:
+    """Return the fingerprint of commands that are executed together, from the fingerprints of the commands, in order.
+
+    Each of these commands has it. So if one of them was executed before, it was executed with the same others.
+    """
+    return hashlib.sha256(msgspec.json.encode(list(fingerprints))).hexdigest()
 
 
 def _plain(value: object) -> str:

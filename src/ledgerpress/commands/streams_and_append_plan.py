@@ -110,9 +110,19 @@ class _CachedState(NamedTuple):
     loaded: LoadedStream[Any]
     evolve: Callable[[Any, Any], Any]
 
+    def after(self, events: Iterable[Event], actor_id: str | None = None) -> "_CachedState":
+        """Return the state after `events`, which `actor_id` records if the stream has no events yet."""
+        name, version, state, created_by = self.loaded
+        for event in events:
+            version, state = version + 1, self.evolve(state, event)
+        return self._replace(loaded=LoadedStream(name, version, state, created_by or actor_id))
+
 
 class StateLoader:
     """A loader of stream states. It caches recently used states, and reads only the events after them."""
+
+    has_planned_events = False
+    """Whether the states contain events that are not recorded yet."""
 
     def __init__(self, log: EventLog, codec: Codec[Event]) -> None:
         self._log = log
@@ -148,15 +158,68 @@ class StateLoader:
         cached = self._cache.get(write.stream)
         if cached is None or not write.events or cached.loaded.version != write.expected:
             return
-        name, version, state, created_by = cached.loaded
         try:
-            for event in write.events:
-                version, state = version + 1, cached.evolve(state, event)
+            self._cache.put(write.stream, cached.after(write.events))
         except Exception:  # noqa: BLE001 - a third-party feature may raise any error
-            self._cache.pop(name)
-            return
-        self._cache.put(name, _CachedState(LoadedStream(name, version, state, created_by), cached.evolve))
+            self._cache.pop(write.stream)
 
     async def events(self, stream: str) -> list[Event]:
         """Return all events of a stream, beginning with version 1."""
         return [recorded.event for recorded in self._codec.decode_all(await self._log.read_stream(stream))]
+
+
+class _PlannedStream(NamedTuple):
+    """The events that are planned for a stream, its version without them, and the actor of the first one."""
+
+    version: int
+    actor_id: str
+    events: list[Event]
+
+    def check_version(self, stream: str, actual: int) -> None:
+        """Raise `WrongExpectedVersion` if the events were planned on another version than the recorded one."""
+        if actual != self.version:
+            raise WrongExpectedVersion(stream=stream, expected=self.version, actual=actual)
+
+
+class StatesAfterPlans(StateLoader):
+    """A loader of the states that streams will have after the commands that were planned before in the same append.
+
+    A state is loaded from the log once, so all commands of the append are decided on the same state.
+    """
+
+    def __init__(self, recorded: StateLoader) -> None:
+        super().__init__(recorded._log, recorded._codec)
+        self._recorded = recorded
+        self._states: dict[str, _CachedState] = {}
+        self._planned: dict[str, _PlannedStream] = {}
+
+    def add(self, writes: Iterable[PlannedWrite], actor_id: str) -> None:
+        """Add the events of a planned command, which `actor_id` records."""
+        for write in writes:
+            if not write.events:
+                continue
+            self.has_planned_events = True
+            planned = self._planned.setdefault(write.stream, _PlannedStream(write.expected, actor_id, []))
+            planned.events.extend(write.events)
+            if (known := self._states.get(write.stream)) is not None:
+                self._states[write.stream] = known.after(write.events, actor_id)
+
+    async def load(self, category: StreamCategory[S], id: str = "") -> LoadedStream[S]:
+        """Return the state of a stream after the planned events. Raises `WrongExpectedVersion` if it has changed."""
+        stream = category.stream(id)
+        known = self._states.get(stream)
+        if known is None:
+            known = _CachedState(await self._recorded.load(category, id), category.evolve)
+            if (planned := self._planned.get(stream)) is not None:
+                planned.check_version(stream, known.loaded.version)
+                known = known.after(planned.events, planned.actor_id)
+            self._states[stream] = known
+        return known.loaded
+
+    async def events(self, stream: str) -> list[Event]:
+        """Return all events of a stream with the planned ones. Raises `WrongExpectedVersion` if it has changed."""
+        events = await self._recorded.events(stream)
+        if (planned := self._planned.get(stream)) is not None:
+            planned.check_version(stream, len(events))
+            events += planned.events
+        return events

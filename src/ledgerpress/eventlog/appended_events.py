@@ -17,7 +17,7 @@ def appended_events(
     Returns none if they cannot be known without the log: if a write has no exact expected version, or an event cannot
     be decoded.
     """
-    position = last_position - sum(len(write.events) for write in writes)
+    position = last_position - sum([len(write.events) for write in writes])
     events = []
     for write in writes:
         if write.events and write.expected == ANY_VERSION:

@@ -22,6 +22,10 @@ class DelegatingLog:
         return self._log.staleness
 
     @property
+    def max_events(self) -> int | None:
+        return self._log.max_events
+
+    @property
     def detects_replacement(self) -> bool:
         return self._log.detects_replacement
 

@@ -9,7 +9,7 @@ import msgspec
 
 from ledgerpress.eventlog.envelope import Row
 from ledgerpress.eventlog.errors import DuplicateEvent, EventLogError, WrongExpectedVersion
-from ledgerpress.eventlog.log import ANY_VERSION, StreamWrite
+from ledgerpress.eventlog.log import ANY_VERSION, StreamWrite, first_writes
 
 MAX_COMMANDS: Final = 1_000
 MAX_BYTES: Final = 8 * 1024 * 1024
@@ -67,7 +67,7 @@ class AppendGroup:
 
     def admit(self, command: AppendRequest) -> AppendResult:
         """Add the rows of `command` and return its last position; if it is rejected, add none and return the error."""
-        for write in command.writes:
+        for write in first_writes(command.writes):
             if (actual := self._versions.get(write.stream)) is None:
                 if self._trusts_expected and write.events and write.expected != ANY_VERSION:
                     continue  # the database checks it if the command is not rejected

@@ -92,6 +92,10 @@ class HealthCheckedLog:
     def staleness(self) -> float:
         return self._log.staleness
 
+    @property
+    def max_events(self) -> int | None:
+        return self._log.max_events
+
     def verify_applied(self, applied: Callable[[], tuple[int, str | None]]) -> None:
         """Verify an applied event in each check: `applied` returns its position and its leaf hash in hex."""
         self._applied = applied

@@ -22,6 +22,9 @@ class StreamWrite:
 
     A write without events is a guard: it records nothing, but the append fails unless the stream is at the expected
     version. A guard cannot expect `ANY_VERSION`.
+
+    An append may contain several writes of one stream. Each then expects the version after the one before it, so that
+    the events of several commands are recorded in the order of the commands.
     """
 
     stream: str
@@ -51,6 +54,11 @@ class EventLog(Protocol):
 
         If several servers hold the log, a deposed leader may answer reads before it notices that it was deposed.
         """
+        ...
+
+    @property
+    def max_events(self) -> int | None:
+        """The maximum number of events in one append; `None` if the engine has no limit."""
         ...
 
     async def append(self, writes: Sequence[StreamWrite]) -> int:
@@ -162,8 +170,30 @@ def check_writes(writes: Sequence[StreamWrite]) -> None:
         raise InvalidEnvelope("an append needs at least one event")
     if not has_exact_version:
         raise InvalidEnvelope("an append needs an exact expected version for at least one stream")
-    if len(writes) > 1 and len({write.stream for write in writes}) < len(writes):
-        raise InvalidEnvelope("an append may contain each stream only once")
+    if len(writes) > 1 and len(first_writes(writes)) < len(writes):
+        _check_repeated_streams(writes)
+
+
+def first_writes(writes: Sequence[StreamWrite]) -> Sequence[StreamWrite]:
+    """Return the first write of each stream, in order. They expect the versions that the streams have in the log."""
+    if len(writes) == 1:
+        return writes
+    first: dict[str, StreamWrite] = {}
+    for write in writes:
+        first.setdefault(write.stream, write)
+    return list(first.values())
+
+
+def _check_repeated_streams(writes: Iterable[StreamWrite]) -> None:
+    """Raise `InvalidEnvelope` unless each write of a stream expects the version after the one before it."""
+    after: dict[str, int | None] = {}
+    for write in writes:
+        is_exact = bool(write.events) and write.expected != ANY_VERSION
+        if write.stream in after and not (is_exact and write.expected == after[write.stream]):
+            raise InvalidEnvelope(
+                f"the writes of {write.stream} need events, and each must expect the version after the one before it"
+            )
+        after[write.stream] = write.expected + len(write.events) if is_exact else None
 
 
 def check_gapless(events: Iterable[StoredEvent], after: int) -> None:

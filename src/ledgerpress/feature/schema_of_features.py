@@ -41,7 +41,7 @@ def schema_of_features(
 def _foreign(feature: Feature, part: SchemaContribution, owners: dict[str, str]) -> Iterator[str]:
     """Yield an error for each declaration about a field, type or event that is not the feature's own."""
     added = set(_added_fields(part))
-    for section in ("permissions", "weights", "sizes", "list_arguments"):
+    for section in ("permissions", "weights", "sizes", "list_arguments", "sized_fields"):
         for coordinate in getattr(part, section):
             type_ = coordinate.partition(".")[0]
             if (type_ in owners or type_ == "*") and coordinate not in added:

@@ -8,6 +8,7 @@ from ledgerpress.features import (
     actors,
     author_pages,
     authors,
+    bulk,
     categories,
     corrections_page,
     demo,
@@ -55,6 +56,7 @@ _ORDER = (
     front_page_comparison,
     demo,
     page_import,
+    bulk,
     time_bar,
 )
 FIRST_PARTY: Final[tuple[Feature, ...]] = tuple(package.FEATURE for package in _ORDER)

@@ -96,6 +96,12 @@ def _guard(field: GraphQLField, need: RequiredPermission, roles: RolePermissions
         field.type = field.type.of_type
 
 
+def check_access(need: RequiredPermission | None, roles: RolePermissions, identity: Identity) -> None:
+    """Raise `AccessDenied` unless an identity may use a root field with a required permission."""
+    if need is not None:
+        _check(need, roles, None, identity)
+
+
 def _check(need: RequiredPermission, roles: RolePermissions, source: Any, identity: Identity) -> None:
     if not (
         identity.meets(need, roles) or (identity.meets_with_own(need) and (source is None or source.is_own))

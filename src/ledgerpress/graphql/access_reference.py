@@ -56,7 +56,8 @@ role has these permissions:
 If access is denied, the response contains an error with the code `FORBIDDEN`, or `UNAUTHENTICATED` for an anonymous
 client. The rest of the response is not affected: every field that requires a permission is nullable. An object that the
 user may not see causes no error. It is `null`, or it is missing from the list and from the count, as if it did not
-exist. A command on another user's post fails with `NOT_FOUND`, as for a post that does not exist.
+exist. A command on another user's post fails with `NOT_FOUND`, as for a post that does not exist. `bulk` requires the
+permissions of all its commands.
 
 The argument `asOf` with a past moment requires `history:read`; without it, access to the field is denied. On a server
 with `--open-past`, everyone may use it, but sees only what is public today. On `post` and `posts`, it requires
@@ -144,6 +145,8 @@ def _reached(schema: Schema, role: Role) -> dict[str, Access]:
 
 def _targets(schema: GraphQLSchema, type_: object) -> list[str]:
     named = get_named_type(type_)  # type: ignore[call-overload]
+    if named is schema.type_map.get("Payload"):
+        return []  # a list of payloads needs the permissions of the mutations that return them
     if is_abstract_type(named):
         return [possible.name for possible in schema.get_possible_types(named)]
     return [named.name] if is_object_type(named) else []

@@ -28,6 +28,8 @@ ASSUMED_SIZE: Final = 10
 _SIZED: Final = frozenset(("edges", "nodes"))
 MUTATION_WEIGHT: Final = 10.0
 _DEFINITION: Final = "strawberry-definition"
+_SIZED_FIELDS: Final = "ledgerpress-sized-fields"
+"""The type extension with the fields whose list size the field above determines."""
 
 
 @strawberry.schema_directive(
@@ -64,6 +66,11 @@ class ListSize:
 
 def assign(schema: GraphQLSchema, declared: SchemaDeclarations) -> None:
     """Set the directives on the fields of this schema only, for printing and for the cost analysis."""
+    for coordinate, names in declared.sized_fields.items():
+        type_name, _, field_name = coordinate.partition(".")
+        type_ = schema.type_map[type_name].fields[field_name].type  # type: ignore[attr-defined]
+        payload: GraphQLNamedType = named_type(type_)
+        payload.extensions = {**payload.extensions, _SIZED_FIELDS: frozenset(names)}
     for named in schema.type_map.values():
         if not isinstance(named, GraphQLObjectType) or named.name.startswith("__"):
             continue
@@ -98,8 +105,16 @@ def size_of(field: GraphQLField) -> ListSize | None:
 
 
 def sized_fields_of(named: GraphQLNamedType) -> frozenset[str]:
-    """Return the fields of a connection, whose list size the field above determines; none for other types."""
+    """Return the fields of a type, such as a connection, whose list size the field above determines."""
+    declared: frozenset[str] | None = named.extensions.get(_SIZED_FIELDS)
+    if declared is not None:
+        return declared
     return _SIZED if named.name.endswith("Connection") else frozenset()
+
+
+def has_commands(size: ListSize | None) -> bool:
+    """Return whether a list of commands in an input determines the size. Then the weight of the field is for one."""
+    return any("." in argument for argument in (size and size.slicing_arguments) or ())
 
 
 def _directives(field: GraphQLField) -> list[object]:
@@ -123,7 +138,10 @@ def _size(declared: SchemaDeclarations, type_name: str, name: str, field: GraphQ
     coordinate = f"{type_name}.{name}"
     # The specification only allows numbers as slicing arguments; Apollo's version also allows lists.
     if coordinate in declared.list_arguments:
-        return ListSize.of(slicing_arguments=[declared.list_arguments[coordinate]])
+        return ListSize.of(
+            slicing_arguments=[declared.list_arguments[coordinate]],
+            sized_fields=list(declared.sized_fields.get(coordinate, ())) or strawberry.UNSET,
+        )
     if not is_list or is_leaf_type(named_type(field.type)):
         return None
     return ListSize.of(

@@ -9,16 +9,19 @@ from typing import Any, Final, TypeAlias
 
 from graphql import (
     DocumentNode,
+    FieldNode,
     GraphQLError,
     GraphQLSchema,
     GraphQLSyntaxError,
     OperationDefinitionNode,
+    OperationType,
     parse,
     specified_rules,
     validate,
 )
 
 from ledgerpress.bounded_cache import BoundedCache
+from ledgerpress.graphql.cost_directives import has_commands, size_of
 from ledgerpress.graphql.limits import lone_surrogates
 from ledgerpress.graphql.limits.cost import Cost, CostFunction, compile_cost
 from ledgerpress.graphql.limits.document_shape import check_shape
@@ -99,18 +102,32 @@ class Operation(OperationInfo):
         """
         variables = variables or {}
         try:
-            check_variables(variables, self.limits)
+            limits = self._limits_of_request
+            check_variables(variables, limits)
             cost = self._cost
             if not isinstance(cost, Cost):
                 cost = cost(variables)
-            if cost.field > self.limits.field_cost or cost.type > self.limits.type_cost:
-                cost.require(self.limits)
+            if cost.field > limits.field_cost or cost.type > limits.type_cost:
+                cost.require(limits)
         except LimitExceeded as error:
             raise RequestError(error) from None
         except RecursionError:
             too_deep = LimitExceeded("TOO_DEEP", "Fragments are nested too deeply.")
             raise RequestError(too_deep) from None
         return cost
+
+    @cached_property
+    def _limits_of_request(self) -> Limits:
+        """The limits, which are higher for a mutation with a list of commands."""
+        mutations = self.schema.mutation_type
+        if self.type is OperationType.MUTATION and mutations is not None:
+            for selection in self.node.selection_set.selections:
+                field = (
+                    mutations.fields.get(selection.name.value) if isinstance(selection, FieldNode) else None
+                )
+                if field is not None and has_commands(size_of(field)):
+                    return self.limits.for_bulk()
+        return self.limits
 
     @cached_property
     def _cost(self) -> Cost | CostFunction:

@@ -2,7 +2,7 @@
 
 import sqlite3
 from abc import ABC, abstractmethod
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from typing import Any, Final, Protocol, TypeVar, cast
 
 import strawberry
@@ -12,12 +12,17 @@ from strawberry.types.arguments import convert_argument
 
 from ledgerpress.commands.client_identity import OPERATOR_ACTOR_ID
 from ledgerpress.commands.command_and_guard_declarations import Command, CommandInput
-from ledgerpress.commands.command_request_and_context import CommandRequest
+from ledgerpress.commands.command_request_and_context import CommandRequest, CommandResult
 from ledgerpress.commands.errors import ErrorCode, Rejection
 from ledgerpress.commands.roles_and_permissions import PermissionDenied
 from ledgerpress.graphql.access_control import AccessDenied
 from ledgerpress.graphql.context import Context, PointInTime, RequestInfo
-from ledgerpress.graphql.feature_declarations import SchemaDeclarations, runs
+from ledgerpress.graphql.feature_declarations import (
+    CommandMutation,
+    SchemaDeclarations,
+    declarations_of,
+    runs_only,
+)
 from ledgerpress.graphql.input_rules import check_input
 from ledgerpress.graphql.scalars import Position
 from ledgerpress.views.files.views_health import ViewsUnavailable
@@ -28,6 +33,7 @@ ErrorCodeEnum = strawberry.enum(
     description="The reason why a command was rejected. docs/reference/limits.md explains each code.",
 )
 P = TypeVar("P", bound="Payload")
+T = TypeVar("T")
 _HOLDER_TIMEOUT: Final = 1.0
 """The time to wait until the views show the holder of a slug, in seconds."""
 
@@ -110,12 +116,15 @@ def command_mutation(
     load: Callable[[PointInTime, str], object | None],
 ) -> Any:
     """Return a mutation that runs a command (see `run_command`) and requires the permission of that command."""
+    mutation = CommandMutation(input_type, payload, field, load)
 
     def resolve(info: RequestInfo, input: Any) -> Awaitable[P]:
         return run_command(info, input, input.command, payload, field, load)
 
     resolve.__annotations__ = {"info": RequestInfo, "input": input_type, "return": payload}
-    return strawberry.mutation(resolver=resolve, description=description, metadata=runs(command))
+    return strawberry.mutation(
+        resolver=resolve, description=description, metadata=runs_only(command, mutation)
+    )
 
 
 async def run_command(
@@ -132,53 +141,98 @@ async def run_command(
     command.
     """
     context = info.context
-    identity, trace = context.identity, context.trace
-    declared: SchemaDeclarations = info.schema.declarations  # type: ignore[attr-defined]
     try:
         check_input(input)
         command = build()
-        added = declared.extends.get(type(input))
-        request = CommandRequest(
-            actor_id=identity.actor_id or OPERATOR_ACTOR_ID,
-            identity=identity,
-            actor_name=identity.actor_name,
-            idempotency_key=input.idempotency_key,
-            reason=input.reason,
-            expected_version=input.expected_version,
-            correlation_id=trace.correlation_id,
-            causation_id=trace.causation_id,
-            trace_id=trace.trace_id,
-            inputs=_added_inputs(info, added) if added else (),
-        )
+        added = declarations_of(info).extends.get(type(input))
+        values = argument_values(info)["input"] if added else {}
+        request = command_request(info, input, values)
         result = await context.store.commands.handle(command, request)
     except PermissionDenied as denial:
-        raise AccessDenied(identity, denial.permission) from None
+        raise AccessDenied(context.identity, denial.permission) from None
     except Rejection as rejection:
-        if rejection.code not in {*ErrorCode, *declared.error_codes}:
-            raise LookupError(f"{rejection.code} is not in `Feature.error_codes`") from rejection
-        error = UserError(
-            code=rejection.code,
-            field=["input", *rejection.field] if rejection.field else None,
-            message=rejection.message,
-            current_version=rejection.current_version,
-            conflicts=list(rejection.conflicts) or None,
-            holder=await _visible_holder(context, declared, rejection),
-        )
-        return payload(
-            position=None, replayed=False, views_behind=False, user_errors=[error], **{field: None}
-        )
-    object_, is_behind = None, result.views_behind
-    if not is_behind:
+        return rejected(payload, field, await user_error(info, rejection))
+    return succeeded(payload, field, load, result, context, None if result.views_behind else context.refresh)
+
+
+def argument_values(info: RequestInfo) -> dict[str, Any]:
+    """Return the arguments of a root field as the client has sent them, coerced."""
+    resolve_info = info._raw_info
+    definition = resolve_info.parent_type.fields[resolve_info.field_name]
+    return get_argument_values(definition, resolve_info.field_nodes[0], resolve_info.variable_values)
+
+
+def converted_input(info: RequestInfo, values: Mapping[str, Any], input_type: type[T]) -> T:
+    """Return coerced values as an object of an input type."""
+    converter: GraphQLCoreConverter = info.schema.schema_converter
+    return cast("T", convert_argument(values, input_type, converter.scalar_registry, converter.config))
+
+
+def command_request(info: RequestInfo, input: MutationInput, values: Mapping[str, Any]) -> CommandRequest:
+    """Return the request of a command. `values` are the coerced values of `input`, for fields that features add.
+
+    Raises `Rejection`.
+    """
+    identity, trace = info.context.identity, info.context.trace
+    added = declarations_of(info).extends.get(type(input), ())
+    return CommandRequest(
+        actor_id=identity.actor_id or OPERATOR_ACTOR_ID,
+        identity=identity,
+        actor_name=identity.actor_name,
+        idempotency_key=input.idempotency_key,
+        reason=input.reason,
+        expected_version=input.expected_version,
+        correlation_id=trace.correlation_id,
+        causation_id=trace.causation_id,
+        trace_id=trace.trace_id,
+        inputs=_added_inputs([converted_input(info, values, class_) for class_ in added]) if added else (),
+    )
+
+
+async def user_error(info: RequestInfo, rejection: Rejection, path: Sequence[str] = ("input",)) -> UserError:
+    """Return a rejection as clients see it. `path` is the path of the input with the field of the rejection."""
+    declared = declarations_of(info)
+    if rejection.code not in {*ErrorCode, *declared.error_codes}:
+        raise LookupError(f"{rejection.code} is not in `Feature.error_codes`") from rejection
+    return UserError(
+        code=rejection.code,
+        field=[*path, *rejection.field] if rejection.field else None,
+        message=rejection.message,
+        current_version=rejection.current_version,
+        conflicts=list(rejection.conflicts) or None,
+        holder=await _visible_holder(info.context, declared, rejection),
+    )
+
+
+def rejected(payload: Callable[..., P], field: str, error: UserError) -> P:
+    """Return the payload of a command that was rejected."""
+    return payload(position=None, replayed=False, views_behind=False, user_errors=[error], **{field: None})
+
+
+def succeeded(
+    payload: Callable[..., P],
+    field: str,
+    load: Callable[[PointInTime, str], object | None],
+    result: CommandResult,
+    context: Context,
+    moment: Callable[[], PointInTime] | None,
+) -> P:
+    """Return the payload of a command that was executed.
+
+    `moment` returns the moment at which its object is read; `None` if the views are behind.
+    """
+    object_ = None
+    if moment is not None:
         try:
-            object_ = load(context.refresh(), result.subject_id)
+            object_ = load(moment(), result.subject_id)
         except (ViewsUnavailable, sqlite3.Error) as failure:
             # The command is recorded, so the client must not send it again.
             context.note_views_failure(failure)
-            is_behind = True
+            moment = None
     return payload(
         position=Position(result.position),
         replayed=result.replayed,
-        views_behind=is_behind,
+        views_behind=moment is None,
         user_errors=[],
         **{field: object_},
     )
@@ -198,17 +252,11 @@ async def _visible_holder(
     return None
 
 
-def _added_inputs(info: RequestInfo, added: Iterable[type]) -> tuple[CommandInput, ...]:
-    """Return the values of the input fields that features add with the classes `added`."""
-    resolve_info = info._raw_info
-    definition = resolve_info.parent_type.fields[resolve_info.field_name]
-    node, variables = resolve_info.field_nodes[0], resolve_info.variable_values
-    values = get_argument_values(definition, node, variables)["input"]
-    converter: GraphQLCoreConverter = info.schema.schema_converter
-    inputs = [
-        convert_argument(values, class_, converter.scalar_registry, converter.config) for class_ in added
-    ]
+def _added_inputs(inputs: Iterable[object]) -> tuple[CommandInput, ...]:
+    """Return the values of the input fields that features add. Raises `Rejection`."""
+    added = []
     for value in inputs:
         check_input(value)
-    command_inputs = (cast("AddedInput", value).command_input() for value in inputs)
-    return tuple(value for value in command_inputs if value is not None)
+        if (command_input := cast("AddedInput", value).command_input()) is not None:
+            added.append(command_input)
+    return tuple(added)

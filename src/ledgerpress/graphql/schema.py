@@ -27,7 +27,11 @@ from ledgerpress.commands.errors import ErrorCode
 from ledgerpress.commands.roles_and_permissions import Permission
 from ledgerpress.graphql import cost_directives, viewer_node_and_projection_queries
 from ledgerpress.graphql.access_control import guard_fields
-from ledgerpress.graphql.feature_declarations import SchemaContribution, SchemaDeclarations
+from ledgerpress.graphql.feature_declarations import (
+    CommandMutation,
+    SchemaContribution,
+    SchemaDeclarations,
+)
 from ledgerpress.graphql.input_rules import describe_input_rules
 from ledgerpress.graphql.scalars import SCALARS
 from ledgerpress.graphql.schema_checks import check_extensions
@@ -65,6 +69,8 @@ class Schema(strawberry.Schema):
         for type_, classes in (*roots.items(), *self.declarations.extends.items()):
             for added in classes:
                 self._added[type_] += _definition(added).fields
+        for choice in self.declarations.command_choices:
+            self._added[choice] += _choice_of_commands(self.declarations.command_mutations)
         super().__init__(
             query=Query,
             mutation=Mutation if self.declarations.mutations else None,
@@ -119,7 +125,13 @@ class Schema(strawberry.Schema):
             mismatch = min(loaded ^ declared.nodes.keys())
             raise SchemaError(f"{mismatch} needs both the interface Node and a node loader, or neither.")
         coordinates = {f"{name}.{field}" for name, type_ in objects.items() for field in type_.fields}
-        by_field = (declared.permissions, declared.weights, declared.sizes, declared.list_arguments)
+        by_field = (
+            declared.permissions,
+            declared.weights,
+            declared.sizes,
+            declared.list_arguments,
+            declared.sized_fields,
+        )
         unknown = [name for names in by_field for name in names if name not in coordinates and name[0] != "*"]
         unknown += [name for name in declared.objects if name not in objects]
         if unknown:
@@ -184,6 +196,19 @@ def _interfaces(type_: GraphQLObjectType) -> set[str]:
 def _definition(class_: type) -> StrawberryObjectDefinition:
     definition: StrawberryObjectDefinition = class_.__strawberry_definition__  # type: ignore[attr-defined]
     return definition
+
+
+def _choice_of_commands(mutations: Mapping[str, CommandMutation]) -> list[StrawberryField]:
+    """Return an input field for each mutation."""
+    names = {name: f"command_{number}" for number, name in enumerate(mutations)}
+    fields = {
+        names[name]: strawberry.field(
+            name=name, default=strawberry.UNSET, description=f"The input of the mutation `{name}`."
+        )
+        for name in mutations
+    }
+    types = {names[name]: mutation.input_type | None for name, mutation in mutations.items()}
+    return _definition(strawberry.input(type("Commands", (), {"__annotations__": types, **fields}))).fields
 
 
 class _Name(str):

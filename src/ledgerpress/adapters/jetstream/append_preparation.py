@@ -14,11 +14,11 @@ from ledgerpress.adapters.jetstream.publisher import EXPECTED, EXPECTED_HEAD, EX
 from ledgerpress.adapters.jetstream.stream_heads import EMPTY_STREAM, StreamHead
 from ledgerpress.eventlog.envelope import Header
 from ledgerpress.eventlog.errors import WrongExpectedVersion
-from ledgerpress.eventlog.log import ANY_VERSION, NO_STREAM, StreamWrite
+from ledgerpress.eventlog.log import ANY_VERSION, NO_STREAM, StreamWrite, first_writes
 
 
 class AppendAttempt(NamedTuple):
-    """The heads of the streams before the append, and the messages to send."""
+    """The head of its stream before each write, and the messages to send."""
 
     heads: Sequence[StreamHead]
     messages: Sequence[Message]
@@ -47,21 +47,29 @@ class AppendMessages:
             for write, (version, _) in zip(guards, guard_states, strict=True):
                 _check_version(write, version)
             log_head = min(position for _, position in guard_states)
-        cached_heads = [self._cached(write) if use_cache or not write.events else None for write in writes]
+        first = first_writes(writes)
+        cached_heads = [self._cached(write) if use_cache or not write.events else None for write in first]
         if None in cached_heads:
             loaded_heads = iter(
                 await asyncio.gather(
                     *(
                         self._heads.load(write.stream)
-                        for write, head in zip(writes, cached_heads, strict=True)
+                        for write, head in zip(first, cached_heads, strict=True)
                         if head is None
                     )
                 )
             )
             cached_heads = [head if head is not None else next(loaded_heads) for head in cached_heads]
-        heads = [head for head in cached_heads if head is not None]
-        for write, head in zip(writes, heads, strict=True):
+        current = {
+            write.stream: head for write, head in zip(first, cached_heads, strict=True) if head is not None
+        }
+        heads = []
+        for write in writes:
+            head = current[write.stream]
             _check_version(write, head.version)
+            heads.append(head)
+            # The guard of a later write is the same, because none of these events is recorded yet.
+            current[write.stream] = StreamHead(head.version + len(write.events), head.guard)
         return AppendAttempt(heads, self._messages(writes, heads, withdraws, log_head))
 
     def _cached(self, write: StreamWrite) -> StreamHead | None:

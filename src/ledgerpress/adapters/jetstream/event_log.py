@@ -14,6 +14,7 @@ from ledgerpress.adapters.jetstream.head_and_pause_broadcast import HeadBroadcas
 from ledgerpress.adapters.jetstream.lease_compare_and_set import JetStreamLeaseRegister
 from ledgerpress.adapters.jetstream.log_stream_shared_objects import LogStream
 from ledgerpress.adapters.jetstream.payload_erasure import PayloadEraser
+from ledgerpress.adapters.jetstream.publisher import MAX_BATCH
 from ledgerpress.adapters.jetstream.reader import Reader
 from ledgerpress.adapters.jetstream.stream_config import damage_of, open_stream, publication_of
 from ledgerpress.adapters.jetstream.stream_leader_api import LeaderRequests, StreamInfo
@@ -44,6 +45,7 @@ class JetStreamEventLog:
     """An `EventLog` in the order of one stream's sequence. It belongs to the event loop in which it was opened."""
 
     detects_replacement = False
+    max_events = MAX_BATCH
 
     def __init__(self, stream: LogStream, info: StreamInfo, *, unsynced: bool, replicas: int) -> None:
         """Open the log in a stream that should have `replicas` replicas.

@@ -34,6 +34,7 @@ class PostgresEventLog:
     """Always empty: a server without durable commits is rejected."""
     staleness = 0.0
     detects_replacement = False
+    max_events = None
 
     def __init__(
         self, connection: ReconnectingConnection, location: LogLocation, clock: Callable[[], float]

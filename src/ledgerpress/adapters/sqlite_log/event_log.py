@@ -38,6 +38,7 @@ class SqliteEventLog:
     notices = ()
     staleness = 0.0
     detects_replacement = True
+    max_events = None
 
     def __init__(
         self,

@@ -92,7 +92,9 @@ class RenameAuthor:
         state = author.state
         if self.slug is UNSET:
             return AppendPlan.of(state.id, author.write(self.decide(state, AuthorFacts())))
-        current = state.slug or await context.query(PROJECTION, partial(last_slug, author_id=state.id))
+        current = state.slug or await context.query(
+            PROJECTION, partial(last_slug, author_id=state.id), is_settled=True
+        )
         name = state.name if self.name is UNSET else self.name
         if self.slug is not None and slugs.normalized(self.slug) == current:
             return AppendPlan.of(state.id, author.write(self.decide(state, AuthorFacts())))
@@ -111,7 +113,7 @@ async def _claim(
     """
 
     async def unclaimed_owner(slug: str) -> str | None:
-        return await context.query(PROJECTION, partial(owner_of_slug, slug=slug))
+        return await context.query(PROJECTION, partial(owner_of_slug, slug=slug), is_settled=True)
 
     if slug is None:
         return await claim_derived_slug(

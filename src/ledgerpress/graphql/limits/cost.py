@@ -170,7 +170,11 @@ class _Analysis:
         size = list_size(node, definition, list_size_directive, self.defaults, self.limits)
         within = bool(list_size_directive and list_size_directive.sized_fields)
         combine = partial(
-            _combine, weight, within=within, each=name in cost_directives.sized_fields_of(parent)
+            _combine,
+            weight,
+            within=within,
+            each=name in cost_directives.sized_fields_of(parent),
+            weighs_each=cost_directives.has_commands(list_size_directive),
         )
         if isinstance(below, Amount) and isinstance(size, int):
             return combine(size, below)
@@ -201,8 +205,15 @@ def _where(condition: Any, is_include: bool, defaults: Variables, part: Part, va
     return part if isinstance(part, Amount) else part(variables)
 
 
-def _combine(weight: float, size: int, below: Amount, *, within: bool, each: bool) -> Amount:
-    """Return the cost of a field that returns an object, a list of `size` objects, or an object with such a list."""
+def _combine(
+    weight: float, size: int, below: Amount, *, within: bool, each: bool, weighs_each: bool
+) -> Amount:
+    """Return the cost of a field that returns an object, a list of `size` objects, or an object with such a list.
+
+    With `weighs_each`, the weight counts for each entry of the list.
+    """
+    if weighs_each:
+        weight *= size
     if each:
         return Amount(weight, 0, below.field, 1 + below.type)
     if within:

@@ -85,6 +85,23 @@ class Limits(msgspec.Struct, kw_only=True, frozen=True):
     type_cost: Annotated[
         float, msgspec.Meta(ge=0, description="Maximum type cost of an operation, by the same specification.")
     ] = 5_000
+    bulk_commands: Annotated[
+        int, msgspec.Meta(ge=1, description="Maximum number of commands in a bulk request.")
+    ] = 1_000
+    bulk_values: Annotated[
+        int,
+        msgspec.Meta(
+            ge=1,
+            description="Maximum number of values in all variables of a bulk request, if `variables_values` is lower.",
+        ),
+    ] = 20_000
+    bulk_cost: Annotated[
+        float,
+        msgspec.Meta(
+            ge=0,
+            description="Maximum field cost, and maximum type cost, of a bulk request, if `field_cost` or `type_cost` is lower.",
+        ),
+    ] = 50_000
     tell_cost: Annotated[
         bool,
         msgspec.Meta(description="Whether responses contain the cost of the operation, in extensions.cost."),
@@ -99,6 +116,16 @@ class Limits(msgspec.Struct, kw_only=True, frozen=True):
     suggestions: Annotated[
         bool, msgspec.Meta(description="Whether errors may suggest names from the schema.")
     ] = False
+
+    def for_bulk(self) -> "Limits":
+        """Return the limits of a request with a list of commands."""
+        return msgspec.structs.replace(
+            self,
+            list_length=max(self.list_length, self.bulk_commands),
+            variables_values=max(self.variables_values, self.bulk_values),
+            field_cost=max(self.field_cost, self.bulk_cost),
+            type_cost=max(self.type_cost, self.bulk_cost),
+        )
 
     @classmethod
     def development(cls) -> "Limits":
