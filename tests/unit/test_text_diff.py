@@ -7,7 +7,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from ledgerpress.features.posts.text_diff import SpanKind, difference, words
+from ledgerpress.features.posts.text_diff import Replacement, SpanKind, difference, replaced, words
 from ledgerpress.grapheme_clusters import clusters
 
 CHANGES: Final = {
@@ -86,3 +86,23 @@ def test_words_are_words_white_space_and_single_characters() -> None:
     assert words("Don’t stop  now…\n") == ["Don", "’", "t", " ", "stop", "  ", "now", "…", "\n"]
     assert words("x \u0301y") == ["x", " \u0301", "y"]
     assert words("ﾊﾞス𠀀Ａ１") == ["ﾊﾞ", "ス", "𠀀", "Ａ１"]
+
+
+LONG: Final = 40_000
+"""So many items that those between the first and the last change are not compared."""
+
+
+def test_a_change_in_a_very_long_text_marks_only_itself() -> None:
+    before = [str(number) for number in range(LONG)]
+    after = [*before[:100], "new", *before[101:]]
+    assert list(replaced(before, after)) == [Replacement(100, 101, 100, 101)]
+
+
+def test_everything_between_the_changes_of_a_very_long_text_is_replaced() -> None:
+    before = [str(number) for number in range(LONG)]
+    after = list(before)
+    after[100:-99:2] = [f"{item}." for item in after[100:-99:2]]
+    assert list(replaced(before, after)) == [Replacement(100, LONG - 99, 100, LONG - 99)]
+    spans = difference("\n".join(before), "\n".join(after))
+    for side, text in ((SpanKind.DELETE, before), (SpanKind.INSERT, after)):
+        assert "".join(span.text for span in spans if span.kind in {SpanKind.EQUAL, side}) == "\n".join(text)

@@ -64,6 +64,11 @@ _SMALL: Final = 2**28
 
 Above, the number of replaced items is minimised, which needs almost no memory and finds slightly fewer equal items.
 """
+_LARGE: Final = 2**30
+"""Above this product of the two lengths, no equal items are searched between the common beginning and the common end.
+
+The comparison takes time in proportion to the product, about a second for this one, and no other thread runs meanwhile.
+"""
 
 
 def difference(before: str, after: str) -> list[Span]:
@@ -94,9 +99,18 @@ def words(text: str) -> list[str]:
 
 
 def replaced(before: Sequence[str], after: Sequence[str]) -> Iterator[Replacement]:
-    """Yield the replaced ranges in order. Between two ranges there is at least one item, and all items are equal."""
+    """Yield the replaced ranges in order. Between two ranges there is at least one item, and all items are equal.
+
+    The ranges are minimal, unless both sequences are very long.
+    """
     from rapidfuzz.distance import Indel, Levenshtein  # noqa: PLC0415 - not needed to read
 
+    if len(before) * len(after) > _LARGE:
+        beginning, end = _common_ends(before, after)
+        low, high_before, high_after = beginning, len(before) - end, len(after) - end
+        if (high_before - low) * (high_after - low) > _LARGE:
+            yield Replacement(low, high_before, low, high_after)
+            return
     numbers: dict[str, int] = {}
     old, new = (
         "".join(chr(numbers.setdefault(item, len(numbers))) for item in items) for items in (before, after)
@@ -162,7 +176,7 @@ def _changed_words(before: str, after: str) -> tuple[int, int]:
     return beginning - last.start() - 1 if last else 0, len(before) - first.end() if first else 0
 
 
-def _common_ends(before: str, after: str) -> tuple[int, int]:
+def _common_ends(before: Sequence[str], after: Sequence[str]) -> tuple[int, int]:
     """Return the length of the longest common prefix, and of the longest common suffix of the rest."""
     shorter = min(len(before), len(after))
     beginning = _longest(shorter, lambda length: before[:length] == after[:length])
