@@ -202,7 +202,7 @@ class CommandHandler:
                 return previous
             try:
                 with self._observer.span("decide"):
-                    commands = await self._planner.plan(executions, self._clock.now())
+                    commands = await self._planner.plan_all(executions, self._clock.now())
                     writes = joined_writes(commands)
             except Rejection:
                 # The same command may have been executed in the meantime, here or in another process.

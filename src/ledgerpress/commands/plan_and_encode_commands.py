@@ -99,7 +99,7 @@ class CommandPlanner:
         self._catch_up = catch_up
         self._begin = begin
 
-    async def plan(self, executions: Sequence[Execution], now: int) -> list[PlannedCommand]:
+    async def plan_all(self, executions: Sequence[Execution], now: int) -> list[PlannedCommand]:
         """Plan commands that are recorded in one append. Raises `Rejection`, `PermissionDenied` or a conflict.
 
         The rejection of a command has its index.
