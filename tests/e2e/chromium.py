@@ -147,10 +147,6 @@ class Page:
         name: str = node["node"]["nodeName"]
         return name
 
-    async def without_scripts(self) -> None:
-        """Turn off JavaScript in pages. Expressions of tests are still evaluated."""
-        await self._call("Emulation.setScriptExecutionDisabled", value=True)
-
     async def picture(self) -> bytes:
         """Return a screenshot as PNG."""
         return base64.b64decode((await self._call("Page.captureScreenshot"))["data"])

@@ -271,7 +271,7 @@ async def test_on_a_phone_the_editor_the_button_and_the_result_fit(page: Page, t
 
 
 async def test_without_scripts_graphiql_shows_only_what_to_do_then(page: Page, site: str) -> None:
-    await page.without_scripts()
+    await page.disable_scripts()
     await page.go(f"{site}/graphql")
     assert await page.value("document.body.innerText.trim()") == (
         "The explorer needs JavaScript. Without it, send GraphQL operations to this address by POST."

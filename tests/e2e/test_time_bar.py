@@ -267,7 +267,7 @@ async def test_the_slider_is_dragged_to_a_time(page: Page, site: str, tmp_path: 
 async def test_without_javascript_the_links_and_the_form_lead_through_the_past(
     page: Page, site: str, tmp_path: Path
 ) -> None:
-    await page.without_scripts()
+    await page.disable_scripts()
     await page.go(f"{site}/")
     assert await page.value("getComputedStyle(document.querySelector('.time-bar-slider')).display") == "none"
     await page.value("document.querySelector('.time-bar [rel=prev]').click()")

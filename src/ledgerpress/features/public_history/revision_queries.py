@@ -172,18 +172,12 @@ def position_of(snapshot: Snapshot, post_id: str, number: int) -> int | None:
 
 def of_correction(snapshot: Snapshot, post_id: str, correction: Correction) -> Revision | None:
     """Return the published revision on which a correction is shown."""
-    number = number_of_correction(snapshot, post_id, correction)
-    return None if number is None else by_number(snapshot, post_id, number)
-
-
-def number_of_correction(snapshot: Snapshot, post_id: str, correction: Correction) -> int | None:
-    """Return the number of the published revision on which a correction is shown, without reading the revision."""
     db = snapshot.about(article_topic(post_id))
     row = db.execute(_NUMBER_AT, (post_id, correction.position)).fetchone()
     if row is None or correction.position > snapshot.position:
         values = (post_id, correction.revision, snapshot.position)
         row = db.execute(_FIRST_OF_REVISION, values).fetchone()
-    return None if row is None or row[0] is None else int(row[0])
+    return None if row is None or row[0] is None else by_number(snapshot, post_id, row[0])
 
 
 def published_with(snapshot: Snapshot, correction: Correction) -> Revision | None:
